@@ -1,0 +1,74 @@
+"""What goes through the broker: which channels there are and what their payloads look like.
+
+The braces in a room's channel are a Redis Cluster hash tag: all that concerns one room stays on one shard.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import msgspec
+
+CONTROL = "chatterbox:control"
+"""Revocations and memberships: every gateway and history listens here."""
+
+
+def room_channel(room_id: int) -> str:
+    """The channel of one room's messages."""
+    return f"chatterbox:room:{{{room_id}}}"
+
+
+class Revoked(msgspec.Struct, frozen=True, tag_field="event", tag="revoked"):
+    """A login session is over: close its sockets, refuse its tokens."""
+
+    sid: str
+    expires: int
+
+
+class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="membership"):
+    """Somebody came into a room or left it. `revision` counts these without holes, so that a lost one shows."""
+
+    revision: int
+    room_id: int
+    room: str
+    private: bool
+    user_id: int
+    username: str
+    member: bool
+    by: str
+
+
+ControlEvent: TypeAlias = Revoked | MembershipChanged
+
+encode_control = msgspec.json.Encoder().encode
+_CONTROL = msgspec.json.Decoder(ControlEvent)
+
+
+def decode_control(payload: bytes) -> ControlEvent:
+    """Read a control event; raises `msgspec.ValidationError` for one that this version doesn't know."""
+    return _CONTROL.decode(payload)  # type: ignore[no-any-return]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Consecutive messages of one room, each the finished payload of a `message` push; the first has offset `first`."""
+
+    epoch: str
+    first: int
+    frames: tuple[bytes, ...]
+
+
+def encode_batch(epoch: str, first: int, frames: Sequence[bytes]) -> bytes:
+    """Write a batch as lines: `EPOCH FIRST`, then one frame a line (JSON holds no newline)."""
+    return b"\n".join((f"{epoch} {first}".encode(), *frames))
+
+
+def decode_batch(payload: bytes) -> Batch:
+    """Read what `encode_batch` wrote, without parsing the frames; raises `ValueError` for anything else.
+
+    >>> decode_batch(encode_batch("7f3a", 5, [b"{}", b"[]"]))
+    Batch(epoch='7f3a', first=5, frames=(b'{}', b'[]'))
+    """
+    head, *frames = payload.split(b"\n")
+    epoch, space, first = head.decode("ascii").partition(" ")
+    if not (space and frames):
+        raise ValueError("not a batch of messages")
+    return Batch(epoch, int(first), tuple(frames))

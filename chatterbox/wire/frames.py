@@ -1,0 +1,231 @@
+"""The WebSocket protocol: every command, reply and push, as msgspec structs tagged by `type`.
+
+These definitions are the protocol: `/asyncapi.json` is generated from them, `docs/protocol.md` is tested
+against them. A command carries `id`; exactly one reply echoes it; a push has no `id`. Unknown fields are
+ignored, so new ones (with defaults) break nobody; a tag never changes its meaning.
+"""
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from chatterbox.wire.limits import DEFAULT_ROOM, Limits
+from chatterbox.wire.position import Position
+
+CommandId: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
+]
+Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class Numbered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+    """Half of an exchange: a command, or the reply that echoes its id."""
+
+    id: CommandId
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
+    """First frame of a connection that carries no token elsewhere; later, with `id`: the renewed token."""
+
+    token: str
+    resume: dict[str, Position] = {}
+    """Room to the position held: everything since is pushed."""
+    id: CommandId | None = None
+
+
+class Join(Numbered, frozen=True, kw_only=True):
+    """Become a member of a public room (or stay one) and get its recent messages, or those after `since`."""
+
+    room: str = DEFAULT_ROOM
+    since: Position | None = None
+
+
+class Leave(Numbered, frozen=True, kw_only=True):
+    """Stop being a member of a room."""
+
+    room: str
+
+
+class Send(Numbered, frozen=True, kw_only=True):
+    """Store a message and tell everybody. The same `key` from the same user in the same room is stored once."""
+
+    content: str
+    room: str = DEFAULT_ROOM
+    key: str | None = None
+    """Idempotency key: made by the client, kept for retries. Without one, a retry may store twice."""
+
+
+class History(Numbered, frozen=True, kw_only=True):
+    """Read a page: the last messages, those before offset `before`, or those after offset `after`."""
+
+    room: str = DEFAULT_ROOM
+    before: Offset | None = None
+    after: Offset | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class Rooms(Numbered, frozen=True, kw_only=True):
+    """List the rooms that one is in and the public ones that one could join."""
+
+
+class Create(Numbered, frozen=True, kw_only=True):
+    """Make a room and become its first member."""
+
+    room: str
+    private: bool = False
+
+
+class Invite(Numbered, frozen=True, kw_only=True):
+    """Make somebody a member of a room that one is in."""
+
+    room: str
+    username: str
+
+
+class Ping(Numbered, frozen=True, kw_only=True):
+    """Ask for a sign of life."""
+
+
+Command: TypeAlias = Connect | Join | Leave | Send | History | Rooms | Create | Invite | Ping
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
+    """One stored message: pushed when it is new, and found in pages."""
+
+    room: str
+    at: Position
+    message_id: int
+    username: str
+    content: str
+    timestamp: str
+
+
+class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A room that this connection is subscribed to: pushes follow from after `at`, up to `head` and on."""
+
+    room: str
+    at: Position
+    head: int
+    private: bool = False
+    reset: bool = False
+    """The position held is not one of this history: what came before `at` must be read anew."""
+
+
+class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the list of rooms."""
+
+    room: str
+    private: bool
+    member: bool
+    members: int
+    at: Position
+
+
+class Joined(Numbered, frozen=True, kw_only=True):
+    """The reply to `join`: the messages up to `at`, oldest first; pushes follow from there."""
+
+    room: str
+    at: Position
+    messages: list[Message]
+    complete: bool
+    """Whether `messages` holds everything since the position asked for; if not, page on with `history`."""
+    reset: bool = False
+    """`since` was of another epoch: `messages` are the recent ones instead."""
+
+
+class Left(Numbered, frozen=True, kw_only=True):
+    """The reply to `leave`."""
+
+    room: str
+
+
+class Sent(Numbered, frozen=True, kw_only=True):
+    """The reply to `send`, the ack: the message is stored, at this position."""
+
+    room: str
+    at: Position
+    message_id: int
+    timestamp: str
+
+
+class Page(Numbered, frozen=True, kw_only=True):
+    """The reply to `history`, oldest first; `more`: there are further messages in the direction asked for."""
+
+    room: str
+    messages: list[Message]
+    more: bool
+
+
+class RoomList(Numbered, frozen=True, kw_only=True, tag="rooms"):
+    """The reply to `rooms`."""
+
+    rooms: list[RoomSummary]
+
+
+class Created(Numbered, frozen=True, kw_only=True):
+    """The reply to `create`."""
+
+    room: str
+    private: bool
+    at: Position
+
+
+class Invited(Numbered, frozen=True, kw_only=True):
+    """The reply to `invite`."""
+
+    room: str
+    username: str
+
+
+class Connected(Numbered, frozen=True, kw_only=True):
+    """The reply to a `connect` on a connection that has one already: the new token is taken."""
+
+    expires: str
+
+
+class Pong(Numbered, frozen=True, kw_only=True):
+    """The reply to `ping`."""
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
+    """The refusal of a command (then with its `id`), or word of what is wrong with a frame."""
+
+    code: str
+    detail: str
+    id: CommandId | None = None
+    retry_after_s: float | None = None
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
+    """First of all: who one is, what one is subscribed to and from where, and every limit."""
+
+    username: str
+    session: str
+    connection: str
+    server: str
+    limits: Limits
+    ping_s: float
+    rooms: list[RoomState]
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="membership"):
+    """Somebody came into a room or left it. With `at`: it was oneself, and pushes follow from there."""
+
+    room: str
+    username: str
+    member: bool
+    by: str | None = None
+    at: Position | None = None
+    private: bool = False
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
+    """This gateway is about to go: connect anew after `after_ms`; the old connection still works until then."""
+
+    after_ms: int
+
+
+Reply: TypeAlias = Joined | Left | Sent | Page | RoomList | Created | Invited | Connected | Pong | Error
+Push: TypeAlias = Welcome | Message | Membership | Move
+ServerFrame: TypeAlias = Reply | Push

@@ -1,0 +1,163 @@
+"""What gateways ask of history, under `/internal`: JSON bodies with the service key as Bearer token.
+
+A refusal is `{code, detail}` with the HTTP status of its code, as everywhere.
+"""
+
+import msgspec
+
+
+class Append(msgspec.Struct, frozen=True):
+    """A message to store. Without a `key` it can't be recognised when it comes again."""
+
+    room_id: int
+    user_id: int
+    username: str
+    content: str
+    key: str
+
+
+class AppendBatch(msgspec.Struct, frozen=True):
+    """`POST /internal/append`: messages to store in this order, in one transaction."""
+
+    messages: list[Append]
+
+
+class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended"):
+    """Stored, now or (the same key and content) before; `timestamp` is RFC 3339."""
+
+    epoch: str
+    offset: int
+    message_id: int
+    timestamp: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refused"):
+    """Not stored, and never will be as it stands; `code` is one of `chatterbox.wire.errors.Code`."""
+
+    code: str
+    detail: str
+
+
+class AppendOutcomes(msgspec.Struct, frozen=True):
+    """The answer to `AppendBatch`: one outcome for each message, in its order. They are durable by now."""
+
+    outcomes: list[Appended | Refused]
+
+
+class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A room and its head: the offset of its last committed message."""
+
+    room_id: int
+    room: str
+    private: bool
+    everyone: bool
+    epoch: str
+    head: int
+
+
+class UserIds(msgspec.Struct, frozen=True):
+    """`POST /internal/memberships`: whose rooms are asked for; names let history greet a new user."""
+
+    users: dict[int, str]
+
+
+class Memberships(msgspec.Struct, frozen=True):
+    """Which rooms each user is in, as of membership `revision`; `rooms` describes every room named."""
+
+    revision: int
+    rooms: list[RoomInfo]
+    of: dict[int, list[int]]
+
+
+class RoomIds(msgspec.Struct, frozen=True):
+    """`POST /internal/heads`: the rooms whose heads are asked for."""
+
+    room_ids: list[int]
+
+
+class Heads(msgspec.Struct, frozen=True):
+    """Heads as `room_id: [epoch, head]`, and the membership revision: what a gateway compares its own with."""
+
+    revision: int
+    heads: dict[int, tuple[str, int]]
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/page`: messages after an offset, before one, or (neither given) the last ones."""
+
+    room_id: int
+    after: int | None = None
+    before: int | None = None
+    limit: int
+
+
+class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Consecutive messages, oldest first: finished `message` frames; the first has offset `first`."""
+
+    epoch: str
+    head: int
+    first: int
+    frames: list[msgspec.Raw]
+
+
+class JoinRoom(msgspec.Struct, frozen=True):
+    """`POST /internal/join`: answers `RoomInfo`; joining again changes nothing."""
+
+    room: str
+    user_id: int
+    username: str
+
+
+class LeaveRoom(msgspec.Struct, frozen=True):
+    """`POST /internal/leave`."""
+
+    room: str
+    user_id: int
+    username: str
+
+
+class CreateRoom(msgspec.Struct, frozen=True):
+    """`POST /internal/create`: answers `RoomInfo`."""
+
+    room: str
+    private: bool
+    user_id: int
+    username: str
+
+
+class InviteUser(msgspec.Struct, frozen=True):
+    """`POST /internal/invite`: answers `Invitee`."""
+
+    room: str
+    user_id: int
+    username: str
+    invitee: str
+
+
+class Invitee(msgspec.Struct, frozen=True):
+    """Who was invited, as they write their name."""
+
+    username: str
+
+
+class ListRooms(msgspec.Struct, frozen=True):
+    """`POST /internal/rooms`: answers `RoomListing`."""
+
+    user_id: int
+
+
+class RoomLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A room that a user may see."""
+
+    room: str
+    private: bool
+    member: bool
+    members: int
+    epoch: str
+    head: int
+
+
+class RoomListing(msgspec.Struct, frozen=True):
+    """The rooms that a user is in, and the public ones."""
+
+    rooms: list[RoomLine]

@@ -1,0 +1,82 @@
+"""What people may write: message content, room names, idempotency keys. The server refuses, the client shows inert."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+
+# Control characters would move a reader's cursor; bidi embeddings, overrides and isolates reorder what
+# stands beside them (CVE-2021-42574); line and paragraph separators and tags hide text; lone surrogates
+# are not characters. Tab and newline are text. LRM, RLM and ALM only mark their neighbours and stay.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
+_KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
+
+
+def content(text: str, limits: Limits) -> str:
+    """Return `text` if it can be a message: 1 to `limits.content_chars` characters, none of them dangerous.
+
+    Raises `ChatError` with `content_empty`, `content_too_long` or `content_forbidden`.
+    """
+    if len(text) > limits.content_chars:
+        raise ChatError(
+            Code.CONTENT_TOO_LONG,
+            f"The message has {len(text)} characters; at most {limits.content_chars} are allowed.",
+        )
+    if not text or text.isspace():
+        raise ChatError(Code.CONTENT_EMPTY)
+    if (found := forbidden(text)) is not None:
+        raise ChatError(
+            Code.CONTENT_FORBIDDEN, f"Character {found} is {label(text[found])}, which a message can't have."
+        )
+    return text
+
+
+def forbidden(text: str) -> int | None:
+    """The index of the first character in `text` that could disturb a reader's screen, or None."""
+    if text.isascii() and text.isprintable():
+        return None
+    found = _FORBIDDEN.search(text)
+    return found.start() if found else None
+
+
+def label(character: str) -> str:
+    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`."""
+    name = unicodedata.name(character, "a control character" if ord(character) < 0xA0 else "not a character")
+    return f"U+{ord(character):04X} {name}"
+
+
+def room_name(text: str, limits: Limits) -> str:
+    """Return `text` as rooms are named and compared: NFKC, case-folded; raises `room_name_invalid`."""
+    name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if not 1 <= len(name) <= limits.room_name_chars or not all(map(_names_a_room, name)) or name[0] in "_.-":
+        raise ChatError(
+            Code.ROOM_NAME_INVALID,
+            f"A room's name is 1-{limits.room_name_chars} letters, digits or '_.-', and begins with a letter or digit.",
+        )
+    return name
+
+
+def _names_a_room(character: str) -> bool:
+    return character in "_.-" or unicodedata.category(character)[0] in "LN" or unicodedata.category(character) == "Mn"
+
+
+def key(text: str, limits: Limits) -> str:
+    """Return `text` if it can be an idempotency key; raises `key_invalid`."""
+    if len(text) > limits.key_chars or not _KEY.match(text):
+        raise ChatError(Code.KEY_INVALID, f"A key is 1-{limits.key_chars} letters, digits or '_.:-'.")
+    return text
+
+
+def timestamp(at_ms: int) -> str:
+    """Write milliseconds since 1970 as RFC 3339 in UTC.
+
+    >>> timestamp(1_790_000_000_123)
+    '2026-09-21T14:13:20.123Z'
+    """
+    whole_s, ms = divmod(at_ms, 1000)
+    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
