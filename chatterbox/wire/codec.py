@@ -9,7 +9,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Command, Error, ServerFrame
 
 
-class BadFrame(ChatError):
+class BadFrame(ChatError):  # noqa: N818 - the frame, not the program, is in error
     """A frame that is no command. `command_id` is its id where one could be read."""
 
     def __init__(self, detail: str, command_id: int | None = None) -> None:

@@ -221,7 +221,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
-    """This gateway is about to go: connect anew after `after_ms`; the old connection still works until then."""
+    """The gateway is about to go: connect anew after `after_ms`; the old connection still works until then."""
 
     after_ms: int
 

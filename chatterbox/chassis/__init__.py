@@ -1,0 +1,1 @@
+"""What every service stands on: settings, logs, errors at the edge, SQLite, broker, who a token belongs to, serving."""

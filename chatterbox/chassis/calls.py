@@ -1,0 +1,85 @@
+"""Calls between services: JSON over one kept-open HTTP connection, with a deadline and the service key.
+
+In one process the same calls go through ASGI without a socket; only the transport differs.
+"""
+
+import secrets
+from typing import TypeVar
+
+import httpx
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from chatterbox.wire.errors import ChatError, Code
+
+T = TypeVar("T")
+
+DEADLINE_S = 5.0
+"""No call between services takes longer (seconds)."""
+
+
+def in_process(app: ASGIApp, service_key: str) -> httpx.AsyncClient:
+    """A client that calls `app` in this process."""
+    return _client("http://in-process", service_key, httpx.ASGITransport(app))
+
+
+def over_network(base_url: str, service_key: str) -> httpx.AsyncClient:
+    """A client that calls the service at `base_url`."""
+    return _client(base_url, service_key, None)
+
+
+def _client(base_url: str, service_key: str, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=base_url,
+        transport=transport,
+        timeout=DEADLINE_S,
+        headers={"Authorization": f"Bearer {service_key}", "Content-Type": "application/json"},
+        trust_env=False,
+    )
+
+
+class _Problem(msgspec.Struct):
+    code: str
+    detail: str
+    retry_after_s: float | None = None
+
+
+async def call(http: httpx.AsyncClient, method: str, path: str, body: object, answer: type[T]) -> T:
+    """Ask another service; `body` and the answer are msgspec structs.
+
+    Raises `ChatError`: the service's own refusal, or `unavailable` when it can't be reached in time or
+    answers what can't be read (what was asked may have been done all the same).
+    """
+    try:
+        response = await http.request(method, path, content=None if body is None else msgspec.json.encode(body))
+        if response.is_success:
+            return msgspec.json.decode(response.content, type=answer)
+        problem = msgspec.json.decode(response.content, type=_Problem)
+        refusal = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
+    except (httpx.HTTPError, msgspec.MsgspecError, ValueError) as failure:
+        raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from failure
+    if refusal.status >= 500:
+        raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)
+    raise refusal
+
+
+async def read(request: Request, body: type[T]) -> T:
+    """Read the body of a call; raises `bad_request`."""
+    try:
+        return msgspec.json.decode(await request.body(), type=body)
+    except msgspec.MsgspecError as problem:
+        raise ChatError(Code.BAD_REQUEST, str(problem)) from None
+
+
+def write(answer: object) -> Response:
+    """Answer a call."""
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def require_service_key(request: Request, service_key: str) -> None:
+    """Let only our own services in; raises `service_key_invalid`."""
+    given = request.headers.get("authorization", "")
+    if not secrets.compare_digest(given.encode(), f"Bearer {service_key}".encode()):
+        raise ChatError(Code.SERVICE_KEY_INVALID)

@@ -1,0 +1,102 @@
+"""The edge of every HTTP app: one place where refusals and bugs become answers."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from chatterbox.wire.errors import MEANINGS, ChatError, Code
+
+log = logging.getLogger("chatterbox.edge")
+
+BODY_BYTES = 65_536
+"""No request of the public API has a larger body."""
+
+
+class ErrorBody(BaseModel):
+    """Every refusal over HTTP looks like this."""
+
+    code: str
+    detail: str
+    retry_after_s: float | None = None
+
+
+def answer(problem: ChatError) -> JSONResponse:
+    """A refusal as an HTTP response; `Retry-After` (RFC 9110) in whole seconds, rounded up."""
+    body: dict[str, Any] = {"code": problem.code, "detail": problem.detail}
+    headers: dict[str, str] = {}
+    if problem.retry_after_s is not None:
+        body["retry_after_s"] = problem.retry_after_s
+        headers["Retry-After"] = str(int(-(-problem.retry_after_s // 1)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, problem.status, headers)
+
+
+def refusals(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: what it may refuse, for the API reference."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for code in codes:
+        entry = by_status.setdefault(MEANINGS[code].status, {"model": ErrorBody, "description": ""})
+        entry["description"] += f"{' · ' if entry['description'] else ''}`{code}`: {MEANINGS[code].sentence}"
+    return by_status
+
+
+COMMON_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "The body is not UTF-8 or not JSON."},
+    413: {"model": ErrorBody, "description": f"The body is larger than {BODY_BYTES} bytes."},
+    **refusals(Code.BAD_REQUEST, Code.INTERNAL),
+}
+
+
+def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's own options
+    """A FastAPI app whose every error is `{code, detail}`, without pages of its own (the reference is merged)."""
+    app = FastAPI(
+        title=title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        responses={**COMMON_REFUSALS},
+        max_body_size=BODY_BYTES,
+        **options,
+    )
+    app.add_exception_handler(ChatError, _on_chat_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+    return app
+
+
+async def _on_chat_error(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, ChatError)  # noqa: S101 - registered for it
+    return answer(problem)
+
+
+async def _on_invalid(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RequestValidationError)  # noqa: S101
+    first: Mapping[str, Any] = problem.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return JSONResponse({"code": Code.BAD_REQUEST, "detail": "The body is not JSON."}, 400)
+    return answer(ChatError(Code.BAD_REQUEST, f"{where}: {first['msg']}."))
+
+
+_BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+_DETAILS = {400: "The body is not UTF-8 or not JSON.", 413: f"The body is larger than {BODY_BYTES} bytes."}
+
+
+async def _on_http(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, HTTPException)  # noqa: S101
+    code = _BY_STATUS.get(problem.status_code, Code.BAD_REQUEST)
+    detail = _DETAILS.get(problem.status_code, MEANINGS[code].sentence)
+    return JSONResponse({"code": code, "detail": detail}, problem.status_code, problem.headers)
+
+
+async def _on_bug(request: Request, problem: Exception) -> Response:
+    log.error("request.failed", extra={"path": request.url.path}, exc_info=problem)
+    return answer(ChatError(Code.INTERNAL))

@@ -1,0 +1,128 @@
+"""Who a token belongs to: verified with auth's public keys, refused once its session is revoked.
+
+Checks follow RFC 8725 (JWT best current practices): one algorithm, keys only by `kid` from auth's own key
+set, every claim required, lengths bounded.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import jwt
+import msgspec
+
+from chatterbox.chassis.calls import call
+from chatterbox.wire import tokens
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.tokens import Claims, Jwks, Revocation, Revocations
+
+log = logging.getLogger("chatterbox.identity")
+
+REFETCH_S = 30
+"""An unknown `kid` makes us ask auth for its keys at most this often (seconds): no amplification."""
+
+
+class Verifier:
+    """Turns tokens into claims. Holds auth's public keys and the sessions that are known to have ended."""
+
+    def __init__(self, fetch_jwks: Callable[[], Awaitable[Jwks]], now_s: Callable[[], float]) -> None:
+        """`fetch_jwks` asks auth for its keys; `now_s` is seconds since 1970."""
+        self._fetch_jwks = fetch_jwks
+        self._now_s = now_s
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_s = float("-inf")
+        self._revoked: dict[str, int] = {}
+
+    async def verify(self, token: str) -> Claims:
+        """Return the claims of a valid token; raises `ChatError` with `token_...` or `session_ended`."""
+        claims = self._checked(token, await self._key(token))
+        if claims.sid in self._revoked:
+            raise ChatError(Code.SESSION_ENDED)
+        return claims
+
+    def revoke(self, revocation: Revocation) -> None:
+        """Refuse the tokens of this session from now on; forget it when they have expired by themselves."""
+        now_s = self._now_s()
+        self._revoked[revocation.sid] = revocation.expires
+        for sid in [sid for sid, expires in self._revoked.items() if expires + tokens.LEEWAY_S < now_s]:
+            del self._revoked[sid]
+
+    def is_revoked(self, sid: str) -> bool:
+        return sid in self._revoked
+
+    async def _key(self, token: str) -> jwt.PyJWK:
+        kid = _kid(token)
+        if kid not in self._keys and self._now_s() - self._fetched_s >= REFETCH_S:
+            await self.refresh()
+        if kid not in self._keys:
+            raise ChatError(Code.TOKEN_INVALID)
+        return self._keys[kid]
+
+    async def refresh(self) -> None:
+        """Fetch auth's keys anew."""
+        jwks = await self._fetch_jwks()
+        self._keys = {key["kid"]: jwt.PyJWK(key, tokens.ALGORITHM) for key in jwks.keys}
+        self._fetched_s = self._now_s()
+
+    def _checked(self, token: str, key: jwt.PyJWK) -> Claims:
+        try:
+            payload = jwt.decode(token, key, **_DECODING)
+            claims = msgspec.convert(payload, Claims)
+        except jwt.ExpiredSignatureError:
+            raise ChatError(Code.TOKEN_EXPIRED) from None
+        except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
+            raise ChatError(Code.TOKEN_INVALID) from None
+        if not (claims.sub.isascii() and claims.sub.isdigit()):
+            raise ChatError(Code.TOKEN_INVALID)
+        return claims
+
+
+_DECODING: dict[str, Any] = {
+    "algorithms": [tokens.ALGORITHM],
+    "audience": tokens.AUDIENCE,
+    "issuer": tokens.ISSUER,
+    "leeway": tokens.LEEWAY_S,
+    "options": {"require": ["exp", "iat", "sub", "aud", "iss", "jti", "sid"]},
+}
+
+
+def _kid(token: str) -> str:
+    if not token or len(token) > tokens.MAX_CHARS:
+        raise ChatError(Code.TOKEN_INVALID)
+    try:
+        header = jwt.get_unverified_header(token)
+    except jwt.InvalidTokenError:
+        raise ChatError(Code.TOKEN_INVALID) from None
+    kid = header.get("kid")
+    if header.get("alg") != tokens.ALGORITHM or header.get("typ") != tokens.TYPE or not isinstance(kid, str):
+        raise ChatError(Code.TOKEN_INVALID)
+    return kid
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an `Authorization` header; raises `token_missing` or `token_invalid`."""
+    if not authorization:
+        raise ChatError(Code.TOKEN_MISSING)
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise ChatError(Code.TOKEN_INVALID, "The Authorization header must be 'Bearer' and a token.")
+    return token.strip()
+
+
+class AuthClient:
+    """What the other services ask of auth, over its internal address."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def jwks(self) -> Jwks:
+        return await call(self._http, "GET", "/internal/jwks", None, Jwks)
+
+    async def revocations(self) -> list[Revocation]:
+        answer = await call(self._http, "GET", "/internal/revocations", None, Revocations)
+        return answer.revocations
+
+    async def user(self, username: str) -> tokens.User:
+        """Who goes by this name, however it is spelled; raises `user_unknown`."""
+        return await call(self._http, "POST", "/internal/user", {"username": username}, tokens.User)

@@ -1,0 +1,153 @@
+"""Serving an ASGI app with uvicorn: bind with a clear error, deadlines on half-sent requests, drain on a signal.
+
+Drain starts from the signal itself: uvicorn runs the lifespan's shutdown only after it waited for connections.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+from asyncio import TimerHandle
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+REQUEST_DEADLINE_S = 10.0
+"""A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+Drain = Callable[[], Awaitable[None]]
+
+
+class DeadlineHttpProtocol(HttpToolsProtocol):
+    """Uvicorn's HTTP protocol, which ends a connection whose request does not arrive in time."""
+
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()  # type: ignore[no-untyped-call]
+        self._in_time()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._in_time()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def _in_time(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _time_out(self) -> None:
+        self._deadline = None
+        self.transport.write(_TIMED_OUT)
+        self.transport.close()
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that drains before it stops: the first signal starts it, a second one cuts it short."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._on_ready = on_ready
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal's interface
+        if self._loop is None or self._draining is not None:
+            self.should_exit = True
+            self.force_exit = self._draining is not None and sig == signal.SIGINT
+        else:
+            self._loop.call_soon_threadsafe(self._start_draining)
+
+    def _start_draining(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain_and_stop())
+
+    async def _drain_and_stop(self) -> None:
+        with contextlib.suppress(Exception):
+            await self._drain()
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; when the address can't be had, says why and exits with status 1."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as problem:
+        listener.close()
+        sys.stderr.write(f"chatterbox: {_why_not(host, port, problem)}\n")
+        raise SystemExit(1) from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _why_not(host: str, port: int, problem: Exception) -> str:
+    number = getattr(problem, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"port {port} is taken; stop what listens there, or set CHATTERBOX_PORT to another"
+    if number == errno.EACCES:
+        return f"port {port} needs privileges; set CHATTERBOX_PORT to one above 1023"
+    return f"can't listen on {host}:{port}: {problem}; check CHATTERBOX_HOST and CHATTERBOX_PORT"
+
+
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    drain: Drain,
+    on_ready: Callable[[], None],
+    websocket_class: type[asyncio.Protocol] | None = None,
+    frame_bytes: int = 65_536,
+    ping_s: float = 20,
+    trusted_proxies: str = "",
+) -> None:
+    """Serve until a signal comes and everything is drained."""
+    options: dict[str, Any] = {"ws": websocket_class or "none", "forwarded_allow_ips": trusted_proxies}
+    config = uvicorn.Config(
+        app,
+        http=DeadlineHttpProtocol,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=frame_bytes,
+        ws_per_message_deflate=False,
+        ws_ping_interval=ping_s,
+        ws_ping_timeout=ping_s,
+        proxy_headers=bool(trusted_proxies),
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+        backlog=4096,
+        **options,
+    )
+    server = DrainingServer(config, drain, on_ready)
+    server.run(sockets=[listener])

@@ -1,0 +1,73 @@
+"""Settings: read once, from the environment, by a `__main__`; frozen, handed down, documented where declared."""
+
+import sys
+from pathlib import Path
+from typing import NoReturn, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chatterbox.wire.limits import Limits
+
+PREFIX = "CHATTERBOX_"
+
+
+class Settings(BaseSettings):
+    """What every process is told. A field `port` is set by the environment variable `CHATTERBOX_PORT`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` for every network this machine is on."""
+    port: int = Field(8000, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    data: Path = Path("data")
+    """The folder for databases and keys; made if missing, readable by its owner only."""
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    """How much is logged: debug, info, warning or error."""
+    log_json: bool = False
+    """Log one JSON object a line instead of text."""
+    drain_s: float = Field(3, ge=0, le=300)
+    """Seconds over which connections are asked to move when the process is told to stop."""
+    service_key: SecretStr | None = Field(None, min_length=32)
+    """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment; on a wrong value say which variable and why, and exit with status 2."""
+        try:
+            return cls()
+        except ValidationError as problem:
+            _explain_and_exit(problem)
+
+
+def _explain_and_exit(problem: ValidationError) -> NoReturn:
+    for error in problem.errors():
+        variable = PREFIX + "_".join(map(str, error["loc"])).upper()
+        sys.stderr.write(f"chatterbox: {variable}: {error['msg']}\n")
+    raise SystemExit(2)
+
+
+class LimitSettings(BaseSettings):
+    """The limits that an operator may set; `chatterbox.wire.limits` has the defaults and what they mean."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    sends_per_s: float = Field(Limits().sends_per_s, gt=0)
+    """Messages a second that one user may send in the long run."""
+    sends_burst: int = Field(Limits().sends_burst, ge=1)
+    """Messages that one user may send at once."""
+    commands_per_s: float = Field(Limits().commands_per_s, gt=0)
+    """Commands a second on one connection in the long run."""
+    commands_burst: int = Field(Limits().commands_burst, ge=1)
+    """Commands at once on one connection."""
+    connections_per_user: int = Field(Limits().connections_per_user, ge=1)
+    """Live connections of one user."""
+    connections_per_address: int = Field(Limits().connections_per_address, ge=1)
+    """Live connections from one network address."""
+    rooms_per_user: int = Field(Limits().rooms_per_user, ge=1)
+    """Rooms that one user may be a member of."""
+
+    def limits(self) -> Limits:
+        """The limits as they are told to clients."""
+        return Limits(**{name: getattr(self, name) for name in LimitSettings.model_fields})
