@@ -40,7 +40,7 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
             self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()  # type: ignore[no-untyped-call]
+        super().on_message_complete()
         self._in_time()
 
     def handle_websocket_upgrade(self) -> None:

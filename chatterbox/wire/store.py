@@ -109,7 +109,7 @@ class JoinRoom(msgspec.Struct, frozen=True):
 
 
 class LeaveRoom(msgspec.Struct, frozen=True):
-    """`POST /internal/leave`."""
+    """`POST /internal/leave`: answers `RoomInfo`."""
 
     room: str
     user_id: int

@@ -1,0 +1,1 @@
+"""The three services, and the one process that holds them all."""

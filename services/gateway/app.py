@@ -1,0 +1,55 @@
+"""The gateway as an ASGI app."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+
+from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.edge import new_app
+from chatterbox.wire.limits import Limits
+from services.gateway.endpoint import websocket_router
+from services.gateway.gateway import Gateway
+from services.gateway.settings import GatewaySettings
+
+
+def create_app(
+    settings: GatewaySettings,
+    *,
+    limits: Limits,
+    broker: Broker,
+    auth: httpx.AsyncClient,
+    history: httpx.AsyncClient,
+    clock: Callable[[], float] = time.monotonic,
+    now_s: Callable[[], float] = time.time,
+) -> FastAPI:
+    """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`).
+
+    It must be served with `LiveSocket` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
+    for whoever must drain it; the lifespan starts and stops it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway = Gateway(settings, limits=limits, broker=broker, auth=auth, history=history, clock=clock, now_s=now_s)
+        app.state.gateway = gateway
+        app.include_router(websocket_router(gateway, settings.allowed_origins()))
+        async with gateway.running():
+            yield
+
+    app = new_app("Chatterbox gateway", lifespan=lifespan)
+
+    @app.get("/health/live", include_in_schema=False)
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/health/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        gateway: Gateway = app.state.gateway
+        status = "draining" if gateway.is_draining else "ok"
+        return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+
+    return app

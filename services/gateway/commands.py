@@ -1,0 +1,139 @@
+"""What each command does. Everything a client may ask for is here, one function a command."""
+
+import secrets
+from collections.abc import Callable
+from typing import NoReturn
+
+from chatterbox.wire import frames, store, text
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
+from services.gateway import reading
+from services.gateway.connection import Connection, Later, State
+from services.gateway.feed import Feed
+from services.gateway.greeting import Greeting
+from services.gateway.member import Member
+from services.gateway.memberships import Memberships
+from services.gateway.room import Room
+from services.gateway.sends import Sends, Waiting
+from services.gateway.store import HistoryClient
+
+
+class Commands:
+    """Carries commands out; a `ChatError` becomes the command's reply."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        clock: Callable[[], float],
+        greeting: Greeting,
+        memberships: Memberships,
+        feed: Feed,
+        history: HistoryClient,
+        sends: Sends,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._greeting = greeting
+        self._memberships = memberships
+        self._feed = feed
+        self._history = history
+        self._sends = sends
+
+    def carry_out(self, connection: Connection, command: frames.Command) -> Later | None:
+        """Do what `command` asks: at once, or by the coroutine returned."""
+        if isinstance(command, frames.Connect):
+            return self._greeting.connect(connection, command)
+        if connection.state is State.NEW or connection.member is None:
+            raise ChatError(Code.TOKEN_MISSING, 'The first frame must be {"type": "connect", "token": ...}.')
+        member = connection.member
+        match command:
+            case frames.Send():
+                return self._send(connection, member, command)
+            case frames.Ping():
+                connection.send(frames.Pong(id=command.id))
+                return None
+            case frames.Join():
+                return self._join(connection, member, command)
+            case frames.History():
+                return self._page(connection, member, command)
+            case frames.Leave():
+                return self._leave(connection, member, command)
+            case frames.Rooms():
+                return self._rooms(connection, member, command)
+            case frames.Create():
+                return self._create(connection, member, command)
+            case frames.Invite():
+                return self._invite(connection, member, command)
+
+    def _send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+        if (wait_s := member.sends.take(self._clock())) > 0:
+            detail = f"At most {self._limits.sends_per_s:g} messages a second ({self._limits.sends_burst} at once)."
+            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+        text.content(command.content, self._limits)
+        key = secrets.token_hex(16) if command.key is None else text.key(command.key, self._limits)
+        room = self._room(member, command.room)
+        if room is None:
+            return self._refuse_room(member, command.room)
+        append = store.Append(room.room_id, member.user_id, member.username, command.content, key)
+        self._sends.put(Waiting(connection, command.id, room, append))
+        return None
+
+    def _room(self, member: Member, name: str) -> Room | None:
+        return member.rooms.get(name) or member.rooms.get(text.room_name(name, self._limits))
+
+    async def _room_of(self, member: Member, name: str) -> Room:
+        room = self._room(member, name)
+        if room is None:
+            await self._refuse_room(member, name)
+        return room
+
+    async def _refuse_room(self, member: Member, name: str) -> NoReturn:
+        """Say `not_a_member` of a room that one may see, and `room_unknown` of any other, existing or not."""
+        name = text.room_name(name, self._limits)
+        visible = any(line.room == name for line in await self._history.rooms(member))
+        raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
+
+    async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
+        room = self._room(member, command.room)
+        if room is None:
+            name = text.room_name(command.room, self._limits)
+            room = await self._feed.open(await self._history.join(name, member))
+        connection.send(await reading.joined(self._history, room, command, self._limits.page_messages))
+        self._memberships.enter(member, room, asked=connection)
+
+    async def _page(self, connection: Connection, member: Member, command: frames.History) -> None:
+        room = await self._room_of(member, command.room)
+        connection.send(await reading.page(self._history, room, command))
+
+    async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
+        room = await self._room_of(member, command.room)
+        await self._history.leave(room.name, member)
+        self._memberships.exit(member, room)
+        connection.send(frames.Left(id=command.id, room=room.name))
+
+    async def _rooms(self, connection: Connection, member: Member, command: frames.Rooms) -> None:
+        lines = await self._history.rooms(member)
+        connection.send(frames.RoomList(id=command.id, rooms=[_summary(line) for line in lines]))
+
+    async def _create(self, connection: Connection, member: Member, command: frames.Create) -> None:
+        name = text.room_name(command.room, self._limits)
+        room = await self._feed.open(await self._history.create(name, member, private=command.private))
+        connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
+        self._memberships.enter(member, room, asked=connection)
+
+    async def _invite(self, connection: Connection, member: Member, command: frames.Invite) -> None:
+        room = await self._room_of(member, command.room)
+        username = await self._history.invite(room.name, member, command.username)
+        connection.send(frames.Invited(id=command.id, room=room.name, username=username))
+
+
+def _summary(line: store.RoomLine) -> frames.RoomSummary:
+    return frames.RoomSummary(
+        room=line.room,
+        private=line.private,
+        member=line.member,
+        members=line.members,
+        at=Position(line.epoch, line.head),
+    )

@@ -1,0 +1,205 @@
+"""One live connection: what its client sends comes in here, in order, and every reply goes out here."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from enum import Enum, auto
+from typing import Any, Protocol, TypeAlias
+
+from chatterbox.wire import codec, frames
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.codec import BadFrame
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.tokens import Claims
+from services.gateway.bucket import Bucket
+from services.gateway.live_socket import text_frame
+from services.gateway.member import Member
+
+log = logging.getLogger("chatterbox.connection")
+
+Later: TypeAlias = Coroutine[Any, Any, None]
+Dispatch: TypeAlias = Callable[["Connection", frames.Command], Later | None]
+"""Carries out a command: at once (None), or as a coroutine that further commands of the connection wait for."""
+
+
+class Socket(Protocol):
+    """What a connection needs of its transport; `LiveSocket` is it."""
+
+    def write(self, frames: bytes) -> None: ...
+    @property
+    def unsent(self) -> int: ...
+    def close(self, code: CloseCode) -> None: ...
+    def abort(self) -> None: ...
+
+
+class State(Enum):
+    """Where a connection is in its life."""
+
+    NEW = auto()
+    """Accepted; no token yet."""
+    GREETING = auto()
+    """The token is being checked, rooms are being opened; commands wait."""
+    OPEN = auto()
+    """Welcomed."""
+    CLOSED = auto()
+
+
+class Connection:
+    """Takes commands in order, one at a time; sends their replies.
+
+    `on_closed` is called once, when no more goes to or comes from this connection.
+    """
+
+    __slots__ = ("_backlog", "_bad_frames", "_bucket", "_busy", "_clock", "_dispatch", "_limits", "_on_closed",
+                 "address", "catching_up", "claims", "connection_id", "full_since_s", "member", "on_writable",
+                 "socket", "state", "unsent_seen")  # fmt: skip
+
+    def __init__(
+        self,
+        socket: Socket,
+        address: str,
+        connection_id: str,
+        limits: Limits,
+        clock: Callable[[], float],
+        dispatch: Dispatch,
+        on_closed: Callable[["Connection"], None],
+    ) -> None:
+        self.socket = socket
+        self.address = address
+        self.connection_id = connection_id
+        self.state = State.NEW
+        self.claims: Claims | None = None
+        self.member: Member | None = None
+        self.full_since_s: float | None = None
+        """Since when more is unsent than the limit, without any of it having gone out."""
+        self.unsent_seen = 0
+        self.catching_up = False
+        self.on_writable: Callable[[Connection], None] | None = None
+        self._limits = limits
+        self._clock = clock
+        self._dispatch = dispatch
+        self._on_closed = on_closed
+        self._bucket = Bucket.full(limits.commands_per_s, limits.commands_burst, clock())
+        self._bad_frames = Bucket.full(
+            limits.bad_frames_per_minute / 60, limits.bad_frames_per_minute - 1, self._bucket.at_s
+        )
+        self._busy = False
+        self._backlog: deque[frames.Command] = deque()
+
+    # Out
+
+    def send(self, frame: frames.ServerFrame) -> None:
+        self.write(text_frame(codec.encode(frame)))
+
+    def write(self, finished: bytes) -> None:
+        """Send finished frames."""
+        if self.state is not State.CLOSED:
+            self.socket.write(finished)
+
+    def refuse(self, problem: ChatError, command_id: int | None) -> None:
+        self.send(codec.error_frame(problem, command_id))
+
+    def close(self, code: CloseCode) -> None:
+        """Say why and end it; nothing is taken from or given to this connection any more."""
+        self._ended()
+        self.socket.close(code)
+
+    def abort(self) -> None:
+        """End it at once: its peer takes nothing any more."""
+        self._ended()
+        self.socket.abort()
+
+    def _ended(self) -> None:
+        if self.state is not State.CLOSED:
+            self.state = State.CLOSED
+            self._backlog.clear()
+            self._on_closed(self)
+
+    @property
+    def is_full(self) -> bool:
+        return self.full_since_s is not None
+
+    # In: what the socket tells
+
+    def on_text(self, data: bytes) -> None:
+        if self.state is State.CLOSED:
+            return
+        try:
+            command = codec.decode_command(data)
+            self._admit(command)
+        except BadFrame as problem:
+            self._on_bad_frame(problem)
+        except ChatError as problem:
+            self.refuse(problem, command.id)
+
+    def on_binary(self) -> None:
+        if self.state is not State.CLOSED:
+            self._on_bad_frame(BadFrame("Frames are text, not binary."))
+
+    def on_full(self) -> None:
+        self.full_since_s = self._clock()
+        self.unsent_seen = self.socket.unsent
+        if self.member is not None:
+            for room in self.member.rooms.values():
+                room.fall_behind(self)
+
+    def on_drained(self) -> None:
+        self.full_since_s = None
+        if self.on_writable is not None:
+            self.on_writable(self)
+
+    def on_lost(self) -> None:
+        self._ended()
+
+    def _on_bad_frame(self, problem: BadFrame) -> None:
+        if self._bad_frames.take(self._clock()) > 0:
+            self.close(CloseCode.TOO_MANY_BAD_FRAMES)
+        else:
+            self.refuse(problem, problem.command_id)
+
+    def _admit(self, command: frames.Command) -> None:
+        if not isinstance(command, frames.Send) and (wait_s := self._bucket.take(self._clock())) > 0:
+            detail = f"At most {self._limits.commands_per_s:g} commands a second on one connection."
+            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+        if not self._busy:
+            self.run(command)
+        elif len(self._backlog) < self._limits.commands_waiting:
+            self._backlog.append(command)
+        else:
+            detail = f"At most {self._limits.commands_waiting} commands may await their reply on one connection."
+            raise ChatError(Code.TOO_MANY_COMMANDS, detail, retry_after_s=0.5)
+
+    def run(self, command: frames.Command) -> None:
+        """Carry out a command; if that takes time, the next ones wait for it."""
+        try:
+            later = self._dispatch(self, command)
+        except ChatError as problem:
+            self.refuse(problem, command.id)
+            return
+        if later is not None:
+            self.occupy(later, command.id)
+
+    def occupy(self, later: Later, command_id: int | None) -> None:
+        """Let the commands that come wait until `later` is done."""
+        self._busy = True
+        task = asyncio.get_running_loop().create_task(self._finish(later, command_id))
+        _running.add(task)
+        task.add_done_callback(_running.discard)
+
+    async def _finish(self, later: Later, command_id: int | None) -> None:
+        try:
+            await later
+        except ChatError as problem:
+            self.refuse(problem, command_id)
+        except Exception:
+            log.exception("command.failed", extra={"connection": self.connection_id})
+            self.refuse(ChatError(Code.INTERNAL), command_id)
+        self._busy = False
+        while self._backlog and not self._busy:
+            self.run(self._backlog.popleft())
+
+
+_running: set[asyncio.Task[None]] = set()
+"""The event loop holds tasks weakly; this holds them until they are done."""

@@ -1,0 +1,51 @@
+"""The public WebSocket address: Origin, limits and token of a handshake, then the socket is handed over."""
+
+from fastapi import APIRouter, WebSocket
+from starlette.requests import HTTPConnection
+
+from chatterbox.chassis.edge import answer
+from chatterbox.chassis.identity import bearer
+from chatterbox.wire.errors import ChatError, Code
+from services.gateway.gateway import Gateway
+from services.gateway.live_socket import EXTENSION, LiveSocket
+
+
+def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
+    """The route of `gateway`; pages of `origins` may connect besides those of the server's own origin."""
+    router = APIRouter()
+
+    @router.websocket("/ws")
+    async def ws(websocket: WebSocket) -> None:
+        address = websocket.client.host if websocket.client else "unknown"
+        try:
+            check_origin(websocket, origins)
+            if gateway.is_draining:
+                raise ChatError(Code.UNAVAILABLE, "This gateway is about to stop; connect again.", retry_after_s=0.5)
+            gateway.hub.admit(address)
+            token = token_of(websocket)
+        except ChatError as problem:
+            await websocket.send_denial_response(answer(problem))
+            return
+        live_socket = websocket.scope["extensions"][EXTENSION]
+        assert isinstance(live_socket, LiveSocket)  # noqa: S101 - chassis.serve is given this class
+        await websocket.accept()
+        gateway.open(live_socket, address, token)
+
+    return router
+
+
+def check_origin(request: HTTPConnection, allowed: frozenset[str]) -> None:
+    """Refuse pages of other origins (RFC 6454), compared exactly; programs that send no Origin may connect."""
+    origin = request.headers.get("origin")
+    if origin is None or origin in allowed:
+        return
+    host = request.headers.get("host", "")
+    if origin not in {f"http://{host}", f"https://{host}"}:
+        raise ChatError(Code.ORIGIN_REFUSED)
+
+
+def token_of(request: HTTPConnection) -> str | None:
+    """The token of a handshake: from the Authorization header, else from `?token=`, else None."""
+    if (authorization := request.headers.get("authorization")) is not None:
+        return bearer(authorization)
+    return request.query_params.get("token")

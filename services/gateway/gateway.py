@@ -1,0 +1,148 @@
+"""The gateway put together: what was handed in, what is made of it, and how it starts, drains and stops."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import msgspec
+
+from chatterbox import __version__
+from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.identity import AuthClient, Verifier
+from chatterbox.chassis.tasks import background
+from chatterbox.wire import events, frames
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.tokens import Revocation
+from services.gateway import upkeep
+from services.gateway.catch_up import CatchUp
+from services.gateway.commands import Commands
+from services.gateway.connection import Connection, State
+from services.gateway.feed import Feed
+from services.gateway.greeting import Greeting
+from services.gateway.hub import Hub
+from services.gateway.live_socket import LiveSocket
+from services.gateway.memberships import Memberships
+from services.gateway.sends import Sends
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import HistoryClient
+
+log = logging.getLogger("chatterbox.gateway")
+
+SETTLE_S = 5.0
+"""Seconds that a stopping gateway waits for messages on their way to be acked or refused."""
+
+
+class Gateway:
+    """One gateway. `clock` is monotonic seconds, `now_s` seconds since 1970."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        limits: Limits,
+        broker: Broker,
+        auth: httpx.AsyncClient,
+        history: httpx.AsyncClient,
+        clock: Callable[[], float],
+        now_s: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        auth_client = AuthClient(auth)
+        store = HistoryClient(history)
+        self.hub = Hub(limits, settings.connections, clock)
+        self._verifier = Verifier(auth_client.jwks, now_s)
+        self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client)
+        self._feed = Feed(self.hub, store, broker, settings.recent_messages)
+        self._feed.on_control = self._on_control
+        self._feed.on_doubt = self._revoked.doubt
+        self._memberships = Memberships(self.hub, self._feed, store)
+        self._catch_up = CatchUp(store)
+        self._sends = Sends(store)
+        self._greeting = Greeting(
+            self.hub,
+            self._verifier,
+            self._memberships,
+            self._catch_up,
+            server=f"chatterbox/{__version__} {socket.gethostname()}",
+            ping_s=settings.ping_s,
+        )
+        self._commands = Commands(
+            limits=limits,
+            clock=clock,
+            greeting=self._greeting,
+            memberships=self._memberships,
+            feed=self._feed,
+            history=store,
+            sends=self._sends,
+        )
+        self.is_draining = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen to the broker and keep up until the block ends."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._feed.close)
+            stack.push_async_callback(self._catch_up.close)
+            await self._feed.start()
+            await self._revoked.load()
+            for name, work in {
+                "sends": self._sends.run(),
+                "memberships": self._memberships.run(),
+                "seconds": upkeep.every_second(self.hub, self._revoked, self._settings.behind_s),
+                "heads": upkeep.compare_with_history(self.hub, self._feed, self._memberships, self._settings.heads_s),
+            }.items():
+                await stack.enter_async_context(background(work, f"gateway.{name}"))
+            yield
+
+    def open(self, live_socket: LiveSocket, address: str, token: str | None) -> None:
+        """Take over a socket whose handshake is done."""
+        connection = Connection(
+            live_socket,
+            address,
+            secrets.token_hex(8),
+            self.hub.limits,
+            self.hub.clock,
+            self._commands.carry_out,
+            self.hub.remove,
+        )
+        self.hub.add(connection)
+        live_socket.hand_over(connection, self._settings.unsent_bytes)
+        self._greeting.begin(connection, token)
+
+    async def drain(self) -> None:
+        """Stop without loss: ask connections to move, spread over `drain_s`; let sends settle; close what is left."""
+        self.is_draining = True
+        drain_ms = int(self._settings.drain_s * 1000)
+        for connection in tuple(self.hub.connections):
+            if connection.state is State.OPEN:
+                connection.send(frames.Move(after_ms=random.randint(0, drain_ms)))  # noqa: S311 - a spread, no secret
+        log.info("drain.start", extra={"connections": len(self.hub.connections)})
+        await self._until_empty(self._settings.drain_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sends.settle(), SETTLE_S)
+        for connection in tuple(self.hub.connections):
+            connection.close(CloseCode.RESTART)
+        log.info("drain.done")
+
+    async def _until_empty(self, most_s: float) -> None:
+        until_s = self.hub.clock() + most_s
+        while self.hub.connections and self.hub.clock() < until_s:
+            await asyncio.sleep(0.05)
+
+    def _on_control(self, payload: bytes) -> None:
+        try:
+            event = events.decode_control(payload)
+        except msgspec.MsgspecError:
+            log.warning("control.unknown")
+            return
+        if isinstance(event, events.Revoked):
+            self._revoked.add(Revocation(event.sid, event.expires))
+        else:
+            self._memberships.changed(event)

@@ -1,0 +1,229 @@
+"""The WebSocket after its handshake: frames in by callback, finished bytes out. Only this module knows the transport.
+
+FastAPI does the handshake (routing, token, Origin); then the endpoint hands the socket it finds in the scope over
+to a `Receiver` and returns. From there no ASGI task and no queue is left: this protocol object feeds the receiver and writes to
+its transport. It is uvicorn's own sans-I/O protocol class, with what that lacks: it aborts a peer that reads
+nothing (uvicorn only closes, which waits for the peer for ever), bounds fragments, and says who is behind.
+"""
+
+import logging
+from typing import Any, Protocol, cast
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+from websockets.protocol import State
+
+from chatterbox.wire.close import SENTENCES, CloseCode
+from chatterbox.wire.limits import Limits
+
+log = logging.getLogger("chatterbox.socket")
+
+EXTENSION = "chatterbox.live_socket"
+"""The scope extension under which the endpoint finds its `LiveSocket`."""
+CLOSE_S = 5.0
+"""A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
+
+
+class Receiver(Protocol):
+    """What a live socket tells its owner. No call may block or raise."""
+
+    def on_text(self, data: bytes) -> None:
+        """A whole text message came; `data` is valid UTF-8."""
+
+    def on_binary(self) -> None:
+        """A binary message came."""
+
+    def on_full(self) -> None:
+        """More is unsent than the limit: the peer reads too slowly."""
+
+    def on_drained(self) -> None:
+        """Most of what was unsent has gone out."""
+
+    def on_lost(self) -> None:
+        """The connection is gone; nothing more comes or goes."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    r"""`payload` as one unmasked, unfragmented text frame (RFC 6455 section 5.2).
+
+    >>> text_frame(b"hi")
+    b'\x81\x02hi'
+    """
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 65_536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)
+
+
+def payload_of(frame: bytes) -> bytes:
+    """What `text_frame` was given."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
+class LiveSocket(WebSocketsSansIOProtocol):
+    """One connection's protocol object."""
+
+    fragments = Limits().fragments
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **kwargs)
+        self._receiver: Receiver | None = None
+        self._unsent_at_ping = 0
+        self._heard_since_ping = False
+
+    # What the owner may do
+
+    def hand_over(self, receiver: Receiver, unsent_bytes: int) -> None:
+        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
+        self._receiver = receiver
+        self.transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
+        while not self.queue.empty():
+            event = self.queue.get_nowait()
+            if event["type"] == "websocket.receive":
+                self._pass_on(event.get("text"))
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def write(self, frames: bytes) -> None:
+        """Send finished frames, after everything that was written before."""
+        if not self.close_sent:
+            self.transport.write(frames)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the peer to read."""
+        return self.transport.get_write_buffer_size()
+
+    def close(self, code: CloseCode) -> None:
+        """Say why, wait for the peer to agree, then go; after `CLOSE_S` seconds go in any case."""
+        if self.close_sent or self.transport.is_closing() or self.conn.state is not State.OPEN:
+            return
+        self.conn.send_close(code, SENTENCES[code])
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self._closing()
+
+    def abort(self) -> None:
+        """Cut the connection now; what is unsent is dropped."""
+        self.transport.abort()
+
+    # What uvicorn calls
+
+    def handle_connect(self, event: Any) -> None:  # noqa: ANN401
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            extensions = cast("dict[str, object]", self.scope["extensions"])
+            extensions[EXTENSION] = self
+
+    async def run_asgi(self) -> None:
+        """As uvicorn's, but a connection that was handed over lives on when the endpoint has returned."""
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except Exception:
+            log.exception("endpoint.failed")
+            self.send_500_response()
+        if self._receiver is None:
+            self.transport.close()
+
+    def send_receive_event_to_app(self) -> None:
+        if self._receiver is None:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type != "text":
+            self._receiver.on_binary()
+        elif _is_utf8(data):
+            self._receiver.on_text(bytes(data))
+        else:
+            self._fail(CloseCode.BAD_TEXT)
+
+    def _pass_on(self, text: str | None) -> None:
+        assert self._receiver is not None  # noqa: S101 - handed over
+        if text is None:
+            self._receiver.on_binary()
+        else:
+            self._receiver.on_text(text.encode())
+
+    def handle_cont(self, event: Frame) -> None:
+        if len(self.frames) >= self.fragments:
+            self._fail(CloseCode.TOO_BIG)
+        else:
+            super().handle_cont(event)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_since_ping = True
+        super().data_received(data)
+
+    def _fail(self, code: CloseCode) -> None:
+        self.conn.fail(code, SENTENCES[code])
+        self.handle_parser_exception()
+
+    def handle_parser_exception(self) -> None:
+        if not self.close_sent:
+            super().handle_parser_exception()
+            self._closing()
+
+    def handle_close(self, event: Frame) -> None:
+        super().handle_close(event)
+        if self.close_timer is None:
+            self._closing()
+
+    def _closing(self) -> None:
+        self.close_sent = True
+        self.stop_keepalive()
+        if self.close_timer is None:
+            self.close_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
+
+    def send_keepalive_ping(self) -> None:
+        self._unsent_at_ping = self.unsent if not self.transport.is_closing() else 0
+        self._heard_since_ping = False
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """No pong: abort a peer that shows no life; one that is only slow gets another round."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self._heard_since_ping or self.unsent < self._unsent_at_ping:
+            self.schedule_ping()
+        else:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._receiver is not None:
+            self._receiver.on_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._receiver is not None and not self.transport.is_closing():
+            self._receiver.on_drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._receiver is not None:
+            self._receiver.on_lost()
+
+    def shutdown(self) -> None:
+        """Uvicorn stops; whoever was not drained by now is told to come back."""
+        if self._receiver is None:
+            super().shutdown()
+        else:
+            self.close(CloseCode.RESTART)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

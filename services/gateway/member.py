@@ -1,0 +1,24 @@
+"""A user who is here: all of their connections to this gateway share memberships and send budget."""
+
+from typing import TYPE_CHECKING
+
+from services.gateway.bucket import Bucket
+
+if TYPE_CHECKING:
+    from services.gateway.connection import Connection
+    from services.gateway.room import Room
+
+
+class Member:
+    """One user with at least one connection here (or one on its way in)."""
+
+    __slots__ = ("connections", "is_loaded", "rooms", "sends", "user_id", "username")
+
+    def __init__(self, user_id: int, username: str, sends: Bucket) -> None:
+        self.user_id = user_id
+        self.username = username
+        self.connections: set[Connection] = set()
+        self.rooms: dict[str, Room] = {}
+        self.is_loaded = False
+        """Whether `rooms` has been read from history."""
+        self.sends = sends

@@ -1,0 +1,135 @@
+"""Which rooms the users who are here belong to, and what changes when that does.
+
+Changes are numbered without holes by history (`revision`). One that does not follow the last means that some
+were lost: then the memberships of everybody here are read anew.
+"""
+
+import asyncio
+import logging
+from typing import NoReturn
+
+from chatterbox.wire import frames, store
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.events import MembershipChanged
+from services.gateway.connection import Connection, State
+from services.gateway.feed import Feed
+from services.gateway.hub import Hub
+from services.gateway.member import Member
+from services.gateway.room import Room
+from services.gateway.store import HistoryClient
+
+log = logging.getLogger("chatterbox.memberships")
+
+WAITING_CHANGES = 10_000
+"""Changes that wait to be applied; beyond, everything is read anew instead."""
+
+
+class Memberships:
+    """Keeps every member's rooms as history has them."""
+
+    def __init__(self, hub: Hub, feed: Feed, history: HistoryClient) -> None:
+        self._hub = hub
+        self._feed = feed
+        self._history = history
+        self._revision = 0
+        self._changes: asyncio.Queue[MembershipChanged] = asyncio.Queue(WAITING_CHANGES)
+
+    async def load(self, member: Member) -> None:
+        """Open every room of a user who has just come; raises `ChatError` when history is away."""
+        answer, rooms = await self._read({member.user_id: member.username})
+        self._settle(member, answer, rooms)
+        member.is_loaded = True
+
+    async def compare(self, revision: int) -> None:
+        """History is at `revision`; if changes were lost on the way here, read everything anew."""
+        if revision > self._revision and self._changes.empty():
+            await self._reload()
+
+    def changed(self, change: MembershipChanged) -> None:
+        """A change arrived from the broker."""
+        if not self._changes.full():
+            self._changes.put_nowait(change)
+
+    async def run(self) -> NoReturn:
+        """Apply changes one after the other, for ever."""
+        while True:
+            change = await self._changes.get()
+            try:
+                await self._apply(change)
+            except ChatError as problem:
+                log.warning("membership.late", extra={"room_id": change.room_id, "code": problem.code})
+
+    async def _apply(self, change: MembershipChanged) -> None:
+        if change.revision <= self._revision:
+            return
+        if change.revision > self._revision + 1:
+            await self._reload()
+            return
+        member = self._hub.members.get(change.user_id)
+        opened = await self._feed.open(_info(change)) if member is not None and change.member else None
+        if (room := self._hub.rooms.get(change.room_id)) is not None:
+            room.push(frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by))
+        if member is not None and opened is not None:
+            self.enter(member, opened, by=change.by)
+        elif member is not None and room is not None:
+            self.exit(member, room)
+        self._revision = change.revision
+
+    async def _reload(self) -> None:
+        answer, rooms = await self._read({user_id: member.username for user_id, member in self._hub.members.items()})
+        for member in tuple(self._hub.members.values()):
+            if member.is_loaded:
+                self._settle(member, answer, rooms)
+        self._revision = max(self._revision, answer.revision)
+        log.info("memberships.read", extra={"users": len(answer.of), "revision": answer.revision})
+
+    async def _read(self, users: dict[int, str]) -> tuple[store.Memberships, dict[int, Room]]:
+        """Ask history, and open the rooms. An answer older than what was applied meanwhile is asked for again."""
+        while True:
+            answer = await self._history.memberships(users)
+            rooms = {info.room_id: await self._feed.open(info) for info in answer.rooms}
+            if answer.revision >= self._revision:
+                return answer, rooms
+
+    def _settle(self, member: Member, answer: store.Memberships, rooms: dict[int, Room]) -> None:
+        if member.user_id not in answer.of:  # came after the question
+            return
+        belongs = [rooms[room_id] for room_id in answer.of[member.user_id]]
+        for room in belongs:
+            self.enter(member, room)
+        for room in [room for room in member.rooms.values() if room not in belongs]:
+            self.exit(member, room)
+
+    def enter(self, member: Member, room: Room, *, by: str | None = None, asked: Connection | None = None) -> None:
+        """Subscribe all connections of `member`; entering again changes nothing.
+
+        Each is told from where its pushes follow, but `asked`: that one has just been answered, in this turn of
+        the event loop, so that nothing came between.
+        """
+        if member.rooms.get(room.name) is room:
+            return
+        member.rooms[room.name] = room
+        told = frames.Membership(
+            room=room.name, username=member.username, member=True, by=by, at=room.at, private=room.private
+        )
+        for connection in member.connections:
+            if connection.state is State.OPEN:
+                if connection is not asked:
+                    connection.send(told)
+                room.attach(connection, room.opened.head)
+
+    def exit(self, member: Member, room: Room) -> None:
+        """Unsubscribe all connections of `member`."""
+        if member.rooms.pop(room.name, None) is None:
+            return
+        room.flush()
+        told = frames.Membership(room=room.name, username=member.username, member=False)
+        for connection in member.connections:
+            room.detach(connection)
+            connection.send(told)
+
+
+def _info(change: MembershipChanged) -> store.RoomInfo:
+    return store.RoomInfo(
+        room_id=change.room_id, room=change.room, private=change.private, everyone=False, epoch="", head=0
+    )

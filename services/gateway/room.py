@@ -1,0 +1,101 @@
+"""A room as this gateway sees it: its stream, who hears it live, who is behind. Fan-out happens here."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chatterbox.wire import codec, frames, store
+from chatterbox.wire.position import Position
+from services.gateway.live_socket import text_frame
+from services.gateway.stream import Stream
+
+if TYPE_CHECKING:
+    from services.gateway.connection import Connection
+
+UNOPENED_PAYLOADS = 1000
+"""Broker payloads held while a room is being opened; what is dropped beyond is read from history."""
+
+
+class Room:
+    """Every connection of a member is in exactly one of `live` and `behind`.
+
+    A live connection has been written everything up to `sent`; one that is behind holds the offset in
+    `behind` and is brought up to `live` by `catch_up`.
+    """
+
+    __slots__ = ("behind", "filling", "idle_since_s", "live", "name", "opening", "pending", "private",
+                 "room_id", "sent", "stream", "unopened")  # fmt: skip
+
+    def __init__(self, info: store.RoomInfo) -> None:
+        self.room_id = info.room_id
+        self.name = info.room
+        self.private = info.private
+        self.live: set[Connection] = set()
+        self.behind: dict[Connection, int] = {}
+        self.pending: list[bytes] = []
+        self.sent = 0
+        self.stream: Stream | None = None
+        self.unopened: list[bytes] = []
+        self.opening: asyncio.Task[None] | None = None
+        self.filling = False
+        self.idle_since_s = 0.0
+
+    @property
+    def opened(self) -> Stream:
+        """The stream of a room that is open."""
+        assert self.stream is not None  # noqa: S101 - callers awaited Feed.open
+        return self.stream
+
+    @property
+    def at(self) -> Position:
+        """The position of the last message that connections here could be told of."""
+        return Position(self.opened.epoch, self.opened.head)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.live and not self.behind
+
+    def hold(self, payload: bytes) -> None:
+        """Keep what the broker brings while the room is not open yet."""
+        if len(self.unopened) < UNOPENED_PAYLOADS:
+            self.unopened.append(payload)
+
+    def deliver(self, ready: Sequence[bytes]) -> None:
+        """Send frames to every live connection, joined with all others of this turn of the event loop."""
+        if not ready:
+            return
+        if not self.pending:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self.pending.extend(ready)
+
+    def push(self, frame: frames.Push) -> None:
+        """Tell every live connection something that is not a message."""
+        self.deliver([text_frame(codec.encode(frame))])
+
+    def flush(self) -> None:
+        """Write what is pending now: one system call a connection, whatever the number of frames."""
+        if self.stream is not None:
+            self.sent = self.stream.head
+        if self.pending:
+            joined = b"".join(self.pending)
+            self.pending.clear()
+            for connection in tuple(self.live):
+                connection.socket.write(joined)
+
+    def attach(self, connection: "Connection", offset: int) -> None:
+        """Add a connection that has been told everything up to `offset`."""
+        self.flush()
+        if offset == self.sent:
+            self.live.add(connection)
+        else:
+            self.behind[connection] = offset
+
+    def detach(self, connection: "Connection") -> None:
+        self.live.discard(connection)
+        self.behind.pop(connection, None)
+
+    def fall_behind(self, connection: "Connection") -> None:
+        """Stop pushing to a connection that can't take more; remember where it stands."""
+        if connection in self.live:
+            self.live.discard(connection)
+            self.behind[connection] = self.sent

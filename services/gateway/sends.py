@@ -1,0 +1,97 @@
+"""The way of sent messages to history: what arrives while one batch is being committed makes up the next.
+
+No timer and no task for each message. The queue is bounded; a message that finds it full is refused, and its
+client tries again with the same key.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from chatterbox.wire import codec, frames, store
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.position import Position
+from services.gateway.connection import Connection
+from services.gateway.live_socket import text_frame
+from services.gateway.room import Room
+from services.gateway.store import HistoryClient
+
+log = logging.getLogger("chatterbox.sends")
+
+WAITING_MESSAGES = 20_000
+BATCH_MESSAGES = 500
+
+
+class Waiting(NamedTuple):
+    """A message on its way, and who awaits the ack."""
+
+    connection: Connection
+    command_id: int
+    room: Room
+    append: store.Append
+
+
+class Sends:
+    """Takes messages in, hands out acks."""
+
+    def __init__(self, history: HistoryClient) -> None:
+        self._history = history
+        self._waiting: list[Waiting] = []
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, waiting: Waiting) -> None:
+        """Queue a message; its connection gets `sent` or `error`. Raises `unavailable` when the queue is full."""
+        if len(self._waiting) >= WAITING_MESSAGES:
+            raise ChatError(Code.UNAVAILABLE, "Too many messages wait to be stored; try again.", retry_after_s=1)
+        self._waiting.append(waiting)
+        self._arrived.set()
+        self._idle.clear()
+
+    async def settle(self) -> None:
+        """Wait until every message taken in is acked or refused."""
+        await self._idle.wait()
+
+    async def run(self) -> NoReturn:
+        """Carry batches to history, for ever."""
+        while True:
+            if not self._waiting:
+                self._idle.set()
+            await self._arrived.wait()
+            batch, self._waiting = self._waiting[:BATCH_MESSAGES], self._waiting[BATCH_MESSAGES:]
+            if not self._waiting:
+                self._arrived.clear()
+            await self._store(batch)
+
+    async def _store(self, batch: Sequence[Waiting]) -> None:
+        try:
+            outcomes = await self._history.append([waiting.append for waiting in batch])
+        except ChatError as problem:
+            log.warning("batch.refused", extra={"messages": len(batch), "code": problem.code})
+            replies = [codec.error_frame(problem, waiting.command_id) for waiting in batch]
+            _answer(batch, replies)
+        else:
+            _answer(batch, [_reply(*pair) for pair in zip(batch, outcomes, strict=True)])
+
+
+def _answer(batch: Sequence[Waiting], replies: Sequence[frames.Reply]) -> None:
+    """Write each connection's replies at once."""
+    by_connection: dict[Connection, list[bytes]] = {}
+    for waiting, reply in zip(batch, replies, strict=True):
+        by_connection.setdefault(waiting.connection, []).append(text_frame(codec.encode(reply)))
+    for connection, finished in by_connection.items():
+        connection.write(b"".join(finished))
+
+
+def _reply(waiting: Waiting, outcome: store.Appended | store.Refused) -> frames.Reply:
+    if isinstance(outcome, store.Refused):
+        return frames.Error(id=waiting.command_id, code=outcome.code, detail=outcome.detail)
+    return frames.Sent(
+        id=waiting.command_id,
+        room=waiting.room.name,
+        at=Position(outcome.epoch, outcome.offset),
+        message_id=outcome.message_id,
+        timestamp=outcome.timestamp,
+    )

@@ -1,0 +1,57 @@
+"""History as the gateway asks it: appends, pages, heads, memberships."""
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from chatterbox.chassis.calls import call
+from chatterbox.wire import store
+
+if TYPE_CHECKING:
+    from services.gateway.member import Member
+
+
+class HistoryClient:
+    """Calls history's internal address. Every call raises `ChatError`: history's refusal, or `unavailable`."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
+        """Store messages in this order; when it returns they are durable. One outcome for each."""
+        answer = await call(self._http, "POST", "/internal/append", store.AppendBatch(messages), store.AppendOutcomes)
+        return answer.outcomes
+
+    async def memberships(self, users: dict[int, str]) -> store.Memberships:
+        return await call(self._http, "POST", "/internal/memberships", store.UserIds(users), store.Memberships)
+
+    async def heads(self, room_ids: list[int]) -> store.Heads:
+        return await call(self._http, "POST", "/internal/heads", store.RoomIds(room_ids), store.Heads)
+
+    async def page(
+        self, room_id: int, limit: int, *, after: int | None = None, before: int | None = None
+    ) -> store.StoredPage:
+        query = store.PageQuery(room_id=room_id, after=after, before=before, limit=limit)
+        return await call(self._http, "POST", "/internal/page", query, store.StoredPage)
+
+    async def join(self, room: str, member: "Member") -> store.RoomInfo:
+        body = store.JoinRoom(room, member.user_id, member.username)
+        return await call(self._http, "POST", "/internal/join", body, store.RoomInfo)
+
+    async def leave(self, room: str, member: "Member") -> store.RoomInfo:
+        body = store.LeaveRoom(room, member.user_id, member.username)
+        return await call(self._http, "POST", "/internal/leave", body, store.RoomInfo)
+
+    async def create(self, room: str, member: "Member", *, private: bool) -> store.RoomInfo:
+        body = store.CreateRoom(room, private, member.user_id, member.username)
+        return await call(self._http, "POST", "/internal/create", body, store.RoomInfo)
+
+    async def invite(self, room: str, member: "Member", invitee: str) -> str:
+        """Returns the username as its owner writes it."""
+        body = store.InviteUser(room, member.user_id, member.username, invitee)
+        return (await call(self._http, "POST", "/internal/invite", body, store.Invitee)).username
+
+    async def rooms(self, member: "Member") -> list[store.RoomLine]:
+        return (
+            await call(self._http, "POST", "/internal/rooms", store.ListRooms(member.user_id), store.RoomListing)
+        ).rooms
