@@ -48,7 +48,6 @@ def create_app(
 
     @app.get("/health/ready", include_in_schema=False)
     async def ready() -> JSONResponse:
-        gateway: Gateway = app.state.gateway
         status = "draining" if gateway.is_draining else "ok"
         return JSONResponse({"status": status}, 200 if status == "ok" else 503)
 

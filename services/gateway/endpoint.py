@@ -19,9 +19,7 @@ def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
         address = websocket.client.host if websocket.client else "unknown"
         try:
             check_origin(websocket, origins)
-            if gateway.is_draining:
-                raise ChatError(Code.UNAVAILABLE, "This gateway is about to stop; connect again.", retry_after_s=0.5)
-            gateway.hub.admit(address)
+            gateway.admit(address)
             token = token_of(websocket)
         except ChatError as problem:
             await websocket.send_denial_response(answer(problem))

@@ -18,6 +18,7 @@ from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import events, frames
 from chatterbox.wire.close import CloseCode
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import Revocation
 from services.gateway import upkeep
@@ -101,6 +102,12 @@ class Gateway:
                 await stack.enter_async_context(background(work, f"gateway.{name}"))
             yield
 
+    def admit(self, address: str) -> None:
+        """Refuse a connection from `address` that can't be taken, before anything is spent on it."""
+        if self.is_draining:
+            raise ChatError(Code.UNAVAILABLE, "This gateway is about to stop; connect again.", retry_after_s=0.5)
+        self.hub.admit(address)
+
     def open(self, live_socket: LiveSocket, address: str, token: str | None) -> None:
         """Take over a socket whose handshake is done."""
         connection = Connection(
@@ -133,7 +140,7 @@ class Gateway:
 
     async def _until_empty(self, most_s: float) -> None:
         until_s = self.hub.clock() + most_s
-        while self.hub.connections and self.hub.clock() < until_s:
+        while self.hub.connections and self.hub.clock() < until_s:  # noqa: ASYNC110 - once in a process's life
             await asyncio.sleep(0.05)
 
     def _on_control(self, payload: bytes) -> None:

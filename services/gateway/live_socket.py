@@ -1,9 +1,10 @@
 """The WebSocket after its handshake: frames in by callback, finished bytes out. Only this module knows the transport.
 
 FastAPI does the handshake (routing, token, Origin); then the endpoint hands the socket it finds in the scope over
-to a `Receiver` and returns. From there no ASGI task and no queue is left: this protocol object feeds the receiver and writes to
-its transport. It is uvicorn's own sans-I/O protocol class, with what that lacks: it aborts a peer that reads
-nothing (uvicorn only closes, which waits for the peer for ever), bounds fragments, and says who is behind.
+to a `Receiver` and returns. From there no ASGI task and no queue is left: this protocol object feeds the receiver
+and writes to its transport. It is uvicorn's own sans-I/O protocol class, with what that lacks: it aborts a peer
+that reads nothing (uvicorn only closes, which waits for the peer for ever), bounds fragments, and says who is
+behind.
 """
 
 import logging

@@ -1,0 +1,38 @@
+"""One API reference for the public HTTP API of several services."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+DESCRIPTION = """\
+Register, log in, talk. Log in with **Authorize** and try the calls here; the conversation itself goes over the
+WebSocket `/ws`, described in [/asyncapi.json](/asyncapi.json). Every refusal is `{code, detail}`.
+"""
+
+
+def merged_openapi(apps: Sequence[FastAPI], version: str) -> dict[str, Any]:
+    """The OpenAPI documents of `apps` as one; a path or schema that two of them define differently is an error."""
+    merged: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": "Chatterbox", "version": version, "description": DESCRIPTION},
+        "paths": {},
+        "components": {},
+    }
+    for app in apps:
+        document = app.openapi()
+        _add(merged["paths"], document.get("paths", {}))
+        for kind, entries in document.get("components", {}).items():
+            _add(merged["components"].setdefault(kind, {}), entries)
+    return merged
+
+
+def _add(into: dict[str, Any], entries: dict[str, Any]) -> None:
+    for name, entry in entries.items():
+        if into.setdefault(name, entry) != entry:
+            raise ValueError(f"two services define {name} differently")
+
+
+def public_paths(app: FastAPI) -> set[str]:
+    """The first segments of an app's documented paths: `{"messages", "rooms"}`."""
+    return {path.split("/")[1] for path in app.openapi().get("paths", {})}

@@ -1,0 +1,106 @@
+"""The three apps behind one port: memory broker, calls between them without a socket, the same rules as apart."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chatterbox import __version__
+from chatterbox.chassis import reference
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.calls import in_process
+from chatterbox.chassis.edge import answer
+from chatterbox.chassis.settings import LimitSettings
+from chatterbox.wire import asyncapi
+from chatterbox.wire.errors import ChatError, Code
+from services.auth.app import create_app as create_auth
+from services.auth.settings import AuthSettings
+from services.gateway.app import create_app as create_gateway
+from services.gateway.gateway import Gateway
+from services.gateway.settings import GatewaySettings
+from services.history.app import create_app as create_history
+from services.history.settings import HistorySettings
+
+
+class AllSettings(NamedTuple):
+    """What each part is told."""
+
+    auth: AuthSettings
+    history: HistorySettings
+    gateway: GatewaySettings
+    limits: LimitSettings
+
+
+class AllInOne(NamedTuple):
+    """The one process: its ASGI app, and the gateway in it, which must be drained before the process stops."""
+
+    app: ASGIApp
+    gateway: Gateway
+
+
+def create_all(settings: AllSettings) -> AllInOne:
+    """Compose the three services; nothing is opened before the app's lifespan begins."""
+    service_key = secrets.token_urlsafe(32)
+    limits = settings.limits.limits()
+    broker = MemoryBroker()
+    auth = create_auth(settings.auth, broker=broker, service_key=service_key)
+    auth_client = in_process(auth, service_key)
+    history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
+    history_client = in_process(history, service_key)
+    gateway = create_gateway(settings.gateway, limits=limits, broker=broker, auth=auth_client, history=history_client)
+    apps = [auth, history, gateway]
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(broker.close)
+            for client in (auth_client, history_client):
+                stack.push_async_callback(client.aclose)
+            for app in apps:
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+    front = FastAPIOffline(
+        title="Chatterbox", version=__version__, lifespan=lifespan, redoc_url=None, static_url="/docs-assets"
+    )
+    _serve_reference(front, reference.merged_openapi(apps, __version__))
+    _serve_health(front)
+    front.mount("/", PublicPaths(apps, gateway))
+    return AllInOne(front, gateway.state.gateway)
+
+
+def _serve_reference(front: FastAPI, openapi: dict[str, Any]) -> None:
+    front.openapi = lambda: openapi  # type: ignore[method-assign]
+    document = asyncapi.document(__version__)
+
+    @front.get("/asyncapi.json", include_in_schema=False)
+    async def asyncapi_json() -> JSONResponse:
+        return JSONResponse(document)
+
+
+def _serve_health(front: FastAPI) -> None:
+    @front.get("/health/live", include_in_schema=False)
+    @front.get("/health/ready", include_in_schema=False)
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+
+class PublicPaths:
+    """Sends each public path to the app that has it; whatever is not public does not exist here."""
+
+    def __init__(self, apps: Sequence[FastAPI], gateway: ASGIApp) -> None:
+        self._apps = {segment: app for app in apps for segment in reference.public_paths(app)}
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        segment = scope["path"].split("/")[1]
+        if scope["type"] == "websocket":
+            app: ASGIApp | None = self._gateway
+        else:
+            app = self._apps.get(segment)
+        await (app or answer(ChatError(Code.NOT_FOUND)))(scope, receive, send)
