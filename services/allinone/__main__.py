@@ -59,7 +59,7 @@ def _announce(listener: socket.socket, settings: AllSettings) -> None:
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-    client = "chatterbox" if port == 8000 else f"chatterbox --server {url}"  # noqa: PLR2004 - the client's default
+    client = "chatterbox" if port == 8000 else f"chatterbox --server {url}"
     print(
         f"Chatterbox listens on {url}   (data in {settings.gateway.data}/, API reference at {url}/docs)\n"
         f"Open a client in another terminal:  {client} register  ·  {client} chat\n"

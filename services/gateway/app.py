@@ -31,16 +31,16 @@ def create_app(
     It must be served with `LiveSocket` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
     """
+    gateway = Gateway(settings, limits=limits, broker=broker, auth=auth, history=history, clock=clock, now_s=now_s)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway = Gateway(settings, limits=limits, broker=broker, auth=auth, history=history, clock=clock, now_s=now_s)
-        app.state.gateway = gateway
-        app.include_router(websocket_router(gateway, settings.allowed_origins()))
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with gateway.running():
             yield
 
     app = new_app("Chatterbox gateway", lifespan=lifespan)
+    app.state.gateway = gateway
+    app.include_router(websocket_router(gateway, settings.allowed_origins()))
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> JSONResponse:
