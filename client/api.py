@@ -1,0 +1,115 @@
+"""The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence."""
+
+from http import HTTPStatus
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from client.failures import NotLoggedIn, Refused, unreachable
+from client.session import Session
+
+Answer = TypeVar("Answer")
+
+TIMEOUT_S = 10.0
+_AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+_WRONG_PASSWORD = "credentials_invalid"  # noqa: S105 - a code
+
+
+class Refusal(msgspec.Struct):
+    """How every service says no."""
+
+    code: str
+    detail: str
+    retry_after_s: float | None = None
+
+
+class Login(msgspec.Struct):
+    """What `/login` and `/renew` answer."""
+
+    token: str
+    expires_in: float
+    session: str
+    username: str
+
+    def as_session(self, server: str, now_s: float) -> Session:
+        return Session(server, self.username, self.token, self.session, now_s + self.expires_in, self.expires_in)
+
+
+class SessionLine(msgspec.Struct, kw_only=True):
+    """One of a user's sessions; times are RFC 3339."""
+
+    id: str
+    created: str = ""
+    expires: str = ""
+    user_agent: str | None = None
+    current: bool = False
+
+
+class Api:
+    """Calls to one server; with a token, on behalf of its session."""
+
+    def __init__(self, server: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self.server = server
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_S, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def register(self, username: str, password: str) -> None:
+        self._call("POST", "/register", json={"username": username, "password": password})
+
+    def login(self, username: str, password: str) -> Login:
+        return self._parsed(Login, self._call("POST", "/login", json={"username": username, "password": password}))
+
+    def logout(self) -> None:
+        self._call("POST", "/logout")
+
+    def renew(self) -> Login:
+        """Get a new token for the same session."""
+        return self._parsed(Login, self._call("POST", "/renew"))
+
+    def sessions(self) -> list[SessionLine]:
+        return self._parsed(list[SessionLine], self._call("GET", "/sessions"))
+
+    def end_session(self, session: str) -> None:
+        self._call("DELETE", f"/sessions/{quote(session, safe='')}")
+
+    def _call(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+        try:
+            response = self._http.request(method, path, **more)
+        except httpx.HTTPError as problem:
+            raise unreachable(self.server, problem) from problem
+        if response.is_success:
+            return response
+        raise self._failure(response)
+
+    def _failure(self, response: httpx.Response) -> Exception:
+        try:
+            refusal = msgspec.json.decode(response.content, type=Refusal)
+        except msgspec.MsgspecError:
+            refusal = Refusal("", f"{self.server} answered {response.status_code} {response.reason_phrase}.")
+            if response.status_code not in _AWAY:
+                refusal.detail += " Is that a Chatterbox server?"
+        if response.status_code in _AWAY:
+            return unreachable(self.server, Exception(refusal.detail))
+        if response.status_code == HTTPStatus.UNAUTHORIZED and refusal.code != _WRONG_PASSWORD:
+            return NotLoggedIn(refusal.detail)
+        return Refused(_with_wait(refusal), refusal.code, refusal.retry_after_s)
+
+    def _parsed(self, kind: type[Answer], response: httpx.Response) -> Answer:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.MsgspecError:
+            raise Refused(f"{self.server} does not answer as a Chatterbox server does.") from None
+
+
+def _with_wait(refusal: Refusal) -> str:
+    if refusal.retry_after_s is None:
+        return refusal.detail
+    return f"{refusal.detail} Try again in {max(1, round(refusal.retry_after_s))} s."

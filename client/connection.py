@@ -1,0 +1,215 @@
+"""The thin loop around the core: it dials, moves bytes and timers, and does what the reducer wants done."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from chatterbox.wire import codec, text
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.frames import Command, Connect
+from client import events
+from client.dial import ClientConnection, dial, why_closed, why_not_opened
+from client.entry import Entry, new_entry
+from client.failures import Failure, NotLoggedIn
+from client.notes import Ended, Note
+from client.outbox import Outbox
+from client.reduce import step
+from client.state import State
+from client.tokens import Tokens
+
+_SESSION_CODES = {CloseCode.TOKEN_REFUSED, CloseCode.SESSION_ENDED, CloseCode.TOKEN_EXPIRED}
+
+
+class Connection:
+    """A conversation with one server that outlives each of its sockets.
+
+    `show` is called with every note, in order, from the event loop. `state` may be read at any time.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        tokens: Tokens,
+        show: Callable[[Note], None],
+        *,
+        outbox: Outbox | None = None,
+        state: State | None = None,
+        dial: Callable[[str], Any] = dial,
+    ) -> None:
+        self.state = state or State()
+        self._server = server
+        self._tokens = tokens
+        self._show = show
+        self._outbox = outbox
+        self._dial = dial
+        self._token = ""
+        self._waiting: deque[events.Event] = deque()
+        self._feeding = False
+        self._dial_after_s = 0.0
+        self._outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._ended: Ended | None = None
+        self._bug: Exception | None = None
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> Ended:
+        """Stay connected, coming back as often as it takes, until it is over; return why."""
+        self._feed(events.Started(self._outbox.take_over() if self._outbox else ()))
+        try:
+            while self._ended is None:
+                await self._pause(self._dial_after_s)
+                if self._ended is None:
+                    await self._try_once()
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+        if self._bug is not None:
+            raise self._bug
+        return self._ended
+
+    def say(self, room: str, *contents: str) -> list[Entry]:
+        """Put messages into the outbox, on disk, and send them at their turn; raises `ChatError` for unfit ones."""
+        entries = [new_entry(room, text.content(content, self.state.limits)) for content in contents]
+        if self._outbox is not None:
+            self._outbox.add(entries)
+        for entry in entries:
+            self._feed(events.Queued(entry))
+        return entries
+
+    def ask(self, command: Command) -> None:
+        """Give a command (its id does not matter); the answer is shown as a note."""
+        self._feed(events.Asked(command))
+
+    def enter(self, room: str) -> None:
+        """Become a member of a room and have its recent messages shown."""
+        self._feed(events.Entering(room))
+
+    def leave(self) -> None:
+        """Hang up for good; `run` returns."""
+        self._feed(events.Leaving())
+
+    def _feed(self, event: events.Event) -> None:
+        """Take an event, and those that a face adds while it is shown the outcome, one after another."""
+        self._waiting.append(event)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._waiting:
+                self.state, effects = step(self.state, self._waiting.popleft())
+                for effect in effects:
+                    self._perform(effect)
+        except Exception as bug:  # noqa: BLE001 - it may come up in a timer, and belongs to whoever called `run`
+            self._bug = self._bug or bug
+            self._stop(Ended(None, "bug"))
+        finally:
+            self._feeding = False
+
+    def _perform(self, effect: events.Effect) -> None:
+        match effect:
+            case events.Show(note):
+                self._show(note)
+            case events.Transmit(command):
+                self._outgoing.put_nowait(codec.encode(command))
+            case events.Introduce(resume, command_id):
+                connect = Connect(token=self._token, resume=dict(resume), id=command_id)
+                self._outgoing.put_nowait(codec.encode(connect))
+            case events.Forget(key) if self._outbox is not None:
+                with suppress(Failure):  # if it stays, it is sent again, and stored once all the same
+                    self._outbox.remove(key)
+            case events.Wake(after_s, timer):
+                self._wake(after_s, timer)
+            case events.Dial(after_s):
+                self._dial_after_s = after_s
+            case events.HangUp():
+                self._outgoing.put_nowait(None)
+            case events.Stop(ended):
+                self._stop(ended)
+
+    def _stop(self, ended: Ended) -> None:
+        self._ended = ended
+        self._stopped.set()
+        self._outgoing.put_nowait(None)
+
+    def _wake(self, after_s: float, timer: events.Timer) -> None:
+        def wake() -> None:
+            self._timers.discard(handle)
+            self._feed(timer)
+
+        handle = asyncio.get_running_loop().call_later(after_s, wake)
+        self._timers.add(handle)
+
+    async def _pause(self, for_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), for_s)
+
+    async def _try_once(self) -> None:
+        """Open one connection and stay on it while it lasts."""
+        self._outgoing = asyncio.Queue()
+        try:
+            self._token = await self._tokens.fresh()
+            async with self._dial(self._server) as socket:
+                await self._converse(socket)
+        except NotLoggedIn as problem:
+            self._lost(str(problem), code=CloseCode.SESSION_ENDED)
+        except ConnectionClosed as closed:
+            self._lost_by(closed)
+        except (OSError, WebSocketException) as problem:
+            why, after_s = why_not_opened(problem)
+            self._lost(why, after_s=after_s)
+
+    def _lost(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
+        self._feed(events.Lost(why, random.random(), code, after_s))  # noqa: S311 - jitter
+
+    def _lost_by(self, closed: ConnectionClosed) -> None:
+        why, code = why_closed(closed)
+        if code in _SESSION_CODES and self._has_another_token():
+            code = None
+        self._lost(why, code=code)
+
+    def _has_another_token(self) -> bool:
+        """Whether somebody logged in again meanwhile, in another window."""
+        with suppress(NotLoggedIn):
+            return self._tokens.session().token != self._token
+        return False
+
+    async def _converse(self, socket: ClientConnection) -> None:
+        self._feed(events.Opened())
+        others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
+        try:
+            await self._read(socket)
+        finally:
+            for task in others:
+                task.cancel()
+            for outcome in await asyncio.gather(*others, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    async def _read(self, socket: ClientConnection) -> None:
+        """Feed frames until the connection is closed, which raises; frames of a newer protocol are passed over."""
+        while True:
+            data = await socket.recv(decode=False)
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                self._feed(events.Came(codec.decode_server_frame(data)))
+
+    async def _write(self, socket: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while (frame := await self._outgoing.get()) is not None:
+                await socket.send(frame, text=True)
+            await socket.close()
+
+    async def _renew(self) -> None:
+        """Renew the token while connected, so that a long conversation never ends with its token."""
+        with suppress(NotLoggedIn):
+            while True:
+                await self._tokens.until_due()
+                token = await self._tokens.fresh()
+                if token != self._token:
+                    self._token = token
+                    self._feed(events.Renewed())

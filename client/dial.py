@@ -1,0 +1,80 @@
+"""How a connection is opened, and what it means when it can't be, or ends."""
+
+from http import HTTPStatus
+from logging import NullHandler, getLogger
+from typing import Any
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from chatterbox.wire.close import SENTENCES, CloseCode
+from client.api import Refusal
+from client.failures import reason
+
+OPEN_S = 10.0
+CLOSE_S = 1.0
+SILENCE_S = 20.0
+"""A ping goes out this often, and its pong must come within the same time."""
+FRAME_LIMIT_BYTES = 16 * 2**20
+
+_QUIET = getLogger("client.websocket")
+_QUIET.propagate = False
+_QUIET.addHandler(NullHandler())
+
+
+def socket_address(server: str) -> str:
+    """The WebSocket address of a server.
+
+    >>> socket_address("https://chat.example.org")
+    'wss://chat.example.org/ws'
+    """
+    return f"ws{server.removeprefix('http')}/ws"
+
+
+def dial(server: str) -> Any:  # noqa: ANN401 - an async context manager that the library gives no short name
+    """Open a connection: `async with dial(server) as socket`. Nothing of it is ever logged: it carries the token."""
+    return connect(
+        socket_address(server),
+        compression=None,
+        logger=_QUIET,
+        max_size=FRAME_LIMIT_BYTES,
+        open_timeout=OPEN_S,
+        close_timeout=CLOSE_S,
+        ping_interval=SILENCE_S,
+        ping_timeout=SILENCE_S,
+    )
+
+
+def why_not_opened(problem: Exception) -> tuple[str, float]:
+    """Say why there is no connection, and how many seconds the server wants us to wait."""
+    if not isinstance(problem, InvalidStatus):
+        return reason(problem), 0.0
+    response = problem.response
+    try:
+        refusal = msgspec.json.decode(response.body or b"", type=Refusal)
+    except msgspec.MsgspecError:
+        return f"the server answered {_status(response.status_code)}", 0.0
+    return refusal.detail.rstrip("."), refusal.retry_after_s or 0.0
+
+
+def why_closed(closed: ConnectionClosed) -> tuple[str, int | None]:
+    """Say why a connection ended, and the server's close code if it was the server that closed it."""
+    if closed.rcvd is None:
+        silent = closed.sent is not None and closed.sent.code == 1011
+        return ("the server is silent" if silent else "the line was cut"), None
+    if closed.sent is not None and not closed.rcvd_then_sent:
+        return "we hung up", None
+    return _words(closed.rcvd.code, closed.rcvd.reason), closed.rcvd.code
+
+
+def _words(code: int, said: str) -> str:
+    known = SENTENCES[CloseCode(code)] if code in set(CloseCode) else f"The server closed it with code {code}."
+    return said or known
+
+
+def _status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else str(code)
+
+
+__all__ = ["ClientConnection", "dial", "socket_address", "why_closed", "why_not_opened"]

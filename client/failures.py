@@ -1,0 +1,94 @@
+"""Why a command ended early: a sentence for a person and the exit code for a script. Nothing else is a failure."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from enum import IntEnum
+
+_REASONS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "the connection was reset",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "the network is unreachable",
+    errno.ETIMEDOUT: "no answer in time",
+    errno.EPIPE: "the connection was closed",
+}
+
+
+class Exit(IntEnum):
+    """Exit codes; part of the command's contract with scripts."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    NOT_LOGGED_IN = 3
+    UNREACHABLE = 4
+    BUG = 70
+    INTERRUPTED = 130
+
+
+class Failure(Exception):  # noqa: N818 - not every one is an error: being logged out is not
+    """The command can't go on; `str()` is the sentence to show."""
+
+    exit = Exit.REFUSED
+
+
+class Refused(Failure):
+    """The server said no; `code` is one of the wire's, or empty if the answer had none."""
+
+    def __init__(self, detail: str, code: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class Usage(Failure):
+    """The command was typed in a way that it can't be meant."""
+
+    exit = Exit.USAGE
+
+
+class NotLoggedIn(Failure):
+    """There is no session, or it has ended."""
+
+    exit = Exit.NOT_LOGGED_IN
+
+
+class Unreachable(Failure):
+    """The server did not answer."""
+
+    exit = Exit.UNREACHABLE
+
+
+def unreachable(server: str, problem: BaseException) -> Unreachable:
+    return Unreachable(
+        f"Can't reach {server}: {reason(problem)}. Is it running? Another one is named by --server or $CHATTERBOX_SERVER."
+    )
+
+
+def reason(problem: BaseException) -> str:
+    """Say in a few words why a connection failed, from the first cause that says it."""
+    for cause in _causes(problem):
+        if (words := _reason_of(cause)) is not None:
+            return words
+    return str(problem).strip().rstrip(".") or type(problem).__name__
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = problem
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _reason_of(problem: BaseException) -> str | None:
+    if isinstance(problem, socket.gaierror):
+        return "no such host is known"
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted ({problem.verify_message})"
+    if isinstance(problem, OSError) and problem.errno in _REASONS:
+        return _REASONS[problem.errno]
+    if isinstance(problem, TimeoutError):
+        return "no answer in time"
+    return next((words for number, words in _REASONS.items() if f"[Errno {number}]" in str(problem)), None)

@@ -1,0 +1,56 @@
+"""Lines of a terminal: broken where it would break them, with the first columns in our hands. Pure.
+
+A message may hold newlines, or be longer than a line. Whatever follows its first line is indented below it,
+so that no text can stand where a time and a name stand.
+"""
+
+from wcwidth import wcwidth
+
+NARROWEST = 20
+
+
+def width_of(text: str) -> int:
+    """Columns that `text` takes."""
+    return sum(max(0, wcwidth(character)) for character in text)
+
+
+def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
+    """Put `prefix` before the first of `lines` and as many spaces before the others.
+
+    With `columns`, break what would reach the last column. Returns the text without the prefix for the first
+    line, so that a face can colour the prefix by itself; the others are indented already.
+    """
+    indent = width_of(prefix)
+    if columns is not None:
+        indent = min(indent, max(2, columns - NARROWEST))
+        first = columns - 1 - width_of(prefix)
+        lines = [
+            piece
+            for number, line in enumerate(lines)
+            for piece in _broken(line, columns - 1 - indent, first if number == 0 else None)
+        ]
+    return [lines[0], *(" " * indent + line for line in lines[1:])]
+
+
+def _broken(line: str, columns: int, first: int | None) -> list[str]:
+    """Break `line` into pieces of so many columns, at a space where one is near; the first piece may be narrower."""
+    pieces: list[str] = []
+    room = max(1, columns if first is None else first)
+    while width_of(line) > room:
+        end = _fitting(line, room)
+        space = line.rfind(" ", end // 2, end + 1)
+        cut = space + 1 if space > 0 else end
+        pieces.append(line[:cut].rstrip(" "))
+        line = line[cut:]
+        room = max(1, columns)
+    return [*pieces, line]
+
+
+def _fitting(line: str, columns: int) -> int:
+    """How many characters of `line` fit; at least one, and no mark is parted from its letter."""
+    taken = 0
+    for index, character in enumerate(line):
+        taken += max(0, wcwidth(character))
+        if taken > columns:
+            return max(1, index)
+    return len(line)

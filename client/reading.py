@@ -1,0 +1,197 @@
+"""What happens in rooms: messages, pages, joins, memberships, resets. Pure; the order is `client.stream`'s."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from chatterbox.wire.frames import Error, History, Join, Joined, Membership, Message, Page, RoomState
+from chatterbox.wire.position import Position
+from client import stream as streams
+from client.events import Rested, Wake
+from client.notes import CatchingUp, CaughtUp, Changed, Complaint, Entered, Gone, Missing, Refused, Reset, Said
+from client.state import Phase, Turn
+from client.stream import Stream
+
+READ_AGAIN_S = 1.0
+
+
+def positions(turn: Turn) -> dict[str, Position]:
+    """What to resume from."""
+    return {room: stream.at for room, stream in turn.state.streams.items()}
+
+
+def welcome(turn: Turn, rooms: list[RoomState]) -> None:
+    """Take up every room where the server says that it goes on."""
+    named = {room.room for room in rooms}
+    for room in [name for name in turn.state.streams if name not in named]:
+        _gone(turn, room)
+    for state in rooms:
+        if turn.state.follows(state.room):
+            _take_up(turn, state)
+    for room in sorted(turn.state.entering):
+        _ask_to_join(turn, room)
+
+
+def _take_up(turn: Turn, room: RoomState) -> None:
+    stream, reset = streams.welcomed(turn.state.streams.get(room.room), room, turn.state.recent)
+    if reset:
+        turn.show(Reset(room.room, stream.at))
+    elif stream.to_go:
+        turn.show(CatchingUp(room.room, stream.to_go))
+    _pass_on(turn, room.room, stream, [])
+
+
+def message(turn: Turn, message: Message) -> None:
+    """A push. One of a room without a stream begins it; of another epoch, begins it anew."""
+    room = message.room
+    stream = turn.state.streams.get(room)
+    if not turn.state.follows(room) or (stream is None and room in turn.state.entering):
+        return
+    if stream is None or stream.at.epoch != message.at.epoch:
+        before = Position(message.at.epoch, message.at.offset - 1)
+        if stream is not None:
+            turn.show(Reset(room, before))
+        stream = Stream(before)
+    _pass_on(turn, room, *streams.pushed(stream, message))
+
+
+def own(turn: Turn, message: Message) -> None:
+    """One's own message, from its ack."""
+    stream = turn.state.streams.get(message.room)
+    if stream is not None:
+        _pass_on(turn, message.room, *streams.acked(stream, message))
+
+
+def page(turn: Turn, page: Page) -> None:
+    """The page that a hole waited for."""
+    stream = turn.state.streams.get(page.room)
+    if stream is None or stream.waiting != page.id:
+        return
+    if page.messages and page.messages[0].at.epoch != stream.at.epoch:
+        _begin_anew(turn, page)
+        return
+    stream, messages, missing = streams.paged(stream, page.messages)
+    if missing:
+        turn.show(Missing(page.room, missing))
+    _pass_on(turn, page.room, stream, messages)
+
+
+def _begin_anew(turn: Turn, page: Page) -> None:
+    first = page.messages[0].at
+    stream = Stream(Position(first.epoch, first.offset - 1))
+    turn.show(Reset(page.room, stream.at))
+    stream, messages, _ = streams.paged(stream, page.messages)
+    _pass_on(turn, page.room, stream, messages)
+
+
+def unread(turn: Turn, history: History, error: Error, *, later: bool) -> None:
+    """History refused a page: ask again later, or go on without it and say so."""
+    stream = turn.state.streams.get(history.room)
+    if stream is None or stream.waiting != history.id:
+        return
+    if later:
+        turn.do(_rest(error, history))
+        return
+    page(turn, Page(id=history.id, room=history.room, messages=[], more=False))
+
+
+def _rest(error: Error, command: History | Join) -> Wake:
+    wait_s = READ_AGAIN_S if error.retry_after_s is None else error.retry_after_s
+    return Wake(wait_s, Rested(command.room, command.id))
+
+
+def rested(turn: Turn, room: str, command_id: int) -> None:
+    """Ask again for a page, or to join, after it was refused for now."""
+    if turn.state.phase is not Phase.LIVE:
+        return
+    stream = turn.state.streams.get(room)
+    if room in turn.state.entering:
+        if not _asking_to_join(turn, room):
+            _ask_to_join(turn, room)
+    elif stream is not None and stream.waiting == command_id:
+        _pass_on(turn, room, *streams.freed(stream))
+
+
+def enter(turn: Turn, room: str) -> None:
+    """Somebody wants to be in `room` and to see it."""
+    turn.state = replace(turn.state, entering=turn.state.entering | {room})
+    if turn.state.phase is Phase.LIVE:
+        _ask_to_join(turn, room)
+
+
+def _ask_to_join(turn: Turn, room: str) -> None:
+    command_id = turn.ask(Join(id=0, room=room), by_person=True)
+    stream = turn.state.streams.get(room)
+    if stream is not None:
+        turn.keep(room, replace(stream, waiting=command_id))
+
+
+def joined(turn: Turn, reply: Joined, asked_for: str) -> None:
+    """We are in, and `reply` has the recent messages."""
+    turn.state = replace(turn.state, entering=turn.state.entering - {asked_for, reply.room})
+    stream = turn.state.streams.get(reply.room)
+    if stream is not None and stream.at.epoch != reply.at.epoch:
+        turn.show(Reset(reply.room, reply.at))
+    turn.show(Entered(reply.room, tuple(reply.messages)))
+    if turn.state.follows(reply.room):
+        _pass_on(turn, reply.room, *streams.joined(stream, reply.at))
+
+
+def _asking_to_join(turn: Turn, room: str) -> bool:
+    commands = (pending.command for pending in turn.state.pending.values())
+    return any(isinstance(command, Join) and command.room == room for command in commands)
+
+
+def not_joined(turn: Turn, join: Join, error: Error, *, later: bool) -> None:
+    """The room is closed to us, or is none; or this is just not the time, and we ask again."""
+    if later:
+        turn.show(Complaint(error.detail))
+        turn.do(_rest(error, join))
+        return
+    turn.state = replace(turn.state, entering=turn.state.entering - {join.room})
+    turn.show(Refused(join, error.code, error.detail))
+    stream = turn.state.streams.get(join.room)
+    if stream is not None and stream.waiting == join.id:
+        _pass_on(turn, join.room, *streams.freed(stream))
+
+
+def begin(turn: Turn, room: str, at: Position) -> None:
+    """We have become a member, and pushes follow from `at`."""
+    if room not in turn.state.streams and room not in turn.state.entering and turn.state.follows(room):
+        turn.keep(room, Stream(at))
+
+
+def left(turn: Turn, room: str) -> None:
+    turn.keep(room, None)
+
+
+def membership(turn: Turn, change: Membership) -> None:
+    """Somebody came or left; if it was oneself, pushes of the room begin or end."""
+    mine = change.username == turn.state.username
+    if mine and change.member and change.at is not None:
+        begin(turn, change.room, change.at)
+    elif mine and not change.member:
+        left(turn, change.room)
+    turn.show(Changed(change, mine))
+
+
+def cut(turn: Turn) -> None:
+    """The connection is gone: positions stay, the rest is asked for again."""
+    kept = {room: streams.cut(stream) for room, stream in turn.state.streams.items()}
+    turn.state = replace(turn.state, streams=kept)
+
+
+def _gone(turn: Turn, room: str) -> None:
+    turn.keep(room, None)
+    turn.show(Gone(room))
+
+
+def _pass_on(turn: Turn, room: str, stream: Stream, messages: Iterable[Message]) -> None:
+    """Show what is next, say when everything missed has been told, and ask for what is still missing."""
+    turn.show(*(Said(message, message.username == turn.state.username) for message in messages))
+    if stream.target is not None and not stream.to_go:
+        stream = replace(stream, target=None)
+        turn.show(CaughtUp(room))
+    if stream.needs_page:
+        limit = max(1, min(200, turn.state.limits.page_messages))
+        stream = replace(stream, waiting=turn.ask(History(id=0, room=room, after=stream.at.offset, limit=limit)))
+    turn.keep(room, stream)

@@ -1,0 +1,124 @@
+"""Notes as sentences for people. Pure; whatever comes from others is made inert here."""
+
+from datetime import datetime, tzinfo
+from difflib import get_close_matches
+
+from chatterbox.wire import frames
+from client import notes
+from client.inert import inert
+
+SHORT_WAIT_S = 2.0
+"""Tries that follow each other faster are not told one by one."""
+
+
+def sentence(note: notes.Note, server: str) -> str | None:
+    """Say what happened; None for what shows itself (messages) or is not worth a line."""
+    match note:
+        case notes.Connecting():
+            return f"Connecting to {inert(server)} ..."
+        case notes.Connected():
+            return _connected(note)
+        case notes.Cut():
+            return _cut(note, server)
+        case notes.CatchingUp(room, to_go):
+            return f"Catching up in #{inert(room)}: {_messages(to_go)} to go."
+        case notes.CaughtUp(room):
+            return f"Caught up in #{inert(room)}."
+        case notes.Reset(room, at):
+            return (
+                f"The history of #{inert(room)} was restored on the server: messages that you have seen may be gone. "
+                f"Reading on after message {at.offset}."
+            )
+        case notes.Missing(room, count):
+            return f"The server can't give {_messages(count)} of #{inert(room)} that stood here."
+        case notes.Gone(room):
+            return f"You are no longer in #{inert(room)}."
+        case notes.Changed(membership):
+            return _changed(membership)
+        case _:
+            return _about_messages(note) or _about_commands(note)
+
+
+def _connected(note: notes.Connected) -> str:
+    hello = "Connected again." if note.again else f"Connected as {inert(note.username)}."
+    return f"{hello} Sending {_messages(note.unsent)} from the outbox." if note.unsent else hello
+
+
+def _cut(note: notes.Cut, server: str) -> str | None:
+    if note.attempt > 1 and note.retry_s < SHORT_WAIT_S:
+        return None
+    kept = f" {_messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
+    why = inert(note.why).rstrip(".")
+    what = f"No connection to {inert(server)}" if note.attempt > 1 else "Connection lost"
+    return f"{what}: {why}. Retrying in {_wait(note.retry_s)}.{kept}"
+
+
+def _changed(membership: frames.Membership) -> str:
+    by = f", invited by {inert(membership.by)}" if membership.by and membership.by != membership.username else ""
+    name, room = inert(membership.username), inert(membership.room)
+    return f"{name} is in #{room} now{by}." if membership.member else f"{name} left #{room}."
+
+
+def _about_messages(note: notes.Note) -> str | None:
+    match note:
+        case notes.Kept(entry):
+            return f"Not sent yet, kept in the outbox for #{inert(entry.room)}: {inert(entry.content)}"
+        case notes.Delayed(_, detail, retry_s):
+            return f"{inert(detail)} Your message waits; next try in {_wait(retry_s)}."
+        case notes.Undelivered(entry, _, detail):
+            return f"NOT SENT to #{inert(entry.room)}: {inert(detail)} It was: {inert(entry.content)}"
+    return None
+
+
+def _about_commands(note: notes.Note) -> str | None:
+    match note:
+        case notes.Refused(_, _, detail) | notes.Complaint(detail):
+            return inert(detail)
+        case notes.Answered(_, frames.Created(room=room, private=private)):
+            return f"Room #{inert(room)} is made{', for those who are invited' if private else ''}."
+        case notes.Answered(_, frames.Invited(room=room, username=username)):
+            return f"{inert(username)} is in #{inert(room)} now."
+        case notes.Answered(_, frames.Left(room=room)):
+            return f"You left #{inert(room)}."
+        case notes.Ended(code, why) if code is not None:
+            return inert(why)
+    return None
+
+
+def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
+    """A table of rooms: those that one is in first, each with what is worth knowing."""
+    names = [f"#{inert(room.room)}" for room in rooms]
+    widest = max(map(len, names), default=0)
+    rows = sorted(zip(rooms, names, strict=True), key=lambda row: (not row[0].member, row[0].room))
+    return [f"{name:<{widest}}  {_facts(room)}" for room, name in rows]
+
+
+def _facts(room: frames.RoomSummary) -> str:
+    people = "1 person" if room.members == 1 else f"{room.members} people"
+    kind = "private, " if room.private else ""
+    return f"{kind}{people}, {_messages(room.at.offset)}{'' if room.member else ' (not joined)'}"
+
+
+def time_of(timestamp: str, zone: tzinfo | None = None) -> datetime | None:
+    """The local time of a message; None if the server's timestamp is none."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone(zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def meant(name: str, known: list[str]) -> str | None:
+    """The known name that `name` was probably meant to be.
+
+    >>> meant("genral", ["general", "ops"])
+    'general'
+    """
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
+def _wait(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 1 else f"{round(seconds)} s"
