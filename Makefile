@@ -1,0 +1,63 @@
+# `make help` lists what there is. Everything runs in .venv, which the first command makes.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up client test unit check format lock bench chaos clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# One stamp file for each set of requirements: made once, made anew when the set changes.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Chatterbox needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(RUN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(RUN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.allinone: requirements/allinone.txt pyproject.toml
+	$(install)
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
+	$(install)
+	@touch $(VENV)/.allinone
+
+up: $(VENV)/.allinone ## run Chatterbox in one process (no Docker, no Redis); CHATTERBOX_PORT and others set it up
+	@exec $(RUN)/python -m services.allinone
+
+client: $(VENV)/.allinone ## open the terminal client
+	@exec $(RUN)/chatterbox chat
+
+test: $(VENV)/.dev ## run every test that this machine can run
+	$(RUN)/pytest
+
+unit: $(VENV)/.dev ## run the unit tests alone (seconds)
+	$(RUN)/pytest tests/unit
+
+check: $(VENV)/.dev ## lint, types, layers, docs
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
+	$(RUN)/pytest tests/docs
+
+format: $(VENV)/.dev ## format the code
+	$(RUN)/ruff check --fix
+	$(RUN)/ruff format
+
+lock: $(VENV)/.dev ## pin all requirements anew, with hashes
+	for extra in auth gateway history allinone dev; do \
+	  $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header --no-annotate --upgrade --extra $$extra -o requirements/$$extra.txt pyproject.toml requirements/build.in; done
+	$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --upgrade -o requirements/client.txt pyproject.toml requirements/build.in
+
+bench: $(VENV)/.dev ## measure sends, acks, connects and memory on this machine (minutes)
+	$(RUN)/python -m bench
+
+clean: ## remove what was built here, but no data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.build tests/.cache
