@@ -1,0 +1,137 @@
+"""Tells the gateways what was committed: one publish for each transaction, after it, and never in its way.
+
+Nothing may rely on it: gateways compare heads, so what is dropped here is late, not lost.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.tasks import background
+from chatterbox.wire import frames, text
+from chatterbox.wire.codec import encode
+from chatterbox.wire.events import CONTROL, MembershipChanged, encode_batch, encode_control, room_channel
+from chatterbox.wire.position import Position
+from services.history.plan import Insert, Plan, RoomEnd
+
+log = logging.getLogger("chatterbox.history.announcer")
+
+WAITING_MESSAGES = 20_000
+"""More than this many unpublished messages and events do not wait: whole transactions are dropped."""
+PUBLISH_S = 5.0
+"""A publish that takes longer is given up (seconds)."""
+CLOSE_S = 2.0
+"""When the process ends, what was committed has this long to be published (seconds)."""
+
+
+class News(NamedTuple):
+    """What one transaction committed."""
+
+    events: list[MembershipChanged]
+    plan: Plan
+
+    @property
+    def size(self) -> int:
+        return len(self.events) + len(self.plan.inserts)
+
+
+class Announcer:
+    """A bounded queue of news, and the task that publishes them in the order of their commits."""
+
+    def __init__(self, broker: Broker, waiting_messages: int = WAITING_MESSAGES) -> None:
+        self._broker = broker
+        self._limit = waiting_messages
+        self._queue: deque[News] = deque()
+        self._waiting = 0
+        self._dropped = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    def offer(self, news: News) -> None:
+        """Publish `news` soon, or drop them when too much waits."""
+        if self._queue and self._waiting + news.size > self._limit:
+            self._drop(news, "too many wait")
+            return
+        self._queue.append(news)
+        self._waiting += news.size
+        self._idle.clear()
+        self._wake.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Announcer"]:
+        """Publish while the block runs, and then what still waits."""
+        self._idle.set()
+        async with background(self._run(), "history.announcer"):
+            try:
+                yield self
+            finally:
+                await self._finish()
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("news.unpublished", extra={"waiting": self._waiting})
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            while self._queue:
+                news = self._queue.popleft()
+                await self._publish(news)
+                self._waiting -= news.size
+            self._wake.clear()
+            self._idle.set()
+
+    async def _publish(self, news: News) -> None:
+        try:
+            async with asyncio.timeout(PUBLISH_S):
+                await self._broker.publish(payloads(news))
+        except (BrokerError, TimeoutError) as problem:
+            self._drop(news, str(problem) or "timeout")
+        else:
+            self._note_success()
+
+    def _drop(self, news: News, why: str) -> None:
+        """Log the first only: while the broker is away there is one for each transaction."""
+        if not self._dropped:
+            log.warning("news.dropped", extra={"why": why})
+        self._dropped += news.size
+
+    def _note_success(self) -> None:
+        if self._dropped and not self._queue:
+            log.warning("news.recovered", extra={"dropped": self._dropped})
+            self._dropped = 0
+
+
+def payloads(news: News) -> list[tuple[str, bytes]]:
+    """What is published of a transaction: membership events first, then one batch for each room."""
+    items = [(CONTROL, encode_control(event)) for event in news.events]
+    by_room: dict[int, list[Insert]] = {}
+    for insert in news.plan.inserts:
+        by_room.setdefault(insert.room_id, []).append(insert)
+    for room_id, inserts in by_room.items():
+        items.append((room_channel(room_id), _batch(news.plan.ends[room_id], inserts)))
+    return items
+
+
+def _batch(end: RoomEnd, inserts: list[Insert]) -> bytes:
+    return encode_batch(end.epoch, inserts[0].offset, [_frame(end, insert) for insert in inserts])
+
+
+def _frame(end: RoomEnd, insert: Insert) -> bytes:
+    return encode(
+        frames.Message(
+            room=end.room,
+            at=Position(end.epoch, insert.offset),
+            message_id=insert.message_id,
+            username=insert.username,
+            content=insert.content,
+            timestamp=text.timestamp(insert.timestamp_ms),
+        )
+    )

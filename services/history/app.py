@@ -1,0 +1,85 @@
+"""The history service as an ASGI app. Whoever composes it hands in the ports: broker, auth, clock."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.edge import new_app
+from chatterbox.chassis.identity import AuthClient, Verifier
+from chatterbox.chassis.sqlite import make_folder, open_writer
+from chatterbox.wire.limits import Limits
+from services.history import health, internal, public
+from services.history.announcer import Announcer
+from services.history.ended_sessions import EndedSessions
+from services.history.history import History
+from services.history.rows import open_readers
+from services.history.schema import MIGRATIONS
+from services.history.settings import HistorySettings
+from services.history.writer import Writer
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    settings: HistorySettings,
+    *,
+    broker: Broker,
+    auth: httpx.AsyncClient,
+    service_key: str,
+    limits: Limits,
+    now_ms: Callable[[], int] = _now_ms,
+) -> FastAPI:
+    """The app; its lifespan opens the database and closes it. `auth` calls the auth service's internal address.
+
+    Starting raises `DatabaseInUseError` or `DatabaseDamagedError` where the database can't be served.
+    """
+    auth_client = AuthClient(auth)
+    verifier = Verifier(auth_client.jwks, lambda: now_ms() / 1000)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            history = await _open(stack, settings, broker, auth_client, limits, now_ms)
+            ended = EndedSessions(verifier, auth_client, broker)
+            app.state.ended_sessions = await stack.enter_async_context(ended.following())
+            app.state.history = history
+            yield
+
+    app = new_app("Chatterbox history", lifespan=lifespan)
+    app.state.service_key = service_key
+    app.state.verifier = verifier
+    for router in (public.router, internal.router, health.router):
+        app.include_router(router)
+    return app
+
+
+async def _open(
+    stack: AsyncExitStack,
+    settings: HistorySettings,
+    broker: Broker,
+    auth: AuthClient,
+    limits: Limits,
+    now_ms: Callable[[], int],
+) -> History:
+    """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
+    make_folder(settings.data)
+    db = await stack.enter_async_context(
+        open_writer(settings.database, MIGRATIONS, synchronous=settings.sabotage_synchronous)
+    )
+    readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
+    announcer = await stack.enter_async_context(Announcer(broker).running())
+    writer = Writer(
+        db,
+        limits=limits,
+        now_ms=now_ms,
+        announce=announcer.offer,
+        ack_before_commit=settings.sabotage_ack_before_commit,
+    )
+    await stack.enter_async_context(writer.running())
+    return History(readers, writer, auth, limits)

@@ -1,0 +1,91 @@
+"""What history does, for its public routes and for the gateways alike: the rules are the same."""
+
+from collections.abc import Sequence
+
+from chatterbox.chassis.identity import AuthClient
+from chatterbox.wire import store
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.tokens import User
+from services.history import memberships, pages, rooms
+from services.history.pages import Page, Span
+from services.history.plan import Outcome
+from services.history.rooms import SeenRoom
+from services.history.rows import Readers
+from services.history.writer import Writer
+
+APPEND_MESSAGES = 2000
+"""One append holds at most so many messages."""
+PAGE_MESSAGES = 1000
+"""A page for a gateway holds at most so many messages."""
+
+
+class History:
+    """Rooms, memberships and messages. Every refusal is a `ChatError`."""
+
+    def __init__(self, readers: Readers, writer: Writer, auth: AuthClient, limits: Limits) -> None:
+        self._readers = readers
+        self._writer = writer
+        self._auth = auth
+        self._limits = limits
+
+    async def append(self, messages: Sequence[store.Append]) -> list[Outcome]:
+        """Store messages; when it returns they are durable."""
+        if len(messages) > APPEND_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {APPEND_MESSAGES} messages.")
+        return await self._writer.append(messages)
+
+    async def page(self, room_id: int, span: Span) -> Page:
+        """A page for a gateway, which knows who may read it."""
+        if not 1 <= span.limit <= PAGE_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {PAGE_MESSAGES}.")
+        return await pages.read(self._readers, room_id, span)
+
+    async def messages(self, room: str, user: User, span: Span) -> Page:
+        """A page for a user, who must be a member."""
+        info = (await self.room(room, user)).require_member()
+        return await pages.read(self._readers, info.room_id, span)
+
+    async def heads(self, room_ids: list[int]) -> store.Heads:
+        return await rooms.heads(self._readers, room_ids)
+
+    async def memberships(self, users: dict[int, str]) -> store.Memberships:
+        """Which rooms users are in, after new ones were greeted; names by user id."""
+        await self.greet(users)
+        return await rooms.memberships(self._readers, users)
+
+    async def greet(self, users: dict[int, str]) -> None:
+        """Make sure that users are members of every room that everybody is in; writes only for new ones."""
+        if await memberships.not_greeted(self._readers, users):
+            await self._writer.change(lambda transaction: memberships.greet(transaction, users))
+
+    async def room(self, room: str, user: User) -> SeenRoom:
+        return await rooms.find(self._readers, room, user.user_id, self._limits)
+
+    async def rooms(self, user_id: int) -> list[store.RoomLine]:
+        return await rooms.listing(self._readers, user_id)
+
+    async def members(self, room: str, user: User) -> list[str]:
+        """Who is in a room; only its members may know."""
+        info = (await self.room(room, user)).require_member()
+        return await rooms.members(self._readers, info.room_id)
+
+    async def join(self, room: str, user: User) -> store.RoomInfo:
+        return await self._writer.change(lambda transaction: memberships.join(transaction, room, user, self._limits))
+
+    async def leave(self, room: str, user: User) -> store.RoomInfo:
+        return await self._writer.change(lambda transaction: memberships.leave(transaction, room, user, self._limits))
+
+    async def create(self, room: str, user: User, *, private: bool) -> store.RoomInfo:
+        return await self._writer.change(
+            lambda transaction: memberships.create(transaction, room, user, self._limits, private=private)
+        )
+
+    async def invite(self, room: str, inviter: User, username: str) -> tuple[store.RoomInfo, User]:
+        """Make whoever goes by `username` a member; raises `user_unknown`. Strangers to the room learn no names."""
+        info = (await self.room(room, inviter)).require_member()
+        invitee = await self._auth.user(username)
+        await self._writer.change(
+            lambda transaction: memberships.invite(transaction, room, inviter, invitee, self._limits)
+        )
+        return info, invitee

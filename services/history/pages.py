@@ -1,0 +1,98 @@
+"""Pages of messages. Offsets have no holes, so any page is a range of them and costs the same."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from chatterbox.wire import frames, text
+from chatterbox.wire.codec import encode
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.position import Position
+from chatterbox.wire.store import StoredPage
+from services.history.rows import Row, Rows
+
+GREATEST = 2**53 - 1
+"""No offset or id is larger: the greatest integer that JSON readers keep exactly."""
+
+_PAGE = """
+    WITH span AS (
+        SELECT id, name, epoch, head,
+            CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip - :limit ELSE :after + :skip END AS low,
+            CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip
+                ELSE min(:before - 1, :after + :skip + :limit) END AS high
+        FROM rooms WHERE id = :room
+    )
+    SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1,
+        messages.offset, messages.id, messages.username, messages.content, messages.timestamp
+    FROM span LEFT JOIN messages
+        ON messages.room_id = span.id AND messages.offset > span.low AND messages.offset <= span.high
+    ORDER BY messages.offset
+"""
+
+
+class PageMessage(NamedTuple):
+    """One message of a page."""
+
+    offset: int
+    message_id: int
+    username: str
+    content: str
+    timestamp_ms: int
+
+
+class Page(NamedTuple):
+    """Consecutive messages of a room, oldest first; the first would have offset `first` if there is none."""
+
+    room: str
+    epoch: str
+    head: int
+    first: int
+    messages: list[PageMessage]
+
+
+class Span(NamedTuple):
+    """Which messages: those after offset `after`, or (None) the last ones; always below `before`.
+
+    `skip` passes over as many, at the end from which is read.
+    """
+
+    limit: int
+    after: int | None = None
+    before: int | None = None
+    skip: int = 0
+
+
+async def read(source: Rows, room_id: int, span: Span) -> Page:
+    """Read one page; raises `room_unknown`, and `bad_request` for numbers that no message could have."""
+    before = GREATEST if span.before is None else span.before
+    numbers = {"room": room_id, "limit": span.limit, "before": before, "after": span.after, "skip": span.skip}
+    if not all(number is None or 0 <= number <= GREATEST for number in numbers.values()):
+        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {GREATEST}.")
+    rows = await source.rows(_PAGE, numbers)
+    if not rows:
+        raise ChatError(Code.ROOM_UNKNOWN)
+    return _page(rows)
+
+
+def _page(rows: list[Row]) -> Page:
+    room, epoch, head, first = rows[0][:4]
+    return Page(room, epoch, head, first, [PageMessage._make(row[4:]) for row in rows if row[4] is not None])
+
+
+def stored(page: Page) -> StoredPage:
+    """The page as gateways take it: finished frames, which they pass on without reading them."""
+    finished = [msgspec.Raw(_frame(page, message)) for message in page.messages]
+    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=finished)
+
+
+def _frame(page: Page, message: PageMessage) -> bytes:
+    return encode(
+        frames.Message(
+            room=page.room,
+            at=Position(page.epoch, message.offset),
+            message_id=message.message_id,
+            username=message.username,
+            content=message.content,
+            timestamp=text.timestamp(message.timestamp_ms),
+        )
+    )

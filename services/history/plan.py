@@ -1,0 +1,139 @@
+"""Which messages of a batch are stored, at which offsets, and what their senders are told. Pure.
+
+The rules: offsets of a room are 1, 2, 3 ... without holes; a key stands for one content, for ever; the time of
+a room's messages never goes backwards, whatever the clock does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from chatterbox.wire import text
+from chatterbox.wire.errors import MEANINGS, ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.store import Append, Appended, Refused
+
+Outcome: TypeAlias = Appended | Refused
+
+
+class Known(NamedTuple):
+    """What the database knows of a message to store: its room, its sender's membership, its key's first message."""
+
+    room: str | None
+    """None: there is no such room, and nothing below is known."""
+    epoch: str
+    head: int
+    last_ms: int
+    member: bool
+    earlier_id: int | None
+    """None: the key is new, and nothing below is known."""
+    earlier_offset: int
+    earlier_ms: int
+    earlier_content: str
+
+
+class Insert(NamedTuple):
+    """A row of the messages table, in the order of its columns."""
+
+    message_id: int
+    room_id: int
+    offset: int
+    user_id: int
+    username: str
+    content: str
+    timestamp_ms: int
+    key: str | None
+
+
+@dataclass(slots=True)
+class RoomEnd:
+    """Where a room ends: the offset and the time of its last message."""
+
+    room: str
+    epoch: str
+    head: int
+    last_ms: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to write, and what to answer once that is durable: one outcome for each message, in order."""
+
+    inserts: list[Insert] = field(default_factory=list)
+    ends: dict[int, RoomEnd] = field(default_factory=dict)
+    """By room id; only rooms that get messages."""
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+def plan(batch: Sequence[Append], known: Sequence[Known], *, now_ms: int, last_id: int, limits: Limits) -> Plan:
+    """Decide over `batch`, in its order; `known[i]` is about `batch[i]`, `last_id` the last message id ever given."""
+    planner = _Planner(now_ms, last_id, limits)
+    for message, facts in zip(batch, known, strict=True):
+        planner.plan.outcomes.append(planner.decide(message, facts))
+    return planner.plan
+
+
+class _Planner:
+    def __init__(self, now_ms: int, last_id: int, limits: Limits) -> None:
+        self.plan = Plan()
+        self._now_ms = now_ms
+        self._next_id = last_id + 1
+        self._limits = limits
+        self._placed: dict[tuple[int, int, str], tuple[str, Appended]] = {}
+        self._timestamps: dict[int, str] = {}
+
+    def decide(self, message: Append, known: Known) -> Outcome:
+        """A retry is recognised before anything else: its sender may have left the room since."""
+        if known.room is None:
+            return _refused(Code.ROOM_UNKNOWN)
+        if (earlier := self._earlier(message, known)) is not None:
+            content, appended = earlier
+            return appended if content == message.content else _refused(Code.KEY_REUSED)
+        if not known.member:
+            return _refused(Code.NOT_A_MEMBER)
+        try:
+            _check(message, self._limits)
+        except ChatError as refusal:
+            return Refused(refusal.code, refusal.detail)
+        return self._append(message, known, known.room)
+
+    def _earlier(self, message: Append, known: Known) -> tuple[str, Appended] | None:
+        if known.earlier_id is not None:
+            at = (known.epoch, known.earlier_offset, known.earlier_id)
+            return known.earlier_content, Appended(*at, self._timestamp(known.earlier_ms))
+        return self._placed.get((message.user_id, message.room_id, message.key))
+
+    def _append(self, message: Append, known: Known, room: str) -> Appended:
+        end = self.plan.ends.get(message.room_id)
+        if end is None:
+            end = self.plan.ends[message.room_id] = RoomEnd(room, known.epoch, known.head, known.last_ms)
+        end.head += 1
+        end.last_ms = max(end.last_ms, self._now_ms)
+        appended = Appended(end.epoch, end.head, self._next_id, self._timestamp(end.last_ms))
+        self.plan.inserts.append(_insert(message, appended, end.last_ms))
+        self._next_id += 1
+        if message.key:
+            self._placed[message.user_id, message.room_id, message.key] = (message.content, appended)
+        return appended
+
+    def _timestamp(self, at_ms: int) -> str:
+        """Nearly all messages of a batch have the same time; writing it takes longer than placing a message."""
+        written = self._timestamps.get(at_ms)
+        if written is None:
+            written = self._timestamps[at_ms] = text.timestamp(at_ms)
+        return written
+
+
+def _check(message: Append, limits: Limits) -> None:
+    text.content(message.content, limits)
+    if message.key:
+        text.key(message.key, limits)
+
+
+def _insert(message: Append, at: Appended, at_ms: int) -> Insert:
+    sender = (message.user_id, message.username)
+    return Insert(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
+
+
+def _refused(code: Code) -> Refused:
+    return Refused(code, MEANINGS[code].sentence)

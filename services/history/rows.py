@@ -1,0 +1,57 @@
+"""Reading rows: from the read-only connections, or inside a transaction of the writer. The same SQL serves both."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import aiosqlite
+
+from chatterbox.chassis.sqlite import open_reader
+from chatterbox.wire.errors import ChatError, Code
+
+Row: TypeAlias = tuple[Any, ...]
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+DEADLINE_S = 5.0
+"""A read that has not answered by then is refused (seconds)."""
+
+
+class Rows(Protocol):
+    """Where rows can be read."""
+
+    async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows of one query, which sees one state of the database."""
+
+
+class Readers:
+    """Read-only connections, each used by one query at a time."""
+
+    def __init__(self, connections: Iterable[aiosqlite.Connection]) -> None:
+        self._free: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        for connection in connections:
+            self._free.put_nowait(connection)
+
+    async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """As `Rows.rows`; raises `unavailable` when the database doesn't answer in time."""
+        try:
+            async with asyncio.timeout(DEADLINE_S), self._one() as connection:
+                return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
+        except TimeoutError:
+            raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from None
+
+    @asynccontextmanager
+    async def _one(self) -> AsyncIterator[aiosqlite.Connection]:
+        connection = await self._free.get()
+        try:
+            yield connection
+        finally:
+            self._free.put_nowait(connection)
+
+
+@asynccontextmanager
+async def open_readers(path: Path, count: int) -> AsyncIterator[Readers]:
+    """Open `count` read-only connections to the database at `path`, which must exist."""
+    async with AsyncExitStack() as stack:
+        yield Readers([await stack.enter_async_context(open_reader(path)) for _ in range(count)])

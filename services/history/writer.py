@@ -1,0 +1,223 @@
+"""The only writer: group commit on one connection. While one transaction is committed, the next group gathers.
+
+There is no timer: a lone message is committed at once, and the busier it gets, the more share a commit (and its
+sync, which is what takes the time).
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from chatterbox.chassis.tasks import background
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.store import Append
+from services.history.announcer import News
+from services.history.backlog import RETRY_AFTER_S, AppendJob, Backlog, Bounds, ChangeJob, Job
+from services.history.plan import Outcome, Plan
+from services.history.transaction import Transaction, last_message_id
+
+log = logging.getLogger("chatterbox.history.writer")
+
+T = TypeVar("T")
+
+CLOSE_S = 5.0
+"""When the process ends, what was accepted has this long to be committed (seconds)."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """The jobs of one transaction, and what each will be answered after the commit."""
+
+    appends: list[AppendJob]
+    changes: list[ChangeJob]
+    messages: list[Append]
+    changed: list[Any] = field(default_factory=list)
+
+
+class Writer:
+    """Takes messages and changes from any number of tasks; answers each only after its COMMIT returned."""
+
+    def __init__(
+        self,
+        db: aiosqlite.Connection,
+        *,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        announce: Callable[[News], None],
+        bounds: Bounds | None = None,
+        ack_before_commit: bool = False,
+    ) -> None:
+        """`announce` is told of every commit; it must not block. `ack_before_commit` is sabotage, for tests."""
+        self._db = db
+        self._limits = limits
+        self._now_ms = now_ms
+        self._announce = announce
+        self._ack_before_commit = ack_before_commit
+        self._backlog = Backlog(bounds or Bounds())
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._closing = False
+        self._failing = False
+        self._last_id: int | None = None
+
+    async def append(self, messages: Sequence[Append]) -> list[Outcome]:
+        """Store messages, in this order, in one transaction; what is answered is durable.
+
+        Raises `unavailable` when too much waits, or when nothing can be stored now: then it is not known
+        whether the messages were, and the same keys may be sent again.
+        """
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._submit(AppendJob(messages, answer))
+        return await answer
+
+    async def change(self, change: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `change` inside a transaction and return what it returned, once that is durable."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._submit(ChangeJob(change, answer))
+        return await answer
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Writer"]:
+        """Write while the block runs; at its end refuse what is new, and commit what was accepted."""
+        async with background(self._run(), "history.writer"):
+            try:
+                yield self
+            finally:
+                await self._close()
+
+    def _submit(self, job: Job) -> None:
+        if self._closing:
+            raise _unavailable()
+        self._backlog.put(job)
+        self._wake.set()
+
+    async def _close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("writer.unfinished", extra={"jobs": len(self._backlog)})
+            while jobs := self._backlog.take():
+                _fail(jobs, _unavailable())
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            while jobs := self._backlog.take():
+                await self._commit(jobs)
+            self._wake.clear()
+            if self._closing:
+                self._idle.set()
+
+    async def _commit(self, jobs: list[Job]) -> None:
+        group = _group(jobs)
+        try:
+            transaction, plan = await self._transact(group)
+        except sqlite3.Error as problem:
+            self._note_failure(problem)
+            await self._abandon(jobs)
+        except Exception:
+            log.exception("group.failed")
+            await self._abandon(jobs)
+        except asyncio.CancelledError:
+            _fail(jobs, _unavailable())
+            raise
+        else:
+            self._note_success()
+            _answer(group, plan)
+            if plan.inserts or transaction.events:
+                self._announce(News(transaction.events, plan))
+
+    async def _transact(self, group: _Group) -> tuple[Transaction, Plan]:
+        last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
+        await self._db.execute("BEGIN IMMEDIATE")
+        transaction = Transaction(self._db, self._now_ms())
+        for job in group.changes:
+            group.changed.append(await _attempt(transaction, job))
+        plan = await transaction.store(group.messages, last_id, self._limits) if group.messages else Plan()
+        if self._ack_before_commit:
+            _answer(group, plan)
+        await self._db.execute("COMMIT")
+        self._last_id = last_id + len(plan.inserts)
+        return transaction, plan
+
+    async def _abandon(self, jobs: list[Job]) -> None:
+        """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
+        self._last_id = None
+        try:
+            if self._db.in_transaction:
+                await self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("rollback.failed")
+        _fail(jobs, _unavailable())
+
+    def _note_failure(self, problem: sqlite3.Error) -> None:
+        """Once, not for each group: a disk stays full for a while."""
+        if not self._failing:
+            full = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            log.error("disk.full" if full else "commit.failed", extra={"problem": str(problem)})
+        self._failing = True
+
+    def _note_success(self) -> None:
+        if self._failing:
+            log.info("commit.recovered")
+        self._failing = False
+
+
+async def _attempt(transaction: Transaction, job: ChangeJob) -> object:
+    """What the change returned, or the exception that undid it; the rest of the group is not concerned."""
+    told = len(transaction.events)
+    await transaction.db.execute("SAVEPOINT change")
+    try:
+        result = await job.change(transaction)
+    except sqlite3.Error:
+        raise
+    except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
+        await transaction.db.execute("ROLLBACK TO change")
+        del transaction.events[told:]
+        result = problem
+    await transaction.db.execute("RELEASE change")
+    return result
+
+
+def _group(jobs: list[Job]) -> _Group:
+    appends = [job for job in jobs if isinstance(job, AppendJob)]
+    changes = [job for job in jobs if isinstance(job, ChangeJob)]
+    return _Group(appends, changes, [message for job in appends for message in job.messages])
+
+
+def _answer(group: _Group, plan: Plan) -> None:
+    for change, result in zip(group.changes, group.changed, strict=True):
+        _settle(change.answer, result)
+    start = 0
+    for job in group.appends:
+        end = start + len(job.messages)
+        _settle(job.answer, plan.outcomes[start:end])
+        start = end
+
+
+def _settle(answer: asyncio.Future[Any], result: object) -> None:
+    if answer.done():  # whoever asked has gone
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+
+
+def _fail(jobs: list[Job], problem: ChatError) -> None:
+    for job in jobs:
+        _settle(job.answer, problem)
+
+
+def _unavailable() -> ChatError:
+    return ChatError(Code.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
