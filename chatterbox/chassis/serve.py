@@ -18,6 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chatterbox.wire.limits import Limits
+
 REQUEST_DEADLINE_S = 10.0
 """A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -119,22 +121,20 @@ def _why_not(host: str, port: int, problem: Exception) -> str:
     return f"can't listen on {host}:{port}: {problem}; check CHATTERBOX_HOST and CHATTERBOX_PORT"
 
 
-def run(
+def config(
     app: ASGIApp,
-    listener: socket.socket,
     *,
-    drain: Drain,
-    on_ready: Callable[[], None],
     websocket_class: type[asyncio.Protocol] | None = None,
-    frame_bytes: int = 65_536,
+    frame_bytes: int = Limits().frame_bytes,
     ping_s: float = 20,
     trusted_proxies: str = "",
-) -> None:
-    """Serve until a signal comes and everything is drained."""
-    options: dict[str, Any] = {"ws": websocket_class or "none", "forwarded_allow_ips": trusted_proxies}
-    config = uvicorn.Config(
+) -> uvicorn.Config:
+    """How every app here is served; `websocket_class` for the one that takes WebSockets."""
+    websocket: Any = websocket_class or "none"
+    return uvicorn.Config(
         app,
         http=DeadlineHttpProtocol,
+        ws=websocket,
         loop="uvloop",
         log_config=None,
         access_log=False,
@@ -144,10 +144,13 @@ def run(
         ws_ping_interval=ping_s,
         ws_ping_timeout=ping_s,
         proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         backlog=4096,
-        **options,
     )
-    server = DrainingServer(config, drain, on_ready)
-    server.run(sockets=[listener])
+
+
+def run(config: uvicorn.Config, listener: socket.socket, *, drain: Drain, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal comes and everything is drained."""
+    DrainingServer(config, drain, on_ready).run(sockets=[listener])

@@ -26,16 +26,14 @@ def main() -> None:
     _claim_data(settings.gateway.data)
     listener = serve.bind(settings.gateway.host, settings.gateway.port)
     whole = create_all(settings)
-    serve.run(
+    config = serve.config(
         whole.app,
-        listener,
-        drain=whole.gateway.drain,
-        on_ready=lambda: _announce(listener, settings),
         websocket_class=LiveSocket,
         frame_bytes=settings.limits.limits().frame_bytes,
         ping_s=settings.gateway.ping_s,
         trusted_proxies=settings.gateway.trusted_proxies,
     )
+    serve.run(config, listener, drain=whole.gateway.drain, on_ready=lambda: _announce(listener, settings))
     print("chatterbox: stopped; everything acknowledged is stored.")
 
 

@@ -1,0 +1,91 @@
+"""Chatterbox running for a test: the real apps, real SQLite, real sockets on loopback, in this process."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import httpx
+
+from chatterbox.chassis import serve
+from chatterbox.chassis.settings import LimitSettings
+from services.allinone.app import AllInOne, AllSettings, create_all
+from services.auth.settings import AuthSettings
+from services.gateway.live_socket import LiveSocket
+from services.gateway.settings import GatewaySettings
+from services.history.settings import HistorySettings
+from tests.support.talker import Talker
+
+PASSWORD = "correct horse battery"
+
+
+class Server:
+    """A running Chatterbox."""
+
+    def __init__(self, port: int, whole: AllInOne) -> None:
+        self.port = port
+        self.whole = whole
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.AsyncClient(base_url=self.url, trust_env=False)
+
+    async def register(self, username: str) -> None:
+        answer = await self.http.post("/register", json={"username": username, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+
+    async def login(self, username: str) -> str:
+        """A token of a new session."""
+        answer = await self.http.post("/login", json={"username": username, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["token"])
+
+    async def newcomer(self, username: str) -> str:
+        """Register somebody and log them in; returns the token."""
+        await self.register(username)
+        return await self.login(username)
+
+    def talker(self, token: str | None, **options: object) -> Talker:
+        """A WebSocket client for `token`; enter it to connect."""
+        return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
+
+
+def settings_for(data: Path, **environment: object) -> AllSettings:
+    """Settings as a process would read them, from `CHATTERBOX_…` variables given in lower case without prefix."""
+    variables = {f"CHATTERBOX_{name.upper()}": str(value) for name, value in environment.items()}
+    variables.setdefault("CHATTERBOX_DATA", str(data))
+    with patch.dict(os.environ, variables):
+        return AllSettings(AuthSettings(), HistorySettings(), GatewaySettings(), LimitSettings())
+
+
+@asynccontextmanager
+async def running(data: Path, **environment: object) -> AsyncIterator[Server]:
+    """Run Chatterbox on a free port until the block ends."""
+    settings = settings_for(data, drain_s=0, **environment)
+    whole = create_all(settings)
+    listener = serve.bind("127.0.0.1", 0)
+    config = serve.config(
+        whole.app, websocket_class=LiveSocket, frame_bytes=settings.limits.limits().frame_bytes,
+        ping_s=settings.gateway.ping_s,
+    )  # fmt: skip
+    ready = asyncio.Event()
+    uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)
+    serving = asyncio.create_task(uvicorn._serve([listener]))
+    await asyncio.wait(
+        [serving, waiting := asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED, timeout=20
+    )
+    waiting.cancel()
+    assert ready.is_set(), "the server did not start"
+    server = Server(_port(listener), whole)
+    try:
+        yield server
+    finally:
+        await server.http.aclose()
+        await whole.gateway.drain()
+        uvicorn.should_exit = True
+        await asyncio.wait_for(serving, 20)
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
