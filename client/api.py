@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from client.failures import NotLoggedIn, Refused, unreachable
+from client.failures import NotLoggedIn, Refused, reason, unreachable
 from client.session import Session
 
 Answer = TypeVar("Answer")
@@ -84,7 +84,7 @@ class Api:
         try:
             response = self._http.request(method, path, **more)
         except httpx.HTTPError as problem:
-            raise unreachable(self.server, problem) from problem
+            raise unreachable(self.server, reason(problem)) from problem
         if response.is_success:
             return response
         raise self._failure(response)
@@ -97,7 +97,7 @@ class Api:
             if response.status_code not in _AWAY:
                 refusal.detail += " Is that a Chatterbox server?"
         if response.status_code in _AWAY:
-            return unreachable(self.server, Exception(refusal.detail))
+            return unreachable(self.server, refusal.detail)
         if response.status_code == HTTPStatus.UNAUTHORIZED and refusal.code != _WRONG_PASSWORD:
             return NotLoggedIn(refusal.detail)
         return Refused(_with_wait(refusal), refusal.code, refusal.retry_after_s)

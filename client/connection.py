@@ -5,16 +5,16 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import msgspec
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.frames import Command, Connect
 from client import events
-from client.dial import ClientConnection, dial, why_closed, why_not_opened
+from client.dial import dial, why_closed, why_not_opened
 from client.entry import Entry, new_entry
 from client.failures import Failure, NotLoggedIn
 from client.notes import Ended, Note
@@ -40,7 +40,7 @@ class Connection:
         *,
         outbox: Outbox | None = None,
         state: State | None = None,
-        dial: Callable[[str], Any] = dial,
+        dial: Callable[[str], connect] = dial,
     ) -> None:
         self.state = state or State()
         self._server = server
@@ -118,8 +118,8 @@ class Connection:
             case events.Transmit(command):
                 self._outgoing.put_nowait(codec.encode(command))
             case events.Introduce(resume, command_id):
-                connect = Connect(token=self._token, resume=dict(resume), id=command_id)
-                self._outgoing.put_nowait(codec.encode(connect))
+                introduction = Connect(token=self._token, resume=dict(resume), id=command_id)
+                self._outgoing.put_nowait(codec.encode(introduction))
             case events.Forget(key) if self._outbox is not None:
                 with suppress(Failure):  # if it stays, it is sent again, and stored once all the same
                     self._outbox.remove(key)

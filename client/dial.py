@@ -2,10 +2,9 @@
 
 from http import HTTPStatus
 from logging import NullHandler, getLogger
-from typing import Any
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatterbox.wire.close import SENTENCES, CloseCode
@@ -32,8 +31,8 @@ def socket_address(server: str) -> str:
     return f"ws{server.removeprefix('http')}/ws"
 
 
-def dial(server: str) -> Any:  # noqa: ANN401 - an async context manager that the library gives no short name
-    """Open a connection: `async with dial(server) as socket`. Nothing of it is ever logged: it carries the token."""
+def dial(server: str) -> connect:
+    """Open a connection, as an async context manager. Nothing of it is ever logged: it carries the token."""
     return connect(
         socket_address(server),
         compression=None,
@@ -75,6 +74,3 @@ def _words(code: int, said: str) -> str:
 
 def _status(code: int) -> str:
     return f"{code} {HTTPStatus(code).phrase}" if code in set(HTTPStatus) else str(code)
-
-
-__all__ = ["ClientConnection", "dial", "socket_address", "why_closed", "why_not_opened"]

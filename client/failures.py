@@ -61,10 +61,10 @@ class Unreachable(Failure):
     exit = Exit.UNREACHABLE
 
 
-def unreachable(server: str, problem: BaseException) -> Unreachable:
-    return Unreachable(
-        f"Can't reach {server}: {reason(problem)}. Is it running? Another one is named by --server or $CHATTERBOX_SERVER."
-    )
+def unreachable(server: str, why: str) -> Unreachable:
+    """The failure of a server that does not answer; `why` in a few words."""
+    other = "Another one is named by --server or $CHATTERBOX_SERVER."
+    return Unreachable(f"Can't reach {server}: {why.rstrip('.')}. Is it running? {other}")
 
 
 def reason(problem: BaseException) -> str:

@@ -19,9 +19,9 @@ _NEVER = {"Cc", "Cs", "Cn"}
 
 
 def inert(text: str) -> str:
-    """Return `text` as one line that a terminal only prints; a newline is shown as ␊.
+    r"""Return `text` as one line that a terminal only prints; a newline is shown as ␊.
 
-    >>> inert("\\x1b]0;gotcha\\x07")
+    >>> inert("\x1b]0;gotcha\x07")
     '␛]0;gotcha␇'
     """
     if text.isascii() and text.isprintable():
@@ -48,7 +48,7 @@ def _shown(character: str) -> str:
         return chr(0x2400 + number)
     if number == 0x7F:
         return "\u2421"
-    return f"‹U+{number:04X}›" if is_dangerous(character) else character
+    return f"‹U+{number:04X}›" if is_dangerous(character) else character  # noqa: RUF001 - meant so
 
 
 def _few_marks(text: str) -> str:

@@ -25,13 +25,13 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """There is no connection. The next try begins in `retry_s`; it is the `attempt`-th in a row."""
+    """There is no connection (`was_live`: until now there was). Try number `attempt` in a row begins in `retry_s`."""
 
     why: str
     retry_s: float
     attempt: int
     unsent: int
-    code: int | None = None
+    was_live: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,13 +105,14 @@ def _lost(turn: Turn, lost: events.Lost) -> None:
         return
     moving, attempt, unanswered = turn.state.moving, turn.state.attempt, turn.state.pending
     wait_s = 0.0 if moving else max(lost.after_s, retry.delay_s(attempt, lost.roll))
+    was_live = turn.state.phase is Phase.LIVE
     turn.state = replace(turn.state, phase=Phase.OFFLINE, moving=False, attempt=attempt + 1, pending={})
     sending.cut(turn)
     reading.cut(turn)
     if moving:
         turn.show(notes.Moving())
     else:
-        turn.show(notes.Cut(lost.why, wait_s, attempt + 1, turn.state.unsent_count, lost.code))
+        turn.show(notes.Cut(lost.why, wait_s, attempt + 1, turn.state.unsent_count, was_live))
     _tell_unanswered(turn, unanswered.values())
     turn.do(events.Dial(wait_s))
 

@@ -45,11 +45,11 @@ def _connected(note: notes.Connected) -> str:
 
 
 def _cut(note: notes.Cut, server: str) -> str | None:
-    if note.attempt > 1 and note.retry_s < SHORT_WAIT_S:
+    if note.attempt > 1 and not note.was_live and note.retry_s < SHORT_WAIT_S:
         return None
     kept = f" {_messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
     why = inert(note.why).rstrip(".")
-    what = f"No connection to {inert(server)}" if note.attempt > 1 else "Connection lost"
+    what = "Connection lost" if note.was_live else f"Can't reach {inert(server)}"
     return f"{what}: {why}. Retrying in {_wait(note.retry_s)}.{kept}"
 
 
@@ -105,6 +105,20 @@ def time_of(timestamp: str, zone: tzinfo | None = None) -> datetime | None:
         return datetime.fromisoformat(timestamp).astimezone(zone)
     except (ValueError, OverflowError):
         return None
+
+
+def clock(timestamp: str) -> str:
+    """The local hour and minute of a message."""
+    at = time_of(timestamp)
+    return f"{at:%H:%M}" if at else "--:--"
+
+
+def no_such_room(name: str, known: list[str], *, join: str, create: str) -> str:
+    """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type."""
+    guess = meant(name, known)
+    if guess is not None:
+        return f"There is no room #{inert(name)} that you may see. Did you mean #{inert(guess)}? {join} {inert(guess)}"
+    return f"There is no room #{inert(name)} that you may see. To make it: {create} {inert(name)}"
 
 
 def meant(name: str, known: list[str]) -> str | None:

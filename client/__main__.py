@@ -1,0 +1,57 @@
+"""The command `chatterbox`: the one place where failures become sentences and exit codes."""
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+
+from client.cli import parser, run
+from client.failures import Exit, Failure
+from client.inert import inert
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code. Nothing but `SystemExit` (from --help and wrong usage) is raised."""
+    _write_anything()
+    try:
+        return run(parser().parse_args(arguments), os.environ)
+    except Failure as failure:
+        _say(str(failure))
+        return failure.exit
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _close_output()
+        return Exit.OK
+    except Exception as bug:  # noqa: BLE001 - the last place to catch it
+        return _mistake(bug)
+
+
+def _mistake(bug: Exception) -> Exit:
+    _say(f"a mistake in this program, sorry: {type(bug).__name__}: {bug} (CHATTERBOX_DEBUG=1 shows more)")
+    if os.environ.get("CHATTERBOX_DEBUG") == "1":
+        traceback.print_exception(bug)
+    return Exit.BUG
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError):
+        print(f"chatterbox: {inert(sentence)}", file=sys.stderr)
+
+
+def _write_anything() -> None:
+    """A terminal that can't show a character gets a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _close_output() -> None:
+    """Nobody reads any more: keep the interpreter from complaining about that at its end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

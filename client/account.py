@@ -1,0 +1,96 @@
+"""The commands about accounts and sessions: register, login, logout, sessions. All of them over HTTP."""
+
+import getpass
+import sys
+import time
+from urllib.parse import urlsplit
+
+from client.api import Api, SessionLine
+from client.failures import Exit, NotLoggedIn, Usage
+from client.inert import inert
+from client.outbox import count
+from client.place import Place, out, tell
+from client.session import Session
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def register(place: Place, username: str | None) -> Exit:
+    """Make an account and log in."""
+    username, password = _credentials(place, username, twice=True)
+    with Api(place.server) as api:
+        api.register(username, password)
+        _log_in(place, api, username, password)
+    out(f"Registered, and logged in as {inert(username)}. To chat: chatterbox chat")
+    return Exit.OK
+
+
+def login(place: Place, username: str | None) -> Exit:
+    username, password = _credentials(place, username, twice=False)
+    with Api(place.server) as api:
+        session = _log_in(place, api, username, password)
+    unsent = count(place.outbox_path(session))
+    waiting = f" The outbox holds {unsent} not sent yet; they go out when you chat." if unsent else ""
+    out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
+    return Exit.OK
+
+
+def logout(place: Place) -> Exit:
+    """End the session on the server, then forget it here; if the server is away, keep both."""
+    session = place.tokens.session()
+    try:
+        with Api(place.server, session.token) as api:
+            api.logout()
+    except NotLoggedIn:
+        tell("The session had ended already.")
+    place.file.delete()
+    unsent = count(place.outbox_path(session))
+    kept = f" The outbox keeps {unsent} not sent yet." if unsent else ""
+    out(f"Session terminated.{kept}")
+    return Exit.OK
+
+
+def sessions(place: Place, end: str | None) -> Exit:
+    """List the sessions of this user, or end one."""
+    session = place.tokens.session()
+    with Api(place.server, session.token) as api:
+        if end is None:
+            for line in api.sessions():
+                out(_described(line, session))
+            return Exit.OK
+        api.end_session(end)
+    if end == session.session:
+        place.file.delete()
+    out("Session terminated.")
+    return Exit.OK
+
+
+def _log_in(place: Place, api: Api, username: str, password: str) -> Session:
+    session = api.login(username, password).as_session(place.server, time.time())
+    place.file.save(session)
+    return session
+
+
+def _described(line: SessionLine, own: Session) -> str:
+    mark = " (this one)" if line.id == own.session else ""
+    agent = f"  {inert(line.user_agent)}" if line.user_agent else ""
+    return f"{inert(line.id)}  since {inert(line.created)}  until {inert(line.expires)}{agent}{mark}"
+
+
+def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[str, str]:
+    _warn_if_open(place)
+    if not sys.stdin.isatty():
+        if username is None:
+            raise Usage("Without a terminal the username must be given; the password is the first line of the input.")
+        return username, sys.stdin.readline().rstrip("\r\n")
+    username = username or input("Username: ").strip()
+    password = getpass.getpass("Password: ")
+    if twice and getpass.getpass("The same again: ") != password:
+        raise Usage("The two passwords differ; nothing was done.")
+    return username, password
+
+
+def _warn_if_open(place: Place) -> None:
+    address = urlsplit(place.server)
+    if address.scheme == "http" and address.hostname not in _LOOPBACK:
+        tell(f"Warning: {place.server} is not encrypted; whoever is on the way can read your password.")

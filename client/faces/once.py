@@ -1,0 +1,54 @@
+"""The face of a single command: connect, ask, take the answer, go."""
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from client import notes
+from client.connection import Connection
+from client.faces.pipes import failure_of, why_not_in
+from client.failures import Failure, Refused, unreachable
+from client.inert import inert
+from client.state import State
+from client.tokens import Tokens
+
+
+class Once:
+    """Gives one command as soon as it is connected. `answer` is the note that answered it."""
+
+    def __init__(self, server: str, command: frames.Command) -> None:
+        self.connection: Connection
+        self.answer: notes.Answered | notes.Entered | None = None
+        self.failure: Failure | None = None
+        self._server = server
+        self._command = command
+        self._refusal: notes.Refused | None = None
+
+    def show(self, note: notes.Note) -> None:
+        match note:
+            case notes.Connected():
+                self.connection.ask(self._command)
+            case notes.Cut():
+                self._fail(unreachable(self._server, inert(note.why)))
+            case notes.Answered(_, frames.RoomList(rooms=rooms)) if self._refusal is not None:
+                self._fail(Refused(why_not_in(str(getattr(self._command, "room", "")), rooms)))
+            case notes.Answered() | notes.Entered():
+                self.answer = note
+                self.connection.leave()
+            case notes.Refused(_, Code.ROOM_UNKNOWN, _) if self._refusal is None:
+                self._refusal = note
+                self.connection.ask(frames.Rooms(id=0))
+            case notes.Refused(_, _, detail) | notes.Complaint(detail):
+                self._fail(Refused(inert(detail)))
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = self.failure or failure
+        self.connection.leave()
+
+
+async def ask_once(server: str, tokens: Tokens, command: frames.Command) -> notes.Answered | notes.Entered:
+    """Give `command` and return its answer; raises `Failure`."""
+    face = Once(server, command)
+    face.connection = Connection(server, tokens, face.show, state=State(follow=frozenset()))
+    ended = await face.connection.run()
+    if face.answer is not None:
+        return face.answer
+    raise face.failure or failure_of(ended) or Refused("The server gave no answer.")

@@ -1,0 +1,153 @@
+"""The faces for scripts: `send` puts lines in, `tail` takes messages out."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import ChatError
+from client import notes, words
+from client.connection import Connection
+from client.faces.timeline import Timeline
+from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, unreachable
+from client.inert import inert
+
+AHEAD = 1000
+"""Messages that may wait in the outbox before more of the input is read."""
+
+
+class Sending:
+    """`send`: every line of the input is a message; it is done when the server has stored them all."""
+
+    def __init__(self, server: str, room: str, tell: Callable[[str], None], timeout_s: float) -> None:
+        self.connection: Connection
+        self._server = server
+        self._room = room
+        self._tell = tell
+        self._timeout_s = timeout_s
+        self._own: set[str] = set()
+        self._failed = False
+        self._moved = asyncio.Event()
+
+    def show(self, note: notes.Note) -> None:
+        match note:
+            case notes.Stored(entry):
+                self._own.discard(entry.key)
+                self._moved.set()
+            case notes.Undelivered(entry):
+                self._failed = self._failed or entry.key in self._own
+                self._own.discard(entry.key)
+                self._moved.set()
+                self._tell(words.sentence(note, self._server) or "")
+            case notes.Cut(attempt=1) | notes.Connected(again=True) | notes.Complaint():
+                self._tell(words.sentence(note, self._server) or "")
+
+    async def send(self, lines: AsyncIterator[str]) -> Exit:
+        """Send what comes, and return when all of it is acked or refused."""
+        number = 0
+        async for line in lines:
+            number += 1
+            if line.strip():
+                self._say(line, number)
+                await self._until(lambda: self.connection.state.unsent_count < AHEAD)
+        await self._until(lambda: not self.connection.state.unsent_count)
+        return Exit.REFUSED if self._failed else Exit.OK
+
+    def _say(self, content: str, number: int) -> None:
+        try:
+            self._own.update(entry.key for entry in self.connection.say(self._room, content))
+        except ChatError as refusal:
+            self._failed = True
+            self._tell(f"Line {number} was NOT SENT: {inert(refusal.detail)} It was: {inert(content[:200])}")
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait for the server, as long as it goes on at all."""
+        while not done():
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._moved.wait()
+            except TimeoutError:
+                raise Unreachable(self._gave_up()) from None
+
+    def _gave_up(self) -> str:
+        count = self.connection.state.unsent_count
+        kept = "1 message is" if count == 1 else f"{count} messages are"
+        return (
+            f"{self._server} took nothing for {self._timeout_s:g} s. {kept} kept in the outbox "
+            "and will go out with the next chat or send."
+        )
+
+
+class Tail:
+    """`tail`: prints every message of a room, once and in order, over as many connections as it takes."""
+
+    def __init__(
+        self,
+        server: str,
+        room: str,
+        *,
+        out: Callable[[str], None],
+        tell: Callable[[str], None],
+        timeline: Timeline | None,
+        count: int | None,
+    ) -> None:
+        self.connection: Connection
+        self.failure: Failure | None = None
+        self._server = server
+        self._room = room
+        self._out = out
+        self._tell = tell
+        self._timeline = timeline
+        self._left = count
+
+    def show(self, note: notes.Note) -> None:
+        match note:
+            case notes.Said(message, _) if message.room == self._room:
+                self._print(message)
+            case notes.Connected() if not any(room.room == self._room for room in note.rooms):
+                self.connection.ask(frames.Rooms(id=0))
+            case notes.Answered(_, frames.RoomList(rooms=rooms)):
+                self._fail(Refused(why_not_in(self._room, rooms)))
+            case notes.Refused(_, _, detail):
+                self._fail(Refused(detail))
+            case notes.Cut() if self.connection.state.connection == 0:
+                self._fail(unreachable(self._server, inert(note.why)))
+            case notes.Cut() | notes.Connected(again=True) | notes.Reset() | notes.Missing() | notes.Complaint():
+                self._tell(words.sentence(note, self._server) or "")
+
+    def _print(self, message: frames.Message) -> None:
+        if self._left == 0:
+            return
+        for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
+            self._out(line)
+        if self._left is not None:
+            self._left -= 1
+            if not self._left:
+                self.connection.leave()
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = self.failure or failure
+        self.connection.leave()
+
+
+def as_json(message: frames.Message) -> str:
+    """The message frame as one line. ASCII: safe to look at, and the same to every JSON reader."""
+    return json.dumps(msgspec.to_builtins(message))
+
+
+def why_not_in(room: str, rooms: list[frames.RoomSummary]) -> str:
+    """Say why a room can't be read: one has to join it, or there is none."""
+    names = [summary.room for summary in rooms]
+    if room in names:
+        return f"You are not in #{inert(room)}. To join it: chatterbox join {inert(room)}"
+    return words.no_such_room(room, names, join="chatterbox join", create="chatterbox create")
+
+
+def failure_of(ended: notes.Ended) -> Failure | None:
+    """What an end means to the one who started the command; None if it was their wish."""
+    if ended.code is None:
+        return None
+    return NotLoggedIn(ended.why) if 4500 <= ended.code < 4503 else Refused(ended.why)

@@ -1,0 +1,50 @@
+"""Where a command acts: one server, and this user's files for it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from client.outbox import Outbox, outbox_path
+from client.session import DEFAULT_SERVER, Session, SessionFile, home, saved_server, server_address
+from client.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The server that is meant, and the folder of what is remembered about it."""
+
+    server: str
+    home: Path
+
+    @classmethod
+    def find(cls, named: str | None, environ: Mapping[str, str]) -> Self:
+        """`named` on the command line, else in the environment, else where one logged in last."""
+        folder = home(environ)
+        server = named or environ.get("CHATTERBOX_SERVER") or saved_server(folder) or DEFAULT_SERVER
+        return cls(server_address(server), folder)
+
+    @property
+    def file(self) -> SessionFile:
+        return SessionFile(self.home, self.server)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.file)
+
+    def outbox_path(self, session: Session) -> Path:
+        return outbox_path(self.home, self.server, session.username)
+
+    def outbox(self, session: Session) -> Outbox:
+        return Outbox(self.outbox_path(session))
+
+
+def out(line: str) -> None:
+    """Print what was asked for."""
+    print(line, flush=True)
+
+
+def tell(line: str) -> None:
+    """Print a word about how it goes, beside the output."""
+    print(line, file=sys.stderr, flush=True)
