@@ -3,6 +3,7 @@
 In one process the same calls go through ASGI without a socket; only the transport differs.
 """
 
+import asyncio
 import secrets
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ DEADLINE_S = 5.0
 
 def in_process(app: ASGIApp, service_key: str) -> httpx.AsyncClient:
     """A client that calls `app` in this process."""
-    return _client("http://in-process", service_key, httpx.ASGITransport(app))
+    return _client("http://in-process", service_key, httpx.ASGITransport(app, raise_app_exceptions=False))
 
 
 def over_network(base_url: str, service_key: str) -> httpx.AsyncClient:
@@ -53,12 +54,13 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, an
     answers what can't be read (what was asked may have been done all the same).
     """
     try:
-        response = await http.request(method, path, content=None if body is None else msgspec.json.encode(body))
+        async with asyncio.timeout(DEADLINE_S):  # httpx has no deadline of its own in process
+            response = await http.request(method, path, content=None if body is None else msgspec.json.encode(body))
         if response.is_success:
             return msgspec.json.decode(response.content, type=answer)
         problem = msgspec.json.decode(response.content, type=_Problem)
         refusal = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
-    except (httpx.HTTPError, msgspec.MsgspecError, ValueError) as failure:
+    except (httpx.HTTPError, msgspec.MsgspecError, TimeoutError, ValueError) as failure:
         raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from failure
     if refusal.status >= 500:
         raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -70,6 +71,7 @@ async def open_writer(
                 await connection.execute(pragma)
             await connection.execute(f"PRAGMA synchronous={synchronous}")
             await _migrate(connection, path, migrations, existed=existed)
+            _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
@@ -78,7 +80,7 @@ async def open_writer(
 @asynccontextmanager
 async def open_reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     """A connection that can only read."""
-    async with aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None) as connection:
+    async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as connection:
         await connection.execute("PRAGMA query_only=ON")
         await connection.execute("PRAGMA busy_timeout=5000")
         yield connection
@@ -105,6 +107,18 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
     for number, script in enumerate(migrations[version:], version + 1):
         await connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")
         log.info("database.migrated", extra={"database": path.name, "version": number})
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make it durable which files there are.
+
+    The switch to WAL deletes a rollback journal: if that came back with the power, it would undo everything since.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 async def _keep_copy(connection: aiosqlite.Connection, path: Path, version: int) -> None:
