@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.tasks import background
-from chatterbox.wire import frames, text
+from chatterbox.wire import frames
 from chatterbox.wire.codec import encode
 from chatterbox.wire.events import CONTROL, MembershipChanged, encode_batch, encode_control, room_channel
 from chatterbox.wire.position import Position
@@ -116,15 +116,13 @@ def payloads(news: News) -> list[tuple[str, bytes]]:
     for insert in news.plan.inserts:
         by_room.setdefault(insert.room_id, []).append(insert)
     for room_id, inserts in by_room.items():
-        items.append((room_channel(room_id), _batch(news.plan.ends[room_id], inserts)))
+        end = news.plan.ends[room_id]
+        finished = [_frame(end, insert, news.plan.timestamps[insert.timestamp_ms]) for insert in inserts]
+        items.append((room_channel(room_id), encode_batch(end.epoch, inserts[0].offset, finished)))
     return items
 
 
-def _batch(end: RoomEnd, inserts: list[Insert]) -> bytes:
-    return encode_batch(end.epoch, inserts[0].offset, [_frame(end, insert) for insert in inserts])
-
-
-def _frame(end: RoomEnd, insert: Insert) -> bytes:
+def _frame(end: RoomEnd, insert: Insert, timestamp: str) -> bytes:
     return encode(
         frames.Message(
             room=end.room,
@@ -132,6 +130,6 @@ def _frame(end: RoomEnd, insert: Insert) -> bytes:
             message_id=insert.message_id,
             username=insert.username,
             content=insert.content,
-            timestamp=text.timestamp(insert.timestamp_ms),
+            timestamp=timestamp,
         )
     )

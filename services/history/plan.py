@@ -63,6 +63,8 @@ class Plan:
     ends: dict[int, RoomEnd] = field(default_factory=dict)
     """By room id; only rooms that get messages."""
     outcomes: list[Outcome] = field(default_factory=list)
+    timestamps: dict[int, str] = field(default_factory=dict)
+    """The times of `inserts` as text: nearly all messages of a batch share one, and writing it takes a while."""
 
 
 def plan(batch: Sequence[Append], known: Sequence[Known], *, now_ms: int, last_id: int, limits: Limits) -> Plan:
@@ -80,7 +82,6 @@ class _Planner:
         self._next_id = last_id + 1
         self._limits = limits
         self._placed: dict[tuple[int, int, str], tuple[str, Appended]] = {}
-        self._timestamps: dict[int, str] = {}
 
     def decide(self, message: Append, known: Known) -> Outcome:
         """A retry is recognised before anything else: its sender may have left the room since."""
@@ -117,10 +118,9 @@ class _Planner:
         return appended
 
     def _timestamp(self, at_ms: int) -> str:
-        """Nearly all messages of a batch have the same time; writing it takes longer than placing a message."""
-        written = self._timestamps.get(at_ms)
+        written = self.plan.timestamps.get(at_ms)
         if written is None:
-            written = self._timestamps[at_ms] = text.timestamp(at_ms)
+            written = self.plan.timestamps[at_ms] = text.timestamp(at_ms)
         return written
 
 
