@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis import reference
-from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.calls import in_process
 from chatterbox.chassis.edge import answer
 from chatterbox.chassis.settings import LimitSettings
@@ -43,11 +43,11 @@ class AllInOne(NamedTuple):
     gateway: Gateway
 
 
-def create_all(settings: AllSettings) -> AllInOne:
+def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInOne:
     """Compose the three services; nothing is opened before the app's lifespan begins."""
     service_key = secrets.token_urlsafe(32)
     limits = settings.limits.limits()
-    broker = MemoryBroker()
+    broker = broker or MemoryBroker()
     auth = create_auth(settings.auth, broker=broker, service_key=service_key)
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)

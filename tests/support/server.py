@@ -11,6 +11,7 @@ from unittest.mock import patch
 import httpx
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.settings import LimitSettings
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.auth.settings import AuthSettings
@@ -60,10 +61,10 @@ def settings_for(data: Path, **environment: object) -> AllSettings:
 
 
 @asynccontextmanager
-async def running(data: Path, **environment: object) -> AsyncIterator[Server]:
+async def running(data: Path, *, broker: Broker | None = None, **environment: object) -> AsyncIterator[Server]:
     """Run Chatterbox on a free port until the block ends."""
     settings = settings_for(data, drain_s=0, **environment)
-    whole = create_all(settings)
+    whole = create_all(settings, broker=broker)
     listener = serve.bind("127.0.0.1", 0)
     config = serve.config(
         whole.app, websocket_class=LiveSocket, frame_bytes=settings.limits.limits().frame_bytes,

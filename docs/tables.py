@@ -1,0 +1,123 @@
+"""Tables in the docs that are made from the code. `python -m docs.tables` writes them; a test holds them true.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->` in any Markdown file of the project.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
+from chatterbox.wire import asyncapi
+from chatterbox.wire.close import SENTENCES, may_return
+from chatterbox.wire.errors import MEANINGS
+from chatterbox.wire.limits import Limits
+from services.auth.settings import AuthSettings
+from services.gateway.settings import GatewaySettings
+from services.history.settings import HistorySettings
+
+ROOT = Path(__file__).parent.parent
+_TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def render(text: str) -> str:
+    """`text` with every table in it made anew."""
+    return _TABLE.sub(lambda found: found[1] + "\n".join(TABLES[found[2]]()) + "\n" + found[3], text)
+
+
+def pages() -> Iterator[Path]:
+    """Every Markdown file of the project."""
+    yield from ROOT.glob("*.md")
+    for folder in ("docs", "deploy", "bench"):
+        yield from (ROOT / folder).rglob("*.md")
+
+
+def _errors() -> Iterator[str]:
+    yield from ("| code | HTTP | try again? | meaning |", "|---|---|---|---|")
+    for code, meaning in sorted(MEANINGS.items()):
+        yield f"| `{code}` | {meaning.status} | {'yes' if meaning.retry else 'no'} | {meaning.sentence} |"
+
+
+def _closes() -> Iterator[str]:
+    yield from ("| code | come back? | meaning |", "|---|---|---|")
+    for code, sentence in SENTENCES.items():
+        yield f"| {int(code)} | {'yes' if may_return(code) else 'no'} | {sentence} |"
+
+
+def _limits() -> Iterator[str]:
+    yield from ("| limit | default | what it bounds | set by |", "|---|---|---|---|")
+    sentences = _docstrings(Path(sys.modules[Limits.__module__].__file__ or ""))
+    for field in msgspec.structs.fields(Limits):
+        setting = f"`{PREFIX}{field.name.upper()}`" if field.name in LimitSettings.model_fields else "fixed"
+        yield f"| `{field.name}` | {field.default} | {sentences[field.name]} | {setting} |"
+
+
+def _docstrings(source: Path) -> dict[str, str]:
+    """The sentence under each field of a struct."""
+    found = re.findall(r'^    (\w+): .*\n    """(.+?)"""', source.read_text(), re.MULTILINE)
+    return dict(found)
+
+
+def _frames(of: tuple[type[msgspec.Struct], ...]) -> Callable[[], Iterator[str]]:
+    def rows() -> Iterator[str]:
+        yield from ("| `type` | fields | meaning |", "|---|---|---|")
+        for frame in of:
+            fields = ", ".join(map(_field, msgspec.structs.fields(frame)))
+            yield f"| `{asyncapi.tag_of(frame)}` | {fields} | {' '.join((frame.__doc__ or '').split())} |"
+
+    return rows
+
+
+def _field(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return f"`{field.encode_name}`"
+    default: Any = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    shown = "" if default in (None, {}, False) else f" = {default}"
+    return f"`{field.encode_name}?`{shown}"
+
+
+def _settings() -> Iterator[str]:
+    yield from ("| variable | default | meaning |", "|---|---|---|")
+    seen: set[str] = set()
+    for owner in (Settings, AuthSettings, HistorySettings, GatewaySettings, LimitSettings):
+        for name, sentence, default in _settings_of(owner):
+            if name not in seen:
+                seen.add(name)
+                yield f"| `{PREFIX}{name.upper()}` | {default} | {sentence} |"
+
+
+def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
+    for name, field in owner.model_fields.items():
+        default = field.default
+        shown = "" if default in (None, "", PydanticUndefined) else f"`{default}`"
+        yield name, " ".join((field.description or "").split()), shown
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "errors": _errors,
+    "closes": _closes,
+    "limits": _limits,
+    "commands": _frames(asyncapi.COMMANDS),
+    "replies": _frames(asyncapi.REPLIES),
+    "pushes": _frames(asyncapi.PUSHES),
+    "settings": _settings,
+}
+
+
+def main() -> None:
+    for page in pages():
+        before = page.read_text()
+        after = render(before)
+        if after != before:
+            page.write_text(after)
+            print(f"wrote {page.relative_to(ROOT)}")  # noqa: T201 - its output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""For every test: asyncio, as the services run."""
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -1,0 +1,236 @@
+"""Bad input gets a clear error with a stable code, costs no traceback, and loses nothing."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.support.server import Server, running
+from tests.support.talker import Talker, contents
+
+SEND = {"type": "send", "id": 1, "content": "x"}
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.DEBUG):
+        yield
+    assert [record.message for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
+
+
+@pytest.fixture
+async def alice(server: Server) -> AsyncIterator[Talker]:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        yield alice
+
+
+NOT_COMMANDS: dict[str, str | bytes] = {
+    "not JSON": "hello",
+    "empty": "",
+    "not an object": "[1, 2]",
+    "a number": "7",
+    "unknown type": '{"type": "shout", "id": 1}',
+    "no type": '{"id": 1}',
+    "missing field": '{"type": "send", "id": 1}',
+    "missing id": '{"type": "ping"}',
+    "wrongly typed field": '{"type": "send", "id": 1, "content": 5}',
+    "negative id": '{"type": "ping", "id": -1}',
+    "huge id": '{"type": "ping", "id": 9007199254740992}',
+    "a number of 5,000 digits": '{"type": "ping", "id": ' + "9" * 5000 + "}",
+    "duplicate keys": '{"type": "ping", "type": "send", "id": 1}',
+    "NaN": '{"type": "ping", "id": NaN}',
+    "Infinity": '{"type": "ping", "id": Infinity}',
+    "lone surrogate": '{"type": "send", "id": 1, "content": "\\ud800"}',
+    "20,000 nested brackets": "[" * 20_000,
+    "20,000 nested objects": '{"a":' * 10_000,
+    "limit too large": '{"type": "history", "id": 1, "limit": 201}',
+    "a binary frame": b'{"type": "ping", "id": 1}',
+}
+
+
+@pytest.mark.parametrize("name", NOT_COMMANDS)
+async def test_a_frame_that_is_no_command_is_refused_and_the_connection_lives(alice: Talker, name: str) -> None:
+    assert await alice.refusal(NOT_COMMANDS[name]) == "bad_frame"
+    assert (await alice.ask("ping"))["type"] == "pong"
+
+
+async def test_the_refusal_echoes_the_id_where_one_can_be_read(alice: Talker) -> None:
+    await alice.say({"type": "send", "id": 77})
+    assert (await alice.push("error"))["id"] == 77
+
+
+async def test_ten_bad_frames_within_a_minute_close_the_connection(alice: Talker) -> None:
+    for _ in range(10):
+        await alice.say("nonsense")
+    assert await alice.closed() == 4503
+    assert len(alice.inbox) == 9
+
+
+CONTENTS: dict[str, tuple[str, str]] = {
+    "empty": ("", "content_empty"),
+    "white space": (" \n\t", "content_empty"),
+    "4,001 characters": ("x" * 4001, "content_too_long"),
+    "an escape": ("\x1b[2J", "content_forbidden"),
+    "NUL": ("a\x00b", "content_forbidden"),
+    "a carriage return": ("a\rb", "content_forbidden"),
+    "a C1 control": ("a\x9bb", "content_forbidden"),
+    "a bidi override": ("a\u202eb", "content_forbidden"),
+    "a bidi isolate": ("a\u2066b", "content_forbidden"),
+    "a line separator": ("a\u2028b", "content_forbidden"),
+    "a tag": ("a\U000e0041b", "content_forbidden"),
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+async def test_content_that_can_not_be_a_message_is_refused(alice: Talker, name: str) -> None:
+    content, code = CONTENTS[name]
+    assert (await alice.send(content))["code"] == code
+
+
+@pytest.mark.parametrize("content", ["x" * 4000, "👩‍👩‍👧 שלום \u200f", "line\nline\tline", "<script>", "a\u0301"])  # fmt: skip
+async def test_everything_else_is_stored_as_it_is(alice: Talker, content: str) -> None:
+    await alice.send(content)
+    assert contents(await alice.messages(1)) == [content]
+
+
+async def test_a_frame_of_64_kib_is_read_and_one_byte_more_closes_with_a_reason(alice: Talker) -> None:
+    frame = json.dumps({**SEND, "padding": ""})
+    assert len(frame) < 65_536
+    await alice.say(json.dumps({**SEND, "padding": "x" * (65_536 - len(frame))}))
+    assert (await alice.push("sent"))["id"] == 1
+    await alice.say(json.dumps({**SEND, "padding": "x" * (65_537 - len(frame))}))
+    assert await alice.closed() == 1009
+    assert alice.socket.close_reason
+
+
+async def test_rooms_that_are_not_there_or_not_ones_own_are_refused(server: Server, alice: Talker) -> None:
+    assert (await alice.send("x", room="nowhere"))["code"] == "room_unknown"
+    assert (await alice.send("x", room="not a name!"))["code"] == "room_name_invalid"
+    assert (await alice.ask("create", room="../etc"))["code"] == "room_name_invalid"
+    assert (await alice.ask("create", room="x" * 41))["code"] == "room_name_invalid"
+    assert (await alice.ask("create", room="general"))["code"] == "room_exists"
+    assert (await alice.ask("invite", room="general", username="nobody"))["code"] == "user_unknown"
+
+
+async def test_a_key_used_again_with_other_content_is_refused_and_the_first_stays(alice: Talker) -> None:
+    await alice.send("one", key="k")
+    assert (await alice.send("two", key="k"))["code"] == "key_reused"
+    assert (await alice.send("two", key="not a key"))["code"] == "key_invalid"
+    assert contents((await alice.ask("history"))["messages"]) == ["one"]
+
+
+async def test_a_flood_of_sends_is_refused_with_a_time_and_loses_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_burst=20, sends_per_s=0.5) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(50):
+                await alice.say({"type": "send", "id": number, "content": f"m{number}", "key": f"k{number}"})
+            acks = [await alice.push("sent") for _ in range(20)]
+            refused = [await alice.push("error") for _ in range(30)]
+            assert {error["code"] for error in refused} == {"rate_limited"}
+            assert all(0 < error["retry_after_s"] <= 2.1 for error in refused)
+            stored = contents((await alice.ask("history", limit=100))["messages"])
+            assert stored == [f"m{ack['id']}" for ack in acks]
+
+
+async def test_a_flood_of_commands_is_refused_with_a_time(tmp_path: Path) -> None:
+    async with running(tmp_path, commands_burst=10, commands_per_s=1) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(20):
+                await alice.say({"type": "ping", "id": number})
+            replies = [await alice.next() for _ in range(20)]
+            assert [reply["type"] for reply in replies] == ["pong"] * 10 + ["error"] * 10
+
+
+async def test_the_eleventh_connection_of_a_user_is_refused(server: Server) -> None:
+    token = await server.newcomer("alice")
+    talkers = [server.talker(token) for _ in range(10)]
+    for talker in talkers:
+        await talker.__aenter__()
+    eleventh = server.talker(token)
+    await eleventh.open()
+    assert await eleventh.closed() == 4029
+    assert eleventh.inbox[0]["code"] == "too_many_connections"
+    await talkers[0].__aexit__()
+    for talker in talkers[1:]:
+        assert (await talker.ask("ping"))["type"] == "pong"
+        await talker.__aexit__()
+    async with server.talker(token) as again:
+        assert again.welcome["username"] == "alice"
+
+
+async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
+    async with running(tmp_path, connections_per_address=2) as server:
+        token = await server.newcomer("alice")
+        async with server.talker(token), server.talker(token):
+            with pytest.raises(InvalidStatus) as refused:
+                await server.talker(token).open()
+            assert refused.value.response.status_code == 429
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1.evil.example"]
+)
+async def test_pages_of_other_origins_are_refused(server: Server, origin: str) -> None:
+    token = await server.newcomer("alice")
+    with pytest.raises(InvalidStatus) as refused:
+        await server.talker(token, origin=origin).open()
+    assert refused.value.response.status_code == 403
+    assert json.loads(refused.value.response.body)["code"] == "origin_refused"
+
+
+async def test_pages_of_the_own_origin_and_of_listed_ones_are_welcomed(tmp_path: Path) -> None:
+    async with running(tmp_path, origins="https://chat.example.org, https://b.example") as server:
+        token = await server.newcomer("alice")
+        for origin in (server.url, "https://chat.example.org", "https://b.example"):
+            async with server.talker(token, origin=origin) as alice:
+                assert alice.welcome["username"] == "alice"
+
+
+async def test_nothing_is_carried_out_before_the_token_is_shown(server: Server) -> None:
+    nobody = server.talker(None)
+    await nobody.open()
+    await nobody.say(SEND)
+    assert (await nobody.push("error"))["code"] == "token_missing"
+    await nobody.socket.close()
+
+
+async def test_a_connection_that_shows_no_token_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    object.__setattr__(server.whole.gateway.hub, "limits", _impatient(server))
+    nobody = server.talker(None)
+    await nobody.open()
+    assert await nobody.closed() == 4002
+
+
+def _impatient(server: Server) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(server.whole.gateway.hub.limits, connect_s=0.05)
+
+
+async def test_a_wrong_token_is_refused_with_its_reason_and_do_not_come_back(server: Server) -> None:
+    for token in ("nonsense", "a.b.c", "x" * 5000):
+        stranger = server.talker(token)
+        await stranger.open()
+        assert await stranger.closed() == 4500
+        assert stranger.inbox[0]["code"] == "token_invalid"
+
+
+async def test_a_command_flood_behind_a_slow_one_is_bounded(server: Server, alice: Talker) -> None:
+    for number in range(100):
+        await alice.say({"type": "rooms", "id": number})
+    replies = [await alice.next() for _ in range(100)]
+    assert {reply["type"] for reply in replies} <= {"rooms", "error"}
+    assert len({reply["id"] for reply in replies}) == 100
+
+
+async def test_the_connection_that_misbehaves_harms_no_other(server: Server, alice: Talker) -> None:
+    async with server.talker(await server.newcomer("bob")) as bob:
+        for _ in range(12):
+            await alice.say("[" * 20_000)
+        await asyncio.wait_for(alice.closed(), 5)
+        assert (await bob.send("still here"))["type"] == "sent"

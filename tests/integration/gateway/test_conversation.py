@@ -1,0 +1,164 @@
+"""People talk: what each command does, seen from outside."""
+
+from tests.support.server import Server
+from tests.support.talker import contents, offsets
+
+
+async def test_the_welcome_comes_first_and_tells_every_limit(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        assert alice.welcome["username"] == "alice"
+        assert alice.welcome["limits"]["content_chars"] == 4000
+        assert [room["room"] for room in alice.welcome["rooms"]] == ["general"]
+        assert alice.welcome["rooms"][0]["at"]["offset"] == alice.welcome["rooms"][0]["head"] == 0
+
+
+async def test_each_way_to_show_the_token_is_welcomed(server: Server) -> None:
+    token = await server.newcomer("alice")
+    for how in ("header", "query", "frame"):
+        async with server.talker(token, how=how) as alice:
+            assert alice.welcome["username"] == "alice"
+
+
+async def test_a_message_is_acked_and_reaches_everyone_with_the_same_position(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        ack = await alice.send("hello", key="k1")
+        assert ack["type"] == "sent"
+        for reader in (alice, bob):
+            message = await reader.push("message")
+            assert message["content"] == "hello"
+            assert message["username"] == "alice"
+            assert (message["at"], message["message_id"], message["timestamp"]) == (
+                ack["at"], ack["message_id"], ack["timestamp"],
+            )  # fmt: skip
+
+
+async def test_a_retry_with_the_same_key_gets_the_same_ack_and_is_stored_once(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        first = await alice.send("hello", key="k1")
+        again = await alice.send("hello", key="k1")
+        assert {**again, "id": 0} == {**first, "id": 0}
+        page = await alice.ask("history")
+        assert contents(page["messages"]) == ["hello"]
+
+
+async def test_joining_answers_with_the_recent_messages_and_pushes_follow_from_there(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        assert (await alice.ask("create", room="ops"))["type"] == "created"
+        for number in range(3):
+            await alice.send(f"m{number}", room="ops")
+        joined = await bob.ask("join", room="ops")
+        assert contents(joined["messages"]) == ["m0", "m1", "m2"]
+        assert (joined["at"]["offset"], joined["complete"]) == (3, True)
+        await alice.send("m3", room="ops")
+        assert (await bob.push("message", room="ops"))["at"]["offset"] == 4
+
+
+async def test_joining_since_a_position_answers_with_what_came_after(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        acks = [await alice.send(f"m{number}") for number in range(5)]
+        joined = await alice.ask("join", since=acks[1]["at"])
+        assert contents(joined["messages"]) == ["m2", "m3", "m4"]
+        assert joined["complete"]
+        other = await alice.ask("join", since={"epoch": "ffffffff", "offset": 1})
+        assert other["reset"]
+
+
+async def test_history_pages_in_both_directions(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        for number in range(1, 8):
+            await alice.send(f"m{number}")
+        last = await alice.ask("history", limit=3)
+        assert (offsets(last["messages"]), last["more"]) == ([5, 6, 7], True)
+        before = await alice.ask("history", limit=10, before=5)
+        assert (offsets(before["messages"]), before["more"]) == ([1, 2, 3, 4], False)
+        after = await alice.ask("history", limit=2, after=3)
+        assert (offsets(after["messages"]), after["more"]) == ([4, 5], True)
+        rest = await alice.ask("history", limit=2, after=5)
+        assert (offsets(rest["messages"]), rest["more"]) == ([6, 7], False)
+
+
+async def test_leaving_ends_the_pushes(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        await alice.ask("create", room="ops")
+        await bob.ask("join", room="ops")
+        assert (await bob.ask("leave", room="ops"))["type"] == "left"
+        await alice.send("secret", room="ops")
+        await alice.send("open")
+        assert (await bob.push("message"))["content"] == "open"
+        assert (await bob.send("x", room="ops"))["code"] == "not_a_member"
+
+
+async def test_an_invitation_subscribes_the_invited_at_once(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        await alice.ask("create", room="plans", private=True)
+        await alice.send("before", room="plans")
+        assert (await alice.ask("invite", room="plans", username="BOB"))["username"] == "bob"
+        told = await bob.push("membership", room="plans")
+        assert (told["username"], told["member"], told["by"], told["at"]["offset"]) == ("bob", True, "alice", 1)
+        await alice.send("after", room="plans")
+        assert contents(await bob.messages(1, "plans")) == ["after"]
+        page = await bob.ask("history", room="plans")
+        assert contents(page["messages"]) == ["before", "after"]
+
+
+async def test_a_private_room_is_invisible_to_others(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        await alice.ask("create", room="plans", private=True)
+        for command in ("join", "leave", "history"):
+            unknown = await bob.ask(command, room="no-such-room")
+            private = await bob.ask(command, room="plans")
+            assert {**private, "id": 0} == {**unknown, "id": 0}
+            assert private["code"] == "room_unknown"
+        assert (await bob.send("x", room="plans"))["code"] == "room_unknown"
+        assert (await bob.ask("invite", room="plans", username="bob"))["code"] == "room_unknown"
+        assert "plans" not in {room["room"] for room in (await bob.ask("rooms"))["rooms"]}
+        assert "plans" in {room["room"] for room in (await alice.ask("rooms"))["rooms"]}
+
+
+async def test_all_connections_of_a_user_share_memberships(server: Server) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token) as desk, server.talker(token) as phone:
+        await desk.ask("create", room="ops")
+        assert (await phone.push("membership", room="ops"))["at"]["offset"] == 0
+        await desk.send("m", room="ops")
+        assert contents(await phone.messages(1, "ops")) == ["m"]
+
+
+async def test_members_are_told_who_comes_and_goes(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+        await alice.ask("create", room="ops")
+        await bob.ask("join", room="ops")
+        assert (await alice.push("membership", room="ops", username="bob"))["member"] is True
+        await bob.ask("leave", room="ops")
+        assert (await alice.push("membership", room="ops", username="bob", member=False))["room"] == "ops"
+
+
+async def test_nobody_leaves_the_room_for_all(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        assert (await alice.ask("leave", room="general"))["code"] == "room_for_all"
+
+
+async def test_commands_are_carried_out_in_the_order_in_which_they_come(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        await alice.say({"type": "create", "id": 101, "room": "ops"})
+        await alice.say({"type": "send", "id": 102, "room": "ops", "content": "first words"})
+        await alice.say({"type": "ping", "id": 103})
+        replies = [await alice.next() for _ in range(3)]
+        by_id = {reply["id"]: reply["type"] for reply in replies if "id" in reply}
+        await alice.push("message", room="ops")
+        assert by_id.get(101) == "created"
+
+
+async def test_rooms_tells_members_and_heads(server: Server) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        await alice.ask("create", room="Ops")
+        await alice.send("m", room="OPS")
+        lines = {line["room"]: line for line in (await alice.ask("rooms"))["rooms"]}
+        assert lines["ops"]["member"]
+        assert (lines["ops"]["members"], lines["ops"]["at"]["offset"]) == (1, 1)

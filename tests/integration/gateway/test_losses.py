@@ -1,0 +1,75 @@
+"""Pub/sub loses, doubles and reorders; connections see none of it."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from chatterbox.chassis.broker import MemoryBroker
+from tests.support.server import running
+from tests.support.talker import offsets
+
+MANY = {"sends_per_s": 1e6, "sends_burst": 10**6}
+
+
+class LossyBroker(MemoryBroker):
+    """Drops, doubles and swaps room payloads, by a seed; `deaf` drops them all."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._random = random.Random(seed)
+        self._kept: list[tuple[str, bytes]] = []
+        self.deaf = False
+
+    async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        for item in items:
+            if ":room:" not in item[0]:
+                await super().publish([item])
+            elif not self.deaf:
+                await self._mistreat(item)
+
+    async def _mistreat(self, item: tuple[str, bytes]) -> None:
+        match self._random.randrange(5):
+            case 0:
+                return
+            case 1:
+                self._kept.append(item)
+            case 2:
+                await super().publish([item, item, *self._kept])
+                self._kept.clear()
+            case _:
+                await super().publish([item])
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_lost_doubled_and_late_payloads_make_no_gap_and_no_duplicate(tmp_path: Path, seed: int) -> None:
+    async with running(tmp_path, broker=LossyBroker(seed), heads_s=0.2, **MANY) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(100):
+                await alice.send(f"m{number}")
+            assert offsets(await alice.messages(100)) == list(range(1, 101))
+
+
+async def test_a_lost_last_message_is_found_by_comparing_heads(tmp_path: Path) -> None:
+    broker = LossyBroker(0)
+    async with running(tmp_path, broker=broker, heads_s=0.2) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            broker.deaf = True
+            await alice.send("only history knows")
+            assert (await alice.push("message"))["content"] == "only history knows"
+
+
+async def test_lost_membership_changes_are_found_too(tmp_path: Path) -> None:
+    class Mute(MemoryBroker):
+        async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+            return
+
+    async with running(tmp_path, broker=Mute(), heads_s=0.2) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+            await alice.ask("create", room="ops")
+            await alice.ask("invite", room="ops", username="bob")
+            assert (await bob.push("membership", room="ops"))["member"]
+            await alice.send("hello", room="ops")
+            assert offsets(await bob.messages(1, "ops")) == [1]

@@ -1,0 +1,89 @@
+"""Whoever comes back gets everything since, once and in order, however long it was."""
+
+import asyncio
+from pathlib import Path
+
+from tests.support.server import Server, running
+from tests.support.talker import Talker, contents, offsets
+
+
+async def _send_many(talker: Talker, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await talker.say({"type": "send", "id": number, "content": f"m{number}", "key": f"k{number}"})
+    for _ in range(count):
+        assert (await talker.push("sent"))["type"] == "sent"
+
+
+async def test_three_hundred_messages_missed_come_in_order_and_once(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_per_s=100_000, sends_burst=100_000) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            async with server.talker(bob_token) as bob:
+                await _send_many(alice, 1, 5)
+                at = (await bob.messages(5))[-1]["at"]
+                bob.cut()
+            await _send_many(alice, 6, 300)
+            async with server.talker(bob_token, how="frame", resume={"general": at}) as bob:
+                state = bob.welcome["rooms"][0]
+                assert (state["at"], state["head"]) == (at, 305)
+                assert offsets(await bob.messages(300)) == list(range(6, 306))
+                await _send_many(alice, 306, 1)
+                assert offsets(await bob.messages(1)) == [306]
+
+
+async def test_resume_reaches_deeper_than_memory(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
+        token = await server.newcomer("alice")
+        async with server.talker(token) as alice:
+            await _send_many(alice, 1, 1000)
+            epoch = (await alice.messages(1))[0]["at"]["epoch"]
+        at = {"epoch": epoch, "offset": 0}
+        async with server.talker(token, how="frame", resume={"general": at}) as alice:
+            assert offsets(await alice.messages(1000)) == list(range(1, 1001))
+
+
+async def test_messages_sent_while_catching_up_follow_without_gap_or_duplicate(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            await _send_many(alice, 1, 1000)
+            epoch = (await alice.messages(1))[0]["at"]["epoch"]
+            resume = {"general": {"epoch": epoch, "offset": 0}}
+            async with server.talker(bob_token, how="frame", resume=resume) as bob:
+                sending = asyncio.create_task(_send_many(alice, 1001, 500))
+                assert offsets(await bob.messages(1500)) == list(range(1, 1501))
+                await sending
+
+
+async def test_a_position_of_another_epoch_is_said_plainly(server: Server) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token) as alice:
+        await alice.send("m1")
+    for held in ({"epoch": "ffffffff", "offset": 1}, {"epoch": alice.positions["general"]["epoch"], "offset": 99}):
+        async with server.talker(token, how="frame", resume={"general": held}) as alice:
+            state = alice.welcome["rooms"][0]
+            assert state["reset"]
+            assert state["at"]["offset"] == state["head"] == 1
+
+
+async def test_everything_is_there_after_the_server_came_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        token = await server.newcomer("alice")
+        async with server.talker(token) as alice:
+            held = (await alice.send("m1"))["at"]
+            await alice.send("m2")
+    async with running(tmp_path) as server, server.talker(token, how="frame", resume={"general": held}) as alice:
+        assert contents(await alice.messages(1)) == ["m2"]
+
+
+async def test_a_page_can_be_read_while_people_write(server: Server) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token) as alice:
+        for number in range(4):
+            await alice.send(f"m{number}")
+        headers = {"Authorization": f"Bearer {token}"}
+        newest = (await server.http.get("/messages", params={"limit": 2}, headers=headers)).json()
+        await alice.send("m4")
+        older = await server.http.get("/messages", params={"limit": 2, "before": newest[-1]["offset"]}, headers=headers)
+        assert contents(newest) == ["m3", "m2"]
+        assert contents(older.json()) == ["m1", "m0"]

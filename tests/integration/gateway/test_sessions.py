@@ -1,0 +1,89 @@
+"""Logout is logout: sockets close, tokens are refused."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import PASSWORD, Server, running
+from tests.support.talker import Talker
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _is_refused(server: Server, token: str, code: str, close_code: int) -> None:
+    talker = server.talker(token)
+    await talker.open()
+    assert await talker.closed() == close_code
+    assert talker.inbox[0]["code"] == code
+    assert (await server.http.get("/messages", headers=_bearer(token))).json()["code"] == code
+
+
+async def test_logout_closes_the_sessions_sockets_within_a_second_and_ends_the_token(server: Server) -> None:
+    token = await server.newcomer("alice")
+    other = await server.login("alice")
+    async with server.talker(token) as here, server.talker(token) as there, server.talker(other) as elsewhere:
+        began = time.monotonic()
+        answer = await server.http.post("/logout", headers=_bearer(token))
+        assert answer.json() == {"message": "Session terminated"}
+        assert (await here.closed(), await there.closed()) == (4501, 4501)
+        assert time.monotonic() - began < 1
+        assert (await elsewhere.ask("ping"))["type"] == "pong"
+    await _is_refused(server, token, "session_ended", 4501)
+
+
+async def test_a_password_change_ends_the_other_sessions(server: Server) -> None:
+    token = await server.newcomer("alice")
+    other = await server.login("alice")
+    async with server.talker(token) as here, server.talker(other) as elsewhere:
+        body = {"old": PASSWORD, "new": "another long password"}
+        assert (await server.http.post("/password", json=body, headers=_bearer(token))).status_code == 200
+        assert await elsewhere.closed() == 4501
+        assert (await here.ask("ping"))["type"] == "pong"
+
+
+async def test_log_out_everywhere_ends_every_session(server: Server) -> None:
+    token = await server.newcomer("alice")
+    other = await server.login("alice")
+    async with server.talker(token) as here, server.talker(other) as elsewhere:
+        await server.http.delete("/sessions", headers=_bearer(token))
+        assert (await here.closed(), await elsewhere.closed()) == (4501, 4501)
+
+
+async def test_a_revoked_session_stays_revoked_after_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path) as server:
+        token = await server.newcomer("alice")
+        await server.http.post("/logout", headers=_bearer(token))
+    async with running(tmp_path) as server:
+        await _is_refused(server, token, "session_ended", 4501)
+
+
+async def test_sockets_do_not_outlive_their_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            real = time.time
+            monkeypatch.setattr(time, "time", lambda: real() + 13 * 3600)
+            assert await alice.closed() == 4502
+
+
+async def test_a_renewed_token_is_taken_on_the_open_connection(server: Server) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token) as alice:
+        renewed = (await server.http.post("/renew", headers=_bearer(token))).json()["token"]
+        assert (await alice.ask("connect", token=renewed))["type"] == "connected"
+        foreign = await server.newcomer("mallory")
+        assert (await alice.ask("connect", token=foreign))["code"] == "already_connected"
+        assert (await alice.ask("connect", token="nonsense"))["code"] == "token_invalid"
+        assert (await alice.ask("ping"))["type"] == "pong"
+
+
+async def test_draining_asks_connections_to_move_acks_what_came_and_closes_with_restart(tmp_path: Path) -> None:
+    talker: Talker
+    async with running(tmp_path) as server:
+        async with server.talker(await server.newcomer("alice")) as talker:
+            await talker.say({"type": "send", "id": 1, "content": "last words"})
+            await server.whole.gateway.drain()
+            assert await talker.closed() == 1012
+            assert {frame["type"] for frame in talker.inbox} >= {"move", "sent"}

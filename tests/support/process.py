@@ -1,0 +1,86 @@
+"""Chatterbox as its own process, as `make up` starts it; for tests that kill it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.server import PASSWORD
+from tests.support.talker import Talker
+
+READY_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A running server process; `environment` holds its `CHATTERBOX_…` variables."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = environment
+        self.log = data.parent / f"{data.name}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it and wait until it answers; its output is in the assertion when it does not."""
+        settings = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), "CHATTERBOX_DRAIN_S": "0"}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.allinone", stdout=log, stderr=log,
+                env={**os.environ, **settings, **self.environment}, cwd=Path(__file__).parents[2],
+            )  # fmt: skip
+        async with asyncio.timeout(READY_S):
+            while not await self._answers():
+                assert self._process.returncode is None, self.log.read_text()
+                await asyncio.sleep(0.02)
+
+    async def _answers(self) -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                return (await http.get(f"{self.url}/health/ready", timeout=1)).is_success
+        except httpx.HTTPError:
+            return False
+
+    async def signal(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the end; returns the exit status (negative: the signal that ended it)."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await asyncio.wait_for(self._process.wait(), READY_S)
+
+    async def kill(self) -> None:
+        await self.signal(signal.SIGKILL)
+
+    async def newcomer(self, username: str) -> str:
+        """Register somebody and log them in; returns the token."""
+        who = {"username": username, "password": PASSWORD}
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+            (await http.post("/register", json=who)).raise_for_status()
+            return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
+
+    def talker(self, token: str) -> Talker:
+        return Talker(f"ws://127.0.0.1:{self.port}/ws", token)
+
+
+@asynccontextmanager
+async def process(data: Path, **environment: str) -> AsyncIterator[Process]:
+    """A started server process, killed at the end if it still runs."""
+    server = Process(data, **environment)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.kill()
