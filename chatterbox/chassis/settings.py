@@ -12,10 +12,22 @@ from chatterbox.wire.limits import Limits
 PREFIX = "CHATTERBOX_"
 
 
-class Settings(BaseSettings):
-    """What every process is told. A field `port` is set by the environment variable `CHATTERBOX_PORT`."""
+class Environment(BaseSettings):
+    """Settings that the environment gives. A field `port` is set by the variable `CHATTERBOX_PORT`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the environment; on a wrong value say which variable and why, and exit with status 2."""
+        try:
+            return cls()
+        except ValidationError as problem:
+            _explain_and_exit(problem)
+
+
+class Settings(Environment):
+    """What every process is told."""
 
     host: str = "127.0.0.1"
     """The address to listen on; `0.0.0.0` for every network this machine is on."""
@@ -32,26 +44,16 @@ class Settings(BaseSettings):
     service_key: SecretStr | None = Field(None, min_length=32)
     """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
 
-    @classmethod
-    def from_environment(cls) -> Self:
-        """Read the environment; on a wrong value say which variable and why, and exit with status 2."""
-        try:
-            return cls()
-        except ValidationError as problem:
-            _explain_and_exit(problem)
-
 
 def _explain_and_exit(problem: ValidationError) -> NoReturn:
     for error in problem.errors():
         variable = PREFIX + "_".join(map(str, error["loc"])).upper()
-        sys.stderr.write(f"chatterbox: {variable}: {error['msg']}\n")
+        sys.stderr.write(f"chatterbox: {variable}: {error['msg'].removeprefix('Value error, ')}\n")
     raise SystemExit(2)
 
 
-class LimitSettings(BaseSettings):
+class LimitSettings(Environment):
     """The limits that an operator may set; `chatterbox.wire.limits` has the defaults and what they mean."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     sends_per_s: float = Field(Limits().sends_per_s, gt=0)
     """Messages a second that one user may send in the long run."""
