@@ -6,15 +6,12 @@ Never for production: without `CHATTERBOX_SABOTAGE=1` every one of them is refus
 from typing import Literal
 
 from pydantic import ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chatterbox.chassis.settings import PREFIX
+from chatterbox.chassis.settings import Environment
 
 
-class SabotageSettings(BaseSettings):
+class SabotageSettings(Environment):
     """For tests only. Each needs `CHATTERBOX_SABOTAGE=1` beside it."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     # Declared first: the validator of the others reads it.
     sabotage: bool = False

@@ -1,0 +1,89 @@
+"""`python -m services.history`: run history as a process of its own, copy its database, or put a copy back."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from chatterbox.chassis import logs, serve
+from chatterbox.chassis.backup import BackupError, backup
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.calls import over_network
+from chatterbox.chassis.settings import LimitSettings
+from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
+from services.history.app import create_app
+from services.history.restore import restore
+from services.history.settings import HistorySettings
+
+
+def main() -> None:
+    options = _parser().parse_args()
+    settings = HistorySettings.from_environment()
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    try:
+        if options.command == "backup":
+            _backup(settings, options.file)
+        elif options.command == "restore":
+            _restore(settings, options.file)
+        else:
+            _serve(settings)
+    except (BackupError, DatabaseInUseError) as problem:
+        _exit(str(problem))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.history", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the service")
+    for name, purpose in (
+        ("backup", "copy the database to FILE, also while the service runs"),
+        ("restore", "replace the database by FILE, while the service is stopped"),
+    ):
+        commands.add_parser(name, help=purpose).add_argument("file", type=Path, metavar="FILE")
+    return parser
+
+
+def _backup(settings: HistorySettings, copy: Path) -> None:
+    backup(settings.database, copy)
+    print(f"chatterbox: {settings.database} copied to {copy}")
+
+
+def _restore(settings: HistorySettings, copy: Path) -> None:
+    make_folder(settings.data)
+    kept = restore(settings.database, copy)
+    print(f"chatterbox: {copy} restored to {settings.database}; every room begins a new epoch")
+    if kept is not None:
+        print(f"chatterbox: the database before it is kept as {kept}")
+
+
+def _serve(settings: HistorySettings) -> None:
+    if settings.service_key is None:
+        _exit("CHATTERBOX_SERVICE_KEY must be set, to the same value for every service")
+    key = settings.service_key.get_secret_value()
+    make_folder(settings.data)
+    os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
+    listener = serve.bind(settings.host, settings.port)
+    app = create_app(
+        settings,
+        broker=MemoryBroker(),  # reaches this process only: gateways in others find what is new by comparing heads
+        auth=over_network(settings.auth_url, key),
+        service_key=key,
+        limits=LimitSettings.from_environment().limits(),
+    )
+    host, port = listener.getsockname()[:2]
+    ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
+    serve.run(serve.config(app), listener, drain=_nothing_to_drain, on_ready=lambda: print(ready, flush=True))
+
+
+async def _nothing_to_drain() -> None:
+    """Requests are answered before the server stops; history keeps no connection that could be asked to move."""
+
+
+def _exit(why: str) -> NoReturn:
+    sys.stderr.write(f"chatterbox: {why}\n")
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
