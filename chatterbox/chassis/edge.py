@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 
@@ -56,7 +58,7 @@ COMMON_REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's own options
     """A FastAPI app whose every error is `{code, detail}`, without pages of its own (the reference is merged)."""
-    app = FastAPI(
+    app = _App(
         title=title,
         docs_url=None,
         redoc_url=None,
@@ -70,6 +72,39 @@ def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's 
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_bug)
     return app
+
+
+class _App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        return _TooLargeAsJson(super().build_middleware_stack())
+
+
+class _TooLargeAsJson:
+    """FastAPI's own answer to a body that says it is too large is plain text, and can't be set."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def send_json(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_plain_413(message):
+                replaced = True
+                await _too_large()(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, send_json)
+
+
+def _is_plain_413(start: Message) -> bool:
+    return start["status"] == 413 and Headers(raw=start["headers"]).get("content-type") != "application/json"
+
+
+def _too_large() -> JSONResponse:
+    return JSONResponse({"code": Code.BAD_REQUEST, "detail": _DETAILS[413]}, 413)
 
 
 async def _on_chat_error(_: Request, problem: Exception) -> Response:
