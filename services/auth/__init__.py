@@ -1,0 +1,1 @@
+"""Users, passwords, login sessions, signing keys: who somebody is, and until when."""

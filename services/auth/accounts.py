@@ -1,0 +1,111 @@
+"""What one can do with a username and a password: register, prove who one is, change the password."""
+
+import logging
+from collections.abc import Callable
+
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.tokens import Revocation
+from services.auth import passwords, sessions, usernames, users
+from services.auth.database import Database
+from services.auth.hashing import Hasher
+from services.auth.settings import AuthSettings
+from services.auth.throttle import Allowance, LoginThrottle, Pace
+from services.auth.users import User, Users
+
+log = logging.getLogger("chatterbox.accounts")
+
+
+def login_throttle(settings: AuthSettings) -> LoginThrottle:
+    """The throttle that the settings describe."""
+    return LoginThrottle(
+        one=Pace(settings.login_failures, settings.login_wait_max_s, forgive_s=600),
+        account=Pace(settings.account_failures, wait_max_s=60, forgive_s=60),
+        address=Pace(settings.address_failures, wait_max_s=60, forgive_s=60),
+    )
+
+
+class Accounts:
+    """The rules of accounts. An unknown user and a wrong password can't be told apart, by answer or by time."""
+
+    def __init__(
+        self, settings: AuthSettings, database: Database, users: Users, hasher: Hasher, now_s: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._hasher = hasher
+        self._now_s = now_s
+        self._throttle = login_throttle(settings)
+        self._registrations = Allowance(settings.registrations_burst, settings.registrations_per_hour / 3600)
+
+    async def register(self, username: str, password: str, address: str) -> None:
+        """Make a user; raises `username_...`, `password_invalid` or `rate_limited`."""
+        name = usernames.check(username)
+        passwords.check(password, name.shown)
+        if (wait_s := self._registrations.take(address, self._now_s())) > 0:
+            raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
+        if await self._users.is_taken(name):
+            raise ChatError(Code.USERNAME_TAKEN)
+        hashed = await self._hasher.hash(password)
+        user_id = await self._users.add(name, hashed, int(self._now_s()))
+        log.info("user.registered", extra={"user_id": user_id, "address": address})
+
+    async def authenticate(self, username: str, password: str, address: str) -> User:
+        """Whose credentials these are; raises `credentials_invalid` or `login_throttled`."""
+        user = await self._users.named(username)
+        account = usernames.folded(username[: usernames.LONGEST_TYPED])
+        await self._prove(user, password, account, address)
+        if user is None:
+            raise ChatError(Code.CREDENTIALS_INVALID)
+        return user
+
+    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[Revocation]:
+        """Set a new password and end the user's other sessions; returns those.
+
+        Raises `password_invalid`, `credentials_invalid` or `login_throttled`.
+        """
+        user = await self._users.numbered(user_id)
+        if user is None:
+            raise ChatError(Code.SESSION_ENDED)
+        passwords.check(new, user.username)
+        await self._prove(user, old, usernames.folded(user.username), address)
+        hashed = await self._hasher.hash(new)
+        async with self._database.transaction() as transaction:
+            if not await users.set_password(transaction, user, hashed):
+                raise ChatError(Code.CREDENTIALS_INVALID)
+            ended = await sessions.end_all(transaction, user_id, int(self._now_s()), but=sid)
+        log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
+        return ended
+
+    async def ban(self, username: str, *, banned: bool) -> tuple[User, list[Revocation]]:
+        """Refuse this user's logins from now on, or allow them again; raises `user_unknown`. Also: what it ended."""
+        user = await self._users.named(username)
+        if user is None:
+            raise ChatError(Code.USER_UNKNOWN)
+        now_s = int(self._now_s())
+        async with self._database.transaction() as transaction:
+            await users.set_banned(transaction, user, now_s if banned else None)
+            ended = await sessions.end_all(transaction, user.user_id, now_s) if banned else []
+        log.info("user.banned" if banned else "user.unbanned", extra={"user_id": user.user_id})
+        return user, ended
+
+    async def _prove(self, user: User | None, password: str, account: str, address: str) -> None:
+        wait_s = self._throttle.wait_s(account, address, self._now_s())
+        if wait_s > 0:
+            log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
+            raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
+        self._throttle.begin(account, address, self._now_s())
+        if not await self._is_right(user, password):
+            self._throttle.fail(account, address, self._now_s())
+            log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
+            raise ChatError(Code.CREDENTIALS_INVALID)
+        self._throttle.succeed(account, address)
+
+    async def _is_right(self, user: User | None, password: str) -> bool:
+        if not passwords.has_length(password):
+            return False
+        verdict = await self._hasher.verify(password, user.hashed_password if user else None)
+        if user is None or user.banned or not verdict.right:
+            return False
+        if verdict.newer is not None:
+            await self._users.rehash(user, verdict.newer)
+        return True

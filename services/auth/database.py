@@ -1,0 +1,100 @@
+"""Auth's SQLite file: one connection that writes, in transactions that take turns, and one that only reads."""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosqlite
+
+from chatterbox.chassis import sqlite
+from chatterbox.wire.errors import ChatError, Code
+
+log = logging.getLogger("chatterbox.auth.database")
+
+MIGRATIONS = (
+    """
+    CREATE TABLE users (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,      -- never given again
+        username TEXT NOT NULL UNIQUE,             -- as its owner writes it
+        name_key TEXT NOT NULL UNIQUE,             -- the two skeletons of services/auth/lookalikes.py
+        capital_key TEXT NOT NULL UNIQUE,
+        hashed_password TEXT NOT NULL,
+        password_number INTEGER NOT NULL DEFAULT 1,  -- counts changes; a rehash is none
+        created INTEGER NOT NULL,                  -- times are in seconds since 1970
+        banned INTEGER
+    ) STRICT;
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL REFERENCES users (id),
+        created INTEGER NOT NULL,
+        expires INTEGER NOT NULL,                  -- when the last token of this session expires
+        revoked INTEGER,
+        user_agent TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sessions_by_user ON sessions (user_id);
+    CREATE INDEX sessions_by_expiry ON sessions (expires);
+    """,
+)
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+class Transaction:
+    """Statements that are committed together. Each one's rows are read to its end."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, statement: str, *values: object) -> list[Row]:
+        return [tuple(row) for row in await self._connection.execute_fetchall(statement, values)]
+
+
+class Database:
+    """What the rest of auth reads from and writes to. Raises `unavailable` when the disk fails."""
+
+    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._turn = asyncio.Lock()
+
+    async def read(self, query: str, *values: object) -> list[Row]:
+        """The rows of a query, from what is committed."""
+        with _disk_failures():
+            return [tuple(row) for row in await self._reader.execute_fetchall(query, values)]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Committed and synced when the block ends; nothing of it has happened if the block raises."""
+        with _disk_failures():
+            async with self._turn:
+                try:
+                    await self._writer.execute("BEGIN IMMEDIATE")
+                    yield Transaction(self._writer)
+                    await self._writer.execute("COMMIT")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):
+                        await self._writer.execute("ROLLBACK")
+                    raise
+
+
+@contextlib.contextmanager
+def _disk_failures() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as problem:
+        log.error("database.failed", extra={"why": str(problem)})  # noqa: TRY400 - the reason is the news
+        raise ChatError(Code.UNAVAILABLE, retry_after_s=5.0) from problem
+
+
+@asynccontextmanager
+async def open_database(data: Path) -> AsyncIterator[Database]:
+    """The database in the data folder, made or migrated as needed; raises as `chassis.sqlite.open_writer` does."""
+    sqlite.make_folder(data)
+    path = data / "auth.sqlite"
+    async with sqlite.open_writer(path, MIGRATIONS) as writer, sqlite.open_reader(path) as reader:
+        yield Database(writer, reader)

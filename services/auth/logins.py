@@ -1,0 +1,134 @@
+"""What one can do with a login session: begin it, renew its token, look at one's sessions, end them.
+
+An end is committed first and announced after. An announcement that gets lost delays others at most until they ask
+for the revocations anew.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.events import CONTROL, Revoked, encode_control
+from chatterbox.wire.tokens import Claims, Revocation
+from services.auth import sessions
+from services.auth.database import Database
+from services.auth.keys import KeyRing
+from services.auth.sessions import Session, Sessions
+from services.auth.settings import AuthSettings
+from services.auth.users import User
+
+log = logging.getLogger("chatterbox.logins")
+
+ANNOUNCE_S = 2.0
+"""Nobody's logout waits longer for the broker (seconds)."""
+_USER_AGENT_CHARS = 200
+
+
+class Issued(NamedTuple):
+    """A token, the claims that it makes, and the seconds that it is valid for."""
+
+    token: str
+    claims: Claims
+    expires_in: int
+
+
+class Logins:
+    """The rules of login sessions."""
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        database: Database,
+        ring: KeyRing,
+        broker: Broker,
+        now_s: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._sessions = Sessions(database)
+        self._ring = ring
+        self._broker = broker
+        self._now_s = now_s
+
+    async def begin(self, user: User, user_agent: str) -> Issued:
+        """A new session; raises `credentials_invalid` if the user was banned, or changed password, a moment ago."""
+        now_s = int(self._now_s())
+        lasts_s = min(self._settings.token_s, self._settings.session_max_s)
+        session = Session(secrets.token_hex(16), now_s, now_s + lasts_s, _inert(user_agent))
+        async with self._database.transaction() as transaction:
+            if not await sessions.begin(transaction, user, session):
+                raise ChatError(Code.CREDENTIALS_INVALID)
+            keep = self._settings.sessions_per_user
+            ended = await sessions.end_oldest(transaction, user.user_id, now_s, keep=keep)
+        log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid})
+        await self.announce(ended)
+        return self._issue(str(user.user_id), user.username, session.sid, now_s, session.expires)
+
+    async def renew(self, claims: Claims) -> Issued:
+        """A later token of the same session; the older one stays valid. Raises `session_ended` or `token_expired`."""
+        now_s = int(self._now_s())
+        async with self._database.transaction() as transaction:
+            expires = await sessions.prolong(
+                transaction, claims.sid, now_s, self._settings.token_s, self._settings.session_max_s
+            )
+        if expires is None:
+            raise ChatError(Code.SESSION_ENDED)
+        if expires <= now_s:
+            raise ChatError(Code.TOKEN_EXPIRED)
+        return self._issue(claims.sub, claims.name, claims.sid, now_s, expires)
+
+    async def require_live(self, claims: Claims) -> None:
+        """Raise `session_ended` unless the session of these verified claims goes on."""
+        if not await self._sessions.is_live(claims.sid):
+            raise ChatError(Code.SESSION_ENDED)
+
+    async def of_user(self, user_id: int) -> list[Session]:
+        return await self._sessions.of_user(user_id, int(self._now_s()))
+
+    async def revoked(self) -> list[Revocation]:
+        return await self._sessions.revoked(int(self._now_s()))
+
+    async def end(self, user_id: int, sid: str) -> None:
+        """End one session of this user; raises `session_unknown`."""
+        async with self._database.transaction() as transaction:
+            ended = await sessions.end(transaction, user_id, sid, int(self._now_s()))
+        if not ended:
+            raise ChatError(Code.SESSION_UNKNOWN)
+        await self.announce(ended)
+
+    async def end_all(self, user_id: int) -> None:
+        async with self._database.transaction() as transaction:
+            ended = await sessions.end_all(transaction, user_id, int(self._now_s()))
+        await self.announce(ended)
+
+    async def forget_expired(self) -> None:
+        await self._sessions.forget_expired(int(self._now_s()))
+
+    async def announce(self, ended: Sequence[Revocation]) -> None:
+        """Tell everyone of sessions that have ended; the database says so already."""
+        if not ended:
+            return
+        for revocation in ended:
+            log.info("session.ended", extra={"session": revocation.sid})
+        try:
+            async with asyncio.timeout(ANNOUNCE_S):
+                await self._broker.publish([(CONTROL, encode_control(Revoked(sid, end))) for sid, end in _pairs(ended)])
+        except (BrokerError, TimeoutError):
+            log.warning("revocation.unannounced", extra={"sessions": len(ended)})
+
+    def _issue(self, sub: str, name: str, sid: str, now_s: int, expires: int) -> Issued:
+        claims = Claims(sub=sub, name=name, sid=sid, jti=secrets.token_hex(16), iat=now_s, exp=expires)
+        return Issued(self._ring.signing().sign(claims), claims, expires - now_s)
+
+
+def _pairs(ended: Sequence[Revocation]) -> list[tuple[str, int]]:
+    return [(revocation.sid, revocation.expires) for revocation in ended]
+
+
+def _inert(user_agent: str) -> str:
+    """What a stranger's program calls itself, safe to show."""
+    return "".join(character if character.isprintable() else "?" for character in user_agent[:_USER_AGENT_CHARS])
