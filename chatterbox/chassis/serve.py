@@ -22,24 +22,44 @@ from chatterbox.wire.limits import Limits
 
 REQUEST_DEADLINE_S = 10.0
 """A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
+HEAD_BYTES = 32_768
+"""The request line and headers may have this size."""
+SEND_BUFFER_BYTES = 131_072
+"""What the kernel holds for one connection (Linux doubles it). Left alone it grows to megabytes, which hides for
+minutes whether a slow peer reads at all, and adds up when many stand still."""
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Drain = Callable[[], Awaitable[None]]
 
 
 class DeadlineHttpProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, which ends a connection whose request does not arrive in time."""
+    """Uvicorn's HTTP protocol, which ends a connection whose request comes too slowly or has an endless head."""
 
     _deadline: TimerHandle | None = None
+    _head_bytes: int | None = 0
+    """How much of a request's head has come; None after it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_bytes is not None and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._end(_HEAD_TOO_LARGE)
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_bytes = 0
         if self._deadline is None:
             self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -60,7 +80,10 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 
     def _time_out(self) -> None:
         self._deadline = None
-        self.transport.write(_TIMED_OUT)
+        self._end(_TIMED_OUT)
+
+    def _end(self, answer: bytes) -> None:
+        self.transport.write(answer)
         self.transport.close()
 
 
@@ -102,6 +125,7 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as problem:

@@ -3,8 +3,8 @@
 FastAPI does the handshake (routing, token, Origin); then the endpoint hands the socket it finds in the scope over
 to a `Receiver` and returns. From there no ASGI task and no queue is left: this protocol object feeds the receiver
 and writes to its transport. It is uvicorn's own sans-I/O protocol class, with what that lacks: it aborts a peer
-that reads nothing (uvicorn only closes, which waits for the peer for ever), bounds fragments, and says who is
-behind.
+that reads nothing (uvicorn only closes, which waits for the peer for ever), takes nothing more from one that is
+behind, bounds fragments, and lets a peer read why it was closed.
 """
 
 import logging
@@ -12,8 +12,9 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import Frame, Opcode
 from websockets.protocol import State
+from websockets.server import ServerProtocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
 from chatterbox.wire.limits import Limits
@@ -24,6 +25,7 @@ EXTENSION = "chatterbox.live_socket"
 """The scope extension under which the endpoint finds its `LiveSocket`."""
 CLOSE_S = 5.0
 """A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
+_BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Receiver(Protocol):
@@ -64,6 +66,15 @@ def payload_of(frame: bytes) -> bytes:
     return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
 
 
+class _Frames(ServerProtocol):
+    """The parser of websockets, which takes a close frame amid a fragmented message too (RFC 6455 section 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class LiveSocket(WebSocketsSansIOProtocol):
     """One connection's protocol object."""
 
@@ -71,8 +82,10 @@ class LiveSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **kwargs)
+        self.conn = _Frames(max_size=self.config.ws_max_size, logger=self.logger)
         self._receiver: Receiver | None = None
-        self._unsent_at_ping = 0
+        self._written_bytes = 0
+        self._sent_at_ping_bytes = 0
         self._heard_since_ping = False
 
     # What the owner may do
@@ -80,18 +93,21 @@ class LiveSocket(WebSocketsSansIOProtocol):
     def hand_over(self, receiver: Receiver, unsent_bytes: int) -> None:
         """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
         self._receiver = receiver
+        if self.disconnected:
+            receiver.on_lost()
+            return
         self.transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
+        self.read_paused = False
+        self._keep_reading(wanted=True)
         while not self.queue.empty():
             event = self.queue.get_nowait()
-            if event["type"] == "websocket.receive":
+            if event["type"] == "websocket.receive" and not self.close_sent:
                 self._pass_on(event.get("text"))
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
-        if not self.close_sent:
+        if not (self.close_sent or self.transport.is_closing()):
+            self._written_bytes += len(frames)
             self.transport.write(frames)
 
     @property
@@ -109,6 +125,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
 
     def abort(self) -> None:
         """Cut the connection now; what is unsent is dropped."""
+        self.close_sent = True
         self.transport.abort()
 
     # What uvicorn calls
@@ -160,17 +177,41 @@ class LiveSocket(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def data_received(self, data: bytes) -> None:
+        """As uvicorn's, but what came whole before a broken frame counts, and no bad handshake goes unanswered."""
         self._heard_since_ping = True
-        super().data_received(data)
+        self.conn.receive_data(data)
+        self.handle_events()
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
+        elif self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_HANDSHAKE)
+            self.transport.close()
+
+    def handle_ping(self) -> None:
+        """The parser has the pong ready; if it has our close frame ready too, replies may still go before that."""
+        if self.close_sent:
+            self.conn.data_to_send()
+        elif self.conn.state is State.OPEN:
+            super().handle_ping()
 
     def _fail(self, code: CloseCode) -> None:
         self.conn.fail(code, SENTENCES[code])
         self.handle_parser_exception()
 
     def handle_parser_exception(self) -> None:
-        if not self.close_sent:
-            super().handle_parser_exception()
-            self._closing()
+        """Say why, then throw away what still comes until the peer closes, for `CLOSE_S` seconds at most.
+
+        To close with bytes unread would reset the connection: the peer might never see the close frame.
+        """
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write_eof()
+        self._closing()
+
+    def eof_received(self) -> None:
+        """The peer is gone, and the transport closes; but it would wait for ever until what is unsent is read."""
+        self._closing()
 
     def handle_close(self, event: Frame) -> None:
         super().handle_close(event)
@@ -180,11 +221,12 @@ class LiveSocket(WebSocketsSansIOProtocol):
     def _closing(self) -> None:
         self.close_sent = True
         self.stop_keepalive()
+        self._keep_reading(wanted=True)
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def send_keepalive_ping(self) -> None:
-        self._unsent_at_ping = self.unsent if not self.transport.is_closing() else 0
+        self._sent_at_ping_bytes = self._written_bytes - self.unsent
         self._heard_since_ping = False
         super().send_keepalive_ping()
 
@@ -192,20 +234,31 @@ class LiveSocket(WebSocketsSansIOProtocol):
         """No pong: abort a peer that shows no life; one that is only slow gets another round."""
         self.pong_timer = None
         self.pending_ping_payload = None
-        if self._heard_since_ping or self.unsent < self._unsent_at_ping:
+        if self._heard_since_ping or self._written_bytes - self.unsent > self._sent_at_ping_bytes:
             self.schedule_ping()
         else:
-            self.transport.abort()
+            self.abort()
 
     def pause_writing(self) -> None:
+        """Too much is unsent: until it is read, take nothing more, for that would have to be answered too."""
         super().pause_writing()
-        if self._receiver is not None:
+        if self._receiver is not None and not self.transport.is_closing():
+            self._keep_reading(wanted=self.close_sent)
             self._receiver.on_full()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._receiver is not None and not self.transport.is_closing():
+            self._keep_reading(wanted=True)
             self._receiver.on_drained()
+
+    def _keep_reading(self, *, wanted: bool) -> None:
+        if self.transport.is_closing() or self.transport.is_reading() is wanted:
+            return
+        if wanted:
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
