@@ -24,6 +24,7 @@ async def serving(
     frame_bytes: int = 65_536,
     ping_s: float = 20,
     unsent_bytes: int = UNSENT_BYTES,
+    websocket_class: type[LiveSocket] = LiveSocket,
     accepted: Callable[[], Awaitable[object]] = _at_once,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
@@ -39,7 +40,7 @@ async def serving(
         live_socket.hand_over(receiver(live_socket), unsent_bytes)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, websocket_class=LiveSocket, frame_bytes=frame_bytes, ping_s=ping_s)
+    config = serve.config(app, websocket_class=websocket_class, frame_bytes=frame_bytes, ping_s=ping_s)
     server = serve.DrainingServer(config, _at_once, lambda: None)
     listener = serve.bind("127.0.0.1", 0)
     config.load()

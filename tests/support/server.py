@@ -63,7 +63,7 @@ def settings_for(data: Path, **environment: object) -> AllSettings:
 @asynccontextmanager
 async def running(data: Path, *, broker: Broker | None = None, **environment: object) -> AsyncIterator[Server]:
     """Run Chatterbox on a free port until the block ends."""
-    settings = settings_for(data, drain_s=0, **environment)
+    settings = settings_for(data, **{"drain_s": 0, **environment})
     whole = create_all(settings, broker=broker)
     listener = serve.bind("127.0.0.1", 0)
     config = serve.config(

@@ -43,7 +43,7 @@ class Talker:
         elif self._token is not None and self._how == "query":
             url = f"{url}?token={self._token}"
         self._socket = await connect(
-            url, additional_headers=headers, compression=None, max_size=2**22, open_timeout=DEADLINE_S,
+            url, additional_headers=headers, compression=None, max_size=2**22, open_timeout=DEADLINE_S, close_timeout=0.5,
             proxy=None, **self._options,
         )  # fmt: skip
         if self._token is not None and self._how == "frame":
@@ -90,6 +90,17 @@ class Talker:
     async def send(self, content: str, room: str = "general", **fields: Any) -> dict[str, Any]:
         """Send a message; returns the ack or error."""
         return await self.ask("send", room=room, content=content, **fields)
+
+    async def send_many(self, numbers: range) -> list[dict[str, Any]]:
+        """Send `m1`, `m2` ... all at once, with keys; returns the acks. Pushes that come between are kept."""
+        for number in numbers:
+            await self.say({"type": "send", "id": number, "content": f"m{number}", "key": f"k{number}"})
+        acks: list[dict[str, Any]] = []
+        while len(acks) < len(numbers):
+            frame = await self._receive()
+            (acks if frame["type"] == "sent" else self.inbox).append(frame)
+            assert frame["type"] != "error", frame
+        return acks
 
     async def messages(self, count: int, room: str = "general") -> list[dict[str, Any]]:
         """The next `count` messages pushed in a room."""

@@ -4,14 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.support.server import Server, running
-from tests.support.talker import Talker, contents, offsets
-
-
-async def _send_many(talker: Talker, first: int, count: int) -> None:
-    for number in range(first, first + count):
-        await talker.say({"type": "send", "id": number, "content": f"m{number}", "key": f"k{number}"})
-    for _ in range(count):
-        assert (await talker.push("sent"))["type"] == "sent"
+from tests.support.talker import contents, offsets
 
 
 async def test_three_hundred_messages_missed_come_in_order_and_once(tmp_path: Path) -> None:
@@ -19,15 +12,15 @@ async def test_three_hundred_messages_missed_come_in_order_and_once(tmp_path: Pa
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
             async with server.talker(bob_token) as bob:
-                await _send_many(alice, 1, 5)
+                await alice.send_many(range(1, 6))
                 at = (await bob.messages(5))[-1]["at"]
                 bob.cut()
-            await _send_many(alice, 6, 300)
+            await alice.send_many(range(6, 306))
             async with server.talker(bob_token, how="frame", resume={"general": at}) as bob:
                 state = bob.welcome["rooms"][0]
                 assert (state["at"], state["head"]) == (at, 305)
                 assert offsets(await bob.messages(300)) == list(range(6, 306))
-                await _send_many(alice, 306, 1)
+                await alice.send_many(range(306, 307))
                 assert offsets(await bob.messages(1)) == [306]
 
 
@@ -35,7 +28,7 @@ async def test_resume_reaches_deeper_than_memory(tmp_path: Path) -> None:
     async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
         token = await server.newcomer("alice")
         async with server.talker(token) as alice:
-            await _send_many(alice, 1, 1000)
+            await alice.send_many(range(1, 1001))
             epoch = (await alice.messages(1))[0]["at"]["epoch"]
         at = {"epoch": epoch, "offset": 0}
         async with server.talker(token, how="frame", resume={"general": at}) as alice:
@@ -46,11 +39,11 @@ async def test_messages_sent_while_catching_up_follow_without_gap_or_duplicate(t
     async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
-            await _send_many(alice, 1, 1000)
+            await alice.send_many(range(1, 1001))
             epoch = (await alice.messages(1))[0]["at"]["epoch"]
             resume = {"general": {"epoch": epoch, "offset": 0}}
             async with server.talker(bob_token, how="frame", resume=resume) as bob:
-                sending = asyncio.create_task(_send_many(alice, 1001, 500))
+                sending = asyncio.create_task(alice.send_many(range(1001, 1501)))
                 assert offsets(await bob.messages(1500)) == list(range(1, 1501))
                 await sending
 

@@ -1,12 +1,13 @@
 """Logout is logout: sockets close, tokens are refused."""
 
+import asyncio
 import time
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.support.server import PASSWORD, Server, running
-from tests.support.talker import Talker
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -79,11 +80,28 @@ async def test_a_renewed_token_is_taken_on_the_open_connection(server: Server) -
         assert (await alice.ask("ping"))["type"] == "pong"
 
 
-async def test_draining_asks_connections_to_move_acks_what_came_and_closes_with_restart(tmp_path: Path) -> None:
-    talker: Talker
-    async with running(tmp_path) as server:
-        async with server.talker(await server.newcomer("alice")) as talker:
-            await talker.say({"type": "send", "id": 1, "content": "last words"})
+async def test_draining_asks_connections_to_move_and_serves_them_until_they_are_closed(tmp_path: Path) -> None:
+    async with running(tmp_path, drain_s=1) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            draining = asyncio.create_task(server.whole.gateway.drain())
+            assert 0 <= (await alice.push("move"))["after_ms"] <= 1000
+            assert (await alice.send("last words"))["type"] == "sent"
+            with pytest.raises(InvalidStatus) as refused:
+                await server.talker(None).open()
+            assert refused.value.response.status_code == 503
+            assert await alice.closed() == 1012
+            await draining
+
+
+async def test_draining_waits_for_messages_on_their_way(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_burst=1000) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(300):
+                await alice.say({"type": "send", "id": number, "content": "x", "key": f"k{number}"})
+            await alice.push("sent", id=0)
             await server.whole.gateway.drain()
-            assert await talker.closed() == 1012
-            assert {frame["type"] for frame in talker.inbox} >= {"move", "sent"}
+            assert await alice.closed() == 1012
+            acked = {frame["id"] for frame in alice.inbox if frame["type"] == "sent"}
+        headers = _bearer(await server.login("alice"))
+        newest = (await server.http.get("/messages", params={"limit": 1}, headers=headers)).json()
+        assert newest[0]["offset"] == len(acked) + 1

@@ -1,0 +1,193 @@
+"""History running alone: the real app and SQLite, called without a socket. Auth is a fake that signs real tokens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import httpx
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chatterbox.chassis import calls
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.edge import new_app
+from chatterbox.wire import store, tokens
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from services.history.app import create_app
+from services.history.settings import HistorySettings
+
+T = TypeVar("T")
+
+Start: TypeAlias = Callable[..., AbstractAsyncContextManager["Service"]]
+"""Starts history on a test's data folder; takes what `running` takes after its first three arguments."""
+
+SERVICE_KEY = "k" * 32
+START_MS = 1_790_000_000_000
+
+
+@dataclass
+class Clock:
+    """A clock that tests turn by hand, in milliseconds."""
+
+    now: int = START_MS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class FakeAuth:
+    """Signs tokens and answers what history asks of auth."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._key = Ed25519PrivateKey.generate()
+        self.names: dict[str, int] = {}
+        self.revoked: list[tokens.Revocation] = []
+        self.away = False
+        self.app = new_app("fake auth")
+        self.app.add_api_route("/internal/jwks", self._jwks, methods=["GET"])
+        self.app.add_api_route("/internal/revocations", self._revocations, methods=["GET"])
+        self.app.add_api_route("/internal/user", self._user, methods=["POST"])
+
+    def token(self, username: str, *, sid: str = "s-1", expires_in_s: int = 3600) -> str:
+        now_s = self._clock.now // 1000
+        user_id = self.names.setdefault(username, len(self.names) + 1)
+        claims = {
+            "iss": tokens.ISSUER,
+            "aud": tokens.AUDIENCE,
+            "sub": str(user_id),
+            "name": username,
+            "sid": sid,
+            "jti": "j",
+            "iat": now_s,
+            "exp": now_s + expires_in_s,
+        }
+        return jwt.encode(claims, self._key, tokens.ALGORITHM, headers={"kid": "k1", "typ": tokens.TYPE})
+
+    async def _jwks(self, request: Request) -> Response:
+        self._answer(request)
+        public = jwt.algorithms.OKPAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
+        return calls.write(tokens.Jwks([{**public, "kid": "k1"}]))
+
+    async def _revocations(self, request: Request) -> Response:
+        self._answer(request)
+        return calls.write(tokens.Revocations(self.revoked))
+
+    async def _user(self, request: Request) -> Response:
+        self._answer(request)
+        name = (await calls.read(request, dict[str, str]))["username"]
+        if name not in self.names:
+            raise ChatError(Code.USER_UNKNOWN)
+        return calls.write(tokens.User(self.names[name], name))
+
+    def _answer(self, request: Request) -> None:
+        calls.require_service_key(request, SERVICE_KEY)
+        if self.away:
+            raise ChatError(Code.UNAVAILABLE)
+
+
+def code(response: httpx.Response) -> tuple[int, str]:
+    """A refusal's status and code."""
+    return response.status_code, response.json()["code"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everything else run until `condition` holds; fails after 5 s."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@dataclass
+class Service:
+    """A running history: its app, a public client, and the internal calls as a gateway makes them."""
+
+    app: FastAPI
+    auth: FakeAuth
+    clock: Clock
+    broker: MemoryBroker
+    settings: HistorySettings
+    public: httpx.AsyncClient
+    internal: httpx.AsyncClient
+
+    async def ask(self, path: str, body: object, answer: type[T]) -> T:
+        """Call an internal address as gateways do."""
+        return await calls.call(self.internal, "POST", f"/internal/{path}", body, answer)
+
+    async def get(self, path: str, user: str = "alice", **params: str | int) -> httpx.Response:
+        return await self.public.get(path, params=params or None, headers=self.headers(user))
+
+    async def do(self, method: str, path: str, user: str = "alice", body: object = None) -> httpx.Response:
+        return await self.public.request(method, path, json=body, headers=self.headers(user))
+
+    def headers(self, user: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.auth.token(user)}"}
+
+    async def greet(self, *names: str) -> store.RoomInfo:
+        """Make users known to auth and to history; returns `general`."""
+        for name in names:
+            self.auth.token(name)
+        users = {self.auth.names[name]: name for name in names}
+        answer = await self.ask("memberships", store.UserIds(users), store.Memberships)
+        return next(room for room in answer.rooms if room.everyone)
+
+    def message(self, content: str, key: str, *, user: str = "alice", room_id: int = 1) -> store.Append:
+        return store.Append(room_id, self.auth.names[user], user, content, key)
+
+    async def append(self, *messages: store.Append) -> list[store.Appended | store.Refused]:
+        """Store messages, as a gateway does."""
+        return (await self.ask("append", store.AppendBatch(list(messages)), store.AppendOutcomes)).outcomes
+
+    async def fill(self, count: int, *, room_id: int = 1) -> None:
+        """Store `count` messages of alice, whose contents are their offsets."""
+        await self.append(*(self.message(str(n), f"fill-{n}", room_id=room_id) for n in range(1, count + 1)))
+
+    async def listening(self, *channels: str) -> list[tuple[str, bytes]]:
+        """What is published on `channels` from now on, in a list that grows."""
+        heard: list[tuple[str, bytes]] = []
+        subscriber = self.broker.subscriber(lambda channel, payload: heard.append((channel, payload)), lambda: None)
+        await subscriber.subscribe(channels)
+        return heard
+
+
+@asynccontextmanager
+async def running(
+    data: Path,
+    auth: FakeAuth,
+    clock: Clock,
+    *,
+    broker: MemoryBroker | None = None,
+    limits: Limits | None = None,
+    **settings: Any,
+) -> AsyncIterator[Service]:
+    """Run history on the folder `data`; a test may do so several times, one after the other."""
+    broker = broker or MemoryBroker()
+    configured = HistorySettings.model_validate({"data": data, **settings})
+    async with AsyncExitStack() as stack:
+        to_auth = await stack.enter_async_context(calls.in_process(auth.app, SERVICE_KEY))
+        app = create_app(
+            configured,
+            broker=broker,
+            auth=to_auth,
+            service_key=SERVICE_KEY,
+            limits=limits or Limits(),
+            now_ms=clock,
+        )
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        public = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://history")
+        yield Service(
+            app,
+            auth,
+            clock,
+            broker,
+            configured,
+            await stack.enter_async_context(public),
+            await stack.enter_async_context(calls.in_process(app, SERVICE_KEY)),
+        )

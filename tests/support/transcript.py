@@ -1,0 +1,64 @@
+"""Golden transcripts: conversations written down line by line, played against a server and read by a client.
+
+    # a comment
+    ada > {"type": "ping", "id": 1}
+    ada < {"type": "pong", "id": 1}
+
+`>` goes to the server, `<` comes from it; `ada ! 4501` is a close code. `<word>` in a string stands for what
+differs from run to run: the first time it takes any value, after that it must be the same.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent.parent / "contract" / "transcripts"
+_LINE = re.compile(r"(\w+) ([<>!]) (.*)")
+_WORD = re.compile(r"<(\w+)>")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One frame (or close code), and whose connection it is on."""
+
+    who: str
+    direction: str
+    text: str
+    number: int
+
+
+def read(path: Path) -> Iterator[Line]:
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        if text and not text.startswith("#"):
+            found = _LINE.fullmatch(text)
+            assert found, f"{path.name}:{number}: not a transcript line"
+            yield Line(found[1], found[2], found[3], number)
+
+
+class Words:
+    """What the words of a transcript stand for in this run."""
+
+    def __init__(self, **known: str) -> None:
+        self.known: dict[str, Any] = dict(known)
+
+    def fill(self, text: str) -> str:
+        """A line to send, with its words replaced by what they stand for."""
+        return _WORD.sub(lambda found: self.known[found[1]], text)
+
+    def agree(self, expected: Any, actual: Any) -> bool:
+        """Whether `actual` is what the transcript says, remembering new words."""
+        if isinstance(expected, str) and (found := _WORD.fullmatch(expected)):
+            return bool(self.known.setdefault(found[1], actual) == actual)
+        if isinstance(expected, dict) and isinstance(actual, dict):
+            return expected.keys() == actual.keys() and all(self.agree(expected[key], actual[key]) for key in expected)
+        if isinstance(expected, list) and isinstance(actual, list):
+            return len(expected) == len(actual) and all(map(self.agree, expected, actual))
+        return bool(expected == actual)
+
+
+def frame(line: Line) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(line.text)
+    return parsed
