@@ -371,7 +371,7 @@ class TestClosing:
 
     async def test_of_a_line_lost_before_the_handover_is_told(self, running: Running) -> None:
         go_on = asyncio.Event()
-        running.accepted = go_on.wait  # type: ignore[assignment]
+        running.accepted = go_on.wait
         async with running.serving() as port:
             async with connected(port):
                 pass
