@@ -99,6 +99,15 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
         yield name, " ".join((field.description or "").split()), shown
 
 
+def _transcript(name: str) -> Callable[[], Iterator[str]]:
+    def lines() -> Iterator[str]:
+        yield "```text"
+        yield from (ROOT / "tests" / "contract" / "transcripts" / f"{name}.txt").read_text().splitlines()
+        yield "```"
+
+    return lines
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "errors": _errors,
     "closes": _closes,
@@ -107,6 +116,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "replies": _frames(asyncapi.REPLIES),
     "pushes": _frames(asyncapi.PUSHES),
     "settings": _settings,
+    "transcript:conversation": _transcript("conversation"),
 }
 
 

@@ -68,7 +68,8 @@ class Memberships:
         member = self._hub.members.get(change.user_id)
         opened = await self._feed.open(_info(change)) if member is not None and change.member else None
         if (room := self._hub.rooms.get(change.room_id)) is not None:
-            room.push(frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by))
+            told = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
+            room.tell_others(told, member)
         if member is not None and opened is not None:
             self.enter(member, opened, by=change.by)
         elif member is not None and room is not None:

@@ -11,6 +11,7 @@ from services.gateway.stream import Stream
 
 if TYPE_CHECKING:
     from services.gateway.connection import Connection
+    from services.gateway.member import Member
 
 UNOPENED_PAYLOADS = 1000
 """Broker payloads held while a room is being opened; what is dropped beyond is read from history."""
@@ -68,9 +69,13 @@ class Room:
             asyncio.get_running_loop().call_soon(self.flush)
         self.pending.extend(ready)
 
-    def push(self, frame: frames.Push) -> None:
-        """Tell every live connection something that is not a message."""
-        self.deliver([text_frame(codec.encode(frame))])
+    def tell_others(self, frame: frames.Membership, member: "Member | None") -> None:
+        """Tell every live connection, but those of the `member` whom it is about: they are told more."""
+        self.flush()
+        told = text_frame(codec.encode(frame))
+        for connection in tuple(self.live):
+            if connection.member is not member:
+                connection.write(told)
 
     def flush(self) -> None:
         """Write what is pending now: one system call a connection, whatever the number of frames."""

@@ -68,7 +68,7 @@ class Talker:
             frame: dict[str, Any] = json.loads(await self.socket.recv())
             return frame
 
-    async def _first(self, **fields: Any) -> dict[str, Any]:
+    async def first(self, **fields: Any) -> dict[str, Any]:
         """The first frame, among those kept and those to come, that has these fields; others are kept."""
         for index, frame in enumerate(self.inbox):
             if _has(frame, fields):
@@ -79,13 +79,13 @@ class Talker:
 
     async def push(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The first push of this type (and with these fields)."""
-        return await self._first(type=kind, **fields)
+        return await self.first(type=kind, **fields)
 
     async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Send a command and wait for its reply."""
         self._id += 1
         await self.say({"type": kind, "id": self._id, **fields})
-        return await self._first(id=self._id)
+        return await self.first(id=self._id)
 
     async def send(self, content: str, room: str = "general", **fields: Any) -> dict[str, Any]:
         """Send a message; returns the ack or error."""

@@ -1,0 +1,118 @@
+"""Auth as it is, over ASGI, with real SQLite: a clock that tests turn, and what it told the broker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+from fastapi import FastAPI
+
+from chatterbox.chassis import calls
+from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.identity import AuthClient
+from chatterbox.wire.events import CONTROL, Revoked, decode_control
+from services.auth.app import create_app
+from services.auth.settings import AuthSettings
+from services.auth.wiring import Auth
+
+SERVICE_KEY = "k" * 32
+PASSWORD = "tangerine-moon"  # noqa: S105
+START_S = 1_790_000_000.0
+
+
+@dataclass
+class Clock:
+    """Seconds since 1970, turned by hand."""
+
+    now: float = START_S
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class AuthSite:
+    """One running auth service and ways to use it."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+    internal: AuthClient
+    internal_http: httpx.AsyncClient
+    clock: Clock
+    data: Path
+    revoked: list[str] = field(default_factory=list)
+    """The sessions whose end was published, in order."""
+
+    @property
+    def auth(self) -> Auth:
+        auth = self.app.state.auth
+        assert isinstance(auth, Auth)  # noqa: S101
+        return auth
+
+    def at(self, address: str) -> httpx.AsyncClient:
+        """A client that calls from another address."""
+        transport = httpx.ASGITransport(self.app, client=(address, 1))
+        return httpx.AsyncClient(transport=transport, base_url="http://auth")
+
+    async def register(self, username: str = "alice", password: str = PASSWORD) -> httpx.Response:
+        return await self.http.post("/register", json={"username": username, "password": password})
+
+    async def try_login(self, username: str = "alice", password: str = PASSWORD) -> httpx.Response:
+        return await self.http.post("/login", json={"username": username, "password": password})
+
+    async def login(self, username: str = "alice", password: str = PASSWORD) -> str:
+        """A new session's token."""
+        response = await self.try_login(username, password)
+        assert response.status_code == 200, response.text  # noqa: S101
+        return str(response.json()["token"])
+
+    async def registered(self, username: str = "alice", password: str = PASSWORD) -> str:
+        """The token of somebody new."""
+        await self.register(username, password)
+        return await self.login(username, password)
+
+    async def sessions(self, token: str) -> httpx.Response:
+        return await self.http.get("/sessions", headers=bearing(token))
+
+
+def bearing(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def sid_of(token: str) -> str:
+    return str(payload_of(token)["sid"])
+
+
+def payload_of(token: str) -> dict[str, Any]:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    """Status and code of a refusal, whose body must have the one shape."""
+    body = response.json()
+    assert set(body) in ({"code", "detail"}, {"code", "detail", "retry_after_s"}), body  # noqa: S101
+    return response.status_code, body["code"]
+
+
+@asynccontextmanager
+async def running(
+    data: Path, *, clock: Clock | None = None, broker: Broker | None = None, **settings: Any
+) -> AsyncIterator[AuthSite]:
+    """Auth, started on `data` and stopped after the block."""
+    clock, broker = clock or Clock(), broker or MemoryBroker()
+    app = create_app(AuthSettings(data=data, **settings), broker=broker, service_key=SERVICE_KEY, now_s=clock)
+    internal = calls.in_process(app, SERVICE_KEY)
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
+    async with app.router.lifespan_context(app), http, internal:
+        site = AuthSite(app, http, AuthClient(internal), internal, clock, data)
+        await broker.subscriber(lambda _, payload: _note(site, payload), lambda: None).subscribe([CONTROL])
+        yield site
+
+
+def _note(site: AuthSite, payload: bytes) -> None:
+    event = decode_control(payload)
+    if isinstance(event, Revoked):
+        site.revoked.append(event.sid)
