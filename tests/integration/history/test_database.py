@@ -1,0 +1,199 @@
+"""The database over its life: one process at a time, migrations, backups, restores."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatterbox.chassis.backup import BackupError, backup
+from chatterbox.chassis.sqlite import DatabaseDamagedError, DatabaseInUseError
+from chatterbox.wire import store
+from chatterbox.wire.store import Appended
+from services.history import app as history_app
+from services.history.restore import restore
+from services.history.schema import MIGRATIONS
+from tests.support.history import Service, Start
+
+
+async def position(history: Service) -> tuple[str, int, int]:
+    """Epoch and head of `general`, and the membership revision."""
+    heads = await history.ask("heads", store.RoomIds([1]), store.Heads)
+    return *heads.heads[1], heads.revision
+
+
+async def test_a_second_process_is_refused_and_the_first_goes_on(start: Start, history: Service) -> None:
+    with pytest.raises(DatabaseInUseError, match="in use by another"):
+        async with start():
+            pass
+    assert len(await history.append(history.message("still here", "k"))) == 1
+
+
+async def test_epochs_stay_when_history_is_restarted(start: Start) -> None:
+    async with start() as history:
+        before = await position(history)
+    async with start() as history:
+        assert await position(history) == before
+
+
+async def test_a_damaged_database_is_not_served(start: Start, tmp_path: Path) -> None:
+    async with start():
+        pass
+    path = tmp_path / "data" / "history.db"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(DatabaseDamagedError, match="restore a backup"):
+        async with start():
+            pass
+
+
+async def test_a_migration_keeps_a_copy_of_what_was(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with start() as history:
+        await history.greet("alice")
+        await history.fill(3)
+    monkeypatch.setattr(history_app, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+    async with start() as history:
+        assert (await position(history))[1] == 3
+    copy = tmp_path / "data" / "history.before-migration-1.db"
+    assert rows(copy, "SELECT count(*) FROM messages") == [(3,)]
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_newer_database_is_not_touched(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(history_app, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+        async with start():
+            pass
+    with pytest.raises(DatabaseDamagedError, match="newer version"):
+        async with start():
+            pass
+
+
+class TestBackup:
+    async def test_a_copy_made_while_people_write_has_every_message_up_to_one(
+        self, history: Service, tmp_path: Path
+    ) -> None:
+        async def write() -> None:
+            for n in range(20):
+                await history.append(*(history.message("x" * 500, f"{n}-{i}") for i in range(20)))
+
+        writing = asyncio.create_task(write())
+        for number in range(3):
+            await asyncio.to_thread(backup, history.settings.database, tmp_path / f"copy{number}.db")
+        await writing
+        for number in range(3):
+            copy = tmp_path / f"copy{number}.db"
+            assert rows(copy, "SELECT count(*) - max(offset) FROM messages") in ([(0,)], [(None,)])
+            assert rows(copy, "SELECT head - (SELECT count(*) FROM messages) FROM rooms WHERE id = 1") == [(0,)]
+            assert rows(copy, "PRAGMA integrity_check") == [("ok",)]
+            assert copy.stat().st_mode & 0o777 == 0o600
+
+    async def test_it_never_writes_over_a_file(self, history: Service, tmp_path: Path) -> None:
+        copy = tmp_path / "copy.db"
+        copy.write_text("precious")
+        with pytest.raises(BackupError, match="exists already"):
+            backup(history.settings.database, copy)
+        assert copy.read_text() == "precious"
+
+    def test_no_database_is_no_copy(self, tmp_path: Path) -> None:
+        with pytest.raises(BackupError):
+            backup(tmp_path / "history.db", tmp_path / "copy.db")
+        assert not list(tmp_path.iterdir())
+
+
+class TestRestore:
+    async def test_it_begins_new_epochs_and_gives_no_id_again(self, start: Start, tmp_path: Path) -> None:
+        copy = tmp_path / "copy.db"
+        async with start() as history:
+            await history.greet("alice")
+            await history.fill(5)
+            backup(history.settings.database, copy)
+            epoch, _, revision = await position(history)
+            [lost] = await history.append(history.message("lost", "lost"))
+        kept = restore(history.settings.database, copy)
+        async with start() as history:
+            new_epoch, head, new_revision = await position(history)
+            [after] = await history.append(history.message("after", "after"))
+            retried, *_ = await history.append(history.message("1", "fill-1"))
+        assert (head, new_epoch == epoch, new_revision > revision) == (5, False, True)
+        assert isinstance(lost, Appended)
+        assert isinstance(after, Appended)
+        assert isinstance(retried, Appended)
+        assert after.offset == lost.offset
+        assert after.epoch != lost.epoch
+        assert after.message_id > lost.message_id + 1_000_000
+        assert (retried.offset, retried.epoch) == (1, new_epoch)
+        assert kept is not None
+        assert rows(kept, "SELECT count(*) FROM messages") == [(6,)]
+
+    async def test_it_refuses_while_history_runs(self, history: Service, tmp_path: Path) -> None:
+        backup(history.settings.database, tmp_path / "copy.db")
+        with pytest.raises(DatabaseInUseError):
+            restore(history.settings.database, tmp_path / "copy.db")
+
+    async def test_what_a_killed_process_left_in_its_log_is_kept_and_not_replayed(
+        self, start: Start, tmp_path: Path
+    ) -> None:
+        """A kill is imitated by copying the files of a running process."""
+        crashed = tmp_path / "crashed"
+        crashed.mkdir()
+        async with start() as history:
+            backup(history.settings.database, tmp_path / "copy.db")
+            await history.greet("alice")
+            await history.fill(4)
+            for file in history.settings.data.iterdir():
+                (crashed / file.name).write_bytes(file.read_bytes())
+        kept = restore(crashed / "history.db", tmp_path / "copy.db")
+        assert kept is not None
+        assert rows(kept, "SELECT count(*) FROM messages") == [(4,)]
+        assert rows(crashed / "history.db", "SELECT count(*) FROM messages") == [(0,)]
+
+    async def test_a_damaged_database_can_be_replaced(self, start: Start, tmp_path: Path) -> None:
+        async with start() as history:
+            backup(history.settings.database, tmp_path / "copy.db")
+        history.settings.database.write_bytes(b"damaged" * 1000)
+        kept = restore(history.settings.database, tmp_path / "copy.db")
+        assert kept is not None
+        assert kept.read_bytes().startswith(b"damaged")
+        async with start() as history:
+            assert (await position(history))[1] == 0
+
+    @pytest.mark.parametrize("content", [b"", b"no database" * 500])
+    async def test_what_is_no_backup_changes_nothing(self, start: Start, tmp_path: Path, content: bytes) -> None:
+        async with start() as history:
+            before = await position(history)
+        bad = tmp_path / "bad.db"
+        bad.write_bytes(content)
+        with pytest.raises(BackupError):
+            restore(history.settings.database, bad)
+        async with start() as history:
+            assert await position(history) == before
+
+
+def test_the_command_says_what_it_did_and_what_is_wrong(tmp_path: Path) -> None:
+    done = command(tmp_path, "backup", tmp_path / "copy.db")
+    assert done.returncode == 1
+    assert done.stderr.startswith("chatterbox: can't copy")
+    assert "Traceback" not in done.stderr
+
+
+def command(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.history", *map(str, arguments)],
+        env={"CHATTERBOX_DATA": str(data), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()

@@ -1,0 +1,236 @@
+"""Rooms and memberships: who sees, enters, leaves and invites, and what gateways are told of it."""
+
+import asyncio
+from itertools import product
+
+import pytest
+
+from chatterbox.wire import store
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.events import CONTROL, MembershipChanged, decode_control
+from chatterbox.wire.limits import Limits
+from tests.support.history import Service, Start, code, until
+
+
+@pytest.fixture
+async def rooms(history: Service) -> Service:
+    """Alice is in the public `pub` and the private `priv`; bob in `general` only."""
+    await history.do("POST", "/rooms", "alice", {"room": "pub"})
+    await history.do("POST", "/rooms", "alice", {"room": "priv", "private": True})
+    return history
+
+
+class TestWhoSeesWhat:
+    async def test_a_private_room_is_to_strangers_as_if_it_were_not_there(self, rooms: Service) -> None:
+        unknown = [await self._answers(rooms, "bob", name) for name in ("priv", "nowhere")]
+        assert unknown[0] == unknown[1]
+        assert {answer[0] for answer in unknown[0]} == {404}
+
+    async def test_a_public_room_can_be_seen_but_not_read_before_one_joins(self, rooms: Service) -> None:
+        status = [answer[0] for answer in await self._answers(rooms, "bob", "pub", join=False)]
+        assert status == [403, 200, 403, 403]
+        assert code(await rooms.get("/messages", "bob", room="pub")) == (403, Code.NOT_A_MEMBER)
+
+    async def test_members_see_everything_in_both(self, rooms: Service) -> None:
+        for name in ("pub", "priv"):
+            assert {answer[0] for answer in await self._answers(rooms, "alice", name)} == {200}
+
+    async def _answers(self, rooms: Service, user: str, name: str, *, join: bool = True) -> list[tuple[int, object]]:
+        """What a user is told about a room at every address that names one."""
+        answers = [
+            await rooms.get("/messages", user, room=name),
+            await rooms.get(f"/rooms/{name}", user),
+            await rooms.get(f"/rooms/{name}/members", user),
+            await rooms.do("POST", f"/rooms/{name}/members", user, {"username": "alice"}),
+        ]
+        if join:
+            answers.append(await rooms.do("PUT", f"/rooms/{name}/members/me", user))
+        return [(answer.status_code, answer.json()) for answer in answers]
+
+    async def test_gateways_are_told_the_same(self, rooms: Service) -> None:
+        for path, name in product(("join", "leave"), ("priv", "nowhere")):
+            body = store.JoinRoom(name, rooms.auth.names["bob"], "bob")
+            with pytest.raises(ChatError) as refused:
+                await rooms.ask(path, body, store.RoomInfo)
+            assert refused.value.code == Code.ROOM_UNKNOWN
+
+    async def test_the_list_has_ones_own_rooms_first_then_the_public_ones(self, rooms: Service) -> None:
+        alices = (await rooms.get("/rooms", "alice")).json()
+        bobs = (await rooms.get("/rooms", "bob")).json()
+        assert [(room["room"], room["member"], room["members"]) for room in alices] == [
+            ("general", True, 2),
+            ("priv", True, 1),
+            ("pub", True, 1),
+        ]
+        assert [(room["room"], room["member"], room["private"]) for room in bobs] == [
+            ("general", True, False),
+            ("pub", False, False),
+        ]
+        listing = await rooms.ask("rooms", store.ListRooms(rooms.auth.names["bob"]), store.RoomListing)
+        assert [(room.room, room.member) for room in listing.rooms] == [("general", True), ("pub", False)]
+
+    async def test_after_leaving_a_private_room_it_is_gone(self, rooms: Service) -> None:
+        await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "bob"})
+        assert (await rooms.get("/rooms/priv", "bob")).status_code == 200
+        await rooms.do("DELETE", "/rooms/priv/members/me", "bob")
+        assert code(await rooms.get("/rooms/priv", "bob")) == (404, Code.ROOM_UNKNOWN)
+
+
+class TestCreating:
+    async def test_a_new_room_has_its_maker_in_it_and_nothing_else(self, history: Service) -> None:
+        answer = await history.do("POST", "/rooms", "alice", {"room": "ops", "private": True})
+        made = answer.json()
+        assert answer.status_code == 201
+        assert len(made.pop("epoch")) == 8
+        assert made == {
+            "room": "ops",
+            "private": True,
+            "member": True,
+            "members": 1,
+            "head": 0,
+            "created": "2026-09-21T14:13:20.000Z",
+        }
+
+    async def test_names_are_compared_as_people_read_them(self, history: Service) -> None:
+        assert (await history.do("POST", "/rooms", "alice", {"room": "Straße"})).json()["room"] == "strasse"
+        for spelling in ("STRASSE", "strasse", "ｓｔｒａｓｓｅ"):  # noqa: RUF001
+            assert (await history.get(f"/rooms/{spelling}")).json()["room"] == "strasse"
+            answer = await history.do("POST", "/rooms", "alice", {"room": spelling})
+            assert code(answer) == (409, Code.ROOM_EXISTS)
+
+    async def test_a_taken_name_is_refused_without_saying_by_what(self, rooms: Service) -> None:
+        taken = [await rooms.do("POST", "/rooms", "bob", {"room": name}) for name in ("pub", "priv", "general")]
+        assert {code(answer) for answer in taken} == {(409, Code.ROOM_EXISTS)}
+        assert len({answer.text for answer in taken}) == 1
+
+    async def test_bad_requests(self, history: Service) -> None:
+        bodies: list[object] = [None, [], {}, {"room": 1}, {"room": "x" * 300}, {"room": "ok", "private": "maybe"}]
+        for body in bodies:
+            assert code(await history.do("POST", "/rooms", "alice", body)) == (422, Code.BAD_REQUEST), body
+        for name in ("", "-x", "a b", "x" * 41, "\u202e"):
+            answer = await history.do("POST", "/rooms", "alice", {"room": name})
+            assert code(answer) == (422, Code.ROOM_NAME_INVALID), name
+
+    async def test_bodies_that_are_no_json(self, history: Service) -> None:
+        headers = {**history.headers("alice"), "Content-Type": "application/json"}
+        for body in (b"\xff\xfe", b"{", b"\xc3("):
+            answer = await history.public.post("/rooms", content=body, headers=headers)
+            assert code(answer) == (400, Code.BAD_REQUEST), body
+        answer = await history.public.post("/rooms", content=b" " * 65_537, headers=headers)
+        assert answer.status_code == 413
+        lone = await history.public.post("/rooms", content=b'{"room": "\\ud800"}', headers=headers)
+        assert lone.status_code == 422
+
+
+class TestJoiningAndLeaving:
+    async def test_one_joins_a_public_room_and_may_then_read_and_write(self, rooms: Service) -> None:
+        joined = (await rooms.do("PUT", "/rooms/pub/members/me", "bob")).json()
+        assert (joined["member"], joined["members"]) == (True, 2)
+        assert (await rooms.get("/messages", "bob", room="pub")).json() == []
+        assert (await rooms.get("/rooms/pub/members", "bob")).json() == ["alice", "bob"]
+
+    async def test_joining_and_leaving_again_change_nothing(self, rooms: Service) -> None:
+        heard = await rooms.listening(CONTROL)
+        for method, times in (("PUT", 3), ("DELETE", 3)):
+            for _ in range(times):
+                assert (await rooms.do(method, "/rooms/pub/members/me", "bob")).is_success
+        await until(lambda: len(heard) >= 2)
+        assert [event.member for event in events(heard)] == [True, False]
+
+    async def test_nobody_leaves_the_room_of_everybody(self, history: Service) -> None:
+        assert code(await history.do("DELETE", "/rooms/general/members/me")) == (409, Code.ROOM_FOR_ALL)
+
+    async def test_rooms_of_one_user_are_limited(self, start: Start) -> None:
+        async with start(limits=Limits(rooms_per_user=3)) as history:
+            await history.greet("alice", "bob")
+            for name in ("one", "two"):
+                assert (await history.do("POST", "/rooms", "alice", {"room": name})).status_code == 201
+            assert code(await history.do("POST", "/rooms", "alice", {"room": "three"})) == (409, Code.TOO_MANY_ROOMS)
+            await history.do("POST", "/rooms", "bob", {"room": "bobs"})
+            assert code(await history.do("PUT", "/rooms/bobs/members/me")) == (409, Code.TOO_MANY_ROOMS)
+            invited = await history.do("POST", "/rooms/bobs/members", "bob", {"username": "alice"})
+            assert code(invited) == (409, Code.TOO_MANY_ROOMS)
+            assert "alice" in invited.json()["detail"]
+            await history.do("DELETE", "/rooms/one/members/me")
+            assert (await history.do("PUT", "/rooms/bobs/members/me")).status_code == 200
+            assert (await history.get("/rooms/three")).status_code == 404
+
+
+class TestInviting:
+    async def test_any_member_may_invite_and_the_invited_may_too(self, rooms: Service) -> None:
+        rooms.auth.token("carol")
+        assert (await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "bob"})).json() == {
+            "room": "priv",
+            "username": "bob",
+        }
+        assert (await rooms.do("POST", "/rooms/priv/members", "bob", {"username": "carol"})).status_code == 200
+        assert (await rooms.get("/rooms/priv/members", "carol")).json() == ["alice", "bob", "carol"]
+
+    async def test_who_is_not_there_can_not_be_invited(self, rooms: Service) -> None:
+        answer = await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "nobody"})
+        assert code(answer) == (404, Code.USER_UNKNOWN)
+
+    async def test_strangers_learn_nothing_of_users_by_inviting(self, rooms: Service) -> None:
+        answers = [
+            await rooms.do("POST", "/rooms/priv/members", "bob", {"username": name}) for name in ("alice", "nobody")
+        ]
+        assert answers[0].text == answers[1].text
+
+    async def test_without_auth_nobody_is_invited(self, rooms: Service) -> None:
+        rooms.auth.away = True
+        body = store.InviteUser("priv", rooms.auth.names["alice"], "alice", "bob")
+        with pytest.raises(ChatError) as refused:
+            await rooms.ask("invite", body, store.Invitee)
+        assert refused.value.code == Code.UNAVAILABLE
+
+    async def test_gateways_are_told_the_name_as_its_owner_writes_it(self, rooms: Service) -> None:
+        body = store.InviteUser("PRIV", rooms.auth.names["alice"], "alice", "bob")
+        assert await rooms.ask("invite", body, store.Invitee) == store.Invitee("bob")
+
+
+class TestWhatGatewaysAreTold:
+    async def test_every_change_has_the_next_revision_and_says_who_did_it(self, start: Start) -> None:
+        async with start() as history:
+            heard = await history.listening(CONTROL)
+            await history.greet("alice", "bob")
+            await history.do("POST", "/rooms", "alice", {"room": "priv", "private": True})
+            await history.do("POST", "/rooms/priv/members", "alice", {"username": "bob"})
+            await history.do("DELETE", "/rooms/priv/members/me", "bob")
+            await until(lambda: len(heard) >= 5)
+            told = events(heard)
+            heads = await history.ask("heads", store.RoomIds([]), store.Heads)
+        assert [(event.room, event.username, event.member, event.by) for event in told] == [
+            ("general", "alice", True, "alice"),
+            ("general", "bob", True, "bob"),
+            ("priv", "alice", True, "alice"),
+            ("priv", "bob", True, "alice"),
+            ("priv", "bob", False, "bob"),
+        ]
+        assert [event.revision for event in told] == [1, 2, 3, 4, 5]
+        assert heads.revision == 5
+        assert told[3].private
+
+    async def test_revisions_have_no_holes_however_many_come_at_once(self, history: Service) -> None:
+        heard = await history.listening(CONTROL)
+        names = [f"user{n}" for n in range(40)]
+        await asyncio.gather(*(history.greet(name) for name in names), *(history.greet(*names) for _ in range(5)))
+        await until(lambda: len(heard) >= 40)
+        assert [event.revision for event in events(heard)] == list(range(3, 43))
+
+    async def test_memberships_name_every_room_of_every_user(self, rooms: Service) -> None:
+        users = {rooms.auth.names[name]: name for name in ("alice", "bob")}
+        answer = await rooms.ask("memberships", store.UserIds(users), store.Memberships)
+        names = {room.room_id: room.room for room in answer.rooms}
+        of = {users[user_id]: sorted(names[room_id] for room_id in ids) for user_id, ids in answer.of.items()}
+        assert of == {"alice": ["general", "priv", "pub"], "bob": ["general"]}
+        assert {room.room: (room.private, room.everyone) for room in answer.rooms} == {
+            "general": (False, True),
+            "priv": (True, False),
+            "pub": (False, False),
+        }
+        assert answer.revision == 4
+
+
+def events(heard: list[tuple[str, bytes]]) -> list[MembershipChanged]:
+    decoded = [decode_control(payload) for _, payload in heard]
+    return [event for event in decoded if isinstance(event, MembershipChanged)]

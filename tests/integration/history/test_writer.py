@@ -1,0 +1,263 @@
+"""Group commit over real SQLite: when it answers, what it does when it can't write, how it closes."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from chatterbox.chassis.sqlite import open_writer
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.store import Append, Appended, RoomInfo
+from chatterbox.wire.tokens import User
+from services.history import memberships
+from services.history.announcer import News
+from services.history.backlog import Bounds
+from services.history.schema import MIGRATIONS
+from services.history.transaction import Transaction
+from services.history.writer import Writer
+from tests.support.history import until
+
+ALICE = User(1, "alice")
+
+
+class Gate:
+    """A connection whose COMMIT waits while the gate is shut, and whose statements are counted."""
+
+    def __init__(self, db: aiosqlite.Connection) -> None:
+        self._db = db
+        self.open = asyncio.Event()
+        self.open.set()
+        self.statements: list[str] = []
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    async def execute(self, sql: str, parameters: Any = ()) -> object:
+        self.statements.append(sql)
+        if sql == "COMMIT":
+            await self.open.wait()
+        return await self._db.execute(sql, parameters)
+
+    async def executemany(self, sql: str, parameters: Any) -> object:
+        self.statements.append(sql)
+        return await self._db.executemany(sql, parameters)
+
+    async def execute_fetchall(self, sql: str, parameters: Any = ()) -> object:
+        self.statements.append(sql)
+        return await self._db.execute_fetchall(sql, parameters)
+
+    @property
+    def commits(self) -> int:
+        return self.statements.count("COMMIT")
+
+
+class Desk:
+    """A writer at work on a new database, with alice in `general`."""
+
+    def __init__(self, path: Path, db: aiosqlite.Connection, gate: Gate, writer: Writer, told: list[News]) -> None:
+        self.path = path
+        self.db = db
+        self.gate = gate
+        self.writer = writer
+        self.told = told
+        self._keys = iter(range(1_000_000))
+
+    def messages(self, count: int = 1, content: str = "hello") -> list[Append]:
+        return [Append(1, 1, "alice", content, f"k{next(self._keys)}") for _ in range(count)]
+
+    async def append(self, count: int = 1) -> list[int]:
+        """The offsets that `count` new messages get."""
+        outcomes = await self.writer.append(self.messages(count))
+        return [outcome.offset for outcome in outcomes if isinstance(outcome, Appended)]
+
+    def on_disk(self) -> int:
+        """How many messages another connection sees."""
+        other = sqlite3.connect(self.path)
+        try:
+            (count,) = other.execute("SELECT count(*) FROM messages").fetchone()
+            return int(count)
+        finally:
+            other.close()
+
+
+@asynccontextmanager
+async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
+    told: list[News] = []
+    async with open_writer(path, MIGRATIONS) as db:
+        gate = Gate(db)
+        now_ms: Callable[[], int] = lambda: 0  # noqa: E731
+        writer = Writer(gate, limits=Limits(), now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
+        async with writer.running():
+            await writer.change(lambda transaction: memberships.greet(transaction, {1: "alice"}))
+            told.clear()
+            gate.statements.clear()
+            yield Desk(path, db, gate, writer, told)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with at_work(tmp_path / "history.db") as desk:
+        yield desk
+
+
+def code(result: object) -> Code:
+    assert isinstance(result, ChatError)
+    return result.code
+
+
+class TestAnswers:
+    async def test_an_answer_waits_for_the_commit(self, desk: Desk) -> None:
+        desk.gate.open.clear()
+        answer = asyncio.ensure_future(desk.append())
+        await until(lambda: desk.gate.commits == 1)
+        assert not answer.done()
+        assert not desk.told
+        desk.gate.open.set()
+        assert await answer == [1]
+
+    async def test_what_is_answered_can_be_seen_by_everybody(self, desk: Desk) -> None:
+        async def append_and_look() -> bool:
+            [offset] = await desk.append()
+            return desk.on_disk() >= offset
+
+        assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
+
+    async def test_with_the_sabotage_on_they_do_not_wait(self, tmp_path: Path) -> None:
+        async with at_work(tmp_path / "history.db", ack_before_commit=True) as desk:
+            desk.gate.open.clear()
+            assert await desk.append() == [1]
+            assert desk.on_disk() == 0
+            desk.gate.open.set()
+
+    async def test_who_gave_up_waiting_harms_nobody(self, desk: Desk) -> None:
+        desk.gate.open.clear()
+        gone = asyncio.ensure_future(desk.append())
+        stays = asyncio.ensure_future(desk.append())
+        await until(lambda: desk.gate.commits == 1)
+        gone.cancel()
+        desk.gate.open.set()
+        assert await stays == [2]
+
+
+class TestGroups:
+    async def test_what_comes_during_a_commit_shares_the_next(self, desk: Desk) -> None:
+        desk.gate.open.clear()
+        first = asyncio.ensure_future(desk.append())
+        await until(lambda: desk.gate.commits == 1)
+        others = [asyncio.ensure_future(desk.append(3)) for _ in range(100)]
+        await asyncio.sleep(0)
+        desk.gate.open.set()
+        await asyncio.gather(first, *others)
+        assert desk.gate.commits == 2
+        assert len(desk.told) == 2
+
+    async def test_a_group_takes_five_calls_of_the_database(self, desk: Desk) -> None:
+        await desk.append()
+        desk.gate.statements.clear()
+        await desk.append(100)
+        assert len(desk.gate.statements) == 5
+
+    async def test_a_change_that_is_refused_leaves_nothing_and_does_not_harm_its_group(self, desk: Desk) -> None:
+        async def half_done(transaction: Transaction) -> None:
+            await memberships.create(transaction, "half", ALICE, Limits(), private=False)
+            raise ChatError(Code.TOO_MANY_ROOMS)
+
+        async def whole(transaction: Transaction) -> RoomInfo:
+            return await memberships.create(transaction, "whole", ALICE, Limits(), private=False)
+
+        results = await asyncio.gather(
+            desk.writer.change(half_done), desk.writer.change(whole), desk.append(), return_exceptions=True
+        )
+        assert code(results[0]) == Code.TOO_MANY_ROOMS
+        assert isinstance(results[1], RoomInfo)
+        assert results[2] == [1]
+        assert [name for (name,) in await desk.db.execute_fetchall("SELECT name FROM rooms")] == ["general", "whole"]
+        assert [event.revision for news in desk.told for event in news.events] == [2]
+
+    async def test_a_bug_in_a_change_is_the_askers_own(self, desk: Desk) -> None:
+        async def broken(_: Transaction) -> None:
+            raise ZeroDivisionError
+
+        results = await asyncio.gather(desk.writer.change(broken), desk.append(), return_exceptions=True)
+        assert isinstance(results[0], ZeroDivisionError)
+        assert results[1] == [1]
+
+
+class TestWhenItCantWrite:
+    async def test_a_full_disk_is_said_once_stores_nothing_and_ends_by_itself(
+        self, desk: Desk, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await self._fill_disk(desk)
+        refused = [
+            await asyncio.gather(desk.writer.append(desk.messages(50, "x" * 4000)), return_exceptions=True)
+            for _ in range(3)
+        ]
+        assert {code(result) for [result] in refused} == {Code.UNAVAILABLE}
+        assert desk.on_disk() == 0
+        assert not desk.told
+        await desk.db.execute("PRAGMA max_page_count=1000000")
+        assert await desk.append() == [1]
+        said = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
+        assert said == ["disk.full"]
+
+    async def _fill_disk(self, desk: Desk) -> None:
+        [(pages,)] = await desk.db.execute_fetchall("PRAGMA page_count")
+        await desk.db.execute(f"PRAGMA max_page_count={pages}")
+
+    async def test_a_full_disk_leaves_what_was_acked(self, desk: Desk) -> None:
+        acked = await desk.append(10)
+        await self._fill_disk(desk)
+        with pytest.raises(ChatError):
+            await desk.writer.append(desk.messages(50, "x" * 4000))
+        assert desk.on_disk() == len(acked) == 10
+
+    async def test_an_error_in_the_middle_rolls_back_and_fails_the_whole_group(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = desk.gate.executemany
+
+        async def failing(sql: str, parameters: Sequence[object]) -> object:
+            await real(sql, parameters)
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(desk.gate, "executemany", failing)
+        answers = await asyncio.gather(desk.append(), desk.append(), return_exceptions=True)
+        assert [code(answer) for answer in answers] == [Code.UNAVAILABLE] * 2
+        assert not desk.db.in_transaction
+        monkeypatch.undo()
+        assert await desk.append() == [1]
+        assert desk.on_disk() == 1
+
+    async def test_when_too_much_waits_it_says_when_to_come_back(self, tmp_path: Path) -> None:
+        async with at_work(tmp_path / "history.db", bounds=Bounds(waiting_messages=10)) as desk:
+            desk.gate.open.clear()
+            first = asyncio.ensure_future(desk.append(10))
+            await until(lambda: desk.gate.commits == 1)
+            waiting = asyncio.ensure_future(desk.append(10))
+            await asyncio.sleep(0)
+            with pytest.raises(ChatError) as refused:
+                await desk.append()
+            assert (refused.value.code, refused.value.retry_after_s) == (Code.UNAVAILABLE, 1.0)
+            desk.gate.open.set()
+            assert len(await first + await waiting) == 20
+
+
+class TestClosing:
+    async def test_what_was_accepted_is_stored_and_what_is_new_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "history.db"
+        async with at_work(path) as desk:
+            accepted = [asyncio.ensure_future(desk.append(2)) for _ in range(20)]
+            await asyncio.sleep(0)
+        assert [offset for answer in accepted for offset in await answer] == list(range(1, 41))
+        assert desk.on_disk() == 40
+        with pytest.raises(ChatError) as refused:
+            await desk.append()
+        assert refused.value.code == Code.UNAVAILABLE
