@@ -11,6 +11,7 @@ from client.inert import inert
 from client.outbox import count
 from client.place import Place, out, tell
 from client.session import Session
+from client.words import time_of
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -56,7 +57,7 @@ def sessions(place: Place, end: str | None) -> Exit:
     with Api(place.server, session.token) as api:
         if end is None:
             for line in api.sessions():
-                out(_described(line, session))
+                out(_described(line))
             return Exit.OK
         api.end_session(end)
     if end == session.session:
@@ -71,10 +72,14 @@ def _log_in(place: Place, api: Api, username: str, password: str) -> Session:
     return session
 
 
-def _described(line: SessionLine, own: Session) -> str:
-    mark = " (this one)" if line.id == own.session else ""
-    agent = f"  {inert(line.user_agent)}" if line.user_agent else ""
-    return f"{inert(line.id)}  since {inert(line.created)}  until {inert(line.expires)}{agent}{mark}"
+def _described(line: SessionLine) -> str:
+    mark = "  (this one)" if line.current else ""
+    return f"{inert(line.id)}  {_when(line.created)} to {_when(line.expires)}  {inert(line.user_agent)}{mark}"
+
+
+def _when(timestamp: str) -> str:
+    at = time_of(timestamp)
+    return f"{at:%Y-%m-%d %H:%M}" if at else inert(timestamp)
 
 
 def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[str, str]:

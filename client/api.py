@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from client.agent import USER_AGENT
 from client.failures import NotLoggedIn, Refused, reason, unreachable
 from client.session import Session
 
@@ -43,7 +44,7 @@ class SessionLine(msgspec.Struct, kw_only=True):
     id: str
     created: str = ""
     expires: str = ""
-    user_agent: str | None = None
+    user_agent: str = ""
     current: bool = False
 
 
@@ -52,7 +53,7 @@ class Api:
 
     def __init__(self, server: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
         self.server = server
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._http = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_S, transport=transport)
 
     def __enter__(self) -> Self:

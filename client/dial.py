@@ -1,13 +1,14 @@
 """How a connection is opened, and what it means when it can't be, or ends."""
 
 from http import HTTPStatus
-from logging import NullHandler, getLogger
+from logging import getLogger
 
 import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatterbox.wire.close import SENTENCES, CloseCode
+from client.agent import USER_AGENT
 from client.api import Refusal
 from client.failures import reason
 
@@ -18,8 +19,7 @@ SILENCE_S = 20.0
 FRAME_LIMIT_BYTES = 16 * 2**20
 
 _QUIET = getLogger("client.websocket")
-_QUIET.propagate = False
-_QUIET.addHandler(NullHandler())
+_QUIET.disabled = True
 
 
 def socket_address(server: str) -> str:
@@ -42,6 +42,7 @@ def dial(server: str) -> connect:
         close_timeout=CLOSE_S,
         ping_interval=SILENCE_S,
         ping_timeout=SILENCE_S,
+        user_agent_header=USER_AGENT,
     )
 
 

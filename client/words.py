@@ -7,6 +7,7 @@ from chatterbox.wire import frames
 from client import notes
 from client.inert import inert
 
+AT_ONCE_S = 0.1
 SHORT_WAIT_S = 2.0
 """Tries that follow each other faster are not told one by one."""
 
@@ -50,7 +51,7 @@ def _cut(note: notes.Cut, server: str) -> str | None:
     kept = f" {_messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
     why = inert(note.why).rstrip(".")
     what = "Connection lost" if note.was_live else f"Can't reach {inert(server)}"
-    return f"{what}: {why}. Retrying in {_wait(note.retry_s)}.{kept}"
+    return f"{what}: {why}. {_next_try(note.retry_s)}.{kept}"
 
 
 def _changed(membership: frames.Membership) -> str:
@@ -132,6 +133,10 @@ def meant(name: str, known: list[str]) -> str | None:
 
 def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
+
+
+def _next_try(seconds: float) -> str:
+    return "Retrying at once" if seconds < AT_ONCE_S else f"Retrying in {_wait(seconds)}"
 
 
 def _wait(seconds: float) -> str:

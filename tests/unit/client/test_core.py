@@ -1,0 +1,81 @@
+"""The core as a whole, in a world where everything breaks: what is promised holds in any order of events."""
+
+from itertools import pairwise, product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.client.world import ME, World
+
+ROOMS = st.sampled_from(["general", "ops"])
+MOVES = ("serve", "serve", "serve", "serve", "receive", "receive", "receive", "cut", "connect", "connect", "wake")
+ACTIONS = st.one_of(
+    st.tuples(st.just("write"), ROOMS),
+    st.tuples(st.just("other"), ROOMS),
+    st.tuples(st.just("lose"), ROOMS),
+    st.tuples(st.just("refuse"), st.integers(1, 3)),
+    st.tuples(st.just("kill"), st.integers(0, 30)),
+    *[st.tuples(st.just(name), st.none()) for name in MOVES],
+)
+
+
+def act(world: World, name: str, argument: object) -> None:
+    match name, argument:
+        case "write", str(room):
+            world.write(room)
+        case "other", str(room):
+            world.other(room)
+        case "lose", str(room):
+            world.other(room, lost=True)
+        case "refuse", int(times):
+            world.refusals = times
+        case "kill", int(after):
+            world.kill_after = after if after < 6 else None
+        case _:
+            getattr(world, name)()
+
+
+def lived(actions: list[tuple[str, object]]) -> World:
+    world = World()
+    world.start()
+    world.settle()
+    for name, argument in actions:
+        act(world, name, argument)
+    world.kill_after, world.refusals = None, 0
+    world.settle()
+    return world
+
+
+class TestWhateverHappens:
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(ACTIONS, min_size=50, max_size=150))
+    def test_every_written_message_is_stored_once_and_in_order(self, actions: list[tuple[str, object]]) -> None:
+        world = lived(actions)
+        for room, log in world.logs.items():
+            assert [message.content for message in log if message.username == ME] == world.wrote[room]
+        assert not world.disk
+        assert not world.state.unsent_count
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(ACTIONS, min_size=50, max_size=150))
+    def test_the_screen_shows_each_room_in_order_once_and_without_holes(
+        self, actions: list[tuple[str, object]]
+    ) -> None:
+        world = lived(actions)
+        for screen, room in product(world.screens, world.logs):
+            offsets = [message.at.offset for message in screen if message.room == room]
+            assert all(later == earlier + 1 for earlier, later in pairwise(offsets))
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(ACTIONS, min_size=50, max_size=150))
+    def test_the_last_message_is_reached_after_a_reconnect(self, actions: list[tuple[str, object]]) -> None:
+        world = lived(actions)
+        world.cut()
+        world.settle()
+        for room, log in world.logs.items():
+            assert world.state.streams[room].at.offset == len(log)
+
+    def test_what_is_shown_is_what_is_stored(self) -> None:
+        world = lived([("other", "ops"), ("lose", "ops"), ("write", "ops"), ("serve", None), ("other", "ops")])
+        assert len(world.screens[0]) == 4
+        assert world.screens == [world.logs["ops"]]

@@ -1,0 +1,165 @@
+"""What happens in rooms: recent messages, holes, joins, memberships, another history."""
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client import events, notes
+from client.state import State
+from client.stream import Stream
+from tests.unit.client.world import ME, Core, message, room_state, said, shown, transmitted
+
+
+def page(command_id: int, *offsets: int, epoch: str = "e1") -> frames.Page:
+    messages = [message(offset, epoch=epoch) for offset in offsets]
+    return frames.Page(id=command_id, room="general", messages=messages, more=False)
+
+
+def joined(command_id: int, at: int, *offsets: int, room: str = "general", epoch: str = "e1") -> frames.Joined:
+    messages = [message(offset, room=room, epoch=epoch) for offset in offsets]
+    return frames.Joined(id=command_id, room=room, at=Position(epoch, at), messages=messages, complete=True)
+
+
+class TestHoles:
+    def test_a_hole_is_read_before_what_came_after_it_is_shown(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(message(5), message(8), message(9))
+        assert said(effects) == [5]
+        assert transmitted(effects) == [frames.History(id=1, room="general", after=5, limit=200)]
+        assert said(core.came(page(1, 6, 7))) == [6, 7, 8, 9]
+
+    def test_it_is_asked_for_page_by_page(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(5))
+        assert transmitted(core.came(page(1, 1, 2))) == [frames.History(id=2, room="general", after=2, limit=200)]
+        assert said(core.came(page(2, 3, 4))) == [3, 4, 5]
+
+    def test_a_page_that_is_refused_for_now_is_asked_for_again(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(2))
+        effects = core.came(frames.Error(id=1, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=2))
+        assert effects == [events.Wake(2, events.Rested("general", 1))]
+        assert len(transmitted(core.feed(events.Rested("general", 1)))) == 1
+
+    def test_one_that_is_refused_for_good_is_said_and_reading_goes_on(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        effects = core.came(frames.Error(id=1, code=Code.POSITION_INVALID, detail="No."))
+        assert shown(effects)[0] == notes.Missing("general", 2)
+        assert said(effects) == [3]
+
+    def test_a_reply_to_an_earlier_connection_changes_nothing(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        core.again(room_state(0, head=3))
+        assert core.came(page(1, 1, 2)) == []
+
+
+class TestCatchingUp:
+    def test_says_how_many_are_to_go_and_when_it_is_done(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.again(room_state(4, head=6))
+        assert notes.CatchingUp("general", 2) in shown(effects)
+        assert shown(core.came(message(5), message(6)))[-1] == notes.CaughtUp("general")
+
+    def test_nothing_missed_is_nothing_said(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        notes_shown = shown(core.again(room_state(4)))
+        assert not any(isinstance(note, notes.CatchingUp | notes.CaughtUp) for note in notes_shown)
+
+
+class TestAnotherHistory:
+    def test_is_said_at_the_welcome_and_read_a_little_back(self) -> None:
+        core = Core()
+        core.live(room_state(400))
+        effects = core.again(room_state(300, epoch="e2"))
+        assert notes.Reset("general", Position("e2", 280)) in shown(effects)
+        assert transmitted(effects)[-1] == frames.History(id=1, room="general", after=280, limit=200)
+
+    def test_is_said_when_a_push_shows_it(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(message(3, epoch="e2"))
+        assert shown(effects)[0] == notes.Reset("general", Position("e2", 2))
+        assert said(effects) == [3]
+
+    def test_is_said_when_a_page_shows_it(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(5))
+        effects = core.came(page(1, 1, 2, epoch="e2"))
+        assert shown(effects)[0] == notes.Reset("general", Position("e2", 0))
+        assert said(effects) == [1, 2]
+
+
+class TestEntering:
+    def test_shows_the_recent_messages_and_then_what_comes(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.feed(events.Entering("general"))
+        assert said(core.came(message(5))) == []
+        effects = core.came(joined(1, 5, 4, 5))
+        assert shown(effects) == [notes.Entered("general", (message(4), message(5)))]
+        assert said(core.came(message(6))) == [6]
+
+    def test_a_wish_from_before_the_connection_is_granted_at_the_welcome(self) -> None:
+        core = Core()
+        core.feed(events.Entering("ops"))
+        assert transmitted(core.live(room_state(0))) == [frames.Join(id=1, room="ops")]
+
+    def test_a_room_that_is_none_is_said_and_reading_goes_on(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.feed(events.Entering("general"))
+        core.came(message(1))
+        effects = core.came(frames.Error(id=1, code=Code.ROOM_UNKNOWN, detail="No such room."))
+        assert said(effects) == [1]
+        assert not core.state.entering
+
+    def test_a_wish_that_is_refused_for_now_is_asked_again(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.Entering("ops"))
+        core.came(frames.Error(id=1, code=Code.UNAVAILABLE, detail="Away."))
+        assert transmitted(core.feed(events.Rested("ops", 1))) == [frames.Join(id=2, room="ops")]
+
+
+class TestMemberships:
+    def test_a_room_that_one_was_invited_to_is_followed(self) -> None:
+        core = Core()
+        core.live()
+        core.came(frames.Membership(room="ops", username=ME, member=True, by="bob", at=Position("e1", 7)))
+        assert said(core.came(message(8, room="ops"))) == [8]
+
+    def test_a_room_that_one_was_put_out_of_is_not(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.came(frames.Membership(room="general", username=ME, member=False))
+        assert "general" not in core.state.streams
+
+    def test_a_room_that_is_missing_at_the_welcome_is_gone(self) -> None:
+        core = Core()
+        core.live(room_state(4), room_state(0, room="ops"))
+        assert notes.Gone("ops") in shown(core.again(room_state(4)))
+
+
+class TestFollowing:
+    def test_only_the_rooms_that_are_wanted(self) -> None:
+        core = Core(State(follow=frozenset({"ops"})))
+        core.live(room_state(4), room_state(4, room="ops"))
+        assert said(core.came(message(5), message(5, room="ops"))) == [5]
+
+    def test_recent_messages_first(self) -> None:
+        core = Core(State(follow=frozenset({"general"}), recent=3))
+        effects = core.live(room_state(4))
+        assert transmitted(effects) == [frames.History(id=1, room="general", after=1, limit=200)]
+
+    def test_from_a_position_that_a_script_kept(self) -> None:
+        core = Core(State(streams={"general": Stream(Position("e1", 2))}))
+        assert events.Introduce({"general": Position("e1", 2)}) in core.live(room_state(2, head=4))

@@ -1,0 +1,64 @@
+"""A token that is good for a connection, renewed before it gets old."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client.api import Api
+from client.failures import NotLoggedIn
+from client.session import Session, SessionFile
+from client.tokens import Tokens
+
+SERVER = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> SessionFile:
+    file = SessionFile(tmp_path, SERVER)
+    file.save(Session(SERVER, "alice", "old", "s", expires_at=1000, lifetime_s=100))
+    return file
+
+
+def tokens(file: SessionFile, now_s: float, status: int = 200) -> Tokens:
+    body = {"token": "new", "expires_in": 100, "session": "s", "username": "alice"}
+    refusal = {"code": "session_ended", "detail": "The session has ended."}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer old"
+        return httpx.Response(status, json=body if status == 200 else refusal)
+
+    def api(server: str, token: str) -> Api:
+        return Api(server, token, httpx.MockTransport(answer))
+
+    return Tokens(file, api, lambda: now_s)
+
+
+async def test_a_young_token_is_used_as_it_is(file: SessionFile) -> None:
+    assert await tokens(file, 940).fresh() == "old"
+
+
+async def test_an_old_one_is_renewed_and_kept(file: SessionFile) -> None:
+    assert await tokens(file, 960).fresh() == "new"
+    session = file.load()
+    assert session is not None
+    assert (session.token, session.expires_at) == ("new", 1060)
+
+
+async def test_while_the_server_is_away_an_old_one_will_do(file: SessionFile) -> None:
+    assert await tokens(file, 960, status=503).fresh() == "old"
+
+
+async def test_a_session_that_has_ended_is_said(file: SessionFile) -> None:
+    with pytest.raises(NotLoggedIn, match="has ended"):
+        await tokens(file, 960, status=401).fresh()
+
+
+async def test_an_expired_token_is_not_tried(file: SessionFile) -> None:
+    with pytest.raises(NotLoggedIn, match="expired"):
+        await tokens(file, 1001).fresh()
+
+
+async def test_without_a_session_it_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(NotLoggedIn, match="chatterbox login"):
+        await Tokens(SessionFile(tmp_path, SERVER)).fresh()

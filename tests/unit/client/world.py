@@ -1,0 +1,256 @@
+"""A whole small world without sockets or clocks: a server that keeps its promises, a network that breaks, a client."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
+from client import events, notes
+from client.entry import Entry
+from client.reduce import step
+from client.state import Phase, State
+
+ROOM = "general"
+ME = "alice"
+
+
+def message(offset: int, *, room: str = ROOM, epoch: str = "e1", username: str = "bob") -> frames.Message:
+    return frames.Message(
+        room=room,
+        at=Position(epoch, offset),
+        message_id=offset,
+        username=username,
+        content=f"message {offset}",
+        timestamp="2026-11-23T10:00:00.000Z",
+    )
+
+
+def room_state(at: int, head: int | None = None, *, room: str = ROOM, epoch: str = "e1") -> frames.RoomState:
+    return frames.RoomState(room=room, at=Position(epoch, at), head=at if head is None else head)
+
+
+def welcome(*rooms: frames.RoomState, username: str = ME, limits: Limits | None = None) -> frames.Welcome:
+    return frames.Welcome(
+        username=username,
+        session="s",
+        connection="c",
+        server="g",
+        limits=limits or Limits(),
+        ping_s=20,
+        rooms=list(rooms),
+    )
+
+
+@dataclass
+class Core:
+    """Drives the reducer by hand and keeps what it wanted done."""
+
+    state: State = field(default_factory=State)
+    effects: list[events.Effect] = field(default_factory=list)
+
+    def feed(self, *fed: events.Event) -> list[events.Effect]:
+        before = len(self.effects)
+        for event in fed:
+            self.state, effects = step(self.state, event)
+            self.effects += effects
+        return self.effects[before:]
+
+    def came(self, *came: frames.ServerFrame) -> list[events.Effect]:
+        return self.feed(*map(events.Came, came))
+
+    def live(self, *rooms: frames.RoomState, limits: Limits | None = None) -> list[events.Effect]:
+        """Be connected and welcomed."""
+        return self.feed(events.Started(), events.Opened(), events.Came(welcome(*rooms, limits=limits)))
+
+    def again(self, *rooms: frames.RoomState) -> list[events.Effect]:
+        """Lose the connection, and be welcomed again."""
+        return self.feed(events.Lost("cut", 0.5), events.Opened(), events.Came(welcome(*rooms)))
+
+
+def shown(effects: list[events.Effect]) -> list[notes.Note]:
+    return [effect.note for effect in effects if isinstance(effect, events.Show)]
+
+
+def transmitted(effects: list[events.Effect]) -> list[frames.Command]:
+    return [effect.command for effect in effects if isinstance(effect, events.Transmit)]
+
+
+def said(effects: list[events.Effect]) -> list[int]:
+    return [note.message.at.offset for note in shown(effects) if isinstance(note, notes.Said)]
+
+
+@dataclass
+class World:
+    """A server, a network and a client, moved on step by step in any order.
+
+    The server stores a message with a key once and pushes every stored one, in order, to a connection that is
+    welcomed; a test may lose pushes, cut the line, refuse sends, restore a backup, and kill the client between
+    any two of its effects. `disk` is the outbox.
+    """
+
+    logs: dict[str, list[frames.Message]] = field(default_factory=lambda: {"general": [], "ops": []})
+    epoch: str = "e1"
+    keys: dict[tuple[str, str], frames.Message] = field(default_factory=dict)
+    to_server: deque[frames.Command | events.Introduce] = field(default_factory=deque)
+    to_client: deque[frames.ServerFrame] = field(default_factory=deque)
+    welcomed: bool = False
+    refusals: int = 0
+
+    disk: dict[str, Entry] = field(default_factory=dict)
+    state: State = field(default_factory=State)
+    timers: list[events.Timer] = field(default_factory=list)
+    screens: list[list[frames.Message]] = field(default_factory=list)
+    wrote: dict[str, list[str]] = field(default_factory=lambda: {"general": [], "ops": []})
+    kill_after: int | None = None
+    _number: int = 0
+
+    def start(self) -> None:
+        """A client begins, with what an earlier one left on the disk."""
+        self.cut_line()
+        self.state, self.timers = State(), []
+        self.screens.append([])
+        self.feed(events.Started(tuple(self.disk.values())))
+
+    def connect(self) -> None:
+        if self.state.phase is Phase.OFFLINE:
+            self.cut_line()
+            self.feed(events.Opened())
+
+    def cut(self) -> None:
+        self.cut_line()
+        if self.state.phase is not Phase.OFFLINE:
+            self.feed(events.Lost("cut", 0.5))
+
+    def cut_line(self) -> None:
+        self.to_server.clear()
+        self.to_client.clear()
+        self.welcomed = False
+
+    def write(self, room: str) -> None:
+        """The person writes a message: to the disk first, then to the core."""
+        self._number += 1
+        entry = Entry(f"key{self._number}", room, f"{room} {self._number}")
+        self.wrote[room].append(entry.content)
+        self.disk[entry.key] = entry
+        self.feed(events.Queued(entry))
+
+    def other(self, room: str, *, lost: bool = False) -> None:
+        """Somebody else's message is stored; its push may get lost."""
+        self._number += 1
+        self._store(room, "bob", f"{room} {self._number}", lost=lost)
+
+    def feed(self, event: events.Event) -> None:
+        self.state, effects = step(self.state, event)
+        for effect in effects:
+            if self.kill_after == 0:
+                self.kill_after = None
+                self.start()
+                return
+            if self.kill_after is not None:
+                self.kill_after -= 1
+            self._perform(effect)
+
+    def _perform(self, effect: events.Effect) -> None:
+        match effect:
+            case events.Introduce():
+                self.to_server.append(effect)
+            case events.Transmit(command):
+                self.to_server.append(command)
+            case events.Forget(key):
+                del self.disk[key]
+            case events.Wake(_, timer):
+                self.timers.append(timer)
+            case events.HangUp():
+                self.cut()
+            case events.Show(notes.Said(said, _)):
+                self.screens[-1].append(said)
+
+    def wake(self) -> None:
+        """All timers run down, except those that watch for a dead connection."""
+        timers, self.timers = self.timers, []
+        for timer in timers:
+            if not isinstance(timer, events.Overdue):
+                self.feed(timer)
+
+    def serve(self) -> None:
+        """The server takes one frame."""
+        if self.to_server:
+            taken = self.to_server.popleft()
+            if isinstance(taken, events.Introduce):
+                self._welcome(taken)
+            elif (reply := self._reply(taken)) is not None:
+                self.to_client.append(reply)
+
+    def receive(self) -> None:
+        """The client takes one frame."""
+        if self.to_client:
+            self.feed(events.Came(self.to_client.popleft()))
+
+    def settle(self) -> None:
+        """Let everything run until nothing moves."""
+        for _ in range(10_000):
+            self.connect()
+            if not (self.to_server or self.to_client or any(map(_matters, self.timers))):
+                return
+            self.serve()
+            self.receive()
+            self.wake()
+        raise AssertionError("it never settles")
+
+    def _welcome(self, introduction: events.Introduce) -> None:
+        rooms = []
+        for room, log in self.logs.items():
+            at, head = introduction.resume.get(room), len(log)
+            known = at is not None and at.epoch == self.epoch and at.offset <= head
+            begin = at if known and at is not None else Position(self.epoch, head)
+            rooms.append(frames.RoomState(room=room, at=begin, head=head, reset=at is not None and not known))
+        self.welcomed = True
+        self.to_client.append(welcome(*rooms))
+        for state in rooms:
+            self.to_client.extend(self.logs[state.room][state.at.offset :])
+
+    def _reply(self, command: frames.Command) -> frames.Reply | None:
+        match command:
+            case frames.Send():
+                return self._send(command)
+            case frames.History():
+                after = command.after or 0
+                page = self.logs[command.room][after : after + 3]
+                return frames.Page(id=command.id, room=command.room, messages=page, more=True)
+            case frames.Join():
+                log = self.logs[command.room]
+                at = Position(self.epoch, len(log))
+                return frames.Joined(id=command.id, room=command.room, at=at, messages=log[-2:], complete=True)
+        return None
+
+    def _send(self, send: frames.Send) -> frames.Reply:
+        if self.refusals:
+            self.refusals -= 1
+            return frames.Error(id=send.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
+        stored = self.keys.get((send.room, send.key or ""))
+        if stored is None:
+            stored = self.keys[send.room, send.key or ""] = self._store(send.room, ME, send.content)
+        return frames.Sent(
+            id=send.id, room=send.room, at=stored.at, message_id=stored.message_id, timestamp=stored.timestamp
+        )
+
+    def _store(self, room: str, username: str, content: str, *, lost: bool = False) -> frames.Message:
+        log = self.logs[room]
+        stored = frames.Message(
+            room=room,
+            at=Position(self.epoch, len(log) + 1),
+            message_id=len(log) + 1,
+            username=username,
+            content=content,
+            timestamp="2026-11-23T10:00:00.000Z",
+        )
+        log.append(stored)
+        if self.welcomed and not lost:
+            self.to_client.append(stored)
+        return stored
+
+
+def _matters(timer: events.Timer) -> bool:
+    return isinstance(timer, events.Rested | events.TimeToMove)
