@@ -54,7 +54,7 @@ class SigningKey:
             entry = json.loads(text)
             private = Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(entry["d"] + "="))
             return cls._of(private, float(entry["made_s"]))
-        except (KeyError, TypeError) as problem:
+        except (KeyError, TypeError, ValueError) as problem:
             raise ValueError("not a signing key") from problem
 
     @classmethod

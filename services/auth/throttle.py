@@ -6,6 +6,7 @@ before are exempt, so that nobody can be kept out of their own account. One addr
 anything for good: failures are forgiven with time, and memory is bounded.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
@@ -40,7 +41,7 @@ class _Count:
         self.at_s = now_s
 
     def wait(self, pace: Pace, now_s: float) -> None:
-        beyond = self.failures - pace.free
+        beyond = math.ceil(self.failures) - pace.free
         if beyond >= 0:
             self.wait_until_s = now_s + min(pace.wait_max_s, 2.0 ** min(beyond, 32))
 

@@ -19,7 +19,7 @@ from services.auth.settings import AuthSettings
 from services.auth.wiring import Auth
 
 SERVICE_KEY = "k" * 32
-PASSWORD = "tangerine-moon"  # noqa: S105
+PASSWORD = "tangerine-moon"
 START_S = 1_790_000_000.0
 
 
@@ -49,7 +49,7 @@ class AuthSite:
     @property
     def auth(self) -> Auth:
         auth = self.app.state.auth
-        assert isinstance(auth, Auth)  # noqa: S101
+        assert isinstance(auth, Auth)
         return auth
 
     def at(self, address: str) -> httpx.AsyncClient:
@@ -66,7 +66,7 @@ class AuthSite:
     async def login(self, username: str = "alice", password: str = PASSWORD) -> str:
         """A new session's token."""
         response = await self.try_login(username, password)
-        assert response.status_code == 200, response.text  # noqa: S101
+        assert response.status_code == 200, response.text
         return str(response.json()["token"])
 
     async def registered(self, username: str = "alice", password: str = PASSWORD) -> str:
@@ -93,7 +93,7 @@ def payload_of(token: str) -> dict[str, Any]:
 def refusal(response: httpx.Response) -> tuple[int, str]:
     """Status and code of a refusal, whose body must have the one shape."""
     body = response.json()
-    assert set(body) in ({"code", "detail"}, {"code", "detail", "retry_after_s"}), body  # noqa: S101
+    assert set(body) in ({"code", "detail"}, {"code", "detail", "retry_after_s"}), body
     return response.status_code, body["code"]
 
 

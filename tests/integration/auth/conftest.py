@@ -1,0 +1,14 @@
+"""One running auth service for each test that asks for it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.auth_site import AuthSite, running
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[AuthSite]:
+    async with running(tmp_path) as site:
+        yield site

@@ -1,0 +1,110 @@
+"""Whatever comes in: a clear refusal with a stable code, never a trace."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal
+
+JSON = {"Content-Type": "application/json"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+GOOD = {"username": "alice", "password": PASSWORD}
+
+
+@pytest.fixture(autouse=True)
+def _no_traces(caplog: pytest.LogCaptureFixture) -> Any:
+    yield
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info]
+
+
+@pytest.mark.parametrize("path", ["/register", "/login"])
+class TestBody:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"\xff\xfe",
+            b"[" * 20_000,
+            b'{"username": "alice", "password": "\xff\xff\xff\xff\xff\xff\xff\xff"}',
+        ],
+        ids=["empty", "half", "not UTF-8", "nested deeply", "not UTF-8 within"],
+    )
+    async def test_that_is_no_json(self, site: AuthSite, path: str, body: bytes) -> None:
+        status, code = refusal(await site.http.post(path, content=body, headers=JSON))
+        assert (status, code) in {(400, "bad_request"), (422, "bad_request")}
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            None, [], [GOOD], 7, "x", {}, {"username": "alice"}, {"password": PASSWORD},
+            {**GOOD, "username": 7}, {**GOOD, "password": None}, {**GOOD, "password": [PASSWORD]},
+            {**GOOD, "username": {"a": 1}}, {**GOOD, "password": float("nan")},
+        ],
+        ids=repr,
+    )  # fmt: skip
+    async def test_with_missing_or_wrong_fields(self, site: AuthSite, path: str, body: object) -> None:
+        response = await site.http.post(path, content=json.dumps(body), headers=JSON)
+        assert response.status_code in {400, 422}
+        assert refusal(response)[1] == "bad_request"
+
+    @pytest.mark.parametrize("field", ["username", "password"])
+    async def test_with_half_a_surrogate_pair(self, site: AuthSite, path: str, field: str) -> None:
+        body = json.dumps({**GOOD, field: "abcdefgh\ud800"})
+        response = await site.http.post(path, content=body, headers=JSON)
+        assert response.status_code in {400, 422}
+        assert refusal(response)[1] == "bad_request"
+
+    async def test_unknown_fields_are_ignored(self, site: AuthSite, path: str) -> None:
+        await site.register()
+        response = await site.http.post(path, json={**GOOD, "new": [1]})
+        assert response.status_code in {200, 409}
+
+    async def test_of_65537_bytes(self, site: AuthSite, path: str) -> None:
+        response = await site.http.post(path, content=b"x" * 65_537, headers=JSON)
+        assert refusal(response) == (413, "bad_request")
+
+    async def test_of_65537_bytes_in_pieces_without_a_length(self, site: AuthSite, path: str) -> None:
+        async def pieces() -> Any:
+            for _ in range(65_537):
+                yield b"x"
+
+        assert refusal(await site.http.post(path, content=pieces(), headers=JSON)) == (413, "bad_request")
+
+    async def test_a_refusal_does_not_repeat_the_password(self, site: AuthSite, path: str) -> None:
+        body = '{"username": 7, "password": "canary-secret"}'
+        assert "canary-secret" not in (await site.http.post(path, content=body, headers=JSON)).text
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"username=alice", b"username=alice&password=%ff%fe", b"\xff=1", b"&".join([b"a=1"] * 100), b"{}"],
+    )
+    async def test_that_is_none(self, site: AuthSite, body: bytes) -> None:
+        assert refusal(await site.http.post("/login", content=body, headers=FORM)) == (422, "bad_request")
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        ("method", "path", "expected"),
+        [
+            ("GET", "/nothing", (404, "not_found")),
+            ("GET", "/login", (405, "method_not_allowed")),
+            ("PUT", "/sessions", (405, "method_not_allowed")),
+            ("GET", "/sessions/", (404, "not_found")),
+            ("GET", "/docs", (404, "not_found")),
+            ("GET", "/openapi.json", (404, "not_found")),
+        ],
+    )
+    async def test_that_is_not_there(self, site: AuthSite, method: str, path: str, expected: tuple[int, str]) -> None:
+        assert refusal(await site.http.request(method, path)) == expected
+
+
+class TestPassword:
+    @pytest.mark.parametrize("body", [{}, {"old": PASSWORD}, {"old": 1, "new": 2}])
+    async def test_needs_both(self, site: AuthSite, body: dict[str, Any]) -> None:
+        headers = bearing(await site.registered())
+        assert refusal(await site.http.post("/password", json=body, headers=headers)) == (422, "bad_request")

@@ -1,0 +1,107 @@
+import asyncio
+
+import httpx
+import pytest
+
+from chatterbox.chassis.calls import call, in_process
+from chatterbox.chassis.identity import Verifier
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.tokens import User
+from tests.support.auth_site import AuthSite, bearing, refusal, sid_of
+
+ROUTES = [
+    ("GET", "/internal/jwks"),
+    ("GET", "/internal/revocations"),
+    ("POST", "/internal/user"),
+    ("POST", "/internal/ban"),
+]
+
+
+class TestServiceKey:
+    @pytest.mark.parametrize(("method", "path"), ROUTES)
+    async def test_nothing_is_answered_without_it(self, site: AuthSite, method: str, path: str) -> None:
+        token = await site.registered()
+        for headers in ({}, bearing(token), bearing("k" * 31), bearing("k" * 33)):
+            response = await site.http.request(method, path, headers=headers)
+            assert refusal(response) == (401, "service_key_invalid")
+
+    async def test_the_public_reference_does_not_show_it(self, site: AuthSite) -> None:
+        assert {path.split("/")[1] for path in site.app.openapi()["paths"]} == {
+            "register", "login", "logout", "renew", "sessions", "password",
+        }  # fmt: skip
+
+
+class TestUser:
+    @pytest.mark.parametrize("name", ["Alice", "alice", "ALICE", "\uff21lice"])
+    async def test_is_found_however_the_name_is_spelled(self, site: AuthSite, name: str) -> None:
+        await site.register("Alice")
+        assert await site.internal.user(name) == User(1, "Alice")
+
+    @pytest.mark.parametrize("name", ["nobody1", "al1ce", "", "x" * 10_000, "a\0b", "alice "])
+    async def test_nobody_else_is(self, site: AuthSite, name: str) -> None:
+        await site.register("alice")
+        with pytest.raises(ChatError, match="user_unknown"):
+            await site.internal.user(name)
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b'{"username": 1}', b"\xff", b'{"username": "\\ud800"}'])
+    async def test_what_is_no_call_is_refused(self, site: AuthSite, body: bytes) -> None:
+        response = await site.internal_http.post("/internal/user", content=body)
+        assert refusal(response) == (422, "bad_request")
+
+
+class TestOtherServices:
+    async def test_can_verify_and_learn_what_has_ended(self, site: AuthSite) -> None:
+        token = await site.registered()
+        verifier = Verifier(site.internal.jwks, site.clock)
+        assert (await verifier.verify(token)).name == "alice"
+        await site.http.post("/logout", headers=bearing(token))
+        for revocation in await site.internal.revocations():
+            verifier.revoke(revocation)
+        with pytest.raises(ChatError) as refused:
+            await verifier.verify(token)
+        assert refused.value.code is Code.SESSION_ENDED
+
+    async def test_many_at_once_fetch_the_keys_once(self, site: AuthSite) -> None:
+        token, fetched = await site.registered(), 0
+
+        async def jwks() -> object:
+            nonlocal fetched
+            fetched += 1
+            return await site.internal.jwks()
+
+        verifier = Verifier(jwks, site.clock)  # type: ignore[arg-type]
+        await asyncio.gather(*(verifier.verify(token) for _ in range(50)))
+        assert fetched == 1
+
+
+class TestBan:
+    async def test_ends_every_session_and_refuses_the_right_password(self, site: AuthSite) -> None:
+        token = await site.registered()
+        assert await call(site.internal_http, "POST", "/internal/ban", {"username": "ALICE"}, User) == User(1, "alice")
+        assert refusal(await site.sessions(token)) == (401, "session_ended")
+        assert site.revoked == [sid_of(token)]
+        banned, wrong = await site.try_login(), await site.try_login("alice", "wrong-password")
+        assert banned.content == wrong.content
+
+    async def test_can_be_taken_back(self, site: AuthSite) -> None:
+        await site.register()
+        for path in ("/internal/ban", "/internal/unban"):
+            await call(site.internal_http, "POST", path, {"username": "alice"}, User)
+        assert (await site.try_login()).status_code == 200
+
+    async def test_of_nobody_is_refused(self, site: AuthSite) -> None:
+        with pytest.raises(ChatError, match="user_unknown"):
+            await call(site.internal_http, "POST", "/internal/ban", {"username": "nobody1"}, User)
+
+
+class TestHealth:
+    @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+    async def test_is_fine(self, site: AuthSite, path: str) -> None:
+        response = await site.http.get(path)
+        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_a_client_with_the_key_is_let_in(site: AuthSite) -> None:
+    client: httpx.AsyncClient = in_process(site.app, "k" * 32)
+    async with client:
+        assert (await client.get("/internal/jwks")).status_code == 200

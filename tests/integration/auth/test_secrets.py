@@ -1,0 +1,37 @@
+"""Nothing that is logged, at any level, by us or by what we stand on, holds a password or a token."""
+
+import logging
+
+import pytest
+
+from chatterbox.chassis.logs import fields_of
+from tests.support.auth_site import SERVICE_KEY, AuthSite, bearing
+
+CANARY = "canary-password-8fk2"
+NEXT = "canary-password-next"
+MISTYPED = "canary-typed-as-name"
+"""A password that somebody typed where the name goes: the driver's debug log shows it, and is never turned on."""
+
+
+async def test_no_secret_reaches_a_log(site: AuthSite, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await site.try_login(MISTYPED, MISTYPED)
+    await site.register("alice", CANARY)
+    token = await site.login("alice", CANARY)
+    await site.try_login("alice", CANARY + "wrong")
+    await site.http.post("/login", data={"username": "alice", "password": CANARY})
+    await site.http.post("/login", content=f'{{"password": "{CANARY}"')
+    await site.sessions(token)
+    renewed = (await site.http.post("/renew", headers=bearing(token))).json()["token"]
+    await site.http.post("/password", json={"old": CANARY, "new": NEXT}, headers=bearing(token))
+    await site.sessions(token[:-4])
+    await site.http.post("/logout", headers=bearing(token))
+    ours = [record for record in caplog.records if record.name.startswith("chatterbox")]
+    assert "session.opened" in logged(ours)
+    assert MISTYPED not in logged(ours)
+    secrets = [CANARY, NEXT, token, renewed, token.split(".")[1], SERVICE_KEY]
+    assert [secret for secret in secrets if secret in logged(caplog.records)] == []
+
+
+def logged(records: list[logging.LogRecord]) -> str:
+    return "\n".join(f"{record.getMessage()} {fields_of(record)} {record.exc_text}" for record in records)

@@ -1,0 +1,206 @@
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
+from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
+
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+async def post(site: AuthSite, path: str, token: str) -> httpx.Response:
+    return await site.http.post(path, headers=bearing(token))
+
+
+async def delete(site: AuthSite, path: str, token: str) -> httpx.Response:
+    return await site.http.delete(path, headers=bearing(token))
+
+
+class TestLogout:
+    async def test_says_what_it_promised(self, site: AuthSite) -> None:
+        response = await post(site, "/logout", await site.registered())
+        assert (response.status_code, response.json()) == (200, {"message": "Session terminated"})
+
+    async def test_the_token_is_dead_from_then_on(self, site: AuthSite) -> None:
+        token = await site.registered()
+        await post(site, "/logout", token)
+        for path in ("/logout", "/renew"):
+            assert refusal(await post(site, path, token)) == (401, "session_ended")
+        assert refusal(await site.sessions(token)) == (401, "session_ended")
+
+    async def test_is_told_to_the_others_after_it_is_stored(self, site: AuthSite) -> None:
+        token = await site.registered()
+        await post(site, "/logout", token)
+        assert site.revoked == [sid_of(token)]
+        (revocation,) = await site.internal.revocations()
+        assert (revocation.sid, revocation.expires) == (sid_of(token), payload_of(token)["exp"])
+
+    async def test_leaves_other_sessions_alone(self, site: AuthSite) -> None:
+        other, token = await site.registered(), await site.login()
+        await post(site, "/logout", token)
+        assert (await site.sessions(other)).status_code == 200
+
+    async def test_twice_at_once_ends_it_once(self, site: AuthSite) -> None:
+        token = await site.registered()
+        both = await asyncio.gather(*(post(site, "/logout", token) for _ in range(2)))
+        assert 200 in {response.status_code for response in both}
+        assert site.revoked == [sid_of(token)]
+
+
+class TestRenew:
+    async def test_gives_a_later_token_of_the_same_session(self, site: AuthSite) -> None:
+        token = await site.registered()
+        site.clock.now += 3600
+        body = (await post(site, "/renew", token)).json()
+        assert sid_of(body["token"]) == sid_of(token)
+        assert payload_of(body["token"])["exp"] == payload_of(token)["exp"] + 3600
+        assert payload_of(body["token"])["jti"] != payload_of(token)["jti"]
+        assert body["expires_in"] == 43_200
+
+    async def test_the_older_token_stays_valid_until_it_expires(self, site: AuthSite) -> None:
+        token = await site.registered()
+        site.clock.now += 3600
+        await post(site, "/renew", token)
+        assert (await site.sessions(token)).status_code == 200
+
+    async def test_no_session_lasts_longer_than_the_limit(self, tmp_path: Path) -> None:
+        async with running(tmp_path, token_s=600, session_max_s=1000) as site:
+            token = await site.registered()
+            site.clock.now += 590
+            body = (await post(site, "/renew", token)).json()
+            assert body["expires_in"] == 410
+            site.clock.now += 409
+            assert (await post(site, "/renew", body["token"])).json()["expires_in"] == 1
+            site.clock.now += 2
+            assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
+
+    async def test_logout_ends_what_was_renewed_too(self, site: AuthSite) -> None:
+        token = await site.registered()
+        site.clock.now += 3600
+        later = (await post(site, "/renew", token)).json()["token"]
+        await post(site, "/logout", token)
+        assert refusal(await site.sessions(later)) == (401, "session_ended")
+        (revocation,) = await site.internal.revocations()
+        assert revocation.expires == payload_of(later)["exp"]
+
+
+class TestList:
+    async def test_shows_ones_sessions_newest_first(self, site: AuthSite) -> None:
+        await site.registered("mallory")
+        older = await site.registered()
+        site.clock.now += 60
+        token = await site.login()
+        listed = (await site.sessions(token)).json()
+        assert [line["id"] for line in listed] == [sid_of(token), sid_of(older)]
+        assert [line["current"] for line in listed] == [True, False]
+        assert all(RFC_3339.fullmatch(line[name]) for line in listed for name in ("created", "expires"))
+        assert listed[0]["created"] == "2026-09-21T14:14:20.000Z"
+        assert all(line["user_agent"].startswith("python-httpx/") for line in listed)
+
+    async def test_a_user_agent_is_shown_inert_and_short(self, site: AuthSite) -> None:
+        await site.register()
+        body = {"username": "alice", "password": "tangerine-moon"}
+        agent = b"\x1b]0;owned\x07\x9b31m" + b"x" * 500
+        response = await site.http.post("/login", json=body, headers={b"User-Agent": agent})
+        (line,) = (await site.sessions(response.json()["token"])).json()
+        assert line["user_agent"].isprintable()
+        assert len(line["user_agent"]) == 200
+
+    async def test_leaves_out_what_is_over(self, site: AuthSite) -> None:
+        await post(site, "/logout", await site.registered())
+        await site.login()
+        site.clock.now += 43_201
+        token = await site.login()
+        assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
+
+
+class TestEnd:
+    async def test_one_of_ones_own(self, site: AuthSite) -> None:
+        other, token = await site.registered(), await site.login()
+        response = await delete(site, f"/sessions/{sid_of(other)}", token)
+        assert response.json() == {"message": "Session terminated"}
+        assert refusal(await site.sessions(other)) == (401, "session_ended")
+        assert site.revoked == [sid_of(other)]
+
+    async def test_nobody_elses(self, site: AuthSite) -> None:
+        alices, token = await site.registered(), await site.registered("mallory")
+        assert refusal(await delete(site, f"/sessions/{sid_of(alices)}", token)) == (404, "session_unknown")
+        assert (await site.sessions(alices)).status_code == 200
+
+    @pytest.mark.parametrize("sid", ["nothing", "%00", "a" * 3000, "%ff", "..%2f"])
+    async def test_none_that_is_not_there(self, site: AuthSite, sid: str) -> None:
+        status, code = refusal(await delete(site, f"/sessions/{sid}", await site.registered()))
+        assert (status, code) in {(404, "session_unknown"), (404, "not_found"), (405, "method_not_allowed")}
+
+    async def test_everywhere(self, site: AuthSite) -> None:
+        tokens = [await site.registered(), await site.login(), await site.login()]
+        mallory = await site.registered("mallory")
+        assert (await delete(site, "/sessions", tokens[0])).json() == {"message": "All sessions terminated"}
+        for token in tokens:
+            assert refusal(await site.sessions(token)) == (401, "session_ended")
+        assert (await site.sessions(mallory)).status_code == 200
+        assert sorted(site.revoked) == sorted(map(sid_of, tokens))
+
+
+class Unreachable(MemoryBroker):
+    """A broker that can't be reached, or does not answer."""
+
+    def __init__(self, fail: Callable[[], object]) -> None:
+        super().__init__()
+        self._fail = fail
+
+    async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        self._fail()
+        await asyncio.Event().wait()
+
+    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
+        return super().subscriber(on_payload, on_doubt)
+
+
+def refuse() -> None:
+    raise BrokerError("down")
+
+
+class TestWithoutABroker:
+    @pytest.mark.parametrize("fail", [refuse, lambda: None])
+    async def test_logout_is_logout_all_the_same(
+        self,
+        tmp_path: Path,
+        fail: Callable[[], object],
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr("services.auth.logins.ANNOUNCE_S", 0.01)
+        async with running(tmp_path, broker=Unreachable(fail)) as site:
+            token = await site.registered()
+            assert (await post(site, "/logout", token)).status_code == 200
+            assert refusal(await site.sessions(token)) == (401, "session_ended")
+            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+        assert "revocation.unannounced" in caplog.messages
+
+
+class TestOverTime:
+    async def test_everything_survives_a_restart(self, tmp_path: Path) -> None:
+        async with running(tmp_path) as site:
+            ended, token = await site.registered(), await site.login()
+            await post(site, "/logout", ended)
+        async with running(tmp_path) as site:
+            assert refusal(await site.sessions(ended)) == (401, "session_ended")
+            assert (await site.sessions(token)).status_code == 200
+            assert (await site.try_login()).status_code == 200
+
+    async def test_what_is_expired_is_forgotten(self, tmp_path: Path) -> None:
+        async with running(tmp_path) as site:
+            await post(site, "/logout", await site.registered())
+            site.clock.now += 43_200 + 11
+            assert await site.internal.revocations() == []
+            await site.auth.logins.forget_expired()
+            assert await site.auth.database.read("SELECT * FROM sessions") == []
+
+    async def test_only_the_owner_can_read_the_data(self, site: AuthSite) -> None:
+        for file in (site.data / "auth.sqlite", site.data / "auth-keys"):
+            assert file.stat().st_mode & 0o077 == 0
