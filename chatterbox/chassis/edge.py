@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
@@ -65,6 +66,7 @@ def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's 
         openapi_url=None,
         responses={**COMMON_REFUSALS},
         max_body_size=BODY_BYTES,
+        redirect_slashes=False,
         **options,
     )
     app.add_exception_handler(ChatError, _on_chat_error)
@@ -125,11 +127,19 @@ _BY_STATUS = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
 _DETAILS = {400: "The body is not UTF-8 or not JSON.", 413: f"The body is larger than {BODY_BYTES} bytes."}
 
 
-async def _on_http(_: Request, problem: Exception) -> Response:
+async def _on_http(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)  # noqa: S101
     code = _BY_STATUS.get(problem.status_code, Code.BAD_REQUEST)
     detail = _DETAILS.get(problem.status_code, MEANINGS[code].sentence)
-    return JSONResponse({"code": code, "detail": detail}, problem.status_code, problem.headers)
+    headers = {"Allow": _allowed(request)} if code is Code.METHOD_NOT_ALLOWED else problem.headers
+    return JSONResponse({"code": code, "detail": detail}, problem.status_code, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method that the address takes (RFC 9110 section 15.5.6); Starlette names those of its first route only."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi().get("paths", {})
+    matching = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return ", ".join(sorted(method.upper() for methods in matching for method in methods))
 
 
 async def _on_bug(request: Request, problem: Exception) -> Response:

@@ -70,7 +70,7 @@ def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInO
     )
     _serve_reference(front, reference.merged_openapi(apps, __version__))
     _serve_health(front)
-    front.mount("/", PublicPaths(apps, gateway))
+    front.router.default = PublicPaths(apps, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
 
 
