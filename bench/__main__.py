@@ -1,0 +1,108 @@
+"""`python -m bench`: measure everything in interleaved rounds, show it, and write RESULTS.md and results.json."""
+
+import argparse
+import datetime
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.chatterbox_subject import Chatterbox
+from bench.disk import measure_commits
+from bench.loadgen import BUILD, HERE, LoadError, build
+from bench.machine import describe
+from bench.measure import measure, troubles
+from bench.processes import Cores, allow_open_files, choose_cores
+from bench.report import Results, as_data, as_markdown, as_text, trouble
+from bench.subject import Subject
+from bench.workloads import WORKLOADS, Workload
+
+OTHER_FILES = 1000
+"""Files that a process may have open besides connections."""
+
+
+class Plan(NamedTuple):
+    """What to measure, how often, and where to write it."""
+
+    workloads: tuple[Workload, ...]
+    rounds: int
+    commits_s: float
+    output: Path
+
+
+def main() -> None:
+    if not sys.platform.startswith("linux"):
+        raise SystemExit("bench: the load generator needs Linux (epoll); try it in a container or virtual machine")
+    options = _options()
+    plan, cores = _plan(options), choose_cores()
+    build()
+    allow_open_files(OTHER_FILES + max(workload.load.members for workload in plan.workloads))
+    options.data.mkdir(parents=True, exist_ok=True)
+    subject = Chatterbox(options.data, cores.server)
+    _say("making accounts and rooms …")
+    shutil.rmtree(options.data / "made", ignore_errors=True)
+    subject.prepare()
+    results = _measure(plan, [subject], cores, options.data)
+    _write(results, plan.output)
+    print(f"\n{as_text(results)}\n\nwritten to {plan.output / 'RESULTS.md'} and results.json")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Chatterbox on this machine.")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (default: 3; with --quick 1)")
+    parser.add_argument("--quick", action="store_true", help="one short round, for a look; RESULTS.md stays as it is")
+    parser.add_argument("--only", action="append", choices=[workload.name for workload in WORKLOADS], metavar="NAME",
+                        help="this workload alone (may be repeated); RESULTS.md stays as it is")  # fmt: skip
+    parser.add_argument("--data", type=Path, default=BUILD / "run", help="folder on the disk to measure")
+    parser.add_argument("--output", type=Path, help="folder for RESULTS.md and results.json")
+    return parser.parse_args()
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    chosen = [workload for workload in WORKLOADS if not options.only or workload.name in options.only]
+    is_whole = not (options.quick or options.only)
+    return Plan(
+        tuple(workload.quick() if options.quick else workload for workload in chosen),
+        options.rounds or (1 if options.quick else 3),
+        commits_s=1.0 if options.quick else 3.0,
+        output=options.output or (HERE if is_whole else BUILD),
+    )
+
+
+def _measure(plan: Plan, subjects: Sequence[Subject], cores: Cores, data: Path) -> Results:
+    """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike."""
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    results = Results(describe(cores, data), date, plan.rounds)
+    for number in range(1, plan.rounds + 1):
+        for workload in plan.workloads:
+            for subject in subjects:
+                _say(f"round {number} of {plan.rounds}: {workload.name}, {subject.name}")
+                _add(results, workload, subject, number, cores.load)
+        results.commits.append(measure_commits(data, plan.commits_s))
+    return results
+
+
+def _add(results: Results, workload: Workload, subject: Subject, number: int, core: int | None) -> None:
+    try:
+        outcome = measure(subject, workload.load, core)
+    except LoadError as problem:
+        results.troubles.append(trouble(workload, subject.name, number, str(problem)))
+        return
+    results.add(workload.name, subject.name, workload.group.read(outcome))
+    results.troubles += [trouble(workload, subject.name, number, what) for what in troubles(outcome)]
+
+
+def _write(results: Results, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "RESULTS.md").write_text(as_markdown(results))
+    (folder / "results.json").write_text(json.dumps(as_data(results), indent=1, ensure_ascii=False) + "\n")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The load generator `wsload.c` from Python: build it, tell it what to do, read what it saw."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.processes import spawn
+from bench.subject import Dialect, Step
+
+HERE = Path(__file__).parent
+BUILD = HERE / ".build"
+NO_COMPILER = (
+    "bench: the load generator is written in C; install a C compiler (Debian, Ubuntu: apt install gcc libc6-dev)"
+)
+
+
+class LoadError(Exception):
+    """The load generator could not do what it was told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What members do. `rate`: messages a second over all senders, by the clock; None: each waits for its ack."""
+
+    members: int
+    senders: int = 0
+    rooms: int = 1
+    rate: float | None = None
+    run_s: float = 0
+    warm_s: float = 1
+    joins: bool = True
+    """Whether each goes into its room (member i into room i modulo `rooms`), or does no more than connect."""
+
+    @property
+    def sends(self) -> bool:
+        return self.senders > 0
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Percentiles in milliseconds, each known to 1.6 %."""
+
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the load generator saw: counts of messages due within the run, and the rates at which answers came in it."""
+
+    connected: int
+    failed: int
+    connect_s: float
+    sent: int
+    acked: int
+    refused: int
+    acked_in_run: int
+    ack_ms: Latency
+    expected: int
+    delivered: int
+    delivered_in_run: int
+    delivery_ms: Latency
+    closed: int
+    run_s: float
+    cpu_s: float
+
+
+def parse(line: str | bytes) -> Seen:
+    """Read the load generator's result; raises `LoadError` when it is none."""
+    try:
+        return msgspec.json.decode(line, type=Seen)
+    except msgspec.DecodeError as problem:
+        raise LoadError(f"the load generator said: {line!r} ({problem})") from None
+
+
+def arguments(load: Load, dialect: Dialect) -> list[str]:
+    """The load generator's command line, without its name."""
+    steps = (*dialect.greeting, *(dialect.joining if load.joins else ()))
+    words = ["--hold", "--port", str(dialect.port), "--path", dialect.path, "--message", dialect.message]
+    words += ["--members", str(load.members), "--senders", str(load.senders), "--rooms", str(load.rooms)]
+    words += ["--rate", "max" if load.rate is None else f"{load.rate:g}"]
+    words += ["--warm-s", f"{load.warm_s:g}", "--run-s", f"{load.run_s:g}"]
+    for name, value in (("--ack", dialect.ack), ("--refusal", dialect.refusal), ("--tokens", dialect.tokens)):
+        words += [name, str(value)] if value is not None else []
+    for header in dialect.headers:
+        words += ["--header", header]
+    if dialect.ping is not None:
+        words += ["--ping", dialect.ping[0], "--pong", dialect.ping[1]]
+    return words + [word for step in steps for word in _step(step)] + ["--binary"] * dialect.binary
+
+
+def _step(step: Step) -> tuple[str, str]:
+    return f"--{step.kind}", step.text
+
+
+def build() -> Path:
+    """Compile the load generator if its source is newer; returns the program."""
+    source, program = HERE / "wsload.c", BUILD / "wsload"
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return program
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise SystemExit(NO_COMPILER)
+    BUILD.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [compiler, "-O2", "-Wall", "-o", program, source], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"bench: the load generator does not compile here:\n{done.stderr}")
+    return program
+
+
+class Generator:
+    """A load generator that runs: wait for `ready`, say `go`, wait for `run` and `end`, take the result."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def await_word(self, word: str) -> None:
+        line = self._line()
+        if line != word:
+            raise LoadError(f"the load generator said {line!r} instead of {word!r}")
+
+    def go(self) -> None:
+        """Let the run begin."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        stdin.write(b"go\n")
+        stdin.flush()
+
+    def finish(self) -> None:
+        """There is to be no run: end it where it stands."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def result(self) -> Seen:
+        return parse(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().decode().strip()
+
+
+@contextmanager
+def generating(load: Load, dialect: Dialect, core: int | None) -> Iterator[Generator]:
+    """A load generator that has begun to connect; it is ended with the block."""
+    command = [str(build()), *arguments(load, dialect)]
+    with spawn(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield Generator(process)
+        finally:
+            process.kill()

@@ -1,0 +1,81 @@
+"""What the kernel knows of a process: its CPU time, its memory, where it runs. Linux only."""
+
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, NamedTuple
+
+
+class Cores(NamedTuple):
+    """On which core what runs; None: wherever the kernel likes."""
+
+    server: int | None
+    load: int | None
+
+
+def choose_cores() -> Cores:
+    """Server and load generator on a core each, where there are two."""
+    available = sorted(os.sched_getaffinity(0))
+    return Cores(available[0], available[-1]) if len(available) > 1 else Cores(None, None)
+
+
+def spawn(
+    command: Sequence[str],
+    core: int | None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    stdin: int | None = None,
+    stdout: int | IO[bytes] | None = None,
+    stderr: int | IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process on a core. Threads and children inherit where they may run, so this is set before the start."""
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, cwd=folder, env=environment)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> None:
+    """Ask it to go; after `patience_s` seconds, make it."""
+    process.terminate()
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds of all threads of a process, living and gone.
+
+    /proc/PID/stat counts in ticks of 10 ms; the process's own CPU clock, whose id is made of the PID as
+    `clock_getcpuclockid` (glibc) makes it, counts in nanoseconds.
+    """
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def resident_kib(pid: int) -> float:
+    """Resident memory of a process in KiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise the limit on open files for this process and its children; exit with a sentence when that can't be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= wanted:
+        return
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
+        return
+    if hard < wanted:
+        raise SystemExit(f"bench: {wanted} open files are needed, {hard} are allowed; try `ulimit -n {wanted}` as root")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

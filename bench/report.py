@@ -1,0 +1,132 @@
+"""Results as a table on the screen, as Markdown and as JSON. Pure."""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench import disk
+from bench.figures import Figure, Measured, Summary, show, summarize_runs
+from bench.workloads import WORKLOADS, Group, Workload
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that was measured. `runs` has one `Measured` for each round, by workload and subject."""
+
+    machine: dict[str, str]
+    date: str
+    rounds: int
+    runs: dict[tuple[str, str], list[Measured]] = field(default_factory=dict)
+    commits: list[Measured] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def add(self, workload: str, subject: str, measured: Measured) -> None:
+        self.runs.setdefault((workload, subject), []).append(measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, column heads and rows of cells, all of them text."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(results: Results) -> list[Table]:
+    """One table for each group of workloads that was measured, then the disk's."""
+    groups: dict[str, Group] = {workload.group.title: workload.group for workload in WORKLOADS}
+    found = [_table(group, results) for group in groups.values()]
+    if results.commits:
+        found.append(_commits(results))
+    return [table for table in found if table.rows]
+
+
+def _table(group: Group, results: Results) -> Table:
+    rows = [
+        (workload.title, subject, *_cells(group.figures, summarize_runs(runs)))
+        for workload in WORKLOADS
+        for (name, subject), runs in results.runs.items()
+        if workload.group is group and workload.name == name
+    ]
+    return Table(group.title, ("workload", "server", *(figure.title for figure in group.figures)), tuple(rows))
+
+
+def _commits(results: Results) -> Table:
+    cells = _cells(disk.FIGURES, summarize_runs(results.commits))
+    heads = ("what", *(figure.title for figure in disk.FIGURES))
+    return Table("Synced commits on this disk", heads, (("SQLite alone, write-ahead log, synchronous=FULL", *cells),))
+
+
+def _cells(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> list[str]:
+    return [show(figure, summaries.get(figure.key)) for figure in figures]
+
+
+def as_text(results: Results) -> str:
+    """For the screen."""
+    parts = [_aligned(table) for table in tables(results)]
+    if results.troubles:
+        parts.append("Troubles\n" + "\n".join(f"  {trouble}" for trouble in results.troubles))
+    return "\n\n".join(parts)
+
+
+def _aligned(table: Table) -> str:
+    lines = [table.heads, *table.rows]
+    widths = [max(_width(line[column]) for line in lines) for column in range(len(table.heads))]
+    return "\n".join([table.title, *("  " + _line(line, widths) for line in lines)])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (
+        cell + " " * (width - _width(cell)) if not index else " " * (width - _width(cell)) + cell
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([first, *others]).rstrip()
+
+
+def _width(text: str) -> int:
+    return sum(not unicodedata.combining(character) for character in text)
+
+
+def as_markdown(results: Results) -> str:
+    """For RESULTS.md."""
+    parts = [
+        "# Results\n\nWritten by `make bench`; [README.md](README.md) says what each workload is and how to read it.",
+        "\n".join(f"- **{name}**: {value}" for name, value in results.machine.items()),
+        f"{results.date}, rounds: {results.rounds}, interleaved. Each cell: median (least…most).",
+        *(_markdown_table(table) for table in tables(results)),
+    ]
+    if results.troubles:
+        parts.append("## Troubles\n\n" + "\n".join(f"- {trouble}" for trouble in results.troubles))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(table: Table) -> str:
+    lines = [table.heads, ("---", *("---:" for _ in table.heads[1:])), *table.rows]
+    return f"## {table.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_data(results: Results) -> dict[str, Any]:
+    """For results.json: everything, each round's values included."""
+    measured = [
+        {"workload": workload, "server": subject, "figures": _data(runs)}
+        for (workload, subject), runs in results.runs.items()
+    ]
+    return {
+        "date": results.date,
+        "rounds": results.rounds,
+        "machine": results.machine,
+        "results": measured,
+        "commits": _data(results.commits),
+        "troubles": results.troubles,
+    }
+
+
+def _data(runs: Sequence[Measured]) -> dict[str, Any]:
+    return {key: asdict(summary) for key, summary in summarize_runs(runs).items()}
+
+
+def trouble(workload: Workload, subject: str, round_number: int, what: str) -> str:
+    """A line about a run that went otherwise than it should."""
+    return f"{workload.name}, {subject}, round {round_number}: {what}"

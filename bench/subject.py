@@ -1,0 +1,54 @@
+"""What is measured: a server under test, and how to talk to it. Chatterbox is one; peers are others."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+
+class Step(NamedTuple):
+    """What a member does between connecting and being ready: send a text, or wait for one that has `text` in it."""
+
+    kind: Literal["send", "expect"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How to talk to a server over WebSockets, as templates of the load generator (`wsload.c` lists what is in braces).
+
+    A server that acknowledges nothing has no `ack`; then a message counts as answered when its sender gets it back.
+    """
+
+    port: int
+    path: str
+    message: str
+    headers: tuple[str, ...] = ()
+    tokens: Path | None = None
+    greeting: tuple[Step, ...] = ()
+    """Until a connection is open."""
+    joining: tuple[Step, ...] = ()
+    """From then until it is in its room."""
+    ack: str | None = None
+    """What stands before the message's number in the server's reply."""
+    refusal: str | None = None
+    """What only a refusal has in it."""
+    ping: tuple[str, str] | None = None
+    """A message that wants an answer, and that answer."""
+    binary: bool = False
+
+
+class Running(NamedTuple):
+    """A server that runs now."""
+
+    pid: int
+    dialect: Dialect
+
+
+class Subject(Protocol):
+    """A server that can be started, as often as needed, as if it had never run before."""
+
+    name: str
+
+    def running(self) -> AbstractContextManager[Running]:
+        """Start it on the server's core, ready for connections; stop it and forget what it stored at the end."""
