@@ -1,0 +1,80 @@
+"""A slow reader harms only itself, and loses nothing."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+from services.gateway.connection import Connection
+from tests.support.server import Server, running
+from tests.support.talker import DEADLINE_S, Talker, offsets
+
+MANY: dict[str, Any] = {"sends_per_s": 1e6, "sends_burst": 10**6, "unsent_bytes": 16_384}
+BODY = "x" * 3900
+
+
+def _narrow_socket(server: Server) -> socket.socket:
+    """A socket whose kernel buffer holds little, so that not reading is felt at the other end soon."""
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect(("127.0.0.1", server.port))
+    return narrow
+
+
+async def _send(talker: Talker, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await talker.send(BODY, key=f"k{number}")
+
+
+async def _connection_of(server: Server, username: str) -> Connection:
+    def found() -> list[Connection]:
+        connections = server.whole.gateway.hub.connections
+        return [entry for entry in connections if entry.member and entry.member.username == username]
+
+    await _until(found)
+    return found()[0]
+
+
+async def _until(condition: Any) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_who_stops_reading_is_behind_with_bounded_memory_and_is_caught_up_when_reading_again(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, recent_messages=10, **MANY) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            async with server.talker(bob_token, sock=_narrow_socket(server), max_queue=1) as bob:
+                slow = await _connection_of(server, "bob")
+                sent = 0
+                while not slow.is_full:
+                    await _send(alice, sent + 1, 50)
+                    sent += 50
+                    assert sent < 5000, "the reader never fell behind"
+                await _send(alice, sent + 1, 100)
+                sent += 100
+                assert slow.socket.unsent <= MANY["unsent_bytes"] + 4 * len(BODY)
+                assert offsets(await alice.messages(sent)) == list(range(1, sent + 1))
+                assert offsets(await bob.messages(sent)) == list(range(1, sent + 1))
+                await _send(alice, sent + 1, 1)
+                assert offsets(await bob.messages(1)) == [sent + 1]
+
+
+async def test_who_reads_nothing_for_too_long_is_cut_off_and_forgotten(tmp_path: Path) -> None:
+    async with running(tmp_path, behind_s=0.5, **MANY) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            dead = server.talker(bob_token, sock=_narrow_socket(server), max_queue=1)
+            await dead.open()
+            slow = await _connection_of(server, "bob")
+            number = 0
+            while not slow.is_full:
+                number += 1
+                await _send(alice, number, 1)
+            hub = server.whole.gateway.hub
+            await _until(lambda: slow not in hub.connections)
+            assert all(slow not in room.live and slow not in room.behind for room in hub.rooms.values())
+            dead.cut()
