@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.chaos
 PEOPLE = 4
 ROUNDS = int(os.environ.get("CHATTERBOX_CHAOS_ROUNDS", "6"))
 FLOOD = {"CHATTERBOX_SENDS_PER_S": "1000000", "CHATTERBOX_SENDS_BURST": "1000000"}
+NOTHING: dict[str, str] = {}
 NO_SYNC = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_SYNCHRONOUS": "OFF"}
 ACK_FIRST = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_ACK_BEFORE_COMMIT": "1"}
 
@@ -99,11 +101,17 @@ def damage(stored: list[dict[str, Any]], senders: list[Sender]) -> list[str]:
 
 
 async def torture(
-    folder: Path, rounds: int, *, shim: Path | None = None, until_damaged: bool = False, **environment: str
+    folder: Path,
+    rounds: int,
+    *,
+    shim: Path | None = None,
+    until_damaged: bool = False,
+    sabotage: Mapping[str, str] = NOTHING,
 ) -> tuple[int, list[str]]:
     """Start, load, kill, `rounds` times; returns the number of acks and what is broken in the end."""
     chance = random.Random(rounds)
     data, shadow = folder / "data", folder / "shadow"
+    environment = {**FLOOD, **sabotage}
     if shim is not None:
         environment |= {"LD_PRELOAD": str(shim), "POWERLOSS_DATA": str(data), "POWERLOSS_SHADOW": str(shadow)}
     senders = await _newcomers(data)
@@ -112,7 +120,7 @@ async def torture(
         if shim is not None:
             shutil.copytree(data, shadow)
         try:
-            async with process(data, **FLOOD, **environment) as server:
+            async with process(data, **environment) as server:
                 await load_until_killed(server, senders, chance.uniform(0.05, 0.8))
         finally:
             if shim is not None:
@@ -167,10 +175,10 @@ async def test_power_loss_under_load_loses_no_acked_message_and_stores_none_twic
 
 
 async def test_without_synchronous_full_power_loss_is_found_to_lose(tmp_path: Path, shim: Path) -> None:
-    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, **NO_SYNC)
+    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, sabotage=NO_SYNC)
     assert problems
 
 
 async def test_an_ack_before_the_commit_is_found_to_lose(tmp_path: Path) -> None:
-    _, problems = await torture(tmp_path, rounds=4 * ROUNDS, until_damaged=True, **ACK_FIRST)
+    _, problems = await torture(tmp_path, rounds=4 * ROUNDS, until_damaged=True, sabotage=ACK_FIRST)
     assert problems

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -60,10 +61,10 @@ schema = schemathesis.openapi.from_dict(
 
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_one_that_the_reference_describes(case: Case, server: Process) -> None:
+def test_every_answer_is_one_that_the_reference_describes(case: Case[Any], server: Process) -> None:
     headers = {"Authorization": f"Bearer {people.token()}"} if _needs_token(case) else {}
     case.call_and_validate(base_url=server.url, headers=headers)
 
 
-def _needs_token(case: Case) -> bool:
+def _needs_token(case: Case[Any]) -> bool:
     return bool(case.operation.definition.raw.get("security"))

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -47,7 +48,7 @@ class Server:
         await self.register(username)
         return await self.login(username)
 
-    def talker(self, token: str | None, **options: object) -> Talker:
+    def talker(self, token: str | None, **options: Any) -> Talker:
         """A WebSocket client for `token`; enter it to connect."""
         return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
 

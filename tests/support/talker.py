@@ -43,9 +43,15 @@ class Talker:
         elif self._token is not None and self._how == "query":
             url = f"{url}?token={self._token}"
         self._socket = await connect(
-            url, additional_headers=headers, compression=None, max_size=2**22, open_timeout=DEADLINE_S, close_timeout=0.5,
-            proxy=None, **self._options,
-        )  # fmt: skip
+            url,
+            additional_headers=headers,
+            compression=None,
+            max_size=2**22,
+            open_timeout=DEADLINE_S,
+            close_timeout=0.5,
+            proxy=None,
+            **self._options,
+        )
         if self._token is not None and self._how == "frame":
             await self.say({"type": "connect", "token": self._token, "resume": self._resume})
 

@@ -4,8 +4,8 @@
     ada > {"type": "ping", "id": 1}
     ada < {"type": "pong", "id": 1}
 
-`>` goes to the server, `<` comes from it; `ada ! 4501` is a close code, `ada ~` a broken line. `<word>` in a string stands for what
-differs from run to run: the first time it takes any value, after that it must be the same.
+`>` goes to the server, `<` comes from it; `ada ! 4501` is a close code, `ada ~` a broken line. `<word>` in a string
+stands for what differs from run to run: the first time it takes any value, after that it must be the same.
 """
 
 import json
