@@ -38,8 +38,11 @@ def queued(turn: Turn, entry: Entry) -> None:
 
 
 def restored(turn: Turn, entries: tuple[Entry, ...]) -> None:
-    """An earlier run left these in the outbox."""
-    for entry in entries:
+    """These are in the outbox: left by an earlier run, and perhaps some that were written before we began."""
+    keys = {entry.key for entry in entries}
+    early = [entry for waiting in turn.state.unsent.values() for entry in waiting if entry.key not in keys]
+    turn.state = replace(turn.state, unsent={})
+    for entry in (*entries, *early):
         _append(turn, entry)
 
 

@@ -81,7 +81,7 @@ class TestInert:
 class TestOnAScreen:
     """The lines of a message, as a terminal shows them between two lines of somebody else."""
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.one_of(NASTY.map("".join), st.sampled_from(PAYLOADS)))
     def test_touch_no_other_line_nor_the_title(self, content: str) -> None:
         timeline = Timeline(columns=lambda: 80)
@@ -94,7 +94,7 @@ class TestOnAScreen:
         assert screen.display[len(lines) + 1].rstrip() == "below"
         assert (screen.cursor.y, screen.cursor.x) == (len(lines) + 1, 5)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.text(st.characters(exclude_categories=["M"]), max_size=300))
     def test_never_begin_where_a_time_and_a_name_begin(self, content: str) -> None:
         _, first, *others = Timeline(columns=lambda: 40).message(_said(content))

@@ -49,6 +49,11 @@ class TestOrder:
         assert core.state.unsent["general"] == (ONE, TWO)
         assert sends(core.effects) == [("one", "k1")]
 
+    def test_what_was_written_before_the_outbox_was_read_is_there_once(self) -> None:
+        core = Core()
+        core.feed(events.Queued(TWO), events.Started((ONE, TWO)))
+        assert core.state.unsent["general"] == (ONE, TWO)
+
 
 class TestAcks:
     def test_an_acked_message_is_forgotten_and_shown_once(self, core: Core) -> None:

@@ -1,0 +1,187 @@
+"""`send` and `tail` against a server that follows a script."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client.connection import Connection
+from client.faces.pipes import Sending, Tail
+from client.failures import Exit, NotLoggedIn, Refused, Unreachable
+from client.outbox import Outbox
+from client.session import Session, SessionFile
+from client.state import State
+from client.stream import Stream
+from client.tokens import Tokens
+from tests.unit.client.twin import Line, twin
+from tests.unit.client.world import message, room_state
+
+
+def tokens(server: str, home: Path) -> Tokens:
+    file = SessionFile(home, server)
+    file.save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+    return Tokens(file)
+
+
+def ack(send: frames.Send, offset: int) -> frames.Sent:
+    at = Position("e1", offset)
+    return frames.Sent(id=send.id, room=send.room, at=at, message_id=offset, timestamp="2026-11-23T10:00:00.000Z")
+
+
+async def lines(*typed: str) -> AsyncIterator[str]:
+    for line in typed:
+        yield line
+
+
+class TestSend:
+    async def send(self, server: str, home: Path, *typed: str, timeout_s: float = 3) -> tuple[Exit, list[str]]:
+        told: list[str] = []
+        face = Sending(server, "general", told.append, timeout_s)
+        with Outbox(home / "outbox.sqlite3") as outbox:
+            face.connection = Connection(
+                server, tokens(server, home), face.show, outbox=outbox, state=State(follow=frozenset())
+            )
+            running = asyncio.create_task(face.connection.run())
+            try:
+                return await face.send(lines(*typed)), told
+            finally:
+                face.connection.leave()
+                await running
+
+    async def test_is_done_when_all_is_stored(self, tmp_path: Path) -> None:
+        contents = []
+
+        async def script(line: Line) -> None:
+            await line.greet()
+            for offset in (1, 2):
+                send = await line.expect(frames.Send)
+                contents.append(send.content)
+                await line.say(ack(send, offset))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert await self.send(server, tmp_path, "one", "", "  ", "two") == (Exit.OK, [])
+        assert contents == ["one", "two"]
+
+    async def test_a_refused_line_is_said_and_the_others_go_out(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            first = await line.expect(frames.Send)
+            await line.say(frames.Error(id=first.id, code=Code.NOT_A_MEMBER, detail="Join it first."))
+            await line.say(ack(await line.expect(frames.Send), 1))
+            await line.stay()
+
+        async with twin(script) as server:
+            code, told = await self.send(server, tmp_path, "one", "x" * 4001, "two")
+        assert code == Exit.REFUSED
+        assert any(line.startswith("Line 2 was NOT SENT") for line in told)
+        assert "NOT SENT to #general: Join it first. It was: one" in told
+
+    async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
+        with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):
+            await self.send("http://127.0.0.1:9", tmp_path, "one", "two", timeout_s=0.3)
+
+        async def script(line: Line) -> None:
+            await line.greet()
+            for offset, content in enumerate(["one", "two", "three"], 1):
+                send = await line.expect(frames.Send)
+                assert send.content == content
+                await line.say(ack(send, offset))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert (await self.send(server, tmp_path, "three"))[0] == Exit.OK
+
+
+class Tailed:
+    def __init__(self, server: str, home: Path, *, count: int | None, since: Position | None = None) -> None:
+        self.out: list[str] = []
+        self.told: list[str] = []
+        streams = {"general": Stream(since)} if since else {}
+        state = State(follow=frozenset({"general"}), recent=2, streams=streams)
+        self.face = Tail(server, "general", out=self.out.append, tell=self.told.append, timeline=None, count=count)
+        self.face.connection = Connection(server, tokens(server, home), self.face.show, state=state)
+
+    async def run(self) -> list[int]:
+        async with asyncio.timeout(5):
+            await self.face.connection.run()
+        if self.face.failure:
+            raise self.face.failure
+        return [json.loads(line)["at"]["offset"] for line in self.out]
+
+
+class TestTail:
+    async def test_begins_a_little_back_and_ends_after_the_count(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            history = await line.expect(frames.History)
+            assert history.after == 5
+            page = [message(6), message(7)]
+            await line.say(frames.Page(id=history.id, room="general", messages=page, more=False))
+            await line.say(message(8), message(9), message(10))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert await Tailed(server, tmp_path, count=4).run() == [6, 7, 8, 9]
+
+    async def test_goes_on_over_lost_connections_without_a_gap_or_a_double(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
+            await line.say(message(4))
+            await asyncio.sleep(0.05)
+            await line.cut()
+
+        async def second(line: Line) -> None:
+            assert (await line.greet(room_state(4, head=6))).resume == {"general": Position("e1", 4)}
+            await line.say(message(4), message(5), message(6))
+            await line.stay()
+
+        async with twin(first, second) as server:
+            tail = Tailed(server, tmp_path, count=3, since=Position("e1", 3))
+            assert await tail.run() == [4, 5, 6]
+        assert any("Connection lost" in line for line in tail.told)
+
+    async def test_a_line_is_the_message_frame(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0))
+            await line.say(message(1))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1)
+            await tail.run()
+        assert json.loads(tail.out[0]) == {
+            "type": "message",
+            "room": "general",
+            "at": {"epoch": "e1", "offset": 1},
+            "message_id": 1,
+            "username": "bob",
+            "content": "message 1",
+            "timestamp": "2026-11-23T10:00:00.000Z",
+        }
+
+    async def test_a_server_that_can_not_be_reached_at_first_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(Unreachable, match="connection refused"):
+            await Tailed("http://127.0.0.1:9", tmp_path, count=None).run()
+
+    async def test_a_room_that_one_is_not_in_is_said(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0, room="other"))
+            asked = await line.expect(frames.Rooms)
+            room = frames.RoomSummary(room="general", private=False, member=False, members=1, at=Position("e1", 0))
+            await line.say(frames.RoomList(id=asked.id, rooms=[room]))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(Refused, match="chatterbox join general"):
+                await Tailed(server, tmp_path, count=None).run()
+
+    async def test_an_ended_session_is_said(self, tmp_path: Path) -> None:
+        SessionFile(tmp_path, "http://127.0.0.1:9").delete()
+        with pytest.raises(NotLoggedIn):
+            Tokens(SessionFile(tmp_path, "http://127.0.0.1:9")).session()

@@ -1,0 +1,117 @@
+"""Register, login, logout, sessions: what is asked, what is kept, what is said."""
+
+import io
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client import account
+from client.api import Api
+from client.failures import NotLoggedIn, Refused, Usage
+from client.place import Place
+
+SERVER = "http://127.0.0.1:8000"
+
+
+class Server:
+    """Answers as auth does, and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, object]] = []
+        self.refuse: dict[str, tuple[int, str]] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.asked.append((request.method, path, json.loads(request.content) if request.content else None))
+        if path in self.refuse:
+            status, code = self.refuse[path]
+            return httpx.Response(status, json={"code": code, "detail": "No."})
+        if path == "/login":
+            return httpx.Response(200, json={"token": "t", "expires_in": 100, "session": "s1", "username": "Alice"})
+        if path == "/sessions":
+            created = "2026-11-23T10:00:00.000Z"
+            line = {"id": "s1", "created": created, "expires": created, "user_agent": "cli\x1b[2J", "current": True}
+            return httpx.Response(200, json=[line])
+        return httpx.Response(200, json={"message": "Session terminated"})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+
+    def api(address: str, token: str | None = None) -> Api:
+        return Api(address, token, httpx.MockTransport(server))
+
+    monkeypatch.setattr(account, "Api", api)
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\nnot this\n"))
+    return server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(SERVER, tmp_path)
+
+
+def test_login_takes_the_first_line_of_the_input_as_the_password(server: Server, place: Place) -> None:
+    account.login(place, "alice")
+    assert server.asked == [("POST", "/login", {"username": "alice", "password": "correct horse"})]
+    session = place.file.load()
+    assert session is not None
+    assert (session.username, session.token) == ("Alice", "t")
+
+
+def test_registering_logs_in(server: Server, place: Place) -> None:
+    account.register(place, "alice")
+    assert [path for _, path, _ in server.asked] == ["/register", "/login"]
+    assert place.file.load() is not None
+
+
+def test_without_a_terminal_the_username_must_be_given(server: Server, place: Place) -> None:
+    with pytest.raises(Usage, match="username must be given"):
+        account.login(place, None)
+
+
+def test_a_wrong_password_leaves_the_old_session_alone(server: Server, place: Place) -> None:
+    server.refuse["/login"] = (401, "credentials_invalid")
+    with pytest.raises(Refused, match=r"No\."):
+        account.login(place, "alice")
+
+
+def test_logout_ends_it_there_and_here(server: Server, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    account.login(place, "alice")
+    account.logout(place)
+    assert server.asked[-1][:2] == ("POST", "/logout")
+    assert place.file.load() is None
+    assert "Session terminated" in capsys.readouterr().out
+    with pytest.raises(NotLoggedIn):
+        account.logout(place)
+
+
+def test_a_session_that_the_server_ended_is_forgotten_here(server: Server, place: Place) -> None:
+    account.login(place, "alice")
+    server.refuse["/logout"] = (401, "session_ended")
+    account.logout(place)
+    assert place.file.load() is None
+
+
+def test_sessions_are_listed_inert(server: Server, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    account.login(place, "alice")
+    account.sessions(place, None)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith("cli␛[2J  (this one)")
+
+
+def test_ending_this_session_forgets_it(server: Server, place: Place) -> None:
+    account.login(place, "alice")
+    account.sessions(place, "s1")
+    assert server.asked[-1][:2] == ("DELETE", "/sessions/s1")
+    assert place.file.load() is None
+
+
+def test_a_password_over_an_open_line_is_warned_of(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.login(Place("http://chat.example.org", tmp_path), "alice")
+    assert "not encrypted" in capsys.readouterr().err

@@ -1,0 +1,154 @@
+"""The command itself: what can be typed, exit codes, and that nobody ever meets a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from client import __main__ as command
+from client import cli
+from client.failures import Exit, Refused
+from client.session import Session, SessionFile
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("CHATTERBOX_SERVER", raising=False)
+    monkeypatch.delenv("CHATTERBOX_DEBUG", raising=False)
+    return tmp_path / "chatterbox"
+
+
+def log_in(home: Path, server: str = NOWHERE) -> None:
+    SessionFile(home, server).save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+
+
+def typed(*arguments: str) -> int:
+    return command.main(list(arguments))
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["chatt"],
+            ["send"],
+            ["tail", "ops", "--since", "yesterday"],
+            ["tail", "ops", "--count", "0"],
+            ["tail", "ops", "--count", "-1"],
+            ["tail", "ops", "--recent", "many"],
+            ["send", "ops", "x", "--timeout", "0"],
+            ["send", "ops", "x", "--timeout", "nan"],
+            ["login", "alice", "password"],
+        ],
+    )
+    def test_that_is_wrong_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit_:
+            typed(*arguments)
+        assert exit_.value.code == Exit.USAGE
+        assert "usage:" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("server", ["chat.example.org", "ftp://x"])
+    def test_a_server_that_is_none_too(self, server: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert typed("--server", server, "rooms") == Exit.USAGE
+        assert "looks like" in capsys.readouterr().err
+
+    def test_a_room_name_that_is_none_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert typed("chat", "no such room") == Exit.USAGE
+        assert "letters, digits" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("name", ["register", "login", "logout", "sessions", "rooms", "chat", "send", "tail"])
+    def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit_:
+            typed(name, "--help")
+        assert exit_.value.code == 0
+        shown = capsys.readouterr().out
+        assert f"chatterbox {name}" in shown
+        assert all(f"  {number}" in shown for number in (0, 1, 2, 3, 4, 130))
+
+    def test_the_server_may_stand_before_or_after_the_command(self) -> None:
+        parser = cli.parser()
+        assert parser.parse_args(["--server", "a", "rooms"]).server == "a"
+        assert parser.parse_args(["rooms", "--server", "b"]).server == "b"
+
+
+class TestFailures:
+    @pytest.mark.parametrize("arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"]])
+    def test_without_a_session_exits_with_3_and_says_what_to_do(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert typed(*arguments) == Exit.NOT_LOGGED_IN
+        assert "chatterbox login" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "arguments", [["rooms"], ["send", "ops", "x", "--timeout", "0.2"], ["tail", "ops"], ["logout"], ["sessions"]]
+    )
+    def test_without_a_server_exits_with_4(
+        self, home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        log_in(home)
+        assert typed("--server", NOWHERE, *arguments) == Exit.UNREACHABLE
+        assert NOWHERE in capsys.readouterr().err
+
+    def test_a_refusal_exits_with_1_and_is_inert(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        raise_in_run(monkeypatch, Refused("No \x1b[2J."))
+        assert typed("rooms") == Exit.REFUSED
+        assert capsys.readouterr().err == "chatterbox: No ␛[2J.\n"
+
+    def test_ctrl_c_exits_with_130(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        raise_in_run(monkeypatch, KeyboardInterrupt())
+        assert typed("rooms") == Exit.INTERRUPTED
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_mistake_of_ours_is_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        raise_in_run(monkeypatch, ZeroDivisionError("oops"))
+        assert typed("rooms") == Exit.BUG
+        assert capsys.readouterr().err.count("\n") == 1
+
+    def test_and_a_traceback_only_for_those_who_ask(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("CHATTERBOX_DEBUG", "1")
+        raise_in_run(monkeypatch, ZeroDivisionError("oops"))
+        assert typed("rooms") == Exit.BUG
+        assert "Traceback" in capsys.readouterr().err
+
+
+class TestWhichServer:
+    def test_the_one_named_then_the_environments_then_the_last_one(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def meant(*arguments: str) -> str:
+            typed(*arguments, "rooms")
+            return capsys.readouterr().err.split("logged in at ")[1].split(". ")[0]
+
+        assert meant() == "http://127.0.0.1:8000"
+        log_in(home, "https://last.example.org")
+        SessionFile(home, "https://last.example.org").delete()
+        assert meant() == "https://last.example.org"
+        monkeypatch.setenv("CHATTERBOX_SERVER", "https://environment.example.org")
+        assert meant() == "https://environment.example.org"
+        assert meant("--server", "https://named.example.org") == "https://named.example.org"
+
+
+def test_a_reader_that_has_gone_is_no_mistake() -> None:
+    code = "import sys; from client.__main__ import main; sys.exit(main(['--help']))"
+    shell = ["bash", "-c", f"set -o pipefail; '{sys.executable}' -c \"{code}\" | true"]
+    done = subprocess.run(shell, check=False, capture_output=True, text=True, env=os.environ)
+    assert "Traceback" not in done.stderr
+
+
+def raise_in_run(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
+    def run(*_: object) -> Exit:
+        raise problem
+
+    monkeypatch.setattr(command, "run", run)
