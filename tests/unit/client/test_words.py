@@ -30,8 +30,8 @@ def cut(why: str, retry_s: float, attempt: int, *, unsent: int = 0, was_live: bo
         (cut("the line was cut", 0.01, 1, was_live=True), "Connection lost: the line was cut. Retrying at once."),
         (cut("connection refused", 0.4, 2), None),
         (
-            cut("no route", 9.6, 7, unsent=1),
-            "Can't reach http://127.0.0.1:8000: no route. Retrying in 10 s. 1 message not sent yet: kept in the outbox.",
+            cut("no way", 9.6, 7, unsent=1),
+            "Can't reach http://127.0.0.1:8000: no way. Retrying in 10 s. 1 message not sent yet: kept in the outbox.",
         ),
         (notes.CatchingUp("ops", 132), "Catching up in #ops: 132 messages to go."),
         (notes.CaughtUp("ops"), "Caught up in #ops."),
