@@ -27,13 +27,17 @@ def content(text: str, limits: Limits) -> str:
             Code.CONTENT_TOO_LONG,
             f"The message has {len(text)} characters; at most {limits.content_chars} are allowed.",
         )
-    if not text or text.isspace():
-        raise ChatError(Code.CONTENT_EMPTY)
     if (found := forbidden(text)) is not None:
         raise ChatError(
             Code.CONTENT_FORBIDDEN, f"Character {found} is {label(text[found])}, which a message can't have."
         )
+    if not any(map(_is_visible, text)):
+        raise ChatError(Code.CONTENT_EMPTY)
     return text
+
+
+def _is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character) != "Cf"
 
 
 def forbidden(text: str) -> int | None:
@@ -52,8 +56,10 @@ def label(character: str) -> str:
 
 def room_name(text: str, limits: Limits) -> str:
     """Return `text` as rooms are named and compared: NFKC, case-folded; raises `room_name_invalid`."""
-    name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    if not 1 <= len(name) <= limits.room_name_chars or not all(map(_names_a_room, name)) or name[0] in "_.-":
+    # Normalising thousands of combining marks takes seconds, so the length is bounded before it too.
+    name = "" if len(text) > 4 * limits.room_name_chars else _folded(text)
+    fits = 1 <= len(name) <= limits.room_name_chars and _is_letter_or_digit(name[0])
+    if not (fits and all(map(_names_a_room, name))):
         raise ChatError(
             Code.ROOM_NAME_INVALID,
             f"A room's name is 1-{limits.room_name_chars} letters, digits or '_.-', and begins with a letter or digit.",
@@ -61,8 +67,17 @@ def room_name(text: str, limits: Limits) -> str:
     return name
 
 
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _is_letter_or_digit(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LN"
+
+
 def _names_a_room(character: str) -> bool:
-    return character in "_.-" or unicodedata.category(character)[0] in "LN" or unicodedata.category(character) == "Mn"
+    """Letters may carry marks: accents (Mn) and, in scripts of India, vowel signs (Mc)."""
+    return _is_letter_or_digit(character) or character in "_.-" or unicodedata.category(character) in {"Mn", "Mc"}
 
 
 def key(text: str, limits: Limits) -> str:
