@@ -24,7 +24,7 @@ class Bucket:
         (0.0, 0.5, 0.0)
         """
         self.level = min(self.burst, self.level + max(0.0, now_s - self.at_s) * self.per_s)
-        self.at_s = now_s
+        self.at_s = max(self.at_s, now_s)
         if self.level >= 1:
             self.level -= 1
             return 0.0

@@ -83,10 +83,14 @@ class Stream:
         if epoch != self.epoch:
             raise EpochChangedError
         self.known = max(self.known, first + len(frames) - 1)
-        if first == self.head + 1 and not self.early:
-            return self._advance(frames)
-        self._hold(first, frames)
-        return self._advance(self._held())
+        if first > self.head + 1:
+            self._hold(first, frames)
+            return []
+        ready = self._advance(frames[self.head + 1 - first :])
+        if self.early:
+            self._forget_early(ready)
+            ready += self._advance(self._held())
+        return ready
 
     def announce(self, epoch: str, head: int) -> None:
         """History says how far the room is; raises `EpochChangedError`."""
@@ -102,8 +106,13 @@ class Stream:
 
     def _hold(self, first: int, frames: Sequence[bytes]) -> None:
         for offset, frame in enumerate(frames, first):
-            if offset > self.head and (len(self.early) < EARLY_MESSAGES or offset == self.head + 1):
+            if len(self.early) < EARLY_MESSAGES:
                 self.early[offset] = frame
+
+    def _forget_early(self, ready: Sequence[bytes]) -> None:
+        """What was held and has now come again, in `ready`, need not be held any more."""
+        for offset in range(self.head - len(ready) + 1, self.head + 1):
+            self.early.pop(offset, None)
 
     def _held(self) -> list[bytes]:
         """What was held and follows the head without a hole."""
