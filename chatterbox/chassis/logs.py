@@ -11,7 +11,7 @@ import sys
 import time
 
 _SECRET = re.compile(
-    r"((?:token|password|access_token)=)[^&\s\"']+|(Bearer\s+)\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
+    r"((?:token|password|access_token)=)[^&\s\"'\\]+|(Bearer\s+)[^\s\"'\\]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
 )
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
@@ -37,8 +37,8 @@ class TextFormatter(logging.Formatter):
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
         fields = "".join(f" {name}={value}" for name, value in fields_of(record).items())
         line = f"{clock} {record.levelname.lower()} {record.name} {record.getMessage()}{fields}"
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return redact(_escape(line) + trace)
+        trace = self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        return redact("\n".join(map(_escape, [line, *trace])))
 
 
 class JsonFormatter(logging.Formatter):
