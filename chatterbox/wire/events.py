@@ -69,6 +69,6 @@ def decode_batch(payload: bytes) -> Batch:
     """
     head, *frames = payload.split(b"\n")
     epoch, space, first = head.decode("ascii").partition(" ")
-    if not (space and frames):
+    if not (epoch and space and first.isdigit() and frames):
         raise ValueError("not a batch of messages")
     return Batch(epoch, int(first), tuple(frames))
