@@ -101,7 +101,7 @@ _DECODING: dict[str, Any] = {
 
 
 def _kid(token: str) -> str:
-    if not token or len(token) > tokens.MAX_CHARS:
+    if not (token.isascii() and 0 < len(token) <= tokens.MAX_CHARS):
         raise ChatError(Code.TOKEN_INVALID)
     try:
         header = jwt.get_unverified_header(token)

@@ -1,0 +1,107 @@
+"""Settings come from the environment; a wrong one is explained."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from pydantic import ValidationError
+
+from chatterbox.chassis.settings import Environment, LimitSettings, Settings
+from chatterbox.wire.limits import Limits
+from services.gateway.settings import GatewaySettings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CHATTERBOX_")]:
+        monkeypatch.delenv(name)
+
+
+class TestAWrongValue:
+    @pytest.mark.parametrize(
+        ("settings", "variable", "value"),
+        [
+            (Settings, "CHATTERBOX_PORT", "http"),
+            (Settings, "CHATTERBOX_PORT", "65536"),
+            (Settings, "CHATTERBOX_PORT", "-1"),
+            (Settings, "CHATTERBOX_PORT", ""),
+            (Settings, "CHATTERBOX_LOG_LEVEL", "loud"),
+            (Settings, "CHATTERBOX_LOG_JSON", "perhaps"),
+            (Settings, "CHATTERBOX_DRAIN_S", "soon"),
+            (Settings, "CHATTERBOX_DRAIN_S", "-1"),
+            (Settings, "CHATTERBOX_SERVICE_KEY", "tooshort"),
+            (GatewaySettings, "CHATTERBOX_PING_S", "0"),
+            (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
+            (GatewaySettings, "CHATTERBOX_UNSENT_BYTES", "1"),
+            (LimitSettings, "CHATTERBOX_SENDS_PER_S", "0"),
+            (LimitSettings, "CHATTERBOX_SENDS_PER_S", "nan"),
+            (LimitSettings, "CHATTERBOX_CONNECTIONS_PER_USER", "0"),
+        ],
+    )
+    def test_ends_the_process_with_status_2_and_names_the_variable(
+        self,
+        settings: type[Environment],
+        variable: str,
+        value: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(SystemExit) as left:
+            settings.from_environment()
+        assert left.value.code == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"chatterbox: {variable}: ")
+        assert said.count("\n") == 1
+        assert "Traceback" not in said
+
+    def test_of_a_secret_is_not_shown(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "tooshort")
+        with pytest.raises(SystemExit):
+            Settings.from_environment()
+        assert "tooshort" not in capsys.readouterr().err
+
+    def test_does_not_hide_another(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.setenv("CHATTERBOX_PORT", "x")
+        monkeypatch.setenv("CHATTERBOX_DRAIN_S", "x")
+        with pytest.raises(SystemExit):
+            Settings.from_environment()
+        said = capsys.readouterr().err
+        assert "CHATTERBOX_PORT" in said
+        assert "CHATTERBOX_DRAIN_S" in said
+
+
+def test_without_an_environment_the_defaults_hold() -> None:
+    settings = Settings.from_environment()
+    assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
+    assert LimitSettings.from_environment().limits() == Limits()
+
+
+def test_the_environment_sets_every_kind_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "PORT": "0",
+        "LOG_JSON": "true",
+        "DRAIN_S": "0.5",
+        "DATA": "/srv/x",
+        "SENDS_BURST": "7",
+    }.items():
+        monkeypatch.setenv(f"CHATTERBOX_{name}", value)
+    settings = Settings.from_environment()
+    assert (settings.port, settings.log_json, settings.drain_s, settings.data) == (0, True, 0.5, Path("/srv/x"))
+    assert LimitSettings.from_environment().limits() == msgspec.structs.replace(Limits(), sends_burst=7)
+
+
+def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
+    settings = Settings.from_environment()
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+    assert "sss" not in repr(settings)
+
+
+def test_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATTERBOX_ORIGINS", " https://a.example, https://b.example:8443 ,")
+    assert GatewaySettings.from_environment().allowed_origins() == {"https://a.example", "https://b.example:8443"}
