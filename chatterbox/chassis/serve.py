@@ -65,10 +65,6 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_time()
 
-    def handle_websocket_upgrade(self) -> None:
-        self._in_time()
-        super().handle_websocket_upgrade()
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._in_time()
         super().connection_lost(exc)

@@ -221,7 +221,6 @@ class LiveSocket(WebSocketsSansIOProtocol):
     def _closing(self) -> None:
         self.close_sent = True
         self.stop_keepalive()
-        self._keep_reading(wanted=True)
         if self.close_timer is None:
             self.close_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
 
@@ -243,7 +242,7 @@ class LiveSocket(WebSocketsSansIOProtocol):
         """Too much is unsent: until it is read, take nothing more, for that would have to be answered too."""
         super().pause_writing()
         if self._receiver is not None and not self.transport.is_closing():
-            self._keep_reading(wanted=self.close_sent)
+            self._keep_reading(wanted=False)
             self._receiver.on_full()
 
     def resume_writing(self) -> None:
