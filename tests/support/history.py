@@ -1,7 +1,7 @@
 """History running alone: the real app and SQLite, called without a socket. Auth is a fake that signs real tokens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,8 @@ class FakeAuth:
         self.names: dict[str, int] = {}
         self.revoked: list[tokens.Revocation] = []
         self.away = False
+        self.revocations_away = False
+        self.before_user: Callable[[], Awaitable[object]] | None = None
         self.app = new_app("fake auth")
         self.app.add_api_route("/internal/jwks", self._jwks, methods=["GET"])
         self.app.add_api_route("/internal/revocations", self._revocations, methods=["GET"])
@@ -78,10 +80,14 @@ class FakeAuth:
 
     async def _revocations(self, request: Request) -> Response:
         self._answer(request)
+        if self.revocations_away:
+            raise ChatError(Code.UNAVAILABLE)
         return calls.write(tokens.Revocations(self.revoked))
 
     async def _user(self, request: Request) -> Response:
         self._answer(request)
+        if self.before_user is not None:
+            await self.before_user()
         name = (await calls.read(request, dict[str, str]))["username"]
         if name not in self.names:
             raise ChatError(Code.USER_UNKNOWN)

@@ -171,10 +171,18 @@ class TestInviting:
         assert code(answer) == (404, Code.USER_UNKNOWN)
 
     async def test_strangers_learn_nothing_of_users_by_inviting(self, rooms: Service) -> None:
-        answers = [
-            await rooms.do("POST", "/rooms/priv/members", "bob", {"username": name}) for name in ("alice", "nobody")
-        ]
-        assert answers[0].text == answers[1].text
+        for room in ("priv", "pub"):
+            answers = [
+                await rooms.do("POST", f"/rooms/{room}/members", "bob", {"username": name})
+                for name in ("alice", "nobody")
+            ]
+            assert answers[0].text == answers[1].text
+
+    async def test_who_leaves_while_inviting_does_not_invite(self, rooms: Service) -> None:
+        rooms.auth.before_user = lambda: rooms.do("DELETE", "/rooms/pub/members/me", "alice")
+        answer = await rooms.do("POST", "/rooms/pub/members", "alice", {"username": "bob"})
+        assert code(answer) == (403, Code.NOT_A_MEMBER)
+        assert (await rooms.get("/rooms/pub", "bob")).json()["members"] == 0
 
     async def test_without_auth_nobody_is_invited(self, rooms: Service) -> None:
         rooms.auth.away = True

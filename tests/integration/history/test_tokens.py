@@ -80,6 +80,12 @@ async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody
         assert await answer(history, token) == (200, None)
 
 
+async def test_while_it_is_not_known_who_logged_out_nobody_gets_in(start: Start, auth: FakeAuth) -> None:
+    auth.revocations_away = True
+    async with start() as history:
+        assert await answer(history, auth.token("alice")) == (503, Code.UNAVAILABLE)
+
+
 async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth: FakeAuth) -> None:
     class DoubtfulBroker(MemoryBroker):
         def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:

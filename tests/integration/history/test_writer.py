@@ -236,6 +236,27 @@ class TestWhenItCantWrite:
         assert await desk.append() == [1]
         assert desk.on_disk() == 1
 
+    async def test_a_commit_that_failed_after_all_was_written_is_answered_by_the_next_try(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = desk.gate.execute
+
+        async def commits_and_fails(sql: str, parameters: object = ()) -> object:
+            result = await real(sql, parameters)
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return result
+
+        message = desk.messages()
+        monkeypatch.setattr(desk.gate, "execute", commits_and_fails)
+        with pytest.raises(ChatError):
+            await desk.writer.append(message)
+        monkeypatch.undo()
+        [again], [following] = await desk.writer.append(message), await desk.writer.append(desk.messages())
+        assert isinstance(again, Appended)
+        assert isinstance(following, Appended)
+        assert (again.offset, following.offset) == (1, 2)
+
     async def test_when_too_much_waits_it_says_when_to_come_back(self, tmp_path: Path) -> None:
         async with at_work(tmp_path / "history.db", bounds=Bounds(waiting_messages=10)) as desk:
             desk.gate.open.clear()

@@ -15,6 +15,7 @@ from chatterbox.wire.position import Position
 from chatterbox.wire.store import Append
 from services.history.announcer import Announcer, News, payloads
 from services.history.plan import Known, plan
+from tests.support.history import until
 
 EVENT = MembershipChanged(
     revision=1, room_id=1, room="general", private=False, user_id=1, username="alice", member=True, by="alice"
@@ -89,6 +90,14 @@ class TestAnnouncer:
             broker.open.set()
         assert len(broker.published) == 3
         assert [record.message for record in caplog.records] == ["news.dropped", "news.recovered"]
+
+    async def test_what_is_published_makes_room_for_more(self) -> None:
+        broker = PickyBroker()
+        async with Announcer(broker, waiting_messages=3).running() as announcer:
+            for number in range(1, 20):
+                announcer.offer(news(1, 1))
+                announcer.offer(news(1))
+                await until(lambda published=2 * number: len(broker.published) == published)  # type: ignore[misc]
 
     async def test_a_broker_that_is_away_is_logged_once_and_again_when_it_is_back(
         self, caplog: pytest.LogCaptureFixture
