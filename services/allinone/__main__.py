@@ -15,6 +15,10 @@ from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
 
+DEFAULT_PORT = 8000
+"""Where the client looks by itself."""
+
+
 def main() -> None:
     settings = AllSettings(
         AuthSettings.from_environment(),
@@ -53,11 +57,19 @@ def _exit(why: str) -> NoReturn:
     raise SystemExit(1)
 
 
+def _client_command() -> str:
+    """How the client of this installation is typed in the folder where the server was started."""
+    beside = Path(sys.executable).with_name("chatterbox")
+    if not beside.exists():
+        return f"{Path(sys.executable).name} -m client"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+
+
 def _announce(listener: socket.socket, settings: AllSettings) -> None:
     host, port = listener.getsockname()[:2]
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-    client = "chatterbox" if port == 8000 else f"chatterbox --server {url}"
+    client = _client_command() + ("" if port == DEFAULT_PORT else f" --server {url}")
     print(
         f"Chatterbox listens on {url}   (data in {settings.gateway.data}/, API reference at {url}/docs)\n"
         f"Open a client in another terminal:  {client} register  ·  {client} chat\n"
