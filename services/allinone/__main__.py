@@ -14,7 +14,6 @@ from services.gateway.live_socket import LiveSocket
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
-
 DEFAULT_PORT = 8000
 """Where the client looks by itself."""
 
