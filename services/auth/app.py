@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 from fastapi import FastAPI
 
@@ -55,7 +55,7 @@ async def _open(
     database = await stack.enter_async_context(open_database(settings.data))
     ring = KeyRing(settings.data, now_s)
     ring.open()
-    hasher = Hasher(settings.hash_concurrency, settings.hash_waiting)
+    hasher = stack.enter_context(closing(Hasher(settings.hash_concurrency, settings.hash_waiting)))
     await hasher.warm()
     users = Users(database)
     return Auth(

@@ -3,7 +3,10 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
+
+from services.auth import passwords, usernames
 
 
 class Body(BaseModel):
@@ -24,20 +27,34 @@ Text = Annotated[str, AfterValidator(_whole)]
 """JSON can escape half of a surrogate pair; nothing that is stored or hashed can hold one."""
 
 
+_SECRET: JsonDict = {"format": "password"}
+# The reference states lengths; the rules themselves check them, and refuse with a code of their own.
+_NAME_LENGTHS: JsonDict = {"minLength": usernames.SHORTEST, "maxLength": usernames.LONGEST_TYPED}
+_NEW_SECRET: JsonDict = {**_SECRET, "minLength": passwords.SHORTEST, "maxLength": passwords.LONGEST}
+
+
 class Credentials(Body):
     """A username and its password."""
 
     username: Text = Field(examples=["alice"])
+    password: Text = Field(examples=["correct horse battery"], json_schema_extra=_SECRET)
+
+
+class Registration(Body):
+    """The username and the password to have from now on."""
+
+    username: Text = Field(examples=["alice"], json_schema_extra=_NAME_LENGTHS)
     """3-32 letters, digits or `_.-`, beginning with a letter or digit; upper and lower case are the same name."""
-    password: Text = Field(examples=["correct horse battery"], json_schema_extra={"format": "password"})
-    """8-128 characters of any kind."""
+    password: Text = Field(examples=["correct horse battery"], json_schema_extra=_NEW_SECRET)
+    """8-128 characters of any kind, but not one of those that are guessed first."""
 
 
 class PasswordChange(Body):
     """One's password, and the one to have instead."""
 
-    old: Text = Field(json_schema_extra={"format": "password"})
-    new: Text = Field(json_schema_extra={"format": "password"})
+    old: Text = Field(json_schema_extra=_SECRET)
+    new: Text = Field(json_schema_extra=_NEW_SECRET)
+    """8-128 characters of any kind, but not one of those that are guessed first."""
 
 
 class Done(Body):

@@ -14,7 +14,6 @@ from services.auth.bodies import Credentials
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 20
 
-_JSON_SCHEMA = {"$ref": "#/components/schemas/Credentials"}
 _FORM_SCHEMA = {
     "type": "object",
     "required": ["username", "password"],
@@ -27,7 +26,7 @@ _FORM_SCHEMA = {
 DOCUMENTED: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": _JSON_SCHEMA}, _FORM: {"schema": _FORM_SCHEMA}},
+        "content": {"application/json": {"schema": Credentials.model_json_schema()}, _FORM: {"schema": _FORM_SCHEMA}},
     }
 }
 """`openapi_extra` of the route; FastAPI can't describe a body of two kinds by itself."""

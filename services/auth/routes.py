@@ -7,12 +7,14 @@ from fastapi import APIRouter, Header, Response
 from chatterbox.chassis.edge import refusals
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text import timestamp
-from services.auth.bodies import Credentials, Done, LoggedIn, PasswordChange, SessionLine
+from services.auth.bodies import Done, LoggedIn, PasswordChange, Registration, SessionLine
 from services.auth.login_body import DOCUMENTED, LoginBody
 from services.auth.logins import Issued
 from services.auth.wiring import Address, Caller, TheAuth
 
 router = APIRouter(tags=["auth"])
+
+UserAgent = Annotated[str, Header(include_in_schema=False)]
 
 _NAME_AND_PASSWORD = (Code.USERNAME_INVALID, Code.PASSWORD_INVALID)
 _TRIED = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED)
@@ -26,7 +28,7 @@ _SESSION_TERMINATED = Done(message="Session terminated")
     summary="Make an account",
     responses=refusals(Code.BAD_REQUEST, *_NAME_AND_PASSWORD, Code.USERNAME_TAKEN, Code.RATE_LIMITED, Code.UNAVAILABLE),
 )
-async def register(body: Credentials, auth: TheAuth, address: Address) -> Done:
+async def register(body: Registration, auth: TheAuth, address: Address) -> Done:
     await auth.accounts.register(body.username, body.password, address)
     return Done(message="User created successfully")
 
@@ -38,7 +40,7 @@ async def register(body: Credentials, auth: TheAuth, address: Address) -> Done:
     openapi_extra=DOCUMENTED,
 )
 async def login(
-    body: LoginBody, auth: TheAuth, address: Address, response: Response, user_agent: Annotated[str, Header()] = ""
+    body: LoginBody, auth: TheAuth, address: Address, response: Response, user_agent: UserAgent = ""
 ) -> LoggedIn:
     user = await auth.accounts.authenticate(body.username, body.password, address)
     return _logged_in(await auth.logins.begin(user, user_agent), response)

@@ -122,7 +122,7 @@ class LoginThrottle:
         """Seconds until this address may try this account; 0 for now."""
         everywhere = 0.0 if self._trusted.get((account, address)) else self._account.wait_s(account, now_s)
         one = self._one.wait_s((account, address), now_s)
-        return max(everywhere, one, self._address.wait_s(address, now_s))
+        return _whole_ms(max(everywhere, one, self._address.wait_s(address, now_s)))
 
     def begin(self, account: str, address: str, now_s: float) -> None:
         self._one.reserve((account, address), now_s)
@@ -158,9 +158,14 @@ class Allowance:
         left, at_s = self._left.get(address) or (float(self._burst), now_s)
         left = min(float(self._burst), left + max(0.0, now_s - at_s) * self._per_s)
         if left < 1:
-            return (1 - left) / self._per_s
+            return _whole_ms((1 - left) / self._per_s)
         self._left.put(address, (left - 1, now_s))
         return 0.0
+
+
+def _whole_ms(seconds: float) -> float:
+    """Rounded up, so that whoever waits for it is not early."""
+    return math.ceil(seconds * 1000) / 1000
 
 
 def network(host: str) -> str:

@@ -1,8 +1,8 @@
+import asyncio
 import threading
 from collections import Counter
 
 import anyio
-import anyio.from_thread
 import pytest
 from passlib.context import CryptContext  # type: ignore[import-untyped]
 
@@ -18,7 +18,8 @@ class Counted(Hasher):
         self.calls: Counter[str] = Counter()
         self.gate = threading.Event()
         self.gate.set()
-        self.full = anyio.Event()
+        self.full = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._concurrency = concurrency
         self.at_once = self.most_at_once = 0
         self._lock = threading.Lock()
@@ -37,7 +38,7 @@ class Counted(Hasher):
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             if self.at_once == self._concurrency:
-                anyio.from_thread.run_sync(self.full.set)
+                self._loop.call_soon_threadsafe(self.full.set)
         self.gate.wait(10)
         with self._lock:
             self.at_once -= 1

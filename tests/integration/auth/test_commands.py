@@ -1,0 +1,59 @@
+"""The operator's commands, as processes of their own beside the data that a server left or has open."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.auth_site import running
+
+
+def command(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
+    return subprocess.run(
+        [sys.executable, "-m", "services.auth", *arguments],
+        env={**kept, "CHATTERBOX_DATA": str(data), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_rotate_keys_adds_a_key_that_a_running_server_notices(tmp_path: Path) -> None:
+    async with running(tmp_path) as site:
+        token = await site.registered()
+        done = command(tmp_path, "rotate-keys")
+        assert done.returncode == 0, done.stderr
+        assert len((await site.internal.jwks()).keys) == 2
+        assert (await site.sessions(token)).status_code == 200
+
+
+async def test_ban_while_a_server_runs_says_how_to_reach_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as site:
+        await site.register()
+        done = command(tmp_path, "ban", "alice")
+        assert done.returncode == 1
+        assert "auth is running" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+async def test_ban_while_none_runs_counts_when_it_starts(tmp_path: Path) -> None:
+    async with running(tmp_path) as site:
+        await site.register()
+    assert command(tmp_path, "ban", "ALICE").stdout == "ban: alice\n"
+    async with running(tmp_path) as site:
+        assert (await site.try_login()).status_code == 401
+
+
+def test_serving_alone_needs_the_key_of_all_services(tmp_path: Path) -> None:
+    done = command(tmp_path, "serve")
+    assert done.returncode == 1
+    assert "CHATTERBOX_SERVICE_KEY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    done = command(tmp_path, "serve", CHATTERBOX_TOKEN_S="90000")
+    assert done.returncode == 2
+    assert "CHATTERBOX_TOKEN_S" in done.stderr

@@ -1,0 +1,25 @@
+import pytest
+
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal
+
+
+async def set_writable(site: AuthSite, *, writable: bool) -> None:
+    """SQLite then refuses to write, with the kind of error that a full disk causes."""
+    await site.auth.database._writer.execute(f"PRAGMA query_only={'OFF' if writable else 'ON'}")
+
+
+async def test_a_disk_that_takes_nothing_is_said_plainly_and_mends_by_itself(
+    site: AuthSite, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = await site.registered()
+    await set_writable(site, writable=False)
+    caplog.clear()
+    response = await site.try_login()
+    assert refusal(response) == (503, "unavailable")
+    assert response.headers["Retry-After"] == "5"
+    assert "database.failed" in caplog.messages
+    body = {"old": PASSWORD, "new": "violet-harbour"}
+    assert refusal(await site.http.post("/password", json=body, headers=bearing(token))) == (503, "unavailable")
+    assert (await site.sessions(token)).status_code == 200
+    await set_writable(site, writable=True)
+    assert (await site.try_login()).status_code == 200
