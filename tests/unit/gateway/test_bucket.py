@@ -53,3 +53,8 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
         bucket.take(100.0)
     assert bucket.take(50.0) == 1.0
     assert bucket.take(100.0) == 1.0
+
+
+def test_an_hour_of_rest_gives_a_burst_and_no_more() -> None:
+    bucket = Bucket.full(per_s=10, burst=3, now_s=0.0)
+    assert [bucket.take(3600.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.1]
