@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -19,6 +20,11 @@ log = logging.getLogger("chatterbox.edge")
 
 BODY_BYTES = 65_536
 """No request of the public API has a larger body."""
+
+
+token_scheme = OAuth2PasswordBearer("/login", scheme_name="session", auto_error=False)
+"""What a route with a token depends on for the reference: one Authorize button logs in for the routes of all services.
+The header itself is read by `identity.bearer`."""
 
 
 class ErrorBody(BaseModel):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import OAuth2PasswordBearer
 
 from chatterbox.chassis.calls import require_service_key
+from chatterbox.chassis.edge import token_scheme
 from chatterbox.chassis.identity import Verifier, bearer
 from chatterbox.wire.tokens import Claims
 from services.auth.accounts import Accounts
@@ -45,11 +45,8 @@ def _address(request: Request) -> str:
 
 Address = Annotated[str, Depends(_address)]
 
-_scheme = OAuth2PasswordBearer("/login", scheme_name="session", auto_error=False)
-"""For the reference's Authorize button; the header is read by `identity.bearer`, as in the other services."""
 
-
-async def _caller(request: Request, auth: TheAuth, _: Annotated[str | None, Security(_scheme)]) -> Claims:
+async def _caller(request: Request, auth: TheAuth, _: Annotated[str | None, Security(token_scheme)]) -> Claims:
     """The claims of the request's token, checked by signature, and its session by what is stored."""
     claims = await auth.verifier.verify(bearer(request.headers.get("authorization")))
     await auth.logins.require_live(claims)
