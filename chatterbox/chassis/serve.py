@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chatterbox.chassis.start import PlainStart
 from chatterbox.wire.limits import Limits
 
 REQUEST_DEADLINE_S = 10.0
@@ -152,7 +153,7 @@ def config(
     """How every app here is served; `websocket_class` for the one that takes WebSockets."""
     websocket: Any = websocket_class or "none"
     return uvicorn.Config(
-        app,
+        PlainStart(app),
         http=DeadlineHttpProtocol,
         ws=websocket,
         loop="uvloop",

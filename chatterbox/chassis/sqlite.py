@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from chatterbox.chassis.start import StartRefusedError
+
 log = logging.getLogger("chatterbox.sqlite")
 
 _PRAGMAS = (
@@ -28,11 +30,11 @@ _PRAGMAS = (
 )
 
 
-class DatabaseInUseError(Exception):
+class DatabaseInUseError(StartRefusedError):
     """Another process has this database open for writing."""
 
 
-class DatabaseDamagedError(Exception):
+class DatabaseDamagedError(StartRefusedError):
     """The file can't be served; the message says what to do."""
 
 

@@ -1,0 +1,148 @@
+"""The one process, as `make up` starts it: what it says, how it refuses, how it ends."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.support.process import Process, process
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Process]:
+    async with process(tmp_path / "data", CHATTERBOX_LOG_LEVEL="debug") as server:
+        yield server
+
+
+async def start(**environment: str) -> tuple[int, str]:
+    """Start one that is expected to give up; returns its exit status and what it said."""
+    attempt = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.allinone", cwd=ROOT, env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(attempt.communicate(), 30)
+    return attempt.returncode or 0, said.decode()
+
+
+async def test_it_says_where_it_listens_and_how_to_open_a_client(server: Process) -> None:
+    said = server.log.read_text()
+    assert f"listens on {server.url}" in said
+    assert f"--server {server.url} chat" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_drains_it_and_leaves_nothing_behind(server: Process, number: signal.Signals) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        await alice.send("stored")
+        status = asyncio.create_task(server.signal(number))
+        assert await alice.closed() == 1012
+        assert await status == 0
+    assert "Traceback" not in server.log.read_text()
+    left = {entry.name for entry in server.data.iterdir()}
+    assert not {name for name in left if name.endswith(("-wal", "-shm", "-journal"))}
+
+
+async def test_a_second_one_on_the_same_data_says_so_and_refuses(server: Process) -> None:
+    status, said = await start(CHATTERBOX_DATA=str(server.data), CHATTERBOX_PORT="0")
+    assert (status, said.count("\n")) == (1, 1)
+    assert "another Chatterbox runs on" in said
+    assert (await _get(f"{server.url}/health/live")) == 200
+
+
+async def test_a_port_that_is_taken_is_named(server: Process, tmp_path: Path) -> None:
+    status, said = await start(CHATTERBOX_DATA=str(tmp_path / "other"), CHATTERBOX_PORT=str(server.port))
+    assert (status, said.count("\n")) == (1, 1)
+    assert f"port {server.port} is taken" in said
+    assert "CHATTERBOX_PORT" in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CHATTERBOX_PORT", "many"),
+        ("CHATTERBOX_PORT", "70000"),
+        ("CHATTERBOX_LOG_LEVEL", "loud"),
+        ("CHATTERBOX_SENDS_PER_S", "0"),
+        ("CHATTERBOX_SABOTAGE_SYNCHRONOUS", "OFF"),
+    ],
+)
+async def test_a_wrong_setting_is_named(tmp_path: Path, variable: str, value: str) -> None:
+    status, said = await start(**{"CHATTERBOX_DATA": str(tmp_path), variable: value})
+    assert status == 2
+    assert said.startswith(f"chatterbox: {variable}: ")
+    assert "Traceback" not in said
+
+
+async def test_a_data_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    status, said = await start(CHATTERBOX_DATA=str(blocker / "data"), CHATTERBOX_PORT="0")
+    assert (status, said.count("\n")) == (1, 1)
+    assert "CHATTERBOX_DATA" in said
+
+
+async def test_a_damaged_database_is_refused_and_not_served(server: Process) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token) as alice:
+        for number in range(50):
+            await alice.send("x" * 1000, key=f"k{number}")
+    assert await server.signal(signal.SIGTERM) == 0
+    database = server.data / "history.db"
+    content = bytearray(database.read_bytes())
+    content[100:120] = b"\xff" * 20
+    content[-3000:-2000] = b"\xff" * 1000
+    database.write_bytes(content)
+    status, said = await start(CHATTERBOX_DATA=str(server.data), CHATTERBOX_PORT="0")
+    assert status != 0
+    assert "restore a backup" in said
+    assert "Traceback" not in said
+
+
+async def test_nothing_internal_is_served_in_public(server: Process) -> None:
+    for path in ("/internal/jwks", "/internal/append", "/internal/revocations", "/metrics"):
+        assert await _get(server.url + path) == 404
+
+
+async def test_the_reference_is_served(server: Process) -> None:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        openapi = (await http.get("/openapi.json")).json()
+        assert {"/register", "/login", "/logout", "/messages", "/rooms"} <= openapi["paths"].keys()
+        assert not [path for path in openapi["paths"] if path.startswith("/internal")]
+        assert (await http.get("/asyncapi.json")).json()["asyncapi"] == "3.0.0"
+        page = await http.get("/docs")
+        assert "swagger-ui" in page.text
+        assert "//cdn" not in page.text
+
+
+async def test_no_secret_and_no_message_text_reaches_the_log(server: Process) -> None:
+    token = await server.newcomer("alice")
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        who = {"username": "alice", "password": "canary-wrong-password"}
+        await http.post("/login", json=who)
+        await http.get("/messages", params={"token": token}, headers={"Authorization": f"Bearer {token}x"})
+    for shown in (token, token[:-4] + "AAAA", "canary-token"):
+        talker = server.talker(shown)
+        talker._how = "query"
+        await talker.open()
+        with contextlib.suppress(ConnectionClosed):
+            await talker.say({"type": "send", "id": 1, "content": "canary-content"})
+            await talker.say("canary-frame")
+        await talker.socket.close()
+    await server.signal(signal.SIGTERM)
+    said = server.log.read_text()
+    canaries = ["canary", "correct horse", token, *token.split(".")[1:]]
+    assert [canary for canary in canaries if canary in said] == []
+
+
+async def _get(url: str) -> int:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.get(url)).status_code
