@@ -3,14 +3,12 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
+from chatterbox.chassis.edge import token_scheme
 from chatterbox.chassis.identity import Verifier, bearer
 from chatterbox.wire.tokens import User
 from services.history.ended_sessions import EndedSessions
 from services.history.history import History
-
-_SCHEME = HTTPBearer(auto_error=False, description="The token that `POST /login` returned.")
 
 
 def history_of(request: Request) -> History:
@@ -35,5 +33,5 @@ async def caller(request: Request) -> User:
 
 Caller = Annotated[User, Depends(caller)]
 TheHistory = Annotated[History, Depends(history_of)]
-documented = Depends(_SCHEME)
+documented = Depends(token_scheme)
 """Puts the token into the API reference; `caller` is what checks it."""

@@ -9,8 +9,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiosqlite
 
@@ -20,6 +19,7 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.store import Append
 from services.history.announcer import News
 from services.history.backlog import RETRY_AFTER_S, AppendJob, Backlog, Bounds, ChangeJob, Job
+from services.history.group import Group
 from services.history.plan import Outcome, Plan
 from services.history.transaction import Transaction, last_message_id
 
@@ -29,16 +29,6 @@ T = TypeVar("T")
 
 CLOSE_S = 5.0
 """When the process ends, what was accepted has this long to be committed (seconds)."""
-
-
-@dataclass(slots=True)
-class _Group:
-    """The jobs of one transaction, and what each will be answered after the commit."""
-
-    appends: list[AppendJob]
-    changes: list[ChangeJob]
-    messages: list[Append]
-    changed: list[Any] = field(default_factory=list)
 
 
 class Writer:
@@ -107,7 +97,7 @@ class Writer:
         except TimeoutError:
             log.warning("writer.unfinished", extra={"jobs": len(self._backlog)})
             while jobs := self._backlog.take():
-                _fail(jobs, _unavailable())
+                Group(jobs).fail(_unavailable())
 
     async def _run(self) -> None:
         while True:
@@ -119,25 +109,25 @@ class Writer:
                 self._idle.set()
 
     async def _commit(self, jobs: list[Job]) -> None:
-        group = _group(jobs)
+        group = Group(jobs)
         try:
             transaction, plan = await self._transact(group)
         except sqlite3.Error as problem:
             self._note_failure(problem)
-            await self._abandon(jobs)
+            await self._abandon(group)
         except Exception:
             log.exception("group.failed")
-            await self._abandon(jobs)
+            await self._abandon(group)
         except asyncio.CancelledError:
-            _fail(jobs, _unavailable())
+            group.fail(_unavailable())
             raise
         else:
             self._note_success()
-            _answer(group, plan)
+            group.answer(plan)
             if plan.inserts or transaction.events:
                 self._announce(News(transaction.events, plan))
 
-    async def _transact(self, group: _Group) -> tuple[Transaction, Plan]:
+    async def _transact(self, group: Group) -> tuple[Transaction, Plan]:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
         await self._db.execute("BEGIN IMMEDIATE")
         transaction = Transaction(self._db, self._now_ms())
@@ -145,12 +135,12 @@ class Writer:
             group.changed.append(await _attempt(transaction, job))
         plan = await transaction.store(group.messages, last_id, self._limits) if group.messages else Plan()
         if self._ack_before_commit:
-            _answer(group, plan)
+            group.answer(plan)
         await self._db.execute("COMMIT")
         self._last_id = last_id + len(plan.inserts)
         return transaction, plan
 
-    async def _abandon(self, jobs: list[Job]) -> None:
+    async def _abandon(self, group: Group) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
         self._last_id = None
         try:
@@ -158,7 +148,7 @@ class Writer:
                 await self._db.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("rollback.failed")
-        _fail(jobs, _unavailable())
+        group.fail(_unavailable())
 
     def _note_failure(self, problem: sqlite3.Error) -> None:
         """Once, not for each group: a disk stays full for a while."""
@@ -187,36 +177,6 @@ async def _attempt(transaction: Transaction, job: ChangeJob) -> object:
         result = problem
     await transaction.db.execute("RELEASE change")
     return result
-
-
-def _group(jobs: list[Job]) -> _Group:
-    appends = [job for job in jobs if isinstance(job, AppendJob)]
-    changes = [job for job in jobs if isinstance(job, ChangeJob)]
-    return _Group(appends, changes, [message for job in appends for message in job.messages])
-
-
-def _answer(group: _Group, plan: Plan) -> None:
-    for change, result in zip(group.changes, group.changed, strict=True):
-        _settle(change.answer, result)
-    start = 0
-    for job in group.appends:
-        end = start + len(job.messages)
-        _settle(job.answer, plan.outcomes[start:end])
-        start = end
-
-
-def _settle(answer: asyncio.Future[Any], result: object) -> None:
-    if answer.done():  # whoever asked has gone
-        return
-    if isinstance(result, Exception):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)
-
-
-def _fail(jobs: list[Job], problem: ChatError) -> None:
-    for job in jobs:
-        _settle(job.answer, problem)
 
 
 def _unavailable() -> ChatError:
