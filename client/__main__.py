@@ -5,16 +5,15 @@ import sys
 import traceback
 from contextlib import suppress
 
-from client.cli import parser, run
 from client.failures import Exit, Failure
 from client.inert import inert
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code. Nothing but `SystemExit` (from --help and wrong usage) is raised."""
-    _write_anything()
     try:
-        return run(parser().parse_args(arguments), os.environ)
+        _write_anything()
+        return _run(arguments)
     except Failure as failure:
         _say(str(failure))
         return failure.exit
@@ -25,6 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
         return Exit.OK
     except Exception as bug:  # noqa: BLE001 - the last place to catch it
         return _mistake(bug)
+
+
+def _run(arguments: list[str] | None) -> int:
+    from client.cli import parser, run  # only here: Ctrl-C while all that is imported must be quiet, too
+
+    return run(parser().parse_args(arguments), os.environ)
 
 
 def _mistake(bug: Exception) -> Exit:

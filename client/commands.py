@@ -41,7 +41,7 @@ async def chat(place: Place, room: str) -> Exit:
     session = place.tokens.session()
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     timeline = Timeline(columns=_columns, colour="NO_COLOR" not in os.environ) if on_terminal else Timeline()
-    face = Lines(place.server, timeline, out=out, tell=out if on_terminal else tell)
+    face = Lines(place.server, room, timeline, out=out, tell=out if on_terminal else tell)
     with place.outbox(session) as outbox:
         face.connection = Connection(place.server, place.tokens, face.show, outbox=outbox)
         lines, above = (

@@ -19,14 +19,14 @@ RECENT = 20
 
 
 class Lines:
-    """Shows one room at a time; of the others it says that there is something new, and keeps it."""
+    """Shows one room at a time, at first `room`; of others it says that there is something new, and keeps that."""
 
     def __init__(
-        self, server: str, timeline: Timeline, *, out: Callable[[str], None], tell: Callable[[str], None]
+        self, server: str, room: str, timeline: Timeline, *, out: Callable[[str], None], tell: Callable[[str], None]
     ) -> None:
         self.connection: Connection
         self.refresh: Callable[[], None] = lambda: None
-        self.room: str | None = None
+        self.room: str | None = room
         self._server = server
         self._timeline = timeline
         self._out = out
@@ -65,11 +65,10 @@ class Lines:
             case notes.Gone(room):
                 self._notice(words.sentence(note, self._server))
                 self._lose(room)
-            case notes.Refused(frames.Join(room=room), Code.ROOM_UNKNOWN, _):
-                self._guessing = room
-                self.connection.ask(frames.Rooms(id=0))
-            case notes.Changed(mine=True):
-                pass
+            case notes.Refused(frames.Join(room=room), code, _):
+                self._not_in(room, code, words.sentence(note, self._server))
+            case notes.Changed(change, mine):
+                self._changed_members(change, mine=mine)
             case _:
                 self._notice(words.sentence(note, self._server))
 
@@ -200,6 +199,25 @@ class Lines:
         if room == self.room:
             self.room = None
             self._notice("You are in no room now: /join ROOM goes into one.")
+
+    def _changed_members(self, change: frames.Membership, *, mine: bool) -> None:
+        """Say who came and left; what one did oneself has its reply."""
+        own_doing = change.by == self.connection.state.username or (mine and change.by is None)
+        if mine and change.member and not own_doing:
+            room = inert(change.room)
+            self._notice(f"{inert(change.by or '')} invited you to #{room}. To go there: /join {room}")
+        elif not own_doing:
+            self._notice(words.sentence(notes.Changed(change, mine), self._server))
+
+    def _not_in(self, room: str, code: str, sentence: str | None) -> None:
+        """A room that can't be entered: guess which one was meant."""
+        if code == Code.ROOM_UNKNOWN:
+            self._guessing = room
+            self.connection.ask(frames.Rooms(id=0))
+        else:
+            self._notice(sentence)
+        if room == self.room and room not in self._entered:
+            self.room = None
 
     def _notices(self, texts: Iterable[str]) -> None:
         for text in texts:

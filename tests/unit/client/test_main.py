@@ -151,4 +151,4 @@ def raise_in_run(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> Non
     def run(*_: object) -> Exit:
         raise problem
 
-    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(cli, "run", run)

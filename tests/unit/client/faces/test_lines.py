@@ -43,7 +43,7 @@ class Recorder(Connection):
 class Face:
     def __init__(self) -> None:
         self.shown: list[str] = []
-        self.lines = Lines("http://x", Timeline(zone=UTC), out=self.shown.append, tell=self.shown.append)
+        self.lines = Lines("http://x", "general", Timeline(zone=UTC), out=self.shown.append, tell=self.shown.append)
         self.connection = Recorder()
         self.lines.connection = self.connection
         self.lines.show(notes.Entered("general", ()))
@@ -148,8 +148,23 @@ class TestShowing:
         answer = notes.Answered(frames.Rooms(id=2), frames.RoomList(id=2, rooms=[room]))
         assert face.show(answer) == ["-- #ops  1 person, 0 messages (not joined)"]
 
-    def test_ones_own_coming_and_going_is_not_said_twice(self, face: Face) -> None:
-        assert face.show(notes.Changed(frames.Membership(room="ops", username="alice", member=True), mine=True)) == []
+    @pytest.mark.parametrize(
+        ("change", "mine", "said"),
+        [
+            (frames.Membership(room="ops", username="alice", member=True), True, []),
+            (frames.Membership(room="ops", username="bob", member=True, by="alice"), False, []),
+            (frames.Membership(room="ops", username="bob", member=True), False, ["-- bob is in #ops now."]),
+            (
+                frames.Membership(room="ops", username="alice", member=True, by="bob"),
+                True,
+                ["-- bob invited you to #ops. To go there: /join ops"],
+            ),
+        ],
+    )
+    def test_coming_and_going_is_said_once(
+        self, face: Face, change: frames.Membership, mine: bool, said: list[str]
+    ) -> None:
+        assert face.show(notes.Changed(change, mine)) == said
 
     def test_leaving_the_room_leaves_no_room(self, face: Face) -> None:
         face.show(notes.Answered(frames.Leave(id=1, room="general"), frames.Left(id=1, room="general")))
