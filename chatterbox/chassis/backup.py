@@ -6,10 +6,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite import lock
 
 
-class BackupError(Exception):
+class BackupError(OperatorError):
     """The copy could not be made or put back; nothing was changed. The message says why."""
 
 

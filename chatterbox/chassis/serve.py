@@ -8,7 +8,6 @@ import contextlib
 import errno
 import signal
 import socket
-import sys
 from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable
 from types import FrameType
@@ -18,7 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chatterbox.chassis.start import PlainStart
+from chatterbox.chassis.operator_errors import OperatorError, PlainStart
 from chatterbox.wire.limits import Limits
 
 REQUEST_DEADLINE_S = 10.0
@@ -118,7 +117,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; when the address can't be had, says why and exits with status 1."""
+    """A listening socket; raises `OperatorError` when the address can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,8 +126,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except (OSError, OverflowError) as problem:
         listener.close()
-        sys.stderr.write(f"chatterbox: {_why_not(host, port, problem)}\n")
-        raise SystemExit(1) from None
+        raise OperatorError(_why_not(host, port, problem)) from None
     listener.set_inheritable(True)
     return listener
 
@@ -172,6 +170,12 @@ def config(
     )
 
 
-def run(config: uvicorn.Config, listener: socket.socket, *, drain: Drain, on_ready: Callable[[], None]) -> None:
+async def nothing_to_drain() -> None:
+    """For services that keep no connections: requests in flight are waited for by the server itself."""
+
+
+def run(
+    config: uvicorn.Config, listener: socket.socket, *, on_ready: Callable[[], None], drain: Drain = nothing_to_drain
+) -> None:
     """Serve until a signal comes and everything is drained."""
     DrainingServer(config, drain, on_ready).run(sockets=[listener])

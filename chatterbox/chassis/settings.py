@@ -7,6 +7,7 @@ from typing import NoReturn, Self
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.wire.limits import Limits
 
 PREFIX = "CHATTERBOX_"
@@ -43,6 +44,12 @@ class Settings(Environment):
     """Seconds over which connections are asked to move when the process is told to stop."""
     service_key: SecretStr | None = Field(None, min_length=32)
     """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
+
+    def shared_key(self) -> str:
+        """The key that services show each other, for those that run apart; raises `OperatorError` without one."""
+        if self.service_key is None:
+            raise OperatorError(f"set {PREFIX}SERVICE_KEY to the key that all services share, at least 32 characters")
+        return self.service_key.get_secret_value()
 
 
 def _explain_and_exit(problem: ValidationError) -> NoReturn:

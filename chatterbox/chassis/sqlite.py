@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import aiosqlite
 
-from chatterbox.chassis.start import StartRefusedError
+from chatterbox.chassis.operator_errors import OperatorError
 
 log = logging.getLogger("chatterbox.sqlite")
 
@@ -30,17 +30,22 @@ _PRAGMAS = (
 )
 
 
-class DatabaseInUseError(StartRefusedError):
+class DatabaseInUseError(OperatorError):
     """Another process has this database open for writing."""
 
 
-class DatabaseDamagedError(StartRefusedError):
+class DatabaseDamagedError(OperatorError):
     """The file can't be served; the message says what to do."""
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder, readable by its owner only."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the data folder, readable by its owner only; raises `OperatorError`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OperatorError(
+            f"can't use {folder.resolve()} for data ({problem.strerror}); set CHATTERBOX_DATA to another folder"
+        ) from None
 
 
 def lock(path: Path) -> int:
@@ -50,7 +55,9 @@ def lock(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise DatabaseInUseError(f"{path.parent} is in use by another Chatterbox process") from None
+        raise DatabaseInUseError(
+            f"another Chatterbox runs on {path.parent.resolve()}; stop it, or set CHATTERBOX_DATA to another folder"
+        ) from None
     return descriptor
 
 

@@ -87,6 +87,15 @@ def key(text: str, limits: Limits) -> str:
     return text
 
 
+def time_ordered_key(at_ms: int, random_hex: str) -> str:
+    """A new idempotency key. Keys that begin with the time lie together in history's index: commits cost less.
+
+    >>> time_ordered_key(1_790_000_000_123, "5eed")
+    '01a0c4506c7b5eed'
+    """
+    return f"{at_ms:012x}{random_hex}"
+
+
 def timestamp(at_ms: int) -> str:
     """Write milliseconds since 1970 as RFC 3339 in UTC.
 

@@ -1,14 +1,17 @@
-"""`python -m services.allinone`: run Chatterbox in one process."""
+"""`python -m services.allinone`: run Chatterbox in one process, copy its data, or put a copy back."""
 
+import argparse
+import os
 import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from chatterbox.chassis import logs, serve
+from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
+from chatterbox.chassis.sqlite import lock, make_folder
 from services.allinone.app import AllSettings, create_all
+from services.allinone.copies import back_up, put_back
 from services.auth.settings import AuthSettings
 from services.gateway.live_socket import LiveSocket
 from services.gateway.settings import GatewaySettings
@@ -19,6 +22,7 @@ DEFAULT_PORT = 8000
 
 
 def main() -> None:
+    given = _parser().parse_args()
     settings = AllSettings(
         AuthSettings.from_environment(),
         HistorySettings.from_environment(),
@@ -26,7 +30,42 @@ def main() -> None:
         LimitSettings.from_environment(),
     )
     logs.configure(settings.gateway.log_level, as_json=settings.gateway.log_json)
-    _claim_data(settings.gateway.data)
+    with told_plainly():
+        if given.command == "backup":
+            _back_up(settings, given.folder)
+        elif given.command == "restore":
+            _put_back(settings, given.folder)
+        else:
+            _serve(settings)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.allinone", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="run everything until a signal comes (what happens without a command)")
+    for name, purpose in (
+        ("backup", "copy the databases into FOLDER, also while everything runs"),
+        ("restore", "replace the databases by those in FOLDER, while nothing runs; everybody must log in again"),
+    ):
+        commands.add_parser(name, help=purpose).add_argument("folder", type=Path, metavar="FOLDER")
+    return parser
+
+
+def _back_up(settings: AllSettings, folder: Path) -> None:
+    back_up(settings.auth.data, settings.history.database, folder)
+    print(f"chatterbox: {settings.auth.data} copied to {folder}")
+
+
+def _put_back(settings: AllSettings, folder: Path) -> None:
+    os.close(_claim(settings))
+    kept = put_back(settings.auth.data, settings.history.database, folder)
+    print(f"chatterbox: {folder} restored; every room begins a new epoch, and everybody must log in again")
+    for path in kept:
+        print(f"chatterbox: what was there before is kept as {path}")
+
+
+def _serve(settings: AllSettings) -> None:
+    _claim(settings)
     listener = serve.bind(settings.gateway.host, settings.gateway.port)
     whole = create_all(settings)
     config = serve.config(
@@ -40,28 +79,10 @@ def main() -> None:
     print("chatterbox: stopped; everything acknowledged is stored.")
 
 
-def _claim_data(folder: Path) -> None:
-    """Make the data folder and take it for this process; says so and exits when another process has it."""
-    try:
-        make_folder(folder)
-        lock(folder / "chatterbox.lock")
-    except DatabaseInUseError:
-        _exit(f"another Chatterbox runs on {folder.resolve()}; stop it, or set CHATTERBOX_DATA to another folder")
-    except OSError as problem:
-        _exit(f"can't use {folder.resolve()} for data ({problem.strerror}); set CHATTERBOX_DATA to another folder")
-
-
-def _exit(why: str) -> NoReturn:
-    sys.stderr.write(f"chatterbox: {why}\n")
-    raise SystemExit(1)
-
-
-def _client_command() -> str:
-    """How the client of this installation is typed in the folder where the server was started."""
-    beside = Path(sys.executable).with_name("chatterbox")
-    if not beside.exists():
-        return f"{Path(sys.executable).name} -m client"
-    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
+def _claim(settings: AllSettings) -> int:
+    """Make the data folder and take it for this process; returns the descriptor that holds it."""
+    make_folder(settings.gateway.data)
+    return lock(settings.gateway.data / "chatterbox.lock")
 
 
 def _announce(listener: socket.socket, settings: AllSettings) -> None:
@@ -75,6 +96,14 @@ def _announce(listener: socket.socket, settings: AllSettings) -> None:
         "Ctrl-C stops it.",
         flush=True,
     )
+
+
+def _client_command() -> str:
+    """How the client of this installation is typed in the folder where the server was started."""
+    beside = Path(sys.executable).with_name("chatterbox")
+    if not beside.exists():
+        return f"{Path(sys.executable).name} -m client"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)
 
 
 if __name__ == "__main__":

@@ -4,17 +4,16 @@ import argparse
 import asyncio
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 import httpx
 from fastapi import FastAPI
 
 from chatterbox.chassis import calls, logs, serve
 from chatterbox.chassis.broker import MemoryBroker
-from chatterbox.chassis.sqlite import DatabaseDamagedError, DatabaseInUseError, lock, make_folder
+from chatterbox.chassis.operator_errors import OperatorError, told_plainly
+from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import User
 from services.auth.app import create_app
@@ -26,12 +25,13 @@ def main() -> None:
     given = _parser().parse_args()
     settings = AuthSettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    if given.command == "serve":
-        _serve(settings)
-    elif given.command == "rotate-keys":
-        _rotate(settings)
-    else:
-        asyncio.run(_ban(settings, given.command, given.name))
+    with told_plainly():
+        if given.command == "serve":
+            _serve(settings)
+        elif given.command == "rotate-keys":
+            _rotate(settings)
+        else:
+            asyncio.run(_ban(settings, given.command, given.name))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,30 +45,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: AuthSettings) -> None:
-    if settings.service_key is None:
-        _exit("set CHATTERBOX_SERVICE_KEY to the key that all services share, at least 32 characters")
-    _require_free(settings)
-    app = create_app(settings, broker=MemoryBroker(), service_key=settings.service_key.get_secret_value())
+    make_folder(settings.data)
+    os.close(lock(settings.data / "auth.lock"))  # says at once, and plainly, that another process has it
+    app = create_app(settings, broker=MemoryBroker(), service_key=settings.shared_key())
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(app, trusted_proxies=settings.trusted_proxies)
     where = f"auth listens on {host}:{port}, data in {settings.data}/"
-    serve.run(config, listener, drain=_nothing_to_drain, on_ready=lambda: print(where, flush=True))
-
-
-def _require_free(settings: AuthSettings) -> None:
-    """Say what keeps the data folder from being used, before the server starts and says it with a trace."""
-    try:
-        make_folder(settings.data)
-        os.close(lock(settings.data / "auth.lock"))
-    except DatabaseInUseError as problem:
-        _exit(str(problem))
-    except OSError as problem:
-        _exit(f"can't use {settings.data} for data ({problem.strerror}); set CHATTERBOX_DATA to another folder")
-
-
-async def _nothing_to_drain() -> None:
-    """Requests in flight are waited for by the server itself."""
+    serve.run(config, listener, on_ready=lambda: print(where, flush=True))
 
 
 def _rotate(settings: AuthSettings) -> None:
@@ -80,12 +64,12 @@ async def _ban(settings: AuthSettings, command: str, name: str) -> None:
     try:
         async with _reach(settings) as http:
             user = await calls.call(http, "POST", f"/internal/{command}", {"username": name}, User)
-    except (ChatError, DatabaseDamagedError) as problem:
-        _exit(str(problem))
+    except ChatError as problem:
+        raise OperatorError(problem.detail) from None
     except DatabaseInUseError:
-        _exit(
+        raise OperatorError(
             "auth is running; set CHATTERBOX_SERVICE_KEY, CHATTERBOX_HOST and CHATTERBOX_PORT to reach it, or stop it"
-        )
+        ) from None
     print(f"{command}: {user.username}")
 
 
@@ -101,11 +85,6 @@ async def _reach(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     app: FastAPI = create_app(settings, broker=MemoryBroker(), service_key=key)
     async with app.router.lifespan_context(app), calls.in_process(app, key) as http:
         yield http
-
-
-def _exit(why: str) -> NoReturn:
-    sys.stderr.write(f"chatterbox: {why}\n")
-    raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ MIGRATIONS = (
 Row: TypeAlias = tuple[Any, ...]
 
 
+def database_of(data: Path) -> Path:
+    """Auth's database file in the data folder."""
+    return data / "auth.sqlite"
+
+
 class Transaction:
     """Statements that are committed together. Each one's rows are read to its end."""
 
@@ -95,6 +100,6 @@ def _disk_failures() -> Iterator[None]:
 async def open_database(data: Path) -> AsyncIterator[Database]:
     """The database in the data folder, made or migrated as needed; raises as `chassis.sqlite.open_writer` does."""
     sqlite.make_folder(data)
-    path = data / "auth.sqlite"
+    path = database_of(data)
     async with sqlite.open_writer(path, MIGRATIONS) as writer, sqlite.open_reader(path) as reader:
         yield Database(writer, reader)

@@ -125,6 +125,13 @@ class KeyRing:
             log.info("key.dropped", extra={"kid": key.kid})
         self._look()
 
+    def discard_all(self) -> None:
+        """Delete every key: no token signed before is valid any more."""
+        if self._folder.exists():
+            self._look()
+            for name in self._names:
+                (self._folder / name).unlink(missing_ok=True)
+
     def _look(self) -> None:
         """A list of a few names takes microseconds, so no timer is needed to notice a new key."""
         names = frozenset(name for name in os.listdir(self._folder) if name.endswith(".json"))  # noqa: PTH208

@@ -1,6 +1,7 @@
 """What each command does. Everything a client may ask for is here, one function a command."""
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -72,7 +73,11 @@ class Commands:
             detail = f"At most {self._limits.sends_per_s:g} messages a second ({self._limits.sends_burst} at once)."
             raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
         text.content(command.content, self._limits)
-        key = secrets.token_hex(16) if command.key is None else text.key(command.key, self._limits)
+        key = (
+            text.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
+            if command.key is None
+            else text.key(command.key, self._limits)
+        )
         room = self._room(member, command.room)
         if room is None:
             return self._refuse_room(member, command.room)

@@ -2,16 +2,15 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 from chatterbox.chassis import logs, serve
-from chatterbox.chassis.backup import BackupError, backup
+from chatterbox.chassis.backup import backup
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.calls import over_network
+from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
+from chatterbox.chassis.sqlite import lock, make_folder
 from services.history.app import create_app
 from services.history.restore import restore
 from services.history.settings import HistorySettings
@@ -21,15 +20,13 @@ def main() -> None:
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    try:
+    with told_plainly():
         if options.command == "backup":
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
         else:
             _serve(settings)
-    except (BackupError, DatabaseInUseError) as problem:
-        _exit(str(problem))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,9 +55,7 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
 
 
 def _serve(settings: HistorySettings) -> None:
-    if settings.service_key is None:
-        _exit("CHATTERBOX_SERVICE_KEY must be set, to the same value for every service")
-    key = settings.service_key.get_secret_value()
+    key = settings.shared_key()
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
     listener = serve.bind(settings.host, settings.port)
@@ -73,16 +68,7 @@ def _serve(settings: HistorySettings) -> None:
     )
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    serve.run(serve.config(app), listener, drain=_nothing_to_drain, on_ready=lambda: print(ready, flush=True))
-
-
-async def _nothing_to_drain() -> None:
-    """Requests are answered before the server stops; history keeps no connection that could be asked to move."""
-
-
-def _exit(why: str) -> NoReturn:
-    sys.stderr.write(f"chatterbox: {why}\n")
-    raise SystemExit(1)
+    serve.run(serve.config(app), listener, on_ready=lambda: print(ready, flush=True))
 
 
 if __name__ == "__main__":

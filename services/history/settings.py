@@ -9,7 +9,7 @@ from services.history.sabotage import SabotageSettings
 
 
 class HistorySettings(Settings, SabotageSettings):
-    """History's own settings. The database is the file `history.db` in the data folder."""
+    """History's own settings. The database is the file `history.sqlite` in the data folder."""
 
     auth_url: str = "http://127.0.0.1:8001"
     """Where the auth service answers, when it is another process."""
@@ -18,4 +18,4 @@ class HistorySettings(Settings, SabotageSettings):
 
     @property
     def database(self) -> Path:
-        return self.data / "history.db"
+        return self.data / "history.sqlite"

@@ -96,7 +96,7 @@ async def test_a_damaged_database_is_refused_and_not_served(server: Process) -> 
         for number in range(50):
             await alice.send("x" * 1000, key=f"k{number}")
     assert await server.signal(signal.SIGTERM) == 0
-    database = server.data / "history.db"
+    database = server.data / "history.sqlite"
     content = bytearray(database.read_bytes())
     content[100:120] = b"\xff" * 20
     content[-3000:-2000] = b"\xff" * 1000

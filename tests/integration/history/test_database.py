@@ -25,7 +25,7 @@ async def position(history: Service) -> tuple[str, int, int]:
 
 
 async def test_a_second_process_is_refused_and_the_first_goes_on(start: Start, history: Service) -> None:
-    with pytest.raises(DatabaseInUseError, match="in use by another"):
+    with pytest.raises(DatabaseInUseError, match="another Chatterbox runs on"):
         async with start():
             pass
     assert len(await history.append(history.message("still here", "k"))) == 1
@@ -41,7 +41,7 @@ async def test_epochs_stay_when_history_is_restarted(start: Start) -> None:
 async def test_a_damaged_database_is_not_served(start: Start, tmp_path: Path) -> None:
     async with start():
         pass
-    path = tmp_path / "data" / "history.db"
+    path = tmp_path / "data" / "history.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(DatabaseDamagedError, match="restore a backup"):
         async with start():
@@ -57,7 +57,7 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     monkeypatch.setattr(history_app, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
     async with start() as history:
         assert (await position(history))[1] == 3
-    copy = tmp_path / "data" / "history.before-migration-1.db"
+    copy = tmp_path / "data" / "history.before-migration-1.sqlite"
     assert rows(copy, "SELECT count(*) FROM messages") == [(3,)]
     assert copy.stat().st_mode & 0o777 == 0o600
 
@@ -100,7 +100,7 @@ class TestBackup:
 
     def test_no_database_is_no_copy(self, tmp_path: Path) -> None:
         with pytest.raises(BackupError):
-            backup(tmp_path / "history.db", tmp_path / "copy.db")
+            backup(tmp_path / "history.sqlite", tmp_path / "copy.db")
         assert not list(tmp_path.iterdir())
 
 
@@ -146,10 +146,10 @@ class TestRestore:
             await history.fill(4)
             for file in history.settings.data.iterdir():
                 (crashed / file.name).write_bytes(file.read_bytes())
-        kept = restore(crashed / "history.db", tmp_path / "copy.db")
+        kept = restore(crashed / "history.sqlite", tmp_path / "copy.db")
         assert kept is not None
         assert rows(kept, "SELECT count(*) FROM messages") == [(4,)]
-        assert rows(crashed / "history.db", "SELECT count(*) FROM messages") == [(0,)]
+        assert rows(crashed / "history.sqlite", "SELECT count(*) FROM messages") == [(0,)]
 
     async def test_a_damaged_database_can_be_replaced(self, start: Start, tmp_path: Path) -> None:
         async with start() as history:

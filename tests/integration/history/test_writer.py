@@ -104,7 +104,7 @@ async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with at_work(tmp_path / "history.db") as desk:
+    async with at_work(tmp_path / "history.sqlite") as desk:
         yield desk
 
 
@@ -131,7 +131,7 @@ class TestAnswers:
         assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
 
     async def test_with_the_sabotage_on_they_do_not_wait(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.db", ack_before_commit=True) as desk:
+        async with at_work(tmp_path / "history.sqlite", ack_before_commit=True) as desk:
             desk.gate.open.clear()
             assert await desk.append() == [1]
             assert desk.on_disk() == 0
@@ -258,7 +258,7 @@ class TestWhenItCantWrite:
         assert (again.offset, following.offset) == (1, 2)
 
     async def test_when_too_much_waits_it_says_when_to_come_back(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.db", bounds=Bounds(waiting_messages=10)) as desk:
+        async with at_work(tmp_path / "history.sqlite", bounds=Bounds(waiting_messages=10)) as desk:
             desk.gate.open.clear()
             first = asyncio.ensure_future(desk.append(10))
             await until(lambda: desk.gate.commits == 1)
@@ -273,7 +273,7 @@ class TestWhenItCantWrite:
 
 class TestClosing:
     async def test_what_was_accepted_is_stored_and_what_is_new_refused(self, tmp_path: Path) -> None:
-        path = tmp_path / "history.db"
+        path = tmp_path / "history.sqlite"
         async with at_work(path) as desk:
             accepted = [asyncio.ensure_future(desk.append(2)) for _ in range(20)]
             await asyncio.sleep(0)

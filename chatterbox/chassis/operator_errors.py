@@ -1,16 +1,28 @@
-"""Refusing to start: one sentence for the operator instead of a trace."""
+"""What the operator must mend, told in one sentence on standard error instead of a trace."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class StartRefusedError(Exception):
-    """The process can't start as things are; the message says why and what to do."""
+class OperatorError(Exception):
+    """It can't be done as things are; the message says why and what to do."""
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Around a command: an `OperatorError` is said in one line, and the process exits with status 1."""
+    try:
+        yield
+    except OperatorError as problem:
+        _tell(problem)
+        raise SystemExit(1) from None
 
 
 class PlainStart:
-    """ASGI middleware: a `StartRefusedError` in the lifespan is said in one line; anything else keeps its trace."""
+    """ASGI middleware: the same for an `OperatorError` in the lifespan; anything else keeps its trace."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -29,10 +41,14 @@ class PlainStart:
 
         try:
             await self.app(scope, receive, hold_failure)
-        except StartRefusedError as refusal:
-            sys.stderr.write(f"chatterbox: {refusal}\n")
+        except OperatorError as problem:
+            _tell(problem)
             await send({"type": "lifespan.startup.failed", "message": ""})
         except BaseException:
             for message in held:
                 await send(message)
             raise
+
+
+def _tell(problem: OperatorError) -> None:
+    sys.stderr.write(f"chatterbox: {problem}\n")
