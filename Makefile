@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up client test unit check format lock bench chaos clean
+.PHONY: help up backup restore client test unit check format lock bench chaos clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # One stamp file for each set of requirements: made once, made anew when the set changes.
 define install
@@ -28,6 +28,12 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml
 
 up: $(VENV)/.allinone ## run Chatterbox in one process (no Docker, no Redis); CHATTERBOX_PORT and others set it up
 	@exec $(RUN)/python -m services.allinone
+
+backup: $(VENV)/.allinone ## copy all data into a new folder, also while it runs: make backup TO=folder
+	@$(RUN)/python -m services.allinone backup "$(TO)"
+
+restore: $(VENV)/.allinone ## put a backup back, while it is stopped: make restore FROM=folder
+	@$(RUN)/python -m services.allinone restore "$(FROM)"
 
 client: $(VENV)/.allinone ## open the terminal client
 	@exec $(RUN)/chatterbox chat

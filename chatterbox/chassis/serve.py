@@ -20,6 +20,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chatterbox.chassis.operator_errors import OperatorError, PlainStart
 from chatterbox.wire.limits import Limits
 
+UNREAD_MS = 120_000
+"""A peer that takes none of an answer for this long is cut off by the kernel (RFC 5482): uvicorn waits for ever."""
 REQUEST_DEADLINE_S = 10.0
 """A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
 HEAD_BYTES = 32_768
@@ -122,6 +124,8 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as problem:

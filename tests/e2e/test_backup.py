@@ -1,0 +1,61 @@
+"""Backups: taken while people talk, put back with the cut in plain sight."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.support.process import process
+from tests.support.server import PASSWORD
+from tests.support.talker import contents
+
+ROOT = Path(__file__).parents[2]
+
+
+async def command(data: Path, *words: str) -> tuple[int, str]:
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.allinone", *words, cwd=ROOT, env={**os.environ, "CHATTERBOX_DATA": str(data)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(done.communicate(), 30)
+    return done.returncode or 0, said.decode()
+
+
+async def test_a_backup_made_while_it_runs_brings_everything_back_and_says_the_cut(tmp_path: Path) -> None:
+    data, copies = tmp_path / "data", tmp_path / "copies"
+    async with process(data) as server:
+        token = await server.newcomer("alice")
+        async with server.talker(token) as alice:
+            held = (await alice.send("before", key="k1"))["at"]
+            assert await command(data, "backup", str(copies)) == (0, f"chatterbox: {data} copied to {copies}\n")
+            await alice.send("after", key="k2")
+        assert [stat.S_IMODE(copy.stat().st_mode) for copy in copies.iterdir()] == [0o600, 0o600]
+        status, said = await command(data, "restore", str(copies))
+        assert (status, "another Chatterbox runs on" in said) == (1, True)
+        await server.signal(signal.SIGTERM)
+        status, said = await command(data, "restore", str(copies))
+        assert status == 0, said
+    async with process(data) as server:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+            old = await http.get("/messages", headers={"Authorization": f"Bearer {token}"})
+            assert old.json()["code"] == "token_invalid"
+            login = await http.post("/login", json={"username": "alice", "password": PASSWORD})
+        talker = server.talker(login.json()["token"])
+        talker._how, talker._resume = "frame", {"general": held}
+        async with talker as alice:
+            assert alice.welcome["rooms"][0]["reset"]
+            page = await alice.ask("history")
+            assert contents(page["messages"]) == ["before"]
+            assert page["messages"][0]["at"]["epoch"] != held["epoch"]
+
+
+async def test_what_is_no_backup_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
+    data, empty = tmp_path / "data", tmp_path / "empty"
+    empty.mkdir()
+    status, said = await command(data, "restore", str(empty))
+    assert (status, said.count("\n")) == (1, 1)
+    assert "has no auth.sqlite and no history.sqlite" in said
