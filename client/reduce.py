@@ -133,6 +133,8 @@ def _over(turn: Turn, ended: notes.Ended) -> None:
 def _replied(turn: Turn, reply: frames.Reply) -> None:
     pending = turn.settle(reply.id)
     match pending, reply:
+        case None, frames.Error(code=code) if code in sending.ABOUT_THE_SESSION:
+            pass  # the close code that follows says it
         case None, frames.Error(detail=detail):
             turn.show(notes.Complaint(detail))
         case Pending(), frames.Error():

@@ -18,7 +18,8 @@ REST_S = 1.0
 
 Item = TypeVar("Item")
 
-_ABOUT_THE_SESSION = {Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.TOKEN_MISSING}
+ABOUT_THE_SESSION = {Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.TOKEN_MISSING}
+"""Codes after which the server closes the connection; what was to be sent waits for the next session."""
 
 
 def may_pass(error: Error) -> bool:
@@ -26,7 +27,7 @@ def may_pass(error: Error) -> bool:
     if error.retry_after_s is not None:
         return True
     known = {code.value for code in Code}
-    return error.code in known and (MEANINGS[Code(error.code)].retry or error.code in _ABOUT_THE_SESSION)
+    return error.code in known and (MEANINGS[Code(error.code)].retry or error.code in ABOUT_THE_SESSION)
 
 
 def queued(turn: Turn, entry: Entry) -> None:

@@ -152,6 +152,13 @@ class TestAnswers:
         assert shown(core.came(frames.Error(code="bad_frame", detail="What?"))) == [notes.Complaint("What?")]
 
 
+def test_the_end_of_the_session_is_said_once() -> None:
+    core = Core()
+    core.live()
+    assert shown(core.came(frames.Error(code="session_ended", detail="The session has ended."))) == []
+    assert len(shown(core.feed(events.Lost("The session has ended.", 0.5, CloseCode.SESSION_ENDED)))) == 1
+
+
 def test_leaving_ends_it() -> None:
     core = Core()
     core.live()

@@ -1,0 +1,181 @@
+"""What these tests are made of: a server as a process of its own, a line to it that can be cut, and people."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[3]
+PASSWORD = "correct horse battery"
+DEADLINE_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """`python -m services.allinone` on a folder of its own; killed and started again, it is the same server."""
+
+    data: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "CHATTERBOX_PORT": str(self.port),
+            "CHATTERBOX_DATA": str(self.data),
+            "CHATTERBOX_SENDS_PER_S": "1000",
+            "CHATTERBOX_SENDS_BURST": "1000",
+        }
+        log = self.data.parent / "server.log"
+        with log.open("ab") as output:
+            command = [sys.executable, "-m", "services.allinone"]
+            self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
+        wait_until(self._is_ready, f"the server is ready; see {log}")
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200
+        return False
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(DEADLINE_S)
+            self.process = None
+
+
+class Cable:
+    """A line to a server that can be cut, as a network does it: what is open breaks, and nothing new gets through."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for writer in tuple(self._open):
+            writer.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            onward = await asyncio.open_connection("127.0.0.1", self._port)
+            for source, sink in ((reader, onward[1]), (onward[0], writer)):
+                task = asyncio.create_task(self._pump(source, sink))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        self._open.add(sink)
+        with contextlib.suppress(OSError):
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        self._open.discard(sink)
+        sink.transport.abort()
+        with contextlib.suppress(OSError):
+            await sink.wait_closed()
+
+
+@dataclass
+class Person:
+    """Somebody with a home folder and the command `chatterbox`."""
+
+    home: Path
+    server: str
+    name: str
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Run the command in the background."""
+        environment = os.environ | {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server}
+        command = [sys.executable, "-m", "client", *arguments]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes)
+        self.running.append(process)
+        return process
+
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(typed, timeout=DEADLINE_S)
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def register(self) -> None:
+        done = self.run("register", self.name, typed=PASSWORD + "\n")
+        assert done.returncode == 0, done.stderr
+
+    def history(self, room: str = "general") -> list[str]:
+        """What this person wrote into a room, oldest first."""
+        done = self.run("tail", room, "--json", "--recent", "100000", "--count", str(self.head(room)))
+        assert done.returncode == 0, done.stderr
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        offsets = [message["at"]["offset"] for message in messages]
+        assert offsets == list(range(1, len(offsets) + 1))
+        return [message["content"] for message in messages if message["username"] == self.name]
+
+    def head(self, room: str) -> int:
+        listed = self.run("rooms").stdout
+        (line,) = (line for line in listed.splitlines() if line.split()[0] == f"#{room}")
+        return int(line.split(", ")[-1].split()[0])
+
+    def stop(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.wait(DEADLINE_S)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
+
+
+def wait_until(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def people(home: Path, server: str, *names: str) -> Iterator[list[Person]]:
+    persons = [Person(home / name, server, name) for name in names]
+    try:
+        for person in persons:
+            person.register()
+        yield persons
+    finally:
+        for person in persons:
+            person.stop()

@@ -1,0 +1,180 @@
+"""The commands against a real server: what they print, what they keep, and how they exit."""
+
+import json
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from client.failures import Exit
+from tests.e2e.client.people import PASSWORD, Person, Server, wait_until
+
+
+@pytest.fixture
+def alice(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[0]
+
+
+@pytest.fixture
+def bob(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[1]
+
+
+class TestAccounts:
+    def test_a_name_is_registered_once(self, alice: Person) -> None:
+        again = alice.run("register", "Alice", typed="another password\n")
+        assert again.returncode == Exit.REFUSED
+        assert "taken" in again.stderr
+
+    def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
+        wrong = alice.run("login", "alice", typed="wrong\n")
+        assert wrong.returncode == Exit.REFUSED
+        assert wrong.stderr == "chatterbox: The username or the password is wrong.\n"
+        assert alice.run("rooms").returncode == Exit.OK
+
+    def test_logout_is_logout(self, alice: Person) -> None:
+        tail = alice.start("tail", "general")
+        wait_until(lambda: "general  " in alice.run("rooms").stdout, "alice is in general")
+        assert alice.run("logout").stdout == "Session terminated.\n"
+        assert tail.wait(10) == Exit.NOT_LOGGED_IN
+        assert alice.run("send", "general", "x").returncode == Exit.NOT_LOGGED_IN
+        assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
+        assert alice.run("send", "general", "x").returncode == Exit.OK
+
+    def test_a_session_can_be_ended_from_another(self, alice: Person, tmp_path: Path) -> None:
+        other = Person(tmp_path / "laptop", alice.server, "alice")
+        assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
+        lines = alice.run("sessions").stdout.splitlines()
+        assert len(lines) == 2
+        (theirs,) = (line.split()[0] for line in lines if "(this one)" not in line)
+        assert alice.run("sessions", "--end", theirs).returncode == Exit.OK
+        assert other.run("rooms").returncode == Exit.NOT_LOGGED_IN
+        assert alice.run("rooms").returncode == Exit.OK
+
+    def test_what_is_kept_is_for_its_owners_eyes_only(self, alice: Person) -> None:
+        alice.run("send", "general", "x")
+        folder = alice.home / "chatterbox"
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+class TestRooms:
+    def test_are_made_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
+        assert alice.run("create", "ops").returncode == Exit.OK
+        assert bob.run("join", "ops").returncode == Exit.OK
+        assert alice.run("create", "board", "--private").returncode == Exit.OK
+        assert "#board" not in bob.run("rooms").stdout
+        assert bob.run("join", "board").returncode == Exit.REFUSED
+        assert alice.run("invite", "board", "bob").returncode == Exit.OK
+        assert "#board" in bob.run("rooms").stdout
+        assert bob.run("leave", "ops").returncode == Exit.OK
+        refused = bob.run("send", "ops", "still here?")
+        assert refused.returncode == Exit.REFUSED
+        assert "still here?" in refused.stderr
+
+    def test_one_that_is_none_is_guessed(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        for arguments in (["join", "opps"], ["tail", "opps"]):
+            refused = bob.run(*arguments)
+            assert refused.returncode == Exit.REFUSED
+            assert "Did you mean #ops?" in refused.stderr
+
+
+class TestSendAndTail:
+    def test_lines_go_in_and_messages_come_out(self, alice: Person, bob: Person) -> None:
+        assert alice.run("send", "general", "hello").returncode == Exit.OK
+        assert alice.run("send", "general", "-", typed="one\n\ntwo\n").returncode == Exit.OK
+        tailed = bob.run("tail", "general", "--json", "--count", "3")
+        messages = [json.loads(line) for line in tailed.stdout.splitlines()]
+        assert [message["content"] for message in messages] == ["hello", "one", "two"]
+        assert {message["username"] for message in messages} == {"alice"}
+
+    def test_a_position_is_gone_on_from(self, alice: Person, bob: Person) -> None:
+        alice.run("send", "general", "-", typed="".join(f"{number}\n" for number in range(500)))
+        first = json.loads(bob.run("tail", "general", "--json", "--recent", "500", "--count", "1").stdout)
+        since = f"{first['at']['epoch']}:{first['at']['offset']}"
+        tailed = bob.run("tail", "general", "--json", "--since", since, "--count", "499")
+        contents = [json.loads(line)["content"] for line in tailed.stdout.splitlines()]
+        assert contents == [str(number) for number in range(1, 500)]
+
+    def test_a_position_of_another_history_is_said(self, alice: Person) -> None:
+        alice.run("send", "general", "x")
+        tailed = alice.run("tail", "general", "--since", "feedbeef:7", "--count", "1")
+        assert "was restored" in tailed.stderr
+        assert "alice: x" in tailed.stdout
+
+    def test_ctrl_c_ends_quietly(self, alice: Person) -> None:
+        alice.run("send", "general", "x")
+        tail = alice.start("tail", "general")
+        assert tail.stdout is not None
+        assert tail.stdout.readline()
+        tail.send_signal(signal.SIGINT)
+        _, err = tail.communicate(timeout=10)
+        assert (tail.returncode, err) == (Exit.INTERRUPTED, "")
+
+    def test_a_reader_that_goes_ends_it_at_once_and_quietly(self, alice: Person) -> None:
+        alice.run("send", "general", "x")
+        tail = alice.start("tail", "general")
+        assert tail.stdout is not None
+        tail.stdout.readline()
+        tail.stdout.close()
+        assert tail.wait(10) == Exit.OK
+        assert tail.stderr is not None
+        assert tail.stderr.read() == ""
+
+    def test_what_the_server_would_refuse_is_said_with_its_line(self, alice: Person) -> None:
+        done = alice.run("send", "general", "-", typed="good\n\x1b[2J\nbetter\n")
+        assert done.returncode == Exit.REFUSED
+        assert "Line 2 was NOT SENT" in done.stderr
+        assert "\x1b" not in done.stderr
+        assert alice.history() == ["good", "better"]
+
+
+class TestChat:
+    def test_two_people_talk(self, alice: Person, bob: Person) -> None:
+        talk = alice.start("chat")
+        other = bob.start("chat")
+        assert talk.stdin is not None
+        assert other.stdin is not None
+        say(talk, "hello bob")
+        hear(other, "alice: hello bob")
+        say(other, "hello alice")
+        hear(talk, "alice: hello bob")
+        hear(talk, "bob: hello alice")
+        say(talk, "/create ops")
+        say(other, "/quit")
+        assert other.wait(20) == Exit.OK
+        talk.stdin.close()
+        assert talk.wait(20) == Exit.OK
+
+    def test_what_was_piped_in_is_stored_before_it_ends(self, alice: Person) -> None:
+        assert alice.run("chat", typed="one\ntwo\n").returncode == Exit.OK
+        assert alice.history() == ["one", "two"]
+
+
+class TestWithoutAServer:
+    def test_each_command_says_so(self, alice: Person, server: Server) -> None:
+        server.kill()
+        for arguments in (["rooms"], ["tail", "general"], ["send", "general", "x", "--timeout", "0.5"], ["sessions"]):
+            done = alice.run(*arguments)
+            assert done.returncode == Exit.UNREACHABLE
+            assert f"{server.url}" in done.stderr
+        done = alice.run("login", "alice", typed=PASSWORD + "\n")
+        assert done.returncode == Exit.UNREACHABLE
+        assert "connection refused" in done.stderr
+
+
+def say(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str], ending: str) -> None:
+    assert process.stdout is not None
+    while not (line := process.stdout.readline()).rstrip().endswith(ending):
+        assert line, f"it ended before {ending!r}"
