@@ -87,7 +87,7 @@ def _measure(plan: Plan, subjects: Sequence[Subject], cores: Cores, data: Path) 
 def _add(results: Results, workload: Workload, subject: Subject, number: int, core: int | None) -> None:
     try:
         outcome = measure(subject, workload.load, core)
-    except LoadError as problem:
+    except (LoadError, OSError) as problem:  # OSError: the server is gone
         results.troubles.append(trouble(workload, subject.name, number, str(problem)))
         return
     results.add(workload.name, subject.name, workload.group.read(outcome))

@@ -67,8 +67,11 @@ class Chatterbox:
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._made, data)
-        with self._process(data, self._core) as (pid, port):
-            yield Running(pid, dialect(port, self._tokens))
+        try:
+            with self._process(data, self._core) as (pid, port):
+                yield Running(pid, dialect(port, self._tokens))
+        finally:
+            shutil.rmtree(data, ignore_errors=True)
 
     @contextmanager
     def _process(self, data: Path, core: int | None) -> Iterator[tuple[int, int]]:
