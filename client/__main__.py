@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
         _write_anything()
         return _run(arguments)
     except Failure as failure:
-        _say(str(failure))
+        if str(failure):
+            _say(str(failure))
         return failure.exit
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

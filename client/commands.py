@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +26,9 @@ from client.state import State
 from client.stream import Stream
 
 SENT_S = 10.0
-"""How long `chat` waits at its end for the acks of what was said."""
+"""How long `chat` waits at its end for the acks of what was piped in."""
+QUIT_S = 2.0
+"""The same for somebody who typed it, and wants to go."""
 
 
 def room_name(name: str) -> str:
@@ -49,7 +52,7 @@ async def chat(place: Place, room: str) -> Exit:
         )
         with above:
             face.connection.enter(room)
-            return await _converse(face, lines)
+            return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
 
 
 def _typing(face: Lines) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
@@ -60,22 +63,28 @@ def _typing(face: Lines) -> tuple[AsyncIterator[str], AbstractContextManager[Non
     return typing.lines(), typing.above()
 
 
-async def _converse(face: Lines, lines: AsyncIterator[str]) -> Exit:
+async def _converse(face: Lines, lines: AsyncIterator[str], sent_s: float) -> Exit:
     connected, read = asyncio.create_task(face.connection.run()), asyncio.create_task(face.read(lines))
-    await asyncio.wait({connected, read}, return_when=asyncio.FIRST_COMPLETED)
-    if connected.done():
+    for number in (signal.SIGTERM, signal.SIGHUP):  # else the terminal would be left as prompt_toolkit set it
+        asyncio.get_running_loop().add_signal_handler(number, read.cancel)
+    try:
+        await asyncio.wait({connected, read}, return_when=asyncio.FIRST_COMPLETED)
+        if connected.done():
+            return _exit_of(connected.result())
+        if not read.cancelled():
+            read.result()
+            await face.until_sent(sent_s)
+    finally:
         read.cancel()
-        with suppress(asyncio.CancelledError):
-            await read
-        return _exit_of(connected.result())
-    read.result()
-    sent = await face.until_sent(SENT_S)
-    face.connection.leave()
-    await connected
-    if not sent:
-        unsent = face.connection.state.unsent_count
-        tell(f"{unsent} not sent yet: kept in the outbox, and sent when you chat the next time.")
-    return Exit.OK if sent else Exit.UNREACHABLE
+        face.connection.leave()
+        await asyncio.wait({connected, read})
+        _tell_unsent(face.connection.state.unsent_count)
+    return Exit.UNREACHABLE if face.connection.state.unsent_count else Exit.OK
+
+
+def _tell_unsent(count: int) -> None:
+    if count:
+        tell(f"{count} not sent yet: kept in the outbox, and sent when you chat the next time.")
 
 
 def _exit_of(ended: notes.Ended) -> Exit:

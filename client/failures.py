@@ -55,6 +55,12 @@ class NotLoggedIn(Failure):
     exit = Exit.NOT_LOGGED_IN
 
 
+class Interrupted(Failure):
+    """Ctrl-C; there is nothing to say."""
+
+    exit = Exit.INTERRUPTED
+
+
 class Unreachable(Failure):
     """The server did not answer."""
 

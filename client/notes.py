@@ -25,13 +25,16 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """There is no connection (`was_live`: until now there was). Try number `attempt` in a row begins in `retry_s`."""
+    """There is no connection (`was_live`: until now there was), and the next try begins in `retry_s`.
+
+    `known`: it has been told since the last connection, and this is only one more of the tries that follow fast.
+    """
 
     why: str
     retry_s: float
-    attempt: int
     unsent: int
     was_live: bool
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)

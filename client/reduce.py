@@ -10,6 +10,8 @@ from chatterbox.wire import close, frames
 from client import events, notes, reading, retry, sending
 from client.state import Pending, Phase, State, Turn
 
+FAST_S = 2.0
+"""Tries that follow each other faster than this are not told one by one."""
 SETTLED_S = 5.0
 """After so long a connection counts as good, and the next wait begins small again."""
 
@@ -90,7 +92,12 @@ def _came(turn: Turn, frame: frames.ServerFrame) -> None:
 def _welcomed(turn: Turn, welcome: frames.Welcome) -> None:
     again, connection = turn.state.connection > 0, turn.state.connection + 1
     turn.state = replace(
-        turn.state, phase=Phase.LIVE, username=welcome.username, limits=welcome.limits, connection=connection
+        turn.state,
+        phase=Phase.LIVE,
+        username=welcome.username,
+        limits=welcome.limits,
+        connection=connection,
+        cut_told=False,
     )
     turn.show(notes.Connected(welcome.username, tuple(welcome.rooms), turn.state.unsent_count, again))
     turn.do(events.Wake(SETTLED_S, events.Settled(connection)))
@@ -105,16 +112,22 @@ def _lost(turn: Turn, lost: events.Lost) -> None:
         return
     moving, attempt, unanswered = turn.state.moving, turn.state.attempt, turn.state.pending
     wait_s = 0.0 if moving else max(lost.after_s, retry.delay_s(attempt, lost.roll))
-    was_live = turn.state.phase is Phase.LIVE
+    _tell_cut(turn, lost.why, wait_s)
     turn.state = replace(turn.state, phase=Phase.OFFLINE, moving=False, attempt=attempt + 1, pending={})
     sending.cut(turn)
     reading.cut(turn)
-    if moving:
-        turn.show(notes.Moving())
-    else:
-        turn.show(notes.Cut(lost.why, wait_s, attempt + 1, turn.state.unsent_count, was_live))
     _tell_unanswered(turn, unanswered.values())
     turn.do(events.Dial(wait_s))
+
+
+def _tell_cut(turn: Turn, why: str, wait_s: float) -> None:
+    state = turn.state
+    if state.moving:
+        turn.show(notes.Moving())
+        return
+    known = state.cut_told and wait_s < FAST_S
+    turn.show(notes.Cut(why, wait_s, state.unsent_count, was_live=state.phase is Phase.LIVE, known=known))
+    turn.state = replace(state, cut_told=True)
 
 
 def _tell_unanswered(turn: Turn, unanswered: Iterable[Pending]) -> None:

@@ -63,6 +63,8 @@ class State:
     attempt: int = 0
     """How many tries have failed in a row."""
     moving: bool = False
+    cut_told: bool = False
+    """Whether it has been told that there is no connection."""
 
     @property
     def unsent_count(self) -> int:

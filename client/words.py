@@ -8,8 +8,6 @@ from client import notes
 from client.inert import inert
 
 AT_ONCE_S = 0.1
-SHORT_WAIT_S = 2.0
-"""Tries that follow each other faster are not told one by one."""
 
 
 def sentence(note: notes.Note, server: str) -> str | None:
@@ -46,7 +44,7 @@ def _connected(note: notes.Connected) -> str:
 
 
 def _cut(note: notes.Cut, server: str) -> str | None:
-    if note.attempt > 1 and not note.was_live and note.retry_s < SHORT_WAIT_S:
+    if note.known:
         return None
     kept = f" {_messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
     why = inert(note.why).rstrip(".")

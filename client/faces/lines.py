@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
@@ -85,16 +86,13 @@ class Lines:
                 case Call(name, arguments):
                     self._call(name, arguments)
 
-    async def until_sent(self, timeout_s: float) -> bool:
-        """Wait a little for the acks of what was said; tells whether they all came."""
-        try:
+    async def until_sent(self, timeout_s: float) -> None:
+        """Wait a little for the acks of what was said."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while self.connection.state.unsent_count and self.connection.state.phase is not Phase.OVER:
                     self._changed.clear()
                     await self._changed.wait()
-        except TimeoutError:
-            pass
-        return not self.connection.state.unsent_count
 
     def _say(self, content: str) -> None:
         if self.room is None:

@@ -41,7 +41,7 @@ class Sending:
                 self._own.discard(entry.key)
                 self._moved.set()
                 self._tell(words.sentence(note, self._server) or "")
-            case notes.Cut(attempt=1) | notes.Connected(again=True) | notes.Complaint():
+            case notes.Cut(known=False) | notes.Connected(again=True) | notes.Complaint():
                 self._tell(words.sentence(note, self._server) or "")
 
     async def send(self, lines: AsyncIterator[str]) -> Exit:
@@ -115,7 +115,13 @@ class Tail:
                 self._fail(Refused(detail))
             case notes.Cut() if self.connection.state.connection == 0:
                 self._fail(unreachable(self._server, inert(note.why)))
-            case notes.Cut() | notes.Connected(again=True) | notes.Reset() | notes.Missing() | notes.Complaint():
+            case (
+                notes.Cut(known=False)
+                | notes.Connected(again=True)
+                | notes.Reset()
+                | notes.Missing()
+                | notes.Complaint()
+            ):
                 self._tell(words.sentence(note, self._server) or "")
 
     def _print(self, message: frames.Message) -> None:

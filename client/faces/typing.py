@@ -9,6 +9,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from client.faces.slash import SLASHES
+from client.failures import Interrupted
 
 
 class Typing:
@@ -30,6 +31,8 @@ class Typing:
                 yield await self._session.prompt_async(handle_sigint=False)
             except EOFError:
                 return
+            except KeyboardInterrupt:
+                raise Interrupted from None
 
     def refresh(self) -> None:
         if self._session.app.is_running:

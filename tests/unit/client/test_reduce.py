@@ -74,6 +74,12 @@ class TestLosingTheConnection:
         assert effects[-1] == events.Stop(notes.Ended(code, "The session has ended."))
         assert core.feed(events.Opened()) == []
 
+    def test_is_told_at_once_and_then_only_when_the_wait_is_long(self) -> None:
+        core = Core()
+        core.live()
+        cuts = [note for _ in range(6) for note in shown(core.feed(events.Lost("cut", 1.0)))]
+        assert [note.known for note in cuts if isinstance(note, notes.Cut)] == [False, True, True, True, False, False]
+
     def test_a_question_without_its_answer_is_said(self) -> None:
         core = Core()
         core.live()
@@ -104,6 +110,9 @@ class TestMoving:
         effects = core.feed(events.Lost("we hung up", 0.9))
         assert dials(effects) == [0.0]
         assert shown(effects) == [notes.Moving()]
+        (cut,) = shown(core.feed(events.Lost("refused", 0.5)))
+        assert isinstance(cut, notes.Cut)
+        assert not cut.known
 
     def test_is_not_moved_twice(self) -> None:
         core = Core()

@@ -13,8 +13,8 @@ SERVER = "http://127.0.0.1:8000"
 ENTRY = Entry("k", "general", "hello")
 
 
-def cut(why: str, retry_s: float, attempt: int, *, unsent: int = 0, was_live: bool = False) -> notes.Cut:
-    return notes.Cut(why, retry_s, attempt, unsent, was_live)
+def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, known: bool = False) -> notes.Cut:
+    return notes.Cut(why, retry_s, unsent, was_live=was_live, known=known)
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,13 @@ def cut(why: str, retry_s: float, attempt: int, *, unsent: int = 0, was_live: bo
         (notes.Connected("alice", (), 0, again=False), "Connected as alice."),
         (notes.Connected("alice", (), 2, again=True), "Connected again. Sending 2 messages from the outbox."),
         (
-            cut("connection refused", 0.2, 1),
+            cut("connection refused", 0.2),
             "Can't reach http://127.0.0.1:8000: connection refused. Retrying in 0.2 s.",
         ),
-        (cut("the line was cut", 0.01, 1, was_live=True), "Connection lost: the line was cut. Retrying at once."),
-        (cut("connection refused", 0.4, 2), None),
+        (cut("the line was cut", 0.01, was_live=True), "Connection lost: the line was cut. Retrying at once."),
+        (cut("connection refused", 0.4, known=True), None),
         (
-            cut("no way", 9.6, 7, unsent=1),
+            cut("no way", 9.6, unsent=1),
             "Can't reach http://127.0.0.1:8000: no way. Retrying in 10 s. 1 message not sent yet: kept in the outbox.",
         ),
         (notes.CatchingUp("ops", 132), "Catching up in #ops: 132 messages to go."),

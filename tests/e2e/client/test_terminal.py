@@ -1,0 +1,122 @@
+"""`chat` as somebody sees it: on a terminal of 80 by 24, typing while messages arrive."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pyte
+
+from client.failures import Exit
+from tests.e2e.client.people import Person, Server, wait_until
+
+
+class Terminal:
+    """A terminal with a command in it; `screen` is what it shows."""
+
+    def __init__(self, master: int, process: subprocess.Popen[str]) -> None:
+        self._master = master
+        self.process = process
+        self.screen = pyte.HistoryScreen(80, 24, history=10_000)
+        self.screen.write_process_input = lambda data: self.type(data)  # type: ignore[method-assign]
+        self._stream = pyte.ByteStream(self.screen)
+        self._lock = threading.Lock()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def lines(self) -> list[str]:
+        with self._lock:
+            return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def shows(self, text: str) -> None:
+        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} on the screen: {self.lines()}")
+
+    def ends(self) -> int:
+        return self.process.wait(20)
+
+    def close(self) -> None:
+        self._reader.join(5)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        while data := self._some():
+            with self._lock:
+                self._stream.feed(data)
+
+    def _some(self) -> bytes:
+        try:
+            return os.read(self._master, 65_536)
+        except OSError:  # the other end is closed
+            return b""
+
+
+@contextmanager
+def terminal(person: Person, *arguments: str) -> Iterator[Terminal]:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = person.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = Terminal(master, process)
+    try:
+        yield shown
+    finally:
+        process.kill()
+        process.wait()
+        shown.close()
+
+
+def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    with terminal(alice, "chat") as screen:
+        screen.shows("#general>")
+        screen.type("half a sen")
+        bob.run("send", "general", "hello alice")
+        screen.shows("bob: hello alice")
+        assert screen.lines()[-1] == "#general> half a sen"
+        screen.type("tence\r")
+        screen.shows("alice: half a sentence")
+        server.kill()
+        screen.shows("Connection lost")
+        screen.type("are you there?\r")
+        screen.shows("Not sent yet, kept in the outbox for #general: are you there?")
+        screen.shows("#general (offline, 1 unsent)>")
+        server.start()
+        screen.shows("alice: are you there?")
+        assert screen.lines()[-1] == "#general>"
+        screen.type("/quit\r")
+        assert screen.ends() == Exit.OK
+    assert alice.history() == ["half a sentence", "are you there?"]
+
+
+def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice, "chat") as screen:
+        screen.shows("#general>")
+        screen.type("never mind")
+        screen.shows("#general> never mind")
+        screen.type("\x03")
+        wait_until(_last_is(screen, "#general>"), "the line is empty")
+        screen.type("\x03")
+        assert screen.ends() == Exit.INTERRUPTED
+        assert not any("Traceback" in line or "Interrupt" in line for line in screen.lines())
+
+
+def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice, "chat") as screen:
+        screen.shows("#general>")
+        alice.run("logout")
+        assert screen.ends() == Exit.NOT_LOGGED_IN
+        screen.shows("log in again")
+
+
+def _last_is(screen: Terminal, line: str) -> Callable[[], bool]:
+    return lambda: screen.lines()[-1:] == [line]
