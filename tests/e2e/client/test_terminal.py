@@ -23,7 +23,7 @@ class Terminal:
         self._master = master
         self.process = process
         self.screen = pyte.HistoryScreen(80, 24, history=10_000)
-        self.screen.write_process_input = lambda data: self.type(data)  # type: ignore[method-assign]
+        self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
