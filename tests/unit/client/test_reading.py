@@ -113,6 +113,14 @@ class TestEntering:
         core.feed(events.Entering("ops"))
         assert transmitted(core.live(room_state(0))) == [frames.Join(id=1, room="ops")]
 
+    def test_a_page_that_was_asked_for_before_does_not_come_between(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        core.feed(events.Entering("general"))
+        assert core.came(page(1)) == []
+        assert said(core.came(joined(2, 3, 1, 2, 3), message(4))) == [4]
+
     def test_a_room_that_is_none_is_said_and_reading_goes_on(self) -> None:
         core = Core()
         core.live(room_state(0))
