@@ -1,7 +1,10 @@
 """What a person wrote and the server has not acknowledged yet: the unit of the outbox."""
 
+import secrets
+import time
 from dataclasses import dataclass
-from uuid import uuid4
+
+from chatterbox.wire.text import time_ordered_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +17,5 @@ class Entry:
 
 
 def new_entry(room: str, content: str) -> Entry:
-    """Give a message a key of 122 random bits."""
-    return Entry(uuid4().hex, room, content)
+    """Give a message a key of its own: the time and 80 random bits."""
+    return Entry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content)
