@@ -48,8 +48,12 @@ class Outbox:
         self._stem = path.stem
         self._owner = uuid4().hex
         self._lock = _locked(self._lock_path(self._owner))
-        with _as_failures():
-            self._db = _opened(path)
+        try:
+            with _as_failures():
+                self._db = _opened(path)
+        except BaseException:
+            self._unlock()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +92,9 @@ class Outbox:
 
     def close(self) -> None:
         self._db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         self._lock_path(self._owner).unlink(missing_ok=True)
         os.close(self._lock)
 
@@ -128,8 +135,12 @@ def count(path: Path) -> int:
 def _opened(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    db.execute("PRAGMA synchronous=FULL")
-    db.execute(_SCHEMA)
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
