@@ -55,12 +55,15 @@ format: $(VENV)/.dev ## format the code
 	$(RUN)/ruff check --fix
 	$(RUN)/ruff format
 
-lock: $(VENV)/.dev ## pin all requirements anew, with hashes
-	for extra in auth gateway history allinone dev; do \
-	  $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header --no-annotate --upgrade --extra $$extra -o requirements/$$extra.txt pyproject.toml requirements/build.in; done
-	$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate --upgrade -o requirements/client.txt pyproject.toml requirements/build.in
+# The services' files have what they import and nothing else; the others also install the project, with its client.
+COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate $(UPGRADE)
+lock: UPGRADE ?= --upgrade
+lock: $(VENV)/.dev ## pin all requirements anew, with hashes; UPGRADE= keeps the versions that are pinned
+	for group in auth gateway history; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit; done
+	for group in allinone dev; do \
+	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
+	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in
 
 bench: $(VENV)/.dev ## measure sends, acks, connects and memory on this machine (minutes)
 	$(RUN)/python -m bench
