@@ -30,7 +30,7 @@ class Auth:
     service_key: str
 
 
-def _auth(request: Request) -> Auth:
+async def _auth(request: Request) -> Auth:
     auth = request.app.state.auth
     assert isinstance(auth, Auth)  # noqa: S101 - the lifespan put it there
     return auth
@@ -39,7 +39,7 @@ def _auth(request: Request) -> Auth:
 TheAuth = Annotated[Auth, Depends(_auth)]
 
 
-def _address(request: Request) -> str:
+async def _address(request: Request) -> str:
     return network(request.client.host) if request.client else ""
 
 
@@ -56,5 +56,5 @@ async def _caller(request: Request, auth: TheAuth, _: Annotated[str | None, Secu
 Caller = Annotated[Claims, Depends(_caller)]
 
 
-def only_services(request: Request, auth: TheAuth) -> None:
+async def only_services(request: Request, auth: TheAuth) -> None:
     require_service_key(request, auth.service_key)

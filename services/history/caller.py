@@ -11,8 +11,8 @@ from services.history.ended_sessions import EndedSessions
 from services.history.history import History
 
 
-def history_of(request: Request) -> History:
-    """The service behind this app."""
+async def history_of(request: Request) -> History:
+    """The service behind this app. (Not a plain function: FastAPI would run that in a thread.)"""
     history: History = request.app.state.history
     return history
 
@@ -27,7 +27,7 @@ async def caller(request: Request) -> User:
     ended_sessions: EndedSessions = request.app.state.ended_sessions
     ended_sessions.require_known()
     claims = await verifier.verify(token)
-    await history_of(request).greet({claims.user_id: claims.name})
+    await (await history_of(request)).greet({claims.user_id: claims.name})
     return User(claims.user_id, claims.name)
 
 

@@ -14,7 +14,7 @@ APPEND_BYTES = 8 * 1024 * 1024
 """No batch of messages is larger."""
 
 
-def _our_services_only(request: Request) -> None:
+async def _our_services_only(request: Request) -> None:
     require_service_key(request, request.app.state.service_key)
 
 
