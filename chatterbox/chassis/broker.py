@@ -1,7 +1,7 @@
 """Publish and subscribe between processes. At most once, in order for each publisher: nothing may rely on more.
 
-`MemoryBroker` serves one process. Another adapter is one more class with these methods that passes
-`tests/contract/test_broker.py`.
+`MemoryBroker` serves one process, `RedisBroker` many. Another adapter is one more class with these methods that
+passes `tests/contract/test_broker.py`.
 """
 
 import logging
@@ -20,7 +20,11 @@ class Subscriber(Protocol):
     """One listener's set of channels."""
 
     async def subscribe(self, channels: Iterable[str]) -> None:
-        """Hear these channels too. On return, whatever is published from now on will be heard."""
+        """Hear these channels too. On return, whatever is published from now on will be heard.
+
+        Raises `BrokerError` where that could not be had in time. The channels are subscribed to all the same: they
+        will be heard when the broker is back, and `on_doubt` will say so.
+        """
 
     async def unsubscribe(self, channels: Iterable[str]) -> None:
         """Stop hearing these channels. On return nothing of them is delivered any more."""
@@ -31,6 +35,10 @@ class Subscriber(Protocol):
 
 class Broker(Protocol):
     """Carries payloads from publishers to whoever is subscribed at that moment."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every channel subscribed to is heard at this moment, as far as is known."""
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         """Publish `(channel, payload)` pairs, in this order, in one go. Raises `BrokerError` if it can't."""
@@ -51,6 +59,10 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self._listeners: dict[str, dict[_MemorySubscriber, None]] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        return True
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in items:

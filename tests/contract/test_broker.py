@@ -4,59 +4,38 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
-from chatterbox.chassis.broker import Broker, MemoryBroker, Subscriber
+from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.redis_broker import RedisBroker
+from tests.support.ear import ear
+from tests.support.valkey import valkey
 
 
 @asynccontextmanager
-async def memory() -> AsyncIterator[Broker]:
+async def memory(_: Path) -> AsyncIterator[Broker]:
     broker = MemoryBroker()
     yield broker
     await broker.close()
 
 
-ADAPTERS: dict[str, Callable[[], AbstractAsyncContextManager[Broker]]] = {"memory": memory}
+@asynccontextmanager
+async def redis(folder: Path) -> AsyncIterator[Broker]:
+    async with valkey(folder) as server:
+        broker = RedisBroker(server.url)
+        yield broker
+        await broker.close()
+
+
+ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Broker]]] = {"memory": memory, "redis": redis}
 
 
 @pytest.fixture(params=ADAPTERS)
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    async with ADAPTERS[request.param]() as broker:
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
+    async with ADAPTERS[request.param](tmp_path) as broker:
         yield broker
-
-
-class Ear:
-    """A subscriber that keeps what it hears."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.heard: list[tuple[str, bytes]] = []
-        self.doubts = 0
-        self._news = asyncio.Event()
-        self.subscriber: Subscriber = broker.subscriber(self._on_payload, self._on_doubt)
-
-    def _on_payload(self, channel: str, payload: bytes) -> None:
-        self.heard.append((channel, payload))
-        self._news.set()
-
-    def _on_doubt(self) -> None:
-        self.doubts += 1
-
-    async def until(self, *items: tuple[str, bytes]) -> None:
-        """Wait until all of this has been heard."""
-        async with asyncio.timeout(10):
-            while not set(items) <= set(self.heard):
-                self._news.clear()
-                await self._news.wait()
-
-    def payloads(self, channel: str) -> list[bytes]:
-        return [payload for where, payload in self.heard if where == channel]
-
-
-async def ear(broker: Broker, *channels: str) -> Ear:
-    listening = Ear(broker)
-    await listening.subscriber.subscribe(channels)
-    return listening
 
 
 async def test_whatever_is_published_after_subscribing_is_heard(broker: Broker) -> None:
@@ -149,6 +128,30 @@ async def test_payloads_are_bytes_and_come_as_they_were(broker: Broker, payload:
     listening = await ear(broker, "a")
     await broker.publish([("a", payload)])
     await listening.until(("a", payload))
+
+
+async def test_many_channels_at_once_are_all_heard(broker: Broker) -> None:
+    channels = [f"chatterbox:room:{{{number}}}" for number in range(3000)]
+    listening = await ear(broker, *channels)
+    assert broker.is_whole
+    await broker.publish([(channel, b"1") for channel in channels])
+    await listening.until(*((channel, b"1") for channel in channels))
+
+
+async def test_subscribing_and_leaving_over_and_over_ends_as_the_last_word_was(broker: Broker) -> None:
+    listening = await ear(broker, "mark")
+    for _ in range(20):
+        joining = [asyncio.create_task(listening.subscriber.subscribe(["a"])) for _ in range(3)]
+        await asyncio.sleep(0)
+        await listening.subscriber.unsubscribe(["a"])
+        await asyncio.gather(*joining, return_exceptions=True)
+    await listening.subscriber.subscribe(["a"])
+    await broker.publish([("a", b"heard")])
+    await listening.until(("a", b"heard"))
+    await listening.subscriber.unsubscribe(["a"])
+    await broker.publish([("a", b"unheard"), ("mark", b"1")])
+    await listening.until(("mark", b"1"))
+    assert listening.payloads("a") == [b"heard"]
 
 
 async def test_publishing_nothing_or_to_nobody_is_no_harm(broker: Broker) -> None:

