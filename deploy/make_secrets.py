@@ -1,0 +1,79 @@
+"""Make what the containers show each other: once, into a folder with one part for each service, readable by it alone.
+
+`python make_secrets.py FOLDER`. What exists is kept; delete a file to have it made anew. Needs only Python.
+"""
+
+import hashlib
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+OWNERS = {"auth": 10001, "gateway": 10002, "history": 10003, "redis": 10004}
+"""The user id that each container runs as."""
+
+_CONNECT = "+auth +hello +ping +quit +client|setinfo +client|setname +client|id"
+COMMANDS = {
+    "auth": f"{_CONNECT} +publish",
+    "gateway": f"{_CONNECT} +publish +subscribe +unsubscribe",
+    "history": f"{_CONNECT} +publish +subscribe +unsubscribe",
+}
+"""What each service may ask of Redis: no key at all, and only Chatterbox's channels."""
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    for name, owner in OWNERS.items():
+        part = folder / name
+        part.mkdir(mode=0o700, exist_ok=True)
+        os.chown(part, owner, owner)
+    _share_service_key(folder)
+    for name in COMMANDS:
+        _make_redis_url(folder, name)
+    _write(folder / "redis" / "users.acl", "".join(map(_line, _users(folder))), OWNERS["redis"])
+
+
+def _share_service_key(folder: Path) -> None:
+    files = [folder / name / "service-key" for name in COMMANDS]
+    known = next((file.read_text() for file in files if file.exists()), None)
+    key = known or secrets.token_urlsafe(32)
+    for file in files:
+        _write(file, key, OWNERS[file.parent.name])
+
+
+def _make_redis_url(folder: Path, name: str) -> None:
+    file = folder / name / "redis-url"
+    if not file.exists():
+        _write(file, f"redis://{name}:{secrets.token_urlsafe(32)}@redis:6379", OWNERS[name])
+
+
+def _users(folder: Path) -> list[str]:
+    """Redis's ACL file (redis.io, "ACL"): made at every start, so that changed rules take effect; passwords hashed."""
+    users = ["user default reset off"]
+    for name, commands in COMMANDS.items():
+        password = urlsplit((folder / name / "redis-url").read_text()).password or ""
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        users.append(f"user {name} reset on #{digest} resetchannels &chatterbox:* -@all {commands}")
+    return users
+
+
+def _line(text: str) -> str:
+    return f"{text}\n"
+
+
+def _write(file: Path, text: str, owner: int) -> None:
+    """Put the file there whole or not at all, readable by its owner only."""
+    unfinished = file.with_suffix(".new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(descriptor)
+    os.chown(unfinished, owner, owner)
+    unfinished.rename(file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The API reference as files, for an edge that serves them itself: `python -m docs.reference FOLDER`.
+
+They are what the one-process Chatterbox answers, byte for byte: nothing is started, no database is opened.
+"""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import httpx
+
+from chatterbox.chassis.settings import LimitSettings
+from services.allinone.app import AllSettings, create_all
+from services.auth.settings import AuthSettings
+from services.gateway.settings import GatewaySettings
+from services.history.settings import HistorySettings
+
+PAGES = ("/docs", "/openapi.json", "/asyncapi.json")
+
+
+async def write(folder: Path) -> None:
+    """Write the reference and what its page loads."""
+    app = create_all(AllSettings(AuthSettings(), HistorySettings(), GatewaySettings(), LimitSettings())).app
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reference") as http:
+        page = (await http.get("/docs")).text
+        for path in (*PAGES, *sorted(set(re.findall(r"/docs-assets/[\w.-]+", page)))):
+            answer = (await http.get(path)).raise_for_status()
+            file = folder / path.lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            (file.with_suffix(".html") if path == "/docs" else file).write_bytes(answer.content)
+
+
+def main() -> None:
+    asyncio.run(write(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
