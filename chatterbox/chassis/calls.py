@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from chatterbox.chassis import request_ids
 from chatterbox.wire.errors import ChatError, Code
 
 T = TypeVar("T")
@@ -48,14 +49,16 @@ class _Problem(msgspec.Struct):
 
 
 async def call(http: httpx.AsyncClient, method: str, path: str, body: object, answer: type[T]) -> T:
-    """Ask another service; `body` and the answer are msgspec structs.
+    """Ask another service, on behalf of the current request; `body` and the answer are msgspec structs.
 
     Raises `ChatError`: the service's own refusal, or `unavailable` when it can't be reached in time or
     answers what can't be read (what was asked may have been done all the same).
     """
+    content = None if body is None else msgspec.json.encode(body)
+    headers = {request_ids.HEADER: request_ids.current() or request_ids.new()}
     try:
         async with asyncio.timeout(DEADLINE_S):  # httpx has no deadline of its own in process
-            response = await http.request(method, path, content=None if body is None else msgspec.json.encode(body))
+            response = await http.request(method, path, content=content, headers=headers)
         if response.is_success:
             return msgspec.json.decode(response.content, type=answer)
         problem = msgspec.json.decode(response.content, type=_Problem)

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chatterbox.chassis.metrics import Metrics, scraped
+from chatterbox.chassis.requests import Counted, WithRequestId
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 
 log = logging.getLogger("chatterbox.edge")
@@ -63,9 +65,13 @@ COMMON_REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's own options
-    """A FastAPI app whose every error is `{code, detail}`, without pages of its own (the reference is merged)."""
+def new_app(title: str, metrics: Metrics | None = None, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's own
+    """A FastAPI app whose every error is `{code, detail}`, without pages of its own (the reference is merged).
+
+    With `metrics` its requests are counted there, and `/metrics` shows them all.
+    """
     app = _App(
+        metrics,
         title=title,
         docs_url=None,
         redoc_url=None,
@@ -79,12 +85,20 @@ def new_app(title: str, **options: Any) -> FastAPI:  # noqa: ANN401 - FastAPI's 
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_bug)
+    app.state.metrics = metrics
+    if metrics is not None:
+        app.add_api_route("/metrics", scraped(metrics), include_in_schema=False)
     return app
 
 
 class _App(FastAPI):
+    def __init__(self, metrics: Metrics | None, **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        super().__init__(**options)
+        self._metrics = metrics
+
     def build_middleware_stack(self) -> ASGIApp:
-        return _TooLargeAsJson(super().build_middleware_stack())
+        stack: ASGIApp = _TooLargeAsJson(super().build_middleware_stack())
+        return WithRequestId(stack if self._metrics is None else Counted(stack, self._metrics))
 
 
 class _TooLargeAsJson:

@@ -50,6 +50,11 @@ class Verifier:
         for sid in [sid for sid, expires in self._revoked.items() if expires + tokens.LEEWAY_S < now_s]:
             del self._revoked[sid]
 
+    @property
+    def revocations(self) -> int:
+        """How many ended sessions are remembered."""
+        return len(self._revoked)
+
     def is_revoked(self, sid: str) -> bool:
         return sid in self._revoked
 

@@ -10,6 +10,8 @@ import re
 import sys
 import time
 
+from chatterbox.chassis import request_ids
+
 _SECRET = re.compile(
     r"((?:token|password|access_token)=)[^&\s\"'\\]+|(Bearer\s+)[^\s\"'\\]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
 )
@@ -28,6 +30,13 @@ def redact(text: str) -> str:
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """What was given as `extra`."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def name_request(record: logging.LogRecord) -> bool:
+    """Write the id of the request that is being answered into a record, as its field `request`."""
+    if (request_id := request_ids.current()) is not None:
+        record.request = request_id
+    return True
 
 
 class TextFormatter(logging.Formatter):
@@ -65,6 +74,7 @@ def configure(level: str, *, as_json: bool) -> None:
     """Send every logger of this process to standard error, in one format."""
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    out.addFilter(name_request)
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)
     for noisy in ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ from chatterbox.chassis import reference
 from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.calls import in_process
 from chatterbox.chassis.edge import answer
+from chatterbox.chassis.requests import WithRequestId
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import asyncapi
 from chatterbox.wire.errors import ChatError, Code
@@ -70,6 +71,7 @@ def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInO
     )
     _serve_reference(front, reference.merged_openapi(apps, __version__))
     _serve_health(front)
+    front.add_middleware(WithRequestId)
     front.router.default = PublicPaths(apps, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
 

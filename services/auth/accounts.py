@@ -8,6 +8,7 @@ from chatterbox.wire.tokens import Revocation
 from services.auth import passwords, sessions, usernames, users
 from services.auth.database import Database
 from services.auth.hashing import Hasher
+from services.auth.metrics import AuthMetrics, Proof
 from services.auth.settings import AuthSettings
 from services.auth.throttle import Allowance, LoginThrottle, Pace
 from services.auth.users import User, Users
@@ -28,12 +29,19 @@ class Accounts:
     """The rules of accounts. An unknown user and a wrong password can't be told apart, by answer or by time."""
 
     def __init__(
-        self, settings: AuthSettings, database: Database, users: Users, hasher: Hasher, now_s: Callable[[], float]
+        self,
+        settings: AuthSettings,
+        database: Database,
+        users: Users,
+        hasher: Hasher,
+        now_s: Callable[[], float],
+        metrics: AuthMetrics | None = None,
     ) -> None:
         self._database = database
         self._users = users
         self._hasher = hasher
         self._now_s = now_s
+        self._metrics = metrics or AuthMetrics()
         self._throttle = login_throttle(settings)
         self._registrations = Allowance(settings.registrations_burst, settings.registrations_per_hour / 3600)
 
@@ -47,6 +55,7 @@ class Accounts:
             raise ChatError(Code.USERNAME_TAKEN)
         hashed = await self._hasher.hash(password)
         user_id = await self._users.add(name, hashed, int(self._now_s()))
+        self._metrics.registrations.inc()
         log.info("user.registered", extra={"user_id": user_id, "address": address})
 
     async def authenticate(self, username: str, password: str, address: str) -> User:
@@ -91,14 +100,17 @@ class Accounts:
     async def _prove(self, user: User | None, password: str, account: str, address: str) -> None:
         wait_s = self._throttle.wait_s(account, address, self._now_s())
         if wait_s > 0:
+            self._metrics.proofs.inc(Proof.THROTTLED)
             log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
         self._throttle.begin(account, address, self._now_s())
         if not await self._is_right(user, password):
             self._throttle.fail(account, address, self._now_s())
+            self._metrics.proofs.inc(Proof.WRONG)
             log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.CREDENTIALS_INVALID)
         self._throttle.succeed(account, address)
+        self._metrics.proofs.inc(Proof.RIGHT)
 
     async def _is_right(self, user: User | None, password: str) -> bool:
         if not passwords.has_length(password):

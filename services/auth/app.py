@@ -12,6 +12,7 @@ from chatterbox import __version__
 from chatterbox.chassis import edge
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.identity import Verifier
+from chatterbox.chassis.metrics import Metrics
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import Jwks
@@ -21,6 +22,7 @@ from services.auth.database import open_database
 from services.auth.hashing import Hasher
 from services.auth.keys import KeyRing
 from services.auth.logins import Logins
+from services.auth.metrics import AuthMetrics
 from services.auth.settings import AuthSettings
 from services.auth.users import Users
 from services.auth.wiring import Auth
@@ -35,32 +37,38 @@ def create_app(
     settings: AuthSettings, *, broker: Broker, service_key: str, now_s: Callable[[], float] = time.time
 ) -> FastAPI:
     """The auth service. `now_s` is seconds since 1970; `service_key` is what other services show."""
+    metrics = AuthMetrics(Metrics("auth"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.auth = await _open(stack, settings, broker, service_key, now_s)
+            app.state.auth = await _open(stack, settings, broker, service_key, now_s, metrics)
             await stack.enter_async_context(background(_tidy(app.state.auth), "auth.tidy"))
             yield
 
-    app = edge.new_app("Chatterbox auth", version=__version__, lifespan=lifespan)
+    app = edge.new_app("Chatterbox auth", metrics.metrics, version=__version__, lifespan=lifespan)
     for router in (routes.router, internal.router, internal.health):
         app.include_router(router)
     return app
 
 
 async def _open(
-    stack: AsyncExitStack, settings: AuthSettings, broker: Broker, service_key: str, now_s: Callable[[], float]
+    stack: AsyncExitStack,
+    settings: AuthSettings,
+    broker: Broker,
+    service_key: str,
+    now_s: Callable[[], float],
+    metrics: AuthMetrics,
 ) -> Auth:
     database = await stack.enter_async_context(open_database(settings.data))
     ring = KeyRing(settings.data, now_s)
     ring.open()
-    hasher = stack.enter_context(closing(Hasher(settings.hash_concurrency, settings.hash_waiting)))
+    hasher = stack.enter_context(closing(Hasher(settings.hash_concurrency, settings.hash_waiting, metrics)))
     await hasher.warm()
     users = Users(database)
     return Auth(
-        accounts=Accounts(settings, database, users, hasher, now_s),
-        logins=Logins(settings, database, ring, broker, now_s),
+        accounts=Accounts(settings, database, users, hasher, now_s, metrics),
+        logins=Logins(settings, database, ring, broker, now_s, metrics),
         users=users,
         ring=ring,
         verifier=_verifier(ring, now_s),

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from passlib.context import CryptContext  # type: ignore[import-untyped]
 
 from chatterbox.wire.errors import ChatError, Code
+from services.auth.metrics import AuthMetrics
 from services.auth.passwords import prepared
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Verdict(NamedTuple):
 class Hasher:
     """Hashes and verifies; raises `unavailable` when too many wait already. Call `warm` once before use."""
 
-    def __init__(self, concurrency: int, waiting: int) -> None:
+    def __init__(self, concurrency: int, waiting: int, metrics: AuthMetrics | None = None) -> None:
         self._context = CryptContext(
             schemes=["argon2"],
             argon2__type="ID",
@@ -43,9 +44,20 @@ class Hasher:
             argon2__parallelism=1,
         )
         self._threads = ThreadPoolExecutor(concurrency, "hash", initializer=_step_back)
+        self._metrics = metrics or AuthMetrics()
+        self._metrics.watch(self)
+        self._concurrency = concurrency
         self._most = concurrency + waiting
         self._present = 0
         self._nobodys = ""
+
+    @property
+    def running(self) -> int:
+        return min(self._present, self._concurrency)
+
+    @property
+    def waiting(self) -> int:
+        return self._present - self.running
 
     async def warm(self) -> None:
         """Pay for the first hash, which takes twice as long, and make the one that stands for unknown users."""
@@ -68,6 +80,7 @@ class Hasher:
 
     async def _off_loop(self, work: Callable[..., T], *values: object) -> T:
         if self._present >= self._most:
+            self._metrics.hashes_refused.inc()
             raise ChatError(Code.UNAVAILABLE, "Too many logins at once; try again.", retry_after_s=1.0)
         self._present += 1
         try:

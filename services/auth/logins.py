@@ -17,6 +17,7 @@ from chatterbox.wire.tokens import Claims, Revocation
 from services.auth import sessions
 from services.auth.database import Database
 from services.auth.keys import KeyRing
+from services.auth.metrics import AuthMetrics
 from services.auth.sessions import Session, Sessions
 from services.auth.settings import AuthSettings
 from services.auth.users import User
@@ -46,6 +47,7 @@ class Logins:
         ring: KeyRing,
         broker: Broker,
         now_s: Callable[[], float],
+        metrics: AuthMetrics | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -53,6 +55,7 @@ class Logins:
         self._ring = ring
         self._broker = broker
         self._now_s = now_s
+        self._metrics = metrics or AuthMetrics()
 
     async def begin(self, user: User, user_agent: str) -> Issued:
         """A new session; raises `credentials_invalid` if the user was banned, or changed password, a moment ago."""
@@ -64,6 +67,7 @@ class Logins:
                 raise ChatError(Code.CREDENTIALS_INVALID)
             keep = self._settings.sessions_per_user
             ended = await sessions.end_oldest(transaction, user.user_id, now_s, keep=keep)
+        self._metrics.sessions_opened.inc()
         log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid})
         await self.announce(ended)
         return self._issue(str(user.user_id), user.username, session.sid, now_s, session.expires)
@@ -112,6 +116,7 @@ class Logins:
         """Tell everyone of sessions that have ended; the database says so already."""
         if not ended:
             return
+        self._metrics.sessions_ended.inc(len(ended))
         for revocation in ended:
             log.info("session.ended", extra={"session": revocation.sid})
         try:

@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse
 
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.edge import new_app
+from chatterbox.chassis.metrics import Metrics
 from chatterbox.wire.limits import Limits
 from services.gateway.endpoint import websocket_router
 from services.gateway.gateway import Gateway
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.settings import GatewaySettings
 
 
@@ -31,14 +33,25 @@ def create_app(
     It must be served with `LiveSocket` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
     """
-    gateway = Gateway(settings, limits=limits, broker=broker, auth=auth, history=history, clock=clock, now_s=now_s)
+    metrics = GatewayMetrics(Metrics("gateway"))
+    gateway = Gateway(
+        settings,
+        limits=limits,
+        broker=broker,
+        auth=auth,
+        history=history,
+        clock=clock,
+        now_s=now_s,
+        metrics=metrics,
+    )
+    metrics.ready.set_function(lambda: not gateway.is_draining)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with gateway.running():
             yield
 
-    app = new_app("Chatterbox gateway", lifespan=lifespan)
+    app = new_app("Chatterbox gateway", metrics.metrics, lifespan=lifespan)
     app.state.gateway = gateway
     app.include_router(websocket_router(gateway, settings.allowed_origins()))
 

@@ -11,6 +11,7 @@ from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.connection import Connection, State
 from services.gateway.live_socket import text_frame
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient
 
@@ -26,8 +27,9 @@ PAGES_AT_ONCE = 8
 class CatchUp:
     """Catches connections up."""
 
-    def __init__(self, history: HistoryClient) -> None:
+    def __init__(self, history: HistoryClient, metrics: GatewayMetrics | None = None) -> None:
         self._history = history
+        self._metrics = metrics or GatewayMetrics()
         self._pages = asyncio.Semaphore(PAGES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -77,6 +79,7 @@ class CatchUp:
         while connection in room.behind and not connection.is_full and not self._go_live(connection, room):
             async with self._pages:
                 page = await self._history.page(room.room_id, PAGE_MESSAGES, after=room.behind[connection])
+            self._metrics.catch_up_pages.inc()
             if page.epoch != room.opened.epoch:
                 connection.close(CloseCode.EPOCH_CHANGED)
             elif not page.frames:

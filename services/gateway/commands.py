@@ -15,6 +15,7 @@ from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.sends import Sends, Waiting
 from services.gateway.store import HistoryClient
@@ -33,6 +34,7 @@ class Commands:
         feed: Feed,
         history: HistoryClient,
         sends: Sends,
+        metrics: GatewayMetrics | None = None,
     ) -> None:
         self._limits = limits
         self._clock = clock
@@ -41,6 +43,7 @@ class Commands:
         self._feed = feed
         self._history = history
         self._sends = sends
+        self._refused = (metrics or GatewayMetrics()).sends_refused
 
     def carry_out(self, connection: Connection, command: frames.Command) -> Later | None:
         """Do what `command` asks: at once, or by the coroutine returned."""
@@ -51,7 +54,7 @@ class Commands:
         member = connection.member
         match command:
             case frames.Send():
-                return self._send(connection, member, command)
+                return self._counted_send(connection, member, command)
             case frames.Ping():
                 connection.send(frames.Pong(id=command.id))
                 return None
@@ -68,6 +71,13 @@ class Commands:
             case frames.Invite():
                 return self._invite(connection, member, command)
 
+    def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+        try:
+            return self._send(connection, member, command)
+        except ChatError as problem:
+            self._refused.inc(problem.code)
+            raise
+
     def _send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
         if (wait_s := member.sends.take(self._clock())) > 0:
             detail = f"At most {self._limits.sends_per_s:g} messages a second ({self._limits.sends_burst} at once)."
@@ -80,7 +90,7 @@ class Commands:
         )
         room = self._room(member, command.room)
         if room is None:
-            return self._refuse_room(member, command.room)
+            return self._refuse_send(member, command.room)
         append = store.Append(room.room_id, member.user_id, member.username, command.content, key)
         self._sends.put(Waiting(connection, command.id, room, append))
         return None
@@ -99,6 +109,13 @@ class Commands:
         name = text.room_name(name, self._limits)
         visible = any(line.room == name for line in await self._history.rooms(member))
         raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
+
+    async def _refuse_send(self, member: Member, name: str) -> NoReturn:
+        try:
+            await self._refuse_room(member, name)
+        except ChatError as problem:
+            self._refused.inc(problem.code)
+            raise
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
         room = self._room(member, command.room)

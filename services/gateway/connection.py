@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
 
+from chatterbox.chassis import request_ids
 from chatterbox.wire import codec, frames
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.codec import BadFrame
@@ -16,6 +17,7 @@ from chatterbox.wire.tokens import Claims
 from services.gateway.bucket import Bucket
 from services.gateway.live_socket import text_frame
 from services.gateway.member import Member
+from services.gateway.metrics import GatewayMetrics
 
 log = logging.getLogger("chatterbox.connection")
 
@@ -30,6 +32,8 @@ class Socket(Protocol):
     def write(self, frames: bytes) -> None: ...
     @property
     def unsent(self) -> int: ...
+    @property
+    def close_code(self) -> int: ...
     def close(self, code: CloseCode) -> None: ...
     def abort(self) -> None: ...
 
@@ -53,8 +57,9 @@ class Connection:
     """
 
     __slots__ = ("_backlog", "_bad_frames", "_bucket", "_busy", "_clock", "_dispatch", "_limits", "_on_closed",
-                 "address", "catching_up", "claims", "connection_id", "full_since_s", "member", "on_writable",
-                 "socket", "state", "unsent_seen")  # fmt: skip
+                 "address", "catching_up", "claims", "close_code", "connection_id", "full_since_s", "member",
+                 "messages_in", "messages_out", "metrics", "on_writable", "opened_s", "socket", "state",
+                 "unsent_seen")  # fmt: skip
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class Connection:
         clock: Callable[[], float],
         dispatch: Dispatch,
         on_closed: Callable[["Connection"], None],
+        metrics: GatewayMetrics | None = None,
     ) -> None:
         self.socket = socket
         self.address = address
@@ -75,6 +81,13 @@ class Connection:
         self.full_since_s: float | None = None
         """Since when more is unsent than the limit, without any of it having gone out."""
         self.unsent_seen = 0
+        self.opened_s = clock()
+        self.messages_in = 0
+        self.messages_out = 0
+        """Messages that rooms pushed to it; right once it is out of all of them (see `Room.detach`)."""
+        self.close_code: int | None = None
+        """Why it is over, once it is."""
+        self.metrics = metrics or GatewayMetrics()
         self.catching_up = False
         self.on_writable: Callable[[Connection], None] | None = None
         self._limits = limits
@@ -103,17 +116,21 @@ class Connection:
 
     def close(self, code: CloseCode) -> None:
         """Say why and end it; nothing is taken from or given to this connection any more."""
-        self._ended()
+        if self.state is not State.CLOSED:
+            self.metrics.closes.inc(code)
+        self._ended(code)
         self.socket.close(code)
 
     def abort(self) -> None:
         """End it at once: its peer takes nothing any more."""
-        self._ended()
+        self.metrics.cut_off.inc()
+        self._ended(CloseCode.BEHIND)
         self.socket.abort()
 
-    def _ended(self) -> None:
+    def _ended(self, code: int) -> None:
         if self.state is not State.CLOSED:
             self.state = State.CLOSED
+            self.close_code = code
             self._backlog.clear()
             self._on_closed(self)
 
@@ -126,6 +143,7 @@ class Connection:
     def on_text(self, data: bytes) -> None:
         if self.state is State.CLOSED:
             return
+        self.messages_in += 1
         try:
             command = codec.decode_command(data)
             self._admit(command)
@@ -139,6 +157,7 @@ class Connection:
             self._on_bad_frame(BadFrame("Frames are text, not binary."))
 
     def on_full(self) -> None:
+        self.metrics.marked_behind.inc()
         self.full_since_s = self._clock()
         self.unsent_seen = self.socket.unsent
         if self.member is not None:
@@ -151,7 +170,7 @@ class Connection:
             self.on_writable(self)
 
     def on_lost(self) -> None:
-        self._ended()
+        self._ended(self.socket.close_code)
 
     def _on_bad_frame(self, problem: BadFrame) -> None:
         if self._bad_frames.take(self._clock()) > 0:
@@ -189,6 +208,8 @@ class Connection:
         task.add_done_callback(_running.discard)
 
     async def _finish(self, later: Later, command_id: int | None) -> None:
+        if request_ids.current() is None:  # what came with the handshake goes by that request's id
+            request_ids.begin(self.connection_id)
         try:
             await later
         except ChatError as problem:

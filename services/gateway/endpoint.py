@@ -22,6 +22,7 @@ def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
             gateway.admit(address)
             token = token_of(websocket)
         except ChatError as problem:
+            gateway.metrics.handshakes_refused.inc(problem.code)
             await websocket.send_denial_response(answer(problem))
             return
         live_socket = websocket.scope["extensions"][EXTENSION]

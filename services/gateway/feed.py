@@ -16,6 +16,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import CONTROL, decode_batch, room_channel
 from services.gateway.hub import Hub
 from services.gateway.live_socket import text_frame
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient
 from services.gateway.stream import EpochChangedError, Stream
@@ -29,10 +30,18 @@ PAGE_MESSAGES = 200
 class Feed:
     """Keeps the streams of open rooms whole. `on_control` gets control payloads, `on_doubt` the broker's doubts."""
 
-    def __init__(self, hub: Hub, history: HistoryClient, broker: Broker, recent_messages: int) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        history: HistoryClient,
+        broker: Broker,
+        recent_messages: int,
+        metrics: GatewayMetrics | None = None,
+    ) -> None:
         self._hub = hub
         self._history = history
         self._recent_messages = recent_messages
+        self._metrics = metrics or GatewayMetrics()
         self._room_of: dict[str, Room] = {}
         self._subscriptions = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +64,7 @@ class Feed:
         """The room, with a stream that is whole from its head on; raises `ChatError` if history is away."""
         room = self._hub.rooms.get(info.room_id)
         if room is None:
-            room = self._hub.rooms[info.room_id] = Room(info)
+            room = self._hub.rooms[info.room_id] = Room(info, self._metrics)
             room.idle_since_s = self._hub.clock()
             room.opening = self._spawn(self._open(room))
         if room.stream is None and room.opening is not None:
@@ -126,6 +135,7 @@ class Feed:
         self._hub.close_room(room, CloseCode.EPOCH_CHANGED)
 
     def _on_doubt(self) -> None:
+        self._metrics.doubts.inc()
         self.on_doubt()
         self._spawn(self.compare_heads())
 
@@ -134,6 +144,7 @@ class Feed:
     def _fill_soon(self, room: Room) -> None:
         if not room.filling:
             room.filling = True
+            self._metrics.gaps.inc()
             self._spawn(self._fill(room))
 
     async def _fill(self, room: Room) -> None:
@@ -143,10 +154,12 @@ class Feed:
                 after = room.opened.head
                 page = await self._history.page(room.room_id, PAGE_MESSAGES, after=after)
                 self._advance(room, page.epoch, page.first, [text_frame(bytes(frame)) for frame in page.frames])
+                self._metrics.filled.inc(room.opened.head - after)
                 log.info("gap.filled", extra={"room_id": room.room_id, "messages": room.opened.head - after})
                 if room.opened.head == after:
                     break
         except ChatError as problem:
+            self._metrics.unfilled.inc()
             log.warning("gap.unfilled", extra={"room_id": room.room_id, "code": problem.code})
         finally:
             room.filling = False
@@ -160,6 +173,7 @@ class Feed:
         try:
             answer = await self._history.heads(list(rooms))
         except ChatError as problem:
+            self._metrics.heads_failed.inc()
             log.warning("heads.unknown", extra={"code": problem.code})
             return None
         for room_id, (epoch, head) in answer.heads.items():

@@ -30,6 +30,7 @@ from services.gateway.greeting import Greeting
 from services.gateway.hub import Hub
 from services.gateway.live_socket import LiveSocket
 from services.gateway.memberships import Memberships
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import HistoryClient
@@ -53,19 +54,21 @@ class Gateway:
         history: httpx.AsyncClient,
         clock: Callable[[], float],
         now_s: Callable[[], float],
+        metrics: GatewayMetrics | None = None,
     ) -> None:
         self._settings = settings
+        self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
         store = HistoryClient(history)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
         self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client)
-        self._feed = Feed(self.hub, store, broker, settings.recent_messages)
+        self._feed = Feed(self.hub, store, broker, settings.recent_messages, self.metrics)
         self._feed.on_control = self._on_control
         self._feed.on_doubt = self._revoked.doubt
         self._memberships = Memberships(self.hub, self._feed, store)
-        self._catch_up = CatchUp(store)
-        self._sends = Sends(store)
+        self._catch_up = CatchUp(store, self.metrics)
+        self._sends = Sends(store, self.metrics)
         self._greeting = Greeting(
             self.hub,
             self._verifier,
@@ -73,6 +76,7 @@ class Gateway:
             self._catch_up,
             server=f"chatterbox/{__version__} {socket.gethostname()}",
             ping_s=settings.ping_s,
+            metrics=self.metrics,
         )
         self._commands = Commands(
             limits=limits,
@@ -82,7 +86,9 @@ class Gateway:
             feed=self._feed,
             history=store,
             sends=self._sends,
+            metrics=self.metrics,
         )
+        self.metrics.watch(self.hub, self._sends, self._verifier)
         self.is_draining = False
 
     @asynccontextmanager
@@ -117,11 +123,28 @@ class Gateway:
             self.hub.limits,
             self.hub.clock,
             self._commands.carry_out,
-            self.hub.remove,
+            self._closed,
+            self.metrics,
         )
+        self.metrics.opened.inc()
         self.hub.add(connection)
         live_socket.hand_over(connection, self._settings.unsent_bytes)
         self._greeting.begin(connection, token)
+
+    def _closed(self, connection: Connection) -> None:
+        self.hub.remove(connection)
+        self.metrics.closed.inc()
+        log.info(
+            "connection.close",
+            extra={
+                "connection": connection.connection_id,
+                "user_id": connection.member and connection.member.user_id,
+                "seconds": round(self.hub.clock() - connection.opened_s, 1),
+                "messages_in": connection.messages_in,
+                "messages_out": connection.messages_out,
+                "close_code": connection.close_code,
+            },
+        )
 
     async def drain(self) -> None:
         """Stop without loss: ask connections to move, spread over `drain_s`; let sends settle; close what is left."""

@@ -16,6 +16,7 @@ from services.gateway.connection import Connection, Later, State
 from services.gateway.hub import Hub
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 
 log = logging.getLogger("chatterbox.greeting")
@@ -33,7 +34,15 @@ class Greeting:
     """Greets connections; `server` is this gateway's name as clients are told it."""
 
     def __init__(
-        self, hub: Hub, verifier: Verifier, memberships: Memberships, catch_up: CatchUp, *, server: str, ping_s: float
+        self,
+        hub: Hub,
+        verifier: Verifier,
+        memberships: Memberships,
+        catch_up: CatchUp,
+        *,
+        server: str,
+        ping_s: float,
+        metrics: GatewayMetrics | None = None,
     ) -> None:
         self._hub = hub
         self._verifier = verifier
@@ -41,6 +50,7 @@ class Greeting:
         self._catch_up = catch_up
         self._server = server
         self._ping_s = ping_s
+        self._refused = (metrics or GatewayMetrics()).handshakes_refused
 
     def begin(self, connection: Connection, token: str | None) -> None:
         """Greet a connection that has just been accepted; without a token, wait for its `connect` frame."""
@@ -71,6 +81,7 @@ class Greeting:
             if connection.state is State.GREETING:
                 self._welcome(connection, member, claims, resume)
         except ChatError as problem:
+            self._refused.inc(problem.code)
             connection.refuse(problem, None)
             connection.close(_CLOSE_CODES.get(problem.code, CloseCode.UNAVAILABLE))
 

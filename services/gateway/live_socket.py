@@ -25,6 +25,8 @@ EXTENSION = "chatterbox.live_socket"
 """The scope extension under which the endpoint finds its `LiveSocket`."""
 CLOSE_S = 5.0
 """A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
+LOST = 1006
+"""Stands for the close code of a connection that ended without one (RFC 6455 section 7.4.1)."""
 _BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -114,6 +116,11 @@ class LiveSocket(WebSocketsSansIOProtocol):
     def unsent(self) -> int:
         """Bytes that wait for the peer to read."""
         return self.transport.get_write_buffer_size()
+
+    @property
+    def close_code(self) -> int:
+        """How it ended: as the close frame said that we sent, or `LOST`."""
+        return LOST if self.conn.close_sent is None else self.conn.close_sent.code
 
     def close(self, code: CloseCode) -> None:
         """Say why, wait for the peer to agree, then go; after `CLOSE_S` seconds go in any case."""

@@ -1,12 +1,14 @@
 """A room as this gateway sees it: its stream, who hears it live, who is behind. Fan-out happens here."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chatterbox.wire import codec, frames, store
 from chatterbox.wire.position import Position
 from services.gateway.live_socket import text_frame
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.stream import Stream
 
 if TYPE_CHECKING:
@@ -24,13 +26,14 @@ class Room:
     `behind` and is brought up to `live` by `catch_up`.
     """
 
-    __slots__ = ("behind", "filling", "idle_since_s", "live", "name", "opening", "pending", "private",
+    __slots__ = ("behind", "filling", "idle_since_s", "live", "metrics", "name", "opening", "pending", "private",
                  "room_id", "sent", "stream", "unopened")  # fmt: skip
 
-    def __init__(self, info: store.RoomInfo) -> None:
+    def __init__(self, info: store.RoomInfo, metrics: GatewayMetrics | None = None) -> None:
         self.room_id = info.room_id
         self.name = info.room
         self.private = info.private
+        self.metrics = metrics or GatewayMetrics()
         self.live: set[Connection] = set()
         self.behind: dict[Connection, int] = {}
         self.pending: list[bytes] = []
@@ -82,22 +85,34 @@ class Room:
         if self.stream is not None:
             self.sent = self.stream.head
         if self.pending:
-            joined = b"".join(self.pending)
-            self.pending.clear()
-            for connection in tuple(self.live):
-                connection.socket.write(joined)
+            self._write_pending()
+
+    def _write_pending(self) -> None:
+        began_s = time.perf_counter()
+        joined = b"".join(self.pending)
+        hearing = tuple(self.live)
+        self.metrics.deliveries.inc(len(hearing) * len(self.pending))
+        self.pending.clear()
+        for connection in hearing:
+            connection.socket.write(joined)
+        self.metrics.fan_out_s.observe(time.perf_counter() - began_s)
 
     def attach(self, connection: "Connection", offset: int) -> None:
         """Add a connection that has been told everything up to `offset`."""
         self.flush()
+        connection.messages_out -= offset
         if offset == self.sent:
             self.live.add(connection)
         else:
             self.behind[connection] = offset
 
     def detach(self, connection: "Connection") -> None:
-        self.live.discard(connection)
-        self.behind.pop(connection, None)
+        """Take a connection out, and note how far it came: offsets tell what it was sent, without a count for each."""
+        if connection in self.live:
+            self.live.discard(connection)
+            connection.messages_out += self.sent
+        elif connection in self.behind:
+            connection.messages_out += self.behind.pop(connection)
 
     def fall_behind(self, connection: "Connection") -> None:
         """Stop pushing to a connection that can't take more; remember where it stands."""

@@ -6,14 +6,17 @@ client tries again with the same key.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+from chatterbox.chassis import request_ids
 from chatterbox.wire import codec, frames, store
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from services.gateway.connection import Connection
 from services.gateway.live_socket import text_frame
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient
 
@@ -35,12 +38,18 @@ class Waiting(NamedTuple):
 class Sends:
     """Takes messages in, hands out acks."""
 
-    def __init__(self, history: HistoryClient) -> None:
+    def __init__(self, history: HistoryClient, metrics: GatewayMetrics | None = None) -> None:
         self._history = history
+        self._metrics = metrics or GatewayMetrics()
         self._waiting: list[Waiting] = []
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for the batch before them."""
+        return len(self._waiting)
 
     def put(self, waiting: Waiting) -> None:
         """Queue a message; its connection gets `sent` or `error`. Raises `unavailable` when the queue is full."""
@@ -66,14 +75,27 @@ class Sends:
             await self._store(batch)
 
     async def _store(self, batch: Sequence[Waiting]) -> None:
+        request_ids.begin(request_ids.new())
+        began_s = time.perf_counter()
+        self._metrics.sends_taken.inc(len(batch))
+        self._metrics.batch_messages.observe(len(batch))
         try:
             outcomes = await self._history.append([waiting.append for waiting in batch])
         except ChatError as problem:
             log.warning("batch.refused", extra={"messages": len(batch), "code": problem.code})
+            self._metrics.sends_refused.inc(problem.code, len(batch))
             replies = [codec.error_frame(problem, waiting.command_id) for waiting in batch]
             _answer(batch, replies)
         else:
+            self._metrics.append_s.observe(time.perf_counter() - began_s)
             _answer(batch, [_reply(*pair) for pair in zip(batch, outcomes, strict=True)])
+            self._count(outcomes)
+
+    def _count(self, outcomes: Sequence[store.Appended | store.Refused]) -> None:
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, store.Refused)]
+        self._metrics.acks.inc(len(outcomes) - len(refusals))
+        for refusal in refusals:
+            self._metrics.sends_refused.inc(Code(refusal.code))
 
 
 def _answer(batch: Sequence[Waiting], replies: Sequence[frames.Reply]) -> None:

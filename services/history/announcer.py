@@ -16,6 +16,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.codec import encode
 from chatterbox.wire.events import CONTROL, MembershipChanged, encode_batch, encode_control, room_channel
 from chatterbox.wire.position import Position
+from services.history.metrics import HistoryMetrics
 from services.history.plan import Insert, Plan, RoomEnd
 
 log = logging.getLogger("chatterbox.history.announcer")
@@ -42,8 +43,11 @@ class News(NamedTuple):
 class Announcer:
     """A bounded queue of news, and the task that publishes them in the order of their commits."""
 
-    def __init__(self, broker: Broker, waiting_messages: int = WAITING_MESSAGES) -> None:
+    def __init__(
+        self, broker: Broker, waiting_messages: int = WAITING_MESSAGES, metrics: HistoryMetrics | None = None
+    ) -> None:
         self._broker = broker
+        self._metrics = metrics or HistoryMetrics()
         self._limit = waiting_messages
         self._queue: deque[News] = deque()
         self._waiting = 0
@@ -102,6 +106,7 @@ class Announcer:
         if not self._dropped:
             log.warning("news.dropped", extra={"why": why})
         self._dropped += news.size
+        self._metrics.news_dropped.inc(news.size)
 
     def _note_success(self) -> None:
         if self._dropped and not self._queue:

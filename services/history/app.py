@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.edge import new_app
 from chatterbox.chassis.identity import AuthClient, Verifier
+from chatterbox.chassis.metrics import Metrics
 from chatterbox.chassis.sqlite import make_folder, open_writer
 from chatterbox.wire.limits import Limits
 from services.history import health, internal, public
 from services.history.announcer import Announcer
 from services.history.ended_sessions import EndedSessions
 from services.history.history import History
+from services.history.metrics import HistoryMetrics
 from services.history.rows import open_readers
 from services.history.schema import MIGRATIONS
 from services.history.settings import HistorySettings
@@ -41,17 +43,18 @@ def create_app(
     """
     auth_client = AuthClient(auth)
     verifier = Verifier(auth_client.jwks, lambda: now_ms() / 1000)
+    metrics = HistoryMetrics(Metrics("history"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            history = await _open(stack, settings, broker, auth_client, limits, now_ms)
+            history = await _open(stack, settings, broker, auth_client, limits, now_ms, metrics)
             ended = EndedSessions(verifier, auth_client, broker)
             app.state.ended_sessions = await stack.enter_async_context(ended.following())
             app.state.history = history
             yield
 
-    app = new_app("Chatterbox history", lifespan=lifespan)
+    app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
     app.state.service_key = service_key
     app.state.verifier = verifier
     for router in (public.router, internal.router, health.router):
@@ -66,20 +69,23 @@ async def _open(
     auth: AuthClient,
     limits: Limits,
     now_ms: Callable[[], int],
+    metrics: HistoryMetrics,
 ) -> History:
     """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
     make_folder(settings.data)
+    metrics.watch_disk(settings.data)
     db = await stack.enter_async_context(
         open_writer(settings.database, MIGRATIONS, synchronous=settings.sabotage_synchronous)
     )
     readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
-    announcer = await stack.enter_async_context(Announcer(broker).running())
+    announcer = await stack.enter_async_context(Announcer(broker, metrics=metrics).running())
     writer = Writer(
         db,
         limits=limits,
         now_ms=now_ms,
         announce=announcer.offer,
+        metrics=metrics,
         ack_before_commit=settings.sabotage_ack_before_commit,
     )
     await stack.enter_async_context(writer.running())
-    return History(readers, writer, auth, limits)
+    return History(readers, writer, auth, limits, metrics)

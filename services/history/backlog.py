@@ -63,6 +63,14 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    @property
+    def messages(self) -> int:
+        return self._messages
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
     def put(self, job: Job) -> None:
         """Add `job`; raises `unavailable` when there is no room for it."""
         messages, weight = _measure(job)

@@ -8,6 +8,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import User
 from services.history import memberships, pages, rooms
+from services.history.metrics import HistoryMetrics
 from services.history.pages import Page, Span
 from services.history.plan import Outcome
 from services.history.rooms import SeenRoom
@@ -23,11 +24,19 @@ PAGE_MESSAGES = 1000
 class History:
     """Rooms, memberships and messages. Every refusal is a `ChatError`."""
 
-    def __init__(self, readers: Readers, writer: Writer, auth: AuthClient, limits: Limits) -> None:
+    def __init__(
+        self,
+        readers: Readers,
+        writer: Writer,
+        auth: AuthClient,
+        limits: Limits,
+        metrics: HistoryMetrics | None = None,
+    ) -> None:
         self._readers = readers
         self._writer = writer
         self._auth = auth
         self._limits = limits
+        self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, messages: Sequence[store.Append]) -> list[Outcome]:
         """Store messages; when it returns they are durable."""
@@ -39,12 +48,16 @@ class History:
         """A page for a gateway, which knows who may read it."""
         if not 1 <= span.limit <= PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {PAGE_MESSAGES}.")
-        return await pages.read(self._readers, room_id, span)
+        return await self._read(room_id, span)
 
     async def messages(self, room: str, user: User, span: Span) -> Page:
         """A page for a user, who must be a member."""
         info = (await self.room(room, user)).require_member()
-        return await pages.read(self._readers, info.room_id, span)
+        return await self._read(info.room_id, span)
+
+    async def _read(self, room_id: int, span: Span) -> Page:
+        with self._page_s.time():
+            return await pages.read(self._readers, room_id, span)
 
     async def heads(self, room_ids: list[int]) -> store.Heads:
         return await rooms.heads(self._readers, room_ids)

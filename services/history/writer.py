@@ -7,6 +7,7 @@ sync, which is what takes the time).
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -20,6 +21,7 @@ from chatterbox.wire.store import Append
 from services.history.announcer import News
 from services.history.backlog import RETRY_AFTER_S, AppendJob, Backlog, Bounds, ChangeJob, Job
 from services.history.group import Group
+from services.history.metrics import HistoryMetrics
 from services.history.plan import Outcome, Plan
 from services.history.transaction import Transaction, last_message_id
 
@@ -42,6 +44,7 @@ class Writer:
         now_ms: Callable[[], int],
         announce: Callable[[News], None],
         bounds: Bounds | None = None,
+        metrics: HistoryMetrics | None = None,
         ack_before_commit: bool = False,
     ) -> None:
         """`announce` is told of every commit; it must not block. `ack_before_commit` is sabotage, for tests."""
@@ -51,6 +54,8 @@ class Writer:
         self._announce = announce
         self._ack_before_commit = ack_before_commit
         self._backlog = Backlog(bounds or Bounds())
+        self._metrics = metrics or HistoryMetrics()
+        self._metrics.watch_backlog(self._backlog)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
@@ -110,6 +115,7 @@ class Writer:
 
     async def _commit(self, jobs: list[Job]) -> None:
         group = Group(jobs)
+        began_s = time.perf_counter()
         try:
             transaction, plan = await self._transact(group)
         except sqlite3.Error as problem:
@@ -124,6 +130,7 @@ class Writer:
         else:
             self._note_success()
             group.answer(plan)
+            self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts or transaction.events:
                 self._announce(News(transaction.events, plan))
 
@@ -142,6 +149,7 @@ class Writer:
 
     async def _abandon(self, group: Group) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
+        self._metrics.commits_failed.inc()
         self._last_id = None
         try:
             if self._db.in_transaction:

@@ -1,0 +1,69 @@
+"""What an operator may want to know of a gateway. Fan-out is counted for each flush of a room, never for a delivery."""
+
+from typing import TYPE_CHECKING
+
+from chatterbox.chassis.metrics import CALL_S, MESSAGES, TURN_S, Metrics
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.errors import Code
+
+if TYPE_CHECKING:
+    from chatterbox.chassis.identity import Verifier
+    from services.gateway.hub import Hub
+    from services.gateway.sends import Sends
+
+
+class GatewayMetrics:
+    """Counters for the gateway's parts, and gauges that look at them when they are scraped."""
+
+    def __init__(self, metrics: Metrics | None = None) -> None:
+        """Declare them in `metrics`; without, in a registry that nobody sees."""
+        self.metrics = metrics or Metrics("gateway")
+        self._declare_connections(self.metrics)
+        self._declare_messages(self.metrics)
+        self._declare_healing(self.metrics)
+        self._declare_gauges(self.metrics)
+
+    def _declare_connections(self, metrics: Metrics) -> None:
+        self.handshakes_refused = metrics.counter_by(
+            "handshakes_refused", "Connections refused before or while they were greeted", "code", Code
+        )
+        self.opened = metrics.counter("connections_opened", "Connections that were welcomed")
+        self.closed = metrics.counter("connections_closed", "Connections that are over, whoever ended them")
+        self.closes = metrics.counter_by("closes", "Connections that this gateway closed", "code", CloseCode)
+        self.marked_behind = metrics.counter("marked_behind", "Times that a connection had too much unsent")
+        self.cut_off = metrics.counter("stuck_cut_off", "Connections cut off because their peer read nothing")
+
+    def _declare_messages(self, metrics: Metrics) -> None:
+        self.sends_taken = metrics.counter("sends_taken", "Messages taken in and passed to history")
+        self.sends_refused = metrics.counter_by("sends_refused", "Messages refused", "code", Code)
+        self.acks = metrics.counter("acks", "Messages whose sender was told that they are stored")
+        self.deliveries = metrics.counter("deliveries", "Messages written to live connections")
+        self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to all who hear a room", TURN_S)
+        self.batch_messages = metrics.histogram("append_messages", "Messages that went to history at once", MESSAGES)
+        self.append_s = metrics.histogram("append_seconds", "Time until history answered a batch", CALL_S)
+
+    def _declare_healing(self, metrics: Metrics) -> None:
+        self.gaps = metrics.counter("gaps_found", "Times that a room was found to miss messages")
+        self.filled = metrics.counter("gap_messages_filled", "Missing messages read from history")
+        self.unfilled = metrics.counter("gaps_unfilled", "Times that history could not be asked for what is missing")
+        self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")
+        self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
+        self.doubts = metrics.counter("broker_doubts", "Times that the broker may have lost payloads")
+
+    def _declare_gauges(self, metrics: Metrics) -> None:
+        self._connections = metrics.gauge("connections", "Live connections")
+        self._members = metrics.gauge("members", "Users with a connection")
+        self._rooms = metrics.gauge("rooms_open", "Rooms that somebody here is in, or was a moment ago")
+        self._behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
+        self._sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
+        self._revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
+        self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")
+
+    def watch(self, hub: "Hub", sends: "Sends", verifier: "Verifier") -> None:
+        """Read the gauges from these."""
+        self._connections.set_function(lambda: len(hub.connections))
+        self._members.set_function(lambda: len(hub.members))
+        self._rooms.set_function(lambda: len(hub.rooms))
+        self._behind.set_function(lambda: len({behind for room in hub.rooms.values() for behind in room.behind}))
+        self._sends_waiting.set_function(lambda: sends.waiting)
+        self._revocations.set_function(lambda: verifier.revocations)
