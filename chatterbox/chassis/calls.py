@@ -20,6 +20,12 @@ T = TypeVar("T")
 
 DEADLINE_S = 5.0
 """No call between services takes longer (seconds)."""
+CONNECT_S = 2.0
+"""Part of it, to connect."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
+"""Connections to one service. They are let go before the service would (`timeout_keep_alive` in `serve.config`)."""
+RETRIES_PER_CALL = 0.1
+RETRIES_AT_ONCE = 10.0
 
 
 def in_process(app: ASGIApp, service_key: str) -> httpx.AsyncClient:
@@ -29,17 +35,42 @@ def in_process(app: ASGIApp, service_key: str) -> httpx.AsyncClient:
 
 def over_network(base_url: str, service_key: str) -> httpx.AsyncClient:
     """A client that calls the service at `base_url`."""
-    return _client(base_url, service_key, None)
+    return _client(base_url, service_key, Persistent(httpx.AsyncHTTPTransport(limits=LIMITS, trust_env=False)))
 
 
 def _client(base_url: str, service_key: str, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=base_url,
         transport=transport,
-        timeout=DEADLINE_S,
+        timeout=httpx.Timeout(DEADLINE_S, connect=CONNECT_S),
         headers={"Authorization": f"Bearer {service_key}", "Content-Type": "application/json"},
         trust_env=False,
     )
+
+
+class Persistent(httpx.AsyncBaseTransport):
+    """Asks once more where the connection ended without an answer, as kept-open ones do when a service restarts.
+
+    Whatever one service asks of another may be asked twice: messages carry keys, the rest says the same again. The
+    budget is a tenth of all calls, so that a service in trouble is not asked twice as much.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self._budget = RETRIES_AT_ONCE
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._budget = min(RETRIES_AT_ONCE, self._budget + RETRIES_PER_CALL)
+        try:
+            return await self._inner.handle_async_request(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if self._budget < 1:
+                raise
+            self._budget -= 1
+            return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 class _Problem(msgspec.Struct):

@@ -58,6 +58,11 @@ class Verifier:
     def is_revoked(self, sid: str) -> bool:
         return sid in self._revoked
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether any token could be verified: auth has been reached once."""
+        return bool(self._keys)
+
     async def _key(self, token: str) -> jwt.PyJWK:
         kid = _kid(token)
         if kid not in self._keys and self._now_s() - self._fetched_s >= REFETCH_S:

@@ -11,6 +11,7 @@ from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.wire.limits import Limits
 
 PREFIX = "CHATTERBOX_"
+SERVICE_KEY_CHARS = 32
 
 
 class Environment(BaseSettings):
@@ -42,14 +43,42 @@ class Settings(Environment):
     """Log one JSON object a line instead of text."""
     drain_s: float = Field(3, ge=0, le=300)
     """Seconds over which connections are asked to move when the process is told to stop."""
-    service_key: SecretStr | None = Field(None, min_length=32)
+    service_key: SecretStr | None = Field(None, min_length=SERVICE_KEY_CHARS)
     """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
+    service_key_file: Path | None = None
+    """A file that holds the service key; for secrets that are mounted into containers."""
+    redis_url: SecretStr = SecretStr("")
+    """Where Redis is, for services that run apart: `redis://user:password@host:6379`, `rediss://` with TLS. Empty: no
+    Redis; then messages reach other processes when heads are compared, seconds late."""
+    redis_url_file: Path | None = None
+    """A file that holds the URL of Redis, with its password."""
 
     def shared_key(self) -> str:
         """The key that services show each other, for those that run apart; raises `OperatorError` without one."""
-        if self.service_key is None:
-            raise OperatorError(f"set {PREFIX}SERVICE_KEY to the key that all services share, at least 32 characters")
-        return self.service_key.get_secret_value()
+        key = _secret(self.service_key, self.service_key_file, "service_key_file")
+        if len(key) < SERVICE_KEY_CHARS:
+            raise OperatorError(
+                f"set {PREFIX}SERVICE_KEY to the key that all services share, at least {SERVICE_KEY_CHARS} characters, "
+                f"or {PREFIX}SERVICE_KEY_FILE to a file that holds it"
+            )
+        return key
+
+    def redis(self) -> str:
+        """The URL of Redis, or nothing; raises `OperatorError` where the file can't be read."""
+        return _secret(self.redis_url, self.redis_url_file, "redis_url_file")
+
+
+def _secret(given: SecretStr | None, file: Path | None, setting: str) -> str:
+    """A secret that was given itself, or else stands in a file."""
+    if given is not None and given.get_secret_value():
+        return given.get_secret_value()
+    if file is None:
+        return ""
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else "not text"
+        raise OperatorError(f"can't read {file} ({why}); check {PREFIX}{setting.upper()}") from None
 
 
 def _explain_and_exit(problem: ValidationError) -> NoReturn:

@@ -11,6 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from chatterbox.chassis import calls, logs, serve
+from chatterbox.chassis.apart import broker_for, closing
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.operator_errors import OperatorError, told_plainly
 from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
@@ -47,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(settings: AuthSettings) -> None:
     make_folder(settings.data)
     os.close(lock(settings.data / "auth.lock"))  # says at once, and plainly, that another process has it
-    app = create_app(settings, broker=MemoryBroker(), service_key=settings.shared_key())
+    broker = broker_for(settings)
+    app = closing(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(app, trusted_proxies=settings.trusted_proxies)
@@ -76,9 +78,8 @@ async def _ban(settings: AuthSettings, command: str, name: str) -> None:
 @asynccontextmanager
 async def _reach(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A way to call auth: the running one if its key is known, otherwise one that is started for this call."""
-    if settings.service_key is not None:
-        key = settings.service_key.get_secret_value()
-        async with calls.over_network(f"http://{settings.host}:{settings.port}", key) as http:
+    if settings.service_key is not None or settings.service_key_file is not None:
+        async with calls.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
             yield http
         return
     key = secrets.token_urlsafe(32)

@@ -44,7 +44,7 @@ def create_app(
         now_s=now_s,
         metrics=metrics,
     )
-    metrics.ready.set_function(lambda: not gateway.is_draining)
+    metrics.ready.set_function(lambda: gateway.is_ready)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +61,7 @@ def create_app(
 
     @app.get("/health/ready", include_in_schema=False)
     async def ready() -> JSONResponse:
-        status = "draining" if gateway.is_draining else "ok"
-        return JSONResponse({"status": status}, 200 if status == "ok" else 503)
+        status = "ok" if gateway.is_ready else "draining" if gateway.is_draining else "unavailable"
+        return JSONResponse({"status": status, **gateway.parts.report()}, 200 if gateway.is_ready else 503)
 
     return app

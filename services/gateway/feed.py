@@ -5,11 +5,12 @@ history every few seconds (a lost last message), and the broker's word that it w
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from chatterbox.chassis.broker import Broker, Subscriber
+from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.wire import store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -50,7 +51,7 @@ class Feed:
         self.on_doubt: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        await self._subscriber.subscribe([CONTROL])
+        await self._subscribe(CONTROL)
 
     async def close(self) -> None:
         for task in tuple(self._tasks):
@@ -78,7 +79,7 @@ class Feed:
         try:
             self._room_of[room_channel(room.room_id)] = room
             async with self._subscriptions:
-                await self._subscriber.subscribe([room_channel(room.room_id)])
+                await self._subscribe(room_channel(room.room_id))
             page = await self._history.page(room.room_id, min(PAGE_MESSAGES, self._recent_messages))
         except Exception as problem:
             self._forget(room)
@@ -91,6 +92,11 @@ class Feed:
         for payload in room.unopened:
             self._take(room, payload)
         room.unopened.clear()
+
+    async def _subscribe(self, channel: str) -> None:
+        """Listen to a channel. Without the broker a room opens all the same: comparing heads brings its messages."""
+        with contextlib.suppress(BrokerError):  # it says so itself, and is in doubt when it is back
+            await self._subscriber.subscribe([channel])
 
     def _forget(self, room: Room) -> None:
         if self._hub.rooms.get(room.room_id) is room:

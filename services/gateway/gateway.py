@@ -31,6 +31,7 @@ from services.gateway.hub import Hub
 from services.gateway.live_socket import LiveSocket
 from services.gateway.memberships import Memberships
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.parts import Parts
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import HistoryClient
@@ -62,7 +63,8 @@ class Gateway:
         store = HistoryClient(history)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
-        self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client)
+        self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)
+        self.parts = Parts(broker, self._verifier, store, clock)
         self._feed = Feed(self.hub, store, broker, settings.recent_messages, self.metrics)
         self._feed.on_control = self._on_control
         self._feed.on_doubt = self._revoked.doubt
@@ -102,11 +104,18 @@ class Gateway:
             for name, work in {
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
-                "seconds": upkeep.every_second(self.hub, self._revoked, self._settings.behind_s),
+                "seconds": upkeep.every_second(self.hub, self._settings.behind_s),
+                "revocations": self._revoked.run(),
                 "heads": upkeep.compare_with_history(self.hub, self._feed, self._memberships, self._settings.heads_s),
+                **{f"watch_{part.name}": part.watch() for part in self.parts.all},
             }.items():
                 await stack.enter_async_context(background(work, f"gateway.{name}"))
             yield
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether new connections belong here."""
+        return not self.is_draining and self.parts.can_serve
 
     def admit(self, address: str) -> None:
         """Refuse a connection from `address` that can't be taken, before anything is spent on it."""

@@ -8,6 +8,10 @@ from chatterbox.chassis.settings import Settings
 class GatewaySettings(Settings):
     """The gateway's own settings; what clients meet as limits is in `LimitSettings`."""
 
+    auth_url: str = "http://127.0.0.1:8001"
+    """Where the auth service answers, when it is another process."""
+    history_url: str = "http://127.0.0.1:8002"
+    """Where the history service answers, when it is another process."""
     origins: str = ""
     """Origins whose pages may connect, separated by commas, each as browsers send it: `https://chat.example.org`.
     The server's own origin always may; programs that send no Origin always may."""

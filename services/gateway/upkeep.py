@@ -1,9 +1,11 @@
 """What the gateway does by the clock: lost last messages, slow readers, expired tokens, idle rooms, revocations."""
 
 import asyncio
+import contextlib
 import logging
 from typing import NoReturn
 
+from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import LEEWAY_S, Revocation
@@ -15,16 +17,25 @@ from services.gateway.memberships import Memberships
 log = logging.getLogger("chatterbox.upkeep")
 
 IDLE_ROOM_S = 60.0
+WITHOUT_BROKER_S = 5.0
+"""While the broker is away, auth is asked for ended sessions this often (seconds)."""
+RELOAD_S = 60.0
+"""And this often while it is not: auth itself may not have reached the broker."""
+RETRY_S = 1.0
+"""While auth is away as well (seconds)."""
 
 
 class Revoked:
     """Sessions that have ended: their sockets are closed here, their tokens refused."""
 
-    def __init__(self, hub: Hub, verifier: Verifier, auth: AuthClient) -> None:
+    def __init__(self, hub: Hub, verifier: Verifier, auth: AuthClient, broker: Broker) -> None:
         self._hub = hub
         self._verifier = verifier
         self._auth = auth
-        self._is_whole = False
+        self._broker = broker
+        self._loaded_s = float("-inf")
+        self._doubt = asyncio.Event()
+        self._auth_away = False
 
     def add(self, revocation: Revocation) -> None:
         self._verifier.revoke(revocation)
@@ -32,20 +43,32 @@ class Revoked:
 
     def doubt(self) -> None:
         """Some may have been missed: ask auth for all of them."""
-        self._is_whole = False
+        self._loaded_s = float("-inf")
+        self._doubt.set()
 
     async def load(self) -> None:
-        """Ask auth, if need be; when it is away, the next call tries again."""
-        if self._is_whole:
-            return
+        """Ask auth; when it is away, they are due still."""
+        asked_s, self._loaded_s = self._loaded_s, self._hub.clock()  # a doubt that comes meanwhile counts
         try:
             revocations = await self._auth.revocations()
         except ChatError as problem:
-            log.warning("revocations.unknown", extra={"code": problem.code})
+            self._loaded_s = min(asked_s, self._loaded_s)
+            if not self._auth_away:
+                log.warning("revocations.unknown", extra={"code": problem.code})
+            self._auth_away = True
             return
+        self._auth_away = False
         for revocation in revocations:
             self.add(revocation)
-        self._is_whole = True
+
+    async def run(self) -> NoReturn:
+        """Keep the set whole, for ever."""
+        while True:
+            self._doubt.clear()
+            if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_whole else WITHOUT_BROKER_S):
+                await self.load()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._doubt.wait(), RETRY_S)
 
 
 def close_stuck(hub: Hub, behind_s: float) -> None:
@@ -62,10 +85,9 @@ def close_stuck(hub: Hub, behind_s: float) -> None:
             connection.abort()
 
 
-async def every_second(hub: Hub, revoked: Revoked, behind_s: float) -> NoReturn:
+async def every_second(hub: Hub, behind_s: float) -> NoReturn:
     """Keep time for connections, for ever."""
     while True:
-        await revoked.load()
         close_expired(hub, LEEWAY_S)
         close_stuck(hub, behind_s)
         await asyncio.sleep(1)

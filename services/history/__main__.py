@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from chatterbox.chassis import logs, serve
+from chatterbox.chassis.apart import broker_for, closing
 from chatterbox.chassis.backup import backup
-from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.calls import over_network
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
@@ -59,16 +59,15 @@ def _serve(settings: HistorySettings) -> None:
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
     listener = serve.bind(settings.host, settings.port)
-    app = create_app(
-        settings,
-        broker=MemoryBroker(),  # reaches this process only: gateways in others find what is new by comparing heads
-        auth=over_network(settings.auth_url, key),
-        service_key=key,
-        limits=LimitSettings.from_environment().limits(),
-    )
+    broker = broker_for(settings)
+    auth = over_network(settings.auth_url, key)
+    limits = LimitSettings.from_environment().limits()
+    app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    serve.run(serve.config(app), listener, on_ready=lambda: print(ready, flush=True))
+    serve.run(
+        serve.config(closing(app, broker.close, auth.aclose)), listener, on_ready=lambda: print(ready, flush=True)
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Keeps the verifier told of sessions that have ended: from the broker at once, from auth for what it missed."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 
-from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
@@ -42,7 +43,8 @@ class EndedSessions:
     async def following(self) -> AsyncIterator["EndedSessions"]:
         """Listen first, then load: what is revoked in between comes both ways."""
         try:
-            await self._subscriber.subscribe([CONTROL])
+            with contextlib.suppress(BrokerError):  # it is in doubt when it is back; until then auth is asked anyway
+                await self._subscriber.subscribe([CONTROL])
             await self._load()
             async with background(self._follow(), "history.ended_sessions"):
                 yield self

@@ -1,0 +1,60 @@
+"""`python -m services.gateway`: run a gateway as a process of its own; any number of them may run side by side."""
+
+import argparse
+
+from fastapi import FastAPI
+
+from chatterbox.chassis import logs, serve
+from chatterbox.chassis.apart import broker_for, closing
+from chatterbox.chassis.calls import over_network
+from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.settings import LimitSettings
+from chatterbox.wire.limits import Limits
+from services.gateway.app import create_app
+from services.gateway.gateway import Gateway
+from services.gateway.live_socket import LiveSocket
+from services.gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    _parser().parse_args()
+    settings = GatewaySettings.from_environment()
+    limits = LimitSettings.from_environment().limits()
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    with told_plainly():
+        _serve(settings, limits)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("serve", help="serve until a signal comes (what happens without a command)")
+    return parser
+
+
+def _serve(settings: GatewaySettings, limits: Limits) -> None:
+    app = _compose(settings, limits)
+    gateway: Gateway = app.state.gateway
+    listener = serve.bind(settings.host, settings.port)
+    host, port = listener.getsockname()[:2]
+    config = serve.config(
+        app,
+        websocket_class=LiveSocket,
+        frame_bytes=limits.frame_bytes,
+        ping_s=settings.ping_s,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    ready = f"chatterbox: gateway listens on {host}:{port}"
+    serve.run(config, listener, drain=gateway.drain, on_ready=lambda: print(ready, flush=True))
+
+
+def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
+    key = settings.shared_key()
+    broker = broker_for(settings)
+    auth, history = over_network(settings.auth_url, key), over_network(settings.history_url, key)
+    app = create_app(settings, limits=limits, broker=broker, auth=auth, history=history)
+    return closing(app, broker.close, auth.aclose, history.aclose)
+
+
+if __name__ == "__main__":
+    main()
