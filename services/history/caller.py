@@ -12,7 +12,7 @@ from services.history.history import History
 
 
 async def history_of(request: Request) -> History:
-    """The service behind this app. (Not a plain function: FastAPI would run that in a thread.)"""
+    """The service behind this app. Not a plain function: FastAPI would run that in a thread."""
     history: History = request.app.state.history
     return history
 
