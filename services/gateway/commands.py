@@ -93,6 +93,7 @@ class Commands:
             return self._refuse_send(member, command.room)
         append = store.Append(room.room_id, member.user_id, member.username, command.content, key)
         self._sends.put(Waiting(connection, command.id, room, append))
+        connection.messages_in += 1
         return None
 
     def _room(self, member: Member, name: str) -> Room | None:

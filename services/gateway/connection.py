@@ -83,6 +83,7 @@ class Connection:
         self.unsent_seen = 0
         self.opened_s = clock()
         self.messages_in = 0
+        """Messages that it sent and that were taken in."""
         self.messages_out = 0
         """Messages that rooms pushed to it; right once it is out of all of them (see `Room.detach`)."""
         self.close_code: int | None = None
@@ -143,7 +144,6 @@ class Connection:
     def on_text(self, data: bytes) -> None:
         if self.state is State.CLOSED:
             return
-        self.messages_in += 1
         try:
             command = codec.decode_command(data)
             self._admit(command)

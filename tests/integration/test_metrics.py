@@ -1,0 +1,219 @@
+"""What Prometheus reads of each service: well-formed, bounded, true, and without anybody's secrets."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.metrics import UNKNOWN_ROUTE, Method, Status
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.errors import Code
+from chatterbox.wire.limits import Limits
+from services.auth.metrics import Proof
+from services.gateway.app import create_app
+from services.gateway.settings import GatewaySettings
+from tests.support import auth_site, history
+from tests.support.figures import families, figure, samples
+from tests.support.server import Server, running
+from tests.support.talker import offsets
+
+NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
+FREE = {"le", "version", "python"}
+"""Labels whose values are ours alone: bounds of histograms, and what was built."""
+
+
+@asynccontextmanager
+async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
+    """The three services, as they are when they run apart."""
+    clock = history.Clock()
+    async with (
+        auth_site.running(data / "auth") as auth,
+        history.running(data / "history", history.FakeAuth(clock), clock) as past,
+        httpx.AsyncClient() as nowhere,
+    ):
+        settings = GatewaySettings(data=data)
+        gateway = create_app(settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere)
+        yield [auth.app, past.app, gateway]
+
+
+async def scrape(app: FastAPI) -> bytes:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+        answer = await http.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return answer.content
+
+
+def of_gateway(server: Server) -> bytes:
+    return server.whole.gateway.metrics.metrics.scrape()
+
+
+async def until_counted(server: Server, least: float, name: str, **labels: str) -> None:
+    """Wait until the gateway counted so many; fails after 5 s."""
+    async with asyncio.timeout(5):
+        while figure(of_gateway(server), name, **labels) < least:  # noqa: ASYNC110 - a scrape, as Prometheus does
+            await asyncio.sleep(0.01)
+
+
+async def test_every_name_follows_the_rule_and_is_explained(tmp_path: Path) -> None:
+    async with every_app(tmp_path) as apps:
+        for app in apps:
+            for family in families(await scrape(app)):
+                assert re.fullmatch(NAME, family.name)
+                assert family.documentation
+
+
+async def test_labels_come_from_enums(tmp_path: Path) -> None:
+    async with every_app(tmp_path) as apps:
+        for app in apps:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+                for path in ("/health/live", "/../etc/passwd", "/rooms/anything?token=x", "/%00"):
+                    await http.request("BREW", path)
+                    await http.get(path)
+            for sample in samples(await scrape(app)):
+                assert [label for label in sample.labels.items() if not may_be(app, *label)] == []
+
+
+def may_be(app: FastAPI, label: str, value: str) -> bool:
+    allowed: dict[str, type[Enum]] = {"method": Method, "status": Status, "result": Proof}
+    if label == "code":
+        return value in {*Code, *(code.name.lower() for code in CloseCode)}
+    if label == "route":
+        return value == UNKNOWN_ROUTE or value in {"/health/live", "/health/ready", "/metrics", "/rooms/{room}"}
+    return label in FREE or value in {member.value for member in allowed[label]}
+
+
+async def test_no_name_token_or_message_is_in_it(server: Server) -> None:
+    token = await server.newcomer("alice")
+    async with server.talker(token, how="query") as alice:
+        await alice.send("a secret plan")
+        scraped = of_gateway(server).decode()
+    assert not [secret for secret in ("alice", token, "secret plan", "general", "127.0.0.1") if secret in scraped]
+
+
+async def test_a_message_is_counted_on_its_whole_way(server: Server) -> None:
+    tokens = [await server.newcomer(name) for name in ("alice", "bob")]
+    async with server.talker(tokens[0]) as alice, server.talker(tokens[1]) as bob:
+        await alice.send("hello")
+        await bob.messages(1)
+        await until_counted(server, 2, "chatterbox_gateway_deliveries_total")
+        scraped = of_gateway(server)
+    for name, value in {
+        "connections": 2,
+        "members": 2,
+        "rooms_open": 1,
+        "connections_behind": 0,
+        "sends_waiting": 0,
+        "sends_taken_total": 1,
+        "acks_total": 1,
+        "deliveries_total": 2,
+        "fan_out_seconds_count": 1,
+        "append_seconds_count": 1,
+        "append_messages_sum": 1,
+        "ready": 1,
+    }.items():
+        assert (name, figure(scraped, f"chatterbox_gateway_{name}")) == (name, value)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ({"content": " ", "room": "general"}, "content_empty"),
+        ({"content": "hello", "room": "nowhere"}, "room_unknown"),
+    ],
+)
+async def test_a_refused_message_is_counted_by_its_code(server: Server, command: dict[str, Any], code: str) -> None:
+    async with server.talker(await server.newcomer("alice")) as alice:
+        refusal = await alice.ask("send", **command)
+    assert refusal["code"] == code
+    assert figure(of_gateway(server), "chatterbox_gateway_sends_refused_total") == 1
+    assert figure(of_gateway(server), "chatterbox_gateway_sends_refused_total", code=code) == 1
+
+
+async def test_a_refused_handshake_is_counted_by_its_code(server: Server) -> None:
+    talker = server.talker("no-token", how="query")
+    await talker.open()
+    assert await talker.closed() == CloseCode.TOKEN_REFUSED
+    assert figure(of_gateway(server), "chatterbox_gateway_handshakes_refused_total", code="token_invalid") == 1
+    assert figure(of_gateway(server), "chatterbox_gateway_closes_total", code="token_refused") == 1
+
+
+async def test_a_gap_is_counted_and_so_is_what_fills_it(tmp_path: Path) -> None:
+    class LosesTheSecond(MemoryBroker):
+        rooms = 0
+
+        async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+            for item in items:
+                self.rooms += ":room:" in item[0]
+                if ":room:" not in item[0] or self.rooms != 2:
+                    await super().publish([item])
+
+    async with running(tmp_path, broker=LosesTheSecond(), heads_s=60) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(3):
+                await alice.send(f"m{number}")
+            assert offsets(await alice.messages(3)) == [1, 2, 3]
+        assert figure(of_gateway(server), "chatterbox_gateway_gaps_found_total") == 1
+        assert figure(of_gateway(server), "chatterbox_gateway_gap_messages_filled_total") >= 1
+
+
+async def test_history_counts_what_it_stores_refuses_and_knows_already(tmp_path: Path) -> None:
+    clock = history.Clock()
+    async with history.running(tmp_path, history.FakeAuth(clock), clock) as past:
+        room = await past.greet("alice")
+        before = await scrape(past.app)
+        message = past.message("hello", "k1", room_id=room.room_id)
+        await past.append(message, past.message("x", "k2", room_id=99))
+        await past.append(message)
+        await past.get("/messages")
+        after = await scrape(past.app)
+
+    def gained(name: str, **labels: str) -> float:
+        name = f"chatterbox_history_{name}"
+        return figure(after, name, **labels) - figure(before, name, **labels)
+
+    assert gained("messages_appended_total") == 1
+    assert gained("messages_duplicate_total") == 1
+    assert gained("messages_refused_total", code="room_unknown") == 1
+    assert gained("commits_total") == gained("commit_seconds_count") == 2
+    assert gained("commit_messages_sum") == 3
+    assert gained("page_seconds_count") == 1
+    assert figure(after, "chatterbox_history_backlog_jobs") == 0
+    assert 0 < figure(after, "chatterbox_history_disk_free_bytes") < figure(after, "chatterbox_history_disk_bytes")
+    assert figure(after, "chatterbox_history_http_requests_total", route="/internal/append", status="2xx") == 2
+
+
+async def test_auth_counts_who_gets_in_and_who_does_not(tmp_path: Path) -> None:
+    async with auth_site.running(tmp_path, login_failures=1) as site:
+        token = await site.registered()
+        for _ in range(2):
+            await site.try_login(password="wrong-password")
+        await site.http.post("/logout", headers=auth_site.bearing(token))
+        scraped = await scrape(site.app)
+    results = {result: figure(scraped, "chatterbox_auth_logins_total", result=result) for result in Proof}
+    assert results == {Proof.RIGHT: 1, Proof.WRONG: 1, Proof.THROTTLED: 1}
+    for name in ("registrations", "sessions_opened", "sessions_ended"):
+        assert (name, figure(scraped, f"chatterbox_auth_{name}_total")) == (name, 1)
+    assert figure(scraped, "chatterbox_auth_hashes_running") == 0
+
+
+async def test_the_end_of_a_connection_is_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with server.talker(await server.newcomer("alice")) as alice:
+        await alice.send("a secret plan")
+        await alice.messages(1)
+    await until_counted(server, 1, "chatterbox_gateway_connections_closed_total")
+    [line] = [vars(record) for record in caplog.records if record.message == "connection.close"]
+    assert (line["messages_in"], line["messages_out"], line["close_code"]) == (1, 1, 1000)
+    assert line["user_id"] == 1
+    assert line["seconds"] >= 0
+    assert not [record for record in caplog.records if "secret plan" in str(vars(record))]
