@@ -8,7 +8,7 @@ import platform
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, StrEnum
 
-from prometheus_client import CollectorRegistry, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client import Counter as _Counter
 from prometheus_client import Histogram as _Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -100,6 +100,7 @@ class Metrics:
             buckets=CALL_S,
             registry=self.registry,
         )
+        ProcessCollector(f"chatterbox_{service}", registry=self.registry)  # CPU, memory, open files; on Linux
         build = Gauge(self._name("build_info"), "What runs", ("version", "python"), registry=self.registry)
         build.labels(__version__, platform.python_version()).set(1)
 
@@ -118,6 +119,11 @@ class Metrics:
     def gauge(self, name: str, help_text: str) -> Gauge:
         """How much there is of something; whoever has it calls `set_function`."""
         return Gauge(self._name(name), help_text, registry=self.registry)
+
+    def gauge_by(self, name: str, help_text: str, label: str, members: type[Enum]) -> dict[Enum, Gauge]:
+        """The same, for each member of an enum."""
+        gauge = Gauge(self._name(name), help_text, (label,), registry=self.registry)
+        return {member: gauge.labels(_shown(member)) for member in members}
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an HTTP request; `route` is a template of the app's own, never an address as it was sent."""

@@ -91,6 +91,7 @@ class Gateway:
             metrics=self.metrics,
         )
         self.metrics.watch(self.hub, self._sends, self._verifier)
+        self.metrics.watch_parts(self.parts)
         self.is_draining = False
 
     @asynccontextmanager

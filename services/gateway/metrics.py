@@ -1,5 +1,7 @@
 """What an operator may want to know of a gateway. Fan-out is counted for each flush of a room, never for a delivery."""
 
+from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatterbox.chassis.metrics import CALL_S, MESSAGES, TURN_S, Metrics
@@ -9,7 +11,16 @@ from chatterbox.wire.errors import Code
 if TYPE_CHECKING:
     from chatterbox.chassis.identity import Verifier
     from services.gateway.hub import Hub
+    from services.gateway.parts import Part, Parts
     from services.gateway.sends import Sends
+
+
+class Needed(StrEnum):
+    """What a gateway stands on, by the names of `Parts`."""
+
+    BROKER = "broker"
+    AUTH = "auth"
+    HISTORY = "history"
 
 
 class GatewayMetrics:
@@ -57,6 +68,7 @@ class GatewayMetrics:
         self._behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
         self._sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
         self._revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
+        self._parts = metrics.gauge_by("part_up", "1 while that part answers this gateway, 0 while not", "part", Needed)
         self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")
 
     def watch(self, hub: "Hub", sends: "Sends", verifier: "Verifier") -> None:
@@ -67,3 +79,11 @@ class GatewayMetrics:
         self._behind.set_function(lambda: len({behind for room in hub.rooms.values() for behind in room.behind}))
         self._sends_waiting.set_function(lambda: sends.waiting)
         self._revocations.set_function(lambda: verifier.revocations)
+
+    def watch_parts(self, parts: "Parts") -> None:
+        for part in parts.all:
+            self._parts[Needed(part.name)].set_function(partial(_answers, part))
+
+
+def _answers(part: "Part") -> bool:
+    return not part.is_away

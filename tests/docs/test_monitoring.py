@@ -23,8 +23,13 @@ def series() -> set[str]:
     for own in (AuthMetrics(), GatewayMetrics(), HistoryMetrics()):
         for family in own.metrics.registry.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(family.type, [""])
-            names |= {family.name + suffix for suffix in suffixes}
+            names |= {family.name + suffix for suffix in suffixes if "_process_" not in family.name}
+        names |= {f"chatterbox_{own.metrics.service}_process_{name}" for name in PROCESS}
     return names
+
+
+PROCESS = ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds")
+"""What there is of each service where it can be asked for: on Linux."""
 
 
 def named(expression: str) -> set[str]:

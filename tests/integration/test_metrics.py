@@ -20,6 +20,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import Limits
 from services.auth.metrics import Proof
 from services.gateway.app import create_app
+from services.gateway.metrics import Needed
 from services.gateway.settings import GatewaySettings
 from tests.support import auth_site, history
 from tests.support.figures import families, figure, samples
@@ -84,7 +85,7 @@ async def test_labels_come_from_enums(tmp_path: Path) -> None:
 
 
 def may_be(app: FastAPI, label: str, value: str) -> bool:
-    allowed: dict[str, type[Enum]] = {"method": Method, "status": Status, "result": Proof}
+    allowed: dict[str, type[Enum]] = {"method": Method, "status": Status, "result": Proof, "part": Needed}
     if label == "code":
         return value in {*Code, *(code.name.lower() for code in CloseCode)}
     if label == "route":
@@ -120,6 +121,7 @@ async def test_a_message_is_counted_on_its_whole_way(server: Server) -> None:
         "append_seconds_count": 1,
         "append_messages_sum": 1,
         "ready": 1,
+        "part_up": len(Needed),
     }.items():
         assert (name, figure(scraped, f"chatterbox_gateway_{name}")) == (name, value)
 
