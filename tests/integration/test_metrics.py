@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from websockets.exceptions import InvalidStatus
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.metrics import UNKNOWN_ROUTE, Method, Status
@@ -147,6 +148,15 @@ async def test_a_refused_handshake_is_counted_by_its_code(server: Server) -> Non
     assert await talker.closed() == CloseCode.TOKEN_REFUSED
     assert figure(of_gateway(server), "chatterbox_gateway_handshakes_refused_total", code="token_invalid") == 1
     assert figure(of_gateway(server), "chatterbox_gateway_closes_total", code="token_refused") == 1
+
+
+async def test_a_handshake_that_is_answered_over_http_is_counted_and_has_a_request_id(server: Server) -> None:
+    elsewhere = server.talker(None, additional_headers={"Origin": "https://elsewhere", "X-Request-Id": "r1"})
+    with pytest.raises(InvalidStatus) as refusal:
+        await elsewhere.open()
+    assert refusal.value.response.status_code == 403
+    assert refusal.value.response.headers["X-Request-Id"] == "r1"
+    assert figure(of_gateway(server), "chatterbox_gateway_handshakes_refused_total", code="origin_refused") == 1
 
 
 async def test_a_gap_is_counted_and_so_is_what_fills_it(tmp_path: Path) -> None:

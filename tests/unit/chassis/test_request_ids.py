@@ -67,6 +67,13 @@ async def test_a_call_to_another_service_goes_by_the_same_id_and_leaves_it_as_it
     request_ids.begin(None)
 
 
+async def test_a_call_for_nobody_gets_an_id_of_its_own_and_leaves_none_behind() -> None:
+    async with calls.in_process(echo(), KEY) as http:
+        one, other = [await calls.call(http, "GET", "/", None, str) for _ in range(2)]
+    assert one != other
+    assert request_ids.current() is None
+
+
 async def test_a_log_line_names_the_request_that_it_was_written_for() -> None:
     record = logging.makeLogRecord({"msg": "user.registered"})
     request_ids.begin("r1")
