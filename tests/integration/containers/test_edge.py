@@ -1,0 +1,101 @@
+"""The edge is the only way in, and lets through what is public."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.support.stack import Stack
+
+CANARY = "canary-token-that-no-log-may-hold"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/internal/jwks",
+        "/internal/heads",
+        "/metrics",
+        "/health/live",
+        "/health/ready",
+        "/docs/../internal/jwks",
+        "/rooms/../internal/jwks",
+        "/rooms/%2e%2e/internal/jwks",
+        "//internal/jwks",
+        "/INTERNAL/jwks",
+        "/",
+    ],
+)
+def test_what_is_not_public_does_not_exist(stack: Stack, path: str) -> None:
+    answer = stack.http.get(httpx.URL(stack.url).copy_with(raw_path=path.encode()))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_only_the_edge_is_published_and_on_loopback(stack: Stack) -> None:
+    published = {
+        (each.Service, port.URL, port.PublishedPort)
+        for each in stack.compose.get_containers()
+        for port in each.Publishers or ()
+        if port.PublishedPort
+    }
+    assert published == {("edge", "127.0.0.1", stack.port)}
+
+
+def test_the_reference_of_all_services_is_one(stack: Stack) -> None:
+    paths = stack.http.get("/openapi.json").raise_for_status().json()["paths"]
+    assert {"/login", "/messages", "/rooms"} <= set(paths)
+    assert stack.http.get("/asyncapi.json").raise_for_status().json()["asyncapi"].startswith("3.")
+    page = stack.http.get("/docs").raise_for_status()
+    assert page.headers["content-type"].startswith("text/html")
+    assert stack.http.get("/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+def test_an_oversized_body_or_head_is_refused(stack: Stack) -> None:
+    def endless() -> Iterator[bytes]:
+        yield from (b"x" * 8192 for _ in range(9))
+
+    said = stack.http.post("/register", content=b"x" * 65_537)
+    unsaid = stack.http.post("/register", content=endless())
+    assert (said.status_code, unsaid.status_code) == (413, 413)
+    assert said.json()["code"] == "bad_request"
+    assert stack.http.get("/rooms", headers={"X-Long": "x" * 40_000}).status_code == 431
+
+
+def test_people_are_told_apart_by_their_own_address_and_can_not_choose_it(stack: Stack) -> None:
+    """Whoever could name any address would escape the limits for one address."""
+    wrong = {"username": "nobody-here", "password": "not the password"}
+    statuses = [
+        stack.http.post("/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
+        for number in range(8)
+    ]
+    assert 429 in statuses
+
+
+def test_with_the_gateways_away_it_says_so_and_logs_no_token(stack: Stack) -> None:
+    with frozen(stack, *stack.containers("gateway")):
+        answer = stack.http.get("/ws", params={"token": CANARY}, headers={"Authorization": f"Bearer {CANARY}"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert CANARY not in stack.run("logs", "--no-color")
+
+
+async def test_a_frozen_gateway_is_passed_over(stack: Stack) -> None:
+    token = stack.newcomer("patient")
+    frozen_one, other = stack.containers("gateway")
+    with frozen(stack, frozen_one):
+        for _ in range(3):
+            async with stack.talker(token) as talker:
+                assert talker.welcome["server"].endswith(other[:12])
+
+
+@contextmanager
+def frozen(stack: Stack, *containers: str) -> Iterator[None]:
+    """Let containers stand still: they keep their addresses, and answer nothing."""
+    for container in containers:
+        stack.engine("pause", container)
+    try:
+        yield
+    finally:
+        for container in containers:
+            stack.engine("unpause", container)
+        stack.wait_until_healthy()

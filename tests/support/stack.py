@@ -1,0 +1,125 @@
+"""All of Chatterbox in containers, as docker-compose.yml describes them, under a name and on a port of its own."""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from testcontainers.compose import DockerCompose
+
+from tests.support.talker import Talker
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "correct horse battery"
+ONE_SHOT = "secrets"
+"""The service that has ended when the others run."""
+
+
+def why_no_engine() -> str | None:
+    """Why nothing can be run in containers here, in a few words; None where it can."""
+    for command, lack in (
+        (["docker", "compose", "version"], "no `docker compose` here"),
+        (["docker", "info", "--format", "{{.ServerVersion}}"], "no container engine answers"),
+    ):
+        try:
+            done = subprocess.run(command, capture_output=True, check=False, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return lack
+        if done.returncode != 0:
+            return lack
+    return None
+
+
+class Stack:
+    """A running deployment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = f"chatterbox-test-{uuid4().hex[:8]}"
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        environment = folder / "stack.env"
+        environment.write_text(f"COMPOSE_PROJECT_NAME={self.project}\nCHATTERBOX_PORT={self.port}\n")
+        self.compose = DockerCompose(ROOT, compose_file_name="docker-compose.yml", env_file=str(environment))
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
+
+    def run(self, *arguments: str) -> str:
+        """`docker compose ARGUMENTS` for this deployment; returns what it printed."""
+        command = [*self.compose.docker_compose_command(), *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def up(self, gateways: int, *more: str) -> None:
+        """Start everything and wait until all of it is healthy."""
+        self.run("up", "--detach", "--wait", "--wait-timeout", "120", "--scale", f"gateway={gateways}", *more)
+
+    def wait_until_healthy(self) -> None:
+        """Wait until every running container is."""
+        until = time.monotonic() + 60
+        while {each.Health for each in self.compose.get_containers() if each.State == "running"} != {"healthy"}:
+            assert time.monotonic() < until, self.run("ps")
+            time.sleep(0.5)
+
+    def containers(self, service: str | None = None) -> list[str]:
+        """The ids of the running containers, or of those of one service."""
+        found = self.compose.get_containers()
+        return [str(each.ID) for each in found if each.State == "running" and service in (None, each.Service)]
+
+    def engine(self, *arguments: str) -> str:
+        """`docker ARGUMENTS`; returns what it printed."""
+        done = _docker(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """What the engine knows of a container."""
+        facts: list[dict[str, Any]] = json.loads(self.engine("inspect", container))
+        return facts[0]
+
+    def inside(self, container: str, *command: str, user: str = "") -> str:
+        """Run a command in a container; returns all that it printed, however it ended."""
+        as_user = ["--user", user] if user else []
+        done = _docker("exec", *as_user, container, *command)
+        return (done.stdout + done.stderr).strip()
+
+    def newcomer(self, username: str) -> str:
+        """Register somebody and log them in; returns the token."""
+        self.http.post("/register", json={"username": username, "password": PASSWORD}).raise_for_status()
+        return self.login(username)
+
+    def login(self, username: str) -> str:
+        answer = self.http.post("/login", json={"username": username, "password": PASSWORD}).raise_for_status()
+        return str(answer.json()["token"])
+
+    def talker(self, token: str | None, **options: Any) -> Talker:
+        """A WebSocket client that comes through the edge; enter it to connect."""
+        return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
+
+
+@contextmanager
+def deployed(folder: Path, gateways: int) -> Iterator[Stack]:
+    """Build, start, and in the end remove everything: containers, networks, volumes."""
+    stack = Stack(folder)
+    try:
+        stack.up(gateways, "--build")
+        yield stack
+    finally:
+        stack.http.close()
+        stack.run("down", "--volumes", "--remove-orphans", "--timeout", "5")
+
+
+def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port

@@ -1,0 +1,29 @@
+"""The edge's lists of public paths, held equal to what the services document."""
+
+import re
+from pathlib import Path
+
+from services.allinone.app import create_all
+from tests.support.server import settings_for
+
+CADDYFILE = Path(__file__).parents[3] / "deploy" / "Caddyfile"
+LISTS = re.findall(r"@(auth|history|gateway|reference) path (.*)", CADDYFILE.read_text())
+PUBLIC = {pattern: service for service, patterns in LISTS for pattern in patterns.split()}
+
+
+def documented(data: Path) -> dict[str, str]:
+    """Each path of the public HTTP API as a pattern of the edge, and the service that answers it."""
+    paths = create_all(settings_for(data)).app.openapi()["paths"]  # type: ignore[attr-defined]
+    by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
+    patterns = {f"/{path.split('/')[1]}{'/*' if path.count('/') > 1 else ''}" for path in paths}
+    return {pattern: by_segment[pattern.split("/")[1]] for pattern in patterns}
+
+
+def test_each_documented_path_goes_to_the_service_that_has_it_and_no_other_path_does(tmp_path: Path) -> None:
+    of_services = {pattern: service for pattern, service in PUBLIC.items() if service in {"auth", "history"}}
+    assert of_services == documented(tmp_path)
+
+
+def test_besides_these_there_are_the_socket_and_the_reference() -> None:
+    others = {pattern for pattern, service in PUBLIC.items() if service in {"gateway", "reference"}}
+    assert others == {"/ws", "/docs", "/openapi.json", "/asyncapi.json", "/docs-assets/*"}
