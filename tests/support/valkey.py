@@ -3,8 +3,8 @@
 import asyncio
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,12 +64,25 @@ class Valkey:
             answer: object = await redis.execute_command(*words)  # type: ignore[no-untyped-call]
             return answer
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It keeps its connections and says nothing while the block runs."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)
 
     async def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and self.is_running:
             self.signal(signal.SIGKILL)
             await asyncio.wait_for(self._process.wait(), READY_S)
 

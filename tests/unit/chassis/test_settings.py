@@ -7,6 +7,9 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
+from chatterbox.chassis.apart import broker_for
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.settings import Environment, LimitSettings, Settings
 from chatterbox.wire.limits import Limits
 from services.gateway.settings import GatewaySettings
@@ -100,6 +103,45 @@ def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.Monke
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]
     assert "sss" not in repr(settings)
+
+
+class TestSecretsInFiles:
+    def test_are_read_without_the_newline_at_their_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "key").write_text("k" * 32 + "\n")
+        (tmp_path / "url").write_text("redis://user:secret@redis:6379\n")
+        monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
+        monkeypatch.setenv("CHATTERBOX_REDIS_URL_FILE", str(tmp_path / "url"))
+        settings = Settings.from_environment()
+        assert settings.shared_key() == "k" * 32
+        assert settings.redis() == "redis://user:secret@redis:6379"
+
+    def test_give_way_to_those_in_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
+        monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "none"))
+        assert Settings.from_environment().shared_key() == "s" * 32
+
+    @pytest.mark.parametrize(
+        ("content", "says"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
+    )
+    def test_that_are_of_no_use_are_told_plainly(
+        self, content: bytes | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if content is not None:
+            (tmp_path / "key").write_bytes(content)
+        monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
+        with pytest.raises(OperatorError, match=says):
+            Settings.from_environment().shared_key()
+
+    def test_a_url_of_redis_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CHATTERBOX_REDIS_URL", "http://user:secret@redis")
+        settings = Settings.from_environment()
+        with pytest.raises(OperatorError) as problem:
+            broker_for(settings)
+        assert "secret" not in repr(settings) + str(problem.value)
+
+
+def test_without_a_url_of_redis_the_broker_is_in_memory() -> None:
+    assert isinstance(broker_for(Settings.from_environment()), MemoryBroker)
 
 
 def test_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,149 @@
+"""Two gateways are one Chatterbox, with Redis and without; a gateway that dies takes nothing with it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.integration.processes.conftest import HEADS_S
+from tests.support.talker import Talker, contents, offsets
+from tests.support.topology import Topology
+
+AT_ONCE_S = 1.0
+"""Several in a row within this time are too many for comparisons of heads: they came through the broker."""
+
+
+async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> None:
+    await talker.ask("create", room=name)
+    for member in members:
+        await talker.ask("invite", room=name, username=member)
+
+
+@asynccontextmanager
+async def _without_redis(whole: Topology) -> AsyncIterator[None]:
+    """Redis killed, and the gateways aware of it; started again at the end, if the test has not done so."""
+    await whole.redis.kill()
+    try:
+        for gateway in whole.gateways:
+            await gateway.until(lambda status, body: status == 503 and body["broker"] == "away")
+        yield
+    finally:
+        if not whole.redis.is_running:
+            await whole.redis.start()
+        for gateway in whole.gateways:
+            await gateway.until_ready()
+
+
+async def test_people_on_different_gateways_talk_in_one_order(whole: Topology) -> None:
+    here, there = whole.gateways
+    ada_token, bob_token = await whole.newcomer("ada"), await whole.newcomer("bob")
+    async with here.talker(ada_token) as ada, there.talker(bob_token) as bob:
+        await _room(whole, ada, "order", "bob")
+        await bob.push("membership", room="order")
+        for number in range(10):
+            assert (await ada.send(f"a{number}", "order"))["type"] == "sent"
+            assert (await bob.send(f"b{number}", "order"))["type"] == "sent"
+        seen = await asyncio.gather(ada.messages(20, "order"), bob.messages(20, "order"))
+        assert seen[0] == seen[1]
+        assert offsets(seen[0]) == list(range(1, 21))
+
+
+async def test_a_client_resumes_on_the_other_gateway(whole: Topology) -> None:
+    here, there = whole.gateways
+    cyd_token, dan_token = await whole.newcomer("cyd"), await whole.newcomer("dan")
+    async with there.talker(dan_token) as dan:
+        async with here.talker(cyd_token) as cyd:
+            await _room(whole, cyd, "resume", "dan")
+            await dan.push("membership", room="resume")
+            await dan.send("1", "resume")
+            held = (await cyd.messages(1, "resume"))[0]["at"]
+        for number in range(2, 6):
+            await dan.send(str(number), "resume")
+        async with there.talker(cyd_token, how="frame", resume={"resume": held}) as cyd:
+            assert contents(await cyd.messages(4, "resume")) == ["2", "3", "4", "5"]
+
+
+async def test_logging_out_closes_sockets_on_every_gateway_within_a_second(whole: Topology) -> None:
+    here, there = whole.gateways
+    token = await whole.newcomer("eve")
+    async with here.talker(token) as first, there.talker(token) as second:
+        began = time.monotonic()
+        await whole.logout(token)
+        codes = list(await asyncio.gather(first.closed(), second.closed()))
+        assert codes == [4501, 4501]
+        assert time.monotonic() - began < 1
+
+
+async def test_without_redis_sends_are_acked_and_messages_come_by_comparing_heads_then_at_once_again(
+    whole: Topology,
+) -> None:
+    here, there = whole.gateways
+    fay_token, gil_token, hal_token = [await whole.newcomer(name) for name in ("fay", "gil", "hal")]
+    async with here.talker(fay_token) as fay, there.talker(gil_token) as gil:
+        await _room(whole, fay, "deaf", "gil")
+        await gil.push("membership", room="deaf")
+        async with _without_redis(whole):
+            began = time.monotonic()
+            assert (await fay.send("by heads", "deaf"))["type"] == "sent"
+            assert contents(await gil.messages(1, "deaf")) == ["by heads"]
+            assert time.monotonic() - began < HEADS_S + 1
+            await _a_room_can_be_opened(here.talker(hal_token), gil)
+            await whole.redis.start()
+        began = time.monotonic()
+        for number in range(5):
+            for room in ("deaf", "opened"):
+                await gil.send(f"at once {number}", room)
+            await fay.push("message", content=f"at once {number}")
+            await gil.push("message", room="opened", content=f"at once {number}")
+        assert time.monotonic() - began < AT_ONCE_S
+
+
+async def _a_room_can_be_opened(connecting: Talker, other: Talker) -> None:
+    """By somebody who connects while Redis is away; the other hears of it when memberships are compared."""
+    async with connecting as hal:
+        assert (await hal.ask("create", room="opened"))["type"] == "created"
+        await hal.ask("invite", room="opened", username="gil")
+        await other.push("membership", room="opened")
+        await hal.send("hello", "opened")
+        assert contents(await other.messages(1, "opened")) == ["hello"]
+
+
+async def test_without_redis_logging_out_closes_sockets_within_seconds(whole: Topology) -> None:
+    token = await whole.newcomer("ivy")
+    async with whole.gateways[0].talker(token) as ivy:
+        async with _without_redis(whole):
+            began = time.monotonic()
+            await whole.logout(token)
+            assert await ivy.closed() == 4501
+            assert time.monotonic() - began < 5 + 1 + 1  # asked every 5 s, looked at every second
+
+
+async def test_a_frozen_redis_holds_nobody_up(whole: Topology) -> None:
+    here, there = whole.gateways
+    joe_token, kim_token = await whole.newcomer("joe"), await whole.newcomer("kim")
+    async with here.talker(joe_token) as joe, there.talker(kim_token) as kim:
+        with whole.redis.frozen():
+            began = time.monotonic()
+            assert (await joe.send("into the cold"))["type"] == "sent"
+            assert time.monotonic() - began < AT_ONCE_S
+            assert "into the cold" in contents(await kim.messages(1))
+        for gateway in whole.gateways:
+            await gateway.until_ready()
+
+
+async def test_when_a_gateway_is_killed_its_clients_go_on_elsewhere(whole: Topology) -> None:
+    here, there = whole.gateways
+    token = await whole.newcomer("lea")
+    async with here.talker(token) as lea:
+        await _room(whole, lea, "crash")
+        first = await lea.send("once", "crash", key="k1")
+        await here.kill()
+        try:
+            assert await lea.closed() == 1006
+            async with there.talker(token, how="frame", resume={"crash": first["at"]}) as again:
+                assert (await again.send("once", "crash", key="k1"))["at"] == first["at"]
+                assert (await again.send("and on", "crash", key="k2"))["type"] == "sent"
+                assert contents(await again.messages(1, "crash")) == ["and on"]
+        finally:
+            await here.start()
+            await here.until_ready()

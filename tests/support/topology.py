@@ -1,0 +1,135 @@
+"""Chatterbox apart, as in containers, but as local processes: Valkey, auth, history and several gateways."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.process import free_port
+from tests.support.server import PASSWORD
+from tests.support.talker import Talker
+from tests.support.valkey import Valkey, valkey
+
+READY_S = 30.0
+SERVICE_KEY = "a key that only these processes know"
+
+
+class Service:
+    """One service as a process; it may be killed and started again, on the same port and data."""
+
+    def __init__(self, name: str, kind: str, folder: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(folder / name), **environment}
+        self._kind = kind
+        self.log = folder / f"{name}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", f"services.{self._kind}", "serve", stdout=log, stderr=log,
+                env={**os.environ, **self.environment}, cwd=Path(__file__).parents[2],
+            )  # fmt: skip
+
+    async def health(self, which: str = "ready") -> tuple[int, dict[str, Any]]:
+        """Status and body of a health check; 0 while the process does not answer."""
+        try:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                answer = await http.get(f"{self.url}/health/{which}", timeout=5)
+        except httpx.HTTPError:
+            assert self._process is None or self._process.returncode is None, self.log.read_text()
+            return 0, {}
+        return answer.status_code, answer.json()
+
+    async def until(self, holds: Callable[[int, dict[str, Any]], bool], which: str = "ready") -> dict[str, Any]:
+        """Wait until a health check answers so; returns its body."""
+        async with asyncio.timeout(READY_S):
+            while True:
+                status, body = await self.health(which)
+                if holds(status, body):
+                    return body
+                await asyncio.sleep(0.03)
+
+    async def until_ready(self) -> None:
+        await self.until(lambda status, _: status == 200)
+
+    async def signal(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await asyncio.wait_for(self._process.wait(), READY_S)
+
+    async def kill(self) -> None:
+        if self._process is not None:
+            await self.signal(signal.SIGKILL)
+
+    def talker(self, token: str, **options: Any) -> Talker:
+        """A client of this gateway."""
+        return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
+
+
+class Topology:
+    """All of it; `environment` holds further `CHATTERBOX_…` variables for every process."""
+
+    def __init__(self, redis: Valkey, folder: Path, gateways: int, environment: dict[str, str]) -> None:
+        key, redis_url = folder / "service-key", folder / "redis-url"
+        key.write_text(f"{SERVICE_KEY}\n")
+        redis_url.write_text(redis.url)
+        shared = {
+            "CHATTERBOX_SERVICE_KEY_FILE": str(key),
+            "CHATTERBOX_REDIS_URL_FILE": str(redis_url),
+            "CHATTERBOX_DRAIN_S": "0",
+            **environment,
+        }
+        self.redis = redis
+        self.auth = Service("auth", "auth", folder, shared)
+        shared["CHATTERBOX_AUTH_URL"] = self.auth.url
+        self.history = Service("history", "history", folder, shared)
+        shared["CHATTERBOX_HISTORY_URL"] = self.history.url
+        self.gateways = [Service(f"gateway-{number}", "gateway", folder, shared) for number in range(gateways)]
+        self.services = [self.auth, self.history, *self.gateways]
+
+    async def start(self) -> None:
+        await _all(service.start() for service in self.services)
+        await _all(service.until_ready() for service in self.services)
+
+    async def kill(self) -> None:
+        await _all(service.kill() for service in self.services)
+
+    async def newcomer(self, username: str) -> str:
+        """Register somebody and log them in; returns the token."""
+        who = {"username": username, "password": PASSWORD}
+        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False) as http:
+            (await http.post("/register", json=who)).raise_for_status()
+            return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
+
+    async def logout(self, token: str) -> None:
+        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False) as http:
+            (await http.post("/logout", headers={"Authorization": f"Bearer {token}"})).raise_for_status()
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*work)
+
+
+@asynccontextmanager
+async def topology(
+    folder: Path, *, gateways: int = 2, started: bool = True, **environment: str
+) -> AsyncIterator[Topology]:
+    """Everything, killed at the end; `started=False` leaves the start of each part to the test."""
+    async with valkey(folder, started=started) as redis:
+        whole = Topology(redis, folder, gateways, environment)
+        try:
+            if started:
+                await whole.start()
+            yield whole
+        finally:
+            await whole.kill()

@@ -1,0 +1,48 @@
+"""A call is asked once more where its connection ended without an answer, within a budget."""
+
+import httpx
+import pytest
+
+from chatterbox.chassis.calls import RETRIES_AT_ONCE, Persistent
+
+URL = "http://history/internal/append"
+
+
+class Faulty(httpx.AsyncBaseTransport):
+    """Fails with each of `faults` in turn, then answers with what it was sent."""
+
+    def __init__(self, *faults: type[httpx.TransportError]) -> None:
+        self.faults = list(faults)
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.faults:
+            raise self.faults.pop(0)("gone")
+        return httpx.Response(200, content=await request.aread())
+
+
+@pytest.mark.parametrize("fault", [httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError])
+async def test_a_connection_that_went_stale_costs_nothing(fault: type[httpx.TransportError]) -> None:
+    faulty = Faulty(fault)
+    async with httpx.AsyncClient(transport=Persistent(faulty)) as http:
+        assert (await http.post(URL, content=b"batch")).content == b"batch"
+    assert faulty.asked == 2
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ReadTimeout, httpx.ConnectTimeout])
+async def test_a_service_that_is_away_or_slow_is_not_asked_again(fault: type[httpx.TransportError]) -> None:
+    faulty = Faulty(fault)
+    async with httpx.AsyncClient(transport=Persistent(faulty)) as http:
+        with pytest.raises(fault):
+            await http.post(URL, content=b"batch")
+    assert faulty.asked == 1
+
+
+async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
+    faulty = Faulty(*[httpx.ReadError] * 10_000)
+    async with httpx.AsyncClient(transport=Persistent(faulty)) as http:
+        for _ in range(200):
+            with pytest.raises(httpx.ReadError):
+                await http.post(URL)
+    assert faulty.asked <= 200 * 1.1 + RETRIES_AT_ONCE

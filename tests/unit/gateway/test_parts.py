@@ -1,0 +1,58 @@
+"""A part is away when it has not answered for a while; one answer brings it back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from chatterbox.wire.errors import ChatError, Code
+from services.gateway import parts
+from services.gateway.parts import AWAY_S, Part
+
+
+class Clock:
+    """Turned by hand (seconds)."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def _asked_once(part: Part) -> None:
+    watching = asyncio.create_task(part.watch())
+    await asyncio.sleep(0)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+
+
+def _answering(answers: list[bool]) -> Callable[[], Awaitable[None]]:
+    async def ask() -> None:
+        if not answers[0]:
+            raise ChatError(Code.UNAVAILABLE)
+
+    return ask
+
+
+async def test_a_part_is_away_until_it_has_answered_once() -> None:
+    part = Part("history", _answering([True]), Clock())
+    assert part.is_away
+    await _asked_once(part)
+    assert not part.is_away
+
+
+async def test_a_short_silence_is_forgiven_and_a_long_one_is_not() -> None:
+    answers, clock = [True], Clock()
+    part = Part("history", _answering(answers), clock)
+    await _asked_once(part)
+    answers[0] = False
+    clock.now += AWAY_S
+    await _asked_once(part)
+    assert not part.is_away
+    clock.now += 0.1
+    assert part.is_away
+    answers[0] = True
+    await _asked_once(part)
+    assert not part.is_away
+
+
+def test_it_is_asked_often_enough_to_be_forgiven_one_failure() -> None:
+    assert parts.ASK_S * 2 < AWAY_S
