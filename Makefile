@@ -24,10 +24,18 @@ $(VENV)/.allinone: requirements/allinone.txt pyproject.toml
 	$(install)
 $(VENV)/.dev: requirements/dev.txt pyproject.toml
 	$(install)
+	@touch $(VENV)/.allinone $(VENV)/.processes
+$(VENV)/.processes: requirements/processes.txt pyproject.toml
+	$(install)
 	@touch $(VENV)/.allinone
 
-up: $(VENV)/.allinone ## run Chatterbox in one process (no Docker, no Redis); CHATTERBOX_PORT and others set it up
+ifdef GATEWAYS
+up: $(VENV)/.processes
+	@exec $(RUN)/python -m services.processes --gateways $(GATEWAYS)
+else
+up: $(VENV)/.allinone ## run Chatterbox in one process (no Docker, no Redis); GATEWAYS=3: in many, with Redis and the edge
 	@exec $(RUN)/python -m services.allinone
+endif
 
 backup: $(VENV)/.allinone ## copy all data into a new folder, also while it runs: make backup TO=folder
 	@$(RUN)/python -m services.allinone backup "$(TO)"
@@ -61,7 +69,7 @@ COMPILE = $(RUN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: UPGRADE ?= --upgrade
 lock: $(VENV)/.dev ## pin all requirements anew, with hashes; UPGRADE= keeps the versions that are pinned
 	for group in auth gateway history; do $(COMPILE) --group $$group -o requirements/$$group.txt || exit; done
-	for group in allinone dev; do \
+	for group in allinone processes dev; do \
 	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
 	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in
 

