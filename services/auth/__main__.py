@@ -1,4 +1,4 @@
-"""`python -m services.auth serve | rotate-keys | ban NAME | unban NAME`: auth alone, and its operator's commands."""
+"""`python -m services.auth`: run auth as a process of its own, and its operator's commands."""
 
 import argparse
 import asyncio
@@ -6,19 +6,23 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
 
 from chatterbox.chassis import calls, logs, serve
 from chatterbox.chassis.apart import broker_for, closing
+from chatterbox.chassis.backup import backup
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.operator_errors import OperatorError, told_plainly
 from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import User
 from services.auth.app import create_app
+from services.auth.database import database_of
 from services.auth.keys import PUBLISHED_S, KeyRing
+from services.auth.restore import restore
 from services.auth.settings import AuthSettings
 
 
@@ -31,6 +35,10 @@ def main() -> None:
             _serve(settings)
         elif given.command == "rotate-keys":
             _rotate(settings)
+        elif given.command == "backup":
+            _backup(settings, given.file)
+        elif given.command == "restore":
+            _restore(settings, given.file)
         else:
             asyncio.run(_ban(settings, given.command, given.name))
 
@@ -42,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("rotate-keys", help="make a new signing key; logs nobody out, needs no restart")
     for name, does in (("ban", "end a user's sessions and refuse further logins"), ("unban", "allow logins again")):
         commands.add_parser(name, help=does).add_argument("name", help="the username")
+    for name, does in (
+        ("backup", "copy the database to FILE, also while the service runs"),
+        ("restore", "replace the database by FILE, while the service is stopped; everybody must log in again"),
+    ):
+        commands.add_parser(name, help=does).add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
@@ -60,6 +73,19 @@ def _serve(settings: AuthSettings) -> None:
 def _rotate(settings: AuthSettings) -> None:
     key = KeyRing(settings.data).add()
     print(f"Key {key.kid} is made; it signs {PUBLISHED_S} s from now. Tokens signed before stay valid.")
+
+
+def _backup(settings: AuthSettings, copy: Path) -> None:
+    backup(database_of(settings.data), copy)
+    print(f"chatterbox: {database_of(settings.data)} copied to {copy}")
+
+
+def _restore(settings: AuthSettings, copy: Path) -> None:
+    make_folder(settings.data)
+    kept = restore(database_of(settings.data), copy)
+    print(f"chatterbox: {copy} restored to {database_of(settings.data)}; everybody must log in again")
+    if kept is not None:
+        print(f"chatterbox: the database before it is kept as {kept}")
 
 
 async def _ban(settings: AuthSettings, command: str, name: str) -> None:
