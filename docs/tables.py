@@ -35,7 +35,7 @@ def pages() -> Iterator[Path]:
     """Every Markdown file of the project."""
     yield from ROOT.glob("*.md")
     for folder in ("docs", "deploy", "bench"):
-        yield from (ROOT / folder).rglob("*.md")
+        yield from (page for page in (ROOT / folder).rglob("*.md") if ".build" not in page.parts)
 
 
 def _errors() -> Iterator[str]:

@@ -32,10 +32,11 @@ class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended")
 
 
 class Refused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refused"):
-    """Not stored, and never will be as it stands; `code` is one of `chatterbox.wire.errors.Code`."""
+    """Not stored; `code` is one of `chatterbox.wire.errors.Code`. With `retry_after_s`: not now, but then."""
 
     code: str
     detail: str
+    retry_after_s: float | None = None
 
 
 class AppendOutcomes(msgspec.Struct, frozen=True):

@@ -8,13 +8,13 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeAlias
 
 from chatterbox.chassis import request_ids
+from chatterbox.chassis.bucket import Bucket
 from chatterbox.wire import codec, frames
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.codec import BadFrame
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import Claims
-from services.gateway.bucket import Bucket
 from services.gateway.live_socket import text_frame
 from services.gateway.member import Member
 from services.gateway.metrics import GatewayMetrics

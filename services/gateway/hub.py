@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from chatterbox.chassis.bucket import Bucket
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import Claims
-from services.gateway.bucket import Bucket
 from services.gateway.member import Member
 
 if TYPE_CHECKING:

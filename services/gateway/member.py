@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from services.gateway.bucket import Bucket
+from chatterbox.chassis.bucket import Bucket
 
 if TYPE_CHECKING:
     from services.gateway.connection import Connection

@@ -109,7 +109,9 @@ def _answer(batch: Sequence[Waiting], replies: Sequence[frames.Reply]) -> None:
 
 def _reply(waiting: Waiting, outcome: store.Appended | store.Refused) -> frames.Reply:
     if isinstance(outcome, store.Refused):
-        return frames.Error(id=waiting.command_id, code=outcome.code, detail=outcome.detail)
+        return frames.Error(
+            id=waiting.command_id, code=outcome.code, detail=outcome.detail, retry_after_s=outcome.retry_after_s
+        )
     return frames.Sent(
         id=waiting.command_id,
         room=waiting.room.name,

@@ -4,7 +4,7 @@ The rules: offsets of a room are 1, 2, 3 ... without holes; a key stands for one
 a room's messages never goes backwards, whatever the clock does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +14,8 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.store import Append, Appended, Refused
 
 Outcome: TypeAlias = Appended | Refused
+Spend: TypeAlias = Callable[[int], float]
+"""Counts a message of a user: 0.0 if it may be stored, otherwise the seconds until one may."""
 
 
 class Known(NamedTuple):
@@ -67,17 +69,30 @@ class Plan:
     """The times of `inserts` as text: nearly all messages of a batch share one, and writing it takes a while."""
 
 
-def plan(batch: Sequence[Append], known: Sequence[Known], *, now_ms: int, last_id: int, limits: Limits) -> Plan:
+def _unlimited(_: int) -> float:
+    return 0.0
+
+
+def plan(
+    batch: Sequence[Append],
+    known: Sequence[Known],
+    *,
+    now_ms: int,
+    last_id: int,
+    limits: Limits,
+    spend: Spend = _unlimited,
+) -> Plan:
     """Decide over `batch`, in its order; `known[i]` is about `batch[i]`, `last_id` the last message id ever given."""
-    planner = _Planner(now_ms, last_id, limits)
+    planner = _Planner(now_ms, last_id, limits, spend)
     for message, facts in zip(batch, known, strict=True):
         planner.plan.outcomes.append(planner.decide(message, facts))
     return planner.plan
 
 
 class _Planner:
-    def __init__(self, now_ms: int, last_id: int, limits: Limits) -> None:
+    def __init__(self, now_ms: int, last_id: int, limits: Limits, spend: Spend) -> None:
         self.plan = Plan()
+        self._spend = spend
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
@@ -96,6 +111,8 @@ class _Planner:
             _check(message, self._limits)
         except ChatError as refusal:
             return Refused(refusal.code, refusal.detail)
+        if (wait_s := self._spend(message.user_id)) > 0:
+            return _too_fast(wait_s, self._limits)
         return self._append(message, known, known.room)
 
     def _earlier(self, message: Append, known: Known) -> tuple[str, Appended] | None:
@@ -133,6 +150,11 @@ def _check(message: Append, limits: Limits) -> None:
 def _insert(message: Append, at: Appended, at_ms: int) -> Insert:
     sender = (message.user_id, message.username)
     return Insert(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
+
+
+def _too_fast(wait_s: float, limits: Limits) -> Refused:
+    detail = f"At most {limits.sends_per_s:g} messages a second ({limits.sends_burst} at once), over all connections."
+    return Refused(Code.RATE_LIMITED, detail, round(wait_s, 3))
 
 
 def _refused(code: Code) -> Refused:

@@ -10,7 +10,7 @@ from chatterbox.wire.events import MembershipChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.store import Append, RoomInfo
 from chatterbox.wire.tokens import User
-from services.history.plan import Known, Plan, plan
+from services.history.plan import Known, Plan, Spend, plan
 from services.history.rows import Parameters, Row
 
 _KNOWN = """
@@ -62,11 +62,11 @@ class Transaction:
             )
         )
 
-    async def store(self, batch: Sequence[Append], last_id: int, limits: Limits) -> Plan:
+    async def store(self, batch: Sequence[Append], last_id: int, limits: Limits, spend: Spend) -> Plan:
         """Write what `batch` brings. Three calls however many messages: each is a hop to the database's thread."""
         asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
         known = [Known._make(row) for row in await self.db.execute_fetchall(_KNOWN, (asked,))]
-        planned = plan(batch, known, now_ms=self.now_ms, last_id=last_id, limits=limits)
+        planned = plan(batch, known, now_ms=self.now_ms, last_id=last_id, limits=limits, spend=spend)
         if planned.inserts:
             await self.db.executemany(_INSERT, planned.inserts)
             ends = [(end.head, end.last_ms, room_id) for room_id, end in planned.ends.items()]

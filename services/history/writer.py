@@ -20,6 +20,7 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.store import Append
 from services.history.announcer import News
 from services.history.backlog import RETRY_AFTER_S, AppendJob, Backlog, Bounds, ChangeJob, Job
+from services.history.budgets import Budgets
 from services.history.group import Group
 from services.history.metrics import HistoryMetrics
 from services.history.plan import Outcome, Plan
@@ -42,6 +43,7 @@ class Writer:
         *,
         limits: Limits,
         now_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
         announce: Callable[[News], None],
         bounds: Bounds | None = None,
         metrics: HistoryMetrics | None = None,
@@ -50,6 +52,7 @@ class Writer:
         """`announce` is told of every commit; it must not block. `ack_before_commit` is sabotage, for tests."""
         self._db = db
         self._limits = limits
+        self._budgets = Budgets(limits, clock)
         self._now_ms = now_ms
         self._announce = announce
         self._ack_before_commit = ack_before_commit
@@ -140,7 +143,11 @@ class Writer:
         transaction = Transaction(self._db, self._now_ms())
         for job in group.changes:
             group.changed.append(await _attempt(transaction, job))
-        plan = await transaction.store(group.messages, last_id, self._limits) if group.messages else Plan()
+        plan = (
+            await transaction.store(group.messages, last_id, self._limits, self._budgets.spend)
+            if group.messages
+            else Plan()
+        )
         if self._ack_before_commit:
             group.answer(plan)
         await self._db.execute("COMMIT")

@@ -23,6 +23,9 @@ from chatterbox.wire.limits import Limits
 from services.history.app import create_app
 from services.history.settings import HistorySettings
 
+UNHURRIED = Limits(sends_per_s=1e9, sends_burst=10**9)
+"""For tests that are not about how fast one may send."""
+
 T = TypeVar("T")
 
 Start: TypeAlias = Callable[..., AbstractAsyncContextManager["Service"]]
@@ -183,7 +186,7 @@ async def running(
             broker=broker,
             auth=to_auth,
             service_key=SERVICE_KEY,
-            limits=limits or Limits(),
+            limits=limits or UNHURRIED,
             now_ms=clock,
         )
         await stack.enter_async_context(app.router.lifespan_context(app))

@@ -22,7 +22,7 @@ from services.history.backlog import Bounds
 from services.history.schema import MIGRATIONS
 from services.history.transaction import Transaction
 from services.history.writer import Writer
-from tests.support.history import until
+from tests.support.history import UNHURRIED, until
 
 ALICE = User(1, "alice")
 
@@ -94,7 +94,7 @@ async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
     async with open_writer(path, MIGRATIONS) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
-        writer = Writer(gate, limits=Limits(), now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
+        writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
         async with writer.running():
             await writer.change(lambda transaction: memberships.greet(transaction, {1: "alice"}))
             told.clear()

@@ -147,3 +147,20 @@ async def test_when_a_gateway_is_killed_its_clients_go_on_elsewhere(whole: Topol
         finally:
             await here.start()
             await here.until_ready()
+
+
+async def test_a_user_has_one_send_budget_over_all_gateways(whole: Topology) -> None:
+    token = await whole.newcomer("quickfinger")
+    began = time.monotonic()
+    async with whole.gateways[0].talker(token) as here, whole.gateways[1].talker(token) as there:
+        limits = here.welcome["limits"]
+        burst = limits["sends_burst"]
+        for number in range(burst):
+            for place, talker in (("here", here), ("there", there)):
+                await talker.say({"type": "send", "id": number, "content": "x", "key": f"{place}-{number}"})
+        replies = [await talker.first(id=number) for talker in (here, there) for number in range(burst)]
+    refused = [reply for reply in replies if reply["type"] == "error"]
+    allowed = burst + limits["sends_per_s"] * (time.monotonic() - began)
+    assert burst <= len(replies) - len(refused) <= allowed
+    assert {reply["code"] for reply in refused} == {"rate_limited"}
+    assert all(reply["retry_after_s"] > 0 for reply in refused)

@@ -169,3 +169,19 @@ def refusal(message: Append, known: Known) -> str:
     [outcome] = planned.outcomes
     assert isinstance(outcome, Refused)
     return outcome.code
+
+
+class TestTooFast:
+    def test_a_message_beyond_the_budget_is_refused_with_a_time_and_takes_no_offset(self) -> None:
+        batch = [Append(1, 1, "alice", f"m{number}", f"k{number}") for number in range(3)]
+        waits = iter([0.0, 0.5, 0.0])
+        planned = plan(batch, [FRESH] * 3, now_ms=1, last_id=0, limits=Limits(), spend=lambda _: next(waits))
+        assert [insert.offset for insert in planned.inserts] == [1, 2]
+        refused = planned.outcomes[1]
+        assert isinstance(refused, Refused)
+        assert (refused.code, refused.retry_after_s) == (Code.RATE_LIMITED, 0.5)
+
+    def test_a_retry_of_what_is_stored_costs_nothing(self) -> None:
+        stored = Known("general", "e", 1, 1000, True, 1, 1, 1000, "hello")
+        planned = plan([MESSAGE], [stored], now_ms=1, last_id=1, limits=Limits(), spend=lambda _: 9.0)
+        assert isinstance(planned.outcomes[0], Appended)

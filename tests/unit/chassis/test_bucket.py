@@ -5,7 +5,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.bucket import Bucket
+from chatterbox.chassis.bucket import Bucket
 
 rates = st.floats(0.1, 100)
 bursts = st.integers(1, 20)
