@@ -1,7 +1,8 @@
 /* Power loss, simulated: preloaded into a process, keeps in POWERLOSS_SHADOW what is durable of POWERLOSS_DATA.
  *
  * A file gets there only when it is synced, whole and at once (copy, then rename): written but unsynced bytes do
- * not survive. Removed files are removed there too. After a kill -9 the shadow folder is what the disk would hold. */
+ * not survive. Removed files are removed there too. POWERLOSS_SYNC_MS makes the disk slow: each sync takes so much longer.
+ * After a kill -9 the shadow folder is what the disk would hold. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -44,13 +45,20 @@ static void keep(int fd) {
   pthread_mutex_unlock(&lock);
 }
 
+static void dawdle(void) {
+  const char *ms = getenv("POWERLOSS_SYNC_MS");
+  if (ms) usleep(1000 * atoi(ms));
+}
+
 int fsync(int fd) {
+  dawdle();
   int (*real)(int) = dlsym(RTLD_NEXT, "fsync"), result = real(fd);
   if (!result) keep(fd);
   return result;
 }
 
 int fdatasync(int fd) {
+  dawdle();
   int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync"), result = real(fd);
   if (!result) keep(fd);
   return result;

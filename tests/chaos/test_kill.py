@@ -31,7 +31,12 @@ ROUNDS = int(os.environ.get("CHATTERBOX_CHAOS_ROUNDS", "6"))
 FLOOD = {"CHATTERBOX_SENDS_PER_S": "1000000", "CHATTERBOX_SENDS_BURST": "1000000"}
 NOTHING: dict[str, str] = {}
 NO_SYNC = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_SYNCHRONOUS": "OFF"}
-ACK_FIRST = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_ACK_BEFORE_COMMIT": "1"}
+# On a slow disk, so that the power is all but sure to fail between an ack and its commit.
+ACK_FIRST = {
+    "CHATTERBOX_SABOTAGE": "1",
+    "CHATTERBOX_SABOTAGE_ACK_BEFORE_COMMIT": "1",
+    "POWERLOSS_SYNC_MS": "20",
+}
 
 
 class Sender:
@@ -179,6 +184,6 @@ async def test_without_synchronous_full_power_loss_is_found_to_lose(tmp_path: Pa
     assert problems
 
 
-async def test_an_ack_before_the_commit_is_found_to_lose(tmp_path: Path) -> None:
-    _, problems = await torture(tmp_path, rounds=4 * ROUNDS, until_damaged=True, sabotage=ACK_FIRST)
+async def test_an_ack_before_the_commit_is_found_to_lose(tmp_path: Path, shim: Path) -> None:
+    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, sabotage=ACK_FIRST)
     assert problems
