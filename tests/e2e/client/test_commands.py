@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import PASSWORD, Person, Server, wait_until
+from tests.e2e.client.people import Person, Server, wait_until
+from tests.support.server import PASSWORD
 
 
 @pytest.fixture
