@@ -72,7 +72,13 @@ def _woken(turn: Turn, timer: events.Timer) -> None:
             turn.state = replace(turn.state, attempt=0)
         case events.TimeToMove(connection) if connection == turn.state.connection and turn.state.phase is Phase.LIVE:
             turn.state = replace(turn.state, moving=True)
-            turn.do(events.HangUp())
+            _leave_when_answered(turn)
+
+
+def _leave_when_answered(turn: Turn) -> None:
+    """Move once no message is in flight, so that none ends unknown: the old connection works until it is closed."""
+    if turn.state.moving and not turn.state.in_flight:
+        turn.do(events.HangUp())
 
 
 def _came(turn: Turn, frame: frames.ServerFrame) -> None:
@@ -87,6 +93,7 @@ def _came(turn: Turn, frame: frames.ServerFrame) -> None:
             turn.do(events.Wake(after_ms / 1000, events.TimeToMove(turn.state.connection)))
         case _:
             _replied(turn, frame)
+            _leave_when_answered(turn)
 
 
 def _welcomed(turn: Turn, welcome: frames.Welcome) -> None:

@@ -48,9 +48,9 @@ def restored(turn: Turn, entries: tuple[Entry, ...]) -> None:
 
 
 def advance(turn: Turn, room: str) -> None:
-    """Send the first unsent message of `room`, unless one is in flight or has to rest."""
+    """Send the first unsent message of `room`, unless one is in flight or has to rest, or the connection is left."""
     state = turn.state
-    if state.phase is not Phase.LIVE or room in state.in_flight or room in state.resting:
+    if state.phase is not Phase.LIVE or state.moving or room in state.in_flight or room in state.resting:
         return
     while entries := turn.state.unsent.get(room, ()):
         send = Send(id=2**53 - 1, room=room, content=entries[0].content, key=entries[0].key)

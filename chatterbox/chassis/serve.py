@@ -88,9 +88,12 @@ class DeadlineHttpProtocol(HttpToolsProtocol):
 class DrainingServer(uvicorn.Server):
     """A server that drains before it stops: the first signal starts it, a second one cuts it short."""
 
-    def __init__(self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None], *, stop_listening: bool = False
+    ) -> None:
         super().__init__(config)
         self._drain = drain
+        self._stop_listening = stop_listening
         self._on_ready = on_ready
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -113,6 +116,9 @@ class DrainingServer(uvicorn.Server):
             self._draining = asyncio.ensure_future(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:
+        if self._stop_listening:
+            for server in self.servers:
+                server.close()
         with contextlib.suppress(Exception):
             await self._drain()
         self.should_exit = True
@@ -179,7 +185,16 @@ async def nothing_to_drain() -> None:
 
 
 def run(
-    config: uvicorn.Config, listener: socket.socket, *, on_ready: Callable[[], None], drain: Drain = nothing_to_drain
+    config: uvicorn.Config,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[], None],
+    drain: Drain = nothing_to_drain,
+    stop_listening: bool = False,
 ) -> None:
-    """Serve until a signal comes and everything is drained."""
-    DrainingServer(config, drain, on_ready).run(sockets=[listener])
+    """Serve until a signal comes and everything is drained.
+
+    `stop_listening` is for one of several replicas: as soon as it drains, new connections are refused, which makes
+    any proxy try the next replica. A refusal in words would reach the client.
+    """
+    DrainingServer(config, drain, on_ready, stop_listening=stop_listening).run(sockets=[listener])

@@ -45,7 +45,7 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
         trusted_proxies=settings.trusted_proxies,
     )
     ready = f"chatterbox: gateway listens on {host}:{port}"
-    serve.run(config, listener, drain=gateway.drain, on_ready=lambda: print(ready, flush=True))
+    serve.run(config, listener, drain=gateway.drain, stop_listening=True, on_ready=lambda: print(ready, flush=True))
 
 
 def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:

@@ -55,6 +55,17 @@ class TestOrder:
         assert core.state.unsent["general"] == (ONE, TWO)
 
 
+class TestMoving:
+    def test_waits_for_the_ack_of_what_is_in_flight_and_sends_nothing_more(self, core: Core) -> None:
+        core.feed(events.Queued(ONE), events.Queued(TWO))
+        assert core.feed(events.TimeToMove(1)) == []
+        effects = core.came(ack(1, 1))
+        assert sends(effects) == []
+        assert events.HangUp() in effects
+        core.again(room_state(1), room_state(0, room="ops"))
+        assert sends(core.effects) == [("one", "k1"), ("two", "k2")]
+
+
 class TestAcks:
     def test_an_acked_message_is_forgotten_and_shown_once(self, core: Core) -> None:
         core.feed(events.Queued(ONE))
