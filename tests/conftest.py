@@ -1,8 +1,10 @@
-"""For every test: asyncio, as the services run, and a Ctrl-C that means something."""
+"""For every test: asyncio, as the services run, a Ctrl-C that means something, and a word on what was skipped."""
 
 import signal
 
 import pytest
+
+from tests.support.engine import LACK
 
 # A shell starts background jobs with SIGINT ignored, and every process started from here would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -12,3 +14,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that, and why, nothing ran in containers."""
+    if lack := terminalreporter.config.stash.get(LACK, None):
+        terminalreporter.write_line(f"skipped: all tests on containers: {lack}")

@@ -1,41 +1,29 @@
-"""What every broker must do. Another adapter is one more entry in `ADAPTERS`."""
+"""What every broker must do: the one in memory, and the one over Redis, on every server that it is for."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.redis_broker import RedisBroker
+from tests.contract.conftest import SERVERS, running
 from tests.support.ear import ear
-from tests.support.valkey import valkey
 
 
-@asynccontextmanager
-async def memory(_: Path) -> AsyncIterator[Broker]:
-    broker = MemoryBroker()
-    yield broker
-    await broker.close()
-
-
-@asynccontextmanager
-async def redis(folder: Path) -> AsyncIterator[Broker]:
-    async with valkey(folder) as server:
-        broker = RedisBroker(server.url)
+@pytest.fixture(params=["memory", *SERVERS])
+async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
+    async with AsyncExitStack() as stack:
+        if request.param == "memory":
+            broker: Broker = MemoryBroker()
+        else:
+            server = await stack.enter_async_context(running(request.param, request, tmp_path))
+            broker = RedisBroker(server.url)
         yield broker
         await broker.close()
-
-
-ADAPTERS: dict[str, Callable[[Path], AbstractAsyncContextManager[Broker]]] = {"memory": memory, "redis": redis}
-
-
-@pytest.fixture(params=ADAPTERS)
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Broker]:
-    async with ADAPTERS[request.param](tmp_path) as broker:
-        yield broker
 
 
 async def test_whatever_is_published_after_subscribing_is_heard(broker: Broker) -> None:

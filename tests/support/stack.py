@@ -1,7 +1,6 @@
 """All of Chatterbox in containers, as docker-compose.yml describes them, under a name and on a port of its own."""
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from uuid import uuid4
 import httpx
 from testcontainers.compose import DockerCompose
 
+from tests.support.engine import docker
+from tests.support.process import free_port
 from tests.support.talker import Talker
 
 ROOT = Path(__file__).parents[2]
@@ -21,27 +22,12 @@ ONE_SHOT = "secrets"
 """The service that has ended when the others run."""
 
 
-def why_no_engine() -> str | None:
-    """Why nothing can be run in containers here, in a few words; None where it can."""
-    for command, lack in (
-        (["docker", "compose", "version"], "no `docker compose` here"),
-        (["docker", "info", "--format", "{{.ServerVersion}}"], "no container engine answers"),
-    ):
-        try:
-            done = subprocess.run(command, capture_output=True, check=False, timeout=20)
-        except (OSError, subprocess.TimeoutExpired):
-            return lack
-        if done.returncode != 0:
-            return lack
-    return None
-
-
 class Stack:
     """A running deployment."""
 
     def __init__(self, folder: Path) -> None:
         self.project = f"chatterbox-test-{uuid4().hex[:8]}"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = folder / "stack.env"
         environment.write_text(f"COMPOSE_PROJECT_NAME={self.project}\nCHATTERBOX_PORT={self.port}\n")
@@ -73,7 +59,7 @@ class Stack:
 
     def engine(self, *arguments: str) -> str:
         """`docker ARGUMENTS`; returns what it printed."""
-        done = _docker(*arguments)
+        done = docker(*arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -85,7 +71,7 @@ class Stack:
     def inside(self, container: str, *command: str, user: str = "") -> str:
         """Run a command in a container; returns all that it printed, however it ended."""
         as_user = ["--user", user] if user else []
-        done = _docker("exec", *as_user, container, *command)
+        done = docker("exec", *as_user, container, *command)
         return (done.stdout + done.stderr).strip()
 
     def newcomer(self, username: str) -> str:
@@ -112,14 +98,3 @@ def deployed(folder: Path, gateways: int) -> Iterator[Stack]:
     finally:
         stack.http.close()
         stack.run("down", "--volumes", "--remove-orphans", "--timeout", "5")
-
-
-def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=60)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
