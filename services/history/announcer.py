@@ -6,7 +6,7 @@ Nothing may rely on it: gateways compare heads, so what is dropped here is late,
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -23,6 +23,9 @@ log = logging.getLogger("chatterbox.history.announcer")
 
 WAITING_MESSAGES = 20_000
 """More than this many unpublished messages and events do not wait: whole transactions are dropped."""
+PAYLOAD_BYTES = 1024 * 1024
+"""Messages in one payload take no more, unless there is but one. Redis cuts off a subscriber with 32 MB unread, and the
+largest transaction, a whole batch of a gateway, is 8 MiB."""
 PUBLISH_S = 5.0
 """A publish that takes longer is given up (seconds)."""
 CLOSE_S = 2.0
@@ -114,17 +117,34 @@ class Announcer:
             self._dropped = 0
 
 
-def payloads(news: News) -> list[tuple[str, bytes]]:
-    """What is published of a transaction: membership events first, then one batch for each room."""
+def payloads(news: News, payload_bytes: int = PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
+    """What is published of a transaction: membership events first, then the batches of each room, in order."""
     items = [(CONTROL, encode_control(event)) for event in news.events]
     by_room: dict[int, list[Insert]] = {}
     for insert in news.plan.inserts:
         by_room.setdefault(insert.room_id, []).append(insert)
     for room_id, inserts in by_room.items():
         end = news.plan.ends[room_id]
-        finished = [_frame(end, insert, news.plan.timestamps[insert.timestamp_ms]) for insert in inserts]
-        items.append((room_channel(room_id), encode_batch(end.epoch, inserts[0].offset, finished)))
+        finished = (_frame(end, insert, news.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
+        first = inserts[0].offset
+        for part in _parts(finished, payload_bytes):
+            items.append((room_channel(room_id), encode_batch(end.epoch, first, part)))
+            first += len(part)
     return items
+
+
+def _parts(finished: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
+    """The frames in runs of at most `part_bytes`, newlines included; each has at least one."""
+    part: list[bytes] = []
+    size = 0
+    for frame in finished:
+        if part and size + len(frame) + 1 > part_bytes:
+            yield part
+            part, size = [], 0
+        part.append(frame)
+        size += len(frame) + 1
+    if part:
+        yield part
 
 
 def _frame(end: RoomEnd, insert: Insert, timestamp: str) -> bytes:

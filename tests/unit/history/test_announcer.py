@@ -5,6 +5,8 @@ import logging
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
 from chatterbox.wire.codec import decode_server_frame
@@ -13,7 +15,8 @@ from chatterbox.wire.frames import Message
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from chatterbox.wire.store import Append
-from services.history.announcer import Announcer, News, payloads
+from services.history.announcer import PAYLOAD_BYTES, Announcer, News, payloads
+from services.history.internal import APPEND_BYTES
 from services.history.plan import Known, plan
 from tests.support.history import until
 
@@ -22,8 +25,8 @@ EVENT = MembershipChanged(
 )
 
 
-def news(*room_ids: int, events: Sequence[MembershipChanged] = ()) -> News:
-    batch = [Append(room_id, 1, "alice", f"message {number}", "") for number, room_id in enumerate(room_ids)]
+def news(*room_ids: int, events: Sequence[MembershipChanged] = (), content: str = "") -> News:
+    batch = [Append(room_id, 1, "alice", content or f"message {number}", "") for number, room_id in enumerate(room_ids)]
     known = [Known(f"room{room_id}", f"e{room_id}", 10, 0, True, None, 0, 0, "") for room_id in room_ids]
     return News(list(events), plan(batch, known, now_ms=0, last_id=0, limits=Limits()))
 
@@ -68,6 +71,24 @@ class TestPayloads:
         (control, event), (messages, _) = payloads(news(1, events=[EVENT]))
         assert (control, messages) == (CONTROL, room_channel(1))
         assert decode_control(event) == EVENT
+
+    def test_a_payload_is_no_larger_than_its_bound(self) -> None:
+        """The worst that a gateway sends at once: 500 messages of 4000 characters, four bytes each."""
+        large = news(*[1] * 500, content="\N{GRINNING FACE}" * 4000)
+        assert max(len(payload) for _, payload in payloads(large)) < PAYLOAD_BYTES + 100
+        assert sum(len(payload) for _, payload in payloads(large)) < APPEND_BYTES
+
+    @given(st.integers(1, 2000), st.lists(st.integers(1, 3), min_size=1, max_size=20))
+    def test_however_small_payloads_are_they_are_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:
+        whole, parts = payloads(news(*rooms)), payloads(news(*rooms), bound)
+        for channel, payload in whole:
+            batch = decode_batch(payload)
+            pieces = [decode_batch(part) for where, part in parts if where == channel]
+            assert [frame for piece in pieces for frame in piece.frames] == list(batch.frames)
+            assert [piece.first for piece in pieces] == [
+                batch.first + sum(len(earlier.frames) for earlier in pieces[:number]) for number in range(len(pieces))
+            ]
+            assert {piece.epoch for piece in pieces} == {batch.epoch}
 
 
 class TestAnnouncer:
