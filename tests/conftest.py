@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.support.engine import LACK
+from tests.support.engine import LACKS
 
 # A shell starts background jobs with SIGINT ignored, and every process started from here would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -17,6 +17,7 @@ def anyio_backend() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line that, and why, nothing ran in containers."""
-    if lack := terminalreporter.config.stash.get(LACK, None):
-        terminalreporter.write_line(f"skipped: all tests on containers: {lack}")
+    """Say in one line each what did not run, and why."""
+    lacks = terminalreporter.config.stash.get(LACKS, None)
+    for lack in sorted(lacks or ()):
+        terminalreporter.write_line(f"skipped: {lack}")

@@ -5,19 +5,43 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 from unittest.mock import patch
 
 import pytest
 
-LACK = pytest.StashKey[str]()
-"""In the configuration of a run in which tests were skipped: why nothing can be run in containers."""
+LACKS = pytest.StashKey[frozenset[str]]()
+"""In the configuration of a run: what tests were skipped because of what, a sentence each."""
+PULL_S = 120
 
 
 def need_engine(config: pytest.Config) -> None:
     """Skip the test where nothing can be run in containers."""
     if (lack := why_no_engine()) is not None:
-        config.stash[LACK] = lack
-        pytest.skip(f"containers: {lack}")
+        _skip(config, f"all tests on containers: {lack}")
+
+
+def need_image(config: pytest.Config, *names: str) -> str:
+    """The first of these images that is here, else the first pulled; skip the test where neither can be had."""
+    need_engine(config)
+    for name in names:
+        if docker("image", "inspect", name).returncode == 0:
+            return name
+    if not _pulled(names[0]):
+        _skip(config, f"all tests on the image {names[0]}: it is not here and can't be pulled")
+    return names[0]
+
+
+def _pulled(name: str) -> bool:
+    try:
+        return docker("pull", "--quiet", name, timeout_s=PULL_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _skip(config: pytest.Config, why: str) -> NoReturn:
+    config.stash[LACKS] = config.stash.get(LACKS, frozenset()) | {why}
+    pytest.skip(why)
 
 
 @functools.cache

@@ -1,0 +1,101 @@
+"""The alerts as Prometheus' own tool judges them: each fires when it should. An hour of figures takes it no time."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.engine import docker
+from tests.support.stack import ROOT
+
+MONITORING = ROOT / "deploy" / "monitoring"
+ALERTS = re.findall(r"- alert: (\w+)", (MONITORING / "alerts.yml").read_text())
+
+STEADY, RISING = "0+0x240", "0+1x240"
+GATEWAY = 'instance="gateway:8000",job="gateway"'
+FIRING: dict[str, dict[str, str]] = {
+    "ServiceDown": {'up{instance="auth:8000",job="auth"}': STEADY},
+    "NoGateway": {f"chatterbox_gateway_ready{{{GATEWAY}}}": STEADY},
+    "GatewayNotReady": {f"chatterbox_gateway_ready{{{GATEWAY}}}": STEADY},
+    "PartAway": {f'chatterbox_gateway_part_up{{part="redis",{GATEWAY}}}': STEADY},
+    "AcksFailing": {f'chatterbox_gateway_sends_refused_total{{code="unavailable",{GATEWAY}}}': RISING},
+    "CommitsFailing": {"chatterbox_history_commits_failed_total": RISING},
+    "CommitSlow": {
+        'chatterbox_history_commit_seconds_bucket{le="0.5"}': STEADY,
+        'chatterbox_history_commit_seconds_bucket{le="1"}': RISING,
+        'chatterbox_history_commit_seconds_bucket{le="+Inf"}': RISING,
+    },
+    "BacklogGrows": {"chatterbox_history_backlog_messages": "10001+0x240"},
+    "GapsUnfilled": {f"chatterbox_gateway_gaps_unfilled_total{{{GATEWAY}}}": RISING},
+    "HeadsUnknown": {f"chatterbox_gateway_heads_failed_total{{{GATEWAY}}}": RISING},
+    "BehindRising": {
+        f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": RISING,
+        f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
+    },
+    "BrokerDoubts": {f"chatterbox_gateway_broker_doubts_total{{{GATEWAY}}}": RISING},
+    "FanOutSlow": {
+        f'chatterbox_gateway_fan_out_seconds_bucket{{le="0.1",{GATEWAY}}}': STEADY,
+        f'chatterbox_gateway_fan_out_seconds_bucket{{le="+Inf",{GATEWAY}}}': RISING,
+        f'chatterbox_gateway_fan_out_seconds_bucket{{le="0.25",{GATEWAY}}}': RISING,
+    },
+    "DiskFilling": {
+        "chatterbox_history_disk_free_bytes": "9+0x240",
+        "chatterbox_history_disk_bytes": "100+0x240",
+    },
+    "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
+}
+"""For each alert figures, one each 15 seconds for an hour, that make it fire."""
+QUIET = {
+    'up{instance="auth:8000",job="auth"}': "1+0x240",
+    f"chatterbox_gateway_ready{{{GATEWAY}}}": "1+0x240",
+    f'chatterbox_gateway_part_up{{part="redis",{GATEWAY}}}': "1+0x240",
+    f'chatterbox_gateway_sends_refused_total{{code="unavailable",{GATEWAY}}}': STEADY,
+    f'chatterbox_gateway_sends_refused_total{{code="rate_limited",{GATEWAY}}}': RISING,
+    "chatterbox_history_commits_failed_total": STEADY,
+    'chatterbox_history_commit_seconds_bucket{le="0.5"}': RISING,
+    'chatterbox_history_commit_seconds_bucket{le="+Inf"}': RISING,
+    "chatterbox_history_backlog_messages": "100+0x240",
+    f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": "50+0x240",
+    f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
+    "chatterbox_history_disk_free_bytes": "50+0x240",
+    "chatterbox_history_disk_bytes": "100+0x240",
+}
+
+
+def promtool(image: str, folder: Path, *arguments: str) -> str:
+    mounts = ("--volume", f"{MONITORING}:/etc/prometheus:ro", "--volume", f"{folder}:/given:ro")
+    run = ("run", "--rm", "--network", "none", "--user", "0", "--entrypoint", "promtool", *mounts)
+    done = docker(*run, image, *arguments)
+    if done.returncode == 127:
+        pytest.skip("this image of Prometheus has no promtool")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_rules_are_well_formed_and_so_is_the_configuration(prometheus_image: str, tmp_path: Path) -> None:
+    said = promtool(prometheus_image, tmp_path, "check", "config", "/etc/prometheus/prometheus.yml")
+    assert f"SUCCESS: {len(ALERTS)} rules found" in said
+
+
+def test_each_fires_when_it_should_and_none_while_all_is_well(prometheus_image: str, tmp_path: Path) -> None:
+    assert FIRING.keys() == set(ALERTS)
+    tests = [
+        evaluated(series, f'count(ALERTS{{alertname="{name}",alertstate="firing"}})', 1)
+        for name, series in FIRING.items()
+    ]
+    tests.append(evaluated(QUIET, 'count(ALERTS{alertstate=~".+"})', None))
+    given = {"rule_files": ["/etc/prometheus/alerts.yml"], "evaluation_interval": "15s", "tests": tests}
+    (tmp_path / "tests.json").write_text(json.dumps(given))
+    assert "SUCCESS" in promtool(prometheus_image, tmp_path, "test", "rules", "/given/tests.json")
+
+
+def evaluated(series: dict[str, str], expression: str, value: int | None) -> dict[str, Any]:
+    """A test for `promtool`: with these figures, the expression has this value after 50 minutes; None: it has none."""
+    samples = [] if value is None else [{"labels": "{}", "value": value}]
+    return {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": expression, "eval_time": "50m", "exp_samples": samples}],
+    }
