@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NoReturn
 
+from redis.exceptions import NoPermissionError
+
 from chatterbox.chassis.broker import BrokerError, OnDoubt, OnPayload
-from chatterbox.chassis.redis_line import FAILURES, Command, Line
+from chatterbox.chassis.redis_line import FAILURES, Command, Line, RefusedError
 
 log = logging.getLogger("chatterbox.broker")
 
@@ -95,6 +97,8 @@ class Listening:
         self._to_write = asyncio.Event()
         self._sign_of_life = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._refused = ""
+        """Why Redis will have nothing of us, until it confirms something: said once, not at each attempt."""
 
     @property
     def is_whole(self) -> bool:
@@ -182,6 +186,9 @@ class Listening:
         if self._asked[channel] > 0:
             return  # unsubscribed and subscribed again meanwhile: only the last confirmation counts
         del self._asked[channel]
+        if self._refused:
+            self._refused = ""
+            log.warning("broker.connected")
         if channel in self._listeners:
             self._heard.add(channel)
             self._end_wait(channel, confirmed=True)
@@ -222,7 +229,8 @@ class Listening:
 
     async def _serve(self, line: Line) -> None:
         """Listen on an open connection until it fails."""
-        log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.connected")
+        if not self._refused:
+            log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.connected")
         self._state = _State.OPEN
         try:
             self._ask(self._listeners)
@@ -235,8 +243,11 @@ class Listening:
                 await line.close()
 
     def _lose(self, problem: BaseException) -> None:
-        if self._state is not _State.AWAY:
-            log.warning("broker.away", extra={"why": str(problem) or type(problem).__name__})
+        why = str(problem) or type(problem).__name__
+        refused = why if isinstance(problem, RefusedError | NoPermissionError) else ""
+        if why != self._refused and (refused or self._state is not _State.AWAY):
+            log.warning("broker.away", extra={"why": why})
+        self._refused = refused or self._refused
         self._state = _State.AWAY
         self._heard.clear()
         self._asked.clear()

@@ -1,6 +1,7 @@
 """What only the Redis broker must survive. Whatever may have been lost ends in doubt, and in delivery again."""
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -152,11 +153,31 @@ class TestWhileTheServerIsAway:
 async def test_a_wrong_password_is_an_error_and_nothing_hangs(server: Server) -> None:
     await server.command("CONFIG", "SET", "requirepass", "right")
     async with to(server) as broker:
-        with pytest.raises(BrokerError, match=r"[Aa]uthentication"):
+        with pytest.raises(BrokerError, match="it asks for a password"):
             await broker.publish([("a", b"1")])
         with pytest.raises(BrokerError):
             await Ear(broker).subscriber.subscribe(["a"])
         assert not broker.is_whole
+
+
+async def test_a_user_who_may_not_subscribe_is_told_once_and_heard_of_again_when_that_is_mended(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "chatterbox.broker")
+    await server.command("ACL", "SETUSER", "app", "on", ">right", "-@all", "+hello", "+ping")
+    broker = RedisBroker(server.url.replace("//", "//app:right@"), QUICK)
+    subscriber = Ear(broker).subscriber
+    with pytest.raises(BrokerError):
+        await subscriber.subscribe(["a"])
+    await asyncio.sleep(5 * QUICK.retry_max_s)  # attempts enough
+    assert caplog.messages == ["broker.connected", "broker.away"]
+    assert "no permissions" in str(vars(caplog.records[-1])["why"])
+    await server.command("ACL", "SETUSER", "app", "+subscribe", "allchannels")
+    async with asyncio.timeout(5):
+        while not broker.is_whole:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert caplog.messages[-1] == "broker.connected"
+    await broker.close()
 
 
 async def test_one_process_has_one_connection_to_listen_and_one_to_publish(server: Server) -> None:
