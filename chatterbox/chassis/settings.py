@@ -41,7 +41,7 @@ class Settings(Environment):
     """How much is logged: debug, info, warning or error."""
     log_json: bool = False
     """Log one JSON object a line instead of text."""
-    drain_s: float = Field(5, ge=0, le=300)
+    drain_s: float = Field(3, ge=0, le=300)
     """Seconds over which connections are asked to move when the process is told to stop."""
     service_key: SecretStr | None = Field(None, min_length=SERVICE_KEY_CHARS)
     """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""

@@ -76,7 +76,7 @@ class Gateway:
             self._verifier,
             self._memberships,
             self._catch_up,
-            server=f"chatterbox/{__version__} {socket.gethostname()}",
+            server=f"chatterbox/{__version__} {socket.gethostname()}:{settings.port}",
             ping_s=settings.ping_s,
             metrics=self.metrics,
         )

@@ -59,7 +59,7 @@ def plan(site: Site, ports: Ports) -> list[Planned]:
         _service("auth", "auth", ports.auth, shared),
         _service("history", "history", ports.history, shared),
         *gateways,
-        _edge(site, ports),
+        edge(site.caddy_program, site.host, site.port, ports, data=site.data, reference=site.reference),
     ]
 
 
@@ -76,21 +76,22 @@ def _redis(site: Site, port: int) -> Planned:
     return Planned("redis", (str(site.redis_program), "-"), port, {"CHATTERBOX_STDIN": options})
 
 
-def _edge(site: Site, ports: Ports) -> Planned:
+def edge(program: Path, host: str, port: int, ports: Ports, *, data: Path, reference: Path) -> Planned:
+    """Caddy with the same file as in containers; `reference` is the folder of the pages that it serves itself."""
     environment = {
-        "CHATTERBOX_EDGE_ADDRESS": f"http://{site.host}:{site.port}",
+        "CHATTERBOX_EDGE_ADDRESS": f"http://{host}:{port}",
         "CHATTERBOX_EDGE_AUTH": f"127.0.0.1:{ports.auth}",
         "CHATTERBOX_EDGE_HISTORY": f"127.0.0.1:{ports.history}",
         "CHATTERBOX_EDGE_FIND": "gateways_listed",
         "CHATTERBOX_EDGE_GATEWAYS": " ".join(f"127.0.0.1:{port}" for port in ports.gateways),
-        "CHATTERBOX_EDGE_REFERENCE": str(site.reference),
+        "CHATTERBOX_EDGE_REFERENCE": str(reference),
         "CHATTERBOX_EDGE_LOG_LEVEL": "WARN",
-        "XDG_DATA_HOME": str(site.data),
-        "XDG_CONFIG_HOME": str(site.data),
+        "XDG_DATA_HOME": str(data),
+        "XDG_CONFIG_HOME": str(data),
     }
     caddyfile = str(ROOT / "deploy" / "Caddyfile")
-    command = (str(site.caddy_program), "run", "--config", caddyfile, "--adapter", "caddyfile")
-    return Planned("edge", command, site.port, environment)
+    command = (str(program), "run", "--config", caddyfile, "--adapter", "caddyfile")
+    return Planned("edge", command, port, environment)
 
 
 def _local(port: int) -> str:

@@ -1,7 +1,7 @@
 """What happened in a run, as those saw it who did it: a history that a checker can judge. Pure data, one line each.
 
-A message's content is unique in a run, so it stands for its idempotency key. Times are seconds of one monotonic
-clock, that of the process which writes the history.
+A message's content is unique in a run, and its first word is its idempotency key: the content stands for both. Times
+are seconds of one monotonic clock, that of the process which writes the history.
 """
 
 from collections.abc import Iterable, Iterator

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,25 @@ from tests.support.talker import Talker
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
+SERVICES = ("auth", "history", "gateway")
+NOTHING: Mapping[str, str] = {}
 ONE_SHOT = "secrets"
 """The service that has ended when the others run."""
 
 
 class Stack:
-    """A running deployment."""
+    """A running deployment; `settings` holds further `CHATTERBOX_…` variables for every service."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] = NOTHING) -> None:
         self.project = f"chatterbox-test-{uuid4().hex[:8]}"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = folder / "stack.env"
         environment.write_text(f"COMPOSE_PROJECT_NAME={self.project}\nCHATTERBOX_PORT={self.port}\n")
-        self.compose = DockerCompose(ROOT, compose_file_name="docker-compose.yml", env_file=str(environment))
+        more = folder / "settings.json"  # which is YAML, too
+        more.write_text(json.dumps({"services": {name: {"environment": {**settings}} for name in SERVICES}}))
+        files = ["docker-compose.yml", str(more)]
+        self.compose = DockerCompose(ROOT, compose_file_name=files, env_file=str(environment))
         self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
 
     def run(self, *arguments: str) -> str:
@@ -89,9 +94,9 @@ class Stack:
 
 
 @contextmanager
-def deployed(folder: Path, gateways: int) -> Iterator[Stack]:
+def deployed(folder: Path, gateways: int, settings: Mapping[str, str] = NOTHING) -> Iterator[Stack]:
     """Build, start, and in the end remove everything: containers, networks, volumes."""
-    stack = Stack(folder)
+    stack = Stack(folder, settings)
     try:
         stack.up(gateways, "--build")
         yield stack

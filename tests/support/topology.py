@@ -60,11 +60,15 @@ class Service:
     async def until_ready(self) -> None:
         await self.until(lambda status, _: status == 200)
 
-    async def signal(self, number: signal.Signals) -> int:
-        """Send a signal and wait for the end; returns the exit status."""
+    def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(number)
+
+    async def signal(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        assert self._process is not None
+        self.send(number)
         return await asyncio.wait_for(self._process.wait(), READY_S)
 
     async def kill(self) -> None:

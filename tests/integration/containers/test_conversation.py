@@ -11,8 +11,8 @@ from tests.support.talker import Talker, contents
 
 
 def gateway_of(talker: Talker) -> str:
-    """The container that a connection has met: the welcome's `server` ends with its hostname."""
-    return str(talker.welcome["server"]).split()[-1]
+    """The container that a connection has met: the welcome's `server` ends with its name and port."""
+    return str(talker.welcome["server"]).split()[-1].removesuffix(":8000")
 
 
 async def on_each_gateway(stack: Stack, clients: AsyncExitStack, token: str) -> list[Talker]:

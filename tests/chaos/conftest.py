@@ -1,0 +1,31 @@
+"""The two sites that a crowd can be on: processes everywhere, containers where there is an engine."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.container_site import containers
+from tests.chaos.process_site import processes
+from tests.chaos.site import Site
+from tests.support.engine import need_engine, no_reaper
+
+GATEWAYS = 3
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module", params=["processes", "containers"])
+async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """Three gateways behind the edge; a test that breaks something mends it."""
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    if request.param == "processes":
+        async with processes(folder, GATEWAYS) as site:
+            yield site
+    else:
+        need_engine(request.config)
+        with no_reaper(), containers(folder, GATEWAYS) as site:
+            yield site

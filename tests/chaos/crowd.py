@@ -1,0 +1,204 @@
+"""Many people on many connections, who talk in rooms at a given rate while somebody breaks things around them."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+
+from tests.chaos import operations
+from tests.chaos.reader import Person, Reader
+from tests.support.server import PASSWORD
+from tests.support.talker import Talker
+from tests.support.waiting import until
+
+SETTLE_S = 30.0
+"""The longest that a crowd may take to be connected, answered and at every head (seconds)."""
+PAGE_MESSAGES = 200
+CONNECT_AT_ONCE = 50
+REGISTER_AT_ONCE = 4
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many there are and what they do. Two users share a room; all are in `general`, where nobody writes."""
+
+    users: int = 20
+    connections: int = 100
+    sends_per_s: float = 100
+    cuts_per_s: float = 0
+    """How often somebody loses their line."""
+    seed: int = 1
+
+
+class Crowd:
+    """Connected people, and the history of what they did and saw."""
+
+    def __init__(self, url: str, load: Load) -> None:
+        self.url = url
+        self.load = load
+        self.name = uuid4().hex[:6]
+        """Begins all names, so that one crowd after another may come to the same site."""
+        self.operations: list[operations.AnyOperation] = []
+        self.people: list[Person] = []
+        self.readers: list[Reader] = []
+        self._heads: dict[str, int] = defaultdict(int)
+        self._chance = random.Random(load.seed)
+        self._running: list[asyncio.Task[None]] = []
+        self._talking: list[asyncio.Task[None]] = []
+        self._numbers = itertools.count(1)
+
+    @property
+    def socket_url(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/ws"
+
+    async def gather(self) -> None:
+        """Register, make rooms, connect everybody."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60) as http:
+            names = [f"{self.name}-user{number}" for number in range(self.load.users)]
+            tokens = await _a_few_at_once([self._newcomer(http, name) for name in names])
+        for number, (name, (token, session)) in enumerate(zip(names, tokens, strict=True)):
+            self.people.append(Person(name, token, session, f"{self.name}-room{number // 2}"))
+        await _a_few_at_once([self._room(*self.people[first : first + 2]) for first in range(0, len(names), 2)])
+        for number in range(self.load.connections):
+            person = self.people[number % len(self.people)]
+            chance = random.Random(self._chance.random())
+            self.readers.append(Reader(f"{self.name}-{number}", person, self.socket_url, self._note, chance))
+        for first in range(0, len(self.readers), CONNECT_AT_ONCE):
+            some = self.readers[first : first + CONNECT_AT_ONCE]
+            self._running += [asyncio.create_task(reader.run(), name=reader.name) for reader in some]
+            await self.until_connected()
+
+    def _note(self, operation: operations.AnyOperation) -> None:
+        self.operations.append(operation)
+        if isinstance(operation, operations.Acked):
+            self._heads[operation.room] = max(self._heads[operation.room], operation.offset)
+
+    async def _newcomer(self, http: httpx.AsyncClient, name: str) -> tuple[str, str]:
+        who = {"username": name, "password": PASSWORD}
+        (await http.post("/register", json=who)).raise_for_status()
+        login = (await http.post("/login", json=who)).raise_for_status().json()
+        return login["token"], login["session"]
+
+    async def _room(self, owner: Person, *guests: Person) -> None:
+        async with Talker(self.socket_url, owner.token) as talker:
+            assert (await talker.ask("create", room=owner.room, private=True))["type"] == "created"
+            for guest in guests:
+                assert (await talker.ask("invite", room=owner.room, username=guest.username))["type"] == "invited"
+
+    async def until_connected(self) -> None:
+        """Wait until everybody who has been started is, or is over for good."""
+        started = self.readers[: len(self._running)]
+        await until(lambda: all(reader.is_live or reader.is_over for reader in started), SETTLE_S)
+
+    @asynccontextmanager
+    async def talking(self) -> AsyncIterator[None]:
+        """Let them write, and lose their lines, while the block runs."""
+        self._talking = [asyncio.create_task(work) for work in (self._talk(), self._lose_lines(), self._watch())]
+        try:
+            yield
+        finally:
+            for task in self._talking:
+                task.cancel()
+            for result in await asyncio.gather(*self._talking, return_exceptions=True):
+                if not isinstance(result, asyncio.CancelledError):
+                    raise result or AssertionError("the crowd stopped talking by itself")
+
+    async def _talk(self) -> None:
+        """By the clock: somebody who can't send now writes all the same, into the outbox."""
+        began_s = time.monotonic()
+        for number in itertools.count():
+            await asyncio.sleep(began_s + number / self.load.sends_per_s - time.monotonic())
+            reader = self._chance.choice(self.readers)
+            content = f"{reader.name}-{next(self._numbers)} {'x' * self._chance.randrange(0, 200)}"
+            await reader.say(content)
+
+    async def _lose_lines(self) -> None:
+        while True:
+            if not self.load.cuts_per_s:
+                await asyncio.Event().wait()
+            await asyncio.sleep(self._chance.expovariate(self.load.cuts_per_s))
+            self._chance.choice(self.readers).cut()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            for reader in self.readers:
+                reader.hang_up_if_unanswered(time.monotonic())
+
+    def heal(self) -> None:
+        """Write down that from here on nothing is broken any more."""
+        self.operations.append(operations.Healed(at_s=time.monotonic()))
+
+    async def rest(self) -> None:
+        """Wait until everything written is answered and everybody has seen everything, or time is up."""
+        await self.until_connected()
+        with contextlib.suppress(TimeoutError):
+            await until(self._is_settled, SETTLE_S)
+
+    def _is_settled(self) -> bool:
+        return all(each.is_idle or each.is_over for each in self.readers) and not self._is_behind()
+
+    def _is_behind(self) -> bool:
+        """Whether somebody holds less of their room than was acked."""
+        live = [reader for reader in self.readers if reader.is_live]
+        return any(reader.held[reader.person.room].offset < self._heads[reader.person.room] for reader in live)
+
+    async def read_all(self) -> None:
+        """Read every room as a fresh client does, and write down what is stored."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as http:
+            for person in self.people[::2]:
+                await self._read(http, person)
+
+    async def _read(self, http: httpx.AsyncClient, person: Person) -> None:
+        after = 0
+        headers = {"Authorization": f"Bearer {person.token}"}
+        while True:
+            params = {"room": person.room, "after": str(after), "limit": str(PAGE_MESSAGES)}
+            page = (await http.get("/messages", params=params, headers=headers)).raise_for_status().json()
+            for each in page:
+                self.operations.append(
+                    operations.Stored(
+                        at_s=time.monotonic(), room=each["room"], epoch=each["epoch"], offset=each["offset"],
+                        username=each["username"], content=each["content"],
+                    )
+                )  # fmt: skip
+            if len(page) < PAGE_MESSAGES:
+                return
+            after = page[-1]["offset"]
+
+    async def leave(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def crowd(url: str, load: Load) -> AsyncIterator[Crowd]:
+    """A crowd that is connected and says nothing yet."""
+    people = Crowd(url, load)
+    try:
+        await people.gather()
+        yield people
+    finally:
+        await people.leave()
+
+
+async def _a_few_at_once(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    gate = asyncio.Semaphore(REGISTER_AT_ONCE)
+
+    async def one(each: Coroutine[Any, Any, T]) -> T:
+        async with gate:
+            return await each
+
+    return await asyncio.gather(*map(one, work))

@@ -1,0 +1,269 @@
+"""One client of the crowd: it connects, resumes, sends with keys, sends again what was not acked.
+
+It writes down all that it did and saw. It comes back as the terminal client does; it is not that client, so that
+a mistake in the one does not hide the same mistake in the other.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from chatterbox.wire import frames
+from chatterbox.wire.close import may_return
+from chatterbox.wire.codec import decode_server_frame, encode
+from chatterbox.wire.errors import MEANINGS, Code
+from chatterbox.wire.position import Position
+from client.retry import delay_s
+from tests.chaos import operations
+
+PATIENCE_S = 10.0
+"""A command without an answer, or a handshake, counts as failed after so long (seconds)."""
+MOST_PAUSE_S = 2.0
+"""The longest pause between two tries: a run is short."""
+
+Note = Callable[[operations.AnyOperation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user who is logged in; many readers may be theirs."""
+
+    username: str
+    token: str
+    session: str
+    room: str
+    """Where their readers send."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A message that is not acked yet. `taken_s` is when it was last written to a connection."""
+
+    content: str
+    taken_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Line:
+    """What belongs to one connection."""
+
+    socket: ClientConnection
+    name: str
+    in_flight: dict[int, Waiting] = field(default_factory=dict)
+    ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    is_moving: bool = False
+
+
+class Reader:
+    """A client with an outbox and, for each room, the position that it holds."""
+
+    def __init__(self, name: str, person: Person, url: str, note: Note, chance: random.Random) -> None:
+        self.name = name
+        self.person = person
+        self.url = url
+        self.held: dict[str, Position] = {}
+        self.outbox: deque[Waiting] = deque()
+        self.is_over = False
+        """Whether the server told it not to come back."""
+        self._note = note
+        self._chance = chance
+        self._line: Line | None = None
+        self._connections = itertools.count(1)
+        self._resting: asyncio.TimerHandle | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self._line is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything it wrote has been answered for good."""
+        return not self.outbox and (self._line is None or not self._line.in_flight)
+
+    async def say(self, content: str) -> None:
+        """Put a message into the outbox, and send it as soon as that can be."""
+        self.outbox.append(Waiting(content))
+        await self._advance()
+
+    def cut(self) -> None:
+        """Lose the line, if there is one: no close frame."""
+        if self._line is not None:
+            self._line.socket.transport.abort()
+
+    async def run(self) -> None:
+        """Be connected, until cancelled or told not to come back."""
+        attempt = 0
+        try:
+            while not self.is_over:
+                try:
+                    moved = await self._one_connection()
+                    attempt = 0
+                except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed):
+                    moved = False
+                if not moved:
+                    await asyncio.sleep(min(MOST_PAUSE_S, delay_s(attempt, self._chance.random())))
+                    attempt += 1
+        finally:
+            if self._resting is not None:
+                self._resting.cancel()
+
+    async def _one_connection(self) -> bool:
+        """Connect and stay; returns whether the server asked it to move."""
+        socket = await connect(
+            self.url, compression=None, open_timeout=PATIENCE_S, close_timeout=1, max_size=2**24, proxy=None,
+            ping_interval=PATIENCE_S, ping_timeout=PATIENCE_S,
+        )  # fmt: skip
+        line = Line(socket, f"{self.name}/{next(self._connections)}")
+        asked = dict(self.held)
+        try:
+            await socket.send(encode(frames.Connect(token=self.person.token, resume=asked)).decode())
+            async with asyncio.timeout(PATIENCE_S):
+                welcome = decode_server_frame(await socket.recv())
+            if not isinstance(welcome, frames.Welcome):
+                return False
+            self._welcomed(line, welcome, asked)
+            self._line = line
+            with contextlib.suppress(ConnectionClosed):
+                await self._advance()
+                async for data in socket:
+                    await self._came(line, decode_server_frame(data))
+        finally:
+            self._lost(line)
+            await socket.close()
+        return line.is_moving
+
+    def _welcomed(self, line: Line, welcome: frames.Welcome, asked: dict[str, Position]) -> None:
+        now_s = time.monotonic()
+        self._note(
+            operations.Opened(
+                at_s=now_s, connection=line.name, reader=self.name, session=welcome.session, server=welcome.server
+            )
+        )
+        for room in welcome.rooms:
+            since = asked.get(room.room)
+            self._begin(line, now_s, room.room, room.at, None if since is None or room.reset else since.offset)
+
+    def _begin(self, line: Line, now_s: float, room: str, at: Position, since: int | None) -> None:
+        self.held[room] = at
+        self._note(
+            operations.Began(at_s=now_s, connection=line.name, room=room, epoch=at.epoch, offset=at.offset, since=since)
+        )
+
+    def _lost(self, line: Line) -> None:
+        """What was in flight may be stored or not: it goes out again first, with the same key."""
+        was_live, self._line = self._line is line, None
+        now_s = time.monotonic()
+        for waiting in line.in_flight.values():
+            self._note(
+                operations.Unknown(at_s=now_s, connection=line.name, room=self.person.room, content=waiting.content)
+            )
+        self.outbox.extendleft(reversed(line.in_flight.values()))
+        line.in_flight.clear()
+        code = line.socket.close_code or 1006
+        self.is_over = self.is_over or not (line.is_moving or may_return(code))
+        if was_live:
+            self._note(operations.Closed(at_s=now_s, connection=line.name, code=code))
+
+    async def _came(self, line: Line, frame: frames.ServerFrame) -> None:
+        match frame:
+            case frames.Message():
+                self._delivered(line, frame)
+            case frames.Sent() if frame.id in line.in_flight:
+                self._acked(line, line.in_flight.pop(frame.id), frame)
+                await self._after_answer(line)
+            case frames.Error() if frame.id in line.in_flight:
+                self._refused(line, line.in_flight.pop(frame.id), frame)
+                await self._after_answer(line)
+            case frames.Membership(at=Position() as at):
+                self._begin(line, time.monotonic(), frame.room, at, None)
+            case frames.Move():
+                asyncio.get_running_loop().call_later(frame.after_ms / 1000, self._move, line)
+
+    def _delivered(self, line: Line, message: frames.Message) -> None:
+        self.held[message.room] = message.at
+        self._note(
+            operations.Delivered(
+                at_s=time.monotonic(), connection=line.name, room=message.room, epoch=message.at.epoch,
+                offset=message.at.offset, username=message.username, content=message.content,
+            )
+        )  # fmt: skip
+
+    def _acked(self, line: Line, waiting: Waiting, sent: frames.Sent) -> None:
+        self._note(
+            operations.Acked(
+                at_s=time.monotonic(), connection=line.name, room=sent.room, content=waiting.content,
+                epoch=sent.at.epoch, offset=sent.at.offset,
+            )
+        )  # fmt: skip
+
+    def _refused(self, line: Line, waiting: Waiting, error: frames.Error) -> None:
+        final = error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
+        self._note(
+            operations.Refused(
+                at_s=time.monotonic(), connection=line.name, room=self.person.room, content=waiting.content,
+                code=error.code, final=final,
+            )
+        )  # fmt: skip
+        if final:
+            return
+        self.outbox.appendleft(waiting)
+        loop = asyncio.get_running_loop()
+        self._resting = loop.call_later(error.retry_after_s or 1.0, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        _soon(self._advance())
+
+    async def _after_answer(self, line: Line) -> None:
+        if line.is_moving and not line.in_flight:
+            await line.socket.close()
+        else:
+            await self._advance()
+
+    def _move(self, line: Line) -> None:
+        line.is_moving = True
+        if self._line is line and not line.in_flight:
+            _soon(line.socket.close())
+
+    async def _advance(self) -> None:
+        """Send the first message of the outbox, unless one is in flight or has to rest."""
+        line = self._line
+        if line is None or line.is_moving or line.in_flight or self._resting is not None or not self.outbox:
+            return
+        waiting = self.outbox.popleft()
+        waiting.taken_s = time.monotonic()
+        number = next(line.ids)
+        line.in_flight[number] = waiting
+        self._note(
+            operations.Invoked(
+                at_s=waiting.taken_s, connection=line.name, room=self.person.room, username=self.person.username,
+                content=waiting.content,
+            )
+        )  # fmt: skip
+        send = frames.Send(id=number, room=self.person.room, content=waiting.content, key=waiting.content.split()[0])
+        with contextlib.suppress(ConnectionClosed):
+            await line.socket.send(encode(send).decode())
+
+    def hang_up_if_unanswered(self, now_s: float) -> None:
+        """Give a connection up whose server does not answer a send: another one may."""
+        line = self._line
+        if line is not None and any(now_s - waiting.taken_s > PATIENCE_S for waiting in line.in_flight.values()):
+            self.cut()
+
+
+_tasks: "set[asyncio.Task[None]]" = set()
+
+
+def _soon(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)

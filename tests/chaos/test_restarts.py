@@ -1,0 +1,88 @@
+"""Deploys lose nothing: parts are restarted, added and taken away while a crowd talks, through the edge.
+
+On processes of this machine everywhere, on containers where there is an engine.
+"""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from tests.chaos import operations
+from tests.chaos.checker import judge
+from tests.chaos.crowd import Crowd, Load, crowd
+from tests.chaos.site import Part, Site, restart
+
+pytestmark = pytest.mark.chaos
+
+BACK_S = 5.0
+"""Whoever must connect anew is welcomed again within this time (seconds)."""
+
+
+async def finish(people: Crowd) -> list[operations.AnyOperation]:
+    """Let everything come to rest and read what is stored; nothing promised may be broken."""
+    people.heal()
+    await people.rest()
+    await people.read_all()
+    verdict = judge(people.operations)
+    assert verdict.violations == []
+    return people.operations
+
+
+def times_away(history: list[operations.AnyOperation]) -> list[tuple[float, float]]:
+    """For each return of a reader: when it was back, and for how many seconds it had been away."""
+    reader_of: dict[str, str] = {}
+    left_s: dict[str, float] = {}
+    returns: list[tuple[float, float]] = []
+    for operation in history:
+        if isinstance(operation, operations.Opened):
+            reader_of[operation.connection] = operation.reader
+            if operation.reader in left_s:
+                returns.append((operation.at_s, operation.at_s - left_s.pop(operation.reader)))
+        elif isinstance(operation, operations.Closed):
+            left_s[reader_of[operation.connection]] = operation.at_s
+    return returns
+
+
+def unknown(history: list[operations.AnyOperation]) -> int:
+    return sum(isinstance(operation, operations.Unknown) for operation in history)
+
+
+async def test_restarting_all_gateways_in_turn_loses_no_message_and_no_one(site: Site) -> None:
+    async with crowd(site.url, Load(users=100, connections=500, sends_per_s=200)) as people:
+        async with people.talking():
+            for gateway in site.gateways:
+                await restart(gateway)
+        history = await finish(people)
+    returns = times_away(history)
+    assert len(returns) >= 500
+    assert max(seconds for _, seconds in returns) < BACK_S
+    each_second = Counter(int(at_s - returns[0][0]) for at_s, _ in returns)
+    assert max(each_second.values()) <= len(returns) / 5
+    assert unknown(history) == 0
+
+
+async def test_gateways_come_and_go_under_load(site: Site) -> None:
+    before = len(site.gateways)
+    async with crowd(site.url, Load(users=20, connections=100, sends_per_s=100)) as people:
+        async with people.talking():
+            await site.scale(before + 1)
+            await restart(site.gateways[0])  # those who must move meet the new one
+            await site.scale(before - 1)
+            await site.scale(before)
+        history = await finish(people)
+    assert len({operation.server for operation in history if isinstance(operation, operations.Opened)}) == before + 1
+    assert max(seconds for _, seconds in times_away(history)) < BACK_S
+    assert unknown(history) == 0
+
+
+@pytest.mark.parametrize("service", ["history", "auth", "redis"])
+async def test_a_restart_of_what_the_gateways_stand_on_loses_nothing(site: Site, service: str) -> None:
+    part: Part = getattr(site, service)
+    async with crowd(site.url, Load(users=20, connections=100, sends_per_s=100)) as people:
+        async with people.talking():
+            for _ in range(2):
+                await restart(part)
+                await asyncio.sleep(1)  # of load with everything whole
+        history = await finish(people)
+    assert times_away(history) == []
