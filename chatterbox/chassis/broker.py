@@ -40,11 +40,21 @@ class Broker(Protocol):
     def is_whole(self) -> bool:
         """Whether every channel subscribed to is heard at this moment, as far as is known."""
 
+    @property
+    def reconnects(self) -> int:
+        """How often a connection was opened in place of an earlier one."""
+
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         """Publish `(channel, payload)` pairs, in this order, in one go. Raises `BrokerError` if it can't."""
 
     def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
         """A new listener, subscribed to nothing yet."""
+
+    def renew(self) -> None:
+        """Listen on a new connection, though this one looks whole: somebody knows better. It ends in doubt.
+
+        Where a new connection is being made already, this changes nothing.
+        """
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -64,22 +74,33 @@ class MemoryBroker:
     def is_whole(self) -> bool:
         return True
 
+    @property
+    def reconnects(self) -> int:
+        return 0
+
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in items:
             for listener in tuple(self._listeners.get(channel, ())):
                 listener.deliver(channel, payload)
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:  # noqa: ARG002 - never in doubt
-        return _MemorySubscriber(self._listeners, on_payload)
+    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
+        return _MemorySubscriber(self._listeners, on_payload, on_doubt)
+
+    def renew(self) -> None:
+        for listener in {each: None for of in self._listeners.values() for each in of}:
+            listener.doubt()
 
     async def close(self) -> None:
         self._listeners.clear()
 
 
 class _MemorySubscriber:
-    def __init__(self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload) -> None:
+    def __init__(
+        self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_doubt: OnDoubt
+    ) -> None:
         self._listeners = listeners
         self._on_payload = on_payload
+        self._on_doubt = on_doubt
         self._channels: set[str] = set()
 
     def deliver(self, channel: str, payload: bytes) -> None:
@@ -87,6 +108,12 @@ class _MemorySubscriber:
             self._on_payload(channel, payload)
         except Exception:
             log.exception("payload.failed", extra={"channel": channel})
+
+    def doubt(self) -> None:
+        try:
+            self._on_doubt()
+        except Exception:
+            log.exception("doubt.failed")
 
     async def subscribe(self, channels: Iterable[str]) -> None:
         for channel in channels:

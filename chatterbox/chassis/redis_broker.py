@@ -22,13 +22,21 @@ class RedisBroker:
         self._listening = Listening(self._connect, self._deadlines)
         self._turn = asyncio.Lock()
         self._publishing: Line | None = None
+        self._opened_to_publish = 0
 
     @property
     def is_whole(self) -> bool:
         return self._listening.is_whole
 
+    @property
+    def reconnects(self) -> int:
+        return max(0, self._listening.opened - 1) + max(0, self._opened_to_publish - 1)
+
     def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
         return RedisSubscriber(self._listening, on_payload, on_doubt)
+
+    def renew(self) -> None:
+        self._listening.renew()
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         if not items:
@@ -47,6 +55,7 @@ class RedisBroker:
             line = None
         if line is None:
             line = await self._connect()
+            self._opened_to_publish += 1
         try:
             await line.write([("PUBLISH", channel, payload) for channel, payload in items])
             for _ in items:

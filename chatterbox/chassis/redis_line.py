@@ -107,6 +107,9 @@ class Line:
         return self._connection.is_connected and not await self._connection.can_read()
 
     async def close(self) -> None:
+        """At once: the other end may be gone, and what was not sent yet is not waited for."""
+        if (writer := self._connection._writer) is not None:  # noqa: SLF001 - redis-py would wait for it to be sent
+            writer.transport.abort()
         await self._connection.disconnect(nowait=True)
 
 

@@ -96,6 +96,10 @@ class Listening:
         self._commands: list[Command] = []
         self._to_write = asyncio.Event()
         self._sign_of_life = asyncio.Event()
+        self._distrusted = asyncio.Event()
+        """Set when somebody knows that nothing is heard on the connection that is open."""
+        self.opened = 0
+        """Connections opened so far."""
         self._task: asyncio.Task[None] | None = None
         self._refused = ""
         """Why Redis will have nothing of us, until it confirms something: said once, not at each attempt."""
@@ -110,6 +114,10 @@ class Listening:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._listeners.clear()
+
+    def renew(self) -> None:
+        """Drop the connection that is open, as if it had failed; nothing where there is none."""
+        self._distrusted.set()
 
     # What is asked for
 
@@ -232,12 +240,15 @@ class Listening:
         if not self._refused:
             log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.connected")
         self._state = _State.OPEN
+        self.opened += 1
+        self._distrusted.clear()
         try:
             self._ask(self._listeners)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(line))
                 tasks.create_task(self._write(line))
                 tasks.create_task(self._watch())
+                tasks.create_task(self._heed_distrust())
         finally:
             with contextlib.suppress(*FAILURES):
                 await line.close()
@@ -282,3 +293,7 @@ class Listening:
                     await self._sign_of_life.wait()
             except TimeoutError:
                 raise TimeoutError("the broker gives no sign of life") from None
+
+    async def _heed_distrust(self) -> NoReturn:
+        await self._distrusted.wait()
+        raise ConnectionError("nothing is heard on the connection")

@@ -147,6 +147,27 @@ async def test_publishing_nothing_or_to_nobody_is_no_harm(broker: Broker) -> Non
     await broker.publish([("nobody", b"1")])
 
 
+async def test_listening_anew_ends_in_doubt_for_everyone_and_in_hearing_all_again(broker: Broker) -> None:
+    listening, other = await ear(broker, "a", "b"), await ear(broker, "b", "c")
+    for times in range(1, 4):
+        broker.renew()
+        await listening.until_doubt(times)
+        await other.until_doubt(times)
+        assert broker.is_whole
+        await broker.publish([(channel, b"%d" % times) for channel in ("a", "b", "c")])
+        await listening.until(("a", b"%d" % times), ("b", b"%d" % times))
+        await other.until(("b", b"%d" % times), ("c", b"%d" % times))
+        assert (listening.doubts, other.doubts) == (times, times)
+
+
+async def test_listening_anew_with_nobody_listening_is_no_harm(broker: Broker) -> None:
+    broker.renew()
+    listening = await ear(broker, "a")
+    await broker.publish([("a", b"1")])
+    await listening.until(("a", b"1"))
+    assert listening.doubts == 0
+
+
 async def test_a_closed_broker_delivers_nothing_more(broker: Broker) -> None:
     listening = await ear(broker, "a")
     await listening.subscriber.close()
