@@ -5,13 +5,15 @@ strangers send can never make a new series. Gauges are read when they are scrape
 """
 
 import platform
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import Enum, StrEnum
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, disable_created_metrics, generate_latest
 from prometheus_client import Counter as _Counter
 from prometheus_client import Histogram as _Histogram
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from chatterbox import __version__
@@ -33,6 +35,22 @@ class Counter:
     def inc(self, member: Enum, amount: float = 1) -> None:
         """Count for a member of the enum that was declared; anything else raises `KeyError`."""
         self._children[member].inc(amount)
+
+
+class Reading(Collector):
+    """A counter that somebody else keeps: looked at when it is scraped."""
+
+    def __init__(self, name: str, help_text: str) -> None:
+        self._name = name
+        self._help = help_text
+        self._read: Callable[[], float] = lambda: 0
+
+    def set_function(self, read: Callable[[], float]) -> None:
+        """`read` must never go down."""
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(self._name, self._help, self._read())
 
 
 def _shown(member: Enum) -> str:
@@ -111,6 +129,12 @@ class Metrics:
     def counter_by(self, name: str, help_text: str, label: str, members: type[Enum]) -> Counter:
         """The same, for each member of an enum."""
         return Counter(_Counter(self._name(name), help_text, (label,), registry=self.registry), members)
+
+    def counter_read(self, name: str, help_text: str) -> Reading:
+        """The same, counted elsewhere; whoever has the count calls `set_function`."""
+        reading = Reading(self._name(name), help_text)
+        self.registry.register(reading)
+        return reading
 
     def histogram(self, name: str, help_text: str, buckets: Sequence[float]) -> _Histogram:
         """How something is distributed over `buckets`."""

@@ -17,6 +17,11 @@ def room_channel(room_id: int) -> str:
     return f"chatterbox:room:{{{room_id}}}"
 
 
+def canary_channel(gateway: str) -> str:
+    """Where one gateway alone speaks and listens, to find out whether it hears; `gateway` is a name of its own."""
+    return f"chatterbox:canary:{gateway}"
+
+
 class Revoked(msgspec.Struct, frozen=True, tag_field="event", tag="revoked"):
     """A login session is over: close its sockets, refuse its tokens."""
 

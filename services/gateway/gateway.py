@@ -27,6 +27,7 @@ from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
+from services.gateway.hearing import Hearing
 from services.gateway.hub import Hub
 from services.gateway.live_socket import LiveSocket
 from services.gateway.memberships import Memberships
@@ -64,7 +65,8 @@ class Gateway:
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
         self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)
-        self.parts = Parts(broker, self._verifier, store, clock)
+        self._hearing = Hearing(broker, clock, self.metrics)
+        self.parts = Parts(broker, self._verifier, store, clock, self._hearing)
         self._feed = Feed(self.hub, store, broker, settings.recent_messages, self.metrics)
         self._feed.on_control = self._on_control
         self._feed.on_doubt = self._revoked.doubt
@@ -91,6 +93,7 @@ class Gateway:
             metrics=self.metrics,
         )
         self.metrics.watch(self.hub, self._sends, self._verifier)
+        self.metrics.watch_broker(broker, self._hearing)
         self.metrics.watch_parts(self.parts)
         self.is_draining = False
 
@@ -100,9 +103,13 @@ class Gateway:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._feed.close)
             stack.push_async_callback(self._catch_up.close)
+            stack.push_async_callback(self._hearing.close)
             await self._feed.start()
+            await self._hearing.start()
             await self._revoked.load()
+            canaries = {} if self._settings.sabotage_canary_off else {"canaries": self._hearing.run()}
             for name, work in {
+                **canaries,
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
                 "seconds": upkeep.every_second(self.hub, self._settings.behind_s),

@@ -9,7 +9,9 @@ from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import Code
 
 if TYPE_CHECKING:
+    from chatterbox.chassis.broker import Broker
     from chatterbox.chassis.identity import Verifier
+    from services.gateway.hearing import Hearing
     from services.gateway.hub import Hub
     from services.gateway.parts import Part, Parts
     from services.gateway.sends import Sends
@@ -60,6 +62,8 @@ class GatewayMetrics:
         self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
         self.doubts = metrics.counter("broker_doubts", "Times that the broker may have lost payloads")
+        self.times_deaf = metrics.counter("times_deaf", "Times that the broker took canaries and none came back")
+        self._reconnects = metrics.counter_read("broker_reconnects", "Connections to the broker that were made again")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self._connections = metrics.gauge("connections", "Live connections")
@@ -69,6 +73,7 @@ class GatewayMetrics:
         self._sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
         self._revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
         self._parts = metrics.gauge_by("part_up", "1 while that part answers this gateway, 0 while not", "part", Needed)
+        self._canary_age_s = metrics.gauge("canary_age_seconds", "Time since this gateway heard itself by the broker")
         self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")
 
     def watch(self, hub: "Hub", sends: "Sends", verifier: "Verifier") -> None:
@@ -79,6 +84,10 @@ class GatewayMetrics:
         self._behind.set_function(lambda: len({behind for room in hub.rooms.values() for behind in room.behind}))
         self._sends_waiting.set_function(lambda: sends.waiting)
         self._revocations.set_function(lambda: verifier.revocations)
+
+    def watch_broker(self, broker: "Broker", hearing: "Hearing") -> None:
+        self._reconnects.set_function(lambda: broker.reconnects)
+        self._canary_age_s.set_function(lambda: hearing.age_s)
 
     def watch_parts(self, parts: "Parts") -> None:
         for part in parts.all:

@@ -8,6 +8,7 @@ from typing import NoReturn
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.identity import Verifier
 from chatterbox.wire.errors import ChatError, Code
+from services.gateway.hearing import Hearing
 from services.gateway.store import HistoryClient
 
 log = logging.getLogger("chatterbox.parts")
@@ -20,16 +21,24 @@ AWAY_S = 3.0
 class Part:
     """One thing that the gateway needs; `ask` raises `ChatError` while it does not answer."""
 
-    def __init__(self, name: str, ask: Callable[[], Awaitable[object]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[], Awaitable[object]],
+        clock: Callable[[], float],
+        is_known_away: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`is_known_away` says so without any wait, whatever `ask` was answered."""
         self.name = name
         self._ask = ask
         self._clock = clock
+        self._is_known_away = is_known_away
         self._answered_s = float("-inf")
         self._was_away = False
 
     @property
     def is_away(self) -> bool:
-        return self._clock() - self._answered_s > AWAY_S
+        return self._is_known_away() or self._clock() - self._answered_s > AWAY_S
 
     async def watch(self) -> NoReturn:
         """Ask it, for ever."""
@@ -51,13 +60,20 @@ class Part:
 class Parts:
     """Broker, auth and history as this gateway finds them."""
 
-    def __init__(self, broker: Broker, verifier: Verifier, history: HistoryClient, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        verifier: Verifier,
+        history: HistoryClient,
+        clock: Callable[[], float],
+        hearing: Hearing,
+    ) -> None:
         async def hear() -> None:
-            if not broker.is_whole:
+            if hearing.is_mute or not broker.is_whole:
                 raise ChatError(Code.UNAVAILABLE)
 
         self._verifier = verifier
-        self._broker = Part("broker", hear, clock)
+        self._broker = Part("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)
         self._auth = Part("auth", verifier.refresh, clock)  # so the keys are here before auth may go away
         self._history = Part("history", lambda: history.heads([]), clock)
         self.all = (self._broker, self._auth, self._history)

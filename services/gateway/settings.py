@@ -3,9 +3,10 @@
 from pydantic import Field
 
 from chatterbox.chassis.settings import Settings
+from services.gateway.sabotage import SabotageSettings
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(Settings, SabotageSettings):
     """The gateway's own settings; what clients meet as limits is in `LimitSettings`."""
 
     auth_url: str = "http://127.0.0.1:8001"

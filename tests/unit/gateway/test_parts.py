@@ -54,5 +54,14 @@ async def test_a_short_silence_is_forgiven_and_a_long_one_is_not() -> None:
     assert not part.is_away
 
 
+async def test_one_that_is_known_to_be_away_is_so_at_once_whatever_it_answered() -> None:
+    known: list[str] = []
+    part = Part("broker", _answering([True]), Clock(), is_known_away=lambda: bool(known))
+    await _asked_once(part)
+    assert not part.is_away
+    known.append("deaf")
+    assert part.is_away
+
+
 def test_it_is_asked_often_enough_to_be_forgiven_one_failure() -> None:
     assert parts.ASK_S * 2 < AWAY_S
