@@ -1,0 +1,85 @@
+"""Runs of the fault suite, side by side: as a table to read (Markdown) and as JSON to keep. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from tests.chaos.verdict import MEANINGS, Counts, Verdict, Violation
+
+MOST_SENTENCES = 10
+"""So many violations of one run are told in words; the rest is counted."""
+FIGURES = tuple(field for field in Counts.__struct_fields__ if field not in {"paged", "stored"})
+"""The columns of counts: the fields of `Counts` that say how a run went."""
+HEADINGS = ("fault", "site", "seed", *FIGURES, "recovery", "violations")
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: what was broken, where, by which seed, and what came of it."""
+
+    fault: str
+    site: str
+    """What the parts ran as: processes, containers …"""
+    seed: int
+    verdict: Verdict
+
+    @property
+    def title(self) -> str:
+        return f"{self.fault}, {self.site}, seed {self.seed}"
+
+
+def to_json(reports: Sequence[Report]) -> bytes:
+    """All of it, every violation too, for a program or for later."""
+    return msgspec.json.format(msgspec.json.encode(reports), indent=2)
+
+
+def from_json(data: bytes) -> list[Report]:
+    """What `to_json` was given. Raises `msgspec.ValidationError` for anything else."""
+    return msgspec.json.decode(data, type=list[Report])
+
+
+def to_markdown(reports: Iterable[Report]) -> str:
+    """A table with one row for each run; below it, what was broken, in words."""
+    runs = list(reports)
+    lines = [_row(HEADINGS), _row("--:" if heading in _NUMBERS else "---" for heading in HEADINGS)]
+    lines += [_row(_cells(run)) for run in runs]
+    for run in runs:
+        if not run.verdict.is_clean:
+            lines += ["", f"**{_escaped(run.title)}**", "", *_told(run.verdict.violations)]
+    broken = {invariant for run in runs for invariant in run.verdict.broken}
+    if broken:
+        lines += ["", *(f"- {invariant}: {MEANINGS[invariant]}" for invariant in MEANINGS if invariant in broken)]
+    return "\n".join(lines) + "\n"
+
+
+_NUMBERS = {"seed", *FIGURES, "recovery"}
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(run: Report) -> Iterator[str]:
+    yield _escaped(run.fault)
+    yield _escaped(run.site)
+    yield str(run.seed)
+    for figure in FIGURES:
+        yield f"{getattr(run.verdict.counts, figure):,}"
+    yield "-" if run.verdict.recovery_s is None else f"{run.verdict.recovery_s:.1f} s"
+    yield _summed(run.verdict.violations)
+
+
+def _summed(violations: Sequence[Violation]) -> str:
+    counted = Counter(violation.invariant for violation in violations)
+    return ", ".join(f"{invariant} × {count:,}" for invariant, count in counted.items()) or "none"  # noqa: RUF001
+
+
+def _told(violations: Sequence[Violation]) -> Iterator[str]:
+    for violation in violations[:MOST_SENTENCES]:
+        yield f"- {_escaped(str(violation))}"
+    if len(violations) > MOST_SENTENCES:
+        yield f"- and {len(violations) - MOST_SENTENCES:,} more"
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
