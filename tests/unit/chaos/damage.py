@@ -44,6 +44,12 @@ def instead(history: History, old: AnyOperation, *new: AnyOperation) -> History:
     return [one for operation in history for one in (new if operation is old else (operation,))]
 
 
+def swapped(history: History, first: AnyOperation, second: AnyOperation) -> History:
+    """Each at the other's place and time."""
+    early, late = replace(second, at_s=first.at_s), replace(first, at_s=second.at_s)
+    return instead(instead(history, second, late), first, early)
+
+
 def streams(history: History) -> list[tuple[Began, list[Delivered]]]:
     """Each `Began`, with what came live after it."""
     found: dict[tuple[str, str], tuple[Began, list[Delivered]]] = {}
@@ -106,8 +112,7 @@ def give_an_offset_twice(history: History, chance: random.Random) -> History:
 
 
 def read_history_out_of_order(history: History, chance: random.Random) -> History:
-    first, second = chance.choice(list(pairwise([one for one in each(history, Stored) if one.room == "room0"])))
-    return instead(instead(history, second), first, second, first)
+    return swapped(history, *chance.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0"))))
 
 
 def tell_two_readers_two_messages(history: History, chance: random.Random) -> History:
@@ -131,9 +136,7 @@ def drop_a_live_message(history: History, chance: random.Random) -> History:
 
 def swap_live_messages(history: History, chance: random.Random) -> History:
     _, live = chance.choice([stream for stream in streams(history) if len(stream[1]) > 1])
-    first, second = chance.choice(list(pairwise(live)))
-    history = instead(history, first, replace(second, at_s=first.at_s))
-    return instead(history, second, replace(first, at_s=second.at_s))
+    return swapped(history, *chance.choice(list(pairwise(live))))
 
 
 def tell_a_live_message_again(history: History, chance: random.Random) -> History:
@@ -148,8 +151,7 @@ def tell_what_no_stream_began_for(history: History, chance: random.Random) -> Hi
 
 
 def swap_in_a_page(history: History, chance: random.Random) -> History:
-    first, second = chance.choice(list(pairwise(chance.choice(pages(history)))))
-    return instead(instead(history, second), first, second, first)
+    return swapped(history, *chance.choice(list(pairwise(chance.choice(pages(history))))))
 
 
 def leave_a_hole_in_a_page(history: History, chance: random.Random) -> History:
