@@ -1,5 +1,6 @@
 """What the operator must mend, told in one sentence on standard error instead of a trace."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class PlainStart:
             await self.app(scope, receive, hold_failure)
         except OperatorError as problem:
             _tell(problem)
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it has nothing to add
             await send({"type": "lifespan.startup.failed", "message": ""})
         except BaseException:
             for message in held:

@@ -4,11 +4,13 @@
 second process away: two that checkpoint at the same moment can corrupt a WAL before SQLite 3.51.3.
 """
 
+import contextlib
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -43,14 +45,26 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
-        raise OperatorError(
-            f"can't use {folder.resolve()} for data ({problem.strerror}); set CHATTERBOX_DATA to another folder"
-        ) from None
+        raise unusable(folder, problem) from None
+
+
+def unusable(path: Path, problem: OSError) -> OperatorError:
+    """Why this file or folder can't be made or written."""
+    if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _full(path)
+    return OperatorError(
+        f"can't use {path.absolute()} for data ({problem.strerror}); "
+        "let the user who runs Chatterbox own it, or set CHATTERBOX_DATA to another folder"
+    )
+
+
+def _full(path: Path) -> OperatorError:
+    return OperatorError(f"the disk that holds {path.absolute()} is full; free space on it")
 
 
 def lock(path: Path) -> int:
     """Take `path` for this process until it ends; raises `DatabaseInUseError`. Returns the descriptor to close."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -72,18 +86,52 @@ async def open_writer(
     """
     descriptor = lock(path.with_suffix(".lock"))
     try:
-        existed = os.path.exists(path)  # noqa: PTH110, ASYNC240 - one stat, at start
+        os.close(_open(path))  # as a file of its owner, and writable: SQLite would open one that is not to read it
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
-            await _check(connection, path)
-            for pragma in _PRAGMAS:
-                await connection.execute(pragma)
-            await connection.execute(f"PRAGMA synchronous={synchronous}")
-            await _migrate(connection, path, migrations, existed=existed)
+            with _explained(path):
+                await _check(connection, path)
+                for pragma in _PRAGMAS:
+                    await connection.execute(pragma)
+                await connection.execute(f"PRAGMA synchronous={synchronous}")
+                await _migrate(connection, path, migrations)
+                await _try_to_write(connection, migrations)
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """A file that can be written, made if missing; raises `OperatorError`. Returns the descriptor to close."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise unusable(path, problem) from None
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """What SQLite says of a disk or a folder, in words for who can mend it."""
+    try:
+        yield
+    except sqlite3.Error as problem:
+        if _is(problem, sqlite3.SQLITE_FULL) or _is(problem, sqlite3.SQLITE_IOERR_SHMSIZE):
+            raise _full(path) from problem
+        if any(_is(problem, code) for code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)):
+            raise unusable(path.parent, OSError(errno.EACCES, str(problem))) from problem
+        raise OperatorError(f"{path} can't be used ({problem}); check the disk, or restore a backup") from problem
+
+
+def _is(problem: sqlite3.Error, code: int) -> bool:
+    """Whether this is the reason, or one of its kinds: an extended code ends in its primary one."""
+    given = getattr(problem, "sqlite_errorcode", 0)
+    return code in {given, given & 0xFF}
+
+
+async def _try_to_write(connection: aiosqlite.Connection, migrations: Sequence[str]) -> None:
+    """Write what is there anyway: better refused now than at the first message."""
+    await connection.execute(f"PRAGMA user_version={len(migrations)}")
 
 
 @asynccontextmanager
@@ -100,18 +148,27 @@ async def _check(connection: aiosqlite.Connection, path: Path) -> None:
         async with connection.execute("PRAGMA quick_check(1)") as rows:
             verdict = await rows.fetchone()
     except sqlite3.DatabaseError as problem:
+        if not (_is(problem, sqlite3.SQLITE_CORRUPT) or _is(problem, sqlite3.SQLITE_NOTADB)):
+            raise
         raise DatabaseDamagedError(f"{path} is not a readable database ({problem}); restore a backup") from None
     if verdict is None or verdict[0] != "ok":
         raise DatabaseDamagedError(f"{path} is damaged; restore a backup before serving it")
 
 
-async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str], *, existed: bool) -> None:
-    async with connection.execute("PRAGMA user_version") as rows:
+async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str]) -> None:
+    async with connection.execute(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version"
+    ) as rows:
         row = await rows.fetchone()
-    version = row[0] if row else 0
+    version, tables = row or (0, 0)
     if version > len(migrations):
-        raise DatabaseDamagedError(f"{path} was written by a newer version of Chatterbox; upgrade this one")
-    if existed and 0 < version < len(migrations):
+        raise DatabaseDamagedError(
+            f"{path} was written by a newer version of Chatterbox (schema {version}; this one knows up to "
+            f"{len(migrations)}); upgrade this one, or restore a backup from before the upgrade"
+        )
+    if tables and not version:
+        raise DatabaseDamagedError(f"{path} is the database of another program; set CHATTERBOX_DATA to another folder")
+    if 0 < version < len(migrations):
         await _keep_copy(connection, path, version)
     for number, script in enumerate(migrations[version:], version + 1):
         await connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version={number};\nCOMMIT;")

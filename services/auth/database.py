@@ -66,34 +66,47 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._turn = asyncio.Lock()
+        self._failing = False
 
     async def read(self, query: str, *values: object) -> list[Row]:
         """The rows of a query, from what is committed."""
-        with _disk_failures():
+        with self._disk_failures():
             return [tuple(row) for row in await self._reader.execute_fetchall(query, values)]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Committed and synced when the block ends; nothing of it has happened if the block raises."""
-        with _disk_failures():
+        with self._disk_failures():
             async with self._turn:
                 try:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     yield Transaction(self._writer)
                     await self._writer.execute("COMMIT")
+                    self._note_success()
                 except BaseException:
                     with contextlib.suppress(sqlite3.Error):
                         await self._writer.execute("ROLLBACK")
                     raise
 
+    @contextlib.contextmanager
+    def _disk_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as problem:
+            self._note_failure(problem)
+            raise ChatError(Code.UNAVAILABLE, retry_after_s=5.0) from problem
 
-@contextlib.contextmanager
-def _disk_failures() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as problem:
-        log.error("database.failed", extra={"why": str(problem)})  # noqa: TRY400 - the reason is the news
-        raise ChatError(Code.UNAVAILABLE, retry_after_s=5.0) from problem
+    def _note_failure(self, problem: sqlite3.OperationalError) -> None:
+        """Once, not for each login: a disk stays full for a while."""
+        if not self._failing:
+            full = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            log.error("disk.full" if full else "database.failed", extra={"why": str(problem)})
+        self._failing = True
+
+    def _note_success(self) -> None:
+        if self._failing:
+            log.info("database.recovered")
+        self._failing = False
 
 
 @asynccontextmanager

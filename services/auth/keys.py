@@ -23,7 +23,8 @@ import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatterbox.chassis.sqlite import make_folder
+from chatterbox.chassis.operator_errors import OperatorError
+from chatterbox.chassis.sqlite import make_folder, unusable
 from chatterbox.wire import tokens
 from chatterbox.wire.tokens import Claims, Jwks
 from services.auth.settings import TOKEN_MAX_S
@@ -90,6 +91,11 @@ class KeyRing:
         """Read the keys, and make the first one if there is none; drop those that nobody needs any more."""
         make_folder(self._folder)
         self._look()
+        if self._names and not self._keys:  # a new one would log everybody out
+            raise OperatorError(
+                f"no key in {self._folder} can be read, and with a new one everybody must log in again; "
+                "let the user who runs Chatterbox read them, or delete them"
+            )
         if not self._keys:
             self.add()
         self.drop_retired()
@@ -154,12 +160,16 @@ def _read(path: Path) -> SigningKey | None:
 def _write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all."""
     draft = path.with_name(f".{secrets.token_hex(8)}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    except OSError as problem:
+        draft.unlink(missing_ok=True)
+        raise unusable(path.parent, problem) from None
 
 
 def _base64(raw: bytes) -> str:

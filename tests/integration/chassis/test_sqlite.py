@@ -1,0 +1,173 @@
+"""A data folder that can't be used is refused in a sentence, by the services as processes; a full disk is outlived."""
+
+import contextlib
+import signal
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.attempt import KEY, Attempt, attempt, fill, small_disk
+from tests.support.process import Process, process
+from tests.support.server import PASSWORD
+from tests.support.talker import Talker
+
+STORES = ("auth", "history")
+DISK_BYTES = 3_000_000
+
+
+async def start(service: str, data: Path, *, powerless: bool = False) -> Attempt:
+    arguments = () if service == "allinone" else ("serve",)
+    return await attempt(service, data, *arguments, powerless=powerless, CHATTERBOX_SERVICE_KEY=KEY)
+
+
+@contextlib.contextmanager
+def mode(path: Path, bits: int) -> Iterator[None]:
+    before = path.stat().st_mode
+    path.chmod(bits)
+    try:
+        yield
+    finally:
+        path.chmod(before)
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """What a Chatterbox left that was stopped."""
+    async with process(tmp_path / "data") as server:
+        await server.newcomer("ada")
+        await server.signal(signal.SIGTERM)
+    return tmp_path / "data"
+
+
+def change(database: Path, script: str) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.executescript(script)
+
+
+class TestAFolderThatIsNotOurs:
+    @pytest.mark.parametrize("service", [*STORES, "allinone"])
+    async def test_is_named_and_the_setting_with_it(self, tmp_path: Path, service: str) -> None:
+        (tmp_path / "data").mkdir()
+        with mode(tmp_path / "data", 0o500):
+            said = (await start(service, tmp_path / "data", powerless=True)).sentence
+        assert said.startswith(f"can't use {tmp_path / 'data'}")
+        assert "(Permission denied)" in said
+        assert said.endswith("let the user who runs Chatterbox own it, or set CHATTERBOX_DATA to another folder")
+
+    @pytest.mark.parametrize("service", STORES)
+    async def test_is_refused_even_when_its_files_can_be_written(self, data: Path, service: str) -> None:
+        with mode(data, 0o500):
+            assert (await start(service, data, powerless=True)).sentence.startswith(f"can't use {data} for data")
+
+    @pytest.mark.parametrize("service", STORES)
+    @pytest.mark.parametrize("bits", [0o000, 0o444])
+    async def test_or_a_file_in_it_is_not_served_to_read_only(self, data: Path, service: str, bits: int) -> None:
+        with mode(data / f"{service}.sqlite", bits):
+            said = (await start(service, data, powerless=True)).sentence
+        assert said.startswith(f"can't use {data / service}.sqlite for data (Permission denied)")
+
+    async def test_hides_keys_that_are_not_replaced_as_that_would_log_everybody_out(self, data: Path) -> None:
+        (key,) = (data / "auth-keys").iterdir()
+        with mode(key, 0o000):
+            refused = await start("auth", data, powerless=True)
+        assert refused.status != 0
+        assert f"no key in {data / 'auth-keys'} can be read" in refused.said
+        assert list((data / "auth-keys").iterdir()) == [key]
+
+
+@pytest.mark.parametrize("service", STORES)
+class TestADatabase:
+    async def test_of_a_newer_version_is_refused_and_left_alone(self, data: Path, service: str) -> None:
+        database = data / f"{service}.sqlite"
+        change(database, "PRAGMA user_version=99")
+        before = database.read_bytes()
+        said = (await start(service, data)).sentence
+        assert said.startswith(f"{database} was written by a newer version of Chatterbox (schema 99; this one knows up")
+        assert "restore a backup from before the upgrade" in said
+        assert database.read_bytes() == before
+
+    async def test_of_another_program_is_refused_and_left_alone(self, data: Path, service: str) -> None:
+        database = data / f"{service}.sqlite"
+        database.unlink()
+        change(database, "CREATE TABLE theirs (x)")
+        said = (await start(service, data)).sentence
+        assert said == f"{database} is the database of another program; set CHATTERBOX_DATA to another folder"
+
+    @pytest.mark.parametrize("content", [b"not a database" * 1000, None], ids=["text", "half"])
+    async def test_that_is_damaged_says_what_to_do(self, data: Path, service: str, content: bytes | None) -> None:
+        database = data / f"{service}.sqlite"
+        whole = database.read_bytes()
+        database.write_bytes(content or whole[: len(whole) // 2])
+        assert (await start(service, data)).sentence.endswith("restore a backup")
+
+    async def test_that_another_process_has_is_not_touched(self, data: Path, service: str) -> None:
+        async with process(data):
+            said = (await start(service, data)).sentence
+        assert said == f"another Chatterbox runs on {data}; stop it, or set CHATTERBOX_DATA to another folder"
+
+
+class TestAFullDisk:
+    @pytest.mark.parametrize("service", [*STORES, "allinone"])
+    async def test_is_said_where_nothing_is_there_yet(self, tmp_path: Path, service: str) -> None:
+        with small_disk(tmp_path / "disk", 65_536) as disk:
+            fill(disk)
+            said = (await start(service, disk / "data")).sentence
+            assert said.startswith(f"the disk that holds {disk}")
+            assert said.endswith("is full; free space on it")
+
+    @pytest.mark.parametrize("service", STORES)
+    async def test_is_said_where_there_was_room_for_a_part_only(self, tmp_path: Path, service: str) -> None:
+        with small_disk(tmp_path / "disk", 32_768) as disk:
+            refused = await start(service, disk / "data")
+            assert refused.status != 0
+            assert "is full; free space on it" in refused.said
+            assert "Traceback" not in refused.said
+
+    async def test_refuses_what_must_be_stored_and_goes_on_when_there_is_room(self, tmp_path: Path) -> None:
+        with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+            async with process(disk) as server:
+                token = await server.newcomer("ada")
+                async with server.talker(token) as ada:
+                    filler = fill(disk)
+                    assert await _until_refused(ada) == "unavailable"
+                    assert await _status_of_login(server) == 503
+                    await ada.ask("history", room="general")  # reading goes on
+                    filler.unlink()
+                    assert (await ada.send("there is room again"))["type"] == "sent"
+                await server.newcomer("bob")
+            said = server.log.read_text()
+            assert said.count("history.writer disk.full") == 1
+            assert said.count("auth.database disk.full") == 1
+            assert "Traceback" not in said
+
+    async def test_at_the_start_is_said_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+            async with process(disk) as server:
+                token = await server.newcomer("ada")
+                async with server.talker(token) as ada:
+                    await ada.send("from before")
+                await server.signal(signal.SIGTERM)
+                filler = fill(disk)
+                assert (await start("allinone", disk)).sentence.endswith("is full; free space on it")
+                filler.unlink()
+                await server.start()
+                async with server.talker(token) as ada:
+                    assert "from before" in str(await ada.ask("history", room="general"))
+
+
+async def _until_refused(talker: Talker) -> str:
+    """What was not full when the disk was (a page, a log) is filled first."""
+    for number in range(200):
+        reply = await talker.send("x" * 4000, key=f"k{number}")
+        if reply["type"] != "sent":
+            return str(reply["code"])
+    return "never"
+
+
+async def _status_of_login(server: Process) -> int:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        answers = [await http.post("/login", json={"username": "ada", "password": PASSWORD}) for _ in range(2)]
+        return answers[-1].status_code

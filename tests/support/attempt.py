@@ -1,0 +1,85 @@
+"""Starts of a service that are expected to be refused, and disks and folders that refuse to be written."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEY = "a key that all the services know!"
+GIVES_UP_S = 30.0
+
+
+class Attempt(NamedTuple):
+    """How a process that could not start ended, and what it said."""
+
+    status: int
+    said: str
+
+    @property
+    def sentence(self) -> str:
+        """The one line that it said."""
+        assert self.status not in {0, None}, self.said
+        assert self.said.count("\n") == 1, self.said
+        assert self.said.startswith("chatterbox: "), self.said
+        return self.said.removeprefix("chatterbox: ").strip()
+
+
+async def attempt(service: str, data: Path, *arguments: str, powerless: bool = False, **environment: str) -> Attempt:
+    """Start `services.<service>` on `data`; `powerless`: without root's right to write and read everything."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
+    given = {"CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
+    command = [*(_powerless() if powerless else []), sys.executable, "-m", f"services.{service}", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env={**kept, **given}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP_S)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return Attempt(process.returncode or 0, said.decode())
+
+
+def _powerless() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    program = shutil.which("setpriv")
+    if program is None:
+        pytest.skip("runs as root, and there is no setpriv to give its rights up")
+    return [program, "--bounding-set=-dac_override,-dac_read_search"]
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
+    """A disk of this size, mounted on the new folder `folder`; skips the test where that is not allowed."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a small disk here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave nothing free; returns the file to delete."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+    return filler
