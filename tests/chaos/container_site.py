@@ -1,14 +1,16 @@
 """Chatterbox in containers, as docker-compose.yml describes it, as a site whose parts can be broken."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from random import Random
 
-from tests.chaos.site import DRAIN_S, LIMITS
+from tests.chaos.site import DRAIN_S, LIMITS, Link, Part, Use, use_of
 from tests.support.stack import Stack, deployed
 from tests.support.waiting import until
 
+COPY = "/data/copy-of-a-test.sqlite"
 HEALTHY_S = 60.0
 STOP_S = DRAIN_S + 20
 
@@ -37,6 +39,10 @@ class ContainerPart:
         status: str = self._stack.inspect(self._container)["State"]["Health"]["Status"]
         return status == "healthy"
 
+    @property
+    def use(self) -> Use | None:
+        return use_of(self._stack.inspect(self._container)["State"]["Pid"])
+
     async def freeze(self) -> None:
         await self._engine("pause")
 
@@ -50,6 +56,9 @@ class ContainerPart:
 class ContainerSite:
     """The compose stack."""
 
+    redis_command = None
+    full_disk = None
+
     def __init__(self, stack: Stack) -> None:
         self.url = stack.url
         self._stack = stack
@@ -62,6 +71,39 @@ class ContainerSite:
     @property
     def gateways(self) -> Sequence[ContainerPart]:
         return [ContainerPart(self._stack, each, "gateway") for each in self._stack.containers("gateway")]
+
+    @asynccontextmanager
+    async def isolated(self, part: Part) -> AsyncIterator[None]:
+        network = f"{self._stack.project}_inside"
+        service, container = part.name.split()
+        await asyncio.to_thread(self._stack.engine, "network", "disconnect", network, container)
+        try:
+            yield
+        finally:
+            alias = ("--alias", service, "--alias", container)
+            await asyncio.to_thread(self._stack.engine, "network", "connect", *alias, network, container)
+
+    def links(self, to: str, chance: Random) -> Sequence[Link]:
+        return ()
+
+    async def second_history(self) -> str:
+        return await asyncio.to_thread(self._history, "serve")
+
+    async def back_up(self) -> None:
+        """As the runbook says, but the copy stays in the volume."""
+        await asyncio.to_thread(self._history, "backup", COPY)
+
+    async def put_back(self) -> None:
+        await asyncio.to_thread(self._history, "restore", COPY)
+
+    def _history(self, *arguments: str) -> str:
+        """A second container on history's volume; returns what it printed."""
+        command = ("python", "-m", "services.history", *arguments)
+        return self._stack.attempt("run", "--rm", "-T", "--no-deps", "history", *command)
+
+    def uses(self) -> dict[str, Use]:
+        parts = (self.auth, self.history, *self.gateways)
+        return {part.name: use for part in parts if (use := part.use) is not None}
 
     async def scale(self, gateways: int) -> None:
         await asyncio.to_thread(self._stack.up, gateways, "--no-recreate")

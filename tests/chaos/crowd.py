@@ -6,7 +6,7 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -52,7 +52,7 @@ class Crowd:
         self.operations: list[operations.AnyOperation] = []
         self.people: list[Person] = []
         self.readers: list[Reader] = []
-        self._heads: dict[str, int] = defaultdict(int)
+        self._heads: dict[tuple[str, str], int] = defaultdict(int)
         self._chance = random.Random(load.seed)
         self._running: list[asyncio.Task[None]] = []
         self._talking: list[asyncio.Task[None]] = []
@@ -73,16 +73,17 @@ class Crowd:
         for number in range(self.load.connections):
             person = self.people[number % len(self.people)]
             chance = random.Random(self._chance.random())
-            self.readers.append(Reader(f"{self.name}-{number}", person, self.socket_url, self._note, chance))
+            self.readers.append(Reader(f"{self.name}-{number}", person, self.socket_url, self.note, chance))
         for first in range(0, len(self.readers), CONNECT_AT_ONCE):
             some = self.readers[first : first + CONNECT_AT_ONCE]
             self._running += [asyncio.create_task(reader.run(), name=reader.name) for reader in some]
             await self.until_connected()
 
-    def _note(self, operation: operations.AnyOperation) -> None:
+    def note(self, operation: operations.AnyOperation) -> None:
         self.operations.append(operation)
         if isinstance(operation, operations.Acked):
-            self._heads[operation.room] = max(self._heads[operation.room], operation.offset)
+            where = operation.room, operation.epoch
+            self._heads[where] = max(self._heads[where], operation.offset)
 
     async def _newcomer(self, http: httpx.AsyncClient, name: str) -> tuple[str, str]:
         who = {"username": name, "password": PASSWORD}
@@ -138,7 +139,7 @@ class Crowd:
 
     def heal(self) -> None:
         """Write down that from here on nothing is broken any more."""
-        self.operations.append(operations.Healed(at_s=time.monotonic()))
+        self.note(operations.Healed(at_s=time.monotonic()))
 
     async def rest(self) -> None:
         """Wait until everything written is answered and everybody has seen everything, or time is up."""
@@ -147,12 +148,31 @@ class Crowd:
             await until(self._is_settled, SETTLE_S)
 
     def _is_settled(self) -> bool:
-        return all(each.is_idle or each.is_over for each in self.readers) and not self._is_behind()
+        return (
+            self.is_connected and all(each.is_idle or each.is_over for each in self.readers) and self._have(self._heads)
+        )
 
-    def _is_behind(self) -> bool:
-        """Whether somebody holds less of their room than was acked."""
-        live = [reader for reader in self.readers if reader.is_live]
-        return any(reader.held[reader.person.room].offset < self._heads[reader.person.room] for reader in live)
+    @property
+    def is_connected(self) -> bool:
+        return all(reader.is_live or reader.is_over for reader in self.readers)
+
+    def _have(self, heads: Mapping[tuple[str, str], int]) -> bool:
+        """Whether everybody holds this much of their room, or another epoch of it."""
+        return all(
+            held.offset >= heads.get((reader.person.room, held.epoch), 0)
+            for reader in self.readers
+            if (held := reader.held.get(reader.person.room)) is not None and not reader.is_over
+        )
+
+    async def recover(self) -> float:
+        """Wait until everybody is connected, has all that is acked now, and has an answer to all that is unanswered
+        now; returns how many seconds that took. Raises `TimeoutError`."""
+        began_s, heads = time.monotonic(), dict(self._heads)
+        unanswered = [waiting for reader in self.readers if not reader.is_over for waiting in reader.unanswered]
+        await until(
+            lambda: self.is_connected and self._have(heads) and all(each.is_answered for each in unanswered), SETTLE_S
+        )
+        return time.monotonic() - began_s
 
     async def read_all(self) -> None:
         """Read every room as a fresh client does, and write down what is stored."""
@@ -167,7 +187,7 @@ class Crowd:
             params = {"room": person.room, "after": str(after), "limit": str(PAGE_MESSAGES)}
             page = (await http.get("/messages", params=params, headers=headers)).raise_for_status().json()
             for each in page:
-                self.operations.append(
+                self.note(
                     operations.Stored(
                         at_s=time.monotonic(), room=each["room"], epoch=each["epoch"], offset=each["offset"],
                         username=each["username"], content=each["content"],

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import httpx
 import pytest
@@ -13,12 +15,35 @@ import pytest
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.plan import Ports, edge
 from services.processes.programs import caddy_program
-from tests.chaos.site import LIMITS
+from tests.chaos.site import LIMITS, Use, use_of
+from tests.support.attempt import Attempt, attempt, fill, small_disk
+from tests.support.cable import Cable, Way, cable
 from tests.support.process import free_port
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
 
 READY_S = 30.0
+DISK_BYTES = 256 * 2**20
+
+
+class CableLink:
+    """A cable as a link."""
+
+    def __init__(self, cable: Cable) -> None:
+        self._cable = cable
+
+    def cut(self) -> None:
+        self._cable.cut()
+
+    def block(self, *, towards_client: bool) -> None:
+        self._cable.block(Way.TO_CLIENT if towards_client else Way.TO_SERVER, new=True)
+
+    def slow_down(self, *, delay_s: float) -> None:
+        for way in Way:
+            self._cable.slow_down(way, delay_s=delay_s, new=True)
+
+    def mend(self) -> None:
+        self._cable.mend()
 
 
 class ServicePart:
@@ -30,6 +55,10 @@ class ServicePart:
     @property
     def name(self) -> str:
         return self._service.log.stem
+
+    @property
+    def use(self) -> Use | None:
+        return None if self._service.pid is None else use_of(self._service.pid)
 
     async def stop(self) -> None:
         assert await self._service.signal(signal.SIGTERM) == 0, self._service.log.read_text()[-2000:]
@@ -75,13 +104,21 @@ class ValkeyPart:
 class ProcessSite:
     """The topology behind its edge; of the gateways that the edge knows, `running` run."""
 
-    def __init__(self, whole: Topology, url: str, running: int) -> None:
+    isolated = None
+
+    def __init__(
+        self, whole: Topology, url: str, running: int, cables: dict[str, list[Cable]], disk: Path | None
+    ) -> None:
         self.url = url
         self.auth = ServicePart(whole.auth)
         self.history = ServicePart(whole.history)
         self.redis = ValkeyPart(whole.redis)
+        self.redis_command = whole.redis.command
+        self.full_disk = None if disk is None else partial(_full, disk)
+        self._whole = whole
         self._all = [ServicePart(gateway) for gateway in whole.gateways]
         self._running = running
+        self._cables = cables
 
     @property
     def gateways(self) -> Sequence[ServicePart]:
@@ -92,17 +129,71 @@ class ProcessSite:
         await asyncio.gather(*(part.start() for part in self._all[before:gateways]))
         await asyncio.gather(*(part.stop() for part in self._all[gateways:before]))
 
+    def links(self, to: str, chance: Random) -> Sequence[CableLink]:
+        links = [CableLink(cable) for cable in self._cables[to][: self._running]]
+        return links if chance.random() < 0.5 else [chance.choice(links)]
+
+    async def second_history(self) -> str:
+        return (await self._history("serve", CHATTERBOX_PORT="0")).said
+
+    async def back_up(self) -> None:
+        self._copy.unlink(missing_ok=True)
+        assert (await self._history("backup", str(self._copy))).status == 0
+
+    async def put_back(self) -> None:
+        assert (await self._history("restore", str(self._copy))).status == 0
+
+    async def _history(self, *arguments: str, **environment: str) -> Attempt:
+        service = self._whole.history
+        given = {**service.environment, **environment}
+        return await attempt("history", service.data, *arguments, powerless=False, **given)
+
+    @property
+    def _copy(self) -> Path:
+        return self._whole.history.log.with_name("copy.sqlite")
+
+    def uses(self) -> dict[str, Use]:
+        parts = (self.auth, self.history, *self.gateways)
+        return {part.name: use for part in parts if (use := part.use) is not None}
+
 
 @asynccontextmanager
 async def processes(folder: Path, gateways: int, *, most_gateways: int = 4) -> AsyncIterator[ProcessSite]:
     """Everything running; the edge knows `most_gateways`, to which it may be scaled."""
-    async with topology(folder, gateways=most_gateways, started=False, **LIMITS) as whole:
+    async with AsyncExitStack() as stack:
+        disk = _small_disk(stack, folder / "history")
+        whole = await stack.enter_async_context(topology(folder, gateways=most_gateways, started=False, **LIMITS))
+        cables = {
+            "redis": [await stack.enter_async_context(cable(whole.redis.port)) for _ in whole.gateways],
+            "history": [await stack.enter_async_context(cable(whole.history.port)) for _ in whole.gateways],
+        }
+        for gateway, to_redis, to_history in zip(whole.gateways, cables["redis"], cables["history"], strict=True):
+            url = folder / f"redis-url-{gateway.log.stem}"
+            url.write_text(f"redis://127.0.0.1:{to_redis.port}")
+            gateway.environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
+            gateway.environment["CHATTERBOX_HISTORY_URL"] = f"http://127.0.0.1:{to_history.port}"
         await whole.redis.start()
         parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
         await asyncio.gather(*(part.start() for part in parts))
         port = free_port()
-        async with _edge(whole, folder, port):
-            yield ProcessSite(whole, f"http://127.0.0.1:{port}", gateways)
+        await stack.enter_async_context(_edge(whole, folder, port))
+        yield ProcessSite(whole, f"http://127.0.0.1:{port}", gateways, cables, disk)
+
+
+def _small_disk(stack: AsyncExitStack, folder: Path) -> Path | None:
+    try:
+        return stack.enter_context(small_disk(folder, DISK_BYTES))
+    except pytest.skip.Exception:
+        return None
+
+
+@contextmanager
+def _full(disk: Path) -> Iterator[None]:
+    filler = fill(disk)
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @asynccontextmanager

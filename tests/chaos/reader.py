@@ -46,10 +46,12 @@ class Person:
 
 @dataclass(slots=True)
 class Waiting:
-    """A message that is not acked yet. `taken_s` is when it was last written to a connection."""
+    """A message that was written. `taken_s` is when it was last written to a connection."""
 
     content: str
     taken_s: float = 0.0
+    is_answered: bool = False
+    """Whether it was acked or refused for good."""
 
 
 @dataclass(slots=True)
@@ -87,7 +89,11 @@ class Reader:
     @property
     def is_idle(self) -> bool:
         """Whether everything it wrote has been answered for good."""
-        return not self.outbox and (self._line is None or not self._line.in_flight)
+        return not self.unanswered
+
+    @property
+    def unanswered(self) -> list[Waiting]:
+        return [*self.outbox, *(self._line.in_flight.values() if self._line is not None else ())]
 
     async def say(self, content: str) -> None:
         """Put a message into the outbox, and send it as soon as that can be."""
@@ -198,6 +204,7 @@ class Reader:
         )  # fmt: skip
 
     def _acked(self, line: Line, waiting: Waiting, sent: frames.Sent) -> None:
+        waiting.is_answered = True
         self._note(
             operations.Acked(
                 at_s=time.monotonic(), connection=line.name, room=sent.room, content=waiting.content,
@@ -214,6 +221,7 @@ class Reader:
             )
         )  # fmt: skip
         if final:
+            waiting.is_answered = True
             return
         self.outbox.appendleft(waiting)
         loop = asyncio.get_running_loop()

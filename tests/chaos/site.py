@@ -1,7 +1,10 @@
 """A whole Chatterbox whose parts can be stopped, killed, frozen and started again, whatever they run on."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
+from random import Random
+from typing import NamedTuple, Protocol
 
 DRAIN_S = 6
 """Seconds over which a gateway asks its connections to move, in these runs."""
@@ -39,8 +42,31 @@ class Part(Protocol):
         """Let it go on."""
 
 
+class Link(Protocol):
+    """The way between two parts, which can be damaged."""
+
+    def cut(self) -> None:
+        """Reset what is connected, and whatever tries to connect."""
+
+    def block(self, *, towards_client: bool) -> None:
+        """Let nothing through one way; nobody is told."""
+
+    def slow_down(self, *, delay_s: float) -> None:
+        """Let everything through late."""
+
+    def mend(self) -> None:
+        """Undo all that."""
+
+
+class Use(NamedTuple):
+    """What a process holds."""
+
+    resident_bytes: int
+    descriptors: int
+
+
 class Site(Protocol):
-    """All of it, behind one public URL."""
+    """All of it, behind one public URL. What is None or empty can't be had here."""
 
     @property
     def url(self) -> str: ...
@@ -58,6 +84,33 @@ class Site(Protocol):
     @property
     def redis(self) -> Part: ...
 
+    @property
+    def redis_command(self) -> Callable[..., Awaitable[object]] | None:
+        """Give Redis a command, as its operator."""
+
+    @property
+    def isolated(self) -> Callable[[Part], AbstractAsyncContextManager[None]] | None:
+        """Cut a part off from the network while a block runs; nobody is told."""
+
+    @property
+    def full_disk(self) -> Callable[[], AbstractContextManager[None]] | None:
+        """Leave history no room on its disk while a block runs."""
+
+    def links(self, to: str, chance: Random) -> Sequence[Link]:
+        """The ways from one gateway, or from all, to `redis` or `history`."""
+
+    async def second_history(self) -> str:
+        """Start another history on the same data; returns what it says when it gives up."""
+
+    async def back_up(self) -> None:
+        """Copy history's database while it runs."""
+
+    async def put_back(self) -> None:
+        """Put the copy back while history is stopped."""
+
+    def uses(self) -> dict[str, Use]:
+        """What each process holds now, by name; empty where that can't be seen."""
+
     async def scale(self, gateways: int) -> None:
         """Have this many gateways; the edge finds them by itself."""
 
@@ -66,3 +119,14 @@ async def restart(part: Part) -> None:
     """As a deploy does: ask it to end, start it again, wait until it serves."""
     await part.stop()
     await part.start()
+
+
+def use_of(pid: int) -> Use | None:
+    """What a process of this machine holds; None where that can't be seen."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return None
+    (resident,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return Use(int(resident) * 1024, descriptors)

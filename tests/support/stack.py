@@ -41,10 +41,18 @@ class Stack:
 
     def run(self, *arguments: str) -> str:
         """`docker compose ARGUMENTS` for this deployment; returns what it printed."""
-        command = [*self.compose.docker_compose_command(), *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+        done = self._compose(*arguments)
         assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def attempt(self, *arguments: str) -> str:
+        """The same, however it ends; returns all that it printed."""
+        done = self._compose(*arguments)
+        return done.stdout + done.stderr
+
+    def _compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self.compose.docker_compose_command(), *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
 
     def up(self, gateways: int, *more: str) -> None:
         """Start everything and wait until all of it is healthy."""

@@ -26,7 +26,8 @@ class Service:
     def __init__(self, name: str, kind: str, folder: Path, environment: dict[str, str]) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(folder / name), **environment}
+        self.data = folder / name
+        self.environment = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), **environment}
         self._kind = kind
         self.log = folder / f"{name}.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -37,6 +38,10 @@ class Service:
                 sys.executable, "-m", f"services.{self._kind}", "serve", stdout=log, stderr=log,
                 env={**os.environ, **self.environment}, cwd=Path(__file__).parents[2],
             )  # fmt: skip
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     async def health(self, which: str = "ready") -> tuple[int, dict[str, Any]]:
         """Status and body of a health check; 0 while the process does not answer."""

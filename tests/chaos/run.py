@@ -1,0 +1,91 @@
+"""One run: a crowd talks, faults strike one after another, everything heals, the checker judges."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tests.chaos import operations
+from tests.chaos.checker import judge
+from tests.chaos.crowd import Crowd, Load, crowd
+from tests.chaos.faults import Fault, Scene, available
+from tests.chaos.site import Site
+from tests.chaos.verdict import Verdict
+
+WARM_UP_S = 3.0
+"""Of talk before anything is measured or broken (seconds)."""
+REST_S = 3.0
+"""Of silence before what is held in the end is looked at (seconds)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One fault that struck: for how long, and how long after it everybody had everything again (seconds)."""
+
+    fault: str
+    held_s: float
+    recovered_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run that is over."""
+
+    struck: list[Struck]
+    verdict: Verdict
+    history: list[operations.AnyOperation]
+
+
+async def run(
+    site: Site, load: Load, faults: Iterable[Fault], *, seed: int, tell: Callable[[Struck], None] = lambda _: None
+) -> Outcome:
+    """Let `faults` strike, one after another, and judge all that was done and seen."""
+    chance = Random(seed)
+    struck: list[Struck] = []
+    async with crowd(site.url, load) as people:
+        async with people.talking():
+            await asyncio.sleep(WARM_UP_S)
+            _look(site, people, after=False)
+            for fault in faults:
+                struck.append(await _strike(fault, Scene(site, chance, people.note), people))
+                tell(struck[-1])
+        people.heal()
+        await people.rest()
+        await people.read_all()
+        await asyncio.sleep(REST_S)
+        _look(site, people, after=True)
+        history = list(people.operations)
+    return Outcome(struck, judge(history), history)
+
+
+async def _strike(fault: Fault, scene: Scene, people: Crowd) -> Struck:
+    began_s = time.monotonic()
+    async with fault.strike(scene):
+        await asyncio.sleep(scene.chance.uniform(*fault.hold_s))
+    held_s = time.monotonic() - began_s
+    return Struck(fault.name, held_s, await people.recover())
+
+
+def _look(site: Site, people: Crowd, *, after: bool) -> None:
+    for process, use in site.uses().items():
+        people.note(
+            operations.Used(
+                at_s=time.monotonic(), process=process, resident_bytes=use.resident_bytes,
+                descriptors=use.descriptors, after=after,
+            )
+        )  # fmt: skip
+
+
+def each_once(site: Site, seed: int) -> list[Fault]:
+    """Everything that can go wrong on this site, once, in an order of chance."""
+    faults = available(site)
+    Random(seed).shuffle(faults)
+    return faults
+
+
+def until(end_s: float, faults: Iterable[Fault], seed: int) -> Iterator[Fault]:
+    """Some of `faults`, chosen by chance, until the monotonic clock shows `end_s`."""
+    chance, choice = Random(seed), list(faults)
+    while time.monotonic() < end_s:
+        yield chance.choice(choice)
