@@ -174,9 +174,8 @@ def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
         stored[message.content].append(place(message))
     told: set[str] = set()
     for ack in run.of(Acked):
-        is_gone = run.final_epochs.get(ack.room) != ack.epoch and run.restored_between(ack.at_s)
         found = stored.get(ack.content, [])
-        if ack.content in told or is_gone or place(ack) in found:
+        if ack.content in told or (where := _in_the_end(run, ack)) is None or where in found:
             continue
         told.add(ack.content)
         said = f"{name(ack.content)} was acked at {_at(place(ack))}"
@@ -184,6 +183,17 @@ def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
             yield Violation(Invariant.ACKED_IS_STORED, f"{said} but is stored at {_at(found[0])}.")
         else:
             yield Violation(Invariant.ACKED_IS_STORED, f"{said} but is not stored.", Fault.LOST)
+
+
+def _in_the_end(run: Run, ack: Acked) -> Place | None:
+    """Where history must have it; None if a restore may have taken it away. A backup keeps offsets, not epochs."""
+    epoch = run.final_epochs.get(ack.room)
+    restores = [restored for restored in run.of(Restored) if restored.at_s >= ack.at_s]
+    if epoch == ack.epoch or not restores:
+        return place(ack)
+    if any(restored.copied_s is None or restored.copied_s <= ack.at_s for restored in restores):
+        return None
+    return ack.room, epoch or ack.epoch, ack.offset
 
 
 def stored_without_holes(run: Run, _: Limits) -> Iterator[Violation]:

@@ -102,7 +102,12 @@ class Ended(Operation, frozen=True):
 
 
 class Restored(Operation, frozen=True):
-    """An older backup was put back: what was stored since is gone, openly, and epochs change."""
+    """An older backup was put back: what was stored since is gone, openly, and epochs change.
+
+    `copied_s` is when that backup was begun, if known: what was acked before it must still be there.
+    """
+
+    copied_s: float | None = None
 
 
 class Healed(Operation, frozen=True):

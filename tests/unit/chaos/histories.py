@@ -62,6 +62,8 @@ class World:
         self.outbox: list[Message] = []
         """Sent, and not answered for good."""
         self._sent = 0
+        self._copied_s = self.now_s
+        self._copies: dict[str, list[tuple[str, str]]] = {}
 
     def play(self, messages: int) -> None:
         while self._sent < messages:
@@ -218,16 +220,21 @@ class World:
             )
         )  # fmt: skip
 
+    def back_up(self) -> None:
+        self._copied_s = self.now_s
+        self._copies = {room.name: list(room.log) for room in self.rooms}
+        self.tick()
+
     def restore(self) -> None:
-        """Put back a backup that lacks the last quarter; connections are told to come back."""
+        """Put back the last backup; connections are told to come back."""
         for reader in self.readers:
             if reader.connection:
                 self.noted.append(Closed(at_s=self.now_s, connection=reader.connection, code=4001))
                 reader.connection = ""
         self.tick(1.0)
-        self.noted.append(Restored(at_s=self.now_s))
+        self.noted.append(Restored(at_s=self.now_s, copied_s=self._copied_s))
         for room in self.rooms:
-            del room.log[len(room.log) * 3 // 4 :]
+            room.log = list(self._copies.get(room.name, []))
             room.epoch = f"{room.name}-second"
 
     def end_session(self, reader: Reader) -> None:
@@ -283,6 +290,8 @@ def clean(seed: int, messages: int = 250, *, readers: int = 4, restore: bool = F
     world.weigh(after=False)
     for reader in world.readers:
         world.connect(reader)
+    world.play(messages // 2)
+    world.back_up()
     world.play(messages * 2 // 3)
     if restore:
         world.restore()

@@ -143,6 +143,15 @@ class TestARestore:
     def test_excuses_none_in_an_epoch_that_goes_on(self) -> None:
         assert judge([*acked_only("old"), Restored(at_s=5), stored("old", "other")]).counts.lost == 1
 
+    def test_excuses_none_of_what_was_in_the_backup(self) -> None:
+        assert judge([*acked_only("old"), Restored(at_s=5, copied_s=3), stored("new", "other")]).counts.lost == 1
+
+    def test_leaves_what_was_in_the_backup_at_its_offset(self) -> None:
+        history = [*acked_only("old"), Restored(at_s=5, copied_s=3), stored("new", "mine")]
+        assert sentences(history) == []
+        history[-1] = replace(stored("new", "mine"), offset=2)
+        assert Invariant.ACKED_IS_STORED in judge(history).broken
+
     def test_is_said_to_who_comes_back(self) -> None:
         history = clean(1, restore=True)
         began = next(one for one in each(history, Began) if one.epoch.endswith("second"))
