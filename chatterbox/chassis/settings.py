@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Annotated, NoReturn, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chatterbox.chassis.operator_errors import OperatorError
@@ -12,6 +13,20 @@ from chatterbox.wire.limits import Limits
 
 PREFIX = "CHATTERBOX_"
 SERVICE_KEY_CHARS = 32
+
+
+def _url(given: str) -> str:
+    try:
+        parts = urlsplit(given)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and parts.path in {"", "/"}:
+            return given
+    except ValueError:
+        pass
+    raise ValueError(f"must look like http://127.0.0.1:8001, not {given!r}")
+
+
+ServiceUrl = Annotated[str, AfterValidator(_url)]
+"""Where another service answers."""
 
 
 class Environment(BaseSettings):
@@ -43,7 +58,7 @@ class Settings(Environment):
     """Log one JSON object a line instead of text."""
     drain_s: float = Field(3, ge=0, le=300)
     """Seconds over which connections are asked to move when the process is told to stop."""
-    service_key: SecretStr | None = Field(None, min_length=SERVICE_KEY_CHARS)
+    service_key: SecretStr | None = None
     """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
     service_key_file: Path | None = None
     """A file that holds the service key; for secrets that are mounted into containers."""
@@ -53,19 +68,35 @@ class Settings(Environment):
     redis_url_file: Path | None = None
     """A file that holds the URL of Redis, with its password."""
 
+    @field_validator("service_key")
+    @classmethod
+    def _key_will_do(cls, given: SecretStr | None) -> SecretStr | None:
+        if given and (problem := _unfit(given.get_secret_value())):
+            raise ValueError(problem)
+        return given
+
     def shared_key(self) -> str:
         """The key that services show each other, for those that run apart; raises `OperatorError` without one."""
         key = _secret(self.service_key, self.service_key_file, "service_key_file")
-        if len(key) < SERVICE_KEY_CHARS:
+        if not key:
             raise OperatorError(
                 f"set {PREFIX}SERVICE_KEY to the key that all services share, at least {SERVICE_KEY_CHARS} characters, "
                 f"or {PREFIX}SERVICE_KEY_FILE to a file that holds it"
             )
+        if problem := _unfit(key):
+            raise OperatorError(f"{self.service_key_file}: {problem}")
         return key
 
     def redis(self) -> str:
         """The URL of Redis, or nothing; raises `OperatorError` where the file can't be read."""
         return _secret(self.redis_url, self.redis_url_file, "redis_url_file")
+
+
+def _unfit(key: str) -> str:
+    """Why this can't be a service key; nothing if it can."""
+    if len(key) < SERVICE_KEY_CHARS:
+        return f"a service key has at least {SERVICE_KEY_CHARS} characters, this one {len(key)}"
+    return "" if key.isascii() and key.isprintable() else "a service key is one line of ASCII characters"
 
 
 def _secret(given: SecretStr | None, file: Path | None, setting: str) -> str:
@@ -75,10 +106,13 @@ def _secret(given: SecretStr | None, file: Path | None, setting: str) -> str:
     if file is None:
         return ""
     try:
-        return file.read_text().strip()
+        held = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else "not text"
         raise OperatorError(f"can't read {file} ({why}); check {PREFIX}{setting.upper()}") from None
+    if not held:
+        raise OperatorError(f"{file} is empty; {PREFIX}{setting.upper()} must name a file that holds the secret")
+    return held
 
 
 def _explain_and_exit(problem: ValidationError) -> NoReturn:

@@ -2,16 +2,16 @@
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import Settings
+from chatterbox.chassis.settings import ServiceUrl, Settings
 from services.gateway.sabotage import SabotageSettings
 
 
 class GatewaySettings(Settings, SabotageSettings):
     """The gateway's own settings; what clients meet as limits is in `LimitSettings`."""
 
-    auth_url: str = "http://127.0.0.1:8001"
+    auth_url: ServiceUrl = "http://127.0.0.1:8001"
     """Where the auth service answers, when it is another process."""
-    history_url: str = "http://127.0.0.1:8002"
+    history_url: ServiceUrl = "http://127.0.0.1:8002"
     """Where the history service answers, when it is another process."""
     origins: str = ""
     """Origins whose pages may connect, separated by commas, each as browsers send it: `https://chat.example.org`.

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import Settings
+from chatterbox.chassis.settings import ServiceUrl, Settings
 from services.history.sabotage import SabotageSettings
 
 
 class HistorySettings(Settings, SabotageSettings):
     """History's own settings. The database is the file `history.sqlite` in the data folder."""
 
-    auth_url: str = "http://127.0.0.1:8001"
+    auth_url: ServiceUrl = "http://127.0.0.1:8001"
     """Where the auth service answers, when it is another process."""
     readers: int = Field(2, ge=1, le=16)
     """Connections that read the database at the same time."""

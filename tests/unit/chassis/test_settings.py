@@ -13,6 +13,9 @@ from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.settings import Environment, LimitSettings, Settings
 from chatterbox.wire.limits import Limits
 from services.gateway.settings import GatewaySettings
+from services.history.settings import HistorySettings
+
+NO_URLS = ["", "localhost:8001", "127.0.0.1", "http://", "ftp://auth", "http://auth:port", "http://auth/internal"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +37,10 @@ class TestAWrongValue:
             (Settings, "CHATTERBOX_DRAIN_S", "soon"),
             (Settings, "CHATTERBOX_DRAIN_S", "-1"),
             (Settings, "CHATTERBOX_SERVICE_KEY", "tooshort"),
+            (Settings, "CHATTERBOX_SERVICE_KEY", "ключ" * 8),
+            *((GatewaySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
+            *((HistorySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
+            (GatewaySettings, "CHATTERBOX_HISTORY_URL", "history:8000"),
             (GatewaySettings, "CHATTERBOX_PING_S", "0"),
             (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
             (GatewaySettings, "CHATTERBOX_UNSENT_BYTES", "1"),
