@@ -17,7 +17,7 @@ exit codes:
   1    the server refused it (the sentence says why)
   2    typed in a way that it can't be meant
   3    not logged in, or the session has ended
-  4    the server can't be reached
+  4    the server can't be reached, or `doctor` found what is in the way
   70   a mistake in this program
   130  interrupted by Ctrl-C
 """
@@ -28,6 +28,7 @@ Talk in the rooms of a Chatterbox server.
   chatterbox chat                    talk in #general; /help there lists what can be done
   echo "deployed" | chatterbox send ops -
   chatterbox tail ops --json | jq -r .content
+  chatterbox doctor                  what is in the way of all that, if something is
 """
 _FILES = """\
 files and environment:
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
+    _doctor(commands)
     return top
 
 
@@ -124,8 +126,19 @@ def _tail(commands: Commands) -> None:
     add.add_argument("--count", metavar="N", type=_some, help="end after N messages")
 
 
+def _doctor(commands: Commands) -> None:
+    about = "check that a server can be used through whatever is between, and say what to change when not"
+    add = commands.add("doctor", about, "doctor", "doctor https://chat.example.org --idle 45", "doctor --json | jq .ok")
+    add.add_argument("server_url", metavar="URL", nargs="?", help="the server; with a login there, more is checked")
+    add.add_argument("--json", action="store_true", help="one JSON object")
+    idle = "how long to say nothing, to see whether that is cut (3); more than twice the server's ping tells most"
+    add.add_argument("--idle", metavar="SECONDS", type=_seconds, default=3.0, help=idle)
+
+
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     """Do what was typed; raises `Failure`."""
+    if arguments.command == "doctor":
+        return asyncio.run(_examined(arguments, environ))
     place = Place.find(getattr(arguments, "server", None), environ)
     match arguments.command:
         case "register":
@@ -137,6 +150,13 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
         case "sessions":
             return account.sessions(place, arguments.end)
     return asyncio.run(_connected(place, arguments))
+
+
+async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
+    from client.doctor.report import doctor
+
+    named = arguments.server_url or getattr(arguments, "server", None)
+    return await doctor(named, environ, arguments.idle, as_json=arguments.json)
 
 
 async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:

@@ -18,8 +18,9 @@ SILENCE_S = 20.0
 """A ping goes out this often, and its pong must come within the same time."""
 FRAME_LIMIT_BYTES = 16 * 2**20
 
-_QUIET = getLogger("client.websocket")
-_QUIET.disabled = True
+QUIET = getLogger("client.websocket")
+"""Logs nothing: what goes through a connection carries the token."""
+QUIET.disabled = True
 
 
 def socket_address(server: str) -> str:
@@ -36,7 +37,7 @@ def dial(server: str) -> connect:
     return connect(
         socket_address(server),
         compression=None,
-        logger=_QUIET,
+        logger=QUIET,
         max_size=FRAME_LIMIT_BYTES,
         open_timeout=OPEN_S,
         close_timeout=CLOSE_S,

@@ -45,6 +45,8 @@ class TestUsage:
             ["send", "ops", "x", "--timeout", "0"],
             ["send", "ops", "x", "--timeout", "nan"],
             ["login", "alice", "password"],
+            ["doctor", "--idle", "0"],
+            ["doctor", "http://a", "http://b"],
         ],
     )
     def test_that_is_wrong_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,7 +64,9 @@ class TestUsage:
         assert typed("chat", "no such room") == Exit.USAGE
         assert "letters, digits" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("name", ["register", "login", "logout", "sessions", "rooms", "chat", "send", "tail"])
+    @pytest.mark.parametrize(
+        "name", ["register", "login", "logout", "sessions", "rooms", "chat", "send", "tail", "doctor"]
+    )
     def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed(name, "--help")
