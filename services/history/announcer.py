@@ -107,7 +107,10 @@ class Announcer:
     def _drop(self, news: News, why: str) -> None:
         """Log the first only: while the broker is away there is one for each transaction."""
         if not self._dropped:
-            log.warning("news.dropped", extra={"why": why})
+            ids = [insert.message_id for insert in news.plan.inserts]
+            log.warning(
+                "news.dropped", extra={"why": why, "first_id": min(ids, default=None), "last_id": max(ids, default=None)}
+            )
         self._dropped += news.size
         self._metrics.news_dropped.inc(news.size)
 

@@ -85,7 +85,7 @@ async def _open(
         now_ms=now_ms,
         announce=announcer.offer,
         metrics=metrics,
-        ack_before_commit=settings.sabotage_ack_before_commit,
+        sabotage=settings.of_the_writer(),
     )
     await stack.enter_async_context(writer.running())
     return History(readers, writer, auth, limits, metrics)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.calls import why
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
@@ -32,7 +33,8 @@ class EndedSessions:
         self._subscriber = broker.subscriber(self._on_payload, self._on_doubt)
         self._doubt = asyncio.Event()
         self._known = False
-        self._away = False
+        self._away = ""
+        """Why auth can't be asked now."""
 
     def require_known(self) -> None:
         """Raises `unavailable` while it is not known which sessions have ended."""
@@ -64,15 +66,15 @@ class EndedSessions:
     async def _load(self) -> None:
         try:
             revocations = await self._auth.revocations()
-        except ChatError:
-            if not self._away:
-                log.warning("revocations.unavailable")
-            self._away = True
+        except ChatError as problem:
+            if why(problem) != self._away:
+                log.warning("revocations.unavailable", extra={"why": why(problem)})
+            self._away = why(problem)
             return
         for revocation in revocations:
             self._verifier.revoke(revocation)
         self._known = True
-        self._away = False
+        self._away = ""
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
         try:

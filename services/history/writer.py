@@ -24,12 +24,14 @@ from services.history.budgets import Budgets
 from services.history.group import Group
 from services.history.metrics import HistoryMetrics
 from services.history.plan import Outcome, Plan
+from services.history.sabotage import Sabotage
 from services.history.transaction import Transaction, last_message_id
 
 log = logging.getLogger("chatterbox.history.writer")
 
 T = TypeVar("T")
 
+NO_SABOTAGE = Sabotage()
 CLOSE_S = 5.0
 """When the process ends, what was accepted has this long to be committed (seconds)."""
 
@@ -47,15 +49,15 @@ class Writer:
         announce: Callable[[News], None],
         bounds: Bounds | None = None,
         metrics: HistoryMetrics | None = None,
-        ack_before_commit: bool = False,
+        sabotage: Sabotage = NO_SABOTAGE,
     ) -> None:
-        """`announce` is told of every commit; it must not block. `ack_before_commit` is sabotage, for tests."""
+        """`announce` is told of every commit; it must not block. `sabotage` is for tests."""
         self._db = db
         self._limits = limits
         self._budgets = Budgets(limits, clock)
         self._now_ms = now_ms
         self._announce = announce
-        self._ack_before_commit = ack_before_commit
+        self._sabotage = sabotage
         self._backlog = Backlog(bounds or Bounds())
         self._metrics = metrics or HistoryMetrics()
         self._metrics.watch_backlog(self._backlog)
@@ -72,7 +74,7 @@ class Writer:
         whether the messages were, and the same keys may be sent again.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._submit(AppendJob(messages, answer))
+        self._submit(AppendJob(self._sabotage.keyed(messages), answer))
         return await answer
 
     async def change(self, change: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -134,8 +136,10 @@ class Writer:
             self._note_success()
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
-            if plan.inserts or transaction.events:
-                self._announce(News(transaction.events, plan))
+            if plan.inserts and log.isEnabledFor(logging.DEBUG):
+                log.debug("messages.stored", extra=_described(plan))
+            if not self._sabotage.publish_before_commit:
+                self._tell(transaction, plan)
 
     async def _transact(self, group: Group) -> tuple[Transaction, Plan]:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
@@ -148,11 +152,17 @@ class Writer:
             if group.messages
             else Plan()
         )
-        if self._ack_before_commit:
+        if self._sabotage.ack_before_commit:
             group.answer(plan)
+        if self._sabotage.publish_before_commit:
+            self._tell(transaction, plan)
         await self._db.execute("COMMIT")
         self._last_id = last_id + len(plan.inserts)
         return transaction, plan
+
+    def _tell(self, transaction: Transaction, plan: Plan) -> None:
+        if plan.inserts or transaction.events:
+            self._announce(News(transaction.events, plan))
 
     async def _abandon(self, group: Group) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
@@ -192,6 +202,20 @@ async def _attempt(transaction: Transaction, job: ChangeJob) -> object:
         result = problem
     await transaction.db.execute("RELEASE change")
     return result
+
+
+def _described(plan: Plan) -> dict[str, int | str]:
+    """Which messages these were, and where they stand: each room with its first and last offset."""
+    places: dict[int, tuple[int, int]] = {}
+    for insert in plan.inserts:
+        first, _ = places.get(insert.room_id, (insert.offset, 0))
+        places[insert.room_id] = (first, insert.offset)
+    return {
+        "messages": len(plan.inserts),
+        "first_id": plan.inserts[0].message_id,
+        "last_id": plan.inserts[-1].message_id,
+        "rooms": " ".join(f"{room_id}:{first}-{last}" for room_id, (first, last) in places.items()),
+    }
 
 
 def _unavailable() -> ChatError:

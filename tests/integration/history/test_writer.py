@@ -19,6 +19,7 @@ from chatterbox.wire.tokens import User
 from services.history import memberships
 from services.history.announcer import News
 from services.history.backlog import Bounds
+from services.history.sabotage import Sabotage
 from services.history.schema import MIGRATIONS
 from services.history.transaction import Transaction
 from services.history.writer import Writer
@@ -131,7 +132,7 @@ class TestAnswers:
         assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
 
     async def test_with_the_sabotage_on_they_do_not_wait(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.sqlite", ack_before_commit=True) as desk:
+        async with at_work(tmp_path / "history.sqlite", sabotage=Sabotage(ack_before_commit=True)) as desk:
             desk.gate.open.clear()
             assert await desk.append() == [1]
             assert desk.on_disk() == 0
