@@ -4,10 +4,10 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format lock bench chaos clean
+.PHONY: help up backup restore client test unit check format lock bench chaos chaos-long clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # One stamp file for each set of requirements: made once, made anew when the set changes.
 define install
@@ -75,6 +75,12 @@ lock: $(VENV)/.dev ## pin all requirements anew, with hashes; UPGRADE= keeps the
 
 bench: $(VENV)/.dev ## measure sends, acks, connects and memory on this machine (minutes)
 	$(RUN)/python -m bench
+
+chaos: $(VENV)/.dev ## break everything once while a crowd talks, and judge it (minutes); SITE=containers: in containers
+	$(RUN)/python -m tests.chaos --site $(or $(SITE),processes) $(addprefix --seed ,$(SEED))
+
+chaos-long: $(VENV)/.dev ## ten minutes of faults by chance, for each of five seeds (an hour)
+	$(RUN)/python -m tests.chaos --site $(or $(SITE),processes) --minutes 10 $(addprefix --seed ,1 2 3 4 5)
 
 clean: ## remove what was built here, but no data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/.build tests/.cache

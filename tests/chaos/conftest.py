@@ -13,12 +13,12 @@ from tests.support.engine import need_engine, no_reaper
 GATEWAYS = 3
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module", params=["processes", "containers"])
+@pytest.fixture(scope="session", params=["processes", "containers"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Three gateways behind the edge; a test that breaks something mends it."""
     folder: Path = tmp_path_factory.mktemp(request.param)

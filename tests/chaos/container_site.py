@@ -56,6 +56,7 @@ class ContainerPart:
 class ContainerSite:
     """The compose stack."""
 
+    kind = "containers"
     redis_command = None
     full_disk = None
 

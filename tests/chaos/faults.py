@@ -121,13 +121,13 @@ async def second_history(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def old_backup(scene: Scene) -> AsyncIterator[None]:
     """What was stored since the backup is gone, openly: every room gets a new epoch."""
-    site = scene.site
+    site, copied_s = scene.site, time.monotonic()
     await site.back_up()
     await asyncio.sleep(scene.chance.uniform(0.5, 1.5))  # of messages that will be gone
     await site.history.stop()
     try:
         await site.put_back()
-        scene.note(Restored(at_s=time.monotonic()))
+        scene.note(Restored(at_s=time.monotonic(), copied_s=copied_s))
         yield
     finally:
         await site.history.start()

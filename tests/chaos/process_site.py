@@ -104,6 +104,7 @@ class ValkeyPart:
 class ProcessSite:
     """The topology behind its edge; of the gateways that the edge knows, `running` run."""
 
+    kind = "processes"
     isolated = None
 
     def __init__(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 
 import msgspec
 
@@ -14,6 +15,14 @@ FIGURES = tuple(field for field in Counts.__struct_fields__ if field not in {"pa
 HEADINGS = ("fault", "site", "seed", *FIGURES, "recovery", "violations")
 
 
+class Struck(msgspec.Struct, frozen=True):
+    """One fault that struck: for how long, and how long after it everybody had everything again (seconds)."""
+
+    fault: str
+    held_s: float
+    recovered_s: float
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One run: what was broken, where, by which seed, and what came of it."""
 
@@ -22,6 +31,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the parts ran as: processes, containers …"""
     seed: int
     verdict: Verdict
+    struck: list[Struck] = []
+    """Everything that struck in turn, where it was more than one thing."""
 
     @property
     def title(self) -> str:
@@ -39,10 +50,9 @@ def from_json(data: bytes) -> list[Report]:
 
 
 def to_markdown(reports: Iterable[Report]) -> str:
-    """A table with one row for each run; below it, what was broken, in words."""
+    """A table with one row for each run, and one of the faults; below them, what was broken, in words."""
     runs = list(reports)
-    lines = [_row(HEADINGS), _row("--:" if heading in _NUMBERS else "---" for heading in HEADINGS)]
-    lines += [_row(_cells(run)) for run in runs]
+    lines = [*_table(HEADINGS, map(_cells, runs)), *_recoveries(runs)]
     for run in runs:
         if not run.verdict.is_clean:
             lines += ["", f"**{_escaped(run.title)}**", "", *_told(run.verdict.violations)]
@@ -52,7 +62,34 @@ def to_markdown(reports: Iterable[Report]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_NUMBERS = {"seed", *FIGURES, "recovery"}
+_NUMBERS = {"seed", *FIGURES, "recovery", "times", "held", "median", "worst"}
+
+
+def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    yield _row(headings)
+    yield _row("--:" if heading in _NUMBERS else "---" for heading in headings)
+    yield from map(_row, rows)
+
+
+def _recoveries(runs: Sequence[Report]) -> Iterator[str]:
+    """How long each fault lasted, and how long it took until everybody had everything again."""
+    by_fault: dict[tuple[str, str], list[Struck]] = {}
+    for run in runs:
+        for struck in run.struck:
+            by_fault.setdefault((struck.fault, run.site), []).append(struck)
+    if by_fault:
+        yield ""
+        yield from _table(
+            ("fault", "site", "times", "held", "median", "worst"),
+            ((_escaped(fault), _escaped(site), *_times(struck)) for (fault, site), struck in sorted(by_fault.items())),
+        )
+
+
+def _times(struck: Sequence[Struck]) -> Iterator[str]:
+    yield f"{len(struck):,}"
+    yield f"{median(each.held_s for each in struck):.1f} s"
+    yield f"{median(each.recovered_s for each in struck):.1f} s"
+    yield f"{max(each.recovered_s for each in struck):.1f} s"
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -9,7 +9,8 @@ from random import Random
 from tests.chaos import operations
 from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
-from tests.chaos.faults import Fault, Scene, available
+from tests.chaos.faults import Fault, Scene
+from tests.chaos.report import Struck
 from tests.chaos.site import Site
 from tests.chaos.verdict import Verdict
 
@@ -17,15 +18,6 @@ WARM_UP_S = 3.0
 """Of talk before anything is measured or broken (seconds)."""
 REST_S = 3.0
 """Of silence before what is held in the end is looked at (seconds)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Struck:
-    """One fault that struck: for how long, and how long after it everybody had everything again (seconds)."""
-
-    fault: str
-    held_s: float
-    recovered_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +30,10 @@ class Outcome:
 
 
 async def run(
-    site: Site, load: Load, faults: Iterable[Fault], *, seed: int, tell: Callable[[Struck], None] = lambda _: None
+    site: Site, load: Load, faults: Iterable[Fault], *, tell: Callable[[Struck], None] = lambda _: None
 ) -> Outcome:
     """Let `faults` strike, one after another, and judge all that was done and seen."""
-    chance = Random(seed)
+    chance = Random(load.seed)
     struck: list[Struck] = []
     async with crowd(site.url, load) as people:
         async with people.talking():
@@ -77,15 +69,16 @@ def _look(site: Site, people: Crowd, *, after: bool) -> None:
         )  # fmt: skip
 
 
-def each_once(site: Site, seed: int) -> list[Fault]:
-    """Everything that can go wrong on this site, once, in an order of chance."""
-    faults = available(site)
-    Random(seed).shuffle(faults)
-    return faults
+def each_once(faults: Iterable[Fault], seed: int) -> list[Fault]:
+    """All of them in an order of chance."""
+    shuffled = list(faults)
+    Random(seed).shuffle(shuffled)
+    return shuffled
 
 
-def until(end_s: float, faults: Iterable[Fault], seed: int) -> Iterator[Fault]:
-    """Some of `faults`, chosen by chance, until the monotonic clock shows `end_s`."""
+def for_minutes(faults: Iterable[Fault], minutes: float, seed: int) -> Iterator[Fault]:
+    """Some of them, by chance, for so long."""
     chance, choice = Random(seed), list(faults)
+    end_s = time.monotonic() + 60 * minutes
     while time.monotonic() < end_s:
         yield chance.choice(choice)

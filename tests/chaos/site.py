@@ -69,6 +69,10 @@ class Site(Protocol):
     """All of it, behind one public URL. What is None or empty can't be had here."""
 
     @property
+    def kind(self) -> str:
+        """What its parts are: processes or containers."""
+
+    @property
     def url(self) -> str: ...
 
     @property

@@ -1,0 +1,98 @@
+"""`python -m tests.chaos`: let faults strike a talking crowd, judge what came of it, and write a report."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.chaos import operations
+from tests.chaos.container_site import containers
+from tests.chaos.crowd import Load
+from tests.chaos.faults import Fault, available
+from tests.chaos.process_site import processes
+from tests.chaos.report import Report, Struck, to_json, to_markdown
+from tests.chaos.run import each_once, for_minutes, run
+from tests.chaos.site import Site
+from tests.support.engine import no_reaper, why_no_engine
+
+GATEWAYS = 3
+
+
+def main() -> None:
+    options = _options()
+    if options.site == "containers" and (lack := why_no_engine()) is not None:
+        raise SystemExit(f"chaos: containers: {lack}; try --site processes")
+    reports = asyncio.run(_runs(options))
+    table = to_markdown(reports)
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "REPORT.md").write_text(table)
+    (options.output / "report.json").write_bytes(to_json(reports))
+    print(f"\n{table}\nwritten to {options.output / 'REPORT.md'} and report.json")
+    sys.exit(any(not report.verdict.is_clean for report in reports))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description=__doc__, epilog="Exit status 1: a promise was broken."
+    )
+    parser.add_argument("--site", choices=["processes", "containers"], default="processes", help="default: processes")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="what chance begins with (may be repeated; default: 1)"
+    )
+    parser.add_argument("--minutes", type=float, help="faults of chance for so long; without: each fault once")
+    parser.add_argument("--fault", action="append", metavar="WORDS", help="only faults whose name has these words")
+    parser.add_argument("--output", type=Path, default=Path("tests/.cache/chaos"), metavar="FOLDER")
+    options = parser.parse_args()
+    options.seed = options.seed or [1]
+    return options
+
+
+async def _runs(options: argparse.Namespace) -> list[Report]:
+    reports: list[Report] = []
+    for seed in options.seed:
+        async with _site(options.site) as site:
+            print(f"chaos: {options.site}, seed {seed}", flush=True)
+            load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
+            outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
+        what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"
+        reports.append(Report(fault=what, site=options.site, seed=seed, verdict=outcome.verdict, struck=outcome.struck))
+        if not outcome.verdict.is_clean:
+            kept = options.output / f"history-{options.site}-{seed}.jsonl"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(operations.to_lines(outcome.history))
+            print(f"chaos: seed {seed} broke a promise; what happened is in {kept}", flush=True)
+    return reports
+
+
+@asynccontextmanager
+async def _site(kind: str) -> AsyncIterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
+        if kind == "processes":
+            async with processes(Path(scratch), GATEWAYS) as site:
+                yield site
+        else:
+            with no_reaper(), containers(Path(scratch), GATEWAYS) as deployed:
+                yield deployed
+
+
+def _faults(site: Site, seed: int, options: argparse.Namespace) -> Iterable[Fault]:
+    wanted = [fault for fault in available(site) if _is_wanted(fault, options.fault)]
+    if not wanted:
+        names = ", ".join(fault.name for fault in available(site))
+        raise SystemExit(f"chaos: there is no such fault here; there are: {names}")
+    return each_once(wanted, seed) if options.minutes is None else for_minutes(wanted, options.minutes, seed)
+
+
+def _is_wanted(fault: Fault, words: list[str] | None) -> bool:
+    return words is None or any(each in fault.name for each in words)
+
+
+def _tell(struck: Struck) -> None:
+    print(f"  {struck.fault:40} {struck.held_s:5.1f} s, whole again after {struck.recovered_s:4.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
