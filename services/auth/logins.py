@@ -123,6 +123,7 @@ class Logins:
             async with asyncio.timeout(ANNOUNCE_S):
                 await self._broker.publish([(CONTROL, encode_control(Revoked(sid, end))) for sid, end in _pairs(ended)])
         except (BrokerError, TimeoutError):
+            self._metrics.unannounced.inc(len(ended))
             log.warning("revocation.unannounced", extra={"sessions": len(ended)})
 
     def _issue(self, sub: str, name: str, sid: str, now_s: int, expires: int) -> Issued:

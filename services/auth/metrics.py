@@ -27,6 +27,7 @@ class AuthMetrics:
         self.registrations = metrics.counter("registrations", "Accounts made")
         self.sessions_opened = metrics.counter("sessions_opened", "Login sessions begun")
         self.sessions_ended = metrics.counter("sessions_ended", "Login sessions ended before they expired")
+        self.unannounced = metrics.counter("endings_unannounced", "Ended sessions that the broker did not take")
         self.hashes_refused = metrics.counter("hashes_refused", "Passwords not hashed because too many waited")
         self._running = metrics.gauge("hashes_running", "Passwords being hashed")
         self._waiting = metrics.gauge("hashes_waiting", "Passwords that wait to be hashed")

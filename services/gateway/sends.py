@@ -90,12 +90,28 @@ class Sends:
             self._metrics.append_s.observe(time.perf_counter() - began_s)
             _answer(batch, [_reply(*pair) for pair in zip(batch, outcomes, strict=True)])
             self._count(outcomes)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("batch.stored", extra=_described(batch, outcomes))
 
     def _count(self, outcomes: Sequence[store.Appended | store.Refused]) -> None:
         refusals = [outcome for outcome in outcomes if isinstance(outcome, store.Refused)]
         self._metrics.acks.inc(len(outcomes) - len(refusals))
         for refusal in refusals:
             self._metrics.sends_refused.inc(Code(refusal.code))
+
+
+def _described(
+    batch: Sequence[Waiting], outcomes: Sequence[store.Appended | store.Refused]
+) -> dict[str, int | str | None]:
+    """Which messages these were, and whose: with it a message is followed from its connection to its room."""
+    ids = [outcome.message_id for outcome in outcomes if isinstance(outcome, store.Appended)]
+    return {
+        "messages": len(batch),
+        "refused": len(batch) - len(ids),
+        "first_id": min(ids, default=None),
+        "last_id": max(ids, default=None),
+        "connections": ",".join(sorted({waiting.connection.connection_id for waiting in batch})),
+    }
 
 
 def _answer(batch: Sequence[Waiting], replies: Sequence[frames.Reply]) -> None:

@@ -109,7 +109,8 @@ class Announcer:
         if not self._dropped:
             ids = [insert.message_id for insert in news.plan.inserts]
             log.warning(
-                "news.dropped", extra={"why": why, "first_id": min(ids, default=None), "last_id": max(ids, default=None)}
+                "news.dropped",
+                extra={"why": why, "first_id": min(ids, default=None), "last_id": max(ids, default=None)},
             )
         self._dropped += news.size
         self._metrics.news_dropped.inc(news.size)

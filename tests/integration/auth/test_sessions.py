@@ -8,6 +8,7 @@ import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
+from tests.support.figures import figure
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -180,6 +181,8 @@ class TestWithoutABroker:
             assert (await post(site, "/logout", token)).status_code == 200
             assert refusal(await site.sessions(token)) == (401, "session_ended")
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            scraped = (await site.http.get("/metrics")).content
+            assert figure(scraped, "chatterbox_auth_endings_unannounced_total") == 1
         assert "revocation.unannounced" in caplog.messages
 
 
