@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from chatterbox.chassis import request_ids
+from chatterbox.chassis.clocks import Clocks, Dated
 from chatterbox.wire.errors import ChatError, Code
 
 T = TypeVar("T")
@@ -33,9 +34,10 @@ def in_process(app: ASGIApp, service_key: str) -> httpx.AsyncClient:
     return _client("http://in-process", service_key, httpx.ASGITransport(app, raise_app_exceptions=False))
 
 
-def over_network(base_url: str, service_key: str) -> httpx.AsyncClient:
-    """A client that calls the service at `base_url`."""
-    return _client(base_url, service_key, Persistent(httpx.AsyncHTTPTransport(limits=LIMITS, trust_env=False)))
+def over_network(base_url: str, service_key: str, clocks: Clocks | None = None) -> httpx.AsyncClient:
+    """A client that calls the service at `base_url`, and notes in `clocks` what time it is there."""
+    network = Persistent(httpx.AsyncHTTPTransport(limits=LIMITS, trust_env=False))
+    return _client(base_url, service_key, Dated(network, clocks or Clocks()))
 
 
 def _client(base_url: str, service_key: str, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
@@ -73,6 +75,14 @@ class Persistent(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+class UnavailableError(ChatError):
+    """A call came to nothing. `why` is for whoever runs the services, `detail` for users."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(Code.UNAVAILABLE, retry_after_s=1.0)
+        self.why = why
+
+
 class _Problem(msgspec.Struct):
     code: str
     detail: str
@@ -87,18 +97,38 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, an
     """
     content = None if body is None else msgspec.json.encode(body)
     headers = {request_ids.HEADER: request_ids.current() or request_ids.new()}
+    where = str(http.base_url).rstrip("/")
     try:
         async with asyncio.timeout(DEADLINE_S):  # httpx has no deadline of its own in process
             response = await http.request(method, path, content=content, headers=headers)
+    except (httpx.HTTPError, TimeoutError) as failure:
+        raise UnavailableError(f"no answer from {where}: {str(failure) or type(failure).__name__}") from failure
+    try:
         if response.is_success:
             return msgspec.json.decode(response.content, type=answer)
         problem = msgspec.json.decode(response.content, type=_Problem)
         refusal = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
-    except (httpx.HTTPError, msgspec.MsgspecError, TimeoutError, ValueError) as failure:
-        raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from failure
+    except (msgspec.MsgspecError, ValueError):
+        raise UnavailableError(_another_service(where, path)) from None
+    if refusal.code is Code.SERVICE_KEY_INVALID:
+        raise UnavailableError(f"{where} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services")
+    if refusal.code in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}:
+        raise UnavailableError(_another_service(where, path))
     if refusal.status >= 500:
-        raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)
+        raise UnavailableError(f"{where} answers {response.status_code}; its log says why")
     raise refusal
+
+
+def _another_service(where: str, path: str) -> str:
+    return (
+        f"what answers at {where} does not know {path}: another service, or another version; "
+        "check CHATTERBOX_AUTH_URL and CHATTERBOX_HISTORY_URL"
+    )
+
+
+def why(problem: ChatError) -> str:
+    """What an operator should read in the log, or be told by a command."""
+    return problem.why if isinstance(problem, UnavailableError) else problem.detail
 
 
 async def read(request: Request, body: type[T]) -> T:

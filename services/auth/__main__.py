@@ -93,7 +93,7 @@ async def _ban(settings: AuthSettings, command: str, name: str) -> None:
         async with _reach(settings) as http:
             user = await calls.call(http, "POST", f"/internal/{command}", {"username": name}, User)
     except ChatError as problem:
-        raise OperatorError(problem.detail) from None
+        raise OperatorError(calls.why(problem)) from None
     except DatabaseInUseError:
         raise OperatorError(
             "auth is running; set CHATTERBOX_SERVICE_KEY, CHATTERBOX_HOST and CHATTERBOX_PORT to reach it, or stop it"

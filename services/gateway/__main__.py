@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from chatterbox.chassis import logs, serve
 from chatterbox.chassis.apart import broker_for, closing
 from chatterbox.chassis.calls import over_network
+from chatterbox.chassis.clocks import Clocks
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire.limits import Limits
@@ -51,8 +52,9 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
 def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
     key = settings.shared_key()
     broker = broker_for(settings)
-    auth, history = over_network(settings.auth_url, key), over_network(settings.history_url, key)
-    app = create_app(settings, limits=limits, broker=broker, auth=auth, history=history)
+    clocks = Clocks()
+    auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
+    app = create_app(settings, limits=limits, broker=broker, auth=auth, history=history, clocks=clocks)
     return closing(app, broker.close, auth.aclose, history.aclose)
 
 

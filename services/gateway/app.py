@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.clocks import Clocks
 from chatterbox.chassis.edge import new_app
 from chatterbox.chassis.metrics import Metrics
 from chatterbox.wire.limits import Limits
@@ -27,8 +28,9 @@ def create_app(
     history: httpx.AsyncClient,
     clock: Callable[[], float] = time.monotonic,
     now_s: Callable[[], float] = time.time,
+    clocks: Clocks | None = None,
 ) -> FastAPI:
-    """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`).
+    """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`), `clocks` compares theirs.
 
     It must be served with `LiveSocket` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
@@ -61,7 +63,8 @@ def create_app(
 
     @app.get("/health/ready", include_in_schema=False)
     async def ready() -> JSONResponse:
+        clock = clocks.report() if clocks else {}
         status = "ok" if gateway.is_ready else "draining" if gateway.is_draining else "unavailable"
-        return JSONResponse({"status": status, **gateway.parts.report()}, 200 if gateway.is_ready else 503)
+        return JSONResponse({"status": status, **gateway.parts.report(), **clock}, 200 if gateway.is_ready else 503)
 
     return app

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.calls import UnavailableError, why
 from chatterbox.chassis.identity import Verifier
-from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.errors import ChatError
 from services.gateway.hearing import Hearing
 from services.gateway.store import HistoryClient
 
@@ -34,7 +35,8 @@ class Part:
         self._clock = clock
         self._is_known_away = is_known_away
         self._answered_s = float("-inf")
-        self._was_away = False
+        self._told = ""
+        """Why it is away, as the log has it; nothing while it is not."""
 
     @property
     def is_away(self) -> bool:
@@ -43,18 +45,23 @@ class Part:
     async def watch(self) -> NoReturn:
         """Ask it, for ever."""
         while True:
+            problem = ""
             try:
                 await self._ask()
                 self._answered_s = self._clock()
-            except ChatError:
-                pass
-            self._tell()
+            except ChatError as refusal:
+                problem = why(refusal)
+            self._tell(problem)
             await asyncio.sleep(ASK_S)
 
-    def _tell(self) -> None:
-        if self.is_away is not self._was_away:
-            self._was_away = self.is_away
-            log.warning("part.away" if self._was_away else "part.back", extra={"part": self.name})
+    def _tell(self, problem: str) -> None:
+        """Once for each reason, not once a second."""
+        if self.is_away and problem != self._told:
+            self._told = problem
+            log.warning("part.away", extra={"part": self.name, "why": problem})
+        elif self._told and not self.is_away:
+            self._told = ""
+            log.warning("part.back", extra={"part": self.name})
 
 
 class Parts:
@@ -70,7 +77,7 @@ class Parts:
     ) -> None:
         async def hear() -> None:
             if hearing.is_mute or not broker.is_whole:
-                raise ChatError(Code.UNAVAILABLE)
+                raise UnavailableError("it can't be heard; see broker.away")
 
         self._verifier = verifier
         self._broker = Part("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)

@@ -6,6 +6,7 @@ import logging
 from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.calls import why
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import LEEWAY_S, Revocation
@@ -54,7 +55,7 @@ class Revoked:
         except ChatError as problem:
             self._loaded_s = min(asked_s, self._loaded_s)
             if not self._auth_away:
-                log.warning("revocations.unknown", extra={"code": problem.code})
+                log.warning("revocations.unknown", extra={"why": why(problem)})
             self._auth_away = True
             return
         self._auth_away = False
