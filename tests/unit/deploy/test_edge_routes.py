@@ -6,9 +6,10 @@ from pathlib import Path
 from services.allinone.app import create_all
 from tests.support.server import settings_for
 
-CADDYFILE = Path(__file__).parents[3] / "deploy" / "Caddyfile"
-LISTS = re.findall(r"@(auth|history|gateway|reference) path (.*)", CADDYFILE.read_text())
+DEPLOY = Path(__file__).parents[3] / "deploy"
+LISTS = re.findall(r"@(auth|history|gateway|reference) path (.*)", (DEPLOY / "Caddyfile").read_text())
 PUBLIC = {pattern: service for service, patterns in LISTS for pattern in patterns.split()}
+SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service != "reference"}
 
 
 def documented(data: Path) -> dict[str, str]:
@@ -27,3 +28,20 @@ def test_each_documented_path_goes_to_the_service_that_has_it_and_no_other_path_
 def test_besides_these_there_are_the_socket_and_the_reference() -> None:
     others = {pattern for pattern, service in PUBLIC.items() if service in {"gateway", "reference"}}
     assert others == {"/ws", "/docs", "/openapi.json", "/asyncapi.json", "/docs-assets/*"}
+
+
+def test_haproxy_lets_in_the_same() -> None:
+    listed: set[tuple[str, str]] = set()
+    for service, rule in re.findall(r"use_backend (\w+) if (.*)", (DEPLOY / "haproxy.cfg").read_text()):
+        exact = " ".join(re.findall(r"{ path (/.*?) }", rule)).split()
+        below = [f"{path}*" for path in re.findall(r"{ path_beg (\S+) }", rule)]
+        listed |= {(path, service) for path in (*exact, *below)}
+    assert listed == SERVED
+
+
+def test_nginx_lets_in_the_same() -> None:
+    listed: set[tuple[str, str]] = set()
+    place = r"location (?:~ \^/\((.*?)\)\$|= /(\S+)) {\s*proxy_pass http://(\w+);"
+    for many, one, service in re.findall(place, (DEPLOY / "nginx.conf").read_text()):
+        listed |= {(f"/{path}".replace(".*", "*"), service) for path in (many or one).split("|")}
+    assert listed == SERVED

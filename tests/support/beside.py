@@ -1,0 +1,64 @@
+"""One more container beside a deployment's own: on its networks, and with a port of its own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.support.engine import docker
+from tests.support.process import free_port
+from tests.support.stack import Stack
+from tests.support.talker import Talker
+
+READY_S = 20
+
+
+class Beside:
+    """A container that stands where the edge stands; it listens on 8000."""
+
+    def __init__(self, stack: Stack, image: str, *options: str) -> None:
+        self._stack = stack
+        self._port = free_port()
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False, timeout=10)
+        where = ("--network", f"{stack.project}_public", "--publish", f"127.0.0.1:{self._port}:8000")
+        self.container = stack.engine("create", *where, *options, image).strip()
+
+    def start(self) -> None:
+        """Start it and wait until it has found every service."""
+        self._stack.engine("network", "connect", f"{self._stack.project}_inside", self.container)
+        self._stack.engine("start", self.container)
+        until = time.monotonic() + READY_S
+        while not self._serves():
+            assert time.monotonic() < until, self.logs()
+            time.sleep(0.1)
+
+    def _serves(self) -> bool:
+        """Each service refuses who has no token, and the gateway who wants no WebSocket."""
+        try:
+            return [self.http.get(path).status_code for path in ("/sessions", "/rooms", "/ws")] == [401, 401, 404]
+        except httpx.HTTPError:
+            return False
+
+    def logs(self) -> str:
+        done = docker("logs", self.container)
+        return done.stdout + done.stderr
+
+    def talker(self, token: str, **options: Any) -> Talker:
+        return Talker(f"ws://127.0.0.1:{self._port}/ws", token, **options)
+
+    def remove(self) -> None:
+        self.http.close()
+        self._stack.engine("rm", "--force", "--volumes", self.container)
+
+
+@contextmanager
+def beside(stack: Stack, image: str, *options: str) -> Iterator[Beside]:
+    """A container of `image`, made with the `options` of `docker create`, started, and in the end removed."""
+    container = Beside(stack, image, *options)
+    try:
+        container.start()
+        yield container
+    finally:
+        container.remove()
