@@ -13,6 +13,8 @@ from client.api import Refusal
 from client.doctor.verdict import Check, Verdict, duration, failed, ok, shown, skipped, warning
 
 SKEW_S = 5.0
+TITLE_WITHIN_BYTES = 8_192
+"""A page's title is looked for up to here."""
 PATHS = "/register /login /logout /renew /password /sessions /messages /rooms /ws"
 """What a proxy must pass on, and what is below it."""
 AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -48,7 +50,7 @@ class Answer:
         """The refusal, if Chatterbox wrote it."""
         try:
             refusal = msgspec.json.decode(self.body, type=Refusal)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         return refusal if refusal.code in set(Code) else None
 
@@ -61,7 +63,7 @@ class Answer:
     def line(self) -> str:
         """Status and who answered, such as `502 Bad Gateway from nginx ("Sorry")`."""
         by = f" from {shown(self.headers['server'])}" if self.headers.get("server") else ""
-        title = _TITLE.search(self.body[:65_536].decode(errors="replace"))
+        title = _TITLE.search(self.body[:TITLE_WITHIN_BYTES].decode(errors="replace"))
         return f"{status(self.status)}{by}" + (f' ("{shown(title[1])}")' if title else "")
 
 
@@ -111,6 +113,8 @@ def _not_ours(answer: Answer) -> str:
         )
     if answer.status == HTTPStatus.NOT_FOUND:
         return f"See that the address is right, and that the proxy passes this host's {PATHS} to Chatterbox."
+    if answer.status == HTTPStatus.OK and not answer.body:
+        return "A proxy answers (Caddy does so) that has no site of this name: add the name to its configuration."
     return (
         "Another program answers there: see that host and port are right, and that the proxy passes them to Chatterbox."
     )

@@ -152,7 +152,7 @@ class Line:
 
 
 def _decoded(data: bytes) -> frames.ServerFrame | None:
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return codec.decode_server_frame(data)
     return None
 
@@ -173,7 +173,7 @@ async def line(server: str, token: str | None) -> AsyncIterator[Line]:
             ping_interval=None,
             user_agent_header=USER_AGENT,
         )
-    except (OSError, WebSocketException, ValueError) as problem:
+    except (OSError, WebSocketException, ValueError, ImportError) as problem:
         raise NotOpened(_shut(problem)) from problem
     try:
         yield Line(socket, time.monotonic() - began_s)

@@ -122,7 +122,7 @@ async def ask(server: str, path: str, token: str | None = None) -> Answer:
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 body = await _some(response)
             return Answer(response.status_code, fields, body, took_s, began_at_s + took_s / 2)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as problem:
         return Answer(problem=reason(problem))
 
 

@@ -17,9 +17,10 @@ DAY_S = 86_400.0
 _NOT_YET, _EXPIRED, _SELF_SIGNED, _OTHER_NAME = {9}, {10}, {18, 19}, {62, 63, 64}
 """OpenSSL's `X509_V_ERR_…` numbers."""
 _NO_CHAIN = {2, 20, 21}
+_PROXY_PORTS = {"https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks4a": 1080}
 _VIA = (
-    "The environment names a proxy that can't be reached: correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or name the "
-    "server's host in NO_PROXY."
+    "The environment names a proxy that can't be reached: correct HTTPS_PROXY or HTTP_PROXY, or name the server's "
+    "host in NO_PROXY."
 )
 
 
@@ -87,10 +88,23 @@ def target_of(address: str, via: str = "") -> Target:
         raise Usage(f"{shown(address)!r} names no host.")
     if parts.query or parts.fragment or parts.path.rsplit("/", 1)[-1] in {"ws", "docs", "login"}:
         raise Usage(f"{shown(address)!r} is more than the server's address: leave out what follows the host.")
-    hop = urlsplit(via) if via else parts
-    hop_port = (hop.port or (443 if hop.scheme == "https" else 80)) if via else port
-    clean = f"{hop.scheme}://{hop.hostname}:{hop_port}" if via else ""
-    return Target(server, parts.hostname, port, parts.scheme == "https", hop.hostname or "", hop_port, clean)
+    secure = parts.scheme == "https"
+    if not via:
+        return Target(server, parts.hostname, port, secure, parts.hostname, port)
+    hop_host, hop_port, clean = _hop(via)
+    return Target(server, parts.hostname, port, secure, hop_host, hop_port, clean)
+
+
+def _hop(via: str) -> tuple[str, int, str]:
+    """Host, port and address of a proxy, without its password."""
+    try:
+        parts = urlsplit(via)
+        host, port = parts.hostname, parts.port or _PROXY_PORTS.get(parts.scheme, 80)
+    except ValueError:
+        host = None
+    if host is None:
+        raise Usage("The environment names a proxy that has no address: see HTTPS_PROXY and HTTP_PROXY.")
+    return host, port, f"{parts.scheme}://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

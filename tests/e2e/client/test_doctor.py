@@ -421,6 +421,14 @@ class TestCaddy:
         assert check == "http"
         assert told.seen.startswith("not Chatterbox: 502 Bad Gateway")
 
+    async def test_that_knows_the_site_by_another_name(self, site: Server, ada: Person, tmp_path: Path) -> None:
+        address = f"http://127.0.0.1:{free_port()}"
+        async with self.caddy(tmp_path, site.port, address):
+            here = at(ada, address.replace("127.0.0.1", "localhost"))
+            check, told = worst(await examined(here, exits=Exit.UNREACHABLE))
+        assert check == "http"
+        assert "no site of this name" in told.advice
+
     async def test_with_a_certificate_of_its_own(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"https://localhost:{free_port()}"
         async with self.caddy(tmp_path, site.port, address):

@@ -60,6 +60,11 @@ class TestAnAddress:
         assert "http://proxy:3128" in seen
         assert "secret" not in seen
 
+    @pytest.mark.parametrize("via", ["proxy:3128", "http://", "http://proxy:x"])
+    def test_behind_a_proxy_that_is_none_is_refused_too(self, via: str) -> None:
+        with pytest.raises(Usage, match="HTTPS_PROXY"):
+            target_of("https://chat.example.org", via)
+
 
 class TestAName:
     def test_that_leads_somewhere_at_once_is_fine(self) -> None:
