@@ -1,0 +1,243 @@
+"""A gateway never goes deaf: however its connection to Redis fails to bring anything, it notices and misses nothing.
+
+Heads are compared every ten minutes here, so what arrives was brought by the gateway's own notice. How often each way
+is tried may be set by CHATTERBOX_DEAFENINGS; the worst times of each are shown with `pytest --log-cli-level=info`.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from chatterbox.wire.events import CONTROL
+from tests.support.cable import Cable, Way, cable
+from tests.support.figures import figure
+from tests.support.talker import Talker, contents, offsets
+from tests.support.topology import Service, Topology, topology
+from tests.support.waiting import until
+
+log = logging.getLogger(__name__)
+
+NOTICED_S = 4.0
+DELIVERED_S = 10.0
+DEAFENINGS = int(os.environ.get("CHATTERBOX_DEAFENINGS", "1"))
+UNSUBSCRIBE = b"*1\r\n$11\r\nUNSUBSCRIBE\r\n"
+FLOOD_BYTES, PAYLOAD_BYTES = 20_000_000, 10_000
+"""More than the kernels' buffers on the way take; in payloads so small that Valkey counts them (it copies these)."""
+NO_CANARY = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_CANARY_OFF": "1"}
+
+
+class Site:
+    """Two gateways: one whose Redis connections go through a cable, and one to talk from."""
+
+    def __init__(self, whole: Topology, line: Cable) -> None:
+        self.talking, self.listening = whole.gateways
+        self.redis = whole.redis
+        self.cable = line
+        self.ada = self.bob = ""
+        """Their tokens."""
+
+    def count(self, *events: str) -> int:
+        """How often the listening gateway has logged one of these."""
+        lines = self.listening.log.read_text().splitlines()
+        return sum(line.split()[3] in events for line in lines if line.count(" ") > 2)
+
+    async def figure(self, name: str) -> float:
+        async with httpx.AsyncClient(base_url=self.listening.url, trust_env=False) as http:
+            return figure((await http.get("/metrics")).content, f"chatterbox_gateway_{name}")
+
+
+@asynccontextmanager
+async def site(folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Site]:
+    async with topology(folder, started=False, CHATTERBOX_HEADS_S="600") as whole:
+        await whole.redis.start()
+        async with cable(whole.redis.port) as line:
+            url = folder / "redis-url-by-cable"
+            url.write_text(f"redis://127.0.0.1:{line.port}")
+            whole.gateways[1].environment.update(environment, CHATTERBOX_REDIS_URL_FILE=str(url))
+            await whole.start()
+            here = Site(whole, line)
+            here.ada, here.bob = await whole.newcomer("ada"), await whole.newcomer("bob")
+            yield here
+
+
+@pytest.fixture(scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with site(tmp_path_factory.mktemp("deaf")) as here:
+        yield here
+
+
+# Ways to deafen
+
+
+async def killed(here: Site) -> None:
+    """Redis ends the connection, and says so."""
+    await here.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+async def killed_without_a_word(here: Site) -> None:
+    """Redis ends the connection; the end never arrives."""
+    here.cable.block(Way.TO_CLIENT)
+    await here.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+
+
+async def black_holed(here: Site) -> None:
+    """Redis hears the gateway; nothing comes back on the connections there are."""
+    here.cable.block(Way.TO_CLIENT)
+
+
+async def overrun(here: Site) -> None:
+    """The gateway reads too slowly what is published, and Redis cuts it off: the end comes after all that was kept."""
+    await here.redis.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 64kb 32kb 1")
+    here.cable.block(Way.TO_CLIENT)
+    async with Redis.from_url(here.redis.url) as redis, redis.pipeline(transaction=False) as flood:
+        for _ in range(FLOOD_BYTES // PAYLOAD_BYTES):
+            flood.publish(CONTROL, "x" * PAYLOAD_BYTES)
+        await flood.execute()
+    here.cable.mend()
+    await here.redis.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 32mb 8mb 60")
+
+
+async def unsubscribed(here: Site) -> None:
+    """Redis has forgotten what was subscribed to; it answers every PING on that connection."""
+    here.cable.inject(Way.TO_SERVER, UNSUBSCRIBE)
+
+
+WAYS: list[Callable[[Site], Awaitable[None]]] = [killed, killed_without_a_word, black_holed, overrun, unsubscribed]
+
+
+class Conversation:
+    """Somebody who talks on the one gateway, and somebody who listens on the other."""
+
+    def __init__(self, talker: Talker, listener: Talker, room: str) -> None:
+        self.room = room
+        self.said: list[str] = []
+        self._talker = talker
+        self._listener = listener
+
+    async def say(self) -> None:
+        said = f"message {len(self.said)}"
+        assert (await self._talker.send(said, self.room))["type"] == "sent"
+        self.said.append(said)
+
+    async def all_heard(self) -> None:
+        """Wait until the listener has heard everything, once and in order."""
+        heard = await self._listener.messages(len(self.said), self.room)
+        assert contents(heard) == self.said
+        assert offsets(heard) == list(range(1, len(self.said) + 1))
+
+
+@asynccontextmanager
+async def conversation(here: Site, name: str) -> AsyncIterator[Conversation]:
+    async with here.talking.talker(here.ada) as ada, here.listening.talker(here.bob) as bob:
+        await ada.ask("create", room=name)
+        await ada.ask("invite", room=name, username="bob")
+        await bob.push("membership", room=name)
+        talk = Conversation(ada, bob, name)
+        await talk.say()
+        await bob.first(type="message", content="message 0")
+        bob.inbox.append({"type": "message", "room": name, "content": "message 0", "at": {"offset": 1}})
+        yield talk
+
+
+async def deafen(here: Site, name: str, way: Callable[[Site], Awaitable[None]]) -> tuple[float, float]:
+    """Deafen the listening gateway while people talk; returns the seconds until noticed, and until all was heard."""
+    async with conversation(here, name) as talk:
+        await asyncio.sleep(random.uniform(0, 1))  # wherever the canary is
+        before = here.count("broker.away", "gateway.deaf")
+        began_s = time.monotonic()
+        await way(here)
+        await talk.say()
+        while here.count("broker.away", "gateway.deaf") == before:
+            await asyncio.sleep(0.02)
+            if len(talk.said) < 2 + 2 * (time.monotonic() - began_s):
+                await talk.say()
+            assert time.monotonic() - began_s < 2 * NOTICED_S, "not noticed"
+        noticed_s = time.monotonic() - began_s
+        await talk.all_heard()
+        delivered_s = time.monotonic() - began_s
+    here.cable.mend()
+    await here.listening.until_ready()
+    return noticed_s, delivered_s
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
+async def test_a_deafened_gateway_notices_within_4_s_and_has_delivered_everything_within_10_s(
+    here: Site, way: Callable[[Site], Awaitable[None]]
+) -> None:
+    reconnects = await here.figure("broker_reconnects_total")
+    times = [await deafen(here, f"{way.__name__.replace('_', '-')}-{number}", way) for number in range(DEAFENINGS)]
+    noticed_s, delivered_s = (max(each) for each in zip(*times, strict=True))
+    log.info("%s: %d times, noticed in %.2f s, all in %.2f s", way.__name__, len(times), noticed_s, delivered_s)
+    assert noticed_s <= NOTICED_S
+    assert delivered_s <= DELIVERED_S
+    assert await here.figure("broker_reconnects_total") >= reconnects + DEAFENINGS
+
+
+async def test_while_deaf_it_is_not_ready_and_says_what_is_away(here: Site) -> None:
+    times = await here.figure("times_deaf_total")
+    await unsubscribed(here)
+    await asyncio.wait_for(_unready(here.listening), NOTICED_S)
+    assert await here.figure("times_deaf_total") == times + 1
+    assert await here.figure("canary_age_seconds") >= 2.5
+    await here.listening.until_ready()
+    assert await here.figure("canary_age_seconds") < 2
+
+
+async def _unready(gateway: Service) -> None:
+    await gateway.until(lambda status, body: status == 503 and body["broker"] == "away")
+
+
+async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
+    """So it is the canary that notices, where nothing else can."""
+    async with site(tmp_path, NO_CANARY) as here, conversation(here, "silence") as talk:
+        await unsubscribed(here)
+        await asyncio.sleep(0.2)
+        await talk.say()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(talk.all_heard(), NOTICED_S + 2)
+        assert (await here.listening.health())[0] == 200
+
+
+@pytest.mark.parametrize("blocked", [False, True], ids=["refuses", "says nothing"])
+async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site, blocked: bool) -> None:
+    events = ("broker.away", "broker.connected", "gateway.deaf", "gateway.hears", "part.away", "part.back")
+    before, accepted = {event: here.count(event) for event in events}, here.cable.accepted
+    if blocked:
+        here.cable.block(Way.TO_CLIENT, new=True)
+    else:
+        here.cable.cut()
+    await asyncio.wait_for(_unready(here.listening), 8)
+    await asyncio.sleep(8)
+    assert (await here.listening.health())[0] == 503
+    assert here.cable.accepted - accepted <= 3 * 16  # one a second to publish, two at most to listen
+    here.cable.mend()
+    await here.listening.until_ready()
+    await until(lambda: here.count("part.back") > before["part.back"], 5)
+    assert {event: here.count(event) - before[event] for event in events} == {
+        **dict.fromkeys(events, 1),
+        "gateway.deaf": 0,
+        "gateway.hears": 0,
+    }
+
+
+async def test_a_gateway_that_stood_still_is_not_deaf(here: Site) -> None:
+    async with conversation(here, "still") as talk:
+        before, accepted = here.count("broker.away", "gateway.deaf"), here.cable.accepted
+        here.listening.send(signal.SIGSTOP)
+        await talk.say()
+        await asyncio.sleep(4)
+        here.listening.send(signal.SIGCONT)
+        await talk.all_heard()
+        await asyncio.sleep(2)
+        assert (here.count("broker.away", "gateway.deaf"), here.cable.accepted) == (before, accepted)

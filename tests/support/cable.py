@@ -1,0 +1,183 @@
+"""A TCP cable that tests may damage: put between a client and a server, it passes bytes on until it is told otherwise.
+
+Nothing is parsed and nothing is lost in the middle of a connection: TCP would not either. A direction that is blocked
+keeps what comes (the end of the connection, too), a few kilobytes here and the rest with whoever sent it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+
+CHUNK_BYTES = 16_384
+
+
+class Way(Enum):
+    """A direction of the cable."""
+
+    TO_SERVER = auto()
+    TO_CLIENT = auto()
+
+
+class Damage:
+    """What is wrong with one direction; read anew for each chunk."""
+
+    def __init__(self) -> None:
+        self.delay_s = 0.0
+        self.bytes_per_s = float("inf")
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def pass_through(self, size_bytes: int) -> None:
+        """Wait as long as so many bytes take."""
+        await asyncio.sleep(self.delay_s + size_bytes / self.bytes_per_s)
+        await self.open.wait()
+
+
+class Cable:
+    """Listens on `port` and connects every client to the server. Damage is for the connections there are, and, where
+    it says so, for those to come.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_cut = False
+        self._of_new = {way: Damage() for way in Way}
+        self._server: asyncio.Server | None = None
+        self.accepted = 0
+        """Connections that clients have opened so far."""
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self._abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Damage
+
+    def cut(self) -> None:
+        """Reset every connection, and every new one at once, until it is mended."""
+        self._is_cut = True
+        self._abort()
+
+    def block(self, way: Way, *, new: bool = False) -> None:
+        """Let nothing through in one direction, not even the end of a connection: a black hole. TCP stays open."""
+        for damage in self._damaged(way, new=new):
+            damage.open.clear()
+
+    def slow_down(self, way: Way, *, delay_s: float = 0, bytes_per_s: float = float("inf"), new: bool = False) -> None:
+        """Let each chunk through late, or few bytes in a second."""
+        for damage in self._damaged(way, new=new):
+            damage.delay_s, damage.bytes_per_s = delay_s, bytes_per_s
+
+    def mend(self) -> None:
+        """Undo all damage. What was blocked goes on its way."""
+        self._is_cut = False
+        for way in Way:
+            for damage in self._damaged(way, new=True):
+                damage.delay_s, damage.bytes_per_s = 0, float("inf")
+                damage.open.set()
+
+    def inject(self, way: Way, data: bytes) -> None:
+        """Put bytes into every connection, between two chunks: the test must know that this is between two commands."""
+        for link in self._links:
+            link.writers[way].write(data)
+
+    def _damaged(self, way: Way, *, new: bool) -> list[Damage]:
+        return [link.damage[way] for link in self._links] + ([self._of_new[way]] if new else [])
+
+    def _abort(self) -> None:
+        for link in tuple(self._links):
+            link.abort()
+
+    # Passing on
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.accepted += 1
+        try:
+            if not self._is_cut:
+                await self._connect(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass  # the server is away, or the test is over
+        finally:
+            if not writer.is_closing():
+                writer.transport.abort()
+            self._tasks.discard(task)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(*self._to)
+        link = _Link({Way.TO_SERVER: to_server, Way.TO_CLIENT: writer}, self._of_new)
+        self._links.add(link)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(link.carry(Way.TO_SERVER, reader))
+                both.create_task(link.carry(Way.TO_CLIENT, from_server))
+            link.close()
+        except* OSError:
+            pass  # one end reset it, or is gone: so is the other
+        finally:
+            self._links.discard(link)
+            if not link.is_closing:
+                link.abort()
+
+
+class _Link:
+    """One connection through the cable."""
+
+    def __init__(self, writers: dict[Way, asyncio.StreamWriter], like: dict[Way, Damage]) -> None:
+        self.writers = writers
+        self.damage = {way: Damage() for way in Way}
+        for way, damage in self.damage.items():
+            damage.delay_s, damage.bytes_per_s = like[way].delay_s, like[way].bytes_per_s
+            if not like[way].open.is_set():
+                damage.open.clear()
+
+    async def carry(self, way: Way, reader: asyncio.StreamReader) -> None:
+        """Carry bytes one way, and their end; raises `OSError` when a reset gets through."""
+        writer, damage = self.writers[way], self.damage[way]
+        try:
+            while chunk := await reader.read(CHUNK_BYTES):
+                await damage.pass_through(len(chunk))
+                writer.write(chunk)
+                await writer.drain()
+        except ConnectionError:
+            await damage.pass_through(0)
+            raise
+        await damage.pass_through(0)
+        writer.write_eof()
+
+    def close(self) -> None:
+        """Both ends have said all that they wanted to say; what is not written yet still will be."""
+        for writer in self.writers.values():
+            writer.close()
+
+    @property
+    def is_closing(self) -> bool:
+        return all(writer.is_closing() for writer in self.writers.values())
+
+    def abort(self) -> None:
+        for writer in self.writers.values():
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def cable(port: int, host: str = "127.0.0.1") -> AsyncIterator[Cable]:
+    """A whole cable to a server that need not be there yet."""
+    laid = Cable(host, port)
+    await laid.start()
+    try:
+        yield laid
+    finally:
+        await laid.close()
