@@ -161,9 +161,10 @@ class Feed:
                 page = await self._history.page(room.room_id, PAGE_MESSAGES, after=after)
                 self._advance(room, page.epoch, page.first, [text_frame(bytes(frame)) for frame in page.frames])
                 self._metrics.filled.inc(room.opened.head - after)
-                log.info("gap.filled", extra={"room_id": room.room_id, "first": after + 1, "last": room.opened.head})
                 if room.opened.head == after:
                     break
+                where = {"room_id": room.room_id, "first": after + 1, "last": room.opened.head}
+                log.info("gap.filled", extra=where)
         except ChatError as problem:
             self._metrics.unfilled.inc()
             missing = {"first": room.opened.head + 1, "last": room.opened.known}
