@@ -35,6 +35,7 @@ FIRING: dict[str, dict[str, str]] = {
         f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
     },
     "BrokerDoubts": {f"chatterbox_gateway_broker_doubts_total{{{GATEWAY}}}": RISING},
+    "GatewayDeaf": {f"chatterbox_gateway_times_deaf_total{{{GATEWAY}}}": RISING},
     "FanOutSlow": {
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="0.1",{GATEWAY}}}': STEADY,
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="+Inf",{GATEWAY}}}': RISING,
