@@ -5,6 +5,8 @@ keeps what comes (the end of the connection, too), a few kilobytes here and the 
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum, auto
@@ -113,7 +115,7 @@ class Cable:
             pass  # the server is away, or the test is over
         finally:
             if not writer.is_closing():
-                writer.transport.abort()
+                _reset(writer)
             self._tasks.discard(task)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -169,7 +171,14 @@ class _Link:
 
     def abort(self) -> None:
         for writer in self.writers.values():
-            writer.transport.abort()
+            _reset(writer)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection by RST: an abort alone says FIN, like a polite end."""
+    if not writer.transport.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 @asynccontextmanager
