@@ -123,6 +123,8 @@ class Commands:
         if room is None:
             name = text.room_name(command.room, self._limits)
             room = await self._feed.open(await self._history.join(name, member))
+        if command.since is not None and not room.reaches(command.since):
+            await self._feed.reach([room])
         connection.send(await reading.joined(self._history, room, command, self._limits.page_messages))
         self._memberships.enter(member, room, asked=connection)
 

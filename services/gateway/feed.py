@@ -7,7 +7,7 @@ history every few seconds (a lost last message), and the broker's word that it w
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
@@ -148,10 +148,9 @@ class Feed:
     # What history knows better
 
     def _fill_soon(self, room: Room) -> None:
-        if not room.filling:
-            room.filling = True
+        if room.filling is None:
             self._metrics.gaps.inc()
-            self._spawn(self._fill(room))
+            room.filling = self._spawn(self._fill(room))
 
     async def _fill(self, room: Room) -> None:
         """Read what is missing, page by page, until the stream is whole."""
@@ -170,7 +169,7 @@ class Feed:
             missing = {"first": room.opened.head + 1, "last": room.opened.known}
             log.warning("gap.unfilled", extra={"room_id": room.room_id, **missing, "code": problem.code})
         finally:
-            room.filling = False
+            room.filling = None
 
     async def compare_heads(self) -> int | None:
         """Ask history how far the open rooms are and fill what is missing here.
@@ -187,6 +186,20 @@ class Feed:
         for room_id, (epoch, head) in answer.heads.items():
             self._announce(rooms[room_id], epoch, head)
         return answer.revision
+
+    async def reach(self, rooms: Sequence[Room]) -> None:
+        """Bring `rooms` as far as history is now: somebody holds more of them than there is here, or another epoch.
+
+        Raises `unavailable` when history is away, or its answer can't be had whole.
+        """
+        answer = await self._history.heads([room.room_id for room in rooms])
+        for room in rooms:
+            if room.room_id in answer.heads:
+                self._announce(room, *answer.heads[room.room_id])
+            if room.filling is not None:
+                await asyncio.shield(room.filling)
+            if room.opened.has_gap:
+                raise ChatError(Code.UNAVAILABLE, "This gateway lags behind; connect again.", retry_after_s=0.5)
 
     def _announce(self, room: Room, epoch: str, head: int) -> None:
         try:

@@ -77,6 +77,7 @@ class Gateway:
             self.hub,
             self._verifier,
             self._memberships,
+            self._feed,
             self._catch_up,
             server=f"chatterbox/{__version__} {socket.gethostname()}:{settings.port}",
             ping_s=settings.ping_s,

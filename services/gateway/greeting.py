@@ -13,6 +13,7 @@ from chatterbox.wire.text import timestamp
 from chatterbox.wire.tokens import Claims
 from services.gateway.catch_up import CatchUp
 from services.gateway.connection import Connection, Later, State
+from services.gateway.feed import Feed
 from services.gateway.hub import Hub
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
@@ -38,6 +39,7 @@ class Greeting:
         hub: Hub,
         verifier: Verifier,
         memberships: Memberships,
+        feed: Feed,
         catch_up: CatchUp,
         *,
         server: str,
@@ -47,6 +49,7 @@ class Greeting:
         self._hub = hub
         self._verifier = verifier
         self._memberships = memberships
+        self._feed = feed
         self._catch_up = catch_up
         self._server = server
         self._ping_s = ping_s
@@ -78,6 +81,10 @@ class Greeting:
             member = self._hub.identify(connection, claims)
             if not member.is_loaded:
                 await self._memberships.load(member)
+            if beyond := [
+                room for name, at in resume.items() if (room := member.rooms.get(name)) and not room.reaches(at)
+            ]:
+                await self._feed.reach(beyond)
             if connection.state is State.GREETING:
                 self._welcome(connection, member, claims, resume)
         except ChatError as problem:
@@ -130,7 +137,7 @@ def close_expired(hub: Hub, leeway_s: float) -> None:
 def _room_state(room: Room, held: Position | None) -> frames.RoomState:
     """From where pushes follow: the position held if it is one of this history, else the head."""
     at = room.at
-    known = held is not None and held.epoch == at.epoch and held.offset <= at.offset
+    known = held is not None and room.reaches(held)
     return frames.RoomState(
         room=room.name,
         at=held if known and held is not None else at,

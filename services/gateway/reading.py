@@ -17,7 +17,7 @@ JOIN_MESSAGES = 50
 async def joined(history: HistoryClient, room: Room, command: frames.Join, most: int) -> frames.Joined:
     """The reply to `join`, true at the moment it is returned: the caller must send it before it awaits anything."""
     since = command.since
-    reset = since is not None and (since.epoch != room.at.epoch or since.offset > room.at.offset)
+    reset = since is not None and not room.reaches(since)
     if since is None or reset:
         newest = room.opened.recent.newest(JOIN_MESSAGES)
         return _joined(room, command, newest, complete=len(newest) == room.at.offset, reset=reset)

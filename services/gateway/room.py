@@ -41,7 +41,7 @@ class Room:
         self.stream: Stream | None = None
         self.unopened: list[bytes] = []
         self.opening: asyncio.Task[None] | None = None
-        self.filling = False
+        self.filling: asyncio.Task[None] | None = None
         self.idle_since_s = 0.0
 
     @property
@@ -58,6 +58,10 @@ class Room:
     @property
     def is_idle(self) -> bool:
         return not self.live and not self.behind
+
+    def reaches(self, position: Position) -> bool:
+        """Whether a message at `position`, or after it, has come here."""
+        return position.epoch == self.at.epoch and position.offset <= self.at.offset
 
     def hold(self, payload: bytes) -> None:
         """Keep what the broker brings while the room is not open yet."""

@@ -73,3 +73,20 @@ async def test_lost_membership_changes_are_found_too(tmp_path: Path) -> None:
             assert (await bob.push("membership", room="ops"))["member"]
             await alice.send("hello", room="ops")
             assert offsets(await bob.messages(1, "ops")) == [1]
+
+
+async def test_who_holds_more_than_this_gateway_knows_resumes_all_the_same(tmp_path: Path) -> None:
+    """They were on another gateway, which heard what was lost on the way here."""
+    broker = LossyBroker(0)
+    async with running(tmp_path, broker=broker, heads_s=1000) as server:
+        token = await server.newcomer("alice")
+        async with server.talker(token) as alice:
+            broker.deaf = True
+            held = [(await alice.send(f"m{number}"))["at"] for number in range(3)]
+            async with server.talker(token, how="frame", resume={"general": held[1]}) as again:
+                state = again.welcome["rooms"][0]
+                assert (state["at"], state["head"], state.get("reset", False)) == (held[1], 3, False)
+                assert offsets(await again.messages(1)) == [3]
+            last = (await alice.send("m3"))["at"]
+            joined = await alice.ask("join", room="general", since=last)
+            assert (joined["at"], joined["messages"], joined["reset"]) == (last, [], False)
