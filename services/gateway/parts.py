@@ -76,8 +76,10 @@ class Parts:
         hearing: Hearing,
     ) -> None:
         async def hear() -> None:
-            if hearing.is_mute or not broker.is_whole:
+            if not broker.is_whole:
                 raise UnavailableError("it can't be heard; see broker.away")
+            if hearing.is_mute:
+                raise UnavailableError("it takes nothing; see canary.untaken")
 
         self._verifier = verifier
         self._broker = Part("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)
