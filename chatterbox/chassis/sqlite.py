@@ -95,7 +95,6 @@ async def open_writer(
                     await connection.execute(pragma)
                 await connection.execute(f"PRAGMA synchronous={synchronous}")
                 await _migrate(connection, path, migrations)
-                await _try_to_write(connection, migrations)
             _sync_folder(path.parent)
             yield connection
     finally:
@@ -127,11 +126,6 @@ def _is(problem: sqlite3.Error, code: int) -> bool:
     """Whether this is the reason, or one of its kinds: an extended code ends in its primary one."""
     given = getattr(problem, "sqlite_errorcode", 0)
     return code in {given, given & 0xFF}
-
-
-async def _try_to_write(connection: aiosqlite.Connection, migrations: Sequence[str]) -> None:
-    """Write what is there anyway: better refused now than at the first message."""
-    await connection.execute(f"PRAGMA user_version={len(migrations)}")
 
 
 @asynccontextmanager

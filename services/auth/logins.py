@@ -122,9 +122,9 @@ class Logins:
         try:
             async with asyncio.timeout(ANNOUNCE_S):
                 await self._broker.publish([(CONTROL, encode_control(Revoked(sid, end))) for sid, end in _pairs(ended)])
-        except (BrokerError, TimeoutError):
+        except (BrokerError, TimeoutError) as problem:
             self._metrics.unannounced.inc(len(ended))
-            log.warning("revocation.unannounced", extra={"sessions": len(ended)})
+            log.warning("revocation.unannounced", extra={"sessions": len(ended), "why": str(problem) or "timeout"})
 
     def _issue(self, sub: str, name: str, sid: str, now_s: int, expires: int) -> Issued:
         claims = Claims(sub=sub, name=name, sid=sid, jti=secrets.token_hex(16), iat=now_s, exp=expires)
