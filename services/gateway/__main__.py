@@ -14,6 +14,7 @@ from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
 from services.gateway.live_socket import LiveSocket
+from services.gateway.sabotage import Forgetful, Lossy
 from services.gateway.settings import GatewaySettings
 
 
@@ -40,7 +41,7 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     host, port = listener.getsockname()[:2]
     config = serve.config(
         app,
-        websocket_class=LiveSocket,
+        websocket_class=Lossy if settings.sabotage_drop_frames else LiveSocket,
         frame_bytes=limits.frame_bytes,
         ping_s=settings.ping_s,
         trusted_proxies=settings.trusted_proxies,
@@ -52,6 +53,8 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
 def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
     key = settings.shared_key()
     broker = broker_for(settings)
+    if settings.sabotage_resubscribe_off:
+        broker = Forgetful(broker)
     clocks = Clocks()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
     app = create_app(settings, limits=limits, broker=broker, auth=auth, history=history, clocks=clocks)

@@ -33,6 +33,7 @@ from services.gateway.live_socket import LiveSocket
 from services.gateway.memberships import Memberships
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.parts import Parts
+from services.gateway.sabotage import OwnOffsets
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import HistoryClient
@@ -61,7 +62,7 @@ class Gateway:
         self._settings = settings
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        store = HistoryClient(history)
+        store = OwnOffsets(history) if settings.sabotage_own_offsets else HistoryClient(history)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
         self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)

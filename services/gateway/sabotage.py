@@ -3,9 +3,22 @@
 Never for production: without `CHATTERBOX_SABOTAGE=1` every one of them is refused at start.
 """
 
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import httpx
+import msgspec
 from pydantic import ValidationInfo, field_validator
 
+from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
+from chatterbox.wire import store
+from services.gateway.live_socket import LiveSocket
+from services.gateway.store import HistoryClient
+
+DROPPED = 0.01
+"""Of all messages that are written to a connection."""
 
 
 class SabotageSettings(Environment):
@@ -16,10 +29,92 @@ class SabotageSettings(Environment):
     """For tests only: allow the switches that break promises."""
     sabotage_canary_off: bool = False
     """For tests only: a gateway that does not find out by itself whether it hears the broker."""
+    sabotage_resubscribe_off: bool = False
+    """For tests only: a gateway that hears nothing more of a room once the connection to the broker was lost."""
+    sabotage_own_offsets: bool = False
+    """For tests only: a gateway that gives messages offsets of its own."""
+    sabotage_drop_frames: bool = False
+    """For tests only: a gateway that leaves out one message in a hundred."""
 
-    @field_validator("sabotage_canary_off")
+    @field_validator("sabotage_canary_off", "sabotage_resubscribe_off", "sabotage_own_offsets", "sabotage_drop_frames")
     @classmethod
     def _only_on_purpose(cls, value: bool, info: ValidationInfo) -> bool:
         if value and not info.data.get("sabotage"):
-            raise ValueError("this may leave a gateway deaf; it is for tests, which also set CHATTERBOX_SABOTAGE=1")
+            raise ValueError("this breaks what is promised; it is for tests, which also set CHATTERBOX_SABOTAGE=1")
         return value
+
+
+class Forgetful:
+    """A broker that, once it was away, is not subscribed any more to what it was subscribed to, and does not say so."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.publish = broker.publish
+        self.renew = broker.renew
+        self.close = broker.close
+
+    @property
+    def is_whole(self) -> bool:
+        return self._broker.is_whole
+
+    @property
+    def reconnects(self) -> int:
+        return self._broker.reconnects
+
+    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:  # noqa: ARG002 - it never doubts
+        return _ForgetfulSubscriber(self._broker, on_payload)
+
+
+class _ForgetfulSubscriber:
+    def __init__(self, broker: Broker, on_payload: OnPayload) -> None:
+        self._on_payload = on_payload
+        self._channels: set[str] = set()
+        self._forgotten: set[str] = set()
+        self._subscriber = broker.subscriber(self._take, self._forget)
+
+    def _take(self, channel: str, payload: bytes) -> None:
+        if channel not in self._forgotten:
+            self._on_payload(channel, payload)
+
+    def _forget(self) -> None:
+        self._forgotten |= self._channels
+
+    async def subscribe(self, channels: Iterable[str]) -> None:
+        asked = set(channels)
+        self._channels |= asked
+        self._forgotten -= asked
+        await self._subscriber.subscribe(asked)
+
+    async def unsubscribe(self, channels: Iterable[str]) -> None:
+        await self._subscriber.unsubscribe(channels)
+
+    async def close(self) -> None:
+        await self._subscriber.close()
+
+
+class OwnOffsets(HistoryClient):
+    """Counts the messages that this gateway took in, as if there were no other."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        super().__init__(http)
+        self._counts: Counter[int] = Counter()
+
+    async def append(self, messages: Sequence[store.Append]) -> list[store.Appended | store.Refused]:
+        outcomes = await super().append(list(messages))
+        return [self._counted(*pair) for pair in zip(messages, outcomes, strict=True)]
+
+    def _counted(
+        self, message: store.Append, outcome: store.Appended | store.Refused
+    ) -> store.Appended | store.Refused:
+        if isinstance(outcome, store.Refused):
+            return outcome
+        self._counts[message.room_id] += 1
+        return msgspec.structs.replace(outcome, offset=self._counts[message.room_id])
+
+
+class Lossy(LiveSocket):
+    """Leaves out some of the messages that it should write."""
+
+    def write(self, frames: bytes) -> None:
+        if b'"type":"message"' not in frames or random.random() >= DROPPED:  # noqa: S311 - no secret
+            super().write(frames)

@@ -91,7 +91,8 @@ def _is_wanted(fault: Fault, words: list[str] | None) -> bool:
 
 
 def _tell(struck: Struck) -> None:
-    print(f"  {struck.fault:40} {struck.held_s:5.1f} s, whole again after {struck.recovered_s:4.1f} s", flush=True)
+    again = "not in time" if struck.recovered_s is None else f"after {struck.recovered_s:4.1f} s"
+    print(f"  {struck.fault:40} {struck.held_s:5.1f} s, whole again {again}", flush=True)
 
 
 if __name__ == "__main__":

@@ -141,11 +141,10 @@ class Crowd:
         """Write down that from here on nothing is broken any more."""
         self.note(operations.Healed(at_s=time.monotonic()))
 
-    async def rest(self) -> None:
-        """Wait until everything written is answered and everybody has seen everything, or time is up."""
-        await self.until_connected()
+    async def rest(self, most_s: float = SETTLE_S) -> None:
+        """Wait until everybody is connected, answered and has seen everything, or time is up."""
         with contextlib.suppress(TimeoutError):
-            await until(self._is_settled, SETTLE_S)
+            await until(self._is_settled, most_s)
 
     def _is_settled(self) -> bool:
         return (
@@ -164,14 +163,19 @@ class Crowd:
             if (held := reader.held.get(reader.person.room)) is not None and not reader.is_over
         )
 
-    async def recover(self) -> float:
-        """Wait until everybody is connected, has all that is acked now, and has an answer to all that is unanswered
-        now; returns how many seconds that took. Raises `TimeoutError`."""
+    async def recover(self, most_s: float = SETTLE_S) -> float | None:
+        """Wait until everybody is connected, has all that is acked by now, and all that is unanswered has an answer.
+
+        Returns how many seconds that took, or None when it was not so in time.
+        """
         began_s, heads = time.monotonic(), dict(self._heads)
         unanswered = [waiting for reader in self.readers if not reader.is_over for waiting in reader.unanswered]
-        await until(
-            lambda: self.is_connected and self._have(heads) and all(each.is_answered for each in unanswered), SETTLE_S
-        )
+        try:
+            await until(
+                lambda: self.is_connected and self._have(heads) and all(each.is_answered for each in unanswered), most_s
+            )
+        except TimeoutError:
+            return None
         return time.monotonic() - began_s
 
     async def read_all(self) -> None:

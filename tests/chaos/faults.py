@@ -24,6 +24,8 @@ Strike = Callable[[Scene], AbstractAsyncContextManager[None]]
 MOMENT_S = (0.0, 0.5)
 SECONDS_S = (0.2, 3.0)
 LONG_S = (1.0, 8.0)
+UNTIL_FULL_S = (4.0, 6.0)
+"""Until SQLite has used up the room in its write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,18 @@ def available(site: Site) -> list[Fault]:
     if site.isolated is not None:
         faults += _of_the_network()
     if site.full_disk is not None:
-        faults.append(Fault("disk full", SECONDS_S, disk_full))
+        faults.append(Fault("disk full", UNTIL_FULL_S, disk_full))
     return faults
 
 
 def _fault(name: str, hold_s: tuple[float, float]) -> Callable[[Callable[[Scene], AsyncIterator[None]]], Fault]:
     """Make a generator function, which yields while it is broken, a fault."""
     return lambda strike: Fault(name, hold_s, asynccontextmanager(strike))
+
+
+def named(name: str, site: Site) -> Fault:
+    """The fault of this name; raises `KeyError` where it can't be had."""
+    return {fault.name: fault for fault in available(site)}[name]
 
 
 # Parts
@@ -187,11 +194,14 @@ def _of_links(to: str) -> list[Fault]:
     def black_hole(link: Link, chance: Random) -> None:
         link.block(towards_client=chance.random() < 0.5)
 
-    return [
+    faults = [
         Fault(f"way to {to} cut", SECONDS_S, damaged(lambda link, _: link.cut())),
         Fault(f"way to {to} black-holed", LONG_S, damaged(black_hole)),
         Fault(f"way to {to} slow", SECONDS_S, damaged(lambda link, _: link.slow_down(delay_s=0.3))),
     ]
+    if to == "redis":
+        faults.append(Fault("subscriptions taken away", MOMENT_S, damaged(lambda link, _: link.unsubscribe())))
+    return faults
 
 
 def _of_the_network() -> list[Fault]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,9 @@ class CableLink:
     def slow_down(self, *, delay_s: float) -> None:
         for way in Way:
             self._cable.slow_down(way, delay_s=delay_s, new=True)
+
+    def unsubscribe(self) -> None:
+        self._cable.inject(Way.TO_SERVER, b"*1\r\n$11\r\nUNSUBSCRIBE\r\n")
 
     def mend(self) -> None:
         self._cable.mend()
@@ -159,11 +162,13 @@ class ProcessSite:
 
 
 @asynccontextmanager
-async def processes(folder: Path, gateways: int, *, most_gateways: int = 4) -> AsyncIterator[ProcessSite]:
+async def processes(
+    folder: Path, gateways: int, *, most_gateways: int = 4, environment: Mapping[str, str] = LIMITS
+) -> AsyncIterator[ProcessSite]:
     """Everything running; the edge knows `most_gateways`, to which it may be scaled."""
     async with AsyncExitStack() as stack:
         disk = _small_disk(stack, folder / "history")
-        whole = await stack.enter_async_context(topology(folder, gateways=most_gateways, started=False, **LIMITS))
+        whole = await stack.enter_async_context(topology(folder, gateways=most_gateways, started=False, **environment))
         cables = {
             "redis": [await stack.enter_async_context(cable(whole.redis.port)) for _ in whole.gateways],
             "history": [await stack.enter_async_context(cable(whole.history.port)) for _ in whole.gateways],

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from statistics import median
 
 import msgspec
@@ -16,11 +17,14 @@ HEADINGS = ("fault", "site", "seed", *FIGURES, "recovery", "violations")
 
 
 class Struck(msgspec.Struct, frozen=True):
-    """One fault that struck: for how long, and how long after it everybody had everything again (seconds)."""
+    """One fault that struck: for how long, and how long after it everybody had everything again (seconds).
+
+    `recovered_s` is None where that was not so in time.
+    """
 
     fault: str
     held_s: float
-    recovered_s: float
+    recovered_s: float | None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +92,13 @@ def _recoveries(runs: Sequence[Report]) -> Iterator[str]:
 def _times(struck: Sequence[Struck]) -> Iterator[str]:
     yield f"{len(struck):,}"
     yield f"{median(each.held_s for each in struck):.1f} s"
-    yield f"{median(each.recovered_s for each in struck):.1f} s"
-    yield f"{max(each.recovered_s for each in struck):.1f} s"
+    recovered_s = [inf if each.recovered_s is None else each.recovered_s for each in struck]
+    yield _seconds(median(recovered_s))
+    yield _seconds(max(recovered_s))
+
+
+def _seconds(duration_s: float) -> str:
+    return "never" if duration_s == inf else f"{duration_s:.1f} s"
 
 
 def _row(cells: Iterable[str]) -> str:

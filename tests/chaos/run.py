@@ -12,12 +12,9 @@ from tests.chaos.crowd import Crowd, Load, crowd
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.report import Struck
 from tests.chaos.site import Site
-from tests.chaos.verdict import Verdict
+from tests.chaos.verdict import Limits, Verdict
 
-WARM_UP_S = 3.0
-"""Of talk before anything is measured or broken (seconds)."""
-REST_S = 3.0
-"""Of silence before what is held in the end is looked at (seconds)."""
+CALM_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +27,43 @@ class Outcome:
 
 
 async def run(
-    site: Site, load: Load, faults: Iterable[Fault], *, tell: Callable[[Struck], None] = lambda _: None
+    site: Site,
+    load: Load,
+    faults: Iterable[Fault],
+    *,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    calm_s: float = CALM_S,
+    tell: Callable[[Struck], None] = lambda _: None,
 ) -> Outcome:
-    """Let `faults` strike, one after another, and judge all that was done and seen."""
+    """Let `faults` strike, one after another, and judge all that was done and seen by `limits`.
+
+    For `calm_s` seconds the crowd talks before anything is broken, and as long it is silent in the end: what the
+    processes hold is compared between the two.
+    """
     chance = Random(load.seed)
     struck: list[Struck] = []
     async with crowd(site.url, load) as people:
         async with people.talking():
-            await asyncio.sleep(WARM_UP_S)
+            await asyncio.sleep(calm_s)
             _look(site, people, after=False)
             for fault in faults:
-                struck.append(await _strike(fault, Scene(site, chance, people.note), people))
+                struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
                 tell(struck[-1])
         people.heal()
-        await people.rest()
+        await people.rest(2 * limits.on_time_s)
         await people.read_all()
-        await asyncio.sleep(REST_S)
+        await asyncio.sleep(calm_s)
         _look(site, people, after=True)
         history = list(people.operations)
-    return Outcome(struck, judge(history), history)
+    return Outcome(struck, judge(history, limits), history)
 
 
-async def _strike(fault: Fault, scene: Scene, people: Crowd) -> Struck:
+async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> Struck:
     began_s = time.monotonic()
     async with fault.strike(scene):
         await asyncio.sleep(scene.chance.uniform(*fault.hold_s))
     held_s = time.monotonic() - began_s
-    return Struck(fault.name, held_s, await people.recover())
+    return Struck(fault.name, held_s, await people.recover(2 * limits.on_time_s))
 
 
 def _look(site: Site, people: Crowd, *, after: bool) -> None:

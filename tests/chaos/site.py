@@ -54,6 +54,9 @@ class Link(Protocol):
     def slow_down(self, *, delay_s: float) -> None:
         """Let everything through late."""
 
+    def unsubscribe(self) -> None:
+        """Of a way to Redis: take all subscriptions away behind the client's back; the connection goes on."""
+
     def mend(self) -> None:
         """Undo all that."""
 

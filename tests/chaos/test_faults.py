@@ -26,5 +26,6 @@ async def test_whatever_goes_wrong_no_promise_is_broken(site: Site) -> None:
     load = Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, seed=SEED)
     outcome = await run(site, load, faults)
     assert outcome.verdict.violations == []
-    assert {struck.fault for struck in outcome.struck if struck.recovered_s > ON_TIME_S} == set()
+    late = [struck for struck in outcome.struck if struck.recovered_s is None or struck.recovered_s > ON_TIME_S]
+    assert late == []
     assert outcome.verdict.counts.acked > 1000

@@ -1,0 +1,57 @@
+"""With one protection switched off, the fault suite must turn red and say which promise is broken.
+
+Else it proves nothing. Whoever leaves out the sync is caught by losing power, in `test_kill.py`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.chaos.crowd import Load
+from tests.chaos.faults import available, named
+from tests.chaos.process_site import processes
+from tests.chaos.run import run
+from tests.chaos.site import LIMITS
+from tests.chaos.verdict import Invariant, Limits
+
+pytestmark = pytest.mark.chaos
+
+NOTHING: Mapping[str, str] = {}
+HEADS_OFF = {"CHATTERBOX_HEADS_S": "3600"}
+"""Comparing heads heals what these two break, some seconds late: two protections of one promise."""
+QUICK = Limits(on_time_s=3)
+
+
+class Sabotage(NamedTuple):
+    """What is switched off, the fault that it protects from (None: none is needed), and what is then broken."""
+
+    switch: str
+    fault: str | None
+    broken: Invariant
+    environment: Mapping[str, str] = NOTHING
+
+
+SABOTAGES = [
+    Sabotage("ACK_BEFORE_COMMIT", "disk full", Invariant.ACKED_IS_STORED),
+    Sabotage("PUBLISH_BEFORE_COMMIT", "disk full", Invariant.ONE_MESSAGE_PER_POSITION),
+    Sabotage("FORGET_KEYS", "way to history slow", Invariant.STORED_WITHOUT_HOLES),
+    Sabotage("OWN_OFFSETS", None, Invariant.ACKED_IS_STORED),
+    Sabotage("DROP_FRAMES", None, Invariant.STREAM_IN_ORDER),
+    Sabotage("RESUBSCRIBE_OFF", "subscribers killed", Invariant.ON_TIME, HEADS_OFF),
+    Sabotage("CANARY_OFF", "subscriptions taken away", Invariant.ON_TIME, HEADS_OFF),
+]
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.switch.lower())
+async def test_a_protection_that_is_switched_off_is_missed(tmp_path: Path, sabotage: Sabotage) -> None:
+    switched_off = {"CHATTERBOX_SABOTAGE": "1", f"CHATTERBOX_SABOTAGE_{sabotage.switch}": "1"}
+    environment = {**LIMITS, **sabotage.environment, **switched_off}
+    async with processes(tmp_path, 2, environment=environment) as site:
+        if sabotage.fault is not None and sabotage.fault not in {fault.name for fault in available(site)}:
+            pytest.skip(f"{sabotage.fault}: can't be had here")
+        faults = [] if sabotage.fault is None else [named(sabotage.fault, site)]
+        load = Load(users=10, connections=40, sends_per_s=200, cuts_per_s=10)
+        outcome = await run(site, load, faults, limits=QUICK, calm_s=1)
+    assert sabotage.broken in outcome.verdict.broken
