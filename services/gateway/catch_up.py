@@ -6,6 +6,7 @@ from memory to live, happens within one turn of the event loop: nothing can come
 
 import asyncio
 import logging
+from collections.abc import Collection, Iterator, Sequence
 
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -18,10 +19,15 @@ from services.gateway.store import HistoryClient
 log = logging.getLogger("chatterbox.catch_up")
 
 PAGE_MESSAGES = 200
+"""The most that are read at once."""
+PAGE_BYTES = 262_144
+"""About as much is read at once where messages are large: more than a full socket takes would be read again."""
 RETRY_S = 1.0
 """Seconds until history is asked again after it could not answer."""
 PAGES_AT_ONCE = 8
 """Pages that are read from history at the same time, for all connections together."""
+PIECE_BYTES = 32_768
+"""Written at once: what a socket that is full holds is its limit and one piece, however much there is to catch up."""
 
 
 class CatchUp:
@@ -56,10 +62,10 @@ class CatchUp:
         missing = room.opened.recent.after(room.behind[connection])
         if missing is None:
             return False
-        del room.behind[connection]
-        room.live.add(connection)  # before the write: a socket that it fills takes the connection out again
-        if missing:
-            connection.write(b"".join(missing))
+        _push(connection, room, missing)
+        if not connection.is_full:
+            del room.behind[connection]
+            room.live.add(connection)
         return True
 
     async def _from_history(self, connection: Connection) -> None:
@@ -76,19 +82,51 @@ class CatchUp:
 
     async def _read_up(self, connection: Connection, room: Room) -> None:
         """Send pages until memory reaches, or the socket is full."""
+        most = _page_messages(room.opened.recent.frames)
         while connection in room.behind and not connection.is_full and not self._go_live(connection, room):
+            after = room.behind[connection]
             async with self._pages:
-                page = await self._history.page(room.room_id, PAGE_MESSAGES, after=room.behind[connection])
+                page = await self._history.page(room.room_id, most, after=after)
             self._metrics.catch_up_pages.inc()
             if page.epoch != room.opened.epoch:
                 connection.close(CloseCode.EPOCH_CHANGED)
             elif not page.frames:
                 raise ChatError(Code.UNAVAILABLE, "History ends before the position that the room has reached.")
-            elif connection in room.behind:
-                room.behind[connection] = page.first + len(page.frames) - 1
-                connection.write(b"".join(text_frame(bytes(frame)) for frame in page.frames))
+            elif room.behind.get(connection) == after:  # it may have left the room meanwhile, and joined again
+                frames = [text_frame(bytes(frame)) for frame in page.frames]
+                _push(connection, room, frames)
+                most = _page_messages(frames)
 
 
 def _behind(connection: Connection) -> list[Room]:
     member = connection.member
     return [room for room in member.rooms.values() if connection in room.behind] if member is not None else []
+
+
+def _page_messages(like: Collection[bytes]) -> int:
+    """How many messages to read at once, if they are as large as these."""
+    size_bytes = sum(map(len, like)) // max(1, len(like))
+    return min(PAGE_MESSAGES, PAGE_BYTES // max(1, size_bytes))
+
+
+def _push(connection: Connection, room: Room, frames: Sequence[bytes]) -> None:
+    """Write the frames that follow what a connection was sent, until its socket is full; note how far that is."""
+    for piece in _pieces(frames):
+        if connection.is_full:
+            return
+        room.behind[connection] += len(piece)
+        connection.write(b"".join(piece))
+
+
+def _pieces(frames: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The same frames in order, in pieces of `PIECE_BYTES` or of one frame that is larger."""
+    piece: list[bytes] = []
+    size_bytes = 0
+    for frame in frames:
+        if piece and size_bytes + len(frame) > PIECE_BYTES:
+            yield piece
+            piece, size_bytes = [], 0
+        piece.append(frame)
+        size_bytes += len(frame)
+    if piece:
+        yield piece

@@ -1,0 +1,131 @@
+"""However much there is to catch up, a socket holds its limit and one piece; and what is caught up has no hole."""
+
+from typing import cast
+
+import msgspec
+import pytest
+
+from chatterbox.chassis.bucket import Bucket
+from chatterbox.wire import store
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.limits import Limits
+from services.gateway.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, CatchUp
+from services.gateway.connection import Connection, State
+from services.gateway.live_socket import text_frame
+from services.gateway.member import Member
+from services.gateway.room import Room
+from services.gateway.store import HistoryClient
+from services.gateway.stream import Stream
+from tests.support.waiting import until
+
+LIMIT_BYTES = 100_000
+LARGE, SMALL = 10_000, 100
+
+
+class NarrowSocket:
+    """Takes what is written and keeps it until it is read; says that it is full as a transport does."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.kept: list[bytes] = []
+        self.most_unsent = 0
+        self.close_code = 1006
+
+    @property
+    def unsent(self) -> int:
+        return sum(map(len, self.kept))
+
+    def write(self, frames: bytes) -> None:
+        assert self.connection is not None
+        self.kept.append(frames)
+        self.most_unsent = max(self.most_unsent, self.unsent)
+        if self.unsent > LIMIT_BYTES and not self.connection.is_full:
+            self.connection.on_full()
+
+    def read(self) -> bytes:
+        assert self.connection is not None
+        read = b"".join(self.kept)
+        self.kept.clear()
+        if self.connection.is_full:
+            self.connection.on_drained()
+        return read
+
+    def close(self, code: CloseCode) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Pages:
+    """A history that has every message, and notes what it was asked for."""
+
+    def __init__(self, frames: list[bytes]) -> None:
+        self.limits: list[int] = []
+        self._payloads = frames
+
+    async def page(self, room_id: int, limit: int, *, after: int) -> store.StoredPage:
+        self.limits.append(limit)
+        found = self._payloads[after : after + limit]
+        return store.StoredPage(
+            epoch="e", head=len(self._payloads), first=after + 1, frames=list(map(msgspec.Raw, found))
+        )
+
+
+def payloads(count: int, size: int) -> list[bytes]:
+    return [b"%d;" % offset + b"x" * size for offset in range(1, count + 1)]
+
+
+class Site:
+    """Somebody at offset 0 of a room, of which the last messages are in memory."""
+
+    def __init__(self, stored: list[bytes], recent: int) -> None:
+        self.socket = NarrowSocket()
+        self.history = Pages(stored)
+        self.catch_up = CatchUp(cast("HistoryClient", self.history))
+        connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None)
+        connection.state = State.OPEN
+        connection.on_writable = self.catch_up.start
+        connection.member = Member(1, "slow", Bucket.full(1, 1, 0))
+        info = store.RoomInfo(room_id=1, room="r", private=False, everyone=False, epoch="e", head=len(stored))
+        self.room = Room(info)
+        self.room.stream = Stream.at("e", len(stored), [text_frame(each) for each in stored[-recent:]], recent)
+        self.room.flush()
+        connection.member.rooms["r"] = self.room
+        self.room.attach(connection, 0)
+        self.connection = self.socket.connection = connection
+
+    async def read_all(self, total: int) -> bytes:
+        read: list[bytes] = []
+
+        def has_all() -> bool:
+            read.append(self.socket.read())
+            return sum(map(len, read)) >= total
+
+        await until(has_all, 10)
+        return b"".join(read)
+
+
+@pytest.mark.parametrize("recent", [1000, 30], ids=["from memory", "from history"])
+async def test_a_socket_holds_its_limit_and_one_piece_and_gets_everything_once_in_order(recent: int) -> None:
+    stored = payloads(300, LARGE)
+    site = Site(stored, recent)
+    expected = b"".join(text_frame(each) for each in stored)
+    site.catch_up.start(site.connection)
+    assert await site.read_all(len(expected)) == expected
+    assert site.socket.most_unsent <= LIMIT_BYTES + PIECE_BYTES
+    assert site.connection in site.room.live
+
+
+async def test_little_is_read_at_once_where_messages_are_large() -> None:
+    stored = payloads(300, LARGE)
+    site = Site(stored, recent=30)
+    site.catch_up.start(site.connection)
+    await site.read_all(sum(len(text_frame(each)) for each in stored))
+    assert set(site.history.limits) == {PAGE_BYTES // len(text_frame(stored[-1]))}
+
+
+async def test_small_messages_come_in_large_pages() -> None:
+    stored = payloads(700, SMALL)
+    site = Site(stored, recent=30)
+    site.catch_up.start(site.connection)
+    await site.read_all(sum(len(text_frame(each)) for each in stored))
+    assert site.history.limits[:3] == [PAGE_MESSAGES] * 3
