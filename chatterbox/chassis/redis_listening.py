@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from redis.exceptions import NoPermissionError
 
 from chatterbox.chassis.broker import BrokerError, OnDoubt, OnPayload
-from chatterbox.chassis.redis_line import FAILURES, Command, Line, RefusedError
+from chatterbox.chassis.redis_line import FAILURES, Line, OnAnswer, RefusedError
 
 log = logging.getLogger("chatterbox.broker")
 
@@ -78,9 +78,9 @@ class RedisSubscriber:
 
 
 class Listening:
-    """Who listens to what, and the connection that brings it; `connect` opens a new one."""
+    """Who listens to what, and the connection that brings it; `connect` opens one, for who takes its answers."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Line]], deadlines: Deadlines) -> None:
+    def __init__(self, connect: Callable[[OnAnswer], Awaitable[Line]], deadlines: Deadlines) -> None:
         self._connect = connect
         self._deadlines = deadlines
         self._state = _State.STARTING
@@ -93,8 +93,7 @@ class Listening:
         """Channels to be heard, though nobody waits for the confirmation: once they are, there is doubt."""
         self._waiting: dict[str, asyncio.Future[bool]] = {}
         """Who waits for the confirmation of a channel: True when it came, False when it did not in time."""
-        self._commands: list[Command] = []
-        self._to_write = asyncio.Event()
+        self._line: Line | None = None
         self._sign_of_life = asyncio.Event()
         self._distrusted = asyncio.Event()
         """Set when somebody knows that nothing is heard on the connection that is open."""
@@ -171,14 +170,16 @@ class Listening:
             self._put("SUBSCRIBE", asked)
 
     def _put(self, command: str, channels: list[str]) -> None:
-        if self._state is _State.OPEN:
-            for first in range(0, len(channels), CHANNELS_AT_ONCE):
-                self._commands.append((command, *channels[first : first + CHANNELS_AT_ONCE]))
-            self._to_write.set()
+        if self._line is not None:
+            starts = range(0, len(channels), CHANNELS_AT_ONCE)
+            self._line.write([(command, *channels[first : first + CHANNELS_AT_ONCE]) for first in starts])
 
     # What the server says
 
     def _take(self, answer: Any) -> None:  # noqa: ANN401 - whatever Redis sends
+        self._sign_of_life.set()
+        if isinstance(answer, Exception):
+            raise answer
         if not isinstance(answer, list) or len(answer) != 3:
             return  # a pong
         kind, name, payload = answer
@@ -224,7 +225,7 @@ class Listening:
         while True:
             began_s = clock()
             try:
-                await self._serve(await self._connect())
+                await self._serve(await self._connect(self._take))
             except* FAILURES as problems:
                 self._lose(problems.exceptions[0])
             except* Exception as problems:
@@ -239,17 +240,17 @@ class Listening:
         """Listen on an open connection until it fails."""
         if not self._refused:
             log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.connected")
-        self._state = _State.OPEN
+        self._state, self._line = _State.OPEN, line
         self.opened += 1
         self._distrusted.clear()
         try:
             self._ask(self._listeners)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(line))
-                tasks.create_task(self._write(line))
-                tasks.create_task(self._watch())
+                tasks.create_task(_until_end(line))
+                tasks.create_task(self._watch(line))
                 tasks.create_task(self._heed_distrust())
         finally:
+            self._line = None
             with contextlib.suppress(*FAILURES):
                 await line.close()
 
@@ -262,32 +263,16 @@ class Listening:
         self._state = _State.AWAY
         self._heard.clear()
         self._asked.clear()
-        self._commands.clear()
         self._missed = set(self._listeners)
         for channel in tuple(self._waiting):
             self._end_wait(channel, confirmed=False)
 
-    async def _read(self, line: Line) -> NoReturn:
-        while True:
-            answer = await line.read()
-            self._sign_of_life.set()
-            self._take(answer)
-
-    async def _write(self, line: Line) -> NoReturn:
-        while True:
-            await self._to_write.wait()
-            self._to_write.clear()
-            commands, self._commands = self._commands, []
-            if commands:
-                await line.write(commands)
-
-    async def _watch(self) -> NoReturn:
+    async def _watch(self, line: Line) -> NoReturn:
         """Ask for a sign of life, for ever; raises `TimeoutError` when none comes."""
         while True:
             await asyncio.sleep(self._deadlines.ping_s)
             self._sign_of_life.clear()
-            self._commands.append(("PING",))
-            self._to_write.set()
+            line.write([("PING",)])
             try:
                 async with asyncio.timeout(self._deadlines.pong_s):
                     await self._sign_of_life.wait()
@@ -297,3 +282,7 @@ class Listening:
     async def _heed_distrust(self) -> NoReturn:
         await self._distrusted.wait()
         raise ConnectionError("nothing is heard on the connection")
+
+
+async def _until_end(line: Line) -> NoReturn:
+    raise await asyncio.shield(line.ended)  # that this task is cancelled does not end the line

@@ -34,6 +34,10 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
         await asyncio.gather(*(each.wait() for each in ended))
 
 
+async def _open(url: str) -> Line:
+    return await Line.open(url, WITHIN_S, lambda _: None)
+
+
 async def _problem(opening: Awaitable[Line]) -> str:
     with pytest.raises(FAILURES) as caught:
         await opening
@@ -57,45 +61,45 @@ def _before_users(asked: bytes) -> bytes:
 @pytest.mark.parametrize("version", ["6.0.20", "6.1.9"])
 async def test_a_redis_before_6_2_is_refused_and_both_versions_are_named(version: str) -> None:
     async with answering(_introduced_as("redis", version)) as url:
-        problem = await _problem(Line.open(url, WITHIN_S))
+        problem = await _problem(_open(url))
         assert problem.endswith(f" is {version}; Chatterbox needs 6.2 or newer")
 
 
 @pytest.mark.parametrize(("server", "version"), [("redis", "6.2.0"), ("redis", "10.0"), ("valkey", "1.0")])
 async def test_a_newer_redis_and_any_valkey_will_do(server: str, version: str) -> None:
     async with answering(_introduced_as(server, version)) as url:
-        await (await Line.open(url, WITHIN_S)).close()
+        await (await _open(url)).close()
 
 
 async def test_a_redis_before_6_that_knows_no_hello_or_no_users_is_too_old() -> None:
     async with answering(_before_hello) as url:
-        assert "is too old; Chatterbox needs 6.2 or newer" in await _problem(Line.open(url, WITHIN_S))
+        assert "is too old; Chatterbox needs 6.2 or newer" in await _problem(_open(url))
     async with answering(_before_users) as url:
         with_user = url.replace("//", "//user:password@")
-        assert "is too old; Chatterbox needs 6.2 or newer" in await _problem(Line.open(with_user, WITHIN_S))
+        assert "is too old; Chatterbox needs 6.2 or newer" in await _problem(_open(with_user))
 
 
 async def test_what_is_not_redis_is_called_so() -> None:
     async with answering(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
-        problem = await _problem(Line.open(url, WITHIN_S))
+        problem = await _problem(_open(url))
         assert problem == f"what answers at {url.removeprefix('redis://')} is not Redis; check CHATTERBOX_REDIS_URL"
 
 
 async def test_what_is_mute_is_named_when_the_time_is_over() -> None:
     async with answering(lambda _: b"") as url:
         where = url.removeprefix("redis://")
-        assert await _problem(Line.open(url, WITHIN_S)) == f"nothing that speaks Redis answers at {where} within 0.5 s"
+        assert await _problem(_open(url)) == f"nothing that speaks Redis answers at {where} within 0.5 s"
 
 
 async def test_a_wrong_user_a_wrong_password_and_none_name_the_setting(server: Server) -> None:
     await server.command("ACL", "SETUSER", "app", "on", ">right", "-@all", "+hello")
-    await (await Line.open(server.url.replace("//", "//app:right@"), WITHIN_S)).close()
+    await (await _open(server.url.replace("//", "//app:right@"))).close()
     await server.command("CONFIG", "SET", "requirepass", "secret")
     for user in ("app:wrong@", "nobody:right@", ""):
-        problem = await _problem(Line.open(server.url.replace("//", f"//{user}"), WITHIN_S))
+        problem = await _problem(_open(server.url.replace("//", f"//{user}")))
         assert "refuses the user or password in CHATTERBOX_REDIS_URL" in problem
 
 
 async def test_a_user_who_may_not_ask_for_the_version_is_let_be(server: Server) -> None:
     await server.command("ACL", "SETUSER", "terse", "on", ">right", "-@all", "+publish")
-    await (await Line.open(server.url.replace("//", "//terse:right@"), WITHIN_S)).close()
+    await (await _open(server.url.replace("//", "//terse:right@"))).close()

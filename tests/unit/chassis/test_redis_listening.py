@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import pytest
 
-from chatterbox.chassis.redis_line import Command, Line
+from chatterbox.chassis.redis_line import Command, Line, OnAnswer
 from chatterbox.chassis.redis_listening import Deadlines, Listening, RedisSubscriber
 from tests.support.ear import DEADLINE_S
 
@@ -15,15 +14,17 @@ class Scripted(Line):
     """A line whose other end is played by the test."""
 
     def __init__(self) -> None:
-        self.said: asyncio.Queue[Any] = asyncio.Queue()
+        self.on_answer: OnAnswer = lambda _: None
         self.asked: asyncio.Queue[Command] = asyncio.Queue()
+        self._never: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
-    async def write(self, commands: Sequence[Command]) -> None:
+    @property
+    def ended(self) -> "asyncio.Future[Exception]":
+        return self._never
+
+    def write(self, commands: Sequence[Command]) -> None:
         for command in commands:
             self.asked.put_nowait(command)
-
-    async def read(self) -> Any:
-        return await self.said.get()
 
     async def close(self) -> None:
         return
@@ -33,7 +34,7 @@ class Scripted(Line):
         assert await asyncio.wait_for(self.asked.get(), DEADLINE_S) == command
 
     async def says(self, kind: str, channel: str, payload: object = 1) -> None:
-        self.said.put_nowait([kind.encode(), channel.encode(), payload])
+        self.on_answer([kind.encode(), channel.encode(), payload])
         for _ in range(5):
             await asyncio.sleep(0)
 
@@ -45,7 +46,8 @@ async def line() -> Scripted:
 
 @pytest.fixture
 async def listening(line: Scripted) -> AsyncIterator[Listening]:
-    async def connect() -> Line:
+    async def connect(on_answer: OnAnswer) -> Line:
+        line.on_answer = on_answer
         return line
 
     listening = Listening(connect, Deadlines(ping_s=60))
