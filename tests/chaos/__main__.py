@@ -25,12 +25,13 @@ def main() -> None:
     options = _options()
     if options.site == "containers" and (lack := why_no_engine()) is not None:
         raise SystemExit(f"chaos: containers: {lack}; try --site processes")
-    reports = asyncio.run(_runs(options))
-    table = to_markdown(reports)
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "REPORT.md").write_text(table)
-    (options.output / "report.json").write_bytes(to_json(reports))
-    print(f"\n{table}\nwritten to {options.output / 'REPORT.md'} and report.json")
+    reports: list[Report] = []
+    for seed in options.seed:
+        reports.append(asyncio.run(_run(options, seed)))
+        (options.output / "REPORT.md").write_text(to_markdown(reports))
+        (options.output / "report.json").write_bytes(to_json(reports))
+    print(f"\n{to_markdown(reports)}\nwritten to {options.output / 'REPORT.md'} and report.json")
     sys.exit(any(not report.verdict.is_clean for report in reports))
 
 
@@ -50,21 +51,17 @@ def _options() -> argparse.Namespace:
     return options
 
 
-async def _runs(options: argparse.Namespace) -> list[Report]:
-    reports: list[Report] = []
-    for seed in options.seed:
-        async with _site(options.site) as site:
-            print(f"chaos: {options.site}, seed {seed}", flush=True)
-            load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
-            outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
-        what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"
-        reports.append(Report(fault=what, site=options.site, seed=seed, verdict=outcome.verdict, struck=outcome.struck))
-        if not outcome.verdict.is_clean:
-            kept = options.output / f"history-{options.site}-{seed}.jsonl"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(operations.to_lines(outcome.history))
-            print(f"chaos: seed {seed} broke a promise; what happened is in {kept}", flush=True)
-    return reports
+async def _run(options: argparse.Namespace, seed: int) -> Report:
+    async with _site(options.site) as site:
+        print(f"chaos: {options.site}, seed {seed}", flush=True)
+        load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
+        outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
+    what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"
+    if not outcome.verdict.is_clean:
+        kept = options.output / f"history-{options.site}-{seed}.jsonl"
+        kept.write_bytes(operations.to_lines(outcome.history))
+        print(f"chaos: seed {seed} broke a promise; what happened is in {kept}", flush=True)
+    return Report(fault=what, site=options.site, seed=seed, verdict=outcome.verdict, struck=outcome.struck)
 
 
 @asynccontextmanager

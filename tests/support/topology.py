@@ -55,12 +55,18 @@ class Service:
 
     async def until(self, holds: Callable[[int, dict[str, Any]], bool], which: str = "ready") -> dict[str, Any]:
         """Wait until a health check answers so; returns its body."""
-        async with asyncio.timeout(READY_S):
-            while True:
-                status, body = await self.health(which)
-                if holds(status, body):
-                    return body
-                await asyncio.sleep(0.03)
+        status = 0
+        body: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(READY_S):
+                while True:
+                    status, body = await self.health(which)
+                    if holds(status, body):
+                        return body
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            said = f"{self.log.stem} answers {status} {body} after {READY_S:.0f} s; its log ends:"
+            raise AssertionError(f"{said}\n{self.log.read_text()[-2000:]}") from None
 
     async def until_ready(self) -> None:
         await self.until(lambda status, _: status == 200)
