@@ -2,8 +2,8 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,27 +52,30 @@ def _options() -> argparse.Namespace:
 
 
 async def _run(options: argparse.Namespace, seed: int) -> Report:
-    async with _site(options.site) as site:
+    folder = options.output / f"{options.site}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    async with _site(options.site, folder.resolve()) as site:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
         load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
         outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
     what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"
-    if not outcome.verdict.is_clean:
-        kept = options.output / f"history-{options.site}-{seed}.jsonl"
-        kept.write_bytes(operations.to_lines(outcome.history))
-        print(f"chaos: seed {seed} broke a promise; what happened is in {kept}", flush=True)
+    if outcome.verdict.is_clean:
+        shutil.rmtree(folder)
+    else:
+        (folder / "history.jsonl").write_bytes(operations.to_lines(outcome.history))
+        print(f"chaos: seed {seed} broke a promise; what happened, and every log, is in {folder}", flush=True)
     return Report(fault=what, site=options.site, seed=seed, verdict=outcome.verdict, struck=outcome.struck)
 
 
 @asynccontextmanager
-async def _site(kind: str) -> AsyncIterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="chaos-") as scratch:
-        if kind == "processes":
-            async with processes(Path(scratch), GATEWAYS) as site:
-                yield site
-        else:
-            with no_reaper(), containers(Path(scratch), GATEWAYS) as deployed:
-                yield deployed
+async def _site(kind: str, folder: Path) -> AsyncIterator[Site]:
+    if kind == "processes":
+        async with processes(folder, GATEWAYS) as site:
+            yield site
+    else:
+        with no_reaper(), containers(folder, GATEWAYS) as deployed:
+            yield deployed
 
 
 def _faults(site: Site, seed: int, options: argparse.Namespace) -> Iterable[Fault]:
