@@ -1,5 +1,6 @@
 """The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence."""
 
+import time
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -7,6 +8,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from chatterbox.wire.reading import UnreadableError, read
 from client.agent import USER_AGENT
 from client.failures import NotLoggedIn, Refused, reason, unreachable
 from client.session import Session
@@ -14,6 +16,10 @@ from client.session import Session
 Answer = TypeVar("Answer")
 
 TIMEOUT_S = 10.0
+ANSWER_S = 30.0
+"""How long a whole answer may take: one that comes byte by byte never times out."""
+ANSWER_BYTES = 2**20
+"""No answer is larger."""
 _AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 _WRONG_PASSWORD = "credentials_invalid"  # noqa: S105 - a code
 
@@ -53,7 +59,9 @@ class Api:
 
     def __init__(self, server: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
         self.server = server
-        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         self._http = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_S, transport=transport)
 
     def __enter__(self) -> Self:
@@ -83,17 +91,27 @@ class Api:
 
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
         try:
-            response = self._http.request(method, path, **more)
+            with self._http.stream(method, path, **more) as answer:
+                response = httpx.Response(answer.status_code, content=self._body(answer))
         except httpx.HTTPError as problem:
             raise unreachable(self.server, reason(problem)) from problem
         if response.is_success:
             return response
         raise self._failure(response)
 
+    def _body(self, answer: httpx.Response) -> bytes:
+        """All of an answer; whoever answers may never end."""
+        body, until_s = b"", time.monotonic() + ANSWER_S
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > ANSWER_BYTES or time.monotonic() > until_s:
+                raise self._foreign()
+        return body
+
     def _failure(self, response: httpx.Response) -> Exception:
         try:
-            refusal = msgspec.json.decode(response.content, type=Refusal)
-        except msgspec.MsgspecError:
+            refusal = read(response.content, Refusal)
+        except UnreadableError:
             refusal = Refusal("", f"{self.server} answered {response.status_code} {response.reason_phrase}.")
             if response.status_code not in _AWAY:
                 refusal.detail += " Is that a Chatterbox server?"
@@ -105,9 +123,12 @@ class Api:
 
     def _parsed(self, kind: type[Answer], response: httpx.Response) -> Answer:
         try:
-            return msgspec.json.decode(response.content, type=kind)
-        except msgspec.MsgspecError:
-            raise Refused(f"{self.server} does not answer as a Chatterbox server does.") from None
+            return read(response.content, kind)
+        except UnreadableError:
+            raise self._foreign() from None
+
+    def _foreign(self) -> Refused:
+        return Refused(f"{self.server} does not answer as a Chatterbox server does.")
 
 
 def _with_wait(refusal: Refusal) -> str:

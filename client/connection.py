@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.frames import Command, Connect
+from chatterbox.wire.reading import UnreadableError
 from client import events
 from client.dial import dial, why_closed, why_not_opened
 from client.entry import Entry, new_entry
@@ -195,7 +195,7 @@ class Connection:
         """Feed frames until the connection is closed, which raises; frames of a newer protocol are passed over."""
         while True:
             data = await socket.recv(decode=False)
-            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            with suppress(UnreadableError):
                 self._feed(events.Came(codec.decode_server_frame(data)))
 
     async def _write(self, socket: ClientConnection) -> None:

@@ -3,11 +3,11 @@
 from http import HTTPStatus
 from logging import getLogger
 
-import msgspec
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatterbox.wire.close import SENTENCES, CloseCode
+from chatterbox.wire.reading import UnreadableError, read
 from client.agent import USER_AGENT
 from client.api import Refusal
 from client.failures import reason
@@ -32,9 +32,16 @@ def socket_address(server: str) -> str:
     return f"ws{server.removeprefix('http')}/ws"
 
 
+class Stay(connect):
+    """Never goes elsewhere: a redirect is to be told, and the token is for this server alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 def dial(server: str) -> connect:
     """Open a connection, as an async context manager. Nothing of it is ever logged: it carries the token."""
-    return connect(
+    return Stay(
         socket_address(server),
         compression=None,
         logger=QUIET,
@@ -53,8 +60,8 @@ def why_not_opened(problem: Exception) -> tuple[str, float]:
         return reason(problem), 0.0
     response = problem.response
     try:
-        refusal = msgspec.json.decode(response.body or b"", type=Refusal)
-    except msgspec.MsgspecError:
+        refusal = read(response.body or b"", Refusal)
+    except UnreadableError:
         return f"the server answered {_status(response.status_code)}", 0.0
     return refusal.detail.rstrip("."), refusal.retry_after_s or 0.0
 

@@ -5,10 +5,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+import httpx
 import msgspec
 
+from chatterbox.wire.reading import UnreadableError, read
 from client.failures import Usage
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
@@ -47,17 +49,26 @@ def server_address(text: str) -> str:
     >>> server_address("HTTPS://Chat.example.org/")
     'https://chat.example.org'
     """
-    scheme, separator, rest = text.strip().partition("://")
+    scheme, _, rest = text.strip().partition("://")
     host, slash, path = rest.rstrip("/").partition("/")
-    if (
-        not separator
-        or scheme.lower() not in {"http", "https"}
-        or not host
-        or any(map(str.isspace, rest))
-        or "@" in host
-    ):
-        raise Usage(f"{text!r} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
-    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
+    address = f"{scheme.lower()}://{host.lower()}{slash}{path}"
+    if scheme.lower() not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
+        shown = f"{text[:100]!r}" if len(text) <= 100 else f"{text[:100]!r}..."
+        raise Usage(f"{shown} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
+    return address
+
+
+def _can_be_dialled(address: str) -> bool:
+    """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
+    if not address.isprintable() or any(map(str.isspace, address)):
+        return False
+    try:
+        parts = urlsplit(address)
+        parts.netloc.encode("idna")  # as a resolver does it
+        named = bool(httpx.URL(address).host and parts.hostname)
+        return named and parts.port != 0 and not {"?", "#"} & set(address)
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 class SessionFile:
@@ -71,8 +82,8 @@ class SessionFile:
     def load(self) -> Session | None:
         """Read the session; None if there is none, or the file is not one."""
         try:
-            return msgspec.json.decode(self.path.read_bytes(), type=Session)
-        except (FileNotFoundError, msgspec.MsgspecError):
+            return read(self.path.read_bytes(), Session)
+        except (FileNotFoundError, UnreadableError):
             return None
 
     def save(self, session: Session) -> None:
@@ -87,8 +98,8 @@ class SessionFile:
 def saved_server(home: Path) -> str | None:
     """The server of the last login."""
     try:
-        return (home / "server").read_text().strip() or None
-    except FileNotFoundError:
+        return (home / "server").read_text(encoding="utf-8").strip() or None
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
 
 

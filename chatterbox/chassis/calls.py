@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from chatterbox.chassis import request_ids
 from chatterbox.chassis.clocks import Clocks, Dated
+from chatterbox.wire import reading
 from chatterbox.wire.errors import ChatError, Code
 
 T = TypeVar("T")
@@ -105,10 +106,10 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, an
         raise UnavailableError(f"no answer from {where}: {str(failure) or type(failure).__name__}") from failure
     try:
         if response.is_success:
-            return msgspec.json.decode(response.content, type=answer)
-        problem = msgspec.json.decode(response.content, type=_Problem)
+            return reading.read(response.content, answer)
+        problem = reading.read(response.content, _Problem)
         refusal = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:  # unreadable, or a code that is none of ours
         raise UnavailableError(_another_service(where, path)) from None
     if refusal.code is Code.SERVICE_KEY_INVALID:
         raise UnavailableError(f"{where} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services")
@@ -134,8 +135,8 @@ def why(problem: ChatError) -> str:
 async def read(request: Request, body: type[T]) -> T:
     """Read the body of a call; raises `bad_request`."""
     try:
-        return msgspec.json.decode(await request.body(), type=body)
-    except msgspec.MsgspecError as problem:
+        return reading.read(await request.body(), body)
+    except reading.UnreadableError as problem:
         raise ChatError(Code.BAD_REQUEST, str(problem)) from None
 
 

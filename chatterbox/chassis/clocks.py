@@ -7,9 +7,10 @@ or has expired long ago. A date tells whole seconds, and is up to a second old: 
 import logging
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 import httpx
+
+from chatterbox.wire.text import http_date_s
 
 log = logging.getLogger("chatterbox.clocks")
 
@@ -31,9 +32,8 @@ class Clocks:
         if not date or self._seen.get(where) == date:
             return
         self._seen[where] = date
-        try:
-            theirs_s = parsedate_to_datetime(date).timestamp()
-        except ValueError:
+        theirs_s = http_date_s(date)
+        if theirs_s is None:
             return
         ahead_s = theirs_s - self.now_s()
         behind_s = asked_s - theirs_s - DATE_IS_OLD_S

@@ -13,7 +13,7 @@ import httpx
 import jwt
 import msgspec
 
-from chatterbox.chassis.calls import call
+from chatterbox.chassis.calls import UnavailableError, call
 from chatterbox.wire import tokens
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.tokens import Claims, Jwks, Revocation, Revocations
@@ -79,7 +79,10 @@ class Verifier:
 
     async def _fetch(self) -> None:
         jwks = await self._fetch_jwks()
-        self._keys = {key["kid"]: jwt.PyJWK(key, tokens.ALGORITHM) for key in jwks.keys}
+        try:
+            self._keys = {key["kid"]: jwt.PyJWK(key, tokens.ALGORITHM) for key in jwks.keys}
+        except (KeyError, ValueError, jwt.PyJWTError) as problem:
+            raise UnavailableError("auth gives keys of another kind: another version?") from problem
         self._fetched_s = self._now_s()
 
     def _checked(self, token: str, key: jwt.PyJWK) -> Claims:

@@ -7,6 +7,7 @@ import msgspec
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Command, Error, ServerFrame
+from chatterbox.wire.reading import read
 
 
 class BadFrame(ChatError):  # noqa: N818 - the frame, not the program, is in error
@@ -82,15 +83,14 @@ def _id_of(value: dict[str, Any]) -> int | None:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_SERVER_FRAMES = msgspec.json.Decoder(ServerFrame)
 
 encode = msgspec.json.Encoder().encode
 """A frame as the payload of one text frame. The result holds no newline: JSON escapes them."""
 
 
 def decode_server_frame(data: bytes | str) -> ServerFrame:
-    """Read a reply or push, as a client does; raises `msgspec.ValidationError` for what it doesn't know."""
-    return _SERVER_FRAMES.decode(data)  # type: ignore[no-any-return]
+    """Read a reply or push, as a client does; raises `UnreadableError` for what it doesn't know."""
+    return read(data, ServerFrame)  # type: ignore[arg-type]  # a union is no `type` to mypy
 
 
 def error_frame(problem: ChatError, command_id: int | None = None) -> Error:

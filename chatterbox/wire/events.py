@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from chatterbox.wire.position import WHOLE_DIGITS
+from chatterbox.wire.reading import UnreadableError, read
+
 CONTROL = "chatterbox:control"
 """Revocations and memberships: every gateway and history listens here."""
 
@@ -45,12 +48,11 @@ class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
 ControlEvent: TypeAlias = Revoked | MembershipChanged
 
 encode_control = msgspec.json.Encoder().encode
-_CONTROL = msgspec.json.Decoder(ControlEvent)
 
 
 def decode_control(payload: bytes) -> ControlEvent:
-    """Read a control event; raises `msgspec.ValidationError` for one that this version doesn't know."""
-    return _CONTROL.decode(payload)  # type: ignore[no-any-return]
+    """Read a control event; raises `UnreadableError` for one that this version doesn't know."""
+    return read(payload, ControlEvent)  # type: ignore[arg-type]  # a union is no `type` to mypy
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -67,13 +69,15 @@ def encode_batch(epoch: str, first: int, frames: Sequence[bytes]) -> bytes:
 
 
 def decode_batch(payload: bytes) -> Batch:
-    """Read what `encode_batch` wrote, without parsing the frames; raises `ValueError` for anything else.
+    """Read what `encode_batch` wrote, without parsing the frames; raises `UnreadableError` for anything else.
 
     >>> decode_batch(encode_batch("7f3a", 5, [b"{}", b"[]"]))
     Batch(epoch='7f3a', first=5, frames=(b'{}', b'[]'))
     """
     head, *frames = payload.split(b"\n")
-    epoch, space, first = head.decode("ascii").partition(" ")
-    if not (epoch and space and first.isdigit() and frames):
-        raise ValueError("not a batch of messages")
-    return Batch(epoch, int(first), tuple(frames))
+    epoch, space, first = head.partition(b" ")
+    if not (
+        epoch and space and frames and all(frames) and head.isascii() and first.isdigit() and len(first) <= WHOLE_DIGITS
+    ):
+        raise UnreadableError("not a batch of messages")
+    return Batch(epoch.decode("ascii"), int(first), tuple(frames))

@@ -11,12 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, Whole
 
 CommandId: TypeAlias = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
 ]
-Offset: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
@@ -60,8 +59,8 @@ class History(Numbered, frozen=True, kw_only=True):
     """Read a page: the last messages, those before offset `before`, or those after offset `after`."""
 
     room: str = DEFAULT_ROOM
-    before: Offset | None = None
-    after: Offset | None = None
+    before: Whole | None = None
+    after: Whole | None = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
@@ -95,7 +94,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
     room: str
     at: Position
-    message_id: int
+    message_id: Whole
     username: str
     content: str
     timestamp: str
@@ -106,7 +105,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     room: str
     at: Position
-    head: int
+    head: Whole
     private: bool = False
     reset: bool = False
     """The position held is not one of this history: what came before `at` must be read anew."""
@@ -118,7 +117,7 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     room: str
     private: bool
     member: bool
-    members: int
+    members: Whole
     at: Position
 
 
@@ -145,7 +144,7 @@ class Sent(Numbered, frozen=True, kw_only=True):
 
     room: str
     at: Position
-    message_id: int
+    message_id: Whole
     timestamp: str
 
 
@@ -223,7 +222,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
     """The gateway is about to go: connect anew after `after_ms`; the old connection still works until then."""
 
-    after_ms: int
+    after_ms: Whole
 
 
 Reply: TypeAlias = Joined | Left | Sent | Page | RoomList | Created | Invited | Connected | Pong | Error

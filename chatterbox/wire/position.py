@@ -1,6 +1,13 @@
 """Where a message stands in its room: the one order that everybody sees."""
 
+from typing import Annotated, TypeAlias
+
 import msgspec
+from msgspec import Meta
+
+Whole: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+"""A number that every JSON reader keeps exactly."""
+WHOLE_DIGITS = 16
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -11,7 +18,7 @@ class Position(msgspec.Struct, frozen=True):
     """
 
     epoch: str
-    offset: int
+    offset: Whole
 
     def __str__(self) -> str:
         return f"{self.epoch}:{self.offset}"
@@ -24,6 +31,6 @@ def parse(text: str) -> Position:
     Position(epoch='7f3a9c1e', offset=42)
     """
     epoch, colon, offset = text.rpartition(":")
-    if not (colon and epoch and offset.isascii() and offset.isdigit() and len(offset) < 17):
+    if not (colon and epoch and offset.isascii() and offset.isdigit() and len(offset) <= WHOLE_DIGITS):
         raise ValueError("a position is written EPOCH:OFFSET, for example 7f3a9c1e:42")
     return Position(epoch, int(offset))

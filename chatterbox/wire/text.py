@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -104,3 +105,15 @@ def timestamp(at_ms: int) -> str:
     """
     whole_s, ms = divmod(at_ms, 1000)
     return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
+
+
+def http_date_s(text: str) -> float | None:
+    """The time that a `Date` header tells (RFC 9110), in seconds since 1970; None if it tells none.
+
+    >>> http_date_s("Mon, 23 Nov 2026 09:00:00 GMT"), http_date_s("yesterday")
+    (1795424400.0, None)
+    """
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import msgspec
-
 from chatterbox.wire.errors import Code
+from chatterbox.wire.reading import UnreadableError, read
+from chatterbox.wire.text import http_date_s
 from client.api import Refusal
 from client.doctor.verdict import Check, Verdict, duration, failed, ok, shown, skipped, warning
 
@@ -49,8 +48,8 @@ class Answer:
     def refusal(self) -> Refusal | None:
         """The refusal, if Chatterbox wrote it."""
         try:
-            refusal = msgspec.json.decode(self.body, type=Refusal)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            refusal = read(self.body, Refusal)
+        except UnreadableError:
             return None
         return refusal if refusal.code in set(Code) else None
 
@@ -122,7 +121,7 @@ def _not_ours(answer: Answer) -> str:
 
 def judge_clock(answer: Answer) -> Verdict:
     """Compare the `Date` of an answer (RFC 9110, whole seconds) with this machine's clock."""
-    date_s = _date_s(answer.headers.get("date", ""))
+    date_s = http_date_s(answer.headers.get("date", ""))
     if date_s is None or "age" in answer.headers:
         return skipped(Check.CLOCK, "the server tells no time")
     ahead_s = answer.at_s - (date_s + 0.5)
@@ -141,10 +140,3 @@ def _long(seconds: float) -> str:
         if seconds < 7200
         else f"{seconds / 3600:.0f} h"
     )
-
-
-def _date_s(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None

@@ -5,8 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import msgspec
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHeader,
@@ -16,8 +15,9 @@ from websockets.exceptions import (
 )
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.reading import UnreadableError
 from client.agent import USER_AGENT
-from client.dial import CLOSE_S, FRAME_LIMIT_BYTES, OPEN_S, QUIET, socket_address, why_closed
+from client.dial import CLOSE_S, FRAME_LIMIT_BYTES, OPEN_S, QUIET, Stay, socket_address, why_closed
 from client.doctor.answers import Answer
 from client.doctor.flow import Idle, Large, Trip
 from client.doctor.upgrade import Greeting, Shut
@@ -38,13 +38,6 @@ class NotOpened(Exception):  # noqa: N818 - not an error: a fact
     def __init__(self, shut: Shut) -> None:
         super().__init__(shut.answer.problem)
         self.shut = shut
-
-
-class _Stay(connect):
-    """Never goes elsewhere: a redirect is to be told, and the token is for this server alone."""
-
-    def process_redirect(self, exc: Exception) -> Exception:
-        return exc
 
 
 class Line:
@@ -152,7 +145,7 @@ class Line:
 
 
 def _decoded(data: bytes) -> frames.ServerFrame | None:
-    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    with suppress(UnreadableError):
         return codec.decode_server_frame(data)
     return None
 
@@ -162,7 +155,7 @@ async def line(server: str, token: str | None) -> AsyncIterator[Line]:
     """Open a connection, with the token in its header; raises `NotOpened`. No ping of ours keeps it alive."""
     began_s = time.monotonic()
     try:
-        socket = await _Stay(
+        socket = await Stay(
             socket_address(server),
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,
             compression=None,

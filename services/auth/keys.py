@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite import make_folder, unusable
 from chatterbox.wire import tokens
+from chatterbox.wire.reading import read
 from chatterbox.wire.tokens import Claims, Jwks
 from services.auth.settings import TOKEN_MAX_S
 
@@ -34,6 +35,11 @@ log = logging.getLogger("chatterbox.keys")
 PUBLISHED_S = 60
 """A key is published this long before it signs (seconds); more than `identity.REFETCH_S`."""
 _KEPT_S = TOKEN_MAX_S + 2 * tokens.LEEWAY_S
+
+
+class _Written(msgspec.Struct):
+    d: str
+    made_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,10 @@ class SigningKey:
     def parse(cls, text: str) -> "SigningKey":
         """Read what `written` wrote; raises `ValueError` for anything else."""
         try:
-            entry = json.loads(text)
-            private = Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(entry["d"] + "="))
-            return cls._of(private, float(entry["made_s"]))
-        except (KeyError, TypeError, ValueError) as problem:
+            entry = read(text, _Written)
+            private = Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(entry.d + "="))
+            return cls._of(private, entry.made_s)
+        except ValueError as problem:
             raise ValueError("not a signing key") from problem
 
     @classmethod

@@ -15,6 +15,7 @@ from chatterbox.wire import store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import CONTROL, decode_batch, room_channel
+from chatterbox.wire.reading import UnreadableError
 from services.gateway.hub import Hub
 from services.gateway.live_socket import text_frame
 from services.gateway.metrics import GatewayMetrics
@@ -123,7 +124,11 @@ class Feed:
                 self._take(room, payload)
 
     def _take(self, room: Room, payload: bytes) -> None:
-        batch = decode_batch(payload)
+        try:
+            batch = decode_batch(payload)
+        except UnreadableError:  # whatever it was to say, comparing heads finds it
+            log.warning("batch.unreadable", extra={"room_id": room.room_id})
+            return
         self._advance(room, batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames])
         if room.opened.has_gap:
             self._fill_soon(room)

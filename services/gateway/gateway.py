@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
-import msgspec
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
@@ -20,6 +19,7 @@ from chatterbox.wire import events, frames
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.reading import UnreadableError
 from chatterbox.wire.tokens import Revocation
 from services.gateway import upkeep
 from services.gateway.catch_up import CatchUp
@@ -188,7 +188,7 @@ class Gateway:
     def _on_control(self, payload: bytes) -> None:
         try:
             event = events.decode_control(payload)
-        except msgspec.MsgspecError:
+        except UnreadableError:
             log.warning("control.unknown")
             return
         if isinstance(event, events.Revoked):

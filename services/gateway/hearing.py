@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.wire.events import canary_channel
+from chatterbox.wire.position import WHOLE_DIGITS
 from services.gateway.canary import Canary
 from services.gateway.metrics import GatewayMetrics
 
@@ -79,5 +80,5 @@ class Hearing:
             self._broker.renew()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
-        if payload.isdigit() and self._canary.heard(int(payload), self._clock()):
+        if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.heard(int(payload), self._clock()):
             log.warning("gateway.hears")

@@ -6,14 +6,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgspec
-
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.calls import why
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import CONTROL, Revoked, decode_control
+from chatterbox.wire.reading import UnreadableError
 from chatterbox.wire.tokens import Revocation
 
 log = logging.getLogger("chatterbox.history.sessions")
@@ -79,7 +78,7 @@ class EndedSessions:
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
         try:
             event = decode_control(payload)
-        except msgspec.MsgspecError:
+        except UnreadableError:
             return  # an event of a newer version
         if isinstance(event, Revoked):
             self._verifier.revoke(Revocation(event.sid, event.expires))

@@ -90,3 +90,23 @@ async def test_who_holds_more_than_this_gateway_knows_resumes_all_the_same(tmp_p
             last = (await alice.send("m3"))["at"]
             joined = await alice.ask("join", room="general", since=last)
             assert (joined["at"], joined["messages"], joined["reset"]) == (last, [], False)
+
+
+RUBBISH = (b"", b"\xff", b"epoch", b"e 1", b"e 1\n", b"e " + b"9" * 5000 + b"\n{}", b"{}", b"[" * 100_000, b"9" * 5000)
+
+
+class RubbishBroker(MemoryBroker):
+    """Says, besides what it should, what makes no sense, on every channel."""
+
+    async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        for channel, payload in items:
+            await super().publish([*((channel, rubbish) for rubbish in RUBBISH), (channel, payload)])
+
+
+async def test_payloads_that_can_not_be_read_are_passed_over(tmp_path: Path) -> None:
+    async with running(tmp_path, broker=RubbishBroker(), **MANY) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            await alice.ask("create", room="ops")
+            for number in range(3):
+                await alice.send(f"m{number}")
+            assert offsets(await alice.messages(3)) == [1, 2, 3]

@@ -123,3 +123,21 @@ class TestDamage:
     def test_what_is_no_key_is_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="not a signing key"):
             SigningKey.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", "[" * 100_000, '{"d":1,"made_s":1}', '{"d":"","made_s":1}', '{"d":"AAAA","made_s":1}',
+     '{"d":"ä","made_s":1}', '{"d":"' + "A" * 43 + '","made_s":NaN}', '{"d":"' + "A" * 43 + '","made_s":1e999}',
+     '{"d":"' + "A" * 43 + '","made_s":' + "9" * 400 + "}", '{"d":"' + "A" * 43 + '"}'],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+def test_a_file_that_holds_no_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a signing key"):
+        SigningKey.parse(text)
+
+
+def test_a_key_that_was_written_is_read_the_same() -> None:
+    key = SigningKey.generate(made_s=12.5)
+    again = SigningKey.parse(key.written())
+    assert (again.kid, again.made_s, again.public()) == (key.kid, 12.5, key.public())

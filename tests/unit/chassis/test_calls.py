@@ -1,9 +1,12 @@
-"""A call is asked once more where its connection ended without an answer, within a budget."""
+"""A call is asked once more where its connection ended without an answer; an answer of no sense counts as none."""
 
 import httpx
 import pytest
+from starlette.requests import Request
 
-from chatterbox.chassis.calls import RETRIES_AT_ONCE, Persistent
+from chatterbox.chassis.calls import RETRIES_AT_ONCE, Persistent, UnavailableError, call, read
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.store import Heads
 
 URL = "http://history/internal/append"
 
@@ -46,3 +49,26 @@ async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
             with pytest.raises(httpx.ReadError):
                 await http.post(URL)
     assert faulty.asked <= 200 * 1.1 + RETRIES_AT_ONCE
+
+
+DEEP = 100_000
+RUBBISH = [b"", b"\xff", b'{"code":"\xff"}', b"{}", b"[" * DEEP, b'{"code":' * DEEP, b'{"code":"other","detail":""}']
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_an_answer_that_can_not_be_read_counts_as_none(status: int, body: bytes) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
+    async with httpx.AsyncClient(transport=transport, base_url="http://history") as http:
+        with pytest.raises(UnavailableError, match="unavailable"):
+            await call(http, "GET", "/internal/heads", None, Heads)
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
+async def test_the_body_of_a_call_that_can_not_be_read_is_refused(body: bytes) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    with pytest.raises(ChatError) as refused:
+        await read(Request({"type": "http", "method": "POST", "headers": []}, receive), Heads)
+    assert refused.value.code is Code.BAD_REQUEST

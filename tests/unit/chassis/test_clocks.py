@@ -33,7 +33,11 @@ def test_a_clock_that_is_off_is_told_with_whose_and_by_how_much_at_least(off_s: 
     assert noted(NOW_S + off_s).report() == {"clock": f"that of {HERE} is {said}"}
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday"])
+@pytest.mark.parametrize(
+    "date",
+    [None, "", "yesterday", ",", "0 0 0 0 0", "Mon, 23 Nov 99999 09:00:00 GMT", "1 Jan 0001 00:00:00 +9999",
+     "23 Nov 2026 09:00:00 +" + "9" * 30, "9" * 5000],
+)  # fmt: skip
 def test_an_answer_without_a_date_says_nothing(date: str | None) -> None:
     clocks = Clocks(lambda: NOW_S)
     clocks.note(HERE, date, NOW_S)

@@ -270,3 +270,18 @@ class TestBearer:
         with pytest.raises(ChatError) as refused:
             bearer(header)
         assert refused.value.code == code
+
+
+@pytest.mark.parametrize("key", [{}, {"kid": "k2"}, {"kid": "k2", "kty": "OKP", "crv": "Ed25519", "x": "?"}], ids=str)
+async def test_keys_of_another_kind_make_auth_count_as_away(key: dict[str, str]) -> None:
+    async def jwks() -> Jwks:
+        return Jwks([key])
+
+    with pytest.raises(ChatError) as refused:
+        await Verifier(jwks, lambda: NOW_S).verify(Issuer().token())
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+@pytest.mark.parametrize("part", [b"[" * 3000, b'{"a":' * 500, b"\xff", b"null", b"1e999", b'"\\ud800"', b""])
+async def test_a_token_with_a_header_that_no_reader_takes_is_refused(issuer: Issuer, part: bytes) -> None:
+    assert await issuer.refusal(f"{_encoded(part).decode()}.e30.AA") == Code.TOKEN_INVALID

@@ -37,8 +37,11 @@ class TestTheFile:
     def test_that_is_damaged_counts_as_none(self, tmp_path: Path) -> None:
         file = SessionFile(tmp_path, SERVER)
         file.save(SESSION)
-        file.path.write_text("{")
-        assert file.load() is None
+        for damaged in (b"", b"{", b"\xff", b'{"username": "\xff"}', b"[" * 100_000, b'{"x":' * 100_000):
+            file.path.write_bytes(damaged)
+            assert file.load() is None
+        (tmp_path / "server").write_bytes(b"\xff")
+        assert saved_server(tmp_path) is None
 
     def test_is_gone_after_logout(self, tmp_path: Path) -> None:
         file = SessionFile(tmp_path, SERVER)
@@ -83,7 +86,14 @@ class TestAddresses:
     def test_are_written_in_one_way(self, typed: str, meant: str) -> None:
         assert server_address(typed) == meant
 
-    @pytest.mark.parametrize("typed", ["", "chat.example.org", "ftp://x", "http://", "http://a b", "http://u:p@host"])
+    @pytest.mark.parametrize(
+        "typed",
+        ["", "chat.example.org", "ftp://x", "http://", "http://a b", "http://u:p@host", "http://[", "http://a]b",
+         "http://host:port", "http://host:65536", "http://host:0", "http://:80", "http://ä..", "http://xn--",
+         "http://a..b", f"http://{'a' * 64}", "http://a\x7f", "http://host?q=1", "http://host#f",
+         f"http://{'a' * 70_000}"],
+        ids=lambda typed: typed[:20],
+    )  # fmt: skip
     def test_that_are_none_are_refused_with_an_example(self, typed: str) -> None:
         with pytest.raises(Usage, match="One looks like"):
             server_address(typed)

@@ -121,3 +121,12 @@ async def test_a_stranger_on_the_channel_proves_nothing(hearing: Hearing, broker
 
 def test_the_third_miss_is_noticed_within_four_seconds_of_the_last_that_was_heard() -> None:
     assert MISSED * EVERY_S + GRACE_S < 3.5
+
+
+@pytest.mark.parametrize("payload", [b"", b"hello", b"-1", b"\xb2", b"9" * 16, b"9" * 5000])
+async def test_what_it_did_not_send_is_no_canary(hearing: Hearing, broker: Broker, payload: bytes) -> None:
+    broker.swallows = True
+    await _seconds(hearing, MISSED)
+    broker.swallows = False
+    await broker.publish([(hearing._channel, payload)])
+    assert hearing.is_deaf
