@@ -65,12 +65,18 @@ class Persistent(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._budget = min(RETRIES_AT_ONCE, self._budget + RETRIES_PER_CALL)
         try:
-            return await self._inner.handle_async_request(request)
+            return await self._ask(request)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             if self._budget < 1:
                 raise
             self._budget -= 1
+            return await self._ask(request)
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        try:
             return await self._inner.handle_async_request(request)
+        except AttributeError as failure:  # anyio's, where the other end is gone before it has looked at the socket
+            raise httpx.ConnectError("the connection ended while it was made") from failure
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -11,6 +11,8 @@ from tests.support.stack import Stack, deployed
 from tests.support.waiting import until
 
 COPY = "/data/copy-of-a-test.sqlite"
+_BESIDE = ("run", "--rm", "-T", "--no-deps", "history")
+"""A second container on history's volume."""
 HEALTHY_S = 60.0
 STOP_S = DRAIN_S + 20
 
@@ -88,19 +90,15 @@ class ContainerSite:
         return ()
 
     async def second_history(self) -> str:
-        return await asyncio.to_thread(self._history, "serve")
+        return await asyncio.to_thread(self._stack.attempt, *_BESIDE, "python", "-m", "services.history", "serve")
 
     async def back_up(self) -> None:
-        """As the runbook says, but the copy stays in the volume."""
-        await asyncio.to_thread(self._history, "backup", COPY)
+        """As the runbook says, but the copy stays in the volume; a backup replaces no file."""
+        command = f"rm -f {COPY} && python -m services.history backup {COPY}"
+        await asyncio.to_thread(self._stack.run, *_BESIDE, "sh", "-c", command)
 
     async def put_back(self) -> None:
-        await asyncio.to_thread(self._history, "restore", COPY)
-
-    def _history(self, *arguments: str) -> str:
-        """A second container on history's volume; returns what it printed."""
-        command = ("python", "-m", "services.history", *arguments)
-        return self._stack.attempt("run", "--rm", "-T", "--no-deps", "history", *command)
+        await asyncio.to_thread(self._stack.run, *_BESIDE, "python", "-m", "services.history", "restore", COPY)
 
     def uses(self) -> dict[str, Use]:
         parts = (self.auth, self.history, *self.gateways)

@@ -46,6 +46,13 @@ class Began(Operation, frozen=True):
     since: int | None = None
 
 
+class Stopped(Operation, frozen=True):
+    """The server said that this connection is told of the room no more: one has left it, or was not let in again."""
+
+    connection: str
+    room: str
+
+
 class Delivered(Operation, frozen=True):
     """A message came, live or in a page (`paged`)."""
 
@@ -134,7 +141,7 @@ class Used(Operation, frozen=True):
 
 
 AnyOperation = (
-    Opened | Closed | Began | Delivered | Invoked | Acked | Refused | Unknown
+    Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
     | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ async def run(
     async with crowd(site.url, load) as people:
         async with people.talking():
             await asyncio.sleep(calm_s)
-            _look(site, people, after=False)
+            began = _look(site, people, after=False)
             for fault in faults:
                 struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
                 tell(struck[-1])
@@ -53,7 +53,8 @@ async def run(
         await people.rest(2 * limits.on_time_s)
         await people.read_all()
         await asyncio.sleep(calm_s)
-        _look(site, people, after=True)
+        missing = began - _look(site, people, after=True)
+        assert not missing, f"ended by themselves: {missing}"
         history = list(people.operations)
     return Outcome(struck, judge(history, limits), history)
 
@@ -66,14 +67,17 @@ async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> 
     return Struck(fault.name, held_s, await people.recover(2 * limits.on_time_s))
 
 
-def _look(site: Site, people: Crowd, *, after: bool) -> None:
-    for process, use in site.uses().items():
+def _look(site: Site, people: Crowd, *, after: bool) -> set[str]:
+    """Note what the processes hold; returns their names."""
+    uses = site.uses()
+    for process, use in uses.items():
         people.note(
             operations.Used(
                 at_s=time.monotonic(), process=process, resident_bytes=use.resident_bytes,
                 descriptors=use.descriptors, after=after,
             )
         )  # fmt: skip
+    return set(uses)
 
 
 def each_once(faults: Iterable[Fault], seed: int) -> list[Fault]:

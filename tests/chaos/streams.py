@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from tests.chaos.offsets import WORDS, Walk, missed
-from tests.chaos.operations import Began, Closed, Delivered, Opened
+from tests.chaos.operations import Began, Closed, Delivered, Opened, Stopped
 from tests.chaos.record import Run
 from tests.chaos.verdict import Fault, Invariant, Violation
 
@@ -83,6 +83,8 @@ class Streams:
                     self._readers[operation.connection] = operation.reader
                 case Began():
                     self._began(operation)
+                case Stopped():
+                    self._stopped(operation)
                 case Closed():
                     self._settle(operation.connection, is_broken=True)
         for connection in list(self._owing):
@@ -99,7 +101,7 @@ class Streams:
     def _say(self, invariant: Invariant, sentence: str, fault: Fault | None = None) -> None:
         self._found.append(Violation(invariant, sentence, fault))
 
-    def _key(self, operation: Began | Delivered) -> tuple[str, str]:
+    def _key(self, operation: Began | Stopped | Delivered) -> tuple[str, str]:
         return self._readers.get(operation.connection, operation.connection), operation.room
 
     def _began(self, began: Began) -> None:
@@ -117,6 +119,12 @@ class Streams:
             self._anew(stream, held)
         else:
             self._resumed(stream, began.since, held)
+
+    def _stopped(self, stopped: Stopped) -> None:
+        """Whoever comes back into the room begins anew."""
+        self.current.pop((stopped.connection, stopped.room), None)
+        self._held.pop(self._key(stopped), None)
+        self._owing[stopped.connection].pop(stopped.room, None)
 
     def _stream(self, began: Began) -> Stream:
         stream = Stream(began)

@@ -41,7 +41,8 @@ class Service:
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        """Of the process, while it runs."""
+        return None if self._process is None or self._process.returncode is not None else self._process.pid
 
     async def health(self, which: str = "ready") -> tuple[int, dict[str, Any]]:
         """Status and body of a health check; 0 while the process does not answer."""

@@ -14,7 +14,7 @@ URL = "http://history/internal/append"
 class Faulty(httpx.AsyncBaseTransport):
     """Fails with each of `faults` in turn, then answers with what it was sent."""
 
-    def __init__(self, *faults: type[httpx.TransportError]) -> None:
+    def __init__(self, *faults: type[Exception]) -> None:
         self.faults = list(faults)
         self.asked = 0
 
@@ -49,6 +49,13 @@ async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
             with pytest.raises(httpx.ReadError):
                 await http.post(URL)
     assert faulty.asked <= 200 * 1.1 + RETRIES_AT_ONCE
+
+
+async def test_a_connection_that_ends_while_it_is_made_counts_as_no_answer() -> None:
+    """Anyio then looks at a socket that is not there, and says so in an `AttributeError`."""
+    async with httpx.AsyncClient(transport=Persistent(Faulty(AttributeError)), base_url="http://history") as http:
+        with pytest.raises(UnavailableError, match="unavailable"):
+            await call(http, "GET", "/internal/heads", None, Heads)
 
 
 DEEP = 100_000
