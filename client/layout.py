@@ -35,22 +35,20 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
 def _broken(line: str, columns: int, first: int | None) -> list[str]:
     """Break `line` into pieces of so many columns, at a space where one is near; the first piece may be narrower."""
     pieces: list[str] = []
-    room = max(1, columns if first is None else first)
-    while width_of(line) > room:
-        end = _fitting(line, room)
-        space = line.rfind(" ", end // 2, end + 1)
-        cut = space + 1 if space > 0 else end
-        pieces.append(line[:cut].rstrip(" "))
-        line = line[cut:]
-        room = max(1, columns)
-    return [*pieces, line]
+    start, room = 0, max(1, columns if first is None else first)
+    while (end := _fitting(line, start, room)) < len(line):
+        space = line.rfind(" ", start + (end - start) // 2, end + 1)
+        cut = space + 1 if space > start else end
+        pieces.append(line[start:cut].rstrip(" "))
+        start, room = cut, max(1, columns)
+    return [*pieces, line[start:]]
 
 
-def _fitting(line: str, columns: int) -> int:
-    """How many characters of `line` fit; at least one, and no mark is parted from its letter."""
+def _fitting(line: str, start: int, columns: int) -> int:
+    """Up to where `line` fits from `start` on; at least one character, and no mark is parted from its letter."""
     taken = 0
-    for index, character in enumerate(line):
-        taken += max(0, wcwidth(character))
+    for index in range(start, len(line)):
+        taken += max(0, wcwidth(line[index]))
         if taken > columns:
-            return max(1, index)
+            return max(start + 1, index)
     return len(line)
