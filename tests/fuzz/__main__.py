@@ -27,17 +27,16 @@ def fuzz(target: str, options: list[str]) -> None:
 
 
 def search(target: str, seconds: int) -> int:
-    """Fuzz in a process of its own, then keep the smallest inputs that reach all that was reached."""
-    with tempfile.TemporaryDirectory() as found, tempfile.TemporaryDirectory() as least:
+    """Fuzz in a process of its own, then keep the smallest of the inputs that reached something new."""
+    with tempfile.TemporaryDirectory() as found:
         for number, data in enumerate(kept.load(target)):
             (Path(found) / str(number)).write_bytes(data)
         bounds = [f"-max_total_time={seconds}", f"-max_len={LARGEST_BYTES}", f"-timeout={SLOW_S}", "-rss_limit_mb=1024"]
         outcome = _run(target, found, *bounds, "-print_final_stats=1")
-        if outcome == 0:
-            _run(target, "-merge=1", f"-max_len={KEPT_BYTES}", least, found)
-            least_first = sorted((path.read_bytes() for path in Path(least).iterdir()), key=len)
-            kept.save(target, least_first[:KEPT])
-        return outcome
+        inputs = sorted((path.read_bytes() for path in Path(found).iterdir()), key=len)
+    if outcome == 0:
+        kept.save(target, [data for data in inputs if len(data) <= KEPT_BYTES][:KEPT])
+    return outcome
 
 
 def _run(target: str, *options: str) -> int:
