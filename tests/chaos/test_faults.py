@@ -1,4 +1,9 @@
-"""Everything that can go wrong goes wrong once, while a crowd talks; nothing that was promised is broken."""
+"""Things go wrong, one after another, while a crowd talks; nothing that was promised is broken.
+
+Here it is what a few minutes allow; `make chaos` lets everything strike, `make chaos-long` for an hour.
+"""
+
+import os
 
 import pytest
 
@@ -10,19 +15,13 @@ from tests.chaos.verdict import ON_TIME_S
 
 pytestmark = pytest.mark.chaos
 
-SEED = 1
-ON_CONTAINERS = {
-    "gateway killed", "gateway frozen", "gateway cut off", "history killed", "history cut off", "redis killed",
-    "everything killed", "a second history on the same data",
-}  # fmt: skip
-"""Containers take longer to start; `make chaos SITE=containers` lets everything strike there."""
+SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
+STRIKES = {"processes": 12, "containers": 5}
+"""Containers take longer to start."""
 
 
 async def test_whatever_goes_wrong_no_promise_is_broken(site: Site) -> None:
-    faults = each_once(available(site), SEED)
-    if site.kind == "containers":
-        faults = [fault for fault in faults if fault.name in ON_CONTAINERS]
-        assert len(faults) == len(ON_CONTAINERS)
+    faults = each_once(available(site), SEED)[: STRIKES[site.kind]]
     load = Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, seed=SEED)
     outcome = await run(site, load, faults)
     assert outcome.verdict.violations == []
