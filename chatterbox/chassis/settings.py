@@ -32,7 +32,9 @@ ServiceUrl = Annotated[str, AfterValidator(_url)]
 class Environment(BaseSettings):
     """Settings that the environment gives. A field `port` is set by the variable `CHATTERBOX_PORT`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        allow_inf_nan=False, env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -122,22 +124,26 @@ def _explain_and_exit(problem: ValidationError) -> NoReturn:
     raise SystemExit(2)
 
 
+MOST = 1_000_000_000
+"""More is no limit, and clients could not read it."""
+
+
 class LimitSettings(Environment):
     """The limits that an operator may set; `chatterbox.wire.limits` has the defaults and what they mean."""
 
-    sends_per_s: float = Field(Limits().sends_per_s, gt=0)
+    sends_per_s: float = Field(Limits().sends_per_s, gt=0, le=MOST)
     """Messages a second that one user may send in the long run."""
-    sends_burst: int = Field(Limits().sends_burst, ge=1)
+    sends_burst: int = Field(Limits().sends_burst, ge=1, le=MOST)
     """Messages that one user may send at once."""
-    commands_per_s: float = Field(Limits().commands_per_s, gt=0)
+    commands_per_s: float = Field(Limits().commands_per_s, gt=0, le=MOST)
     """Commands a second on one connection in the long run."""
-    commands_burst: int = Field(Limits().commands_burst, ge=1)
+    commands_burst: int = Field(Limits().commands_burst, ge=1, le=MOST)
     """Commands at once on one connection."""
-    connections_per_user: int = Field(Limits().connections_per_user, ge=1)
+    connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MOST)
     """Live connections of one user."""
-    connections_per_address: int = Field(Limits().connections_per_address, ge=1)
+    connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MOST)
     """Live connections from one network address."""
-    rooms_per_user: int = Field(Limits().rooms_per_user, ge=1)
+    rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MOST)
     """Rooms that one user may be a member of."""
 
     def limits(self) -> Limits:

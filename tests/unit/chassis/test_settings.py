@@ -46,6 +46,8 @@ class TestAWrongValue:
             (GatewaySettings, "CHATTERBOX_UNSENT_BYTES", "1"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "0"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "nan"),
+            (LimitSettings, "CHATTERBOX_SENDS_PER_S", "inf"),
+            (LimitSettings, "CHATTERBOX_SENDS_BURST", "9007199254740992"),
             (LimitSettings, "CHATTERBOX_CONNECTIONS_PER_USER", "0"),
         ],
     )
