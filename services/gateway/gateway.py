@@ -21,7 +21,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.reading import UnreadableError
 from chatterbox.wire.tokens import Revocation
-from services.gateway import upkeep
+from services.gateway import gauges, upkeep
 from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
@@ -94,9 +94,9 @@ class Gateway:
             sends=self._sends,
             metrics=self.metrics,
         )
-        self.metrics.watch(self.hub, self._sends, self._verifier)
-        self.metrics.watch_broker(broker, self._hearing)
-        self.metrics.watch_parts(self.parts)
+        gauges.watch(self.metrics, self.hub, self._sends, self._verifier)
+        gauges.watch_broker(self.metrics, broker, self._hearing)
+        gauges.watch_parts(self.metrics, self.parts)
         self.is_draining = False
 
     @asynccontextmanager

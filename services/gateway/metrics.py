@@ -1,20 +1,10 @@
 """What an operator may want to know of a gateway. Fan-out is counted for each flush of a room, never for a delivery."""
 
 from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING
 
 from chatterbox.chassis.metrics import CALL_S, MESSAGES, TURN_S, Metrics
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import Code
-
-if TYPE_CHECKING:
-    from chatterbox.chassis.broker import Broker
-    from chatterbox.chassis.identity import Verifier
-    from services.gateway.hearing import Hearing
-    from services.gateway.hub import Hub
-    from services.gateway.parts import Part, Parts
-    from services.gateway.sends import Sends
 
 
 class Needed(StrEnum):
@@ -26,7 +16,7 @@ class Needed(StrEnum):
 
 
 class GatewayMetrics:
-    """Counters for the gateway's parts, and gauges that look at them when they are scraped."""
+    """Counters for the gateway's parts to count with; its gauges are read by `gauges.watch`."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         """Declare them in `metrics`; without, in a registry that nobody sees."""
@@ -63,36 +53,15 @@ class GatewayMetrics:
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
         self.doubts = metrics.counter("broker_doubts", "Times that the broker may have lost payloads")
         self.times_deaf = metrics.counter("times_deaf", "Times that the broker took canaries and none came back")
-        self._reconnects = metrics.counter_read("broker_reconnects", "Connections to the broker that were made again")
+        self.reconnects = metrics.counter_read("broker_reconnects", "Connections to the broker that were made again")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
-        self._connections = metrics.gauge("connections", "Live connections")
-        self._members = metrics.gauge("members", "Users with a connection")
-        self._rooms = metrics.gauge("rooms_open", "Rooms that somebody here is in, or was a moment ago")
-        self._behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
-        self._sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
-        self._revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
-        self._parts = metrics.gauge_by("part_up", "1 while that part answers this gateway, 0 while not", "part", Needed)
-        self._canary_age_s = metrics.gauge("canary_age_seconds", "Time since this gateway heard itself by the broker")
+        self.connections = metrics.gauge("connections", "Live connections")
+        self.members = metrics.gauge("members", "Users with a connection")
+        self.rooms = metrics.gauge("rooms_open", "Rooms that somebody here is in, or was a moment ago")
+        self.behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
+        self.sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
+        self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
+        self.parts = metrics.gauge_by("part_up", "1 while that part answers this gateway, 0 while not", "part", Needed)
+        self.canary_age_s = metrics.gauge("canary_age_seconds", "Time since this gateway heard itself by the broker")
         self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")
-
-    def watch(self, hub: "Hub", sends: "Sends", verifier: "Verifier") -> None:
-        """Read the gauges from these."""
-        self._connections.set_function(lambda: len(hub.connections))
-        self._members.set_function(lambda: len(hub.members))
-        self._rooms.set_function(lambda: len(hub.rooms))
-        self._behind.set_function(lambda: len({behind for room in hub.rooms.values() for behind in room.behind}))
-        self._sends_waiting.set_function(lambda: sends.waiting)
-        self._revocations.set_function(lambda: verifier.revocations)
-
-    def watch_broker(self, broker: "Broker", hearing: "Hearing") -> None:
-        self._reconnects.set_function(lambda: broker.reconnects)
-        self._canary_age_s.set_function(lambda: hearing.age_s)
-
-    def watch_parts(self, parts: "Parts") -> None:
-        for part in parts.all:
-            self._parts[Needed(part.name)].set_function(partial(_answers, part))
-
-
-def _answers(part: "Part") -> bool:
-    return not part.is_away

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
+from services.gateway import gauges
 from services.gateway.canary import MISSED
 from services.gateway.hearing import EVERY_S, GRACE_S, Hearing
 from services.gateway.metrics import GatewayMetrics
@@ -54,7 +55,7 @@ def metrics() -> GatewayMetrics:
 @pytest.fixture
 async def hearing(broker: Broker, metrics: GatewayMetrics) -> Hearing:
     hearing = Hearing(broker, lambda: 0.0, metrics)
-    metrics.watch_broker(broker, hearing)
+    gauges.watch_broker(metrics, broker, hearing)
     await hearing.start()
     return hearing
 
