@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -11,7 +12,7 @@ from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
 from tests.chaos.faults import Fault, Scene
 from tests.chaos.report import Struck
-from tests.chaos.site import Site
+from tests.chaos.site import Site, Use
 from tests.chaos.verdict import Limits, Verdict
 
 CALM_S = 3.0
@@ -68,15 +69,21 @@ async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> 
 
 
 def _look(site: Site, people: Crowd, *, after: bool) -> set[str]:
-    """Note what the processes hold; returns their names."""
+    """Note what the processes hold, the gateways together: between them connections move. Returns all their names."""
     uses = site.uses()
-    for process, use in uses.items():
+    by_kind: dict[str, list[Use]] = defaultdict(list)
+    for name, use in uses.items():
+        by_kind[name.replace("-", " ").split()[0]].append(use)
+    for kind, held in by_kind.items():
         people.note(
             operations.Used(
-                at_s=time.monotonic(), process=process, resident_bytes=use.resident_bytes,
-                descriptors=use.descriptors, after=after,
+                at_s=time.monotonic(),
+                process=kind,
+                resident_bytes=sum(use.resident_bytes for use in held),
+                descriptors=sum(use.descriptors for use in held),
+                after=after,
             )
-        )  # fmt: skip
+        )
     return set(uses)
 
 
