@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 import msgspec
 
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.frames import Command, Error, ServerFrame
+from chatterbox.wire.frames import Command, Error, Send, ServerFrame
+from chatterbox.wire.limits import DEFAULT_ROOM
 from chatterbox.wire.reading import read
 
 
@@ -24,6 +25,26 @@ def decode_command(data: bytes) -> Command:
     Stricter than JSON parsers are by habit (RFC 8259 leaves it open): no duplicate names, no NaN or Infinity,
     no lone surrogates, no nesting deeper than the interpreter's stack.
     """
+    return _plain_send(data) or _strictly(data)
+
+
+def _plain_send(data: bytes) -> Send | None:
+    """A `send` that can't but be right, read an order of magnitude faster; None for whatever needs a closer look.
+
+    Each name has its colon. As many colons as the fields that differ from their defaults: then no name comes twice,
+    none is unknown, and no value holds one.
+    """
+    if b"\\u" in data:
+        return None
+    try:
+        send = _SENDS.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    names = 3 + (send.room != DEFAULT_ROOM) + (send.key is not None)
+    return send if data.count(b":") == names else None
+
+
+def _strictly(data: bytes) -> Command:
     value = _strict_json(data)
     if not isinstance(value, dict):
         raise BadFrame('A frame is one JSON object, such as {"type": "ping", "id": 1}.')
@@ -82,6 +103,7 @@ def _id_of(value: dict[str, Any]) -> int | None:
     return command_id if type(command_id) is int and 0 <= command_id < 2**53 else None
 
 
+_SENDS = msgspec.json.Decoder(Send)
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 encode = msgspec.json.Encoder().encode

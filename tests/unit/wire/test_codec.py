@@ -225,3 +225,48 @@ def test_a_refusal_is_told_whole(code: Code, command_id: int | None, retry_after
     assert (told.code, told.id) == (code, command_id)
     assert told.retry_after_s is None or math.isfinite(told.retry_after_s)
     assert codec.decode_server_frame(codec.encode(told)) == told
+
+
+WORDS = [
+    b'"type"', b'"send"', b'"id"', b'"content"', b'"room"', b'"key"', b'"general"', b'"a"', b'":"', b"1", b"null",
+    b":", b":", b":", b",", b",", b" ", b"{", b"}", b'"type":"send"', b'"id":1', b'"content":"x"', b'"room":"r"',
+]  # fmt: skip
+"""Out of which frames can be made that are almost right."""
+
+
+def _alike(frame: bytes) -> None:
+    """The fast way and the strict way say the same, or the fast way does not say anything."""
+    fast = codec._plain_send(frame)
+    if fast is not None:
+        assert codec._strictly(frame) == fast
+
+
+class TestThePlainSend:
+    @given(structs(frames.Send), st.booleans())
+    def test_is_what_the_strict_way_reads(self, send: frames.Send, spaced: bool) -> None:
+        fields = json.loads(codec.encode(send))
+        _alike(json.dumps(fields, ensure_ascii=False, separators=(" , ", " : ") if spaced else (",", ":")).encode())
+
+    @given(st.lists(st.sampled_from(WORDS), max_size=24))
+    def test_is_never_one_that_the_strict_way_refuses(self, words: list[bytes]) -> None:
+        _alike(b"{" + b"".join(words) + b"}")
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            b'{"type":"send","id":1,"content":"a","content":"b"}',
+            b'{"type":"send","id":1,"content" :"a","content":"b"}',
+            b'{"type":"send","id":1,"content":"a","x":1}',
+            b'{"type":"send","id":1,"content":"a","room":"general"}',
+            b'{"type":"send","id":1,"content":"\\ud800"}',
+            b'{"type":"send","id":1,"content":"a: b"}',
+            b'{"type":"ping","id":1}',
+            b'{"type":"send","id":1,"content":"\xff"}',
+        ],
+    )
+    def test_leaves_the_rest_to_the_strict_way(self, frame: bytes) -> None:
+        assert codec._plain_send(frame) is None
+
+    def test_reads_the_usual(self) -> None:
+        frame = b'{"type": "send", "id": 7, "content": "hello", "room": "ops", "key": "k"}'
+        assert codec._plain_send(frame) == frames.Send(id=7, content="hello", room="ops", key="k")
