@@ -93,7 +93,8 @@ class CatchUp:
             elif not page.frames:
                 raise ChatError(Code.UNAVAILABLE, "History ends before the position that the room has reached.")
             elif room.behind.get(connection) == after:  # it may have left the room meanwhile, and joined again
-                frames = [text_frame(bytes(frame)) for frame in page.frames]
+                reached = room.opened.head - after  # what history has beyond comes live, once it has come here
+                frames = [text_frame(bytes(frame)) for frame in page.frames[:reached]]
                 _push(connection, room, frames)
                 most = _page_messages(frames)
 

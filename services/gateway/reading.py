@@ -24,7 +24,7 @@ async def joined(history: HistoryClient, room: Room, command: frames.Join, most:
     missing = room.opened.recent.after(since.offset)
     if missing is None:
         page = await history.page(room.room_id, most, after=since.offset)
-        raws = list(page.frames)
+        raws = page.frames[: room.at.offset - since.offset]  # what history has beyond comes live, once it has come here
         rest = room.opened.recent.after(page.first + len(raws) - 1)
         payloads = [bytes(raw) for raw in raws] + [payload_of(frame) for frame in rest or ()]
         fits = rest is not None and len(payloads) <= most
