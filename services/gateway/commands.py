@@ -125,8 +125,9 @@ class Commands:
             room = await self._feed.open(await self._history.join(name, member))
         if command.since is not None and not room.reaches(command.since):
             await self._feed.reach([room])
-        connection.send(await reading.joined(self._history, room, command, self._limits.page_messages))
+        reply = await reading.joined(self._history, room, command, self._limits.page_messages)
         self._memberships.enter(member, room, asked=connection)
+        connection.send(reply)
 
     async def _page(self, connection: Connection, member: Member, command: frames.History) -> None:
         room = await self._room_of(member, command.room)
@@ -145,8 +146,9 @@ class Commands:
     async def _create(self, connection: Connection, member: Member, command: frames.Create) -> None:
         name = text.room_name(command.room, self._limits)
         room = await self._feed.open(await self._history.create(name, member, private=command.private))
-        connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
         self._memberships.enter(member, room, asked=connection)
+        room.flush()
+        connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
 
     async def _invite(self, connection: Connection, member: Member, command: frames.Invite) -> None:
         room = await self._room_of(member, command.room)

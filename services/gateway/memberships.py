@@ -9,6 +9,7 @@ import logging
 from typing import NoReturn
 
 from chatterbox.wire import frames, store
+from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.events import MembershipChanged
 from services.gateway.connection import Connection, State
@@ -41,9 +42,16 @@ class Memberships:
         member.is_loaded = True
 
     async def compare(self, revision: int) -> None:
-        """History is at `revision`; if changes were lost on the way here, read everything anew."""
-        if revision > self._revision and self._changes.empty():
+        """History was at `revision` a moment ago; if it is not here, read everything anew.
+
+        History is ahead where changes were lost on the way here, and behind where a backup was restored.
+        """
+        if revision == self._revision or not self._changes.empty():
+            return
+        try:
             await self._reload()
+        except ChatError as problem:
+            log.warning("memberships.unknown", extra={"code": problem.code})
 
     def changed(self, change: MembershipChanged) -> None:
         """A change arrived from the broker."""
@@ -85,10 +93,17 @@ class Memberships:
         log.info("memberships.read", extra={"users": len(answer.of), "revision": answer.revision})
 
     async def _read(self, users: dict[int, str]) -> tuple[store.Memberships, dict[int, Room]]:
-        """Ask history, and open the rooms. An answer older than what was applied meanwhile is asked for again."""
+        """Ask history, and open the rooms. An answer older than what was applied meanwhile is asked for again.
+
+        One older than what was known before the question is of another history, a restored backup: from then on
+        nothing is known here, and whatever comes next has everything read anew.
+        """
         while True:
+            known = self._revision
             answer = await self._history.memberships(users)
             rooms = {info.room_id: await self._feed.open(info) for info in answer.rooms}
+            if answer.revision < known:
+                self._revision = 0
             if answer.revision >= self._revision:
                 return answer, rooms
 
@@ -104,11 +119,14 @@ class Memberships:
     def enter(self, member: Member, room: Room, *, by: str | None = None, asked: Connection | None = None) -> None:
         """Subscribe all connections of `member`; entering again changes nothing.
 
-        Each is told from where its pushes follow, but `asked`: that one has just been answered, in this turn of
-        the event loop, so that nothing came between.
+        Each is told from where its pushes follow, but `asked`: that one is answered in this turn of the event loop,
+        so that nothing comes between.
         """
-        if member.rooms.get(room.name) is room:
+        before = member.rooms.get(room.name)
+        if before is room:
             return
+        if before is not None:  # another of this name: made anew, after a backup was restored that did not have it
+            self._hub.close_room(before, CloseCode.EPOCH_CHANGED)
         member.rooms[room.name] = room
         told = frames.Membership(
             room=room.name, username=member.username, member=True, by=by, at=room.at, private=room.private
@@ -121,8 +139,9 @@ class Memberships:
 
     def exit(self, member: Member, room: Room) -> None:
         """Unsubscribe all connections of `member`."""
-        if member.rooms.pop(room.name, None) is None:
+        if member.rooms.get(room.name) is not room:
             return
+        del member.rooms[room.name]
         room.flush()
         told = frames.Membership(room=room.name, username=member.username, member=False)
         for connection in member.connections:

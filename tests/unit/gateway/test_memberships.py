@@ -1,0 +1,129 @@
+"""Memberships follow history, whatever is lost on the way, whether it answers or not, and where it was restored."""
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.bucket import Bucket
+from chatterbox.wire import store
+from chatterbox.wire.close import CloseCode
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from services.gateway.connection import Connection, State
+from services.gateway.feed import Feed
+from services.gateway.hub import Hub
+from services.gateway.member import Member
+from services.gateway.memberships import Memberships
+from services.gateway.store import HistoryClient
+
+ADA = 1
+
+
+def room(room_id: int, epoch: str = "e1") -> store.RoomInfo:
+    return store.RoomInfo(room_id=room_id, room="ops", private=False, everyone=False, epoch=epoch, head=0)
+
+
+class Stored:
+    """A history in which Ada is in one room; `is_away` refuses everything, `has_no_pages` those alone."""
+
+    def __init__(self) -> None:
+        self.revision = 5
+        self.room = room(7)
+        self.is_away = self.has_no_pages = False
+        self.asked = 0
+
+    async def memberships(self, users: dict[int, str]) -> store.Memberships:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.is_away:
+            raise ChatError(Code.UNAVAILABLE)
+        return store.Memberships(self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users})
+
+    async def page(self, room_id: int, limit: int, **_: int) -> store.StoredPage:
+        if self.is_away or self.has_no_pages:
+            raise ChatError(Code.UNAVAILABLE)
+        return store.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[])
+
+
+class Socket:
+    """Notes why it was closed."""
+
+    unsent = 0
+    close_code = 1006
+    closed: CloseCode | None = None
+
+    def write(self, frames: bytes) -> None: ...
+    def close(self, code: CloseCode) -> None:
+        self.closed = code
+
+    def abort(self) -> None: ...
+
+
+class Site:
+    def __init__(self) -> None:
+        self.history = Stored()
+        self.broker = MemoryBroker()
+        self.hub = Hub(Limits(), 10, lambda: 0.0)
+        self.feed = Feed(self.hub, cast("HistoryClient", self.history), self.broker, 10)
+        self.memberships = Memberships(self.hub, self.feed, cast("HistoryClient", self.history))
+        self.ada = self.hub.members[ADA] = Member(ADA, "ada", Bucket.full(1, 1, 0))
+        self.socket = Socket()
+
+    async def welcome(self) -> None:
+        await self.feed.start()
+        await self.memberships.load(self.ada)
+        await self.memberships.compare(self.history.revision)
+        connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, self._closed)
+        connection.state, connection.member = State.OPEN, self.ada
+        self.ada.connections.add(connection)
+        for opened in self.ada.rooms.values():
+            opened.attach(connection, opened.at.offset)
+
+    def _closed(self, connection: Connection) -> None:
+        for opened in self.ada.rooms.values():
+            opened.detach(connection)
+
+
+@pytest.fixture
+async def site() -> Site:
+    site = Site()
+    await site.welcome()
+    return site
+
+
+async def test_changes_that_were_lost_are_read_though_history_did_not_answer_at_first(site: Site) -> None:
+    site.history.revision, site.history.is_away = 6, True
+    await site.memberships.compare(6)
+    site.history.room, site.history.is_away = room(8), False
+    await site.memberships.compare(6)
+    assert [each.room_id for each in site.ada.rooms.values()] == [8]
+
+
+async def test_a_restored_history_that_counts_from_less_is_followed(site: Site) -> None:
+    site.history.revision, site.history.room = 3, room(8, "e2")
+    async with asyncio.timeout(1):
+        await site.memberships.compare(3)
+    assert [each.room_id for each in site.ada.rooms.values()] == [8]
+    asked = site.history.asked
+    await site.memberships.compare(3)
+    assert site.history.asked == asked
+
+
+async def test_somebody_who_comes_to_a_restored_history_gets_in(site: Site) -> None:
+    site.history.revision = 3
+    bob = site.hub.members[2] = Member(2, "bob", Bucket.full(1, 1, 0))
+    async with asyncio.timeout(1):
+        await site.memberships.load(bob)
+    assert "ops" in bob.rooms
+
+
+async def test_another_room_of_the_same_name_closes_who_was_in_the_one_before(site: Site) -> None:
+    """A backup was restored that did not have the room, and somebody made it anew."""
+    before = site.ada.rooms["ops"]
+    site.history.revision, site.history.room = 9, room(8, "e2")
+    await site.memberships.compare(9)
+    assert site.socket.closed is CloseCode.EPOCH_CHANGED
+    assert before.is_idle
+    assert site.ada.rooms["ops"].room_id == 8
