@@ -83,7 +83,7 @@ class Feed:
                 await self._subscribe(room_channel(room.room_id))
             page = await self._history.page(room.room_id, min(PAGE_MESSAGES, self._recent_messages))
         except Exception as problem:
-            self._forget(room)
+            await self._let_go(room)
             if not isinstance(problem, ChatError):
                 raise
             return
@@ -107,10 +107,13 @@ class Feed:
     async def close_idle(self, before_s: float) -> None:
         """Unsubscribe from rooms that nobody here has been in since `before_s`."""
         for room in self._hub.idle_rooms(before_s):
-            self._forget(room)
-            async with self._subscriptions:  # a room opened anew meanwhile keeps its subscription
-                if room.room_id not in self._hub.rooms:
-                    await self._subscriber.unsubscribe([room_channel(room.room_id)])
+            await self._let_go(room)
+
+    async def _let_go(self, room: Room) -> None:
+        self._forget(room)
+        async with self._subscriptions:  # a room opened anew meanwhile keeps its subscription
+            if room.room_id not in self._hub.rooms:
+                await self._subscriber.unsubscribe([room_channel(room.room_id)])
 
     # What the broker brings
 
@@ -144,6 +147,7 @@ class Feed:
         log.warning("epoch.changed", extra={"room_id": room.room_id})
         self._forget(room)
         self._hub.close_room(room, CloseCode.EPOCH_CHANGED)
+        self._spawn(self._let_go(room))
 
     def _on_doubt(self) -> None:
         self._metrics.doubts.inc()

@@ -1,6 +1,7 @@
 """Memberships follow history, whatever is lost on the way, whether it answers or not, and where it was restored."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -10,6 +11,7 @@ from chatterbox.chassis.bucket import Bucket
 from chatterbox.wire import store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.events import CONTROL, room_channel
 from chatterbox.wire.limits import Limits
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
@@ -47,6 +49,12 @@ class Stored:
         return store.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[])
 
 
+class Listened(MemoryBroker):
+    @property
+    def channels(self) -> Sequence[str]:
+        return sorted(self._listeners)
+
+
 class Socket:
     """Notes why it was closed."""
 
@@ -64,7 +72,7 @@ class Socket:
 class Site:
     def __init__(self) -> None:
         self.history = Stored()
-        self.broker = MemoryBroker()
+        self.broker = Listened()
         self.hub = Hub(Limits(), 10, lambda: 0.0)
         self.feed = Feed(self.hub, cast("HistoryClient", self.history), self.broker, 10)
         self.memberships = Memberships(self.hub, self.feed, cast("HistoryClient", self.history))
@@ -127,3 +135,16 @@ async def test_another_room_of_the_same_name_closes_who_was_in_the_one_before(si
     assert site.socket.closed is CloseCode.EPOCH_CHANGED
     assert before.is_idle
     assert site.ada.rooms["ops"].room_id == 8
+
+
+async def test_a_room_that_could_not_be_opened_is_not_listened_to(site: Site) -> None:
+    site.history.has_no_pages = True
+    with pytest.raises(ChatError):
+        await site.feed.open(room(8))
+    assert site.broker.channels == [CONTROL, room_channel(7)]
+
+
+async def test_a_room_of_another_epoch_is_not_listened_to_any_more(site: Site) -> None:
+    site.feed._begin_epoch(site.ada.rooms["ops"])
+    await asyncio.gather(*site.feed._tasks)
+    assert site.broker.channels == [CONTROL]
