@@ -13,6 +13,7 @@ from tests.chaos.operations import (
     Invoked,
     Opened,
     Restored,
+    Stopped,
     Stored,
     from_lines,
     to_lines,
@@ -198,6 +199,17 @@ class TestAReader:
         page = [paged(3), paged(4)]
         again = [Closed(at_s=8, connection="ada/2", code=1006), *back(since=6, at=6, connection="ada/3", at_s=9)]
         assert Invariant.STREAM_IN_ORDER in judge([*broken, *page, *again]).broken
+
+    def test_is_told_nothing_more_of_a_room_once_that_has_stopped(self) -> None:
+        told = Stopped(at_s=1.5, connection="ada/1", room="ops")
+        assert Invariant.STREAM_IN_ORDER in judge([*two_messages(), told]).broken
+
+    def test_begins_anew_in_a_room_that_it_comes_back_into(self) -> None:
+        left = Stopped(at_s=2.5, connection="ada/1", room="ops")
+        again = replace(back(since=2, at=2)[-1], connection="ada/1", since=None)
+        assert not judge([*two_messages()[:-1], left, again]).broken & {
+            Invariant.STREAM_IN_ORDER, Invariant.RESUME_IS_EXACT
+        }  # fmt: skip
 
 
 class TestCounts:
