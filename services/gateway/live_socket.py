@@ -8,7 +8,10 @@ behind, bounds fragments, and lets a peer read why it was closed.
 """
 
 import asyncio
+import contextlib
 import logging
+import socket
+import struct
 from typing import Any, Protocol, cast
 
 from uvicorn.protocols.utils import ClientDisconnected
@@ -26,8 +29,12 @@ EXTENSION = "chatterbox.live_socket"
 """The scope extension under which the endpoint finds its `LiveSocket`."""
 CLOSE_S = 5.0
 """A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
+ENDED_S = 0.5
+"""And so long when its login session has ended (seconds): what is unsent is not for it to read any more."""
 LOST = 1006
 """Stands for the close code of a connection that ended without one (RFC 6455 section 7.4.1)."""
+_DROP_UNSENT = struct.pack("ii", 1, 0)
+"""The socket option SO_LINGER: on, for no time at all."""
 _BAD_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -139,11 +146,21 @@ class LiveSocket(WebSocketsSansIOProtocol):
             return
         self.conn.send_close(code, SENTENCES[code])
         self.transport.write(b"".join(self.conn.data_to_send()))
+        if code is CloseCode.SESSION_ENDED:
+            self.close_timer = self.loop.call_later(ENDED_S, self._reset)
         self._closing()
 
     def abort(self) -> None:
-        """Cut the connection now; what is unsent is dropped."""
+        """Cut the connection now; what is unsent is dropped, by the kernel too."""
         self.close_sent = True
+        self._reset()
+
+    def _reset(self) -> None:
+        """End the connection by RST: after FIN the kernel would keep what is unsent until the peer has read it."""
+        if self.disconnected:  # its descriptor may be another connection's by now
+            return
+        with contextlib.suppress(OSError):  # the peer has gone this moment
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
         self.transport.abort()
 
     # What uvicorn calls

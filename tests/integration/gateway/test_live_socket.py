@@ -267,6 +267,18 @@ class TestAPeerThatShowsNoLife:
             receiver.socket.close(CloseCode.RESTART)
             await receiver.until("lost")
 
+    async def test_gets_nothing_that_is_unsent_when_its_login_session_has_ended(
+        self, running: Running, port: int
+    ) -> None:
+        async with connected(port, receive_bytes=4096) as peer:
+            receiver = await running.receiver()
+            await flood(receiver)
+            await receiver.until("full")
+            written, unsent = receiver.socket._written_bytes, receiver.socket.unsent
+            receiver.socket.close(CloseCode.SESSION_ENDED)
+            await receiver.until("lost")
+            assert len(await peer.rest()) < written - unsent, "the kernel went on to send"
+
 
 class TestASlowPeer:
     async def test_is_kept_while_it_reads_on(self, running: Running, pinging: int) -> None:
