@@ -33,6 +33,8 @@ class Load:
     rate: float | None = None
     run_s: float = 0
     warm_s: float = 1
+    size_bytes: int = 120
+    """Of the frame that carries a message, at least."""
     joins: bool = True
     """Whether each goes into its room (member i into room i modulo `rooms`), or does no more than connect."""
 
@@ -85,7 +87,7 @@ def arguments(load: Load, dialect: Dialect) -> list[str]:
     words = ["--hold", "--port", str(dialect.port), "--path", dialect.path, "--message", dialect.message]
     words += ["--members", str(load.members), "--senders", str(load.senders), "--rooms", str(load.rooms)]
     words += ["--rate", "max" if load.rate is None else f"{load.rate:g}"]
-    words += ["--warm-s", f"{load.warm_s:g}", "--run-s", f"{load.run_s:g}"]
+    words += ["--warm-s", f"{load.warm_s:g}", "--run-s", f"{load.run_s:g}", "--size", str(load.size_bytes)]
     for name, value in (("--ack", dialect.ack), ("--refusal", dialect.refusal), ("--tokens", dialect.tokens)):
         words += [name, str(value)] if value is not None else []
     for header in dialect.headers:

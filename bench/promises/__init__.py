@@ -1,0 +1,1 @@
+"""The promises that have a figure, measured: `python -m bench.promises`."""

@@ -1,0 +1,108 @@
+"""`python -m bench.promises`: measure every promise that has a figure; write PROMISES.md and PROMISES.json."""
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.loadgen import BUILD, HERE, build
+from bench.machine import describe
+from bench.processes import Cores, allow_open_files
+from bench.promises import deafness, revocations, slow_readers
+from bench.promises.bars import Part, as_data, as_markdown
+
+PARTS = ("slow-readers", "sessions", "deafness")
+OPEN_FILES = 4000
+
+
+class Wanted(NamedTuple):
+    """What to measure, and how often."""
+
+    parts: frozenset[str]
+    slow: slow_readers.Plan
+    tries: int
+    """Of each way to end a session."""
+    deafenings: int
+    """In each way."""
+    output: Path
+
+
+def main() -> None:
+    if not sys.platform.startswith("linux"):
+        raise SystemExit("bench: the load generator needs Linux (epoll); try it in a container or virtual machine")
+    wanted = _wanted()
+    build()
+    allow_open_files(OPEN_FILES)
+    before = _load()
+    with tempfile.TemporaryDirectory(prefix="chatterbox-promises-") as folder:
+        parts, troubles = asyncio.run(_measure(wanted, Path(folder)))
+        machine = describe(Cores(None, None), Path(folder))
+    machine["pinned"] = "no"
+    machine["load average"] = f"{before} before, {_load()} after: over 1, 5 and 15 minutes, its own load included"
+    machine["date"] = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    wanted.output.mkdir(parents=True, exist_ok=True)
+    markdown = as_markdown(machine, parts, troubles)
+    (wanted.output / "PROMISES.md").write_text(markdown)
+    data = json.dumps(as_data(machine, parts, troubles), indent=1, ensure_ascii=False)
+    (wanted.output / "PROMISES.json").write_text(data + "\n")
+    print(f"\n{markdown}\nwritten to {wanted.output / 'PROMISES.md'} and PROMISES.json")
+
+
+def _wanted() -> Wanted:
+    parser = argparse.ArgumentParser(prog="python -m bench.promises", description="Measure what is promised.")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few tries of each, for a look; PROMISES.md stays as it is"
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="this part alone (may be repeated); likewise")
+    parser.add_argument("--output", type=Path, help="folder for PROMISES.md and PROMISES.json")
+    options = parser.parse_args()
+    plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()
+    tries, deafenings = (8, 1) if options.quick else (200, 10)
+    output = options.output or (BUILD if options.quick or options.only else HERE)
+    return Wanted(frozenset(options.only or PARTS), plan, tries, deafenings, output)
+
+
+async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
+    parts: list[Part] = []
+    troubles: list[str] = []
+    for name in PARTS:
+        if name in wanted.parts:
+            (folder / name).mkdir()
+            part, found = await _MEASUREMENTS[name](wanted, folder / name)
+            parts.append(part)
+            troubles += found
+    return parts, troubles
+
+
+async def _slow_readers(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    async with slow_readers.site(folder) as site:
+        measured = await slow_readers.measure(site, wanted.slow)
+        measured.large = await slow_readers.measure_large(site, wanted.slow)
+        gone = await slow_readers.measure_gone(site, wanted.slow)
+    return slow_readers.part(wanted.slow, measured, gone), measured.troubles
+
+
+async def _sessions(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    async with revocations.site(folder) as site:
+        with_redis, without_redis = await revocations.measure_both(site, wanted.tries)
+    return revocations.part(with_redis, without_redis), [*with_redis.troubles, *without_redis.troubles]
+
+
+async def _deafness(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    return await deafness.measure(folder, wanted.deafenings)
+
+
+_MEASUREMENTS = {"slow-readers": _slow_readers, "sessions": _sessions, "deafness": _deafness}
+
+
+def _load() -> str:
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+if __name__ == "__main__":
+    main()
