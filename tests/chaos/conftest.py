@@ -1,4 +1,4 @@
-"""The two sites that a crowd can be on: processes everywhere, containers where there is an engine."""
+"""The site that a crowd is on: containers where there is an engine, else processes. `make chaos` has the choice."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.container_site import containers
 from tests.chaos.process_site import processes
 from tests.chaos.site import Site
-from tests.support.engine import need_engine, no_reaper
+from tests.support.engine import no_reaper, why_no_engine
 
 GATEWAYS = 3
 
@@ -18,7 +18,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", params=["processes", "containers"])
+@pytest.fixture(scope="session", params=["containers" if why_no_engine() is None else "processes"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Three gateways behind the edge; a test that breaks something mends it."""
     folder: Path = tmp_path_factory.mktemp(request.param)
@@ -26,6 +26,5 @@ async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         async with processes(folder, GATEWAYS) as site:
             yield site
     else:
-        need_engine(request.config)
         with no_reaper(), containers(folder, GATEWAYS) as site:
             yield site

@@ -16,7 +16,7 @@ from tests.chaos.verdict import ON_TIME_S
 pytestmark = pytest.mark.chaos
 
 SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
-STRIKES = {"processes": 12, "containers": 5}
+STRIKES = {"processes": 12, "containers": 6}
 """Containers take longer to start."""
 
 

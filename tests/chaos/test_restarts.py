@@ -1,6 +1,6 @@
 """Deploys lose nothing: parts are restarted, added and taken away while a crowd talks, through the edge.
 
-On processes of this machine everywhere, on containers where there is an engine.
+On containers where there is an engine, else on processes of this machine.
 """
 
 from collections import Counter
