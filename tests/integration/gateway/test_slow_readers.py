@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.connection import Connection
+from tests.support.figures import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets
 
@@ -35,6 +36,10 @@ async def _connection_of(server: Server, username: str) -> Connection:
     return found()[0]
 
 
+def _times_behind(server: Server) -> float:
+    return figure(server.whole.gateway.metrics.metrics.scrape(), "chatterbox_gateway_marked_behind_total")
+
+
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():  # noqa: ASYNC110 - what is waited for is the server's own state
@@ -61,6 +66,22 @@ async def test_who_stops_reading_is_behind_with_bounded_memory_and_is_caught_up_
                 assert offsets(await bob.messages(sent)) == list(range(1, sent + 1))
                 await _send(alice, sent + 1, 1)
                 assert offsets(await bob.messages(1)) == [sent + 1]
+
+
+async def test_who_reads_slowly_all_the_time_is_behind_again_and_again_and_misses_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, recent_messages=10, **MANY) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            async with server.talker(bob_token, sock=_narrow_socket(server), max_queue=1) as bob:
+                sent = 0
+                heard: list[int] = []
+                while _times_behind(server) < 3:
+                    await _send(alice, sent + 1, 20)
+                    sent += 20
+                    heard += offsets(await bob.messages(10))
+                    assert sent < 5000, "the reader was never behind again"
+                heard += offsets(await bob.messages(sent - len(heard)))
+                assert heard == list(range(1, sent + 1))
 
 
 async def test_who_reads_nothing_for_too_long_is_cut_off_and_forgotten(tmp_path: Path) -> None:

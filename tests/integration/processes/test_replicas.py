@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.integration.processes.conftest import HEADS_S
+from tests.support.peer import dialled
 from tests.support.talker import Talker, contents, offsets
 from tests.support.topology import Topology
 
@@ -72,6 +73,26 @@ async def test_logging_out_closes_sockets_on_every_gateway_within_a_second(whole
         codes = list(await asyncio.gather(first.closed(), second.closed()))
         assert codes == [4501, 4501]
         assert time.monotonic() - began < 1
+
+
+async def test_nothing_comes_to_a_socket_whose_session_has_ended_however_much_is_said(whole: Topology) -> None:
+    """Neither to one that doesn't answer the close frame."""
+    here, there = whole.gateways
+    mia_token, ned_token = await whole.newcomer("mia"), await whole.newcomer("ned")
+    async with here.talker(mia_token) as mia, dialled(there.port) as ned:
+        await ned.shake_hands(b"Authorization: Bearer " + ned_token.encode())
+        assert b'"welcome"' in (await ned.frame()).payload
+        talking = asyncio.create_task(_talk(mia))
+        assert b'"message"' in (await ned.frame()).payload
+        await whole.logout(ned_token)
+        assert (await ned.closed_with())[0] == 4501
+        assert await ned.rest() == b""
+        talking.cancel()
+
+
+async def _talk(talker: Talker) -> None:
+    while True:
+        await talker.send("word")
 
 
 async def test_without_redis_sends_are_acked_and_messages_come_by_comparing_heads_then_at_once_again(
