@@ -102,10 +102,10 @@ class Room:
         self.metrics.fan_out_s.observe(time.perf_counter() - began_s)
 
     def attach(self, connection: "Connection", offset: int) -> None:
-        """Add a connection that has been told everything up to `offset`."""
+        """Add a connection that has been told everything up to `offset`; one whose socket is full is behind already."""
         self.flush()
         connection.messages_out -= offset
-        if offset == self.sent:
+        if offset == self.sent and not connection.is_full:
             self.live.add(connection)
         else:
             self.behind[connection] = offset

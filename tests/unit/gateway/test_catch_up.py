@@ -143,3 +143,17 @@ async def test_what_has_not_come_to_this_gateway_yet_is_left_to_come_live() -> N
     site.room.deliver(site.room.opened.take("e", 16, [text_frame(each) for each in stored[15:]]))
     site.room.flush()
     assert site.socket.read() == b"".join(text_frame(each) for each in stored[15:])
+
+
+async def test_who_comes_into_a_room_with_a_full_socket_is_pushed_nothing_until_it_is_read() -> None:
+    """They were invited, or joined on another connection of theirs."""
+    site = Site([], recent=30)
+    site.room.detach(site.connection)
+    site.connection.write(b"x" * (LIMIT_BYTES + 1))
+    site.room.attach(site.connection, 0)
+    pushed = text_frame(b"hello")
+    site.room.deliver(site.room.opened.take("e", 1, [pushed]))
+    site.room.flush()
+    assert site.socket.read() == b"x" * (LIMIT_BYTES + 1)
+    assert site.socket.read() == pushed
+    assert site.connection in site.room.live
