@@ -13,12 +13,12 @@ from tests.support.engine import no_reaper, why_no_engine
 GATEWAYS = 3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="session", params=["containers" if why_no_engine() is None else "processes"])
+@pytest.fixture(scope="module", params=["containers" if why_no_engine() is None else "processes"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Three gateways behind the edge; a test that breaks something mends it."""
     folder: Path = tmp_path_factory.mktemp(request.param)

@@ -1,6 +1,7 @@
 """One deployment in containers for all tests of this folder; without an engine they are skipped, with one reason."""
 
-from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -8,13 +9,22 @@ from tests.support.engine import need_engine, need_image, no_reaper
 from tests.support.stack import Stack, deployed
 
 GATEWAYS = 2
+_RUNNING = ExitStack()
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stack:
     need_engine(request.config)
-    with no_reaper(), deployed(tmp_path_factory.mktemp("stack"), GATEWAYS) as stack:
-        yield stack
+    request.addfinalizer(_RUNNING.close)
+    _RUNNING.enter_context(no_reaper())
+    return _RUNNING.enter_context(deployed(tmp_path_factory.mktemp("stack"), GATEWAYS))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Stop it when the last test of this folder is over: it would slow all others down."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _RUNNING.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
-"""Deploys lose nothing: parts are restarted, added and taken away while a crowd talks, through the edge.
+"""A crowd talks through the edge: deploys lose nothing, and whatever else goes wrong breaks no promise.
 
-On containers where there is an engine, else on processes of this machine.
+On containers where there is an engine, else on processes of this machine. `make chaos` lets everything strike on
+either, `make chaos-long` for an hour.
 """
 
+import os
 from collections import Counter
 
 import pytest
@@ -10,10 +12,16 @@ import pytest
 from tests.chaos import operations
 from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
+from tests.chaos.faults import available
+from tests.chaos.run import each_once, run
 from tests.chaos.site import Site, restart
+from tests.chaos.verdict import ON_TIME_S
 
 pytestmark = pytest.mark.chaos
 
+SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
+STRIKES = {"processes": 12, "containers": 4}
+"""Containers take longer to start."""
 BACK_S = 5.0
 """Whoever must connect anew is welcomed again within this time (seconds)."""
 
@@ -83,3 +91,12 @@ async def test_restarting_what_the_gateways_stand_on_loses_nothing(site: Site) -
                 await people.recover()
         history = await finish(people)
     assert times_away(history) == []
+
+
+async def test_whatever_goes_wrong_no_promise_is_broken(site: Site) -> None:
+    faults = each_once(available(site), SEED)[: STRIKES[site.kind]]
+    outcome = await run(site, Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, seed=SEED), faults)
+    assert outcome.verdict.violations == []
+    late = [struck for struck in outcome.struck if struck.recovered_s is None or struck.recovered_s > ON_TIME_S]
+    assert late == []
+    assert outcome.verdict.counts.acked > 1000
