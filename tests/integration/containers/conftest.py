@@ -1,5 +1,6 @@
 """One deployment in containers for all tests of this folder; without an engine they are skipped, with one reason."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,11 +14,11 @@ _RUNNING = ExitStack()
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     need_engine(request.config)
-    request.addfinalizer(_RUNNING.close)
-    _RUNNING.enter_context(no_reaper())
-    return _RUNNING.enter_context(deployed(tmp_path_factory.mktemp("stack"), GATEWAYS))
+    with _RUNNING:
+        _RUNNING.enter_context(no_reaper())
+        yield _RUNNING.enter_context(deployed(tmp_path_factory.mktemp("stack"), GATEWAYS))
 
 
 @pytest.hookimpl(trylast=True)
