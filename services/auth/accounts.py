@@ -1,13 +1,12 @@
 """What one can do with a username and a password: register, prove who one is, change the password."""
 
-import contextlib
 import logging
 from collections.abc import Callable
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.tokens import Revocation
 from services.auth import passwords, sessions, usernames, users
-from services.auth.database import Database, Transaction
+from services.auth.database import Database
 from services.auth.hashing import Hasher
 from services.auth.metrics import AuthMetrics, Proof
 from services.auth.settings import AuthSettings
@@ -79,13 +78,10 @@ class Accounts:
         passwords.check(new, user.username)
         await self._prove(user, old, usernames.folded(user.username), address)
         hashed = await self._hasher.hash(new)
-
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async with self._database.transaction() as transaction:
             if not await users.set_password(transaction, user, hashed):
                 raise ChatError(Code.CREDENTIALS_INVALID)
-            return await sessions.end_all(transaction, user_id, int(self._now_s()), but=sid)
-
-        ended = await self._database.protect(change)
+            ended = await sessions.end_all(transaction, user_id, int(self._now_s()), but=sid)
         log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
         return ended
 
@@ -95,12 +91,9 @@ class Accounts:
         if user is None:
             raise ChatError(Code.USER_UNKNOWN)
         now_s = int(self._now_s())
-
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async with self._database.transaction() as transaction:
             await users.set_banned(transaction, user, now_s if banned else None)
-            return await sessions.end_all(transaction, user.user_id, now_s) if banned else []
-
-        ended = await self._database.protect(change)
+            ended = await sessions.end_all(transaction, user.user_id, now_s) if banned else []
         log.info("user.banned" if banned else "user.unbanned", extra={"user_id": user.user_id})
         return user, ended
 
@@ -126,6 +119,5 @@ class Accounts:
         if user is None or user.banned or not verdict.right:
             return False
         if verdict.newer is not None:
-            with contextlib.suppress(ChatError):  # a better hash can wait; a password change on a full disk can't
-                await self._users.rehash(user, verdict.newer)
+            await self._users.rehash(user, verdict.newer)
         return True
