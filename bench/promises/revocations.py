@@ -25,10 +25,10 @@ NEW_PASSWORD = "another long password"
 TALK_EVERY_S = 0.05
 """Somebody talks this often in the room that all are in."""
 WITH_REDIS_S, WITHOUT_REDIS_S = 1.0, 5.0
-BEGIN_EVERY_S = 1.2
-"""Another user begins to be logged out this often (seconds)."""
-LATER_S = 5.0
-"""And waits up to so long before each try: it falls on any moment of what a gateway does by the clock."""
+AT_ONCE = {True: 4, False: 16}
+"""Users who are logged out at the same time, with Redis and without: few enough that none waits for a processor."""
+LATER_S = {True: 0.5, False: 5.0}
+"""Up to so long is waited before a try: it falls on any moment of what a gateway does by the clock."""
 
 
 class Login(NamedTuple):
@@ -96,9 +96,9 @@ async def site(folder: Path) -> AsyncIterator[Site]:
 async def _talk(site: Site, token: str) -> None:
     async with site.whole.gateways[0].talker(token) as talker:
         while True:
-            await talker.say({"type": "send", "id": 1, "content": "x" * 100})
-            await asyncio.sleep(TALK_EVERY_S)
+            await talker.send("x" * 100)
             talker.inbox.clear()
+            await asyncio.sleep(TALK_EVERY_S)
 
 
 # Ways to end a session; each returns from when the time counts
@@ -124,7 +124,7 @@ async def password_change(site: Site, session: Login, actor: Login, _: str) -> f
 
 
 async def ban(site: Site, session: Login, _: Login, name: str) -> float:
-    """The command, which takes most of a second to start; so the time counts from when auth ended the session."""
+    """The command, which takes its time to start; so the time counts from when auth ended the session."""
     auth = site.whole.auth
     done = await attempt("auth", auth.data, "ban", name, powerless=False, **auth.environment)
     assert done.status == 0, done.said
@@ -155,7 +155,7 @@ async def live(site: Site, name: str, tries: Tries) -> None:
 async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tries: Tries) -> float:
     """End a session with a socket on each gateway; returns the seconds until both had their close frame."""
     session = await site.login(name, password)
-    await asyncio.sleep(random.uniform(0, LATER_S))
+    await asyncio.sleep(random.uniform(0, LATER_S[site.whole.redis.is_running]))
     async with AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(dialled(gateway.port)) for gateway in site.whole.gateways]
         for peer in peers:
@@ -170,6 +170,7 @@ async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tri
         finally:
             for task in watching:
                 task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
     tries.late += [float(late) for _, late in ends]
     closed_s = max(closed_s for closed_s, _ in ends)
     if way is password_change:
@@ -190,22 +191,28 @@ async def _closed(peer: Peer) -> tuple[float, int]:
 async def measure(site: Site, users: int, name: str) -> Tries:
     """So many users' sessions are ended, as many in each way."""
     tries = Tries()
+    gate = asyncio.Semaphore(AT_ONCE[site.whole.redis.is_running])
+
+    async def one(number: int) -> None:
+        async with gate:
+            if number % 10 == 0:
+                print(f"ended sessions, {name} Redis: user {number} of {users}", flush=True)
+            await live(site, f"{name}-{number}", tries)
+
     async with asyncio.TaskGroup() as group:
         for number in range(users):
-            if number % 10 == 0:
-                print(f"ended sessions, {name}: user {number} of {users}", flush=True)
-            group.create_task(live(site, f"{name}-{number}", tries))
-            await asyncio.sleep(BEGIN_EVERY_S)
+            group.create_task(one(number))
     return tries
 
 
 async def measure_both(site: Site, tries: int) -> tuple[Tries, Tries]:
-    """With Redis: so many tries of each way. With Redis killed: so many of all ways together."""
-    with_redis = await measure(site, tries, "with")
+    """So many tries of all ways together, with Redis; then the same with Redis killed."""
+    users = max(1, tries // len(WAYS))
+    with_redis = await measure(site, users, "with")
     await site.whole.redis.kill()
     for gateway in site.whole.gateways:
         await gateway.until(lambda status, body: status == 503 and body["broker"] == "away")
-    return with_redis, await measure(site, max(1, tries // len(WAYS)), "without")
+    return with_redis, await measure(site, users, "without")
 
 
 def part(with_redis: Tries, without_redis: Tries) -> Part:
