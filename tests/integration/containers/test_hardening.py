@@ -86,11 +86,11 @@ class TestRedis:
         script = (
             "import sys; from chatterbox.chassis.redis_line import *; import asyncio\n"
             "async def ask(url, *command):\n"
-            "    line = await Line.open(url, 2)\n"
-            "    await line.write([command])\n"
-            "    return await line.read()\n"
-            "try: print(asyncio.run(ask(open(sys.argv[1]).read().strip(), *sys.argv[2:])))\n"
-            "except RedisError as problem: print(problem)"
+            "    answer = asyncio.get_running_loop().create_future()\n"
+            "    line = await Line.open(url, 2, answer.set_result)\n"
+            "    line.write([command])\n"
+            "    return await asyncio.wait_for(answer, 5)\n"
+            "print(asyncio.run(ask(open(sys.argv[1]).read().strip(), *sys.argv[2:])))"
         )
         container = stack.containers(user)[0]
         return stack.inside(container, "python", "-c", script, f"/secrets/{user}/redis-url", *command)
