@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from chatterbox.chassis.ballast import NO_BALLAST, Ballast, is_full
 from chatterbox.chassis.operator_errors import OperatorError
 
 log = logging.getLogger("chatterbox.sqlite")
@@ -77,12 +78,13 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, migrations: Sequence[str], *, synchronous: str = "FULL"
+    path: Path, migrations: Sequence[str], *, ballast: Ballast = NO_BALLAST, synchronous: str = "FULL"
 ) -> AsyncIterator[aiosqlite.Connection]:
     """The one connection that writes to the database at `path`, migrated to the newest schema.
 
     `migrations` are SQL scripts; `PRAGMA user_version` counts those that were applied. Before an existing
     database is migrated, a copy is kept beside it. In autocommit mode: transactions are begun explicitly.
+    On a full disk the `ballast` makes room for the opening, so that what is there can be read.
     """
     descriptor = lock(path.with_suffix(".lock"))
     try:
@@ -90,15 +92,23 @@ async def open_writer(
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
             with _explained(path):
-                await _check(connection, path)
-                for pragma in _PRAGMAS:
-                    await connection.execute(pragma)
-                await connection.execute(f"PRAGMA synchronous={synchronous}")
-                await _migrate(connection, path, migrations)
+                await ballast.making_room(lambda: _prepare(connection, path, migrations, synchronous))
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
+
+
+async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str], synchronous: str) -> None:
+    try:
+        await _check(connection, path)
+        for pragma in _PRAGMAS:
+            await connection.execute(pragma)
+        await connection.execute(f"PRAGMA synchronous={synchronous}")
+        await _migrate(connection, path, migrations)
+    finally:
+        if connection.in_transaction:  # a migration that failed half way
+            await connection.execute("ROLLBACK")
 
 
 def _open(path: Path) -> int:
@@ -115,7 +125,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as problem:
-        if _is(problem, sqlite3.SQLITE_FULL) or _is(problem, sqlite3.SQLITE_IOERR_SHMSIZE):
+        if is_full(problem):
             raise _full(path) from problem
         if any(_is(problem, code) for code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)):
             raise unusable(path.parent, OSError(errno.EACCES, str(problem))) from problem
@@ -169,6 +179,15 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
         log.info("database.migrated", extra={"database": path.name, "version": number})
 
 
+async def fold_log(connection: aiosqlite.Connection) -> None:
+    """Move the write-ahead log into the database, and give its space back; as far as nobody reads it."""
+    await connection.execute("PRAGMA busy_timeout=0")
+    try:
+        await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await connection.execute("PRAGMA busy_timeout=5000")
+
+
 def _sync_folder(folder: Path) -> None:
     """Make it durable which files there are.
 
@@ -184,5 +203,9 @@ def _sync_folder(folder: Path) -> None:
 async def _keep_copy(connection: aiosqlite.Connection, path: Path, version: int) -> None:
     copy = path.with_name(f"{path.stem}.before-migration-{version}{path.suffix}")
     copy.unlink(missing_ok=True)
-    await connection.execute("VACUUM INTO ?", (str(copy),))
+    try:
+        await connection.execute("VACUUM INTO ?", (str(copy),))
+    except sqlite3.Error:  # no half of a copy, least of all on a full disk
+        copy.unlink(missing_ok=True)
+        raise
     copy.chmod(0o600)

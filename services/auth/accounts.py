@@ -1,12 +1,13 @@
 """What one can do with a username and a password: register, prove who one is, change the password."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.tokens import Revocation
 from services.auth import passwords, sessions, usernames, users
-from services.auth.database import Database
+from services.auth.database import Database, Transaction
 from services.auth.hashing import Hasher
 from services.auth.metrics import AuthMetrics, Proof
 from services.auth.settings import AuthSettings
@@ -78,10 +79,13 @@ class Accounts:
         passwords.check(new, user.username)
         await self._prove(user, old, usernames.folded(user.username), address)
         hashed = await self._hasher.hash(new)
-        async with self._database.transaction() as transaction:
+
+        async def change(transaction: Transaction) -> list[Revocation]:
             if not await users.set_password(transaction, user, hashed):
                 raise ChatError(Code.CREDENTIALS_INVALID)
-            ended = await sessions.end_all(transaction, user_id, int(self._now_s()), but=sid)
+            return await sessions.end_all(transaction, user_id, int(self._now_s()), but=sid)
+
+        ended = await self._database.protect(change)
         log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
         return ended
 
@@ -91,9 +95,12 @@ class Accounts:
         if user is None:
             raise ChatError(Code.USER_UNKNOWN)
         now_s = int(self._now_s())
-        async with self._database.transaction() as transaction:
+
+        async def change(transaction: Transaction) -> list[Revocation]:
             await users.set_banned(transaction, user, now_s if banned else None)
-            ended = await sessions.end_all(transaction, user.user_id, now_s) if banned else []
+            return await sessions.end_all(transaction, user.user_id, now_s) if banned else []
+
+        ended = await self._database.protect(change)
         log.info("user.banned" if banned else "user.unbanned", extra={"user_id": user.user_id})
         return user, ended
 
@@ -119,5 +126,6 @@ class Accounts:
         if user is None or user.banned or not verdict.right:
             return False
         if verdict.newer is not None:
-            await self._users.rehash(user, verdict.newer)
+            with contextlib.suppress(ChatError):  # a better hash can wait; a password change on a full disk can't
+                await self._users.rehash(user, verdict.newer)
         return True

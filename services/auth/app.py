@@ -61,6 +61,7 @@ async def _open(
     metrics: AuthMetrics,
 ) -> Auth:
     database = await stack.enter_async_context(open_database(settings.data))
+    metrics.watch_ballast(database.ballast)
     ring = KeyRing(settings.data, now_s)
     ring.open()
     hasher = stack.enter_context(closing(Hasher(settings.hash_concurrency, settings.hash_waiting, metrics)))

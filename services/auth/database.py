@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
 from chatterbox.chassis import sqlite
+from chatterbox.chassis.ballast import NO_BALLAST, Ballast, is_full
+from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 
 log = logging.getLogger("chatterbox.auth.database")
@@ -42,6 +44,10 @@ MIGRATIONS = (
 )
 
 Row: TypeAlias = tuple[Any, ...]
+T = TypeVar("T")
+
+
+RETRY_AFTER_S = 5.0
 
 
 def database_of(data: Path) -> Path:
@@ -62,7 +68,10 @@ class Transaction:
 class Database:
     """What the rest of auth reads from and writes to. Raises `unavailable` when the disk fails."""
 
-    def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection) -> None:
+    def __init__(
+        self, writer: aiosqlite.Connection, reader: aiosqlite.Connection, ballast: Ballast = NO_BALLAST
+    ) -> None:
+        self.ballast = ballast
         self._writer = writer
         self._reader = reader
         self._turn = asyncio.Lock()
@@ -76,31 +85,51 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Committed and synced when the block ends; nothing of it has happened if the block raises."""
+        if not await self.ballast.made_whole():
+            self._note_failure("disk.full", "what is left is kept for ending sessions")
+            raise ChatError(Code.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
         with self._disk_failures():
-            async with self._turn:
-                try:
-                    await self._writer.execute("BEGIN IMMEDIATE")
-                    yield Transaction(self._writer)
-                    await self._writer.execute("COMMIT")
-                    self._note_success()
-                except BaseException:
-                    with contextlib.suppress(sqlite3.Error):
-                        await self._writer.execute("ROLLBACK")
-                    raise
+            async with self._committed() as transaction:
+                yield transaction
+        self._note_success()
+
+    async def protect(self, change: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run what must be possible on a full disk, too, in a transaction of its own; returns what it returned.
+
+        `change` may be run again after it failed, and then nothing of it has happened.
+        """
+
+        async def attempt() -> T:
+            async with self._committed() as transaction:
+                return await change(transaction)
+
+        with self._disk_failures():
+            return await self.ballast.making_room(attempt)
+
+    @asynccontextmanager
+    async def _committed(self) -> AsyncIterator[Transaction]:
+        async with self._turn:
+            try:
+                await self._writer.execute("BEGIN IMMEDIATE")
+                yield Transaction(self._writer)
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    await self._writer.execute("ROLLBACK")
+                raise
 
     @contextlib.contextmanager
     def _disk_failures(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as problem:
-            self._note_failure(problem)
-            raise ChatError(Code.UNAVAILABLE, retry_after_s=5.0) from problem
+            self._note_failure("disk.full" if is_full(problem) else "database.failed", str(problem))
+            raise ChatError(Code.UNAVAILABLE, retry_after_s=RETRY_AFTER_S) from problem
 
-    def _note_failure(self, problem: sqlite3.OperationalError) -> None:
+    def _note_failure(self, event: str, why: str) -> None:
         """Once, not for each login: a disk stays full for a while."""
         if not self._failing:
-            full = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            log.error("disk.full" if full else "database.failed", extra={"why": str(problem)})
+            log.error(event, extra={"why": why})
         self._failing = True
 
     def _note_success(self) -> None:
@@ -114,5 +143,11 @@ async def open_database(data: Path) -> AsyncIterator[Database]:
     """The database in the data folder, made or migrated as needed; raises as `chassis.sqlite.open_writer` does."""
     sqlite.make_folder(data)
     path = database_of(data)
-    async with sqlite.open_writer(path, MIGRATIONS) as writer, sqlite.open_reader(path) as reader:
-        yield Database(writer, reader)
+    ballast = Ballast.beside(path)
+    async with (
+        sqlite.open_writer(path, MIGRATIONS, ballast=ballast) as writer,
+        sqlite.open_reader(path) as reader,
+        background(ballast.tending(), "auth.ballast"),
+    ):
+        await ballast.made_whole()
+        yield Database(writer, reader, ballast)

@@ -98,15 +98,15 @@ class Logins:
 
     async def end(self, user_id: int, sid: str) -> None:
         """End one session of this user; raises `session_unknown`."""
-        async with self._database.transaction() as transaction:
-            ended = await sessions.end(transaction, user_id, sid, int(self._now_s()))
+        now_s = int(self._now_s())
+        ended = await self._database.protect(lambda transaction: sessions.end(transaction, user_id, sid, now_s))
         if not ended:
             raise ChatError(Code.SESSION_UNKNOWN)
         await self.announce(ended)
 
     async def end_all(self, user_id: int) -> None:
-        async with self._database.transaction() as transaction:
-            ended = await sessions.end_all(transaction, user_id, int(self._now_s()))
+        now_s = int(self._now_s())
+        ended = await self._database.protect(lambda transaction: sessions.end_all(transaction, user_id, now_s))
         await self.announce(ended)
 
     async def forget_expired(self) -> None:

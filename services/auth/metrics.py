@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from chatterbox.chassis.ballast import Ballast
 from chatterbox.chassis.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class AuthMetrics:
         self.hashes_refused = metrics.counter("hashes_refused", "Passwords not hashed because too many waited")
         self._running = metrics.gauge("hashes_running", "Passwords being hashed")
         self._waiting = metrics.gauge("hashes_waiting", "Passwords that wait to be hashed")
+        self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for ending sessions")
+
+    def watch_ballast(self, ballast: Ballast) -> None:
+        self._ballast.set_function(lambda: ballast.missing_bytes)
 
     def watch(self, hasher: "Hasher") -> None:
         """Read the gauges from `hasher`."""

@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
+from chatterbox.chassis.ballast import Ballast
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.edge import new_app
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.metrics import Metrics
 from chatterbox.chassis.sqlite import make_folder, open_writer
+from chatterbox.chassis.tasks import background
 from chatterbox.wire.limits import Limits
 from services.history import health, internal, public
 from services.history.announcer import Announcer
@@ -74,9 +76,12 @@ async def _open(
     """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
     make_folder(settings.data)
     metrics.watch_disk(settings.data)
+    ballast = Ballast.beside(settings.database)
+    metrics.watch_ballast(ballast)
     db = await stack.enter_async_context(
-        open_writer(settings.database, MIGRATIONS, synchronous=settings.sabotage_synchronous)
+        open_writer(settings.database, MIGRATIONS, ballast=ballast, synchronous=settings.sabotage_synchronous)
     )
+    await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
     readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
     announcer = await stack.enter_async_context(Announcer(broker, metrics=metrics).running())
     writer = Writer(
@@ -85,6 +90,7 @@ async def _open(
         now_ms=now_ms,
         announce=announcer.offer,
         metrics=metrics,
+        ballast=ballast,
         sabotage=settings.of_the_writer(),
     )
     await stack.enter_async_context(writer.running())

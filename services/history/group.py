@@ -19,6 +19,9 @@ class Group:
         self.changed: list[object] = []
         """For each change done so far what it returned, or the exception that undid it."""
 
+    def __len__(self) -> int:
+        return len(self._jobs)
+
     def answer(self, plan: Plan) -> None:
         """Tell everybody what became of what they asked for; `plan` is for `messages`."""
         for change, result in zip(self.changes, self.changed, strict=True):

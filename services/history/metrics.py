@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chatterbox.chassis.ballast import Ballast
 from chatterbox.chassis.metrics import CALL_S, MESSAGES, Metrics
 from chatterbox.wire.errors import Code
 from chatterbox.wire.store import Refused
@@ -34,6 +35,8 @@ class HistoryMetrics:
         self._disk_free = metrics.gauge("disk_free_bytes", "Space left where the database is")
         self._disk = metrics.gauge("disk_bytes", "Space there is where the database is")
 
+        self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for changes of rooms")
+
     def committed(self, plan: "Plan", seconds: float) -> None:
         """Count a transaction that is durable."""
         self.commits.inc()
@@ -54,6 +57,9 @@ class HistoryMetrics:
         self._jobs.set_function(lambda: len(backlog))
         self._messages.set_function(lambda: backlog.messages)
         self._bytes.set_function(lambda: backlog.bytes)
+
+    def watch_ballast(self, ballast: Ballast) -> None:
+        self._ballast.set_function(lambda: ballast.missing_bytes)
 
     def watch_disk(self, folder: Path) -> None:
         self._disk_free.set_function(lambda: shutil.disk_usage(folder).free)

@@ -5,6 +5,7 @@ sync, which is what takes the time).
 """
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import time
@@ -14,6 +15,8 @@ from typing import TypeVar
 
 import aiosqlite
 
+from chatterbox.chassis.ballast import NO_BALLAST, Ballast, is_full, may_be_full
+from chatterbox.chassis.sqlite import fold_log
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -49,6 +52,7 @@ class Writer:
         announce: Callable[[News], None],
         bounds: Bounds | None = None,
         metrics: HistoryMetrics | None = None,
+        ballast: Ballast = NO_BALLAST,
         sabotage: Sabotage = NO_SABOTAGE,
     ) -> None:
         """`announce` is told of every commit; it must not block. `sabotage` is for tests."""
@@ -57,6 +61,7 @@ class Writer:
         self._budgets = Budgets(limits, clock)
         self._now_ms = now_ms
         self._announce = announce
+        self._ballast = ballast
         self._sabotage = sabotage
         self._backlog = Backlog(bounds or Bounds())
         self._metrics = metrics or HistoryMetrics()
@@ -119,16 +124,22 @@ class Writer:
                 self._idle.set()
 
     async def _commit(self, jobs: list[Job]) -> None:
-        group = Group(jobs)
+        group = await self._affordable(jobs)
+        if not len(group):
+            return
         began_s = time.perf_counter()
         try:
-            transaction, plan = await self._transact(group)
+            if group.messages:
+                transaction, plan = await self._transact(group)
+            else:
+                transaction, plan = await self._ballast.making_room(lambda: self._transact(group))
         except sqlite3.Error as problem:
-            self._note_failure(problem)
-            await self._abandon(group)
+            self._note_failure("disk.full" if is_full(problem) else "commit.failed", str(problem))
+            self._abandon(group)
+            await self._make_room(problem)
         except Exception:
             log.exception("group.failed")
-            await self._abandon(group)
+            self._abandon(group)
         except asyncio.CancelledError:
             group.fail(_unavailable())
             raise
@@ -141,10 +152,35 @@ class Writer:
             if not self._sabotage.publish_before_commit:
                 self._tell(transaction, plan)
 
+    async def _affordable(self, jobs: list[Job]) -> Group:
+        """On a full disk what is left is for changes of rooms and memberships: messages wait with their senders."""
+        if await self._ballast.made_whole():
+            return Group(jobs)
+        refused = Group([job for job in jobs if isinstance(job, AppendJob)])
+        if len(refused):
+            self._note_failure("disk.full", "messages wait until there is more room")
+            self._metrics.commits_failed.inc()
+            refused.fail(_unavailable())
+        return Group([job for job in jobs if isinstance(job, ChangeJob)])
+
+    async def _make_room(self, problem: sqlite3.Error) -> None:
+        """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
+        if may_be_full(problem) and self._ballast.give_up():
+            with contextlib.suppress(sqlite3.Error):
+                await fold_log(self._db)
+
     async def _transact(self, group: Group) -> tuple[Transaction, Plan]:
+        try:
+            return await self._write(group)
+        except Exception:
+            await self._roll_back()
+            raise
+
+    async def _write(self, group: Group) -> tuple[Transaction, Plan]:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
         await self._db.execute("BEGIN IMMEDIATE")
         transaction = Transaction(self._db, self._now_ms())
+        group.changed.clear()
         for job in group.changes:
             group.changed.append(await _attempt(transaction, job))
         plan = (
@@ -164,28 +200,29 @@ class Writer:
         if plan.inserts or transaction.events:
             self._announce(News(transaction.events, plan))
 
-    async def _abandon(self, group: Group) -> None:
-        """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
+    def _abandon(self, group: Group) -> None:
         self._metrics.commits_failed.inc()
+        group.fail(_unavailable())
+
+    async def _roll_back(self) -> None:
+        """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
         self._last_id = None
         try:
             if self._db.in_transaction:
                 await self._db.execute("ROLLBACK")
         except sqlite3.Error:
             log.exception("rollback.failed")
-        group.fail(_unavailable())
 
-    def _note_failure(self, problem: sqlite3.Error) -> None:
+    def _note_failure(self, event: str, why: str) -> None:
         """Once, not for each group: a disk stays full for a while."""
         if not self._failing:
-            full = getattr(problem, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            log.error("disk.full" if full else "commit.failed", extra={"problem": str(problem)})
+            log.error(event, extra={"problem": why})
         self._failing = True
 
     def _note_success(self) -> None:
-        if self._failing:
+        if self._failing and not self._ballast.missing_bytes:
             log.info("commit.recovered")
-        self._failing = False
+            self._failing = False
 
 
 async def _attempt(transaction: Transaction, job: ChangeJob) -> object:

@@ -143,13 +143,15 @@ class TestAFullDisk:
             assert said.count("auth.database disk.full") == 1
             assert "Traceback" not in said
 
-    async def test_at_the_start_is_said_and_nothing_is_lost(self, tmp_path: Path) -> None:
+    async def test_at_the_start_without_ballast_is_said_and_nothing_is_lost(self, tmp_path: Path) -> None:
         with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
             async with process(disk) as server:
                 token = await server.newcomer("ada")
                 async with server.talker(token) as ada:
                     await ada.send("from before")
                 await server.signal(signal.SIGTERM)
+                for ballast in disk.glob("*.ballast"):
+                    ballast.unlink()
                 filler = fill(disk)
                 assert (await start("allinone", disk)).sentence.endswith("is full; free space on it")
                 filler.unlink()

@@ -45,6 +45,7 @@ FIRING: dict[str, dict[str, str]] = {
         "chatterbox_history_disk_free_bytes": "9+0x240",
         "chatterbox_history_disk_bytes": "100+0x240",
     },
+    "BallastGivenUp": {"chatterbox_auth_ballast_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
 }
 """For each alert figures, one each 15 seconds for an hour, that make it fire."""
@@ -61,6 +62,8 @@ QUIET = {
     f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": "50+0x240",
     f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
     "chatterbox_history_disk_free_bytes": "50+0x240",
+    "chatterbox_auth_ballast_missing_bytes": STEADY,
+    "chatterbox_history_ballast_missing_bytes": STEADY,
     "chatterbox_history_disk_bytes": "100+0x240",
 }
 
