@@ -155,10 +155,9 @@ def config(
     *,
     websocket_class: type[asyncio.Protocol] | None = None,
     frame_bytes: int = Limits().frame_bytes,
-    ping_s: float = 20,
     trusted_proxies: str = "",
 ) -> uvicorn.Config:
-    """How every app here is served; `websocket_class` for the one that takes WebSockets."""
+    """How every app here is served; `websocket_class` for the one that takes WebSockets, and pings them itself."""
     websocket: Any = websocket_class or "none"
     return uvicorn.Config(
         PlainStart(app),
@@ -170,8 +169,7 @@ def config(
         server_header=False,
         ws_max_size=frame_bytes,
         ws_per_message_deflate=False,
-        ws_ping_interval=ping_s,
-        ws_ping_timeout=ping_s,
+        ws_ping_interval=None,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,

@@ -13,7 +13,7 @@ from chatterbox.chassis.sqlite import lock, make_folder
 from services.allinone.app import AllSettings, create_all
 from services.allinone.copies import back_up, put_back
 from services.auth.settings import AuthSettings
-from services.gateway.live_socket import LiveSocket
+from services.gateway.handshake import Handshake
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
@@ -70,9 +70,8 @@ def _serve(settings: AllSettings) -> None:
     whole = create_all(settings)
     config = serve.config(
         whole.app,
-        websocket_class=LiveSocket,
+        websocket_class=Handshake,
         frame_bytes=settings.limits.limits().frame_bytes,
-        ping_s=settings.gateway.ping_s,
         trusted_proxies=settings.gateway.trusted_proxies,
     )
     serve.run(config, listener, drain=whole.gateway.drain, on_ready=lambda: _announce(listener, settings))

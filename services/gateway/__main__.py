@@ -13,8 +13,8 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
-from services.gateway.live_socket import LiveSocket
-from services.gateway.sabotage import Forgetful, Lossy
+from services.gateway.handshake import Handshake
+from services.gateway.sabotage import Forgetful, LossyHandshake
 from services.gateway.settings import GatewaySettings
 
 
@@ -41,9 +41,8 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     host, port = listener.getsockname()[:2]
     config = serve.config(
         app,
-        websocket_class=Lossy if settings.sabotage_drop_frames else LiveSocket,
+        websocket_class=LossyHandshake if settings.sabotage_drop_frames else Handshake,
         frame_bytes=limits.frame_bytes,
-        ping_s=settings.ping_s,
         trusted_proxies=settings.trusted_proxies,
     )
     ready = f"chatterbox: gateway listens on {host}:{port}"

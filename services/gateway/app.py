@@ -32,7 +32,7 @@ def create_app(
 ) -> FastAPI:
     """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`), `clocks` compares theirs.
 
-    It must be served with `LiveSocket` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
+    It must be served with `Handshake` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
     """
     metrics = GatewayMetrics(Metrics("gateway"))

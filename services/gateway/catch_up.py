@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.connection import Connection, State
-from services.gateway.live_socket import text_frame
+from services.gateway.framing import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient

@@ -15,7 +15,7 @@ from chatterbox.wire.codec import BadFrame
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import Claims
-from services.gateway.live_socket import text_frame
+from services.gateway.framing import text_frame
 from services.gateway.member import Member
 from services.gateway.metrics import GatewayMetrics
 

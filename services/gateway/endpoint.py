@@ -1,4 +1,4 @@
-"""The public WebSocket address: Origin, limits and token of a handshake, then the socket is handed over."""
+"""The public WebSocket address: Origin, limits and token of a handshake, then the socket is taken over."""
 
 from fastapi import APIRouter, WebSocket
 from starlette.requests import HTTPConnection
@@ -7,7 +7,7 @@ from chatterbox.chassis.edge import answer
 from chatterbox.chassis.identity import bearer
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.gateway import Gateway
-from services.gateway.live_socket import EXTENSION, LiveSocket
+from services.gateway.handshake import EXTENSION, Handshake
 
 
 def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
@@ -25,10 +25,10 @@ def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
             gateway.metrics.handshakes_refused.inc(problem.code)
             await websocket.send_denial_response(answer(problem))
             return
-        live_socket = websocket.scope["extensions"][EXTENSION]
-        assert isinstance(live_socket, LiveSocket)  # noqa: S101 - chassis.serve is given this class
+        handshake = websocket.scope["extensions"][EXTENSION]
+        assert isinstance(handshake, Handshake)  # noqa: S101 - chassis.serve is given this class
         await websocket.accept()
-        gateway.open(live_socket, address, token)
+        gateway.open(handshake.take_over(), address, token)
 
     return router
 

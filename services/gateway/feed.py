@@ -16,8 +16,8 @@ from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import CONTROL, decode_batch, room_channel
 from chatterbox.wire.reading import UnreadableError
+from services.gateway.framing import text_frame
 from services.gateway.hub import Hub
-from services.gateway.live_socket import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient

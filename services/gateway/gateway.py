@@ -33,6 +33,7 @@ from services.gateway.live_socket import LiveSocket
 from services.gateway.memberships import Memberships
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.parts import Parts
+from services.gateway.pulse import Pulse
 from services.gateway.sabotage import OwnOffsets
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
@@ -74,6 +75,7 @@ class Gateway:
         self._memberships = Memberships(self.hub, self._feed, store)
         self._catch_up = CatchUp(store, self.metrics)
         self._sends = Sends(store, self.metrics)
+        self._pulse = Pulse(settings.ping_s)
         self._greeting = Greeting(
             self.hub,
             self._verifier,
@@ -114,6 +116,7 @@ class Gateway:
                 **canaries,
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
+                "pings": self._pulse.run(),
                 "seconds": upkeep.every_second(self.hub, self._settings.behind_s),
                 "revocations": self._revoked.run(),
                 "heads": upkeep.compare_with_history(self.hub, self._feed, self._memberships, self._settings.heads_s),
@@ -147,7 +150,8 @@ class Gateway:
         )
         self.metrics.opened.inc()
         self.hub.add(connection)
-        live_socket.hand_over(connection, self._settings.unsent_bytes)
+        self._pulse.add(live_socket)
+        live_socket.begin(connection, self._settings.unsent_bytes)
         self._greeting.begin(connection, token)
 
     def _closed(self, connection: Connection) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 import msgspec
 
 from chatterbox.wire import frames
-from services.gateway.live_socket import payload_of
+from services.gateway.framing import payload_of
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient
 

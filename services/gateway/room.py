@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatterbox.wire import codec, frames, store
 from chatterbox.wire.position import Position
-from services.gateway.live_socket import text_frame
+from services.gateway.framing import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.stream import Stream
 

@@ -14,6 +14,7 @@ from pydantic import ValidationInfo, field_validator
 from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
 from chatterbox.wire import store
+from services.gateway.handshake import Handshake
 from services.gateway.live_socket import LiveSocket
 from services.gateway.store import HistoryClient
 
@@ -118,3 +119,9 @@ class Lossy(LiveSocket):
     def write(self, frames: bytes) -> None:
         if b'"type":"message"' not in frames or random.random() >= DROPPED:  # noqa: S311 - no secret
             super().write(frames)
+
+
+class LossyHandshake(Handshake):
+    """Whose connections are lossy."""
+
+    socket_class = Lossy

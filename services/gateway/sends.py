@@ -15,7 +15,7 @@ from chatterbox.wire import codec, frames, store
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from services.gateway.connection import Connection
-from services.gateway.live_socket import text_frame
+from services.gateway.framing import text_frame
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient

@@ -8,12 +8,19 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
-from services.gateway.live_socket import EXTENSION, LiveSocket, Receiver
+from chatterbox.chassis.tasks import background
+from services.gateway.handshake import EXTENSION, Handshake
+from services.gateway.live_socket import LiveSocket, Receiver
+from services.gateway.pulse import Pulse
 
 UNSENT_BYTES = 262_144
 
 
-async def _at_once() -> None:
+async def _at_once(_: Handshake) -> None:
+    return
+
+
+async def _nothing_to_drain() -> None:
     return
 
 
@@ -24,29 +31,33 @@ async def serving(
     frame_bytes: int = 65_536,
     ping_s: float = 20,
     unsent_bytes: int = UNSENT_BYTES,
-    websocket_class: type[LiveSocket] = LiveSocket,
-    accepted: Callable[[], Awaitable[object]] = _at_once,
+    websocket_class: type[Handshake] = Handshake,
+    accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
 
-    Each socket is accepted, then `accepted` is awaited, then it is handed over to a new `receiver`.
+    Each socket is accepted, then `accepted` is awaited, then it is taken over for a new `receiver`.
     """
+    pulse = Pulse(ping_s)
 
     async def endpoint(websocket: WebSocket) -> None:
-        live_socket = websocket.scope["extensions"][EXTENSION]
-        assert isinstance(live_socket, LiveSocket)
+        handshake = websocket.scope["extensions"][EXTENSION]
+        assert isinstance(handshake, Handshake)
         await websocket.accept()
-        await accepted()
-        live_socket.hand_over(receiver(live_socket), unsent_bytes)
+        await accepted(handshake)
+        live_socket = handshake.take_over()
+        pulse.add(live_socket)
+        live_socket.begin(receiver(live_socket), unsent_bytes)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, websocket_class=websocket_class, frame_bytes=frame_bytes, ping_s=ping_s)
-    server = serve.DrainingServer(config, _at_once, lambda: None)
+    config = serve.config(app, websocket_class=websocket_class, frame_bytes=frame_bytes)
+    server = serve.DrainingServer(config, _nothing_to_drain, lambda: None)
     listener = serve.bind("127.0.0.1", 0)
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])
     try:
-        yield int(listener.getsockname()[1])
+        async with background(pulse.run(), "test.pings"):
+            yield int(listener.getsockname()[1])
     finally:
         await server.shutdown([listener])

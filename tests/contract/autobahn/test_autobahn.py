@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.live_socket import LiveSocket, Receiver, text_frame
+from services.gateway.deframing import Opcode
+from services.gateway.framing import text_frame
+from services.gateway.handshake import Handshake
+from services.gateway.live_socket import LiveSocket, Receiver
 from tests.support import autobahn, live
 
 CACHE = Path(__file__).parents[2] / ".cache/autobahn"
@@ -57,14 +60,21 @@ class Echo:
 
 
 class EchoSocket(LiveSocket):
-    """The gateway's socket, with room for larger messages, and keeping a binary one for the echo."""
+    """The gateway's socket, but keeping a binary message for the echo."""
 
-    fragments = FRAGMENTS
     binary = b""
 
-    def send_receive_event_to_app(self) -> None:
-        self.binary = b"".join(self.frames)
-        super().send_receive_event_to_app()
+    def _take(self, receiver: Receiver, opcode: int, payload: bytes) -> None:
+        if opcode == Opcode.BINARY:
+            self.binary = payload
+        super()._take(receiver, opcode, payload)
+
+
+class EchoHandshake(Handshake):
+    """With room for larger messages."""
+
+    socket_class = EchoSocket
+    fragments = FRAGMENTS
 
 
 def echo(socket: LiveSocket) -> Receiver:
@@ -73,7 +83,7 @@ def echo(socket: LiveSocket) -> Receiver:
 
 
 async def test_every_case_passes(wstest: Path, tmp_path: Path) -> None:
-    async with live.serving(echo, websocket_class=EchoSocket, frame_bytes=MESSAGE_BYTES) as port:
+    async with live.serving(echo, websocket_class=EchoHandshake, frame_bytes=MESSAGE_BYTES) as port:
         report = await autobahn.run(wstest, f"ws://127.0.0.1:{port}/ws?token=t", CASES, tmp_path, TIMEOUT_S)
     unexpected = {
         case: (result["behavior"], result["behaviorClose"])

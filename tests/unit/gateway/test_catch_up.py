@@ -11,7 +11,7 @@ from chatterbox.wire.close import CloseCode
 from chatterbox.wire.limits import Limits
 from services.gateway.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, CatchUp
 from services.gateway.connection import Connection, State
-from services.gateway.live_socket import text_frame
+from services.gateway.framing import text_frame
 from services.gateway.member import Member
 from services.gateway.room import Room
 from services.gateway.store import HistoryClient
