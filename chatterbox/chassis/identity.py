@@ -7,6 +7,7 @@ set, every claim required, lengths bounded.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -20,6 +21,9 @@ from chatterbox.wire.tokens import Claims, Jwks, Revocation, Revocations
 
 log = logging.getLogger("chatterbox.identity")
 
+VERIFIED_TOKENS = 20_000
+"""So many verified tokens are remembered: whoever comes back with one, as thousands do when a gateway restarts, costs no
+signature to check."""
 REFETCH_S = 30
 """An unknown `kid` makes us ask auth for its keys at most this often (seconds): no amplification."""
 
@@ -35,13 +39,26 @@ class Verifier:
         self._fetched_s = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._revoked: dict[str, int] = {}
+        self._verified: dict[bytes, Claims] = {}
+        """By the digest of the whole token, not of its signature, which says nothing without what it signs."""
 
     async def verify(self, token: str) -> Claims:
         """Return the claims of a valid token; raises `ChatError` with `token_...` or `session_ended`."""
-        claims = self._checked(token, await self._key(token))
+        digest = sha256(token.encode(errors="surrogatepass")).digest()
+        claims = self._verified.get(digest)
+        if claims is None:
+            claims = self._checked(token, await self._key(token))
+            self._remember(digest, claims)
+        else:
+            self._check_times(claims)
         if claims.sid in self._revoked:
             raise ChatError(Code.SESSION_ENDED)
         return claims
+
+    def _remember(self, digest: bytes, claims: Claims) -> None:
+        if len(self._verified) >= VERIFIED_TOKENS:
+            del self._verified[next(iter(self._verified))]  # the oldest
+        self._verified[digest] = claims
 
     def revoke(self, revocation: Revocation) -> None:
         """Refuse the tokens of this session from now on; forget it when they have expired by themselves."""
@@ -80,9 +97,12 @@ class Verifier:
     async def _fetch(self) -> None:
         jwks = await self._fetch_jwks()
         try:
-            self._keys = {key["kid"]: jwt.PyJWK(key, tokens.ALGORITHM) for key in jwks.keys}
+            keys = {key["kid"]: jwt.PyJWK(key, tokens.ALGORITHM) for key in jwks.keys}
         except (KeyError, ValueError, jwt.PyJWTError) as problem:
             raise UnavailableError("auth gives keys of another kind: another version?") from problem
+        if self._keys.keys() - keys.keys():  # what a withdrawn key has signed counts no more
+            self._verified.clear()
+        self._keys = keys
         self._fetched_s = self._now_s()
 
     def _checked(self, token: str, key: jwt.PyJWK) -> Claims:
@@ -91,14 +111,17 @@ class Verifier:
             claims = msgspec.convert(payload, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             raise ChatError(Code.TOKEN_INVALID) from None
-        now_s = self._now_s()
         if not (claims.sub.isascii() and claims.sub.isdigit()):
             raise ChatError(Code.TOKEN_INVALID)
+        self._check_times(claims)
+        return claims
+
+    def _check_times(self, claims: Claims) -> None:
+        now_s = self._now_s()
         if claims.iat > now_s + tokens.LEEWAY_S:
             raise ChatError(Code.TOKEN_INVALID, _FROM_THE_FUTURE)
         if claims.exp <= now_s - tokens.LEEWAY_S:
             raise ChatError(Code.TOKEN_EXPIRED)
-        return claims
 
 
 _FROM_THE_FUTURE = (

@@ -95,12 +95,11 @@ class Connection:
         self._clock = clock
         self._dispatch = dispatch
         self._on_closed = on_closed
-        self._bucket = Bucket.full(limits.commands_per_s, limits.commands_burst, clock())
-        self._bad_frames = Bucket.full(
-            limits.bad_frames_per_minute / 60, limits.bad_frames_per_minute - 1, self._bucket.at_s
-        )
+        # Nearly all connections are idle, and there are many: what only some need is made when it is needed.
+        self._bucket: Bucket | None = None
+        self._bad_frames: Bucket | None = None
         self._busy = False
-        self._backlog: deque[frames.Command] = deque()
+        self._backlog: deque[frames.Command] | None = None
 
     # Out
 
@@ -132,7 +131,7 @@ class Connection:
         if self.state is not State.CLOSED:
             self.state = State.CLOSED
             self.close_code = code
-            self._backlog.clear()
+            self._backlog = None
             self._on_closed(self)
 
     @property
@@ -173,22 +172,37 @@ class Connection:
         self._ended(self.socket.close_code)
 
     def _on_bad_frame(self, problem: BadFrame) -> None:
-        if self._bad_frames.take(self._clock()) > 0:
+        now_s, most = self._clock(), self._limits.bad_frames_per_minute
+        if self._bad_frames is None:
+            self._bad_frames = Bucket.full(most / 60, most - 1, now_s)
+        if self._bad_frames.take(now_s) > 0:
             self.close(CloseCode.TOO_MANY_BAD_FRAMES)
         else:
             self.refuse(problem, problem.command_id)
 
     def _admit(self, command: frames.Command) -> None:
-        if not isinstance(command, frames.Send) and (wait_s := self._bucket.take(self._clock())) > 0:
-            detail = f"At most {self._limits.commands_per_s:g} commands a second on one connection."
-            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
-        if not self._busy:
-            self.run(command)
-        elif len(self._backlog) < self._limits.commands_waiting:
-            self._backlog.append(command)
+        if not isinstance(command, frames.Send):
+            self._count_command()
+        if self._busy:
+            self._queue(command)
         else:
+            self.run(command)
+
+    def _count_command(self) -> None:
+        now_s, limits = self._clock(), self._limits
+        if self._bucket is None:
+            self._bucket = Bucket.full(limits.commands_per_s, limits.commands_burst, now_s)
+        if (wait_s := self._bucket.take(now_s)) > 0:
+            detail = f"At most {limits.commands_per_s:g} commands a second on one connection."
+            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+
+    def _queue(self, command: frames.Command) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
+        if len(self._backlog) >= self._limits.commands_waiting:
             detail = f"At most {self._limits.commands_waiting} commands may await their reply on one connection."
             raise ChatError(Code.TOO_MANY_COMMANDS, detail, retry_after_s=0.5)
+        self._backlog.append(command)
 
     def run(self, command: frames.Command) -> None:
         """Carry out a command; if that takes time, the next ones wait for it."""
@@ -220,6 +234,8 @@ class Connection:
         self._busy = False
         while self._backlog and not self._busy:
             self.run(self._backlog.popleft())
+        if not self._backlog:
+            self._backlog = None
 
 
 _running: set[asyncio.Task[None]] = set()

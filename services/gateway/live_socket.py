@@ -53,7 +53,7 @@ class LiveSocket(asyncio.Protocol):
                  "_sent_at_ping_bytes", "_transport", "_written_bytes", "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
-        """`others` are the server's connections, which it shuts down; `early` is what came before there was a receiver."""
+        """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
         self._transport = transport
         self._deframer: Deframer | None = deframer
         self._others = others

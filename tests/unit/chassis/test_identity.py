@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from chatterbox.chassis import identity
 from chatterbox.chassis.identity import REFETCH_S, Verifier, bearer
 from chatterbox.wire import tokens
 from chatterbox.wire.errors import ChatError, Code
@@ -285,3 +286,44 @@ async def test_keys_of_another_kind_make_auth_count_as_away(key: dict[str, str])
 @pytest.mark.parametrize("part", [b"[" * 3000, b'{"a":' * 500, b"\xff", b"null", b"1e999", b'"\\ud800"', b""])
 async def test_a_token_with_a_header_that_no_reader_takes_is_refused(issuer: Issuer, part: bytes) -> None:
     assert await issuer.refusal(f"{_encoded(part).decode()}.e30.AA") == Code.TOKEN_INVALID
+
+
+class TestAgain:
+    """A token that was verified before costs no signature, and is refused all the same when it must be."""
+
+    async def test_it_is_taken_without_its_key(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        first = await issuer.verifier.verify(token)
+        issuer.verifier._keys = {}
+        assert await issuer.verifier.verify(token) is first
+
+    async def test_it_expires(self, issuer: Issuer) -> None:
+        token = issuer.token(exp=NOW_S + 60)
+        await issuer.verifier.verify(token)
+        issuer.now_s = NOW_S + 60 + tokens.LEEWAY_S
+        assert await issuer.refusal(token) == Code.TOKEN_EXPIRED
+
+    async def test_it_ends_with_its_session(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        await issuer.verifier.verify(token)
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 3600))
+        assert await issuer.refusal(token) == Code.SESSION_ENDED
+
+    async def test_it_ends_with_the_key_that_signed_it(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        await issuer.verifier.verify(token)
+        issuer.keys = {"k2": Ed25519PrivateKey.generate()}
+        await issuer.verifier.refresh()
+        assert await issuer.refusal(token) == Code.TOKEN_INVALID
+
+    async def test_its_signature_is_of_no_use_for_other_claims(self, issuer: Issuer) -> None:
+        token, other = issuer.token(), issuer.token(sub="1", name="root")
+        await issuer.verifier.verify(token)
+        forged = ".".join([*other.split(".")[:2], token.split(".")[2]])
+        assert await issuer.refusal(forged) == Code.TOKEN_INVALID
+
+    async def test_so_many_are_remembered_and_no_more(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(identity, "VERIFIED_TOKENS", 2)
+        for number in range(4):
+            await issuer.verifier.verify(issuer.token(jti=f"j{number}"))
+        assert [claims.jti for claims in issuer.verifier._verified.values()] == ["j2", "j3"]
