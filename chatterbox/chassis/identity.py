@@ -22,8 +22,8 @@ from chatterbox.wire.tokens import Claims, Jwks, Revocation, Revocations
 log = logging.getLogger("chatterbox.identity")
 
 VERIFIED_TOKENS = 20_000
-"""So many verified tokens are remembered: whoever comes back with one, as thousands do when a gateway restarts, costs no
-signature to check."""
+"""So many verified tokens are remembered: whoever comes back with one, as thousands do when a gateway restarts, costs
+no signature to check."""
 REFETCH_S = 30
 """An unknown `kid` makes us ask auth for its keys at most this often (seconds): no amplification."""
 

@@ -28,7 +28,7 @@ WRITE_S = 10e-6
 def joining_s(members: int) -> float:
     """How long a message waits for others in a room that is busy: twice as long as its fan-out will take.
 
-    So fan-out of one room takes about a third of the gateway's time, and what comes meanwhile costs nearly nothing more.
+    So one room's fan-out takes about a third of the gateway's time, and what comes meanwhile costs nearly nothing more.
 
     >>> [joining_s(members) for members in (10, 100, 1000, 10_000)]
     [0.0, 0.002, 0.02, 0.02]
