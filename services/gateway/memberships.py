@@ -138,7 +138,7 @@ class Memberships:
                 room.attach(connection, room.opened.head)
 
     def exit(self, member: Member, room: Room) -> None:
-        """Unsubscribe all connections of `member`."""
+        """Unsubscribe all connections of `member`; one that is not welcomed yet hears of its rooms when it is."""
         if member.rooms.get(room.name) is not room:
             return
         del member.rooms[room.name]
@@ -146,7 +146,8 @@ class Memberships:
         told = frames.Membership(room=room.name, username=member.username, member=False)
         for connection in member.connections:
             room.detach(connection)
-            connection.send(told)
+            if connection.state is State.OPEN:
+                connection.send(told)
 
 
 def _info(change: MembershipChanged) -> store.RoomInfo:
