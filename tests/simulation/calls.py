@@ -15,6 +15,9 @@ from chatterbox.wire.errors import ChatError
 from tests.simulation.conditions import grid
 from tests.simulation.service import Service
 
+CALM_S = (0.001, 0.003)
+"""One way, once nothing goes wrong any more (seconds)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -52,7 +55,7 @@ class Way:
         return await answer
 
     def _delay_s(self) -> float:
-        return grid(self._chance, self._service.conditions.call_s)
+        return grid(self._chance, CALM_S if self._service.is_calm else self._service.conditions.call_s)
 
     def _happens(self, likelihood: float) -> bool:
         return not self._service.is_calm and self._chance.random() < likelihood

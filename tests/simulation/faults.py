@@ -17,7 +17,7 @@ def history_away(world: "World", chance: Random) -> Undo | None:
     if history.is_away:
         return None
     history.is_away = True
-    return lambda: history.restart(history.stored)
+    return history.restart
 
 
 def backup_restored(world: "World", chance: Random) -> Undo | None:
@@ -32,7 +32,8 @@ def backup_restored(world: "World", chance: Random) -> Undo | None:
         for reader in world.readers:  # an ack of what is gone now must not be read only later
             if reader.line is not None and reader.line.socket is not None and reader.line.socket.has_unread:
                 reader.cut()
-        history.restart(history.stored.restored(backup))
+        history.restore(backup)
+        history.restart()
         world.note(operations.Restored(at_s=world.loop.time(), copied_s=copied_s))
 
     return restored
@@ -41,7 +42,7 @@ def backup_restored(world: "World", chance: Random) -> Undo | None:
 def auth_away(world: "World", chance: Random) -> Undo | None:
     auth = world.auth
     auth.is_away = True
-    return lambda: auth.restart()
+    return auth.restart
 
 
 def line_cut(world: "World", chance: Random) -> Undo | None:

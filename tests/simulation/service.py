@@ -29,6 +29,11 @@ class Service:
         self.lives = 0
         """How often it was started again: what an earlier life had not answered is never answered."""
 
+    def restart(self) -> None:
+        """Begin a new life."""
+        self.lives += 1
+        self.is_away = False
+
     def carry_out(self, path: str, content: bytes) -> object:
         """Do what is asked, at once and wholly; raises `ChatError`."""
         raise NotImplementedError
@@ -102,11 +107,9 @@ class HistoryService(Service):
                 return store.AppendOutcomes(planned.outcomes)
         return FAILED
 
-    def restart(self, stored: StoredHistory) -> None:
-        """Begin a new life, with what is on the disk now."""
-        self.stored = stored
-        self.lives += 1
-        self.is_away = False
+    def restore(self, backup: StoredHistory) -> None:
+        """Put a backup in the place of what is stored."""
+        self.stored = self.stored.restored(backup)
 
 
 class AuthService(Service):
