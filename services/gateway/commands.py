@@ -133,6 +133,9 @@ class Commands:
                 break
         self._memberships.enter(member, room, asked=connection)
         connection.send(reply)
+        if connection in room.behind:  # it was in the room: what it was not pushed yet is in the reply, or in pages
+            room.detach(connection)
+            room.attach(connection, reply.at.offset)
 
     async def _page(self, connection: Connection, member: Member, command: frames.History) -> None:
         room = await self._room_of(member, command.room)

@@ -1,6 +1,7 @@
 """Coming into rooms and leaving them while others of the same user do so too: what history said last holds."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -12,13 +13,14 @@ from chatterbox.wire import codec, frames, store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.events import MembershipChanged
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
 from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
 from services.gateway.hub import Hub
-from services.gateway.live_socket import payload_of
+from services.gateway.live_socket import payload_of, text_frame
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
 from services.gateway.sends import Sends
@@ -155,3 +157,27 @@ async def test_history_is_asked_once_where_its_event_is_faster_than_its_answer(
     site.stored.may_answer.release()
     await site.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)
     assert len(site.stored.asked) == 1
+
+
+async def test_pushes_follow_from_where_a_join_says_also_for_one_who_was_in_the_room_and_behind(site: Site) -> None:
+    await site.hear(member=True)
+    room = site.ada.rooms["ops"]
+    site.connection.on_full()
+    room.deliver(room.opened.take("e", 1, [message(1), message(2)]))
+    site.connection.full_since_s = None
+    site.ask(frames.Join(id=1, room="ops"))
+    await site.answered(frames.Joined)
+    room.deliver(room.opened.take("e", 3, [message(3)]))
+    room.flush()
+    assert list(offsets(site.socket.frames)) == [3]
+
+
+def message(offset: int) -> bytes:
+    sent = frames.Message(
+        room="ops", at=Position("e", offset), message_id=offset, username="bob", content="hi", timestamp=""
+    )
+    return text_frame(codec.encode(sent))
+
+
+def offsets(told: list[frames.ServerFrame]) -> Iterator[int]:
+    return (frame.at.offset for frame in told if isinstance(frame, frames.Message))
