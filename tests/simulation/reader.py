@@ -271,7 +271,8 @@ class Reader:
     def _joined(self, line: Line, joined: frames.Joined) -> None:
         command = line.waiting.pop(joined.id)
         assert isinstance(command, frames.Join)
-        since = None if command.since is None or joined.reset else command.since.offset
+        is_in = joined.room in self.rooms  # another connection of the same user was faster
+        since = None if command.since is None or joined.reset or is_in else command.since.offset
         self._begin(line, joined.room, joined.at, since)
         for message in joined.messages:
             self._told(line, message, paged=True)
