@@ -87,9 +87,7 @@ class Way:
 
     def _later(self, answer: "asyncio.Future[Answer]", result: Answer | Exception, more_s: float = 0) -> None:
         """What is on its way back when the service ends never comes, as `_give` finds out."""
-        asyncio.get_running_loop().call_later(
-            self._delay_s() + more_s, self._give, answer, result, self._service.lives
-        )
+        asyncio.get_running_loop().call_later(self._delay_s() + more_s, self._give, answer, result, self._service.lives)
 
     def _give(self, answer: "asyncio.Future[Answer]", result: Answer | Exception, lives: int) -> None:
         if answer.done() or self.is_cut:
@@ -100,4 +98,3 @@ class Way:
             answer.set_exception(result)
         else:
             answer.set_result(result)
-

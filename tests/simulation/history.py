@@ -95,14 +95,14 @@ class StoredHistory:
 
     def planned(self, batch: Sequence[store.Append], now_ms: int) -> Plan:
         """What storing `batch` would do."""
-        return plan(
-            batch, [self._known(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS
-        )
+        return plan(batch, [self._known(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
 
     def _known(self, message: store.Append) -> Known:
         room = self.rooms.get(message.room_id)
         if room is None:
-            return Known(None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content="")
+            return Known(
+                None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
+            )
         earlier = self.keys.get((message.user_id, message.room_id, message.key))
         return Known(
             room=room.name, epoch=room.epoch, head=room.head,

@@ -32,9 +32,7 @@ class Person:
 def person(user_id: int) -> Person:
     """The person of this number: the same in every schedule."""
     username, session = f"user{user_id}", f"session{user_id}"
-    claims = tokens.Claims(
-        sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S
-    )
+    claims = tokens.Claims(sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S)
     payload = {**msgspec.to_builtins(claims), "iss": tokens.ISSUER, "aud": tokens.AUDIENCE}
     headers = {"kid": KEY_ID, "typ": tokens.TYPE}
     return Person(user_id, username, session, jwt.encode(payload, _KEY, tokens.ALGORITHM, headers))

@@ -30,7 +30,6 @@ MOST_IN_FLIGHT = 3
 PAGE_MESSAGES = 5
 
 
-
 class Desk(Protocol):
     """What a reader has to do with."""
 
@@ -39,7 +38,6 @@ class Desk(Protocol):
     def note(self, operation: operations.AnyOperation) -> None: ...
     def dial(self, peer: Peer, chance: Random, token: str | None) -> SimulatedSocket | None:
         """Open a connection to some gateway, with a token or without; None where none takes it."""
-
 
 
 @dataclass(slots=True)
@@ -218,9 +216,7 @@ class Reader:
         self.line = None
         now_s = self._loop.time()
         for said in line.in_flight.values():
-            self._desk.note(
-                operations.Unknown(at_s=now_s, connection=line.name, room=said.room, content=said.content)
-            )
+            self._desk.note(operations.Unknown(at_s=now_s, connection=line.name, room=said.room, content=said.content))
         self.outbox.extendleft(reversed(line.in_flight.values()))
         if line.is_welcome:
             self._desk.note(operations.Closed(at_s=now_s, connection=line.name, code=code))

@@ -18,7 +18,9 @@ def unrest(world: "World") -> Iterator[str]:
         if not reader.is_over:
             yield from _of_reader(reader, world.history.stored)
     for site in world.sites:
-        if site.gateway is not None:
+        if site.gateway is None:
+            yield "A gateway does not start."
+        else:
             yield from _of_gateway(site.gateway)
 
 
@@ -50,5 +52,5 @@ def _of_gateway(gateway: Gateway) -> Iterator[str]:
             if hub.rooms.get(room.room_id) is not room:
                 yield f"{connection.connection_id} is in a {room.name} that is no more."
     for room in hub.rooms.values():
-        if room.stream is not None and (room.opened.has_gap or room.opened.early or room.pending):
+        if not room.is_idle and (room.opened.has_gap or room.opened.early or room.pending):
             yield f"{room.name} is not whole."

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -46,10 +46,17 @@ class Outcome:
 
 
 def simulate(
-    seed: int, *, settings: Mapping[str, Any] = NOTHING, sabotage: Sabotage = NO_SABOTAGE
+    seed: int,
+    *,
+    settings: Mapping[str, Any] = NOTHING,
+    sabotage: Sabotage = NO_SABOTAGE,
+    altered: Mapping[str, Any] = NOTHING,
 ) -> Outcome:
-    """Run the schedule of `seed`; `settings` are given to the gateways, `sabotage` to history."""
-    conditions = Conditions.of(seed, tuple(FAULTS))
+    """Run the schedule of `seed`; `settings` are given to the gateways, `sabotage` to history.
+
+    `altered` replaces some of the seed's `Conditions`.
+    """
+    conditions = replace(Conditions.of(seed, tuple(FAULTS)), **altered)
     loop = SimulatedLoop()
     with _constants(conditions), _alarms(loop) as alarms:
         try:
@@ -75,6 +82,9 @@ def _run(
         return loop.run_until_complete(run()), record
     except EndlessError as problem:
         return [f"It does not end: {problem}."], record
+    except BaseException as problem:
+        problem.add_note(f"in the schedule of seed {seed}")
+        raise
 
 
 def _close(loop: SimulatedLoop) -> None:

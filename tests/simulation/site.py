@@ -1,9 +1,11 @@
 """One gateway of a simulation: the real one, on simulated ways to everything that it needs."""
 
 import asyncio
+import logging
+from collections.abc import Coroutine
 from functools import cache
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
@@ -18,6 +20,8 @@ from tests.simulation.conditions import Conditions
 from tests.simulation.people import NOW_S
 from tests.simulation.service import AuthService, HistoryService
 from tests.simulation.sockets import Peer, SimulatedSocket
+
+log = logging.getLogger("chatterbox.simulation")
 
 LIMITS = Limits(
     connections_per_user=1000, connections_per_address=1000, sends_per_s=10_000, sends_burst=10_000,
@@ -52,13 +56,11 @@ class Site:
         self._broker = broker
         self._services = history, auth
         self._settings = settings
-        self._run: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
         self._sockets: list[SimulatedSocket] = []
         self._ways: tuple[Way, Way] | None = None
         self.line = broker.line()
-        self.is_calm = False
-        """Whether it is left alone from now on."""
 
     def start(self) -> None:
         """Start a gateway that knows nothing of the one before."""
@@ -77,7 +79,18 @@ class Site:
             metrics=_metrics(),
         )
         self._end = asyncio.Event()
-        self._run = loop.create_task(self._running(gateway, self._end))
+        self._keep(self._running(gateway, self._end))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """What a gateway's own tasks raise is a bug, and told as one."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("gateway.failed", exc_info=problem)
 
     async def _running(self, gateway: Gateway, end: asyncio.Event) -> None:
         async with gateway.running():
@@ -93,12 +106,15 @@ class Site:
             gateway.admit("::1")
         except ChatError:
             return None
-        socket = SimulatedSocket(
-            self._conditions, chance, peer, drops_frames=self._settings.sabotage_drop_frames
-        )
+        socket = SimulatedSocket(self._conditions, chance, peer, drops_frames=self._settings.sabotage_drop_frames)
         self._sockets.append(socket)
         gateway.open(cast("LiveSocket", socket), "::1", token)
         return socket
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a gateway is here that takes connections."""
+        return self.gateway is not None and not self.gateway.is_draining
 
     # How it ends
 
@@ -106,7 +122,7 @@ class Site:
         """Stop it as a deploy does, then start another."""
         gateway = self.gateway
         if gateway is not None and not gateway.is_draining:
-            asyncio.get_running_loop().create_task(self._drain(gateway))
+            self._keep(self._drain(gateway))
 
     async def _drain(self, gateway: Gateway) -> None:
         await gateway.drain()
@@ -129,10 +145,3 @@ class Site:
         self._sockets.clear()
         self._end.set()
         asyncio.get_running_loop().call_later(self._chance.uniform(*DOWN_S), self.start)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What ended it, if something did that was not meant to."""
-        if self._run is None or not self._run.done() or self._run.cancelled():
-            return None
-        return self._run.exception()

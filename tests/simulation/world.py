@@ -132,7 +132,8 @@ class World:
         for number in tuple(self._undo):
             self._mend(number)
         self.broker.is_calm = self.history.is_calm = self.auth.is_calm = True
-        while any(site.gateway is None or site.gateway.is_draining for site in self.sites):
+        until_s = self.loop.time() + MOST_REST_S
+        while not all(site.is_up for site in self.sites) and self.loop.time() < until_s:
             await asyncio.sleep(LOOK_S)
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
