@@ -119,15 +119,23 @@ class Commands:
             raise
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
-        room = self._room(member, command.room)
-        if room is None:
-            name = text.room_name(command.room, self._limits)
-            room = await self._feed.open(await self._history.join(name, member))
-        if command.since is not None and not room.reaches(command.since):
-            await self._feed.reach([room])
-        reply = await reading.joined(self._history, room, command, self._limits.page_messages)
+        """What was asked before a change came here may be older than that: then it is asked anew."""
+        while True:
+            changes = member.changes
+            room = self._room(member, command.room)
+            if room is None:
+                name = text.room_name(command.room, self._limits)
+                room = await self._feed.open(await self._history.join(name, member))
+            if command.since is not None and not room.reaches(command.since):
+                await self._feed.reach([room])
+            reply = await reading.joined(self._history, room, command, self._limits.page_messages)
+            if member.changes == changes:
+                break
         self._memberships.enter(member, room, asked=connection)
         connection.send(reply)
+        if connection in room.behind:  # it was in the room: what it was not pushed yet is in the reply, or in pages
+            room.detach(connection)
+            room.attach(connection, reply.at.offset)
 
     async def _page(self, connection: Connection, member: Member, command: frames.History) -> None:
         room = await self._room_of(member, command.room)
@@ -135,8 +143,11 @@ class Commands:
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
-        await self._history.leave(room.name, member)
-        self._memberships.exit(member, room)
+        while member.rooms.get(room.name) is room:
+            changes = member.changes
+            await self._history.leave(room.name, member)
+            if member.changes == changes:  # else one may have come into it again since
+                self._memberships.exit(member, room)
         connection.send(frames.Left(id=command.id, room=room.name))
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.Rooms) -> None:

@@ -81,16 +81,24 @@ class Greeting:
             member = self._hub.identify(connection, claims)
             if not member.is_loaded:
                 await self._memberships.load(member)
-            if beyond := [
-                room for name, at in resume.items() if (room := member.rooms.get(name)) and not room.reaches(at)
-            ]:
-                await self._feed.reach(beyond)
+            await self._reach(member, resume)
             if connection.state is State.GREETING:
                 self._welcome(connection, member, claims, resume)
         except ChatError as problem:
             self._refused.inc(problem.code)
             connection.refuse(problem, None)
             connection.close(_CLOSE_CODES.get(problem.code, CloseCode.UNAVAILABLE))
+
+    async def _reach(self, member: Member, resume: dict[str, Position]) -> None:
+        """Bring every room as far as the position held, where its history is the same; also one entered meanwhile."""
+        asked: list[Room] = []
+        while beyond := [
+            room
+            for name, at in resume.items()
+            if (room := member.rooms.get(name)) and room not in asked and not room.reaches(at)
+        ]:
+            await self._feed.reach(beyond)
+            asked += beyond
 
     def _welcome(self, connection: Connection, member: Member, claims: Claims, resume: dict[str, Position]) -> None:
         """Say where each room stands, then subscribe: in one turn of the event loop, so that nothing is missed."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Member:
     """One user with at least one connection here (or one on its way in)."""
 
-    __slots__ = ("connections", "is_loaded", "rooms", "sends", "user_id", "username")
+    __slots__ = ("changes", "connections", "is_loaded", "rooms", "sends", "user_id", "username")
 
     def __init__(self, user_id: int, username: str, sends: Bucket) -> None:
         self.user_id = user_id
@@ -21,4 +21,6 @@ class Member:
         self.rooms: dict[str, Room] = {}
         self.is_loaded = False
         """Whether `rooms` has been read from history."""
+        self.changes = 0
+        """How often `rooms` was set right here. An answer of history to what was asked before the last time is stale."""
         self.sends = sends

@@ -75,6 +75,8 @@ class Memberships:
             return
         member = self._hub.members.get(change.user_id)
         opened = await self._feed.open(_info(change)) if member is not None and change.member else None
+        if member is not None:
+            member.changes += 1
         if (room := self._hub.rooms.get(change.room_id)) is not None:
             told = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
             room.tell_others(told, member)
@@ -110,6 +112,7 @@ class Memberships:
     def _settle(self, member: Member, answer: store.Memberships, rooms: dict[int, Room]) -> None:
         if member.user_id not in answer.of:  # came after the question
             return
+        member.changes += 1
         belongs = [rooms[room_id] for room_id in answer.of[member.user_id]]
         for room in belongs:
             self.enter(member, room)
@@ -128,6 +131,7 @@ class Memberships:
         if before is not None:  # another of this name: made anew, after a backup was restored that did not have it
             self._hub.close_room(before, CloseCode.EPOCH_CHANGED)
         member.rooms[room.name] = room
+        member.changes += 1
         told = frames.Membership(
             room=room.name, username=member.username, member=True, by=by, at=room.at, private=room.private
         )
@@ -138,15 +142,17 @@ class Memberships:
                 room.attach(connection, room.opened.head)
 
     def exit(self, member: Member, room: Room) -> None:
-        """Unsubscribe all connections of `member`."""
+        """Unsubscribe all connections of `member`; one that is not welcomed yet hears of its rooms when it is."""
         if member.rooms.get(room.name) is not room:
             return
         del member.rooms[room.name]
+        member.changes += 1
         room.flush()
         told = frames.Membership(room=room.name, username=member.username, member=False)
         for connection in member.connections:
             room.detach(connection)
-            connection.send(told)
+            if connection.state is State.OPEN:
+                connection.send(told)
 
 
 def _info(change: MembershipChanged) -> store.RoomInfo:

@@ -56,13 +56,16 @@ class Listened(MemoryBroker):
 
 
 class Socket:
-    """Notes why it was closed."""
+    """Notes what was written, and why it was closed."""
 
     unsent = 0
     close_code = 1006
     closed: CloseCode | None = None
+    written = b""
 
-    def write(self, frames: bytes) -> None: ...
+    def write(self, frames: bytes) -> None:
+        self.written += frames
+
     def close(self, code: CloseCode) -> None:
         self.closed = code
 
@@ -148,3 +151,13 @@ async def test_a_room_of_another_epoch_is_not_listened_to_any_more(site: Site) -
     site.feed._begin_epoch(site.ada.rooms["ops"])
     await asyncio.gather(*site.feed._tasks)
     assert site.broker.channels == [CONTROL]
+
+
+async def test_a_connection_that_is_being_greeted_hears_of_no_room_before_its_welcome(site: Site) -> None:
+    greeted = Socket()
+    connection = Connection(greeted, "::1", "d", Limits(), lambda: 0.0, lambda *_: None, site._closed)
+    connection.state, connection.member = State.GREETING, site.ada
+    site.ada.connections.add(connection)
+    site.memberships.exit(site.ada, site.ada.rooms["ops"])
+    assert b"membership" in site.socket.written
+    assert greeted.written == b""

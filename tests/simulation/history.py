@@ -1,0 +1,185 @@
+"""A history in memory: the rules of the real one (its plan, its payloads), without database, clock or network. Pure."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import msgspec
+
+from chatterbox.wire import frames, store, text
+from chatterbox.wire.codec import encode
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.events import MembershipChanged
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
+from services.history.announcer import News, payloads
+from services.history.plan import Insert, Known, Plan, plan
+
+Items = list[tuple[str, bytes]]
+"""What is to be published."""
+JUMP = 1_000_000_000
+"""What ids and revisions go up by when a backup is restored."""
+LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class StoredRoom:
+    """One room and all its messages."""
+
+    room_id: int
+    name: str
+    epoch: str
+    everyone: bool = False
+    messages: list[Insert] = field(default_factory=list)
+    members: dict[int, str] = field(default_factory=dict)
+    """Usernames by user id."""
+
+    @property
+    def head(self) -> int:
+        return len(self.messages)
+
+    @property
+    def info(self) -> store.RoomInfo:
+        return store.RoomInfo(
+            room_id=self.room_id, room=self.name, private=False, everyone=self.everyone, epoch=self.epoch,
+            head=self.head,
+        )  # fmt: skip
+
+    def page(self, asked: store.PageQuery) -> store.StoredPage:
+        if asked.after is None:
+            high = self.head if asked.before is None else min(asked.before - 1, self.head)
+            low = max(0, high - asked.limit)
+        else:
+            low, high = asked.after, min(asked.after + asked.limit, self.head)
+        found = [msgspec.Raw(self._frame(message)) for message in self.messages[low:high]]
+        return store.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
+
+    def _frame(self, message: Insert) -> bytes:
+        return encode(
+            frames.Message(
+                room=self.name, at=Position(self.epoch, message.offset), message_id=message.message_id,
+                username=message.username, content=message.content, timestamp=text.timestamp(message.timestamp_ms),
+            )
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class StoredHistory:
+    """Everything that is durable."""
+
+    rooms: dict[int, StoredRoom] = field(default_factory=dict)
+    revision: int = 1
+    last_id: int = 0
+    epochs: int = 0
+    keys: dict[tuple[int, int, str], Insert] = field(default_factory=dict)
+
+    def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
+        room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
+        self.rooms[room.room_id] = room
+        return room
+
+    def backup(self) -> "StoredHistory":
+        return deepcopy(self)
+
+    def restored(self, backup: "StoredHistory") -> "StoredHistory":
+        """The history that takes this one's place: the backup, in new epochs."""
+        fresh = deepcopy(backup)
+        fresh.epochs = self.epochs + 1
+        fresh.revision += JUMP
+        fresh.last_id += JUMP
+        for room in fresh.rooms.values():
+            room.epoch = f"{room.name}-e{fresh.epochs}"
+        return fresh
+
+    # Messages
+
+    def planned(self, batch: Sequence[store.Append], now_ms: int) -> Plan:
+        """What storing `batch` would do."""
+        return plan(batch, [self._known(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+
+    def _known(self, message: store.Append) -> Known:
+        room = self.rooms.get(message.room_id)
+        if room is None:
+            return Known(
+                None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
+            )
+        earlier = self.keys.get((message.user_id, message.room_id, message.key))
+        return Known(
+            room=room.name, epoch=room.epoch, head=room.head,
+            last_ms=room.messages[-1].timestamp_ms if room.messages else 0,
+            member=message.user_id in room.members,
+            earlier_id=earlier.message_id if earlier else None,
+            earlier_offset=earlier.offset if earlier else 0,
+            earlier_ms=earlier.timestamp_ms if earlier else 0,
+            earlier_content=earlier.content if earlier else "",
+        )  # fmt: skip
+
+    def commit(self, planned: Plan) -> None:
+        for insert in planned.inserts:
+            self.rooms[insert.room_id].messages.append(insert)
+            self.last_id = insert.message_id
+            if insert.key:
+                self.keys[insert.user_id, insert.room_id, insert.key] = insert
+
+    # Memberships
+
+    def join(self, asked: store.JoinRoom) -> tuple[store.RoomInfo, Items]:
+        room = self._named(asked.room)
+        if asked.user_id in room.members:
+            return room.info, []
+        room.members[asked.user_id] = asked.username
+        return room.info, self._changed(room, asked.user_id, asked.username, member=True)
+
+    def leave(self, asked: store.LeaveRoom) -> tuple[store.RoomInfo, Items]:
+        room = self._named(asked.room)
+        if room.everyone:
+            raise ChatError(Code.ROOM_FOR_ALL)
+        if room.members.pop(asked.user_id, None) is None:
+            return room.info, []
+        return room.info, self._changed(room, asked.user_id, asked.username, member=False)
+
+    def _changed(self, room: StoredRoom, user_id: int, username: str, *, member: bool) -> Items:
+        self.revision += 1
+        change = MembershipChanged(
+            revision=self.revision, room_id=room.room_id, room=room.name, private=False, user_id=user_id,
+            username=username, member=member, by=username,
+        )  # fmt: skip
+        return payloads(News([change], Plan()))
+
+    def memberships(self, asked: store.UserIds) -> store.Memberships:
+        of = {user_id: self.rooms_of(user_id) for user_id in asked.users}
+        named = {room.room_id: room.info for rooms in of.values() for room in rooms}
+        return store.Memberships(
+            self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of}
+        )
+
+    def rooms_of(self, user_id: int) -> list[StoredRoom]:
+        return [room for room in self.rooms.values() if user_id in room.members]
+
+    # Reading
+
+    def heads(self, asked: store.RoomIds) -> store.Heads:
+        rooms = [self.rooms[room_id] for room_id in asked.room_ids if room_id in self.rooms]
+        return store.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
+
+    def page(self, asked: store.PageQuery) -> store.StoredPage:
+        if asked.room_id not in self.rooms:
+            raise ChatError(Code.ROOM_UNKNOWN)
+        return self.rooms[asked.room_id].page(asked)
+
+    def listing(self, asked: store.ListRooms) -> store.RoomListing:
+        return store.RoomListing(
+            [
+                store.RoomLine(
+                    room=room.name, private=False, member=asked.user_id in room.members, members=len(room.members),
+                    epoch=room.epoch, head=room.head,
+                )
+                for room in self.rooms.values()
+            ]
+        )  # fmt: skip
+
+    def _named(self, name: str) -> StoredRoom:
+        for room in self.rooms.values():
+            if room.name == name:
+                return room
+        raise ChatError(Code.ROOM_UNKNOWN)

@@ -1,0 +1,45 @@
+"""Who talks: users with tokens that are signed as auth signs them, by a key of the simulation's own."""
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chatterbox.wire import tokens
+
+KEY_ID = "simulated"
+NOW_S = 1_800_000_000
+"""When every schedule begins (seconds since 1970)."""
+EXPIRES_S = 4_000_000_000
+_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user who is logged in."""
+
+    user_id: int
+    username: str
+    session: str
+    token: str
+
+
+@cache
+def person(user_id: int) -> Person:
+    """The person of this number: the same in every schedule."""
+    username, session = f"user{user_id}", f"session{user_id}"
+    claims = tokens.Claims(sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S)
+    payload = {**msgspec.to_builtins(claims), "iss": tokens.ISSUER, "aud": tokens.AUDIENCE}
+    headers = {"kid": KEY_ID, "typ": tokens.TYPE}
+    return Person(user_id, username, session, jwt.encode(payload, _KEY, tokens.ALGORITHM, headers))
+
+
+@cache
+def jwks() -> tokens.Jwks:
+    public = _KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    x = base64.urlsafe_b64encode(public).rstrip(b"=").decode()
+    return tokens.Jwks([{"kty": "OKP", "crv": "Ed25519", "kid": KEY_ID, "x": x, "alg": tokens.ALGORITHM, "use": "sig"}])

@@ -1,0 +1,147 @@
+"""One gateway of a simulation: the real one, on simulated ways to everything that it needs."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from functools import cache
+from random import Random
+from typing import Any, cast
+
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.limits import Limits
+from services.gateway.gateway import Gateway
+from services.gateway.live_socket import LiveSocket
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.sabotage import Forgetful
+from services.gateway.settings import GatewaySettings
+from tests.simulation.broker import SimulatedBroker
+from tests.simulation.calls import Way
+from tests.simulation.conditions import Conditions
+from tests.simulation.people import NOW_S
+from tests.simulation.service import AuthService, HistoryService
+from tests.simulation.sockets import Peer, SimulatedSocket
+
+log = logging.getLogger("chatterbox.simulation")
+
+LIMITS = Limits(
+    connections_per_user=1000, connections_per_address=1000, sends_per_s=10_000, sends_burst=10_000,
+    commands_per_s=10_000, commands_burst=10_000,
+)  # fmt: skip
+DOWN_S = (0.05, 1.0)
+"""Until a gateway that ended is started again (seconds)."""
+
+
+@cache
+def _metrics() -> GatewayMetrics:
+    """Counted by all gateways of all schedules: nothing looks at them, and to declare them takes a while."""
+    return GatewayMetrics()
+
+
+class Site:
+    """A place for a gateway, in which one runs most of the time."""
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        chance: Random,
+        broker: SimulatedBroker,
+        history: HistoryService,
+        auth: AuthService,
+        settings: GatewaySettings,
+    ) -> None:
+        self.gateway: Gateway | None = None
+        """The one that runs and takes connections."""
+        self._conditions = conditions
+        self._chance = chance
+        self._broker = broker
+        self._services = history, auth
+        self._settings = settings
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._end = asyncio.Event()
+        self._sockets: list[SimulatedSocket] = []
+        self._ways: tuple[Way, Way] | None = None
+        self.line = broker.line()
+
+    def start(self) -> None:
+        """Start a gateway that knows nothing of the one before."""
+        loop = asyncio.get_running_loop()
+        self._broker.lines.remove(self.line)
+        self.line = self._broker.line()
+        history, auth = self._ways = (Way("history", self._services[0]), Way("auth", self._services[1]))
+        gateway = Gateway(
+            self._settings,
+            limits=LIMITS,
+            broker=Forgetful(self.line) if self._settings.sabotage_resubscribe_off else self.line,
+            auth=auth.client,
+            history=history.client,
+            clock=loop.time,
+            now_s=lambda: NOW_S + loop.time(),
+            metrics=_metrics(),
+        )
+        self._end = asyncio.Event()
+        self._keep(self._running(gateway, self._end))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """What a gateway's own tasks raise is a bug, and told as one."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("gateway.failed", exc_info=problem)
+
+    async def _running(self, gateway: Gateway, end: asyncio.Event) -> None:
+        async with gateway.running():
+            self.gateway = gateway
+            await end.wait()
+
+    def dial(self, peer: Peer, chance: Random, token: str | None) -> SimulatedSocket | None:
+        """Connect `peer`; None where that is refused."""
+        gateway = self.gateway
+        try:
+            if gateway is None:
+                return None
+            gateway.admit("::1")
+        except ChatError:
+            return None
+        socket = SimulatedSocket(self._conditions, chance, peer, drops_frames=self._settings.sabotage_drop_frames)
+        self._sockets.append(socket)
+        gateway.open(cast("LiveSocket", socket), "::1", token)
+        return socket
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a gateway is here that takes connections."""
+        return self.gateway is not None and not self.gateway.is_draining
+
+    # How it ends
+
+    def drain(self) -> None:
+        """Stop it as a deploy does, then start another."""
+        gateway = self.gateway
+        if gateway is not None and not gateway.is_draining:
+            self._keep(self._drain(gateway))
+
+    async def _drain(self, gateway: Gateway) -> None:
+        await gateway.drain()
+        if self.gateway is gateway:
+            self._stop()
+
+    def kill(self) -> None:
+        """End it at once: nobody is told, and what it asked is answered to nobody."""
+        if self.gateway is not None:
+            assert self._ways is not None
+            for way in self._ways:
+                way.is_cut = True
+            self.line.forget()
+            for socket in self._sockets:
+                socket.abort()
+            self._stop()
+
+    def _stop(self) -> None:
+        self.gateway = None
+        self._sockets.clear()
+        self._end.set()
+        asyncio.get_running_loop().call_later(self._chance.uniform(*DOWN_S), self.start)
