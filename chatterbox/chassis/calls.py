@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import httpx
 import msgspec
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -109,25 +109,39 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, an
         async with asyncio.timeout(DEADLINE_S):  # httpx has no deadline of its own in process
             response = await http.request(method, path, content=content, headers=headers)
     except (httpx.HTTPError, TimeoutError) as failure:
-        raise UnavailableError(f"no answer from {where}: {str(failure) or type(failure).__name__}") from failure
+        raise no_answer(where, failure) from failure
+    if not response.is_success:
+        raise refusal(where, path, response.status_code, response.content)
     try:
-        if response.is_success:
-            return reading.read(response.content, answer)
-        problem = reading.read(response.content, _Problem)
-        refusal = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
+        return reading.read(response.content, answer)
+    except ValueError:
+        raise another_service(where, path) from None
+
+
+def refusal(where: str, path: str, status: int, content: bytes) -> ChatError:
+    """What a service's refusal means for who asked it for `path`: it is theirs, or something is wrong between us."""
+    try:
+        problem = reading.read(content, _Problem)
+        refused = ChatError(Code(problem.code), problem.detail, retry_after_s=problem.retry_after_s)
     except ValueError:  # unreadable, or a code that is none of ours
-        raise UnavailableError(_another_service(where, path)) from None
-    if refusal.code is Code.SERVICE_KEY_INVALID:
-        raise UnavailableError(f"{where} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services")
-    if refusal.code in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}:
-        raise UnavailableError(_another_service(where, path))
-    if refusal.status >= 500:
-        raise UnavailableError(f"{where} answers {response.status_code}; its log says why")
-    raise refusal
+        return another_service(where, path)
+    if refused.code is Code.SERVICE_KEY_INVALID:
+        return UnavailableError(f"{where} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services")
+    if refused.code in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}:
+        return another_service(where, path)
+    if refused.status >= 500:
+        return UnavailableError(f"{where} answers {status}; its log says why")
+    return refused
 
 
-def _another_service(where: str, path: str) -> str:
-    return (
+def no_answer(where: str, failure: Exception) -> UnavailableError:
+    """The service can't be reached, or did not answer in time."""
+    return UnavailableError(f"no answer from {where}: {str(failure) or type(failure).__name__}")
+
+
+def another_service(where: str, path: str) -> UnavailableError:
+    """Something answers that is not what we take it for."""
+    return UnavailableError(
         f"what answers at {where} does not know {path}: another service, or another version; "
         "check CHATTERBOX_AUTH_URL and CHATTERBOX_HISTORY_URL"
     )
@@ -151,7 +165,7 @@ def write(answer: object) -> Response:
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-def require_service_key(request: Request, service_key: str) -> None:
+def require_service_key(request: HTTPConnection, service_key: str) -> None:
     """Let only our own services in; raises `service_key_invalid`."""
     given = request.headers.get("authorization", "")
     if not secrets.compare_digest(given.encode(), f"Bearer {service_key}".encode()):

@@ -1,4 +1,6 @@
-"""What gateways ask of history, under `/internal`: JSON bodies with the service key as Bearer token.
+"""What gateways ask of history, under `/internal`: JSON with the service key as Bearer token.
+
+Messages go by a WebSocket that is kept open, everything else by HTTP.
 
 A refusal is `{code, detail}` with the HTTP status of its code, as everywhere.
 """
@@ -17,9 +19,11 @@ class Append(msgspec.Struct, frozen=True):
 
 
 class AppendBatch(msgspec.Struct, frozen=True):
-    """`POST /internal/append`: messages to store in this order, in one transaction."""
+    """A frame of `WS /internal/appends`: messages to store in this order, in one transaction."""
 
     messages: list[Append]
+    request_id: str = ""
+    """By which logs name it."""
 
 
 class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended"):
@@ -39,10 +43,12 @@ class Refused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refused"):
     retry_after_s: float | None = None
 
 
-class AppendOutcomes(msgspec.Struct, frozen=True):
+class AppendAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to `AppendBatch`: one outcome for each message, in its order. They are durable by now."""
 
-    outcomes: list[Appended | Refused]
+    outcomes: list[Appended | Refused] = []
+    refused: Refused | None = None
+    """Why none of them was looked at; it is not known whether they are stored."""
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The three apps behind one port: memory broker, calls between them without a socket, the same rules as apart."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,17 +14,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chatterbox import __version__
 from chatterbox.chassis import reference
 from chatterbox.chassis.broker import Broker, MemoryBroker
-from chatterbox.chassis.calls import in_process
+from chatterbox.chassis.calls import DEADLINE_S, in_process, no_answer
 from chatterbox.chassis.edge import answer
 from chatterbox.chassis.requests import WithRequestId
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.wire import asyncapi
+from chatterbox.wire import asyncapi, store
 from chatterbox.wire.errors import ChatError, Code
 from services.auth.app import create_app as create_auth
 from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
+from services.gateway.store import Appending, Outcome
 from services.history.app import create_app as create_history
 from services.history.settings import HistorySettings
 
@@ -53,7 +55,14 @@ def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInO
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
     history_client = in_process(history, service_key)
-    gateway = create_gateway(settings.gateway, limits=limits, broker=broker, auth=auth_client, history=history_client)
+    gateway = create_gateway(
+        settings.gateway,
+        limits=limits,
+        broker=broker,
+        auth=auth_client,
+        history=history_client,
+        appending=_appending(history),
+    )
     apps = [auth, history, gateway]
 
     @asynccontextmanager
@@ -74,6 +83,20 @@ def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInO
     front.add_middleware(WithRequestId)
     front.router.default = PublicPaths(apps, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
+
+
+def _appending(history: FastAPI) -> Appending:
+    """Messages go from one part to the other as they are. As between processes, whoever waits too long is told so."""
+
+    async def append(messages: list[store.Append]) -> list[Outcome]:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                stored: list[Outcome] = await history.state.history.append(messages)
+                return stored
+        except TimeoutError as failure:
+            raise no_answer("history", failure) from failure
+
+    return append
 
 
 def _serve_reference(front: FastAPI, openapi: dict[str, Any]) -> None:

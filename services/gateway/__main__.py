@@ -12,6 +12,7 @@ from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
+from services.gateway.append_line import AppendLine
 from services.gateway.gateway import Gateway
 from services.gateway.handshake import Handshake
 from services.gateway.sabotage import Forgetful, LossyHandshake
@@ -56,8 +57,11 @@ def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
         broker = Forgetful(broker)
     clocks = Clocks()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
-    app = create_app(settings, limits=limits, broker=broker, auth=auth, history=history, clocks=clocks)
-    return closing(app, broker.close, auth.aclose, history.aclose)
+    line = AppendLine(settings.history_url, key)
+    app = create_app(
+        settings, limits=limits, broker=broker, auth=auth, history=history, appending=line.append, clocks=clocks
+    )
+    return closing(app, broker.close, auth.aclose, history.aclose, line.close)
 
 
 if __name__ == "__main__":

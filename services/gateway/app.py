@@ -17,6 +17,7 @@ from services.gateway.endpoint import websocket_router
 from services.gateway.gateway import Gateway
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.settings import GatewaySettings
+from services.gateway.store import Appending
 
 
 def create_app(
@@ -26,11 +27,14 @@ def create_app(
     broker: Broker,
     auth: httpx.AsyncClient,
     history: httpx.AsyncClient,
+    appending: Appending,
     clock: Callable[[], float] = time.monotonic,
     now_s: Callable[[], float] = time.time,
     clocks: Clocks | None = None,
 ) -> FastAPI:
     """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`), `clocks` compares theirs.
+
+    `appending` brings messages to history.
 
     It must be served with `Handshake` as WebSocket protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
@@ -42,6 +46,7 @@ def create_app(
         broker=broker,
         auth=auth,
         history=history,
+        appending=appending,
         clock=clock,
         now_s=now_s,
         metrics=metrics,

@@ -37,7 +37,7 @@ from services.gateway.pulse import Pulse
 from services.gateway.sabotage import OwnOffsets
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
-from services.gateway.store import HistoryClient
+from services.gateway.store import Appending, HistoryClient
 
 log = logging.getLogger("chatterbox.gateway")
 
@@ -56,6 +56,7 @@ class Gateway:
         broker: Broker,
         auth: httpx.AsyncClient,
         history: httpx.AsyncClient,
+        appending: Appending,
         clock: Callable[[], float],
         now_s: Callable[[], float],
         metrics: GatewayMetrics | None = None,
@@ -63,7 +64,7 @@ class Gateway:
         self._settings = settings
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        store = OwnOffsets(history) if settings.sabotage_own_offsets else HistoryClient(history)
+        store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
         self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)

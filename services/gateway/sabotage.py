@@ -16,7 +16,7 @@ from chatterbox.chassis.settings import Environment
 from chatterbox.wire import store
 from services.gateway.handshake import Handshake
 from services.gateway.live_socket import LiveSocket
-from services.gateway.store import HistoryClient
+from services.gateway.store import Appending, HistoryClient
 
 DROPPED = 0.01
 """Of all messages that are written to a connection."""
@@ -96,8 +96,8 @@ class _ForgetfulSubscriber:
 class OwnOffsets(HistoryClient):
     """Counts the messages that this gateway took in, as if there were no other."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        super().__init__(http)
+    def __init__(self, http: httpx.AsyncClient, appending: Appending) -> None:
+        super().__init__(http, appending)
         self._counts: Counter[int] = Counter()
 
     async def append(self, messages: Sequence[store.Append]) -> list[store.Appended | store.Refused]:

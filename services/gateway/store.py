@@ -1,6 +1,7 @@
 """History as the gateway asks it: appends, pages, heads, memberships."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 
@@ -11,16 +12,21 @@ if TYPE_CHECKING:
     from services.gateway.member import Member
 
 
+Outcome: TypeAlias = store.Appended | store.Refused
+Appending: TypeAlias = Callable[[list[store.Append]], Awaitable[list[Outcome]]]
+"""Brings messages to history: `AppendLine.append`, or in one process history itself."""
+
+
 class HistoryClient:
     """Calls history's internal address. Every call raises `ChatError`: history's refusal, or `unavailable`."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: httpx.AsyncClient, appending: Appending) -> None:
         self._http = http
+        self._appending = appending
 
-    async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
+    async def append(self, messages: list[store.Append]) -> list[Outcome]:
         """Store messages in this order; when it returns they are durable. One outcome for each."""
-        answer = await call(self._http, "POST", "/internal/append", store.AppendBatch(messages), store.AppendOutcomes)
-        return answer.outcomes
+        return await self._appending(messages)
 
     async def memberships(self, users: dict[int, str]) -> store.Memberships:
         return await call(self._http, "POST", "/internal/memberships", store.UserIds(users), store.Memberships)

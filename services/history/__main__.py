@@ -4,6 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
 from chatterbox.chassis import logs, serve
 from chatterbox.chassis.apart import broker_for, closing
 from chatterbox.chassis.backup import backup
@@ -12,6 +14,7 @@ from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite import lock, make_folder
 from services.history.app import create_app
+from services.history.append_line import BATCH_BYTES
 from services.history.restore import restore
 from services.history.settings import HistorySettings
 
@@ -65,9 +68,10 @@ def _serve(settings: HistorySettings) -> None:
     app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    serve.run(
-        serve.config(closing(app, broker.close, auth.aclose)), listener, on_ready=lambda: print(ready, flush=True)
+    config = serve.config(
+        closing(app, broker.close, auth.aclose), websocket_class=WebSocketsSansIOProtocol, frame_bytes=BATCH_BYTES
     )
+    serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from chatterbox.chassis.metrics import Metrics
 from chatterbox.chassis.sqlite import make_folder, open_writer
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.limits import Limits
-from services.history import health, internal, public
+from services.history import append_line, health, internal, public
 from services.history.announcer import Announcer
 from services.history.ended_sessions import EndedSessions
 from services.history.history import History
@@ -59,7 +59,7 @@ def create_app(
     app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
     app.state.service_key = service_key
     app.state.verifier = verifier
-    for router in (public.router, internal.router, health.router):
+    for router in (public.router, internal.router, append_line.router, health.router):
         app.include_router(router)
     return app
 

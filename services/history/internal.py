@@ -1,4 +1,4 @@
-"""What gateways ask, under `/internal`: thin, and without pydantic, which would cost more than the work itself."""
+"""What gateways ask by HTTP, under `/internal`: thin, and without pydantic, which would cost more than the work."""
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
@@ -10,8 +10,8 @@ from services.history import pages
 from services.history.history import History
 from services.history.pages import Span
 
-APPEND_BYTES = 8 * 1024 * 1024
-"""No batch of messages is larger."""
+IDS_BYTES = 8 * 1024 * 1024
+"""No list of users or rooms is larger."""
 
 
 async def _our_services_only(request: Request) -> None:
@@ -26,19 +26,13 @@ def _history(request: Request) -> History:
     return history
 
 
-@router.post("/append", max_body_size=APPEND_BYTES)
-async def append(request: Request) -> Response:
-    batch = await read(request, store.AppendBatch)
-    return write(store.AppendOutcomes(await _history(request).append(batch.messages)))
-
-
-@router.post("/memberships", max_body_size=APPEND_BYTES)
+@router.post("/memberships", max_body_size=IDS_BYTES)
 async def memberships(request: Request) -> Response:
     asked = await read(request, store.UserIds)
     return write(await _history(request).memberships(asked.users))
 
 
-@router.post("/heads", max_body_size=APPEND_BYTES)
+@router.post("/heads", max_body_size=IDS_BYTES)
 async def heads(request: Request) -> Response:
     asked = await read(request, store.RoomIds)
     return write(await _history(request).heads(asked.room_ids))

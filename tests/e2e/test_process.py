@@ -108,7 +108,7 @@ async def test_a_damaged_database_is_refused_and_not_served(server: Process) -> 
 
 
 async def test_nothing_internal_is_served_in_public(server: Process) -> None:
-    for path in ("/internal/jwks", "/internal/append", "/internal/revocations", "/metrics"):
+    for path in ("/internal/jwks", "/internal/appends", "/internal/revocations", "/metrics"):
         assert await _get(server.url + path) == 404
 
 

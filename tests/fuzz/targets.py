@@ -133,7 +133,7 @@ def batches(data: bytes) -> None:
 
 
 ANSWERS: tuple[Any, ...] = (
-    store.AppendBatch, store.AppendOutcomes, store.RoomInfo, store.Memberships, store.Heads, store.PageQuery,
+    store.AppendBatch, store.AppendAnswer, store.RoomInfo, store.Memberships, store.Heads, store.PageQuery,
     store.StoredPage, store.RoomListing, tokens.Jwks, tokens.Revocations, Login, Refusal, Session, list[SessionLine],
 )  # fmt: skip
 

@@ -10,7 +10,8 @@ from typing import cast
 import httpx
 import msgspec
 
-from chatterbox.chassis.calls import DEADLINE_S
+from chatterbox.chassis.calls import DEADLINE_S, call
+from chatterbox.wire import store
 from chatterbox.wire.errors import ChatError
 from tests.simulation.conditions import grid
 from tests.simulation.service import Service
@@ -44,6 +45,11 @@ class Way:
     @property
     def client(self) -> httpx.AsyncClient:
         return cast("httpx.AsyncClient", self)
+
+    async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
+        """Stands for the line by which messages are brought."""
+        answer = await call(self.client, "POST", "/internal/append", store.AppendBatch(messages), store.AppendAnswer)
+        return answer.outcomes
 
     async def request(self, method: str, path: str, *, content: bytes | None, headers: dict[str, str]) -> Answer:
         """Ask, and wait. What was asked is done even if nobody waits any more: the request is on its way."""

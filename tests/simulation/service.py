@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 import httpx
-import msgspec
 
 from chatterbox.wire import store, tokens
 from chatterbox.wire.reading import read
@@ -38,7 +37,7 @@ class Service:
         """Do what is asked, at once and wholly; raises `ChatError`."""
         raise NotImplementedError
 
-    def failed(self, path: str, content: bytes) -> object:  # noqa: D102
+    def failed(self, path: str, content: bytes) -> object:
         raise NotImplementedError
 
 
@@ -79,11 +78,11 @@ class HistoryService(Service):
             case _:
                 raise AssertionError(f"the simulated history does not know {path}")
 
-    def _append(self, messages: Sequence[store.Append]) -> store.AppendOutcomes:
+    def _append(self, messages: Sequence[store.Append]) -> store.AppendAnswer:
         planned = self._planned(messages)
         self.stored.commit(planned)
         self._announce(planned)
-        return store.AppendOutcomes(planned.outcomes)
+        return store.AppendAnswer(outcomes=planned.outcomes)
 
     def _planned(self, messages: Sequence[store.Append]) -> Plan:
         return self.stored.planned(self._sabotage.keyed(messages), self._now_ms())
@@ -104,7 +103,7 @@ class HistoryService(Service):
             if self._sabotage.publish_before_commit:
                 self._announce(planned)
             if self._sabotage.ack_before_commit:
-                return store.AppendOutcomes(planned.outcomes)
+                return store.AppendAnswer(outcomes=planned.outcomes)
         return FAILED
 
     def restore(self, backup: StoredHistory) -> None:

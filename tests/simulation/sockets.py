@@ -53,8 +53,12 @@ class SimulatedSocket:
 
     # What the gateway may do
 
-    def hand_over(self, receiver: Receiver, unsent_bytes: int) -> None:
+    def begin(self, receiver: Receiver, unsent_bytes: int) -> None:
         self._receiver = receiver
+
+    def beat(self) -> bool:
+        """Its line is never lost in silence: it needs no pings."""
+        return False
 
     @property
     def close_code(self) -> int:

@@ -18,8 +18,10 @@ from chatterbox.chassis import calls
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.edge import new_app
 from chatterbox.wire import store, tokens
+from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from services.history import append_line
 from services.history.app import create_app
 from services.history.settings import HistorySettings
 
@@ -151,8 +153,11 @@ class Service:
         return store.Append(room_id, self.auth.names[user], user, content, key)
 
     async def append(self, *messages: store.Append) -> list[store.Appended | store.Refused]:
-        """Store messages, as a gateway does."""
-        return (await self.ask("append", store.AppendBatch(list(messages)), store.AppendOutcomes)).outcomes
+        """Store messages, as they come by a gateway's line."""
+        answer = await append_line.answered(self.app.state.history, encode(store.AppendBatch(list(messages))))
+        if (refused := answer.refused) is not None:
+            raise ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
+        return answer.outcomes
 
     async def fill(self, count: int, *, room_id: int = 1) -> None:
         """Store `count` messages of alice, whose contents are their offsets."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -51,13 +52,19 @@ async def serving(
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
     config = serve.config(app, websocket_class=websocket_class, frame_bytes=frame_bytes)
+    async with background(pulse.run(), "test.pings"), served(config) as port:
+        yield port
+
+
+@asynccontextmanager
+async def served(config: uvicorn.Config) -> AsyncIterator[int]:
+    """Serve an app on a free port; gives the port."""
     server = serve.DrainingServer(config, _nothing_to_drain, lambda: None)
     listener = serve.bind("127.0.0.1", 0)
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])
     try:
-        async with background(pulse.run(), "test.pings"):
-            yield int(listener.getsockname()[1])
+        yield int(listener.getsockname()[1])
     finally:
         await server.shutdown([listener])

@@ -13,7 +13,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import decode_batch, room_channel
 from chatterbox.wire.frames import Message
 from chatterbox.wire.store import Append, Appended, Refused
-from tests.support.history import SERVICE_KEY, START_MS, Clock, Service, Start, until
+from tests.support.history import START_MS, Clock, Service, Start, until
 
 
 def codes(outcomes: list[Appended | Refused]) -> list[str | None]:
@@ -138,25 +138,6 @@ async def test_a_retry_is_not_published_again(history: Service) -> None:
 
 
 class TestBadCalls:
-    async def test_users_tokens_and_strangers_are_refused(self, history: Service) -> None:
-        for headers in ({}, history.headers("alice"), {"Authorization": f"Bearer {SERVICE_KEY}x"}):
-            answer = await history.public.post("/internal/append", content=b'{"messages":[]}', headers=headers)
-            assert (answer.status_code, answer.json()["code"]) == (401, Code.SERVICE_KEY_INVALID)
-
-    @pytest.mark.parametrize(
-        "body",
-        [b"", b"[]", b"{}", b"\xff", b'{"messages":[1]}', b'{"messages":[{"room_id":1}]}', b"[" * 20_000],
-    )
-    async def test_a_body_that_is_no_batch_is_a_bad_request(self, history: Service, body: bytes) -> None:
-        answer = await history.internal.post("/internal/append", content=body)
-        assert (answer.status_code, answer.json()["code"]) == (422, Code.BAD_REQUEST)
-
-    async def test_a_batch_may_be_larger_than_other_bodies_but_not_endless(self, history: Service) -> None:
-        large = [history.message("x" * 4000, f"k{n}") for n in range(1000)]
-        assert len(offsets(await history.append(*large))) == 1000
-        answer = await history.internal.post("/internal/append", content=b" " * (8 * 1024 * 1024 + 1))
-        assert answer.status_code == 413
-
     async def test_too_many_messages_are_refused(self, history: Service) -> None:
         with pytest.raises(ChatError, match="at most 2000"):
             await history.append(*[history.message("x", "k")] * 2001)

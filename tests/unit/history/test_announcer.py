@@ -16,7 +16,7 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from chatterbox.wire.store import Append
 from services.history.announcer import PAYLOAD_BYTES, Announcer, News, payloads
-from services.history.internal import APPEND_BYTES
+from services.history.append_line import BATCH_BYTES
 from services.history.plan import Known, plan
 from tests.support.history import until
 
@@ -76,7 +76,7 @@ class TestPayloads:
         """The worst that a gateway sends at once: 500 messages of 4000 characters, four bytes each."""
         large = news(*[1] * 500, content="\N{GRINNING FACE}" * 4000)
         assert max(len(payload) for _, payload in payloads(large)) < PAYLOAD_BYTES + 100
-        assert sum(len(payload) for _, payload in payloads(large)) < APPEND_BYTES
+        assert sum(len(payload) for _, payload in payloads(large)) < BATCH_BYTES
 
     @given(st.integers(1, 2000), st.lists(st.integers(1, 3), min_size=1, max_size=20))
     def test_however_small_payloads_are_they_are_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:

@@ -1,0 +1,190 @@
+"""Both ends of the line by which messages come to history: a gateway's `AppendLine`, and history as it is served."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
+from chatterbox.chassis import serve
+from chatterbox.chassis.calls import UnavailableError
+from chatterbox.wire import store
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.reading import read
+from services.gateway import append_line
+from services.gateway.append_line import PATH, AppendLine
+from services.history.append_line import BATCH_BYTES
+from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
+from tests.support.live import served
+
+
+@pytest.fixture
+async def history(tmp_path: Path) -> AsyncIterator[Service]:
+    clock = Clock()
+    async with running(tmp_path, FakeAuth(clock), clock) as service:
+        await service.greet("alice")
+        yield service
+
+
+@asynccontextmanager
+async def at_port(app: ASGIApp) -> AsyncIterator[str]:
+    """`app`, served as history is; gives its URL."""
+    config = serve.config(app, websocket_class=WebSocketsSansIOProtocol, frame_bytes=BATCH_BYTES)
+    config.lifespan = "off"
+    async with served(config) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+async def url(history: Service) -> AsyncIterator[str]:
+    async with at_port(history.app) as url:
+        yield url
+
+
+@pytest.fixture
+async def line(url: str) -> AsyncIterator[AppendLine]:
+    line = AppendLine(url, SERVICE_KEY)
+    yield line
+    await line.close()
+
+
+def offsets(outcomes: list[store.Appended | store.Refused]) -> list[int]:
+    return [outcome.offset for outcome in outcomes if isinstance(outcome, store.Appended)]
+
+
+class TestBatches:
+    async def test_are_answered_one_outcome_for_each_message(self, history: Service, line: AppendLine) -> None:
+        stored, refused = await line.append([history.message("a", "k1"), history.message("b", "k2", room_id=99)])
+        assert isinstance(stored, store.Appended)
+        assert (stored.offset, getattr(refused, "code", None)) == (1, Code.ROOM_UNKNOWN)
+
+    async def test_of_many_tasks_are_stored_each_as_a_whole(self, history: Service, line: AppendLine) -> None:
+        batches = [[history.message("x", f"{task}-{number}") for number in range(5)] for task in range(20)]
+        answers = await asyncio.gather(*(line.append(batch) for batch in batches))
+        stored = sorted(offsets(answer) for answer in answers)
+        assert stored == [list(range(first, first + 5)) for first in range(1, 101, 5)]
+
+    async def test_that_history_refuses_are_refused_and_the_line_goes_on(
+        self, history: Service, line: AppendLine
+    ) -> None:
+        with pytest.raises(ChatError, match="at most 2000"):
+            await line.append([history.message("x", "k")] * 2001)
+        assert offsets(await line.append([history.message("a", "k1")])) == [1]
+
+    async def test_may_be_large(self, history: Service, line: AppendLine) -> None:
+        large = [history.message("x" * 4000, f"k{number}") for number in range(1000)]
+        assert len(offsets(await line.append(large))) == 1000
+
+
+class TestALineThatEnds:
+    async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendLine) -> None:
+        await line.append([history.message("a", "k1")])
+        assert line._line is not None
+        line._line.transport.abort()
+        assert offsets(await line.append([history.message("b", "k2")])) == [2]
+
+    async def test_amid_a_batch_has_it_asked_once_more_and_stored_once(
+        self, history: Service, line: AppendLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await line.append([history.message("a", "k1")])
+        whole, broken = append_line._exchange, asyncio.Event()
+
+        async def breaks_once(connection: object, batch: bytes) -> bytes:
+            answer = await whole(connection, batch)  # type: ignore[arg-type]
+            if not broken.is_set():
+                broken.set()
+                raise ConnectionClosedError(None, None)
+            return answer
+
+        monkeypatch.setattr(append_line, "_exchange", breaks_once)
+        assert offsets(await line.append([history.message("b", "k2")])) == [2]
+        assert offsets(await line.append([history.message("c", "k3")])) == [3]
+
+    async def test_because_nobody_waits_any_more_gives_no_answer_to_the_next(
+        self, history: Service, line: AppendLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await line.append([history.message("a", "k1")])
+        monkeypatch.setattr(append_line, "DEADLINE_S", 0.0)
+        with pytest.raises(UnavailableError):
+            await line.append([history.message("late", "k3")])
+        monkeypatch.undo()
+        [outcome] = await line.append([history.message("b", "k2", room_id=99)])
+        assert isinstance(outcome, store.Refused)
+
+    async def test_and_cannot_be_opened_makes_history_unavailable(self, line: AppendLine) -> None:
+        nowhere = AppendLine("http://127.0.0.1:9", SERVICE_KEY)
+        with pytest.raises(UnavailableError) as problem:
+            await nowhere.append([])
+        assert problem.value.why.startswith("no answer from http://127.0.0.1:9: ")
+
+
+class TestStrangers:
+    @pytest.mark.parametrize(
+        "headers", [{}, {"Authorization": f"Bearer {SERVICE_KEY}x"}, {"Authorization": "Bearer é"}]
+    )
+    async def test_are_refused(self, url: str, headers: dict[str, str]) -> None:
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None):
+                pass
+        assert refused.value.response.status_code == 401
+
+    async def test_users_are_refused(self, history: Service, url: str) -> None:
+        headers = history.headers("alice")
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None):
+                pass
+        assert refused.value.response.status_code == 401
+
+    async def test_learn_why_as_operators_do(self, url: str) -> None:
+        line = AppendLine(url, "another key")
+        with pytest.raises(UnavailableError) as problem:
+            await line.append([])
+        assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+
+    @pytest.mark.parametrize(
+        "frame",
+        [b"", b"[]", b"{}", b"\xff", b'{"messages":[1]}', b'{"messages":[{"room_id":1}]}', b"[" * 20_000, "{}"],
+    )
+    async def test_frames_that_are_no_batch_are_refused_and_the_line_goes_on(
+        self, history: Service, url: str, frame: bytes | str
+    ) -> None:
+        headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
+        async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None) as peer:
+            for _ in range(2):
+                await peer.send(frame)
+                answer = read(await peer.recv(decode=False), store.AppendAnswer)
+                assert answer.refused is not None
+                assert answer.refused.code == Code.BAD_REQUEST
+
+
+async def _says_something_else(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.receive()
+        await websocket.send_text('{"outcomes": "none"}')
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        Starlette(routes=[Route(PATH, lambda _: PlainTextResponse("hello"))]),
+        Starlette(),
+        Starlette(routes=[WebSocketRoute(PATH, _says_something_else)]),
+    ],
+    ids=["http", "nothing", "another-protocol"],
+)
+async def test_another_service_is_told_apart(app: Starlette) -> None:
+    async with at_port(app) as url:
+        line = AppendLine(url, SERVICE_KEY)
+        with pytest.raises(UnavailableError) as problem:
+            await line.append([])
+        assert f"what answers at {url} does not know {PATH}: another service" in problem.value.why
