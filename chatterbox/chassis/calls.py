@@ -24,8 +24,9 @@ DEADLINE_S = 5.0
 """No call between services takes longer (seconds)."""
 CONNECT_S = 2.0
 """Part of it, to connect."""
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
-"""Connections to one service. They are let go before the service would (`timeout_keep_alive` in `serve.config`)."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=2, keepalive_expiry=60)
+"""Connections to one service. Few are kept, or each rush of calls would leave its connections behind on both sides;
+they are let go before the service would (`timeout_keep_alive` in `serve.config`)."""
 RETRIES_PER_CALL = 0.1
 RETRIES_AT_ONCE = 10.0
 

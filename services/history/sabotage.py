@@ -55,6 +55,10 @@ class Sabotage:
     publish_before_commit: bool = False
     forget_keys: bool = False
 
+    @property
+    def acts_before_commit(self) -> bool:
+        return self.ack_before_commit or self.publish_before_commit
+
     def keyed(self, messages: Sequence[Append]) -> Sequence[Append]:
         """The messages under the keys that they are stored by."""
         if not self.forget_keys:

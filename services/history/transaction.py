@@ -1,5 +1,6 @@
 """What happens inside the writer's transaction: storing a planned batch, and counting membership changes."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -62,16 +63,18 @@ class Transaction:
             )
         )
 
-    async def store(self, batch: Sequence[Append], last_id: int, limits: Limits, spend: Spend) -> Plan:
-        """Write what `batch` brings. Three calls however many messages: each is a hop to the database's thread."""
-        asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
-        known = [Known._make(row) for row in await self.db.execute_fetchall(_KNOWN, (asked,))]
-        planned = plan(batch, known, now_ms=self.now_ms, last_id=last_id, limits=limits, spend=spend)
-        if planned.inserts:
-            await self.db.executemany(_INSERT, planned.inserts)
-            ends = [(end.head, end.last_ms, room_id) for room_id, end in planned.ends.items()]
-            await self.db.executemany(_END, ends)
-        return planned
+
+def store(
+    db: sqlite3.Connection, batch: Sequence[Append], *, now_ms: int, last_id: int, limits: Limits, spend: Spend
+) -> Plan:
+    """Write what `batch` brings, inside a transaction; to be run on the connection's thread, as one piece."""
+    asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
+    known = [Known._make(row) for row in db.execute(_KNOWN, (asked,))]
+    planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
+    if planned.inserts:
+        db.executemany(_INSERT, planned.inserts)
+        db.executemany(_END, [(end.head, end.last_ms, room_id) for room_id, end in planned.ends.items()])
+    return planned
 
 
 async def last_message_id(db: aiosqlite.Connection) -> int:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiosqlite
 
 from chatterbox.chassis.ballast import NO_BALLAST, Ballast, is_full, may_be_full
-from chatterbox.chassis.sqlite import fold_log
+from chatterbox.chassis.sqlite import fold_log, in_one_hop
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -28,7 +28,7 @@ from services.history.group import Group
 from services.history.metrics import HistoryMetrics
 from services.history.plan import Outcome, Plan
 from services.history.sabotage import Sabotage
-from services.history.transaction import Transaction, last_message_id
+from services.history.transaction import Transaction, last_message_id, store
 
 log = logging.getLogger("chatterbox.history.writer")
 
@@ -178,23 +178,37 @@ class Writer:
 
     async def _write(self, group: Group) -> tuple[Transaction, Plan]:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
-        await self._db.execute("BEGIN IMMEDIATE")
         transaction = Transaction(self._db, self._now_ms())
-        group.changed.clear()
-        for job in group.changes:
-            group.changed.append(await _attempt(transaction, job))
-        plan = (
-            await transaction.store(group.messages, last_id, self._limits, self._budgets.spend)
-            if group.messages
-            else Plan()
-        )
+        if group.changes:
+            await self._db.execute("BEGIN IMMEDIATE")
+            group.changed.clear()
+            for job in group.changes:
+                group.changed.append(await _attempt(transaction, job))
+        plan = await in_one_hop(self._db, lambda db: self._store(db, group, transaction.now_ms, last_id))
+        if self._sabotage.acts_before_commit:
+            await self._commit_late(group, transaction, plan)
+        self._last_id = last_id + len(plan.inserts)
+        return transaction, plan
+
+    def _store(self, db: sqlite3.Connection, group: Group, now_ms: int, last_id: int) -> Plan:
+        """All that a group of messages needs, on the database's thread. Nothing else runs there meanwhile."""
+        if not db.in_transaction:
+            db.execute("BEGIN IMMEDIATE")
+        plan = Plan()
+        if group.messages:
+            plan = store(
+                db, group.messages, now_ms=now_ms, last_id=last_id, limits=self._limits, spend=self._budgets.spend
+            )
+        if not self._sabotage.acts_before_commit:
+            db.execute("COMMIT")
+        return plan
+
+    async def _commit_late(self, group: Group, transaction: Transaction, plan: Plan) -> None:
         if self._sabotage.ack_before_commit:
             group.answer(plan)
         if self._sabotage.publish_before_commit:
             self._tell(transaction, plan)
         await self._db.execute("COMMIT")
-        self._last_id = last_id + len(plan.inserts)
-        return transaction, plan
 
     def _tell(self, transaction: Transaction, plan: Plan) -> None:
         if plan.inserts or transaction.events:

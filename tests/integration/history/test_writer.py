@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -29,35 +30,62 @@ ALICE = User(1, "alice")
 
 
 class Gate:
-    """A connection whose COMMIT waits while the gate is shut, and whose statements are counted."""
+    """A connection whose COMMIT waits while the gate is shut, and whose statements and hops are counted.
+
+    `after` is told of each statement on the database's thread, and may fail.
+    """
 
     def __init__(self, db: aiosqlite.Connection) -> None:
         self._db = db
-        self.open = asyncio.Event()
+        self.open = threading.Event()
         self.open.set()
         self.statements: list[str] = []
+        self.hops = 0
+        self.after: Callable[[str], None] = lambda _: None
+        self._conn = Counted(self)
 
     @property
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
-    async def execute(self, sql: str, parameters: Any = ()) -> object:
-        self.statements.append(sql)
-        if sql == "COMMIT":
-            await self.open.wait()
-        return await self._db.execute(sql, parameters)
+    async def _execute(self, work: Callable[..., Any], *about: Any) -> Any:
+        self.hops += 1
+        return await self._db._execute(work, *about)  # type: ignore[no-untyped-call]
 
-    async def executemany(self, sql: str, parameters: Any) -> object:
-        self.statements.append(sql)
-        return await self._db.executemany(sql, parameters)
+    async def execute(self, sql: str, parameters: Any = ()) -> Any:
+        return await self._execute(self._conn.execute, sql, parameters)
 
-    async def execute_fetchall(self, sql: str, parameters: Any = ()) -> object:
-        self.statements.append(sql)
-        return await self._db.execute_fetchall(sql, parameters)
+    async def execute_fetchall(self, sql: str, parameters: Any = ()) -> Any:
+        return await self._execute(lambda: self._conn.execute(sql, parameters).fetchall())
 
     @property
     def commits(self) -> int:
         return self.statements.count("COMMIT")
+
+
+class Counted:
+    """The same on the database's thread."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._gate._db._conn.in_transaction
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return self._counted(sql, lambda db: db.execute(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        return self._counted(sql, lambda db: db.executemany(sql, parameters))
+
+    def _counted(self, sql: str, work: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> sqlite3.Cursor:
+        self._gate.statements.append(sql)
+        if sql == "COMMIT":
+            assert self._gate.open.wait(10)
+        cursor = work(self._gate._db._conn)
+        self._gate.after(sql)
+        return cursor
 
 
 class Desk:
@@ -98,6 +126,7 @@ async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
         writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
         async with writer.running():
             await writer.change(lambda transaction: memberships.greet(transaction, {1: "alice"}))
+            await until(lambda: bool(told))  # with an early ack, the commit is still to come
             told.clear()
             gate.statements.clear()
             yield Desk(path, db, gate, writer, told)
@@ -107,6 +136,12 @@ async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with at_work(tmp_path / "history.sqlite") as desk:
         yield desk
+
+
+def fail(here: bool) -> None:
+    """The disk, here."""
+    if here:
+        raise sqlite3.OperationalError("disk I/O error")
 
 
 def code(result: object) -> Code:
@@ -160,11 +195,12 @@ class TestGroups:
         assert desk.gate.commits == 2
         assert len(desk.told) == 2
 
-    async def test_a_group_takes_five_calls_of_the_database(self, desk: Desk) -> None:
+    async def test_a_group_takes_five_statements_in_one_hop_to_the_database(self, desk: Desk) -> None:
         await desk.append()
         desk.gate.statements.clear()
+        desk.gate.hops = 0
         await desk.append(100)
-        assert len(desk.gate.statements) == 5
+        assert (len(desk.gate.statements), desk.gate.hops) == (5, 1)
 
     async def test_a_change_that_is_refused_leaves_nothing_and_does_not_harm_its_group(self, desk: Desk) -> None:
         async def half_done(transaction: Transaction) -> None:
@@ -220,39 +256,21 @@ class TestWhenItCantWrite:
             await desk.writer.append(desk.messages(50, "x" * 4000))
         assert desk.on_disk() == len(acked) == 10
 
-    async def test_an_error_in_the_middle_rolls_back_and_fails_the_whole_group(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        real = desk.gate.executemany
-
-        async def failing(sql: str, parameters: Sequence[object]) -> object:
-            await real(sql, parameters)
-            raise sqlite3.OperationalError("disk I/O error")
-
-        monkeypatch.setattr(desk.gate, "executemany", failing)
+    async def test_an_error_in_the_middle_rolls_back_and_fails_the_whole_group(self, desk: Desk) -> None:
+        desk.gate.after = lambda sql: fail(sql.startswith("INSERT"))
         answers = await asyncio.gather(desk.append(), desk.append(), return_exceptions=True)
         assert [code(answer) for answer in answers] == [Code.UNAVAILABLE] * 2
         assert not desk.db.in_transaction
-        monkeypatch.undo()
+        desk.gate.after = lambda _: None
         assert await desk.append() == [1]
         assert desk.on_disk() == 1
 
-    async def test_a_commit_that_failed_after_all_was_written_is_answered_by_the_next_try(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        real = desk.gate.execute
-
-        async def commits_and_fails(sql: str, parameters: object = ()) -> object:
-            result = await real(sql, parameters)
-            if sql == "COMMIT":
-                raise sqlite3.OperationalError("disk I/O error")
-            return result
-
+    async def test_a_commit_that_failed_after_all_was_written_is_answered_by_the_next_try(self, desk: Desk) -> None:
         message = desk.messages()
-        monkeypatch.setattr(desk.gate, "execute", commits_and_fails)
+        desk.gate.after = lambda sql: fail(sql == "COMMIT")
         with pytest.raises(ChatError):
             await desk.writer.append(message)
-        monkeypatch.undo()
+        desk.gate.after = lambda _: None
         [again], [following] = await desk.writer.append(message), await desk.writer.append(desk.messages())
         assert isinstance(again, Appended)
         assert isinstance(following, Appended)
