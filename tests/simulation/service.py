@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 import httpx
-import msgspec
 
 from chatterbox.wire import store, tokens
 from chatterbox.wire.reading import read
@@ -38,7 +37,7 @@ class Service:
         """Do what is asked, at once and wholly; raises `ChatError`."""
         raise NotImplementedError
 
-    def failed(self, path: str, content: bytes) -> object:  # noqa: D102
+    def failed(self, path: str, content: bytes) -> object:
         raise NotImplementedError
 
 
