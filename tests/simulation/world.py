@@ -105,6 +105,14 @@ class World:
         self.record.extend(self._read_all())
         return [*self._complaints, *unrest]
 
+    def dissolve(self) -> list[operations.AnyOperation]:
+        """Let go of everything but the record: a frame that is still held somewhere would keep it all in memory."""
+        self.history.stored = StoredHistory()
+        for parts in (self.sites, self.readers, self.broker.lines, self.backups):
+            parts.clear()
+        record, self.record = self.record, []
+        return record
+
     async def _talk(self, reader: Reader) -> None:
         await Talk(reader, self.conditions, self._chance_of(reader)).run()
 
