@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format lock bench promises chaos chaos-long clean
+.PHONY: help up backup restore client test unit check format lock bench promises simulate chaos chaos-long clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench: $(VENV)/.dev ## measure sends, acks, connects and memory on this machine 
 
 promises: $(VENV)/.dev ## measure every promise that has a figure, and say which are reached (minutes)
 	$(RUN)/python -m bench.promises
+
+simulate: $(VENV)/.dev ## run the gateway through thousands of simulated schedules; SEEDS=5000 FIRST=1 (minutes)
+	$(RUN)/python -m tests.simulation --seeds $(or $(SEEDS),5000) --first $(or $(FIRST),1)
 
 chaos: $(VENV)/.dev ## break everything once while a crowd talks, and judge it (minutes); SITE=containers: in containers
 	$(RUN)/python -m tests.chaos --site $(or $(SITE),processes) $(addprefix --seed ,$(SEED))

@@ -22,5 +22,5 @@ class Member:
         self.is_loaded = False
         """Whether `rooms` has been read from history."""
         self.changes = 0
-        """How often `rooms` was set right here. What history was asked before the last time is stale."""
+        """How often `rooms` was set right: what was asked of history before the last time may be older than that."""
         self.sends = sends

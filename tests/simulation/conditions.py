@@ -9,6 +9,9 @@ from random import Random
 
 Span = tuple[float, float]
 
+ROOMS = ("general", "tea", "ops")
+"""The first is for everybody; the others can be joined and left."""
+
 
 def stream(seed: int, name: str) -> Random:
     """Chance for one part of the world alone: what another draws changes nothing here."""
@@ -80,7 +83,7 @@ class Conditions:
             fail_before=maybe(0.05),
             fail_after=maybe(0.05),
             late=maybe(0.01),
-            read_s=chance.choice(((0.0001, 0.002), (0.0001, 0.05))),
+            read_s=chance.choice(((0.0001, 0.002), (0.0001, 0.02))),
             faults_per_s=chance.choice((0.0, 0.5, 1.5)),
             faults=tuple(fault for fault in faults if chance.random() < 0.5),
             wanders=chance.random() < 0.6,

@@ -55,6 +55,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         heapq.heappush(self._timers, (when, next(self._numbers), handle))
         return handle
 
+    def close(self) -> None:
+        super().close()
+        self._due.clear()
+        self._timers.clear()
+
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         """It stays where it is until its time has come."""
 

@@ -6,21 +6,17 @@ It writes down all that it did and saw, as the checker of the fault suite wants 
 import itertools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
 
 from chatterbox.wire import frames
 from chatterbox.wire.close import may_return
-from chatterbox.wire.codec import decode_server_frame, encode
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position
 from services.gateway.live_socket import LOST
 from tests.chaos import operations
 from tests.simulation.holding import Holding
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.line import Desk, Line, Said
 from tests.simulation.people import Person
-from tests.simulation.sockets import Peer, SimulatedSocket
 
 PATIENCE_S = 4.0
 """Without an answer for so long, a reader hangs up and tries another gateway (seconds)."""
@@ -28,60 +24,6 @@ PAUSE_S = (0.01, 0.3)
 """Until it tries again (seconds)."""
 MOST_IN_FLIGHT = 3
 PAGE_MESSAGES = 5
-
-
-class Desk(Protocol):
-    """What a reader has to do with."""
-
-    loop: SimulatedLoop
-
-    def note(self, operation: operations.AnyOperation) -> None: ...
-    def dial(self, peer: Peer, chance: Random, token: str | None) -> SimulatedSocket | None:
-        """Open a connection to some gateway, with a token or without; None where none takes it."""
-
-
-@dataclass(slots=True)
-class Said:
-    """A message of a reader's own."""
-
-    room: str
-    content: str
-
-    @property
-    def key(self) -> str:
-        return self.content.split(maxsplit=1)[0]
-
-
-@dataclass(slots=True)
-class Line:
-    """What belongs to one connection; it is also the peer of its socket."""
-
-    reader: "Reader"
-    name: str
-    socket: SimulatedSocket | None = None
-    asked: dict[str, Position] = field(default_factory=dict)
-    """What it resumes from."""
-    is_welcome: bool = False
-    in_flight: dict[int, Said] = field(default_factory=dict)
-    waiting: dict[int, frames.Command] = field(default_factory=dict)
-    """Other commands without a reply yet."""
-    ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    sign_of_life_s: float = 0.0
-
-    def on_payload(self, payload: bytes) -> None:
-        self.reader.came(self, decode_server_frame(payload))
-
-    def on_end(self, code: int) -> None:
-        self.reader.lost(self, code)
-
-    @property
-    def owes_us(self) -> bool:
-        """Whether the gateway has something to answer."""
-        return not self.is_welcome or bool(self.in_flight) or bool(self.waiting)
-
-    def command(self, command: frames.Command) -> None:
-        assert self.socket is not None
-        self.socket.send(encode(command))
 
 
 class Reader:
@@ -185,6 +127,8 @@ class Reader:
         if line is not self.line:
             return
         line.sign_of_life_s = self._loop.time()
+        if not line.is_welcome and not isinstance(frame, frames.Welcome | frames.Error):
+            self._desk.complain(f"{line.name} got {frame} before its welcome.")
         match frame:
             case frames.Message():
                 self._told(line, frame, paged=False)
@@ -234,8 +178,8 @@ class Reader:
             )
         )  # fmt: skip
         told = {room.room for room in welcome.rooms}
-        for room in [room for room in self.held if room not in told]:
-            self._stop(line, room)
+        for name in [name for name in self.held if name not in told]:
+            self._stop(line, name)
         for room in welcome.rooms:
             asked = line.asked.get(room.room)
             self._begin(line, room.room, room.at, None if asked is None or room.reset else asked.offset)

@@ -1,4 +1,4 @@
-"""How a world must be when all is mended and everything has arrived: nobody lacks anything, inside as well as outside."""
+"""How a world must be when all is mended and everything has arrived: nobody lacks anything, inside or out."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -59,32 +59,23 @@ def simulate(
     conditions = replace(Conditions.of(seed, tuple(FAULTS)), **altered)
     loop = SimulatedLoop()
     with _constants(conditions), _alarms(loop) as alarms:
+        world = World(seed, conditions, loop, settings, sabotage)
         try:
-            unrest, record = _run(seed, conditions, loop, settings, sabotage)
+            unrest = _run(world)
+        except BaseException as problem:
+            problem.add_note(f"in the schedule of seed {seed}")
+            raise
         finally:
             _close(loop)
-    verdict = judge(record)
-    return Outcome(seed, conditions, verdict, [*unrest, *alarms], record, loop.time(), loop.callbacks)
+    record = world.dissolve()
+    return Outcome(seed, conditions, judge(record), [*unrest, *alarms], record, loop.time(), loop.callbacks)
 
 
-def _run(
-    seed: int, conditions: Conditions, loop: SimulatedLoop, settings: Mapping[str, Any], sabotage: Sabotage
-) -> tuple[list[str], list[operations.AnyOperation]]:
-    record: list[operations.AnyOperation] = []
-
-    async def run() -> list[str]:
-        nonlocal record
-        world = World(seed, conditions, loop, settings, sabotage)
-        record = world.record
-        return await world.run()
-
+def _run(world: World) -> list[str]:
     try:
-        return loop.run_until_complete(run()), record
+        return world.loop.run_until_complete(world.run())
     except EndlessError as problem:
-        return [f"It does not end: {problem}."], record
-    except BaseException as problem:
-        problem.add_note(f"in the schedule of seed {seed}")
-        raise
+        return [f"It does not end: {problem}."]
 
 
 def _close(loop: SimulatedLoop) -> None:

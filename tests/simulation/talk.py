@@ -3,10 +3,8 @@
 import asyncio
 from random import Random
 
-from tests.simulation.conditions import Conditions
+from tests.simulation.conditions import ROOMS, Conditions
 from tests.simulation.reader import Reader
-
-ROOMS = ("general", "tea", "ops")
 
 
 class Talk:

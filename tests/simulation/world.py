@@ -8,22 +8,23 @@ from typing import Any
 from services.gateway.settings import GatewaySettings
 from services.history.sabotage import Sabotage
 from tests.chaos import operations
+from tests.chaos.verdict import ON_TIME_S
 from tests.simulation import rest
 from tests.simulation.broker import SimulatedBroker
-from tests.simulation.conditions import Conditions, grid, stream
+from tests.simulation.conditions import ROOMS, Conditions, grid, stream
 from tests.simulation.faults import FAULTS, Undo
 from tests.simulation.history import StoredHistory
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.people import NOW_S, jwks, person
 from tests.simulation.reader import Reader
 from tests.simulation.service import AuthService, HistoryService
+from tests.simulation.site import Site
 from tests.simulation.sockets import Peer, SimulatedSocket
+from tests.simulation.talk import Talk
 
-ROOMS = ("general", "tea", "ops")
-"""The first is for everybody; the others can be joined and left."""
 LOOK_S = 0.25
-MOST_REST_S = 15.0
-"""Once all is mended, everybody must have everything within so long (seconds)."""
+"""Between two looks whether all is at rest (seconds)."""
+MOST_LOOKS = round(ON_TIME_S / LOOK_S)
 
 
 class World:
@@ -37,11 +38,10 @@ class World:
         settings: Mapping[str, Any],
         sabotage: Sabotage,
     ) -> None:
-        from tests.simulation.site import Site
-
         self.loop = loop
         self.conditions = conditions
         self.record: list[operations.AnyOperation] = []
+        self._complaints: list[str] = []
         self._chance = stream(seed, "world")
         self._edge = stream(seed, "edge")
         stored = _stored(conditions)
@@ -72,6 +72,9 @@ class World:
     def note(self, operation: operations.AnyOperation) -> None:
         self.record.append(operation)
 
+    def complain(self, sentence: str) -> None:
+        self._complaints.append(sentence)
+
     def dial(self, peer: Peer, chance: Random, token: str | None) -> SimulatedSocket | None:
         return self._edge.choice(self.sites).dial(peer, chance, token)
 
@@ -100,11 +103,17 @@ class World:
         await self._heal()
         unrest = await self._rest()
         self.record.extend(self._read_all())
-        return unrest
+        return [*self._complaints, *unrest]
+
+    def dissolve(self) -> list[operations.AnyOperation]:
+        """Let go of everything but the record: a frame that is still held somewhere would keep it all in memory."""
+        self.history.stored = StoredHistory()
+        for parts in (self.sites, self.readers, self.broker.lines, self.backups):
+            parts.clear()
+        record, self.record = self.record, []
+        return record
 
     async def _talk(self, reader: Reader) -> None:
-        from tests.simulation.talk import Talk
-
         await Talk(reader, self.conditions, self._chance_of(reader)).run()
 
     def _chance_of(self, reader: Reader) -> Random:
@@ -132,8 +141,9 @@ class World:
         for number in tuple(self._undo):
             self._mend(number)
         self.broker.is_calm = self.history.is_calm = self.auth.is_calm = True
-        until_s = self.loop.time() + MOST_REST_S
-        while not all(site.is_up for site in self.sites) and self.loop.time() < until_s:
+        for _ in range(MOST_LOOKS):
+            if all(site.is_up for site in self.sites):
+                break
             await asyncio.sleep(LOOK_S)
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
@@ -146,9 +156,10 @@ class World:
             reader.say(room)
 
     async def _rest(self) -> list[str]:
-        until_s = self.loop.time() + MOST_REST_S
         await asyncio.sleep(2 * LOOK_S)
-        while (unrest := list(rest.unrest(self))) and self.loop.time() < until_s:
+        for _ in range(MOST_LOOKS):
+            if not (unrest := list(rest.unrest(self))):
+                break
             await asyncio.sleep(LOOK_S)
             for reader in self.readers:
                 reader.look_at_the_clock()
