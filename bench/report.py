@@ -7,7 +7,9 @@ from typing import Any
 
 from bench import disk
 from bench.figures import Figure, Measured, Summary, show, summarize_runs
-from bench.workloads import WORKLOADS, Group, Workload
+from bench.groups import Group
+from bench.ladder import Rung
+from bench.workloads import WORKLOADS, Workload
 
 
 @dataclass(slots=True)
@@ -20,6 +22,10 @@ class Results:
     runs: dict[tuple[str, str], list[Measured]] = field(default_factory=dict)
     commits: list[Measured] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    climbs: dict[tuple[str, str], list[list[Rung]]] = field(default_factory=dict)
+    """The rungs of each round, by workload and subject."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Who could not take part, and why."""
 
     def add(self, workload: str, subject: str, measured: Measured) -> None:
         self.runs.setdefault((workload, subject), []).append(measured)
