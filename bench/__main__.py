@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 from bench.disk import measure_commits
 from bench.field import Field
+from bench.figures import Measured
 from bench.ladder import climb
 from bench.loadgen import BUILD, HERE, LoadError, build
 from bench.machine import describe
 from bench.measure import Outcome, measure, troubles
 from bench.peers.kinds import KINDS
+from bench.plots import draw
 from bench.processes import Cores, allow_open_files, choose_cores
 from bench.report import Results, as_data, as_markdown, as_text, trouble
 from bench.subject import Subject
@@ -80,7 +82,7 @@ def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
     results = Results(describe(cores, data), date, plan.rounds, missing=field.missing)
     for number in range(1, plan.rounds + 1):
         for workload in plan.workloads:
-            for subject in field.subjects(workload.against):
+            for subject in field.subjects(workload):
                 _say(f"round {number} of {plan.rounds}: {workload.name}, {subject.name}")
                 _add(results, workload, subject, number, cores.load)
         results.commits.append(measure_commits(data, plan.commits_s))
@@ -88,16 +90,17 @@ def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
 
 
 def _add(results: Results, workload: Workload, subject: Subject, number: int, core: int | None) -> None:
+    """Every round adds something, so that what was measured in the same round has the same place."""
+    measured: Measured = {}
     try:
         outcome = _outcome(results, workload, subject, core)
     except (LoadError, OSError) as problem:  # OSError: the server is gone
-        results.troubles.append(trouble(workload, subject.name, number, str(problem)))
-        return
-    if outcome is None:
-        results.troubles.append(trouble(workload, subject.name, number, "no rate was sustained"))
-        return
-    results.add(workload.name, subject.name, workload.group.read(outcome))
-    results.troubles += [trouble(workload, subject.name, number, what) for what in troubles(outcome)]
+        found = [str(problem)]
+    else:
+        found = ["no rate was sustained"] if outcome is None else troubles(outcome)
+        measured = {} if outcome is None else workload.group.read(outcome)
+    results.add(workload.name, subject.name, measured)
+    results.troubles += [trouble(workload, subject.name, number, what) for what in found]
 
 
 def _outcome(results: Results, workload: Workload, subject: Subject, core: int | None) -> Outcome | None:
@@ -110,7 +113,8 @@ def _outcome(results: Results, workload: Workload, subject: Subject, core: int |
 
 def _write(results: Results, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "RESULTS.md").write_text(as_markdown(results))
+    drawn = draw(results, folder / "plots")
+    (folder / "RESULTS.md").write_text(as_markdown(results, drawn))
     (folder / "results.json").write_text(json.dumps(as_data(results), indent=1, ensure_ascii=False) + "\n")
 
 

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -26,18 +26,14 @@ _NOWHERE = Path("not-served")
 
 
 class ChatterboxApart:
-    """`folder` is on the disk that is to be measured; `core` is where all its processes are.
-
-    With `wrapped`, the gateway's command is prefixed by those words: a profiler.
-    """
+    """`folder` is on the disk that is to be measured; `core` is where all its processes are."""
 
     name = "Chatterbox"
 
-    def __init__(self, folder: Path, core: int | None, wrapped: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, core: int | None) -> None:
         self._folder = folder
         self._core = core
         self._made = Made(folder)
-        self._wrapped = tuple(wrapped)
 
     @contextmanager
     def running(self) -> Iterator[Running]:
@@ -62,10 +58,9 @@ class ChatterboxApart:
 
     def _start(self, stack: ExitStack, planned: Planned) -> int:
         environment = {**os.environ, **planned.environment, **SETTINGS}
-        wrapped = self._wrapped if planned.name == GATEWAY else ()
         given = environment.pop("CHATTERBOX_STDIN", "")
         log = self._folder / f"{planned.name}.log"
-        start = Start((*wrapped, *planned.command), self._core, log, environment, ROOT, given)
+        start = Start(planned.command, self._core, log, environment, ROOT, given)
         answers = is_open if planned.ready_url is None else is_ready
         return stack.enter_context(started(start, lambda: answers(planned.port)))
 

@@ -25,16 +25,18 @@ class Field:
         wanted = {workload.against for workload in workloads}
         self._apart = ChatterboxApart(folder, core)
         self.whole = Chatterbox(folder, core)
-        self._raw = [RawSend(folder, core), RawSend(folder, core, JOINED_US)]
+        self._raw = RawSend(folder, core)
+        self._joined = RawSend(folder, core, JOINED_US)
         self._peers = self._installed(folder, core, peers) if Against.PEERS in wanted else []
 
-    def subjects(self, against: Against) -> list[Subject]:
+    def subjects(self, workload: Workload) -> list[Subject]:
         """Raw C first, so that what is held against it follows at once."""
-        if against is Against.NOTHING:
+        if workload.against is Against.NOTHING:
             return [self.whole]
-        if against is Against.APART:
+        if workload.against is Against.APART:
             return [self._apart]
-        return [*self._raw, self._apart, *self._peers]
+        joined = [self._joined] if workload.ladder else []
+        return [self._raw, *joined, self._apart, *self._peers]
 
     def _installed(self, folder: Path, core: int | None, names: Sequence[str]) -> list[Peer]:
         found = []

@@ -8,6 +8,8 @@ from bench.workloads import Ladder, Workload
 
 PATIENCE = 2
 """So many rates, one after another, must fail: a single one may be a hiccup of the machine."""
+FAR_OFF = 4
+"""A p99 so many times what it may be is no hiccup."""
 
 
 class Rung(NamedTuple):
@@ -36,9 +38,16 @@ def climb(subject: Subject, workload: Workload, ladder: Ladder, core: int | None
         rungs.append(rung(rate, outcome, ladder))
         if rungs[-1].is_sustained:
             best = outcome
-        elif not any(each.is_sustained for each in rungs[-PATIENCE:]):
+        elif is_over(rungs, ladder):
             break
     return Climb(rungs, best)
+
+
+def is_over(rungs: list[Rung], ladder: Ladder) -> bool:
+    """Whether the last rates say that a higher one is not worth a try. Pure."""
+    if rungs[-1].is_sustained:
+        return False
+    return rungs[-1].p99_ms > FAR_OFF * ladder.p99_ms or not any(each.is_sustained for each in rungs[-PATIENCE:])
 
 
 def rung(rate: float, outcome: Outcome, ladder: Ladder) -> Rung:

@@ -92,7 +92,7 @@ def arguments(load: Load, dialect: Dialect) -> list[str]:
     words = ["--hold", "--port", str(dialect.port), "--path", dialect.path, "--message", dialect.message]
     words += ["--members", str(load.members), "--senders", str(load.senders), "--rooms", str(load.rooms)]
     words += ["--rate", "max" if load.rate is None else f"{load.rate:g}"]
-    words += ["--heard"] * load.published
+    words += ["--at-once", str(dialect.at_once), *["--heard"] * load.published]
     tokens = dialect.residents if load.resides else dialect.tokens
     words += ["--warm-s", f"{load.warm_s:g}", "--run-s", f"{load.run_s:g}", "--size", str(load.size_bytes)]
     for name, value in (("--ack", dialect.ack), ("--refusal", dialect.refusal), ("--tokens", tokens)):

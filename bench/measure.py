@@ -1,5 +1,6 @@
 """One run: start a subject, put a load on it, and see what both it and the load generator say."""
 
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,11 +66,13 @@ def _publishing(running: Running, load: Load, core: int | None) -> Iterator[None
     if not load.published:
         yield
         return
-    publisher = spawn([*running.publisher, f"{load.rate:g}"], core)
-    try:
-        yield
-    finally:
-        stop(publisher)
+    with spawn([*running.publisher, f"{load.rate:g}"], core, stdout=subprocess.PIPE) as publisher:
+        try:
+            assert publisher.stdout is not None
+            publisher.stdout.readline()  # it has begun
+            yield
+        finally:
+            stop(publisher)
 
 
 def _connect(running: Running, load: Load, core: int | None) -> Outcome:

@@ -40,6 +40,8 @@ class Dialect:
     ping: tuple[str, str] | None = None
     """A message that wants an answer, and that answer."""
     binary: bool = False
+    at_once: int = 64
+    """How many handshakes may be on their way."""
 
 
 class Running(NamedTuple):

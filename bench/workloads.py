@@ -70,7 +70,7 @@ def _idle(members: int) -> Workload:
 
 
 def _room(name: str, rate: int) -> Workload:
-    load = Load(members=1000, senders=10, rate=rate, run_s=10)
+    load = Load(members=1000, senders=10, rate=rate, run_s=8)
     return Workload(name, f"1 room of 1,000, {rate} messages/s by the clock", LARGE_ROOMS, load, Against.PEERS)
 
 
@@ -99,14 +99,14 @@ WORKLOADS = (
         "w3",
         "100 rooms of 10, 500 messages/s by the clock",
         SMALL_ROOMS,
-        Load(members=1000, senders=100, rooms=100, rate=500, run_s=10),
+        Load(members=1000, senders=100, rooms=100, rate=500, run_s=8),
         Against.PEERS,
     ),
     Workload(
         "w2",
         "1 room of 1,000, the highest rate sustained",
         LARGE_ROOMS,
-        Load(members=1000, senders=100, run_s=4),
+        Load(members=1000, senders=100, run_s=3),
         Against.PEERS,
         Ladder((*_LOW, 150, 200, 300, 400, 600, 800, *_HIGH), 150),
     ),
@@ -114,7 +114,7 @@ WORKLOADS = (
         "w2-published",
         "the same, published straight to Redis",
         LARGE_ROOMS,
-        Load(members=1000, published=True, run_s=4),
+        Load(members=1000, published=True, run_s=3),
         Against.APART,
         Ladder((400, 800, *_HIGH), 150),
     ),
@@ -129,7 +129,7 @@ WORKLOADS = (
         "acked-most",
         "100 senders in 10 rooms of 10, the highest rate sustained",
         SENDS_APART,
-        Load(members=100, senders=100, rooms=10, run_s=5),
+        Load(members=100, senders=100, rooms=10, run_s=4),
         Against.APART,
         Ladder((2000, 3000, 4000, 5000, 6000, 8000, 10_200, 12_000, 15_000, 20_000), 100, "acks"),
     ),

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.peers.installing import from_npm, from_pypi
@@ -55,6 +55,11 @@ class Peer:
 def plain(port: int) -> Dialect:
     """The room is in the path, a text frame is a message, and everybody in the room gets it as it is."""
     return Dialect(port=port, path="/ws/{r}", message="{m}")
+
+
+def one_by_one(port: int) -> Dialect:
+    """As `plain`, for a server that goes deaf when two are the first to subscribe to a channel at the same time."""
+    return replace(plain(port), at_once=1)
 
 
 def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
