@@ -5,15 +5,18 @@ import datetime
 import json
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.chatterbox_subject import Chatterbox
 from bench.disk import measure_commits
+from bench.field import Field
+from bench.figures import Measured
+from bench.ladder import climb
 from bench.loadgen import BUILD, HERE, LoadError, build
 from bench.machine import describe
-from bench.measure import measure, troubles
+from bench.measure import Outcome, measure, troubles
+from bench.peers.kinds import KINDS
+from bench.plots import draw
 from bench.processes import Cores, allow_open_files, choose_cores
 from bench.report import Results, as_data, as_markdown, as_text, trouble
 from bench.subject import Subject
@@ -40,11 +43,11 @@ def main() -> None:
     build()
     allow_open_files(OTHER_FILES + max(workload.load.members for workload in plan.workloads))
     options.data.mkdir(parents=True, exist_ok=True)
-    subject = Chatterbox(options.data, cores.server)
+    field = Field(plan.workloads, options.data, cores.server, options.peer or ())
     _say("making accounts and rooms …")
     shutil.rmtree(options.data / "made", ignore_errors=True)
-    subject.prepare()
-    results = _measure(plan, [subject], cores, options.data)
+    field.whole.prepare(with_residents=any(workload.load.resides for workload in plan.workloads))
+    results = _measure(plan, field, cores, options.data)
     _write(results, plan.output)
     print(f"\n{as_text(results)}\n\nwritten to {plan.output / 'RESULTS.md'} and results.json")
 
@@ -55,6 +58,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one short round, for a look; RESULTS.md stays as it is")
     parser.add_argument("--only", action="append", choices=[workload.name for workload in WORKLOADS], metavar="NAME",
                         help="this workload alone (may be repeated); RESULTS.md stays as it is")  # fmt: skip
+    parser.add_argument("--peer", action="append", choices=[kind.name for kind in KINDS], metavar="NAME",
+                        help="this peer alone (may be repeated)")  # fmt: skip
     parser.add_argument("--data", type=Path, default=BUILD / "run", help="folder on the disk to measure")
     parser.add_argument("--output", type=Path, help="folder for RESULTS.md and results.json")
     return parser.parse_args()
@@ -71,13 +76,13 @@ def _plan(options: argparse.Namespace) -> Plan:
     )
 
 
-def _measure(plan: Plan, subjects: Sequence[Subject], cores: Cores, data: Path) -> Results:
+def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
     """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike."""
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    results = Results(describe(cores, data), date, plan.rounds)
+    results = Results(describe(cores, data), date, plan.rounds, missing=field.missing)
     for number in range(1, plan.rounds + 1):
         for workload in plan.workloads:
-            for subject in subjects:
+            for subject in field.subjects(workload):
                 _say(f"round {number} of {plan.rounds}: {workload.name}, {subject.name}")
                 _add(results, workload, subject, number, cores.load)
         results.commits.append(measure_commits(data, plan.commits_s))
@@ -85,18 +90,31 @@ def _measure(plan: Plan, subjects: Sequence[Subject], cores: Cores, data: Path) 
 
 
 def _add(results: Results, workload: Workload, subject: Subject, number: int, core: int | None) -> None:
+    """Every round adds something, so that what was measured in the same round has the same place."""
+    measured: Measured = {}
     try:
-        outcome = measure(subject, workload.load, core)
+        outcome = _outcome(results, workload, subject, core)
     except (LoadError, OSError) as problem:  # OSError: the server is gone
-        results.troubles.append(trouble(workload, subject.name, number, str(problem)))
-        return
-    results.add(workload.name, subject.name, workload.group.read(outcome))
-    results.troubles += [trouble(workload, subject.name, number, what) for what in troubles(outcome)]
+        found = [str(problem)]
+    else:
+        found = ["no rate was sustained"] if outcome is None else troubles(outcome)
+        measured = {} if outcome is None else workload.group.read(outcome)
+    results.add(workload.name, subject.name, measured)
+    results.troubles += [trouble(workload, subject.name, number, what) for what in found]
+
+
+def _outcome(results: Results, workload: Workload, subject: Subject, core: int | None) -> Outcome | None:
+    if workload.ladder is None:
+        return measure(subject, workload.load, core)
+    climbed = climb(subject, workload, workload.ladder, core)
+    results.climbs.setdefault((workload.name, subject.name), []).append(climbed.rungs)
+    return climbed.best
 
 
 def _write(results: Results, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "RESULTS.md").write_text(as_markdown(results))
+    drawn = draw(results, folder / "plots")
+    (folder / "RESULTS.md").write_text(as_markdown(results, drawn))
     (folder / "results.json").write_text(json.dumps(as_data(results), indent=1, ensure_ascii=False) + "\n")
 
 

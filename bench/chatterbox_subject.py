@@ -7,27 +7,30 @@ that operators have; every check stays on.
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
-from bench.processes import spawn, stop
+from bench.loadgen import Load, generating
+from bench.starting import Start, free_port, http, is_ready, started
 from bench.subject import Dialect, Running, Step
 
 ROOT = Path(__file__).parents[1]
 ACCOUNTS = 200
 ROOMS = 100
-READY_S = 30.0
+RESIDENTS = 1000
+LODGINGS = ("hall", "parlour", "kitchen")
+"""Each resident is in one room of each kind."""
+LODGINGS_OF_A_KIND = 20
 _PASSWORD = "correct horse battery"
 _PLENTY = "1000000000"
-_ENVIRONMENT = {
+SETTINGS = {
     "CHATTERBOX_SENDS_PER_S": _PLENTY,
     "CHATTERBOX_SENDS_BURST": _PLENTY,
     "CHATTERBOX_COMMANDS_PER_S": _PLENTY,
@@ -41,6 +44,26 @@ _ENVIRONMENT = {
 }
 
 
+class Made(NamedTuple):
+    """What is made once and then copied for each start."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "made"
+
+    @property
+    def tokens(self) -> Path:
+        """Of the members, who are in no room but `general` and, some of them, one that they made."""
+        return self.folder / "tokens"
+
+    @property
+    def residents(self) -> Path:
+        """Tokens of those who are in three rooms besides, already when they connect."""
+        return self.folder / "residents"
+
+
 class Chatterbox:
     """The all-in-one process. `folder` is on the disk that is to be measured; `core` is the server's."""
 
@@ -49,92 +72,87 @@ class Chatterbox:
     def __init__(self, folder: Path, core: int | None) -> None:
         self._folder = folder
         self._core = core
-        self._made = folder / "made"
-        self._tokens = folder / "tokens"
+        self._made = Made(folder)
 
-    def prepare(self) -> None:
+    def prepare(self, *, with_residents: bool = True) -> None:
         """Make accounts, their tokens and the rooms; on all cores, since nothing is measured here."""
-        with self._process(self._made, None) as (_, port), _http(port) as http, ThreadPoolExecutor(4) as threads:
-            names = [f"member-{number}" for number in range(ACCOUNTS)]
-            tokens = list(threads.map(lambda name: _newcomer(http, name), names))
-            for room in range(ROOMS):
-                _make_room(http, f"room-{room}", tokens[room % ACCOUNTS])
-        self._tokens.write_text("\n".join(tokens) + "\n")
+        with self._process(self._made.data, None) as (_, port), http(port) as client:
+            members = _accounts(client, "member", ACCOUNTS)
+            _make_rooms(client, [f"room-{number}" for number in range(ROOMS)], members)
+            _write(self._made.tokens, members)
+            _write(self._made.residents, members)
+            if with_residents:
+                self._settle(client, port)
+
+    def _settle(self, client: httpx.Client, port: int) -> None:
+        residents = _accounts(client, "resident", RESIDENTS)
+        rooms = [f"{kind}-{number}" for kind in LODGINGS for number in range(LODGINGS_OF_A_KIND)]
+        _make_rooms(client, rooms, residents)
+        _write(self._made.residents, residents)
+        join = [dialect(port, self._made.residents, room=f"{kind}-{{r}}").joining for kind in LODGINGS]
+        moving_in = replace(dialect(port, self._made.residents), joining=tuple(step for each in join for step in each))
+        with generating(Load(members=RESIDENTS, rooms=LODGINGS_OF_A_KIND), moving_in, None) as generator:
+            generator.await_word("ready")
+            generator.finish()
+            if (connected := generator.result().connected) < RESIDENTS:
+                raise SystemExit(f"bench: only {connected} of {RESIDENTS} residents could join their rooms")
 
     @contextmanager
     def running(self) -> Iterator[Running]:
         """Start it on a fresh copy of what was made."""
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
-        shutil.copytree(self._made, data)
+        shutil.copytree(self._made.data, data)
         try:
             with self._process(data, self._core) as (pid, port):
-                yield Running(pid, dialect(port, self._tokens))
+                yield Running(pid, dialect(port, self._made.tokens, self._made.residents))
         finally:
             shutil.rmtree(data, ignore_errors=True)
 
     @contextmanager
     def _process(self, data: Path, core: int | None) -> Iterator[tuple[int, int]]:
-        port = _free_port()
-        settings = {"CHATTERBOX_PORT": str(port), "CHATTERBOX_DATA": str(data)}
-        log = self._folder / "server.log"
-        with log.open("wb") as output:
-            command = [sys.executable, "-m", "services.allinone"]
-            environment = {**os.environ, **_ENVIRONMENT, **settings}
-            process = spawn(command, core, environment=environment, folder=ROOT, stdout=output, stderr=output)
-        try:
-            _await_ready(process, port, log)
-            yield process.pid, port
-        finally:
-            stop(process)
+        port = free_port()
+        environment = {**os.environ, **SETTINGS, "CHATTERBOX_PORT": str(port), "CHATTERBOX_DATA": str(data.resolve())}
+        command = (sys.executable, "-m", "services.allinone")
+        start = Start(command, core, self._folder / "server.log", environment, ROOT)
+        with started(start, lambda: is_ready(port)) as pid:
+            yield pid, port
 
 
-def dialect(port: int, tokens: Path) -> Dialect:
+def dialect(port: int, tokens: Path, residents: Path | None = None, room: str = "room-{r}") -> Dialect:
     """Chatterbox's protocol, as far as the workloads need it."""
     return Dialect(
         port=port,
         path="/ws",
         headers=("Authorization: Bearer {t}",),
         tokens=tokens,
+        residents=residents,
         greeting=(Step("expect", '"type":"welcome"'),),
-        joining=(Step("send", '{"type":"join","id":1,"room":"room-{r}"}'), Step("expect", '"type":"joined","id":1')),
+        joining=(Step("send", f'{{"type":"join","id":1,"room":"{room}"}}'), Step("expect", '"type":"joined","id":1')),
         message='{"type":"send","id":{n},"room":"room-{r}","key":"{n}","content":"{m}"}',
         ack='"type":"sent","id":',
         refusal='"type":"error"',
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _accounts(client: httpx.Client, kind: str, count: int) -> list[str]:
+    """So many accounts; returns their tokens."""
+    with ThreadPoolExecutor(4) as threads:
+        return list(threads.map(lambda number: _newcomer(client, f"{kind}-{number}"), range(count)))
 
 
-def _http(port: int) -> httpx.Client:
-    return httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
-
-
-def _await_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until_s = time.monotonic() + READY_S
-    while not _answers(port):
-        if process.poll() is not None or time.monotonic() > until_s:
-            raise SystemExit(f"bench: Chatterbox did not start:\n{log.read_text()}")
-        time.sleep(0.05)
-
-
-def _answers(port: int) -> bool:
-    try:
-        with _http(port) as http:
-            return http.get("/health/ready").is_success
-    except httpx.TransportError:
-        return False
-
-
-def _newcomer(http: httpx.Client, username: str) -> str:
+def _newcomer(client: httpx.Client, username: str) -> str:
     who = {"username": username, "password": _PASSWORD}
-    http.post("/register", json=who).raise_for_status()
-    return str(http.post("/login", json=who).raise_for_status().json()["token"])
+    client.post("/register", json=who).raise_for_status()
+    return str(client.post("/login", json=who).raise_for_status().json()["token"])
 
 
-def _make_room(http: httpx.Client, room: str, token: str) -> None:
-    http.post("/rooms", json={"room": room}, headers={"Authorization": f"Bearer {token}"}).raise_for_status()
+def _make_rooms(client: httpx.Client, rooms: list[str], tokens: list[str]) -> None:
+    """Each by another account, as far as there are enough."""
+    for number, room in enumerate(rooms):
+        headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
+        client.post("/rooms", json={"room": room}, headers=headers).raise_for_status()
+
+
+def _write(path: Path, tokens: list[str]) -> None:
+    path.write_text("\n".join(tokens) + "\n")

@@ -37,10 +37,11 @@ def summarize(values: Sequence[float]) -> Summary:
 
 
 def summarize_runs(runs: Sequence[Measured]) -> dict[str, Summary]:
-    """The summary of each figure that all of `runs` have."""
-    if not runs:
+    """The summary of each figure that all of `runs` have; a run that came to nothing, and has none, does not count."""
+    whole = [run for run in runs if run]
+    if not whole:
         return {}
-    return {key: summarize([run[key] for run in runs]) for key in runs[0] if all(key in run for run in runs)}
+    return {key: summarize([run[key] for run in whole]) for key in whole[0] if all(key in run for run in whole)}
 
 
 def show(figure: Figure, summary: Summary | None) -> str:

@@ -35,12 +35,17 @@ class Load:
     warm_s: float = 1
     size_bytes: int = 120
     """Of the frame that carries a message, at least."""
+    published: bool = False
+    """Nobody sends: messages come past the server's front door, from a publisher."""
+    resides: bool = False
+    """Whether each is in three rooms already when it connects."""
     joins: bool = True
     """Whether each goes into its room (member i into room i modulo `rooms`), or does no more than connect."""
 
     @property
-    def sends(self) -> bool:
-        return self.senders > 0
+    def runs(self) -> bool:
+        """Whether messages come at all, or members are connected and that is all."""
+        return self.senders > 0 or self.published
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -87,8 +92,10 @@ def arguments(load: Load, dialect: Dialect) -> list[str]:
     words = ["--hold", "--port", str(dialect.port), "--path", dialect.path, "--message", dialect.message]
     words += ["--members", str(load.members), "--senders", str(load.senders), "--rooms", str(load.rooms)]
     words += ["--rate", "max" if load.rate is None else f"{load.rate:g}"]
+    words += ["--at-once", str(dialect.at_once), *["--heard"] * load.published]
+    tokens = dialect.residents if load.resides else dialect.tokens
     words += ["--warm-s", f"{load.warm_s:g}", "--run-s", f"{load.run_s:g}", "--size", str(load.size_bytes)]
-    for name, value in (("--ack", dialect.ack), ("--refusal", dialect.refusal), ("--tokens", dialect.tokens)):
+    for name, value in (("--ack", dialect.ack), ("--refusal", dialect.refusal), ("--tokens", tokens)):
         words += [name, str(value)] if value is not None else []
     for header in dialect.headers:
         words += ["--header", header]
@@ -101,9 +108,9 @@ def _step(step: Step) -> tuple[str, str]:
     return f"--{step.kind}", step.text
 
 
-def build() -> Path:
-    """Compile the load generator if its source is newer; returns the program."""
-    source, program = HERE / "wsload.c", BUILD / "wsload"
+def build(name: str = "wsload") -> Path:
+    """Compile a program of this folder if its source is newer; returns the program."""
+    source, program = HERE / f"{name}.c", BUILD / name
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -114,7 +121,7 @@ def build() -> Path:
         [compiler, "-O2", "-Wall", "-o", program, source], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise SystemExit(f"bench: the load generator does not compile here:\n{done.stderr}")
+        raise SystemExit(f"bench: {source.name} does not compile here:\n{done.stderr}")
     return program
 
 

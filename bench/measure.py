@@ -1,10 +1,13 @@
 """One run: start a subject, put a load on it, and see what both it and the load generator say."""
 
+import subprocess
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from bench.loadgen import Load, Seen, generating
-from bench.processes import cpu_s, resident_kib
+from bench.processes import cpu_s, resident_kib, spawn, stop
 from bench.subject import Running, Subject
 
 SETTLE_S = 1.0
@@ -13,29 +16,63 @@ SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run gave. CPU is the server's, from the run's begin to its last answer."""
+    """What one run gave. CPU is the server's, from the run's begin to its last answer; `others_cpu_s` that of the
+    processes that work for it, by name.
+    """
 
     load: Load
     seen: Seen
     cpu_s: float = 0.0
     memory_before_kib: float = 0.0
     memory_connected_kib: float = 0.0
+    others_cpu_s: Mapping[str, float] = field(default_factory=dict)
+    is_acked: bool = True
+    """Whether this server acknowledges messages at all."""
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether somebody was not connected to the end, or did not get everything."""
+        seen = self.seen
+        return seen.delivered < seen.expected or seen.connected < self.load.members or seen.closed > 0
 
 
 def measure(subject: Subject, load: Load, core: int | None) -> Outcome:
     """Run `load` on a server that was just started, the load generator on `core`."""
     with subject.running() as running:
-        return _run(running, load, core) if load.sends else _connect(running, load, core)
+        return _run(running, load, core) if load.runs else _connect(running, load, core)
 
 
 def _run(running: Running, load: Load, core: int | None) -> Outcome:
     with generating(load, running.dialect, core) as generator:
         generator.await_word("ready")
-        generator.go()
-        generator.await_word("run")
-        before_s = cpu_s(running.pid)
-        generator.await_word("end")
-        return Outcome(load, cpu_s=cpu_s(running.pid) - before_s, seen=generator.result())
+        with _publishing(running, load, core):
+            generator.go()
+            generator.await_word("run")
+            before_s = _cpus_s(running)
+            generator.await_word("end")
+            used_s = {name: after_s - before_s[name] for name, after_s in _cpus_s(running).items()}
+        is_acked = running.dialect.ack is not None and not load.published
+        return Outcome(load, generator.result(), used_s.pop(""), others_cpu_s=used_s, is_acked=is_acked)
+
+
+def _cpus_s(running: Running) -> dict[str, float]:
+    """The CPU that each process has used; the server's own has no name."""
+    return {name: cpu_s(pid) for name, pid in {"": running.pid, **running.others}.items()}
+
+
+@contextmanager
+def _publishing(running: Running, load: Load, core: int | None) -> Iterator[None]:
+    """Somebody publishes past the server's front door while the block runs, where the load wants that."""
+    if not load.published:
+        yield
+        return
+    with spawn([*running.publisher, f"{load.rate:g}"], core, stdout=subprocess.PIPE) as publisher:
+        try:
+            assert publisher.stdout is not None
+            publisher.stdout.readline()  # it has begun
+            yield
+        finally:
+            stop(publisher)
 
 
 def _connect(running: Running, load: Load, core: int | None) -> Outcome:
@@ -63,7 +100,7 @@ def troubles(outcome: Outcome) -> list[str]:
         found.append(f"{outcome.load.members - seen.connected:,} of {outcome.load.members:,} could not connect")
     if seen.refused:
         found.append(f"{seen.refused:,} messages were refused")
-    if seen.acked < seen.sent:
+    if outcome.is_acked and seen.acked < seen.sent:
         found.append(f"{seen.sent - seen.acked:,} of {seen.sent:,} messages had no ack 5 s after the run")
     if seen.delivered < seen.expected:
         found.append(
@@ -71,6 +108,6 @@ def troubles(outcome: Outcome) -> list[str]:
         )
     if seen.closed:
         found.append(f"{seen.closed:,} connections were lost")
-    if outcome.load.sends and seen.cpu_s > 0.9 * (seen.run_s + outcome.load.warm_s):
+    if outcome.load.runs and seen.cpu_s > 0.9 * (seen.run_s + outcome.load.warm_s):
         found.append("the load generator itself was busy all the time")
     return found

@@ -3,11 +3,16 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench import disk
 from bench.figures import Figure, Measured, Summary, show, summarize_runs
-from bench.workloads import WORKLOADS, Group, Workload
+from bench.groups import Group
+from bench.ladder import Rung
+from bench.promises.bars import HEADS, cells, lines_as_data, table
+from bench.targets import judged
+from bench.workloads import WORKLOADS, Workload
 
 
 @dataclass(slots=True)
@@ -20,6 +25,10 @@ class Results:
     runs: dict[tuple[str, str], list[Measured]] = field(default_factory=dict)
     commits: list[Measured] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    climbs: dict[tuple[str, str], list[list[Rung]]] = field(default_factory=dict)
+    """The rungs of each round, by workload and subject."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Who could not take part, and why."""
 
     def add(self, workload: str, subject: str, measured: Measured) -> None:
         self.runs.setdefault((workload, subject), []).append(measured)
@@ -65,10 +74,16 @@ def _cells(figures: Sequence[Figure], summaries: Mapping[str, Summary]) -> list[
 
 def as_text(results: Results) -> str:
     """For the screen."""
-    parts = [_aligned(table) for table in tables(results)]
+    parts = [_aligned(table) for table in [*tables(results), *_bars_as_table(results)]]
+    parts += [f"Not there: {name}: {why}" for name, why in results.missing.items()]
     if results.troubles:
         parts.append("Troubles\n" + "\n".join(f"  {trouble}" for trouble in results.troubles))
     return "\n\n".join(parts)
+
+
+def _bars_as_table(results: Results) -> list[Table]:
+    part = judged(results.runs)
+    return [Table(part.title, HEADS, tuple(map(cells, part.lines)))] if part.lines else []
 
 
 def _aligned(table: Table) -> str:
@@ -89,17 +104,27 @@ def _width(text: str) -> int:
     return sum(not unicodedata.combining(character) for character in text)
 
 
-def as_markdown(results: Results) -> str:
-    """For RESULTS.md."""
+def as_markdown(results: Results, pictures: Sequence[Path] = ()) -> str:
+    """For RESULTS.md; `pictures` are in the folder `plots` beside it."""
     parts = [
         "# Results\n\nWritten by `make bench`; [README.md](README.md) says what each workload is and how to read it.",
         "\n".join(f"- **{name}**: {value}" for name, value in results.machine.items()),
         f"{results.date}, rounds: {results.rounds}, interleaved. Each cell: median (least…most).",
+        *_bars(results),
         *(_markdown_table(table) for table in tables(results)),
+        *(f"![{picture.stem}](plots/{picture.name})" for picture in pictures),
     ]
+    if results.missing:
+        missing = [f"- **{name}**: {why}" for name, why in results.missing.items()]
+        parts.append("## Who could not take part\n\n" + "\n".join(missing))
     if results.troubles:
         parts.append("## Troubles\n\n" + "\n".join(f"- {trouble}" for trouble in results.troubles))
     return "\n\n".join(parts) + "\n"
+
+
+def _bars(results: Results) -> list[str]:
+    part = judged(results.runs)
+    return [f"## {part.title}\n\n{part.made}\n\n{table(part)}"] if part.lines else []
 
 
 def _markdown_table(table: Table) -> str:
@@ -118,6 +143,12 @@ def as_data(results: Results) -> dict[str, Any]:
         "rounds": results.rounds,
         "machine": results.machine,
         "results": measured,
+        "bars": lines_as_data(judged(results.runs)),
+        "climbs": [
+            {"workload": workload, "server": subject, "rounds": [[rung._asdict() for rung in each] for each in rounds]}
+            for (workload, subject), rounds in results.climbs.items()
+        ],
+        "missing": results.missing,
         "commits": _data(results.commits),
         "troubles": results.troubles,
     }

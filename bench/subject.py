@@ -1,8 +1,10 @@
 """What is measured: a server under test, and how to talk to it. Chatterbox is one; peers are others."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 
@@ -25,6 +27,8 @@ class Dialect:
     message: str
     headers: tuple[str, ...] = ()
     tokens: Path | None = None
+    residents: Path | None = None
+    """Tokens of those who are in some rooms already, where that makes a difference."""
     greeting: tuple[Step, ...] = ()
     """Until a connection is open."""
     joining: tuple[Step, ...] = ()
@@ -36,13 +40,18 @@ class Dialect:
     ping: tuple[str, str] | None = None
     """A message that wants an answer, and that answer."""
     binary: bool = False
+    at_once: int = 64
+    """How many handshakes may be on their way."""
 
 
 class Running(NamedTuple):
-    """A server that runs now."""
+    """A server that runs now: the process that members are connected to, and those that work for it, by name."""
 
     pid: int
     dialect: Dialect
+    others: Mapping[str, int] = MappingProxyType({})
+    publisher: Sequence[str] = ()
+    """A command that publishes messages to this server's Redis; told a rate and for how long (`bench.publisher`)."""
 
 
 class Subject(Protocol):

@@ -1,98 +1,54 @@
 """The workloads: each is a load, and the figures read off its outcome. A new one is an entry in `WORKLOADS`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Literal
 
-from bench.figures import Figure, Measured
+from bench.groups import CONNECTIONS, CROWDS, FAN_OUT, LARGE_ROOMS, SENDS, SENDS_APART, SMALL_ROOMS, Group
 from bench.loadgen import Load
-from bench.measure import Outcome
+
+
+class Against(Enum):
+    """What a workload is run with."""
+
+    NOTHING = auto()
+    """Chatterbox alone, in one process."""
+    APART = auto()
+    """Chatterbox alone, as processes."""
+    PEERS = auto()
+    """The send loop in C, Chatterbox as processes, and every peer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Workloads with the same figures: a table."""
+class Ladder:
+    """Rates, one after another, until one is not sustained: p99 over `p99_ms`, or not everything came."""
 
-    title: str
-    figures: tuple[Figure, ...]
-    read: Callable[[Outcome], Measured]
+    rates: tuple[float, ...]
+    """Messages a second."""
+    p99_ms: float
+    counts: Literal["deliveries", "acks"] = "deliveries"
+    """What must come, and whose p99 it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A row of its group's table, for each subject."""
+    """A row of its group's table, for each subject. With a ladder, the row is of the highest rate sustained."""
 
     name: str
     title: str
     group: Group
     load: Load
+    against: Against = Against.NOTHING
+    ladder: Ladder | None = None
 
     def quick(self) -> "Workload":
         """The same in little time, for a look rather than for a figure."""
         load = replace(self.load, run_s=min(self.load.run_s, 2.0), warm_s=0.5)
         return replace(self, load=load)
 
-
-def _read_sends(outcome: Outcome) -> Measured:
-    seen = outcome.seen
-    return {
-        "acked_per_s": seen.acked_in_run / seen.run_s,
-        "ack_p50_ms": seen.ack_ms.p50,
-        "ack_p99_ms": seen.ack_ms.p99,
-        "delivery_p99_ms": seen.delivery_ms.p99,
-        "cpu_us_per_message": outcome.cpu_s / max(1, seen.acked) * 1e6,
-        "server_busy": outcome.cpu_s / seen.run_s * 100,
-    }
-
-
-def _read_connections(outcome: Outcome) -> Measured:
-    grown_kib = outcome.memory_connected_kib - outcome.memory_before_kib
-    return {
-        "connects_per_s": outcome.seen.connected / outcome.seen.connect_s,
-        "kib_per_connection": grown_kib / max(1, outcome.seen.connected),
-    }
-
-
-def _read_fan_out(outcome: Outcome) -> Measured:
-    seen = outcome.seen
-    return {
-        "delivered_per_s": seen.delivered_in_run / seen.run_s,
-        "delivery_p50_ms": seen.delivery_ms.p50,
-        "delivery_p99_ms": seen.delivery_ms.p99,
-        "cpu_us_per_delivery": outcome.cpu_s / max(1, seen.delivered) * 1e6,
-        "server_busy": outcome.cpu_s / seen.run_s * 100,
-    }
-
-
-_BUSY = Figure("server_busy", "CPU, % of a core")
-
-SENDS = Group(
-    "Sends",
-    (
-        Figure("acked_per_s", "acked sends/s"),
-        Figure("ack_p50_ms", "ack p50, ms", 2),
-        Figure("ack_p99_ms", "ack p99, ms", 2),
-        Figure("delivery_p99_ms", "delivery p99, ms", 2),
-        Figure("cpu_us_per_message", "CPU, µs/message"),
-        _BUSY,
-    ),
-    _read_sends,
-)
-CONNECTIONS = Group(
-    "Connections",
-    (Figure("connects_per_s", "connects/s"), Figure("kib_per_connection", "KiB/idle connection", 1)),
-    _read_connections,
-)
-FAN_OUT = Group(
-    "Fan-out",
-    (
-        Figure("delivered_per_s", "deliveries/s"),
-        Figure("delivery_p50_ms", "delivery p50, ms", 2),
-        Figure("delivery_p99_ms", "delivery p99, ms", 2),
-        Figure("cpu_us_per_delivery", "CPU, µs/delivery", 1),
-        _BUSY,
-    ),
-    _read_fan_out,
-)
+    def at(self, rate: float) -> Load:
+        """The load of one rung of the ladder."""
+        return replace(self.load, rate=rate)
 
 
 def _closed(senders: int) -> Workload:
@@ -113,6 +69,14 @@ def _idle(members: int) -> Workload:
     return Workload(f"idle-{members}", f"{members:,} connections, welcomed, then idle", CONNECTIONS, load)
 
 
+def _room(name: str, rate: int) -> Workload:
+    load = Load(members=1000, senders=10, rate=rate, run_s=8)
+    return Workload(name, f"1 room of 1,000, {rate} messages/s by the clock", LARGE_ROOMS, load, Against.PEERS)
+
+
+_LOW = (25, 50, 75, 100)
+_HIGH = (1000, 1500, 2050, 2500, 3000, 4000, 5100, 6000, 7000, 8000)
+
 WORKLOADS = (
     _closed(1),
     _closed(10),
@@ -128,5 +92,59 @@ WORKLOADS = (
         "1 room of 200, 50 messages/s by the clock",
         FAN_OUT,
         Load(members=200, senders=10, rate=50, run_s=10),
+    ),
+    _room("w1l", 20),
+    _room("w1", 100),
+    Workload(
+        "w3",
+        "100 rooms of 10, 500 messages/s by the clock",
+        SMALL_ROOMS,
+        Load(members=1000, senders=100, rooms=100, rate=500, run_s=8),
+        Against.PEERS,
+    ),
+    Workload(
+        "w2",
+        "1 room of 1,000, the highest rate sustained",
+        LARGE_ROOMS,
+        Load(members=1000, senders=100, run_s=3),
+        Against.PEERS,
+        Ladder((*_LOW, 150, 200, 300, 400, 600, 800, *_HIGH), 150),
+    ),
+    Workload(
+        "w2-published",
+        "the same, published straight to Redis",
+        LARGE_ROOMS,
+        Load(members=1000, published=True, run_s=3),
+        Against.APART,
+        Ladder((400, 800, *_HIGH), 150),
+    ),
+    Workload(
+        "acked-100",
+        "100 senders in 10 rooms of 10, 100/s by the clock",
+        SENDS_APART,
+        Load(members=100, senders=100, rooms=10, rate=100, run_s=10),
+        Against.APART,
+    ),
+    Workload(
+        "acked-most",
+        "100 senders in 10 rooms of 10, the highest rate sustained",
+        SENDS_APART,
+        Load(members=100, senders=100, rooms=10, run_s=4),
+        Against.APART,
+        Ladder((2000, 3000, 4000, 5000, 6000, 8000, 10_200, 12_000, 15_000, 20_000), 100, "acks"),
+    ),
+    Workload(
+        "crowd-10000",
+        "10,000 connections, each in 3 rooms, idle",
+        CROWDS,
+        Load(members=10_000, joins=False, resides=True),
+        Against.PEERS,
+    ),
+    Workload(
+        "crowd-50000",
+        "50,000 connections, each in 3 rooms, idle",
+        CROWDS,
+        Load(members=50_000, joins=False, resides=True),
+        Against.APART,
     ),
 )

@@ -11,6 +11,10 @@
 //
 // Templates: {i} member  {r} its room (i mod rooms)  {t} its line of the tokens file
 //            {n} the message's number (16 digits, never twice)  {m} the marker, padded to --size in all
+//            {s} how many bytes the padded marker has
+//
+// With --heard nobody here sends: somebody else publishes --rate messages a second, due at the multiples of the interval
+// on this machine's monotonic clock, so that both know which are due within the run.
 //
 // Result: one JSON object on stdout. With --hold it prints `ready` when all are connected and waits for a line on
 // stdin (end of input: stop here), then prints `run` and `end` around what is measured.
@@ -99,7 +103,7 @@ typedef struct {
 
 static struct {
     const char *host, *path, *headers[16], *message, *ack, *refusal, *ping, *pong;
-    int port, n_headers, members, senders, rooms, at_once, slow, size, settle_ms, drain_ms, window, opcode, hold, verbose;
+    int port, n_headers, members, senders, rooms, at_once, slow, size, settle_ms, drain_ms, window, opcode, hold, heard, verbose;
     double rate, warm_s, run_s; // rate 0: closed loop
     step steps[STEPS];
     int n_steps, n_tokens;
@@ -139,7 +143,7 @@ static char *read_buffer;
 static histogram acks, deliveries;
 static uint64_t n_sent, n_refused, n_expected, n_acks_in_run, n_deliveries_in_run, n_frames, n_bytes, n_closed;
 
-static int is_counted(int64_t due_ns) { return due_ns >= run_ns && due_ns < run_end_ns && phase >= RUN; }
+static int is_counted(int64_t due_ns) { return due_ns >= run_ns && due_ns < run_end_ns; }
 
 // ---- Templates ----
 
@@ -162,6 +166,7 @@ static int expand_one(const char *t, const member *m, int marker_size, sender *s
         s->number_at[s->n_numbers++] = at;
         return NUMBER_DIGITS;
     }
+    if (s && !strncmp(t, "{s}", 3)) return sprintf(out, "%d", marker_size);
     if (s && !strncmp(t, "{m}", 3)) {
         s->marker_at = at;
         memset(out, 'x', marker_size);
@@ -311,7 +316,7 @@ static int send_due(int64_t now) {
 
 // ---- What comes in ----
 
-static int is_in_run(int64_t now) { return now >= run_ns && now < run_end_ns && phase >= RUN; }
+static int is_in_run(int64_t now) { return now >= run_ns && now < run_end_ns; }
 
 static void on_ack(int64_t number, int64_t now) {
     pending *p = &pendings[number & (PENDING - 1)];
@@ -363,7 +368,7 @@ static void on_payload(member *m, const char *payload, int n, int64_t now) {
     if (o.ping && n == (int)strlen(o.ping) && !memcmp(payload, o.ping, n))
         return write_frame(m, o.opcode, o.pong, (int)strlen(o.pong));
     if (o.ack && m->awaited) find_acks(payload, n, now);
-    if (o.refusal && memmem(payload, n, o.refusal, strlen(o.refusal)) && !n_refused++)
+    if (o.refusal && m->awaited && memmem(payload, n, o.refusal, strlen(o.refusal)) && !n_refused++)
         fprintf(stderr, "wsload: the first refusal: %.*s\n", n < 300 ? n : 300, payload);
     find_markers(m, payload, n, now);
 }
@@ -477,6 +482,11 @@ static void say(const char *word) {
     fflush(stdout);
 }
 
+// How many multiples of `step` there are from `from` on, before `to`.
+static uint64_t multiples(int64_t from, int64_t to, int64_t step) {
+    return (uint64_t)((to + step - 1) / step - (from + step - 1) / step);
+}
+
 static void begin_warm_up(int64_t now) {
     phase = WARM;
     for (int i = 0; i < o.members; i++) {
@@ -487,6 +497,7 @@ static void begin_warm_up(int64_t now) {
     next_due_ns = now;
     run_ns = now + (int64_t)(o.warm_s * 1e9);
     run_end_ns = run_ns + (int64_t)(o.run_s * 1e9);
+    if (o.heard) n_expected = multiples(run_ns, run_end_ns, (int64_t)(1e9 / o.rate)) * (uint64_t)n_ready;
 }
 
 // Waits for somebody to say on stdin that the run may begin.
@@ -607,7 +618,8 @@ static const struct option OPTIONS[] = {
     {"run-s", 1, 0, 'd'},     {"settle-ms", 1, 0, 'S'}, {"drain-ms", 1, 0, 'D'}, {"slow", 1, 0, 'l'},
     {"tokens", 1, 0, 't'},    {"send", 1, 0, '>'},     {"expect", 1, 0, '<'},   {"message", 1, 0, 'M'},
     {"ack", 1, 0, 'a'},       {"refusal", 1, 0, 'e'},  {"ping", 1, 0, 'i'},     {"pong", 1, 0, 'o'},
-    {"binary", 0, 0, 'b'},    {"hold", 0, 0, 'k'},     {"verbose", 0, 0, 'v'},  {0}};
+    {"binary", 0, 0, 'b'},    {"hold", 0, 0, 'k'},     {"heard", 0, 0, '|'}, {"verbose", 0, 0, 'v'},
+    {0}};
 
 static void set(int option, char *value) {
     switch (option) {
@@ -637,6 +649,7 @@ static void set(int option, char *value) {
     case 'o': o.pong = value; break;
     case 'b': o.opcode = BINARY; break;
     case 'k': o.hold = 1; break;
+    case '|': o.heard = 1; break;
     case 'v': o.verbose++; break;
     default: exit(2);
     }
@@ -646,6 +659,7 @@ static void check_options(void) {
     if (o.members < 1 || o.rooms < 1 || o.at_once < 1 || o.window < 1) die("counts are at least 1");
     if (o.senders > o.members) die("more senders than members");
     if (o.senders && !o.message) die("senders want a --message");
+    if (o.heard && (o.senders || o.rate <= 0)) die("--heard wants a --rate and no senders");
     if (!o.ping != !o.pong) die("--ping and --pong go together");
 }
 

@@ -18,20 +18,29 @@ class Judged(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure that is promised: at most `most`. Without a bar (`most` is None) it only explains the others."""
+    """A figure that is promised: at most `most`, or at least `least`. With neither it only explains the others."""
 
     title: str
     unit: str = ""
     judged: Judged = Judged.MEDIAN
     most: float | None = None
     digits: int = 2
+    least: float | None = None
 
     def show(self, value: float) -> str:
         return f"{value:,.{self.digits}f}{self.unit and ' '}{self.unit}"
 
     @property
     def promised(self) -> str:
+        if self.least is not None:
+            return f"{self.judged} ≥ {self.show(self.least)}"
         return "" if self.most is None else f"{self.judged} ≤ {self.show(self.most)}"
+
+    def holds(self, value: float) -> bool | None:
+        """Whether a value reaches the bar; None where there is none."""
+        if self.least is not None:
+            return value >= self.least
+        return None if self.most is None else value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +53,9 @@ class Line:
     @property
     def is_reached(self) -> bool | None:
         """Whether the bar is reached; None where there is none. What was not measured reaches nothing."""
-        if self.bar.most is None:
-            return None
-        return bool(self.values) and self.figure(self.bar.judged) <= self.bar.most
+        if not self.values:
+            return False if self.bar.promised else None
+        return self.bar.holds(self.figure(self.bar.judged))
 
     @property
     def verdict(self) -> str:
@@ -100,32 +109,31 @@ def as_markdown(machine: Mapping[str, str], parts: Sequence[Part], troubles: Seq
     sections = [
         "# Promises, measured\n\nWritten by `make promises`; [README.md](README.md) says how to read it.",
         "\n".join(f"- **{name}**: {value}" for name, value in machine.items()),
-        *(f"## {part.title}\n\n{part.made}\n\n{_table(part)}" for part in parts),
+        *(f"## {part.title}\n\n{part.made}\n\n{table(part)}" for part in parts),
     ]
     if troubles:
         sections.append("## Troubles\n\n" + "\n".join(f"- {trouble}" for trouble in troubles))
     return "\n\n".join(sections) + "\n"
 
 
-def _table(part: Part) -> str:
+def table(part: Part) -> str:
+    """A part's lines as a table in Markdown."""
     lines = [HEADS, ("---", "---", *("---:" for _ in HEADS[2:-1]), "---"), *map(cells, part.lines)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def as_data(machine: Mapping[str, str], parts: Sequence[Part], troubles: Sequence[str]) -> dict[str, Any]:
     """For promises.json: every value."""
-    measured = [
-        {
-            "part": part.title,
-            "made": part.made,
-            "lines": [
-                {
-                    "what": line.bar.title, "unit": line.bar.unit, "judged": line.bar.judged, "most": line.bar.most,
-                    "reached": line.is_reached, "values": list(line.values),
-                }
-                for line in part.lines
-            ],
-        }
-        for part in parts
-    ]  # fmt: skip
+    measured = [{"part": part.title, "made": part.made, "lines": lines_as_data(part)} for part in parts]
     return {"machine": dict(machine), "parts": measured, "troubles": list(troubles)}
+
+
+def lines_as_data(part: Part) -> list[dict[str, Any]]:
+    """A part's lines, with every value."""
+    return [
+        {
+            "what": line.bar.title, "unit": line.bar.unit, "judged": line.bar.judged, "most": line.bar.most,
+            "least": line.bar.least, "reached": line.is_reached, "values": list(line.values),
+        }
+        for line in part.lines
+    ]  # fmt: skip

@@ -63,8 +63,9 @@ class TestTheWorkloads:
 
     def test_give_every_figure_of_their_table(self) -> None:
         for workload in WORKLOADS:
-            outcome = Outcome(Load(members=2, senders=1), parse(json.dumps(RESULT)), cpu_s=0.1)
-            assert set(workload.group.read(outcome)) == {figure.key for figure in workload.group.figures}
+            others_s = {"history": 0.1, "redis": 0.1}
+            outcome = Outcome(Load(members=2, senders=1), parse(json.dumps(RESULT)), cpu_s=0.1, others_cpu_s=others_s)
+            assert set(workload.group.read(outcome)) >= {figure.key for figure in workload.group.figures}
 
     def test_put_every_sender_into_a_room_that_was_made(self) -> None:
         assert all(workload.load.rooms <= 100 for workload in WORKLOADS)

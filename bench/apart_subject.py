@@ -1,0 +1,79 @@
+"""Chatterbox as the subject, apart: auth, history, Redis and one gateway, each as a process of its own.
+
+They are started as `make up GATEWAYS=1` starts them, without the edge: members connect to the gateway itself. All of
+them are on the server's core, since the bars are for that: what they need together is what one core has to give.
+"""
+
+import os
+import secrets
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
+from bench.starting import Start, free_port, is_open, is_ready, started
+from bench.subject import Running
+from services.processes.plan import Planned, Ports, Site, plan
+from services.processes.programs import redis_program
+
+GATEWAY = "gateway-1"
+ROOM = "room-0"
+"""Where the publisher's messages go."""
+_NOWHERE = Path("not-served")
+
+
+class ChatterboxApart:
+    """`folder` is on the disk that is to be measured; `core` is where all its processes are."""
+
+    name = "Chatterbox"
+
+    def __init__(self, folder: Path, core: int | None) -> None:
+        self._folder = folder
+        self._core = core
+        self._made = Made(folder)
+
+    @contextmanager
+    def running(self) -> Iterator[Running]:
+        """Start all of it on a fresh copy of what was made."""
+        data = self._folder / "data"
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.copytree(self._made.data, data)
+        ports = Ports(free_port(), free_port(), free_port(), (free_port(),))
+        site = _site(data)
+        try:
+            with ExitStack() as stack:
+                pids = {each.name: self._start(stack, each) for each in plan(site, ports) if each.name != "edge"}
+                redis_url = f"redis://:{site.redis_password}@127.0.0.1:{ports.redis}"
+                yield Running(
+                    pids.pop(GATEWAY),
+                    dialect(ports.gateways[0], self._made.tokens, self._made.residents),
+                    pids,
+                    [sys.executable, "-m", "bench.publisher", redis_url, *_place(data)],
+                )
+        finally:
+            shutil.rmtree(data, ignore_errors=True)
+
+    def _start(self, stack: ExitStack, planned: Planned) -> int:
+        environment = {**os.environ, **planned.environment, **SETTINGS}
+        given = environment.pop("CHATTERBOX_STDIN", "")
+        log = self._folder / f"{planned.name}.log"
+        start = Start(planned.command, self._core, log, environment, ROOT, given)
+        answers = is_open if planned.ready_url is None else is_ready
+        return stack.enter_context(started(start, lambda: answers(planned.port)))
+
+
+def _site(data: Path) -> Site:
+    return Site(
+        host="127.0.0.1", port=0, data=data.resolve(), reference=_NOWHERE, service_key=secrets.token_urlsafe(32),
+        redis_password=secrets.token_urlsafe(32), redis_program=redis_program(), caddy_program=_NOWHERE,
+    )  # fmt: skip
+
+
+def _place(data: Path) -> tuple[str, ...]:
+    """Where published messages go, as the publisher is told: the room's name, id, epoch and head."""
+    with closing(sqlite3.connect(data / "history.sqlite")) as database:
+        row = database.execute("SELECT name, id, epoch, head FROM rooms WHERE name = ?", (ROOM,)).fetchone()
+    return tuple(map(str, row))

@@ -1,0 +1,50 @@
+"""Who takes part: which servers a workload is run with, and why one is missing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.apart_subject import ChatterboxApart
+from bench.chatterbox_subject import Chatterbox
+from bench.peers.installing import NotInstalledError
+from bench.peers.kinds import KINDS
+from bench.peers.peer import Peer
+from bench.raw_subject import RawSend
+from bench.subject import Subject
+from bench.workloads import Against, Workload
+
+JOINED_US = 20_000
+
+
+class Field:
+    """Subjects by what a workload is run against; peers are installed when a workload wants them."""
+
+    def __init__(self, workloads: Sequence[Workload], folder: Path, core: int | None, peers: Sequence[str]) -> None:
+        """`peers`: names of those that take part, of `KINDS`; all of them when it is empty."""
+        self.missing: dict[str, str] = {}
+        """Peers that can't be had here, with the reason."""
+        wanted = {workload.against for workload in workloads}
+        self._apart = ChatterboxApart(folder, core)
+        self.whole = Chatterbox(folder, core)
+        self._raw = RawSend(folder, core)
+        self._joined = RawSend(folder, core, JOINED_US)
+        self._peers = self._installed(folder, core, peers) if Against.PEERS in wanted else []
+
+    def subjects(self, workload: Workload) -> list[Subject]:
+        """Raw C first, so that what is held against it follows at once."""
+        if workload.against is Against.NOTHING:
+            return [self.whole]
+        if workload.against is Against.APART:
+            return [self._apart]
+        joined = [self._joined] if workload.ladder else []
+        return [self._raw, *joined, self._apart, *self._peers]
+
+    def _installed(self, folder: Path, core: int | None, names: Sequence[str]) -> list[Peer]:
+        found = []
+        for kind in KINDS:
+            if names and kind.name not in names:
+                continue
+            try:
+                found.append(Peer(kind, folder, core))
+            except NotInstalledError as problem:
+                self.missing[kind.title] = str(problem)
+        return found

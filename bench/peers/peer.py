@@ -1,0 +1,89 @@
+"""A peer as a subject: how it is installed, started and talked to."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench.peers.installing import from_npm, from_pypi
+from bench.redis_server import redis
+from bench.starting import Start, free_port, is_open, started
+from bench.subject import Dialect, Running
+
+SERVERS = Path(__file__).parent / "servers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One peer. `install` returns what `command` needs: a Python, or a folder of npm's."""
+
+    name: str
+    title: str
+    """In the tables; it says what is between."""
+    install: Callable[[], Path]
+    command: Callable[[Path, int], Sequence[str]]
+    """Of what was installed and the port."""
+    dialect: Callable[[int], Dialect]
+    has_redis: bool = False
+
+
+class Peer:
+    """A peer on a core; `folder` is for its logs. Raises `NotInstalledError` when it can't be had here."""
+
+    def __init__(self, kind: Kind, folder: Path, core: int | None) -> None:
+        self.name = kind.title
+        self._kind = kind
+        self._folder = folder
+        self._core = core
+        self._installed = kind.install()
+
+    @contextmanager
+    def running(self) -> Iterator[Running]:
+        port = free_port()
+        with ExitStack() as stack:
+            others: dict[str, int] = {}
+            environment = dict(os.environ)
+            if self._kind.has_redis:
+                others["redis"], environment["REDIS_URL"] = stack.enter_context(redis(self._folder, self._core))
+            command = self._kind.command(self._installed, port)
+            start = Start(command, self._core, self._folder / f"{self._kind.name}.log", environment)
+            pid = stack.enter_context(started(start, lambda: is_open(port)))
+            yield Running(pid, self._kind.dialect(port), others)
+
+
+def plain(port: int) -> Dialect:
+    """The room is in the path, a text frame is a message, and everybody in the room gets it as it is."""
+    return Dialect(port=port, path="/ws/{r}", message="{m}")
+
+
+def one_by_one(port: int) -> Dialect:
+    """As `plain`, for a server that goes deaf when two are the first to subscribe to a channel at the same time."""
+    return replace(plain(port), at_once=1)
+
+
+def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
+           has_redis: bool = False) -> Kind:  # fmt: skip
+    """A server in Python: `servers/NAME.py`, which is told its port."""
+    return Kind(
+        name=name,
+        title=title,
+        install=lambda: from_pypi(name, pins),
+        command=lambda program, port: (str(program), str(SERVERS / f"{name}.py"), str(port)),
+        dialect=dialect,
+        has_redis=has_redis,
+    )
+
+
+def node(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
+         has_redis: bool = False) -> Kind:  # fmt: skip
+    """A server for Node: `servers/NAME.mjs`, copied beside its `node_modules`, since modules are looked for there."""
+
+    def command(folder: Path, port: int) -> Sequence[str]:
+        source = SERVERS / f"{name}.mjs"
+        copy = folder / source.name
+        copy.write_text(source.read_text())
+        return ("node", str(copy), str(port))
+
+    return Kind(name=name, title=title, install=lambda: from_npm(name, pins), command=command, dialect=dialect,
+                has_redis=has_redis)  # fmt: skip

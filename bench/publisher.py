@@ -1,0 +1,68 @@
+"""`python -m bench.publisher REDIS_URL ROOM ID EPOCH HEAD RATE`: publish messages as history does, without history.
+
+What it publishes is what history's announcer would make of commits: so the gateway can be measured on its own. Nothing
+is stored, and the gateway believes it as long as offsets follow one another. Messages are due at the multiples of the
+interval on the machine's monotonic clock, as the load generator's `--heard` expects it. It ends when it is told to.
+"""
+
+import asyncio
+import sys
+import time
+from typing import NamedTuple
+
+from chatterbox.chassis.redis_broker import RedisBroker
+from services.history.announcer import News, payloads
+from services.history.plan import Insert, Plan, RoomEnd
+
+PAUSE_S = 0.002
+"""So often it looks what is due: a commit of history takes about as long, and brings what came meanwhile."""
+TIMESTAMP = "2026-01-01T00:00:00.000Z"
+
+
+class Place(NamedTuple):
+    """Where messages go: a room, and the offset of its last message."""
+
+    room: str
+    room_id: int
+    epoch: str
+    head: int
+
+
+def content(due_ns: int) -> str:
+    """The load generator's marker (`wsload.c`) alone: a send of 120 bytes has no room for more."""
+    return f"@T={due_ns:019d},{0:05d};"
+
+
+def news(place: Place, due_ns: range) -> News:
+    """What one commit of the messages due at these times would announce; the first follows the room's head. Pure."""
+    inserts = [
+        Insert(place.head + number, place.room_id, place.head + number, 1, "member-0", content(each), 0, None)
+        for number, each in enumerate(due_ns, 1)
+    ]
+    end = RoomEnd(place.room, place.epoch, place.head + len(due_ns), 0)
+    return News([], Plan(inserts, {place.room_id: end}, [], {0: TIMESTAMP}))
+
+
+async def publish(url: str, place: Place, rate: float) -> None:
+    """Publish for ever, whatever is due in one go; what is late goes out with what is not."""
+    broker = RedisBroker(url)
+    interval_ns = int(1e9 / rate)
+    await broker.publish(payloads(news(place, range(0))))
+    print("publishing", flush=True)
+    next_ns = -(-time.monotonic_ns() // interval_ns) * interval_ns
+    while True:
+        due_ns = range(next_ns, time.monotonic_ns() + 1, interval_ns)
+        if due_ns:
+            await broker.publish(payloads(news(place, due_ns)))
+            next_ns = due_ns[-1] + interval_ns
+            place = place._replace(head=place.head + len(due_ns))
+        await asyncio.sleep(PAUSE_S)
+
+
+def main() -> None:
+    url, room, room_id, epoch, head, rate = sys.argv[1:]
+    asyncio.run(publish(url, Place(room, int(room_id), epoch, int(head)), float(rate)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""A Redis (or Valkey) of a peer's own, which stores nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.starting import Start, free_port, is_open, started
+from services.processes.programs import redis_program
+
+
+@contextmanager
+def redis(folder: Path, core: int | None) -> Iterator[tuple[int, str]]:
+    """A started server: its process and its URL."""
+    port = free_port()
+    options = f"port {port}\nbind 127.0.0.1\nsave ''\nappendonly no\ndir \"{folder.resolve()}\"\n"
+    start = Start((str(redis_program()), "-"), core, folder / "redis.log", os.environ, given=options)
+    with started(start, lambda: is_open(port)) as pid:
+        yield pid, f"redis://127.0.0.1:{port}"

@@ -1,0 +1,80 @@
+"""Starting servers: a port that is free, a process with its log, and how to see that it answers."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+from bench.processes import spawn, stop
+
+READY_S = 30.0
+
+
+class Start(NamedTuple):
+    """How a process is started. `given` is written to its standard input, which is then closed."""
+
+    command: Sequence[str]
+    core: int | None
+    log: Path
+    environment: Mapping[str, str]
+    folder: Path | None = None
+    given: str = ""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(start: Start, answers: Callable[[], bool]) -> Iterator[int]:
+    """The process of which `answers` says that it serves, stopped at the end; exits with its log when it does not."""
+    with start.log.open("wb") as output:
+        process = spawn(
+            start.command, start.core, environment=start.environment, folder=start.folder,
+            stdin=subprocess.PIPE, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        assert process.stdin is not None
+        process.stdin.write(start.given.encode())
+        process.stdin.close()
+        _await(process, answers, start)
+        yield process.pid
+    finally:
+        stop(process)
+
+
+def _await(process: subprocess.Popen[bytes], answers: Callable[[], bool], start: Start) -> None:
+    until_s = time.monotonic() + READY_S
+    while not answers():
+        if process.poll() is not None or time.monotonic() > until_s:
+            raise OSError(f"{' '.join(start.command[:4])} did not start: {start.log.read_text()[-1000:]}")
+        time.sleep(0.05)
+
+
+def is_open(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_ready(port: int) -> bool:
+    """Whether a service of Chatterbox says that it is ready."""
+    try:
+        with http(port) as client:
+            return client.get("/health/ready").is_success
+    except httpx.TransportError:
+        return False
+
+
+def http(port: int) -> httpx.Client:
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
