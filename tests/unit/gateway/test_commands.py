@@ -18,9 +18,9 @@ from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
+from services.gateway.framing import payload_of, text_frame
 from services.gateway.greeting import Greeting
 from services.gateway.hub import Hub
-from services.gateway.framing import payload_of, text_frame
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
 from services.gateway.sends import Sends
