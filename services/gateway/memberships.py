@@ -34,12 +34,29 @@ class Memberships:
         self._history = history
         self._revision = 0
         self._changes: asyncio.Queue[MembershipChanged] = asyncio.Queue(WAITING_CHANGES)
+        self._newcomers: dict[int, Member] = {}
+        self._next_load: asyncio.Task[None] | None = None
+        self._loading = asyncio.Lock()
 
     async def load(self, member: Member) -> None:
-        """Open every room of a user who has just come; raises `ChatError` when history is away."""
-        answer, rooms = await self._read({member.user_id: member.username})
-        self._settle(member, answer, rooms)
-        member.is_loaded = True
+        """Open every room of a user who has just come; raises `ChatError` when history is away.
+
+        Those who come while history answers for others are asked for together: a crowd takes a few questions.
+        """
+        self._newcomers[member.user_id] = member
+        if self._next_load is None:
+            self._next_load = asyncio.get_running_loop().create_task(self._load_newcomers())
+            self._next_load.add_done_callback(lambda load: load.cancelled() or load.exception())  # all may have gone
+        await asyncio.shield(self._next_load)
+
+    async def _load_newcomers(self) -> None:
+        async with self._loading:
+            self._next_load = None
+            newcomers, self._newcomers = self._newcomers, {}
+            answer, rooms = await self._read({user_id: member.username for user_id, member in newcomers.items()})
+            for member in newcomers.values():
+                self._settle(member, answer, rooms)
+                member.is_loaded = True
 
     async def compare(self, revision: int) -> None:
         """History was at `revision` a moment ago; if it is not here, read everything anew.

@@ -161,3 +161,25 @@ async def test_a_connection_that_is_being_greeted_hears_of_no_room_before_its_we
     site.memberships.exit(site.ada, site.ada.rooms["ops"])
     assert b"membership" in site.socket.written
     assert greeted.written == b""
+
+
+class TestACrowd:
+    async def test_that_comes_while_history_answers_is_asked_for_together(self, site: Site) -> None:
+        crowd = [site.hub.members.setdefault(n, Member(n, f"n{n}", Bucket.full(1, 1, 0))) for n in range(100, 200)]
+        before = site.history.asked
+        loads = [asyncio.ensure_future(site.memberships.load(crowd[0]))]
+        while site.history.asked == before:
+            await asyncio.sleep(0)
+        loads += [asyncio.ensure_future(site.memberships.load(member)) for member in crowd for _ in range(2)]
+        await asyncio.gather(*loads)
+        assert site.history.asked == before + 2
+        assert all(member.is_loaded and "ops" in member.rooms for member in crowd)
+
+    async def test_is_refused_together_and_may_come_again(self, site: Site) -> None:
+        crowd = [site.hub.members.setdefault(n, Member(n, f"n{n}", Bucket.full(1, 1, 0))) for n in (100, 101)]
+        site.history.is_away = True
+        refusals = await asyncio.gather(*map(site.memberships.load, crowd), return_exceptions=True)
+        assert [type(refusal) for refusal in refusals] == [ChatError, ChatError]
+        site.history.is_away = False
+        await asyncio.gather(*map(site.memberships.load, crowd))
+        assert all(member.is_loaded for member in crowd)
