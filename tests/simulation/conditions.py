@@ -50,8 +50,8 @@ class Conditions:
     faults_per_s: float
     faults: tuple[str, ...]
     """Names of what strikes (see `faults`)."""
-    wanders: bool
-    """Whether readers join and leave rooms."""
+    wanders: float
+    """How likely a reader joins or leaves a room instead of talking."""
     cuts: float
     """How likely a reader loses its line instead of doing something."""
     pages: bool
@@ -86,7 +86,7 @@ class Conditions:
             read_s=chance.choice(((0.0001, 0.002), (0.0001, 0.02))),
             faults_per_s=chance.choice((0.0, 0.5, 1.5)),
             faults=tuple(fault for fault in faults if chance.random() < 0.5),
-            wanders=chance.random() < 0.6,
+            wanders=0.15 if chance.random() < 0.6 else 0.0,
             cuts=maybe(0.1),
             pages=chance.random() < 0.5,
         )

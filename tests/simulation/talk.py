@@ -26,7 +26,7 @@ class Talk:
         chance, conditions, reader = self._chance, self._conditions, self._reader
         if chance.random() < conditions.cuts:
             reader.cut()
-        elif conditions.wanders and chance.random() < 0.15:
+        elif conditions.wanders and chance.random() < conditions.wanders:
             self._wander()
         elif conditions.pages and chance.random() < 0.1:
             self._read_back()

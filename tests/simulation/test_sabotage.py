@@ -24,7 +24,7 @@ UNREST = "unrest"
 HEADS_OFF = {"heads_s": 3600}
 """Comparing heads heals what these two break, some seconds late: two protections of one promise."""
 ONLY_DOUBT: Mapping[str, Any] = {
-    "lose": 0.0, "double": 0.0, "shuffle": 0.0, "fail_before": 0.0, "fail_after": 0.0, "late": 0.0, "wanders": False,
+    "lose": 0.0, "double": 0.0, "shuffle": 0.0, "fail_before": 0.0, "fail_after": 0.0, "late": 0.0, "wanders": 0.0,
     "faults_per_s": 1.5,
 }  # fmt: skip
 """So nothing happens that only comparing heads could heal."""
@@ -32,8 +32,13 @@ LINES_CUT = {**ONLY_DOUBT, "faults": ("line_cut", "broker_away")}
 DEAF = {**ONLY_DOUBT, "faults": ("line_deaf",)}
 RESTORED = {**ONLY_DOUBT, "faults": ("backup_restored",)}
 COMMITS_FAIL = {"fail_before": 0.15}
-WANDERING = {"wanders": True, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}
-"""One user's six devices come into rooms and leave them, and answers are late."""
+RACING: Mapping[str, Any] = {
+    **ONLY_DOUBT, "faults_per_s": 0.0, "cuts": 0.0, "heads_s": 5.0, "publish_s": (0.001, 0.003), "recent_messages": 1,
+    "gateways": 3, "people": 1, "readers": 6, "wanders": 0.3, "pause_s": 0.15, "talk_s": 4.0, "call_s": (0.001, 0.6),
+}  # fmt: skip
+"""One user's six devices come into rooms and leave them; answers are much later than events, and nothing else heals."""
+WANDERING = {"wanders": 0.5, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}
+"""The same, and they lose their lines as well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +80,12 @@ SABOTAGES = [
     Sabotage(plant=planted.holes_are_passed_over, broken=Invariant.STREAM_IN_ORDER),
     Sabotage(plant=planted.heads_are_not_compared, broken=Invariant.ON_TIME, altered={"lose": 0.15}),
     Sabotage(plant=planted.a_new_epoch_is_not_noticed, broken=Invariant.ON_TIME, altered=RESTORED),
-    Sabotage(plant=planted.memberships_are_not_compared, broken=UNREST, altered={"lose": 0.15, "wanders": True}),
+    Sabotage(plant=planted.memberships_are_not_compared, broken=UNREST, altered={"lose": 0.15, "wanders": 0.15}),
     Sabotage(plant=planted.catching_up_forgets_a_message, broken=Invariant.RESUME_IS_EXACT),
     Sabotage(plant=planted.who_is_full_is_not_caught_up, broken=Invariant.ON_TIME),
     Sabotage(plant=planted.resuming_begins_at_the_head, broken=Invariant.RESUME_IS_EXACT),
     Sabotage(plant=planted.what_one_holds_is_not_reached, broken=Invariant.RESUME_IS_EXACT),
-    Sabotage(plant=planted.a_stale_answer_is_believed, broken=UNREST, altered={**WANDERING, "pause_s": 0.05}),
+    Sabotage(plant=planted.a_stale_answer_is_believed, broken=UNREST, altered=RACING),
     Sabotage(plant=planted.rooms_are_told_of_before_the_welcome, broken=UNREST, altered={**WANDERING, "cuts": 0.1}),
 ]
 
