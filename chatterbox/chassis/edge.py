@@ -108,6 +108,9 @@ class _TooLargeAsJson:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         replaced = False
 
         async def send_json(message: Message) -> None:

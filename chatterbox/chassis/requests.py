@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chatterbox.chassis import request_ids
 from chatterbox.chassis.metrics import UNKNOWN_ROUTE, Metrics
 
+_HEADER = request_ids.HEADER.lower().encode()
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
 
@@ -37,9 +38,8 @@ class WithRequestId:
 
 
 def _with(scope: Scope, request_id: str) -> Scope:
-    headers = MutableHeaders(raw=list(scope["headers"]))
-    headers[request_ids.HEADER] = request_id
-    return {**scope, "headers": headers.raw}
+    others = [header for header in scope["headers"] if header[0] != _HEADER]
+    return {**scope, "headers": [*others, (_HEADER, request_id.encode())]}
 
 
 class Counted:

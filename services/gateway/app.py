@@ -13,7 +13,7 @@ from chatterbox.chassis.clocks import Clocks
 from chatterbox.chassis.edge import new_app
 from chatterbox.chassis.metrics import Metrics
 from chatterbox.wire.limits import Limits
-from services.gateway.endpoint import websocket_router
+from services.gateway.endpoint import serve_websockets
 from services.gateway.gateway import Gateway
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.settings import GatewaySettings
@@ -60,7 +60,7 @@ def create_app(
 
     app = new_app("Chatterbox gateway", metrics.metrics, lifespan=lifespan)
     app.state.gateway = gateway
-    app.include_router(websocket_router(gateway, settings.allowed_origins()))
+    serve_websockets(app, gateway, settings.allowed_origins())
 
     @app.get("/health/live", include_in_schema=False)
     async def live() -> JSONResponse:

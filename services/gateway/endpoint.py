@@ -1,6 +1,6 @@
 """The public WebSocket address: Origin, limits and token of a handshake, then the socket is taken over."""
 
-from fastapi import APIRouter, WebSocket
+from fastapi import FastAPI, WebSocket
 from starlette.requests import HTTPConnection
 
 from chatterbox.chassis.edge import answer
@@ -10,11 +10,12 @@ from services.gateway.gateway import Gateway
 from services.gateway.handshake import EXTENSION, Handshake
 
 
-def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
-    """The route of `gateway`; pages of `origins` may connect besides those of the server's own origin."""
-    router = APIRouter()
+def serve_websockets(app: FastAPI, gateway: Gateway, origins: frozenset[str]) -> None:
+    """Let `gateway` take the WebSockets of `app`; pages of `origins` may connect besides those of its own origin.
 
-    @router.websocket("/ws")
+    As a plain route: what FastAPI does for each call of a path with dependencies is a fifth of a whole connect.
+    """
+
     async def ws(websocket: WebSocket) -> None:
         address = websocket.client.host if websocket.client else "unknown"
         try:
@@ -30,7 +31,7 @@ def websocket_router(gateway: Gateway, origins: frozenset[str]) -> APIRouter:
         await websocket.accept()
         gateway.open(handshake.take_over(), address, token)
 
-    return router
+    app.router.add_websocket_route("/ws", ws)
 
 
 def check_origin(request: HTTPConnection, allowed: frozenset[str]) -> None:

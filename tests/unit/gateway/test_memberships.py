@@ -168,7 +168,7 @@ class TestACrowd:
         crowd = [site.hub.members.setdefault(n, Member(n, f"n{n}", Bucket.full(1, 1, 0))) for n in range(100, 200)]
         before = site.history.asked
         loads = [asyncio.ensure_future(site.memberships.load(crowd[0]))]
-        while site.history.asked == before:
+        while site.history.asked == before:  # noqa: ASYNC110 - nothing tells that it was asked
             await asyncio.sleep(0)
         loads += [asyncio.ensure_future(site.memberships.load(member)) for member in crowd for _ in range(2)]
         await asyncio.gather(*loads)
