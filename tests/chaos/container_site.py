@@ -61,6 +61,8 @@ class ContainerSite:
     kind = "containers"
     redis_command = None
     full_disk = None
+    wrong_clock = None
+    lacks = ()
 
     def __init__(self, stack: Stack) -> None:
         self.url = stack.url

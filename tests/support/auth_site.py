@@ -103,7 +103,8 @@ async def running(
 ) -> AsyncIterator[AuthSite]:
     """Auth, started on `data` and stopped after the block."""
     clock, broker = clock or Clock(), broker or MemoryBroker()
-    app = create_app(AuthSettings(data=data, **settings), broker=broker, service_key=SERVICE_KEY, now_s=clock)
+    told = AuthSettings(data=data, **settings)
+    app = create_app(told, broker=broker, service_key=SERVICE_KEY, now_s=clock, clock=clock)
     internal = calls.in_process(app, SERVICE_KEY)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
     async with app.router.lifespan_context(app), http, internal:
