@@ -59,7 +59,6 @@ class ContainerSite:
     """The compose stack."""
 
     kind = "containers"
-    redis_command = None
     full_disk = None
     wrong_clock = None
     lacks = ()
@@ -90,6 +89,9 @@ class ContainerSite:
 
     def links(self, to: str, chance: Random) -> Sequence[Link]:
         return ()
+
+    async def redis_command(self, *words: str) -> str:
+        return await asyncio.to_thread(self._stack.ask_redis, *words)
 
     async def second_history(self) -> str:
         return await asyncio.to_thread(self._stack.attempt, *_BESIDE, "python", "-m", "services.history", "serve")
