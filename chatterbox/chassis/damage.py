@@ -38,7 +38,7 @@ def _is_log_broken(path: Path, log: Path) -> bool:
 async def check_structure(connection: aiosqlite.Connection, path: Path) -> None:
     """Read all of it. Not `quick_check`, which leaves out whether table and index say the same.
 
-    That costs about a second for each million messages, instead of a third, and a page is read by way of an index.
+    That costs 1.3 s of CPU for each million messages, instead of 0.3, and pages are read by way of an index.
     """
     try:
         async with connection.execute("PRAGMA integrity_check(1)") as rows:
