@@ -31,6 +31,7 @@ def main() -> None:
     _share_service_key(folder)
     for name in COMMANDS:
         _make_redis_url(folder, name)
+    _make_operators_password(folder)
     _write(folder / "redis" / "users.acl", "".join(map(_line, _users(folder))), OWNERS["redis"])
 
 
@@ -48,14 +49,25 @@ def _make_redis_url(folder: Path, name: str) -> None:
         _write(file, f"redis://{name}:{secrets.token_urlsafe(32)}@redis:6379", OWNERS[name])
 
 
+def _make_operators_password(folder: Path) -> None:
+    """For whoever may enter Redis's container: no service has it."""
+    file = folder / "redis" / "operator-password"
+    if not file.exists():
+        _write(file, secrets.token_urlsafe(32), OWNERS["redis"])
+
+
 def _users(folder: Path) -> list[str]:
     """Redis's ACL file (redis.io, "ACL"): made at every start, so that changed rules take effect; passwords hashed."""
-    users = ["user default reset off"]
+    operator = _digest((folder / "redis" / "operator-password").read_text())
+    users = ["user default reset off", f"user operator reset on #{operator} allkeys allchannels allcommands"]
     for name, commands in COMMANDS.items():
         password = urlsplit((folder / name / "redis-url").read_text()).password or ""
-        digest = hashlib.sha256(password.encode()).hexdigest()
-        users.append(f"user {name} reset on #{digest} resetchannels &chatterbox:* -@all {commands}")
+        users.append(f"user {name} reset on #{_digest(password)} resetchannels &chatterbox:* -@all {commands}")
     return users
+
+
+def _digest(password: str) -> str:
+    return hashlib.sha256(password.encode()).hexdigest()
 
 
 def _line(text: str) -> str:

@@ -6,8 +6,10 @@ set, every claim required, lengths bounded.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -31,14 +33,21 @@ REFETCH_S = 30
 class Verifier:
     """Turns tokens into claims. Holds auth's public keys and the sessions that are known to have ended."""
 
-    def __init__(self, fetch_jwks: Callable[[], Awaitable[Jwks]], now_s: Callable[[], float]) -> None:
-        """`fetch_jwks` asks auth for its keys; `now_s` is seconds since 1970."""
+    def __init__(
+        self,
+        fetch_jwks: Callable[[], Awaitable[Jwks]],
+        now_s: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`fetch_jwks` asks auth for its keys; `now_s` is seconds since 1970, `clock` seconds that never jump."""
         self._fetch_jwks = fetch_jwks
         self._now_s = now_s
+        self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_s = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
-        self._revoked: dict[str, int] = {}
+        self._revoked: dict[str, float] = {}
+        """Until when each ended session is remembered: in the order in which that passes."""
         self._verified: dict[bytes, Claims] = {}
         """By the digest of the whole token, not of its signature, which says nothing without what it signs."""
 
@@ -61,10 +70,13 @@ class Verifier:
         self._verified[digest] = claims
 
     def revoke(self, revocation: Revocation) -> None:
-        """Refuse the tokens of this session from now on; forget it when they have expired by themselves."""
-        now_s = self._now_s()
-        self._revoked[revocation.sid] = revocation.expires
-        for sid in [sid for sid, expires in self._revoked.items() if expires + tokens.LEEWAY_S < now_s]:
+        """Refuse the tokens of this session from now on; forget it when none of them can be valid any more.
+
+        That is by a clock that never jumps: one that was ahead for a minute would bring ended sessions back to life.
+        """
+        now_s = self._clock()
+        self._revoked.setdefault(revocation.sid, now_s + tokens.LONGEST_S + 2 * tokens.LEEWAY_S)
+        for sid in list(takewhile(lambda sid: self._revoked[sid] < now_s, self._revoked)):
             del self._revoked[sid]
 
     @property
@@ -82,7 +94,7 @@ class Verifier:
 
     async def _key(self, token: str) -> jwt.PyJWK:
         kid = _kid(token)
-        if kid not in self._keys and self._now_s() - self._fetched_s >= REFETCH_S:
+        if kid not in self._keys and self._clock() - self._fetched_s >= REFETCH_S:
             await self.refresh()
         if kid not in self._keys:
             raise ChatError(Code.TOKEN_INVALID)
@@ -103,7 +115,7 @@ class Verifier:
         if self._keys.keys() - keys.keys():  # what a withdrawn key has signed counts no more
             self._verified.clear()
         self._keys = keys
-        self._fetched_s = self._now_s()
+        self._fetched_s = self._clock()
 
     def _checked(self, token: str, key: jwt.PyJWK) -> Claims:
         try:

@@ -13,12 +13,20 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import aiosqlite
 
 from chatterbox.chassis.ballast import NO_BALLAST, Ballast, is_full
+from chatterbox.chassis.damage import (
+    DatabaseDamagedError,
+    check_content,
+    check_log,
+    check_structure,
+    is_kind,
+    legible,
+)
 from chatterbox.chassis.operator_errors import OperatorError
 
 log = logging.getLogger("chatterbox.sqlite")
@@ -36,12 +44,17 @@ _PRAGMAS = (
 )
 
 
+class Schema(NamedTuple):
+    """What a database looks like."""
+
+    migrations: Sequence[str]
+    """SQL scripts; `PRAGMA user_version` counts those that were applied."""
+    impossible: str
+    """A query for the newest schema which finds a row only in a damaged database."""
+
+
 class DatabaseInUseError(OperatorError):
     """Another process has this database open for writing."""
-
-
-class DatabaseDamagedError(OperatorError):
-    """The file can't be served; the message says what to do."""
 
 
 def make_folder(folder: Path) -> None:
@@ -81,34 +94,37 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, migrations: Sequence[str], *, ballast: Ballast = NO_BALLAST, synchronous: str = "FULL"
+    path: Path, schema: Schema, *, ballast: Ballast = NO_BALLAST, synchronous: str = "FULL"
 ) -> AsyncIterator[aiosqlite.Connection]:
     """The one connection that writes to the database at `path`, migrated to the newest schema.
 
-    `migrations` are SQL scripts; `PRAGMA user_version` counts those that were applied. Before an existing
-    database is migrated, a copy is kept beside it. In autocommit mode: transactions are begun explicitly.
-    On a full disk the `ballast` makes room for the opening, so that what is there can be read.
+    Before an existing database is migrated, a copy is kept beside it. In autocommit mode: transactions are begun
+    explicitly. On a full disk the `ballast` makes room for the opening, so that what is there can be read. Raises
+    `DatabaseInUseError`, `DatabaseDamagedError`, or another `OperatorError` for what the disk refuses.
     """
     descriptor = lock(path.with_suffix(".lock"))
     try:
+        await check_log(path)
         os.close(_open(path))  # as a file of its owner, and writable: SQLite would open one that is not to read it
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
             with _explained(path):
-                await ballast.making_room(lambda: _prepare(connection, path, migrations, synchronous))
+                await ballast.making_room(lambda: _prepare(connection, path, schema, synchronous))
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str], synchronous: str) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema, synchronous: str) -> None:
+    connection.text_factory = legible
     try:
-        await _check(connection, path)
+        await check_structure(connection, path)
         for pragma in _PRAGMAS:
             await connection.execute(pragma)
         await connection.execute(f"PRAGMA synchronous={synchronous}")
-        await _migrate(connection, path, migrations)
+        await _migrate(connection, path, schema.migrations)
+        await check_content(connection, path, schema.impossible)
     finally:
         if connection.in_transaction:  # a migration that failed half way
             await connection.execute("ROLLBACK")
@@ -130,36 +146,19 @@ def _explained(path: Path) -> Iterator[None]:
     except sqlite3.Error as problem:
         if is_full(problem):
             raise _full(path) from problem
-        if any(_is(problem, code) for code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)):
+        if is_kind(problem, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
             raise unusable(path.parent, OSError(errno.EACCES, str(problem))) from problem
         raise OperatorError(f"{path} can't be used ({problem}); check the disk, or restore a backup") from problem
-
-
-def _is(problem: sqlite3.Error, code: int) -> bool:
-    """Whether this is the reason, or one of its kinds: an extended code ends in its primary one."""
-    given = getattr(problem, "sqlite_errorcode", 0)
-    return code in {given, given & 0xFF}
 
 
 @asynccontextmanager
 async def open_reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     """A connection that can only read."""
     async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as connection:
+        connection.text_factory = legible
         await connection.execute("PRAGMA query_only=ON")
         await connection.execute("PRAGMA busy_timeout=5000")
         yield connection
-
-
-async def _check(connection: aiosqlite.Connection, path: Path) -> None:
-    try:
-        async with connection.execute("PRAGMA quick_check(1)") as rows:
-            verdict = await rows.fetchone()
-    except sqlite3.DatabaseError as problem:
-        if not (_is(problem, sqlite3.SQLITE_CORRUPT) or _is(problem, sqlite3.SQLITE_NOTADB)):
-            raise
-        raise DatabaseDamagedError(f"{path} is not a readable database ({problem}); restore a backup") from None
-    if verdict is None or verdict[0] != "ok":
-        raise DatabaseDamagedError(f"{path} is damaged; restore a backup before serving it")
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ AUDIENCE = "chatterbox"
 TYPE = "at+jwt"
 MAX_CHARS = 4096
 LEEWAY_S = 5
+LONGEST_S = 43_200
+"""No token is valid for longer: with broker and auth down, this bounds how long an ended session could linger."""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,12 +36,15 @@ class Accounts:
         users: Users,
         hasher: Hasher,
         now_s: Callable[[], float],
+        clock: Callable[[], float],
         metrics: AuthMetrics | None = None,
     ) -> None:
+        """`now_s` is seconds since 1970, `clock` seconds that never jump: for how fast one may guess and register."""
         self._database = database
         self._users = users
         self._hasher = hasher
         self._now_s = now_s
+        self._clock = clock
         self._metrics = metrics or AuthMetrics()
         self._throttle = login_throttle(settings)
         self._registrations = Allowance(settings.registrations_burst, settings.registrations_per_hour / 3600)
@@ -50,7 +53,7 @@ class Accounts:
         """Make a user; raises `username_...`, `password_invalid` or `rate_limited`."""
         name = usernames.check(username)
         passwords.check(password, name.shown)
-        if (wait_s := self._registrations.take(address, self._now_s())) > 0:
+        if (wait_s := self._registrations.take(address, self._clock())) > 0:
             raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
         if await self._users.is_taken(name):
             raise ChatError(Code.USERNAME_TAKEN)
@@ -105,14 +108,14 @@ class Accounts:
         return user, ended
 
     async def _prove(self, user: User | None, password: str, account: str, address: str) -> None:
-        wait_s = self._throttle.wait_s(account, address, self._now_s())
+        wait_s = self._throttle.wait_s(account, address, self._clock())
         if wait_s > 0:
             self._metrics.proofs.inc(Proof.THROTTLED)
             log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
-        self._throttle.begin(account, address, self._now_s())
+        self._throttle.begin(account, address, self._clock())
         if not await self._is_right(user, password):
-            self._throttle.fail(account, address, self._now_s())
+            self._throttle.fail(account, address, self._clock())
             self._metrics.proofs.inc(Proof.WRONG)
             log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.CREDENTIALS_INVALID)

@@ -34,15 +34,23 @@ TIDY_S = 600
 
 
 def create_app(
-    settings: AuthSettings, *, broker: Broker, service_key: str, now_s: Callable[[], float] = time.time
+    settings: AuthSettings,
+    *,
+    broker: Broker,
+    service_key: str,
+    now_s: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
-    """The auth service. `now_s` is seconds since 1970; `service_key` is what other services show."""
+    """The auth service. `now_s` is seconds since 1970, `clock` seconds that never jump.
+
+    `service_key` is what other services show.
+    """
     metrics = AuthMetrics(Metrics("auth"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            app.state.auth = await _open(stack, settings, broker, service_key, now_s, metrics)
+            app.state.auth = await _open(stack, settings, broker, service_key, now_s, clock, metrics)
             await stack.enter_async_context(background(_tidy(app.state.auth), "auth.tidy"))
             yield
 
@@ -58,6 +66,7 @@ async def _open(
     broker: Broker,
     service_key: str,
     now_s: Callable[[], float],
+    clock: Callable[[], float],
     metrics: AuthMetrics,
 ) -> Auth:
     database = await stack.enter_async_context(open_database(settings.data))
@@ -68,21 +77,21 @@ async def _open(
     await hasher.warm()
     users = Users(database)
     return Auth(
-        accounts=Accounts(settings, database, users, hasher, now_s, metrics),
+        accounts=Accounts(settings, database, users, hasher, now_s, clock, metrics),
         logins=Logins(settings, database, ring, broker, now_s, metrics),
         users=users,
         ring=ring,
-        verifier=_verifier(ring, now_s),
+        verifier=_verifier(ring, now_s, clock),
         database=database,
         service_key=service_key,
     )
 
 
-def _verifier(ring: KeyRing, now_s: Callable[[], float]) -> Verifier:
+def _verifier(ring: KeyRing, now_s: Callable[[], float], clock: Callable[[], float]) -> Verifier:
     async def jwks() -> Jwks:
         return ring.jwks()
 
-    return Verifier(jwks, now_s)
+    return Verifier(jwks, now_s, clock)
 
 
 async def _tidy(auth: Auth) -> None:

@@ -43,6 +43,15 @@ MIGRATIONS = (
     """,
 )
 
+_IMPOSSIBLE = """
+    SELECT 1 FROM sessions WHERE user_id NOT IN (SELECT id FROM users)
+    UNION ALL SELECT 1 WHERE (SELECT max(id) FROM users)
+        > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')
+"""
+"""Sessions of nobody, an id to be given again."""
+
+SCHEMA = sqlite.Schema(MIGRATIONS, _IMPOSSIBLE)
+
 Row: TypeAlias = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -145,7 +154,7 @@ async def open_database(data: Path) -> AsyncIterator[Database]:
     path = database_of(data)
     ballast = Ballast.beside(path)
     async with (
-        sqlite.open_writer(path, MIGRATIONS, ballast=ballast) as writer,
+        sqlite.open_writer(path, SCHEMA, ballast=ballast) as writer,
         sqlite.open_reader(path) as reader,
         background(ballast.tending(), "auth.ballast"),
     ):

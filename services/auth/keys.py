@@ -28,13 +28,12 @@ from chatterbox.chassis.sqlite import make_folder, unusable
 from chatterbox.wire import tokens
 from chatterbox.wire.reading import read
 from chatterbox.wire.tokens import Claims, Jwks
-from services.auth.settings import TOKEN_MAX_S
 
 log = logging.getLogger("chatterbox.keys")
 
 PUBLISHED_S = 60
 """A key is published this long before it signs (seconds); more than `identity.REFETCH_S`."""
-_KEPT_S = TOKEN_MAX_S + 2 * tokens.LEEWAY_S
+_KEPT_S = tokens.LONGEST_S + 2 * tokens.LEEWAY_S
 
 
 class _Written(msgspec.Struct):

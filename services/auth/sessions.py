@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from chatterbox.wire import tokens
 from chatterbox.wire.tokens import Revocation
 from services.auth.database import Database, Transaction
 from services.auth.users import User
+
+AHEAD_S = 2 * 86_400
+"""Our clock may be ahead by so much, for a while: no session is forgotten whose tokens are valid by the right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,13 @@ class Sessions:
         return [Session(*row) for row in await self._database.read(query, user_id, now_s)]
 
     async def revoked(self, now_s: int) -> list[Revocation]:
-        """The revoked sessions with a token that could still be shown."""
+        """The revoked sessions with a token that could still be shown to somebody, whose clock may be behind ours."""
         query = "SELECT id, expires FROM sessions WHERE revoked IS NOT NULL AND expires > ?"
-        return [Revocation(*row) for row in await self._database.read(query, now_s - tokens.LEEWAY_S)]
+        return [Revocation(*row) for row in await self._database.read(query, now_s - AHEAD_S)]
 
     async def forget_expired(self, now_s: int) -> None:
         async with self._database.transaction() as transaction:
-            await transaction.run("DELETE FROM sessions WHERE expires <= ?", now_s - 2 * tokens.LEEWAY_S)
+            await transaction.run("DELETE FROM sessions WHERE expires <= ?", now_s - AHEAD_S)
 
 
 async def begin(transaction: Transaction, user: User, session: Session) -> bool:

@@ -3,15 +3,13 @@
 from pydantic import Field
 
 from chatterbox.chassis.settings import Settings
-
-TOKEN_MAX_S = 43_200
-"""No token is valid for longer: with broker and auth down, this bounds how long an ended session could linger."""
+from chatterbox.wire import tokens
 
 
 class AuthSettings(Settings):
     """Auth's own settings."""
 
-    token_s: int = Field(TOKEN_MAX_S, ge=1, le=TOKEN_MAX_S)
+    token_s: int = Field(tokens.LONGEST_S, ge=1, le=tokens.LONGEST_S)
     """Seconds that a token is valid; a client renews it before, without a new login."""
     session_max_s: int = Field(2_592_000, ge=60, le=31_536_000)
     """Seconds after which a session ends however often its token was renewed (30 days)."""

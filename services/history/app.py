@@ -21,7 +21,7 @@ from services.history.ended_sessions import EndedSessions
 from services.history.history import History
 from services.history.metrics import HistoryMetrics
 from services.history.rows import open_readers
-from services.history.schema import MIGRATIONS
+from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 from services.history.writer import Writer
 
@@ -79,7 +79,7 @@ async def _open(
     ballast = Ballast.beside(settings.database)
     metrics.watch_ballast(ballast)
     db = await stack.enter_async_context(
-        open_writer(settings.database, MIGRATIONS, ballast=ballast, synchronous=settings.sabotage_synchronous)
+        open_writer(settings.database, SCHEMA, ballast=ballast, synchronous=settings.sabotage_synchronous)
     )
     await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
     readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))

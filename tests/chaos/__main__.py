@@ -57,6 +57,8 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
     folder.mkdir(parents=True)
     async with _site(options.site, folder.resolve()) as site:
         print(f"chaos: {options.site}, seed {seed}", flush=True)
+        for lack in site.lacks:
+            print(f"chaos: {lack}", flush=True)
         load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
         outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
     what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"

@@ -109,6 +109,18 @@ def stored_without_holes(run: Run, _: Limits) -> Iterator[Violation]:
             yield Violation(Invariant.STORED_WITHOUT_HOLES, f"{room} is stored with {missed(*gap)}.", Fault.GAP)
 
 
+def time_goes_forward(run: Run, _: Limits) -> Iterator[Violation]:
+    before: dict[str, Stored] = {}
+    for stored in sorted((one for one in run.of(Stored) if one.timestamp), key=lambda one: one.offset):
+        last = before.get(stored.room)
+        if last is not None and stored.timestamp < last.timestamp:
+            sentence = (
+                f"{_at(place(stored))} is of {stored.timestamp}, and {last.offset} before it of {last.timestamp}."
+            )
+            yield Violation(Invariant.TIME_GOES_FORWARD, sentence)
+        before[stored.room] = stored
+
+
 def one_message_per_position(run: Run, _: Limits) -> Iterator[Violation]:
     names: dict[Place, tuple[str, str]] = {}
     told: set[tuple[Place, str, str]] = set()
@@ -259,6 +271,7 @@ def at_rest(run: Run, limits: Limits) -> Iterator[Violation]:
 CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
+    time_goes_forward,
 )  # fmt: skip
 
 

@@ -59,8 +59,9 @@ class ContainerSite:
     """The compose stack."""
 
     kind = "containers"
-    redis_command = None
     full_disk = None
+    wrong_clock = None
+    lacks = ()
 
     def __init__(self, stack: Stack) -> None:
         self.url = stack.url
@@ -88,6 +89,9 @@ class ContainerSite:
 
     def links(self, to: str, chance: Random) -> Sequence[Link]:
         return ()
+
+    async def redis_command(self, *words: str) -> str:
+        return await asyncio.to_thread(self._stack.ask_redis, *words)
 
     async def second_history(self) -> str:
         return await asyncio.to_thread(self._stack.attempt, *_BESIDE, "python", "-m", "services.history", "serve")

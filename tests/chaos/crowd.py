@@ -194,7 +194,7 @@ class Crowd:
                 self.note(
                     operations.Stored(
                         at_s=time.monotonic(), room=each["room"], epoch=each["epoch"], offset=each["offset"],
-                        username=each["username"], content=each["content"],
+                        username=each["username"], content=each["content"], timestamp=each["timestamp"],
                     )
                 )  # fmt: skip
             if len(page) < PAGE_MESSAGES:

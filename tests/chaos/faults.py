@@ -53,6 +53,8 @@ def available(site: Site) -> list[Fault]:
     for to in ("redis", "history"):
         if site.links(to, Random(0)):
             faults += _of_links(to)
+    if site.wrong_clock is not None:
+        faults += _of_clocks()
     if site.isolated is not None:
         faults += _of_the_network()
     if site.full_disk is not None:
@@ -218,6 +220,37 @@ def _of_the_network() -> list[Fault]:
         Fault("gateway cut off", LONG_S, isolated(lambda scene: scene.chance.choice(list(scene.site.gateways)))),
         Fault("history cut off", LONG_S, isolated(lambda scene: scene.site.history)),
         Fault("redis cut off", LONG_S, isolated(lambda scene: scene.site.redis)),
+    ]
+
+
+# Clocks
+
+BEHIND_S = (-7200, -3600, -90)
+AHEAD_S = (90, 3600, 86_400)
+"""The last is more than any token is valid for."""
+A_GATEWAYS_S = (90, 3600, 36_000)
+"""Behind it would refuse all tokens as not issued yet, a day ahead as expired: rightly, but then nobody is left."""
+
+
+def _of_clocks() -> list[Fault]:
+    """It jumps, stays wrong for a while, and jumps back."""
+
+    def jumping(choose: Callable[[Scene], Part], jumps_s: Sequence[int]) -> Strike:
+        @asynccontextmanager
+        async def strike(scene: Scene) -> AsyncIterator[None]:
+            assert scene.site.wrong_clock is not None
+            with scene.site.wrong_clock(choose(scene), scene.chance.choice(jumps_s)):
+                yield
+
+        return strike
+
+    def a_gateway(scene: Scene) -> Part:
+        return scene.chance.choice(list(scene.site.gateways))
+
+    return [
+        Fault("clock of history jumps", LONG_S, jumping(lambda scene: scene.site.history, BEHIND_S + AHEAD_S)),
+        Fault("clock of auth jumps", LONG_S, jumping(lambda scene: scene.site.auth, BEHIND_S + AHEAD_S)),
+        Fault("clock of a gateway jumps", LONG_S, jumping(a_gateway, A_GATEWAYS_S)),
     ]
 
 

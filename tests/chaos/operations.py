@@ -129,6 +129,8 @@ class Stored(Operation, frozen=True):
     offset: int
     username: str
     content: str
+    timestamp: str = ""
+    """As people see it, of one form for all; empty where it is not to be judged."""
 
 
 class Used(Operation, frozen=True):

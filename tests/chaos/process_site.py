@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -15,12 +15,13 @@ import pytest
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.plan import Ports, edge
 from services.processes.programs import caddy_program
-from tests.chaos.site import LIMITS, Use, use_of
+from tests.chaos.site import LIMITS, Part, Use, use_of
 from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
 from tests.support.process import free_port
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
+from tests.support.wrong_clock import LACK, WrongClock, clock_shim
 
 READY_S = 30.0
 DISK_BYTES = 256 * 2**20
@@ -111,7 +112,13 @@ class ProcessSite:
     isolated = None
 
     def __init__(
-        self, whole: Topology, url: str, running: int, cables: dict[str, list[Cable]], disk: Path | None
+        self,
+        whole: Topology,
+        url: str,
+        running: int,
+        cables: dict[str, list[Cable]],
+        disk: Path | None,
+        clocks: Mapping[str, WrongClock],
     ) -> None:
         self.url = url
         self.auth = ServicePart(whole.auth)
@@ -119,6 +126,9 @@ class ProcessSite:
         self.redis = ValkeyPart(whole.redis)
         self.redis_command = whole.redis.command
         self.full_disk = None if disk is None else partial(_full, disk)
+        self.wrong_clock = self._wrong_clock if clocks else None
+        self.lacks = () if clocks else (LACK,)
+        self._clocks = clocks
         self._whole = whole
         self._all = [ServicePart(gateway) for gateway in whole.gateways]
         self._running = running
@@ -136,6 +146,9 @@ class ProcessSite:
     def links(self, to: str, chance: Random) -> Sequence[CableLink]:
         links = [CableLink(cable) for cable in self._cables[to][: self._running]]
         return links if chance.random() < 0.5 else [chance.choice(links)]
+
+    def _wrong_clock(self, part: Part, ahead_s: int) -> AbstractContextManager[None]:
+        return self._clocks[part.name].wrong(ahead_s)
 
     async def second_history(self) -> str:
         return (await self._history("serve", CHATTERBOX_PORT="0")).said
@@ -178,12 +191,23 @@ async def processes(
             url.write_text(f"redis://127.0.0.1:{to_redis.port}")
             gateway.environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
             gateway.environment["CHATTERBOX_HISTORY_URL"] = f"http://127.0.0.1:{to_history.port}"
+        clocks = _clocks(whole, folder)
         await whole.redis.start()
         parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
         await asyncio.gather(*(part.start() for part in parts))
         port = free_port()
         await stack.enter_async_context(_edge(whole, folder, port))
-        yield ProcessSite(whole, f"http://127.0.0.1:{port}", gateways, cables, disk)
+        yield ProcessSite(whole, f"http://127.0.0.1:{port}", gateways, cables, disk, clocks)
+
+
+def _clocks(whole: Topology, folder: Path) -> dict[str, WrongClock]:
+    """One for each service, by the name of its part; none where that can't be had."""
+    if (shim := clock_shim(folder)) is None:
+        return {}
+    clocks = {service.log.stem: WrongClock(folder / f"clock-{service.log.stem}", shim) for service in whole.services}
+    for service in whole.services:
+        service.environment |= clocks[service.log.stem].environment
+    return clocks
 
 
 def _small_disk(stack: AsyncExitStack, folder: Path) -> Path | None:

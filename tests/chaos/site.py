@@ -103,6 +103,14 @@ class Site(Protocol):
     def full_disk(self) -> Callable[[], AbstractContextManager[None]] | None:
         """Leave history no room on its disk while a block runs."""
 
+    @property
+    def wrong_clock(self) -> Callable[[Part, int], AbstractContextManager[None]] | None:
+        """Let auth's, history's or a gateway's clock be so many seconds ahead (negative: behind) while a block runs."""
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        """What could be had here if something were installed, in words."""
+
     def links(self, to: str, chance: Random) -> Sequence[Link]:
         """The ways from one gateway, or from all, to `redis` or `history`."""
 

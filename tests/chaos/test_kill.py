@@ -11,8 +11,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.process import Process, process
+from tests.support.shim import built
 from tests.support.talker import Talker
 
 pytestmark = pytest.mark.chaos
@@ -158,13 +157,10 @@ async def _judge(data: Path, senders: list[Sender]) -> list[str]:
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The power-loss shim, built with the machine's C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None or sys.platform != "linux":
+    shim = built(Path(__file__).with_name("powerloss.c"), tmp_path_factory.mktemp("shim"))
+    if shim is None:
         pytest.skip("the power-loss simulation needs Linux and a C compiler")
-    built = tmp_path_factory.mktemp("shim") / "powerloss.so"
-    source = Path(__file__).with_name("powerloss.c")
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", built, source, "-ldl", "-pthread"], check=True)
-    return built
+    return shim
 
 
 async def test_kill_9_under_load_loses_no_acked_message_and_stores_none_twice(tmp_path: Path) -> None:

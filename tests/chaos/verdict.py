@@ -24,6 +24,7 @@ class Invariant(StrEnum):
     ON_TIME = "I10"
     ENDED_IS_ENDED = "I11"
     AT_REST = "I12"
+    TIME_GOES_FORWARD = "I13"
 
 
 MEANINGS = {
@@ -39,6 +40,7 @@ MEANINGS = {
     Invariant.ON_TIME: "Every open connection has everything in time, once all faults are over.",
     Invariant.ENDED_IS_ENDED: "A session that has ended gets nothing more.",
     Invariant.AT_REST: "Each process comes back to the memory and the descriptors that it began with.",
+    Invariant.TIME_GOES_FORWARD: "No message of a room has an earlier time than the one before it.",
 }
 
 

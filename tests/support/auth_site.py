@@ -99,11 +99,17 @@ def refusal(response: httpx.Response) -> tuple[int, str]:
 
 @asynccontextmanager
 async def running(
-    data: Path, *, clock: Clock | None = None, broker: Broker | None = None, **settings: Any
+    data: Path,
+    *,
+    clock: Clock | None = None,
+    steady: Clock | None = None,
+    broker: Broker | None = None,
+    **settings: Any,
 ) -> AsyncIterator[AuthSite]:
-    """Auth, started on `data` and stopped after the block."""
+    """Auth, started on `data` and stopped after the block; `steady` (none: `clock`) is the clock that never jumps."""
     clock, broker = clock or Clock(), broker or MemoryBroker()
-    app = create_app(AuthSettings(data=data, **settings), broker=broker, service_key=SERVICE_KEY, now_s=clock)
+    told = AuthSettings(data=data, **settings)
+    app = create_app(told, broker=broker, service_key=SERVICE_KEY, now_s=clock, clock=steady or clock)
     internal = calls.in_process(app, SERVICE_KEY)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
     async with app.router.lifespan_context(app), http, internal:

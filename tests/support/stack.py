@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 SERVICES = ("auth", "history", "gateway")
 NOTHING: Mapping[str, str] = {}
+_AS_OPERATOR = (
+    'REDISCLI_AUTH=$(cat /secrets/redis/operator-password) redis-cli --user operator --no-auth-warning -e "$@"'
+)
 ONE_SHOT = "secrets"
 """The service that has ended when the others run."""
 
@@ -86,6 +89,10 @@ class Stack:
         as_user = ["--user", user] if user else []
         done = docker("exec", *as_user, container, *command)
         return (done.stdout + done.stderr).strip()
+
+    def ask_redis(self, *words: str) -> str:
+        """What Redis answers its operator, in the way of deploy/README.md; fails where it refuses."""
+        return self.run("exec", "-T", "redis", "sh", "-c", _AS_OPERATOR, "sh", *words).strip()
 
     def newcomer(self, username: str) -> str:
         """Register somebody and log them in; returns the token."""

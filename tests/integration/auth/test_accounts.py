@@ -7,7 +7,7 @@ from passlib.context import CryptContext  # type: ignore[import-untyped]
 
 from chatterbox.wire.errors import ChatError
 from services.auth.hashing import Hasher
-from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, running, sid_of
+from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, running, sid_of
 
 OTHER = "violet-harbour"
 
@@ -220,3 +220,16 @@ class TestChangePassword:
 
 async def change(site: AuthSite, token: str, old: str, new: str) -> httpx.Response:
     return await site.http.post("/password", json={"old": old, "new": new}, headers=bearing(token))
+
+
+async def test_a_clock_that_was_a_day_ahead_for_a_while_keeps_nobody_waiting(tmp_path: Path) -> None:
+    steady = Clock(0.0)
+    async with running(tmp_path, steady=steady, login_failures=1, login_wait_max_s=60) as site:
+        await site.register()
+        site.clock.now += 86_400
+        for _ in range(2):
+            await site.try_login(password="a wrong one")
+        assert refusal(await site.try_login()) == (429, "login_throttled")
+        site.clock.now -= 86_400
+        steady.now += 60
+        assert (await site.try_login()).status_code == 200

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
+from services.auth.sessions import AHEAD_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
 
@@ -199,10 +200,21 @@ class TestOverTime:
     async def test_what_is_expired_is_forgotten(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
-            site.clock.now += 43_200 + 11
+            site.clock.now += 43_200 + AHEAD_S + 1
             assert await site.internal.revocations() == []
             await site.auth.logins.forget_expired()
             assert await site.auth.database.read("SELECT * FROM sessions") == []
+
+    async def test_a_clock_that_is_a_day_ahead_for_a_while_brings_no_session_back(self, tmp_path: Path) -> None:
+        async with running(tmp_path) as site:
+            token = await site.registered()
+            await post(site, "/logout", token)
+            site.clock.now += 86_400
+            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            await site.auth.logins.forget_expired()
+            site.clock.now -= 86_400
+            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert refusal(await site.sessions(token)) == (401, "session_ended")
 
     async def test_only_the_owner_can_read_the_data(self, site: AuthSite) -> None:
         for file in (site.data / "auth.sqlite", site.data / "auth-keys"):

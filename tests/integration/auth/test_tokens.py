@@ -109,7 +109,7 @@ class TestHeader:
 
 class TestRotationWhileRunning:
     async def test_logs_nobody_out(self, site: AuthSite) -> None:
-        elsewhere = Verifier(site.internal.jwks, site.clock)
+        elsewhere = Verifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         await elsewhere.verify(token)
         site.clock.now += 100
@@ -122,7 +122,7 @@ class TestRotationWhileRunning:
             assert (await elsewhere.verify(either)).sid == sid_of(either)
 
     async def test_not_even_while_somebody_shows_unknown_keys_all_the_time(self, site: AuthSite) -> None:
-        elsewhere = Verifier(site.internal.jwks, site.clock)
+        elsewhere = Verifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         bogus = jwt.encode({}, Ed25519PrivateKey.generate(), "EdDSA", {"kid": "bogus", "typ": "at+jwt"})
         KeyRing(site.data, site.clock).add()

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.stack import ONE_SHOT, Stack
 
+OPERATORS_PASSWORD = "/secrets/redis/operator-password"
 SERVICES = ("auth", "gateway", "history", "redis", "edge")
 COMMANDS = {
     "auth": {"publish"},
@@ -24,6 +25,7 @@ def secrets_of(stack: Stack) -> list[str]:
     """Every secret of the deployment."""
     files = [(service, name) for service in COMMANDS for name in ("service-key", "redis-url")]
     found = [stack.inside(stack.containers(service)[0], "cat", f"/secrets/{service}/{name}") for service, name in files]
+    found.append(stack.inside(stack.containers("redis")[0], "cat", OPERATORS_PASSWORD))
     return [re.sub(r"redis://\w+:(.*)@.*", r"\1", secret) for secret in found]
 
 
@@ -59,7 +61,7 @@ class TestEachContainer:
 
 def test_no_secret_stands_in_the_configuration_the_images_or_the_environment(stack: Stack) -> None:
     secrets = secrets_of(stack)
-    assert len(set(secrets)) == 4
+    assert len(set(secrets)) == 5
     assert min(map(len, secrets)) >= 32
     facts = [stack.run("config"), *(str(stack.inspect(container)) for container in stack.containers())]
     images = {stack.inspect(container)["Image"] for container in stack.containers()}
@@ -111,6 +113,11 @@ class TestRedis:
             assert ("no permissions" in ours) is not allowed, ours
             assert re.search("(?i)no permissions", self.ask(stack, user, command, "elsewhere", *more))
         assert re.search("(?i)no permissions", self.ask(stack, user, "psubscribe", "*"))
+
+    def test_does_whatever_its_operator_says_who_is_whoever_may_enter_its_container(self, stack: Stack) -> None:
+        assert stack.ask_redis("ACL", "WHOAMI") == "operator"
+        assert int(stack.ask_redis("CLIENT", "KILL", "TYPE", "pubsub")) > 0
+        assert stack.ask_redis("FLUSHALL") == "OK"
 
     def test_knows_nobody_without_a_password(self, stack: Stack) -> None:
         assert "NOAUTH" in stack.inside(stack.containers("redis")[0], "redis-cli", "ping")

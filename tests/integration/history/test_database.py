@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from chatterbox.chassis.backup import BackupError, backup
-from chatterbox.chassis.sqlite import DatabaseDamagedError, DatabaseInUseError
+from chatterbox.chassis.damage import DatabaseDamagedError
+from chatterbox.chassis.sqlite import DatabaseInUseError
 from chatterbox.wire import store
 from chatterbox.wire.store import Appended
 from services.history import app as history_app
 from services.history.restore import restore
-from services.history.schema import MIGRATIONS
+from services.history.schema import SCHEMA
 from tests.support.history import Service, Start
+
+NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
 
 
 async def position(history: Service) -> tuple[str, int, int]:
@@ -54,7 +57,7 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     async with start() as history:
         await history.greet("alice")
         await history.fill(3)
-    monkeypatch.setattr(history_app, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+    monkeypatch.setattr(history_app, "SCHEMA", NEWER)
     async with start() as history:
         assert (await position(history))[1] == 3
     copy = tmp_path / "data" / "history.before-migration-1.sqlite"
@@ -64,7 +67,7 @@ async def test_a_migration_keeps_a_copy_of_what_was(
 
 async def test_a_newer_database_is_not_touched(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(history_app, "MIGRATIONS", (*MIGRATIONS, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+        newer.setattr(history_app, "SCHEMA", NEWER)
         async with start():
             pass
     with pytest.raises(DatabaseDamagedError, match="newer version"):

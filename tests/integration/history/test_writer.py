@@ -21,7 +21,7 @@ from services.history import memberships
 from services.history.announcer import News
 from services.history.backlog import Bounds
 from services.history.sabotage import Sabotage
-from services.history.schema import MIGRATIONS
+from services.history.schema import SCHEMA
 from services.history.transaction import Transaction
 from services.history.writer import Writer
 from tests.support.history import UNHURRIED, until
@@ -120,7 +120,7 @@ class Desk:
 @asynccontextmanager
 async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
     told: list[News] = []
-    async with open_writer(path, MIGRATIONS) as db:
+    async with open_writer(path, SCHEMA) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
         writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]

@@ -314,6 +314,12 @@ def _late(history: History, operation: Delivered | Acked) -> Delivered | Acked:
     return replace(operation, connection=connection, at_s=ended.at_s + 1.5)
 
 
+def date_a_message_before_the_one_before_it(history: History, chance: random.Random) -> History:
+    first, second = chance.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0")))
+    earlier = replace(second, timestamp="2026-11-25T10:00:00.000Z")
+    return instead(instead(history, second, earlier), first, replace(first, timestamp="2026-11-25T10:00:00.001Z"))
+
+
 def leak_memory(history: History, chance: random.Random) -> History:
     used = chance.choice([one for one in each(history, Used) if one.after])
     return instead(history, used, replace(used, resident_bytes=used.resident_bytes * 3 // 2))

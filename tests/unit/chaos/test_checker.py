@@ -60,6 +60,7 @@ FAULTS: list[tuple[Damage, Invariant, Fault | None]] = [
     (damage.tell_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.ack_to_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.welcome_an_ended_session, Invariant.ENDED_IS_ENDED, None),
+    (damage.date_a_message_before_the_one_before_it, Invariant.TIME_GOES_FORWARD, None),
     (damage.leak_memory, Invariant.AT_REST, None),
     (damage.leak_descriptors, Invariant.AT_REST, None),
 ]

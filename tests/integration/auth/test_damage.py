@@ -1,0 +1,117 @@
+"""Auth on files that the disk has damaged: refused where that can be seen; else everybody is who they were.
+
+What no index has, the disk alone can vouch for: a hash, the time of a session's end.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+
+from chatterbox.chassis.damage import DatabaseDamagedError
+from services.auth.database import Database, open_database
+from services.auth.sessions import Session, begin
+from services.auth.usernames import check
+from services.auth.users import Users
+from tests.support.damage import Damage, Kind, damaged_copy, damages
+
+DATABASE = "auth.sqlite"
+LOG = "auth.sqlite-wal"
+NAMES = [f"{name}-{number}" for name in ("alice", "bob", "carol") for number in range(8)]
+WHO = """
+    SELECT users.id, users.username, users.name_key, users.capital_key, sessions.id, sessions.expires
+    FROM users LEFT JOIN sessions ON sessions.user_id = users.id ORDER BY users.id, sessions.id
+"""
+Rows: TypeAlias = list[tuple[Any, ...]]
+
+
+@asynccontextmanager
+async def opened(data: Path) -> AsyncIterator[Database]:
+    """As auth opens it; without ballast, which would be made in each of many folders."""
+    (data / "auth.ballast").unlink(missing_ok=True)
+    async with open_database(data) as database:
+        yield database
+
+
+async def who(data: Path) -> Rows:
+    """All users and sessions, found one by one as auth finds them."""
+    async with opened(data) as database:
+        found = [await Users(database).named(name) for name in NAMES]
+        assert [user.username for user in found if user is not None] == NAMES[: sum(map(bool, found))]
+        return await database.read(WHO)
+
+
+def who_or_refused(data: Path, name: str, damage: Damage) -> Rows | None:
+    with damaged_copy(data, name, damage) as copy:
+        try:
+            return asyncio.run(who(copy))
+        except DatabaseDamagedError:
+            return None
+
+
+@dataclass(frozen=True, repr=False)
+class Stored:
+    """Two folders with the same users: of an auth that was stopped, and of one that was killed."""
+
+    stopped: Path
+    killed: Path
+    whole: Rows
+
+
+async def _fill(database: Database) -> None:
+    users = Users(database)
+    for number, name in enumerate(NAMES):
+        await users.add(check(name), f"$argon2id$v=19${number:060x}", 1_790_000_000)
+        user = await users.named(name)
+        assert user is not None
+        for login in range(4):
+            session = Session(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)
+            async with database.transaction() as transaction:
+                assert await begin(transaction, user, session)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    folder = tmp_path_factory.mktemp("stored")
+    stopped, killed = folder / "stopped", folder / "killed"
+
+    async def fill() -> Rows:
+        async with open_database(stopped) as database:
+            await _fill(database)
+            shutil.copytree(stopped, killed, ignore=shutil.ignore_patterns("*.ballast"))
+        return await who(stopped)
+
+    whole = asyncio.run(fill())
+    (stopped / "auth.ballast").unlink()
+    return Stored(stopped, killed, whole)
+
+
+@settings(max_examples=40, deadline=None)
+@given(damage=damages())
+def test_a_damaged_database_is_refused_or_knows_everybody(stored: Stored, damage: Damage) -> None:
+    told = who_or_refused(stored.stopped, DATABASE, damage)
+    assert told is None or told == stored.whole
+
+
+@settings(max_examples=30, deadline=None)
+@given(damage=damages(Kind.BIT, Kind.SECTOR, Kind.PAGE))
+def test_a_damaged_log_is_refused_or_has_all_but_what_was_stored_last(stored: Stored, damage: Damage) -> None:
+    told = who_or_refused(stored.killed, LOG, damage)
+    assert told is None or len(told) >= len(stored.whole) - 2
+    assert told is None or told == stored.whole[: len(told)]
+
+
+async def test_sessions_of_nobody_are_not_served(stored: Stored, tmp_path: Path) -> None:
+    data = shutil.copytree(stored.stopped, tmp_path / "data")
+    with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+        connection.execute("DELETE FROM users WHERE id = 3")
+    with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
+        await who(data)

@@ -1,0 +1,207 @@
+"""History on files that the disk has damaged: what can be seen to be damaged is refused, and no place is ever wrong.
+
+What no index has, the disk alone can vouch for: the text of a message, its time, its author's name. It may differ, in
+as much as was damaged.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+
+from chatterbox.chassis.backup import backup
+from chatterbox.chassis.damage import DatabaseDamagedError
+from chatterbox.chassis.sqlite import open_writer
+from chatterbox.wire.store import Appended
+from services.history import pages
+from services.history.pages import PageMessage, Span
+from services.history.restore import restore
+from services.history.rows import Readers, open_readers
+from services.history.schema import SCHEMA
+from tests.support.damage import Damage, Kind, damaged_copy, damages
+from tests.support.history import Clock, FakeAuth, Service, running
+
+DATABASE = "history.sqlite"
+LOG = "history.sqlite-wal"
+ROOMS = (1, 2, 3)
+BATCHES = 25
+A_BATCH = 3
+LONG_CHARS = 3000
+"""Of two bytes each: more than a page holds."""
+IN_THE_MIDDLE = Damage(Kind.BIT, seed=7)
+PLACES = """
+    SELECT rooms.name, rooms.head, messages.offset, messages.id, messages.user_id, messages.key
+    FROM rooms LEFT JOIN messages ON messages.room_id = rooms.id ORDER BY rooms.id, messages.offset
+"""
+
+
+MAY_BE_LOST = 2
+"""Transactions at the end: the last one, and the one before it where the frame between them is gone altogether."""
+
+
+class Served(NamedTuple):
+    """All that history tells: what must be so, and what is as good as the disk."""
+
+    places: list[tuple[Any, ...]]
+    """Every message's room, the room's head, its offset, id, author and key."""
+    said: list[PageMessage]
+    """The messages as pages have them."""
+
+
+@asynccontextmanager
+async def opened(data: Path) -> AsyncIterator[Readers]:
+    async with open_writer(data / DATABASE, SCHEMA), open_readers(data / DATABASE, 1) as readers:
+        yield readers
+
+
+async def served(data: Path) -> Served:
+    async with opened(data) as readers:
+        rooms = await readers.rows("SELECT id FROM rooms ORDER BY id")
+        read = [await pages.read(readers, room_id, Span(limit=1000, after=0)) for (room_id,) in rooms]
+        return Served(await readers.rows(PLACES), [message for page in read for message in page.messages])
+
+
+def served_or_refused(data: Path, name: str, damage: Damage) -> Served | None:
+    """What is served of a copy that was damaged so; None where it says that it is damaged."""
+    with damaged_copy(data, name, damage) as copy:
+        try:
+            return asyncio.run(served(copy))
+        except DatabaseDamagedError:
+            return None
+
+
+@dataclass(frozen=True, repr=False)
+class Stored:
+    """Two folders with the same messages: of a history that was stopped, and of one that was killed."""
+
+    stopped: Path
+    killed: Path
+    whole: Served
+
+
+async def _fill(history: Service) -> None:
+    chance = Random(1)
+    await history.greet("alice", "bob")
+    for name in ("ops", "lounge"):
+        assert (await history.do("POST", "/rooms", body={"room": name})).is_success
+    for batch in range(BATCHES):
+        content = "".join(chance.choices("äöüßéñ", k=LONG_CHARS if batch % 5 == 0 else chance.randrange(1, 200)))
+        room_id = chance.choice(ROOMS)
+        outcomes = await history.append(
+            *(history.message(content, f"{batch}-{n}", room_id=room_id) for n in range(A_BATCH))
+        )
+        assert all(isinstance(outcome, Appended) for outcome in outcomes)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    folder = tmp_path_factory.mktemp("stored")
+
+    async def fill() -> None:
+        clock = Clock()
+        async with running(folder / "stopped", FakeAuth(clock), clock) as history:
+            await _fill(history)
+            shutil.copytree(folder / "stopped", folder / "killed", ignore=shutil.ignore_patterns("*.ballast"))
+
+    asyncio.run(fill())
+    (folder / "stopped" / "history.ballast").unlink()
+    return Stored(folder / "stopped", folder / "killed", asyncio.run(served(folder / "stopped")))
+
+
+def differing(some: list[PageMessage], others: list[PageMessage]) -> int:
+    return sum(one != other for one, other in zip(some, others, strict=True))
+
+
+class TestADamagedDatabase:
+    @settings(max_examples=60, deadline=None)
+    @given(damage=damages())
+    def test_is_refused_or_has_every_message_in_its_place(self, stored: Stored, damage: Damage) -> None:
+        told = served_or_refused(stored.stopped, DATABASE, damage)
+        if told is not None:
+            assert told.places == stored.whole.places
+            assert differing(told.said, stored.whole.said) <= 1
+
+    @settings(max_examples=20, deadline=None)
+    @given(damage=damages(Kind.CUT, Kind.PAGE))
+    def test_that_lacks_a_page_is_refused(self, stored: Stored, damage: Damage) -> None:
+        assert served_or_refused(stored.stopped, DATABASE, damage) is None
+
+    async def test_with_a_head_that_is_none_is_refused(self, stored: Stored, tmp_path: Path) -> None:
+        """As no index has it, SQLite finds nothing wrong; the next message would leave a hole."""
+        data = shutil.copytree(stored.stopped, tmp_path / "data")
+        with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+            connection.execute("UPDATE rooms SET head = head + 1 WHERE id = 2")
+        with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
+            await served(data)
+
+    async def test_whose_schema_is_no_text_any_more_is_refused_in_a_sentence(
+        self, stored: Stored, tmp_path: Path
+    ) -> None:
+        data = shutil.copytree(stored.stopped, tmp_path / "data")
+        whole = (data / DATABASE).read_bytes()
+        (data / DATABASE).write_bytes(whole.replace(b"CREATE TABLE rooms", b"CRE\xc5TE TABLE rooms"))
+        with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
+            await served(data)
+
+    async def test_shows_where_a_text_is_one_no_more_and_the_rest_of_the_page(
+        self, stored: Stored, tmp_path: Path
+    ) -> None:
+        data = shutil.copytree(stored.stopped, tmp_path / "data")
+        with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
+            connection.execute("UPDATE messages SET content = CAST(X'FF41' AS TEXT) WHERE id = 1")
+        told = await served(data)
+        assert told.places == stored.whole.places
+        assert differing(told.said, stored.whole.said) == 1
+        assert [each.content for each in told.said if each.message_id == 1] == ["\ufffdA"]
+
+
+class TestADamagedLog:
+    @settings(max_examples=40, deadline=None)
+    @given(damage=damages())
+    def test_is_refused_or_read_up_to_a_commit_as_it_was_stored(self, stored: Stored, damage: Damage) -> None:
+        told = served_or_refused(stored.killed, LOG, damage)
+        if told is not None:
+            assert len(told.said) % A_BATCH == 0
+            assert set(told.said) <= set(stored.whole.said)
+            if damage.kind is not Kind.CUT:
+                assert len(told.said) >= len(stored.whole.said) - A_BATCH * MAY_BE_LOST
+
+    async def test_is_left_as_it_is_and_refused_again(self, stored: Stored) -> None:
+        with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
+            before = (data / LOG).read_bytes()
+            for _ in range(2):
+                with pytest.raises(DatabaseDamagedError, match="-wal is damaged before its end"):
+                    await served(data)
+            assert (data / LOG).read_bytes() == before
+
+    async def test_can_be_backed_up_and_restored_as_far_as_it_can_be_read_with_new_epochs(
+        self, stored: Stored, tmp_path: Path
+    ) -> None:
+        with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
+            backup(data / DATABASE, tmp_path / "copy.sqlite")
+            restore(data / DATABASE, tmp_path / "copy.sqlite")
+            told, epochs = await served(data), await _epochs(data)
+        assert 0 < len(told.said) < len(stored.whole.said)
+        assert set(told.said) < set(stored.whole.said)
+        assert not epochs & await _epochs(stored.stopped)
+
+    async def test_of_a_database_that_is_gone_is_refused(self, stored: Stored, tmp_path: Path) -> None:
+        """SQLite would take the file for a new one, and delete the log."""
+        data = shutil.copytree(stored.killed, tmp_path / "data")
+        (data / DATABASE).write_bytes(b"")
+        with pytest.raises(DatabaseDamagedError, match="restore a backup"):
+            await served(data)
+
+
+async def _epochs(data: Path) -> set[str]:
+    async with opened(data) as readers:
+        return {epoch for (epoch,) in await readers.rows("SELECT epoch FROM rooms")}

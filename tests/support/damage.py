@@ -1,0 +1,56 @@
+"""Damage to a file, at a place of chance: a bit has changed, a sector or a page reads as zeros, the end is cut off."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+
+class Kind(StrEnum):
+    BIT = "a bit has changed"
+    SECTOR = "a sector reads as zeros"
+    PAGE = "a page reads as zeros"
+    CUT = "the end is cut off"
+
+
+_ZEROED_BYTES = {Kind.SECTOR: 512, Kind.PAGE: 4096}
+
+
+class Damage(NamedTuple):
+    """What has happened to a file; `seed` chooses the place."""
+
+    kind: Kind
+    seed: int
+
+    def done_to(self, whole: bytes) -> bytes:
+        chance = Random(self.seed)
+        if self.kind is Kind.BIT:
+            place, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
+            return whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
+        if self.kind is Kind.CUT:
+            return whole[: chance.randrange(1, len(whole))]
+        size = _ZEROED_BYTES[self.kind]
+        start = chance.randrange(len(whole) // size) * size
+        return whole[:start] + bytes(size) + whole[start + size :]
+
+
+def damages(*kinds: Kind) -> st.SearchStrategy[Damage]:
+    """Any damage of these kinds (none given: of every kind)."""
+    return st.builds(Damage, st.sampled_from(kinds or tuple(Kind)), st.integers(0, 2**32 - 1))
+
+
+@contextlib.contextmanager
+def damaged_copy(data: Path, name: str, damage: Damage) -> Iterator[Path]:
+    """A copy of the folder `data` in which this has happened to the file `name`."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "data"
+        shutil.copytree(data, copy)
+        file = copy / name
+        file.write_bytes(damage.done_to(file.read_bytes()))
+        yield copy
