@@ -85,7 +85,9 @@ def curves(lines: dict[str, list[tuple[float, float]]]) -> str:
     for number, (name, line) in enumerate(lines.items()):
         colour = OURS if name.startswith("Chatterbox") else COLOURS[number % len(COLOURS)]
         path = " ".join(f"{x.at(rate):.1f},{y.at(p99):.1f}" for rate, p99 in line)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        dashes = "6 3" if name.endswith("published") else "none"
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
+                     f'stroke-dasharray="{dashes}"/>')  # fmt: skip
         parts += [f'<circle cx="{x.at(rate):.1f}" cy="{y.at(p99):.1f}" r="3" fill="{colour}"/>' for rate, p99 in line]
         parts.append(f'<text x="{WIDTH - 235}" y="{50 + number * 18}" fill="{colour}">{escape(name)}</text>')
     return svg("1 room of 1,000: p99 as the rate rises", parts, HEIGHT)
