@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format lock bench promises simulate chaos chaos-long clean
+.PHONY: help up backup restore client test unit check format lock bench promises profile simulate chaos chaos-long clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,8 +73,12 @@ lock: $(VENV)/.dev ## pin all requirements anew, with hashes; UPGRADE= keeps the
 	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
 	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in
 
-bench: $(VENV)/.dev ## measure sends, acks, connects and memory on this machine (minutes)
+bench: $(VENV)/.dev ## measure fan-out, sends, acks, connects and memory here, beside other servers (an hour)
 	$(RUN)/python -m bench
+
+profile: $(VENV)/.dev ## see where the gateway spends its time; WORKLOAD=w3, RATE=500, PROCESS=history
+	$(RUN)/python -m bench.profiling $(addprefix --workload ,$(WORKLOAD)) $(addprefix --rate ,$(RATE)) \
+	  $(addprefix --process ,$(PROCESS))
 
 promises: $(VENV)/.dev ## measure every promise that has a figure, and say which are reached (minutes)
 	$(RUN)/python -m bench.promises

@@ -21,6 +21,7 @@ from bench.processes import Cores, allow_open_files, choose_cores
 from bench.report import Results, as_data, as_markdown, as_text, trouble
 from bench.subject import Subject
 from bench.workloads import WORKLOADS, Workload
+from chatterbox.chassis.operator_errors import told_plainly
 
 OTHER_FILES = 1000
 """Files that a process may have open besides connections."""
@@ -67,7 +68,7 @@ def _options() -> argparse.Namespace:
 
 def _plan(options: argparse.Namespace) -> Plan:
     chosen = [workload for workload in WORKLOADS if not options.only or workload.name in options.only]
-    is_whole = not (options.quick or options.only)
+    is_whole = not (options.quick or options.only or options.peer)
     return Plan(
         tuple(workload.quick() if options.quick else workload for workload in chosen),
         options.rounds or (1 if options.quick else 3),
@@ -79,7 +80,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
     """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike."""
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    results = Results(describe(cores, data), date, plan.rounds, missing=field.missing)
+    results = Results({**describe(cores, data), **field.versions()}, date, plan.rounds, missing=field.missing)
     for number in range(1, plan.rounds + 1):
         for workload in plan.workloads:
             for subject in field.subjects(workload):
@@ -123,4 +124,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_plainly():
+        main()

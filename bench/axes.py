@@ -45,7 +45,7 @@ def frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list[str]:
         parts.append(f'<line x1="{x.begin}" x2="{x.end}" y1="{at}" y2="{at}" stroke="#ddd"/>')
         parts.append(f'<text x="{x.begin - 8}" y="{at}" text-anchor="end">{tick:,.10g}</text>')
     parts.append(f'<text x="{(x.begin + x.end) / 2}" y="{y.begin + 40}" text-anchor="middle">{escape(x_title)}</text>')
-    parts.append(f'<text x="{x.begin}" y="{y.end - 8}" text-anchor="end">{escape(y_title)}</text>')
+    parts.append(f'<text x="8" y="{y.end - 18}">{escape(y_title)}</text>')
     return parts
 
 

@@ -24,10 +24,12 @@ from bench.subject import Dialect, Running, Step
 ROOT = Path(__file__).parents[1]
 ACCOUNTS = 200
 ROOMS = 100
-RESIDENTS = 1000
+RESIDENTS = 500
 LODGINGS = ("hall", "parlour", "kitchen")
 """Each resident is in one room of each kind."""
 LODGINGS_OF_A_KIND = 20
+MOVES = 3
+"""So often they try to join all of them, on a machine that is busy."""
 _PASSWORD = "correct horse battery"
 _PLENTY = "1000000000"
 SETTINGS = {
@@ -91,11 +93,13 @@ class Chatterbox:
         _write(self._made.residents, residents)
         join = [dialect(port, self._made.residents, room=f"{kind}-{{r}}").joining for kind in LODGINGS]
         moving_in = replace(dialect(port, self._made.residents), joining=tuple(step for each in join for step in each))
-        with generating(Load(members=RESIDENTS, rooms=LODGINGS_OF_A_KIND), moving_in, None) as generator:
-            generator.await_word("ready")
-            generator.finish()
-            if (connected := generator.result().connected) < RESIDENTS:
-                raise SystemExit(f"bench: only {connected} of {RESIDENTS} residents could join their rooms")
+        for _ in range(MOVES):  # who joins again is told that they are in
+            with generating(Load(members=RESIDENTS, rooms=LODGINGS_OF_A_KIND), moving_in, None) as generator:
+                generator.await_word("ready")
+                generator.finish()
+                if generator.result().connected == RESIDENTS:
+                    return
+        raise SystemExit("bench: not all residents could join their rooms")
 
     @contextmanager
     def running(self) -> Iterator[Running]:

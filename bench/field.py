@@ -5,12 +5,14 @@ from pathlib import Path
 
 from bench.apart_subject import ChatterboxApart
 from bench.chatterbox_subject import Chatterbox
+from bench.machine import first_line
 from bench.peers.installing import NotInstalledError
 from bench.peers.kinds import KINDS
 from bench.peers.peer import Peer
 from bench.raw_subject import RawSend
 from bench.subject import Subject
 from bench.workloads import Against, Workload
+from services.processes.programs import redis_program
 
 JOINED_US = 20_000
 
@@ -23,6 +25,7 @@ class Field:
         self.missing: dict[str, str] = {}
         """Peers that can't be had here, with the reason."""
         wanted = {workload.against for workload in workloads}
+        self._has_redis = wanted != {Against.NOTHING}
         self._apart = ChatterboxApart(folder, core)
         self.whole = Chatterbox(folder, core)
         self._raw = RawSend(folder, core)
@@ -37,6 +40,16 @@ class Field:
             return [self._apart]
         joined = [self._joined] if workload.ladder else []
         return [self._raw, *joined, self._apart, *self._peers]
+
+    def versions(self) -> dict[str, str]:
+        """What the machine's own description leaves out: name to value, in the order in which they are shown."""
+        pinned = {f"{name} {version}" for peer in self._peers for name, version in peer.pins.items()}
+        found = {
+            "Redis": first_line([str(redis_program()), "--version"]) if self._has_redis else "",
+            "Node": first_line(["node", "--version"]) if self._peers else "",
+            "peers": ", ".join(sorted(pinned)),
+        }
+        return {name: value for name, value in found.items() if value}
 
     def _installed(self, folder: Path, core: int | None, names: Sequence[str]) -> list[Peer]:
         found = []

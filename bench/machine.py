@@ -4,6 +4,7 @@ import os
 import platform
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def describe(cores: Cores, data: Path) -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "SQLite": sqlite3.sqlite_version,
         "libraries": ", ".join(f"{name} {_version(name)}" for name in LIBRARIES),
-        "commit": _commit(),
+        "commit": first_line(["git", "describe", "--always", "--dirty"]) or "unknown",
     }
 
 
@@ -81,12 +82,10 @@ def _read(path: str) -> str:
         return ""
 
 
-def _commit() -> str:
-    here = Path(__file__).parent
+def first_line(command: Sequence[str]) -> str:
+    """What a program says of itself; empty where there is none."""
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
+        return ""
+    return next(iter(done.stdout.splitlines()), "")

@@ -9,8 +9,8 @@ from bench.axes import HEIGHT, LEFT, WIDTH, Axis, frame, svg
 from bench.ladder import Rung
 from bench.report import Results
 
-COLOURS = ("#000000", "#999999", "#d62728", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17becf",
-           "#bcbd22", "#7f7f7f")  # fmt: skip
+OURS = "#d62728"
+COLOURS = ("#000000", "#999999", "#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#17becf", "#bcbd22")
 BAR = 18
 _CPU = {"w1l": "cpu_us_per_delivery", "w1": "cpu_us_per_delivery", "w3": "all_us_per_message"}
 _TITLES = {
@@ -63,7 +63,7 @@ def bars(title: str, values: dict[str, float]) -> str:
     rows = []
     for number, (name, value) in enumerate(sorted(values.items(), key=lambda each: each[1])):
         y = 40 + number * (BAR + 6)
-        colour = "#d62728" if name == "Chatterbox" else "#9bb7d4"
+        colour = OURS if name.startswith("Chatterbox") else "#9bb7d4"
         width = (WIDTH - 360) * value / most
         rows.append(f'<rect x="230" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>')
         rows.append(f'<text x="222" y="{y + 13}" text-anchor="end">{escape(name)}</text>')
@@ -80,12 +80,14 @@ def curves(lines: dict[str, list[tuple[float, float]]]) -> str:
     x = Axis.over([point[0] for line in lines.values() for point in line], LEFT, WIDTH - 250)
     y = Axis.over([150.0, *(point[1] for line in lines.values() for point in line)], HEIGHT - 50, 40)
     parts = [*frame(x, y, "deliveries/s", "p99, ms")]
-    parts.append(f'<line x1="{x.begin}" x2="{x.end}" y1="{y.at(150):.1f}" y2="{y.at(150):.1f}" stroke="#d62728" '
+    parts.append(f'<line x1="{x.begin}" x2="{x.end}" y1="{y.at(150):.1f}" y2="{y.at(150):.1f}" stroke="#555" '
                  'stroke-dasharray="4"/>')  # fmt: skip
     for number, (name, line) in enumerate(lines.items()):
-        colour = COLOURS[number % len(COLOURS)]
+        colour = OURS if name.startswith("Chatterbox") else COLOURS[number % len(COLOURS)]
         path = " ".join(f"{x.at(rate):.1f},{y.at(p99):.1f}" for rate, p99 in line)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        dashes = "6 3" if name.endswith("published") else "none"
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
+                     f'stroke-dasharray="{dashes}"/>')  # fmt: skip
         parts += [f'<circle cx="{x.at(rate):.1f}" cy="{y.at(p99):.1f}" r="3" fill="{colour}"/>' for rate, p99 in line]
         parts.append(f'<text x="{WIDTH - 235}" y="{50 + number * 18}" fill="{colour}">{escape(name)}</text>')
     return svg("1 room of 1,000: p99 as the rate rises", parts, HEIGHT)

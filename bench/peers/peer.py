@@ -21,6 +21,7 @@ class Kind:
     name: str
     title: str
     """In the tables; it says what is between."""
+    pins: Mapping[str, str]
     install: Callable[[], Path]
     command: Callable[[Path, int], Sequence[str]]
     """Of what was installed and the port."""
@@ -33,6 +34,7 @@ class Peer:
 
     def __init__(self, kind: Kind, folder: Path, core: int | None) -> None:
         self.name = kind.title
+        self.pins = kind.pins
         self._kind = kind
         self._folder = folder
         self._core = core
@@ -68,6 +70,7 @@ def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[in
     return Kind(
         name=name,
         title=title,
+        pins=pins,
         install=lambda: from_pypi(name, pins),
         command=lambda program, port: (str(program), str(SERVERS / f"{name}.py"), str(port)),
         dialect=dialect,
@@ -85,5 +88,12 @@ def node(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int]
         copy.write_text(source.read_text())
         return ("node", str(copy), str(port))
 
-    return Kind(name=name, title=title, install=lambda: from_npm(name, pins), command=command, dialect=dialect,
-                has_redis=has_redis)  # fmt: skip
+    return Kind(
+        name=name,
+        title=title,
+        pins=pins,
+        install=lambda: from_npm(name, pins),
+        command=command,
+        dialect=dialect,
+        has_redis=has_redis,
+    )

@@ -17,6 +17,11 @@ class TestABar:
     def test_is_not_reached_by_what_was_not_measured(self) -> None:
         assert Line(SECONDS, []).is_reached is False
 
+    def test_may_be_the_least_that_is_wanted(self) -> None:
+        bar = Bar("deliveries", "/s", least=10)
+        assert [Line(bar, [value]).is_reached for value in (9.0, 10.0)] == [False, True]
+        assert bar.promised == "median ≥ 10.00 /s"
+
     def test_is_none_where_nothing_is_promised(self) -> None:
         assert Line(Bar("memory", "MiB"), [5.0]).is_reached is None
 

@@ -58,3 +58,11 @@ class TestTheCommandLine:
         words = arguments(Load(members=1), Dialect(port=1, path="/", message="{m}", ping=("2", "3"), binary=True))
         assert (value_of(words, "--ping"), value_of(words, "--pong")) == ("2", "3")
         assert words[-1] == "--binary"
+
+    def test_listens_only_when_a_publisher_sends(self) -> None:
+        assert "--heard" in arguments(Load(members=1, published=True, rate=5), self.chatterbox)
+        assert "--heard" not in arguments(Load(members=1, senders=1, rate=5), self.chatterbox)
+
+    def test_takes_the_tokens_of_those_who_are_in_rooms_already(self) -> None:
+        server = dialect(8000, Path("tokens"), Path("residents"))
+        assert value_of(arguments(Load(members=1, resides=True), server), "--tokens") == "residents"

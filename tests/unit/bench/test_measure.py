@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 from bench.loadgen import Load, parse
@@ -21,3 +22,7 @@ def test_each_loss_is_a_trouble() -> None:
 
 def test_a_load_generator_at_its_limit_is_a_trouble() -> None:
     assert troubles(outcome(cpu_s=2.9)) == ["the load generator itself was busy all the time"]
+
+
+def test_a_server_that_acknowledges_nothing_owes_no_acks() -> None:
+    assert troubles(replace(outcome(acked=0), is_acked=False)) == []
