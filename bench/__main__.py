@@ -17,7 +17,7 @@ from bench.machine import describe
 from bench.measure import Outcome, measure, troubles
 from bench.peers.kinds import KINDS
 from bench.plots import draw
-from bench.processes import Cores, allow_open_files, choose_cores
+from bench.processes import Cores, choose_cores, raise_open_files, too_few_files
 from bench.report import Results, as_data, as_markdown, as_text, trouble
 from bench.subject import Subject
 from bench.workloads import WORKLOADS, Workload
@@ -42,13 +42,14 @@ def main() -> None:
     options = _options()
     plan, cores = _plan(options), choose_cores()
     build()
-    allow_open_files(OTHER_FILES + max(workload.load.members for workload in plan.workloads))
+    plan, left_out = _possible(plan)
     options.data.mkdir(parents=True, exist_ok=True)
     field = Field(plan.workloads, options.data, cores.server, options.peer or ())
     _say("making accounts and rooms …")
     shutil.rmtree(options.data / "made", ignore_errors=True)
     field.whole.prepare(with_residents=any(workload.load.resides for workload in plan.workloads))
     results = _measure(plan, field, cores, options.data)
+    results.missing.update(left_out)
     _write(results, plan.output)
     print(f"\n{as_text(results)}\n\nwritten to {plan.output / 'RESULTS.md'} and results.json")
 
@@ -75,6 +76,15 @@ def _plan(options: argparse.Namespace) -> Plan:
         commits_s=1.0 if options.quick else 3.0,
         output=options.output or (HERE if is_whole else BUILD),
     )
+
+
+def _possible(plan: Plan) -> tuple[Plan, dict[str, str]]:
+    """Without the workloads that this machine does not allow; and for each of these the reason."""
+    needs = {workload.name: OTHER_FILES + workload.load.members for workload in plan.workloads}
+    allowed = raise_open_files(max(needs.values()))
+    left_out = {name: too_few_files(needed, allowed) for name, needed in needs.items() if needed > allowed}
+    workloads = tuple(workload for workload in plan.workloads if workload.name not in left_out)
+    return plan._replace(workloads=workloads), left_out
 
 
 def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:

@@ -68,14 +68,23 @@ def resident_kib(pid: int) -> float:
     return pages * resource.getpagesize() / 1024
 
 
-def allow_open_files(wanted: int) -> None:
-    """Raise the limit on open files for this process and its children; exit with a sentence when that can't be."""
+def raise_open_files(wanted: int) -> int:
+    """Raise the limit on open files for this process and its children as far as it goes; returns what it is then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
-        return
-    with suppress(ValueError, OSError):
+        return soft
+    with suppress(ValueError, OSError):  # beyond the hard limit: a right of root's, and not everywhere
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
-        return
-    if hard < wanted:
-        raise SystemExit(f"bench: {wanted} open files are needed, {hard} are allowed; try `ulimit -n {wanted}` as root")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    return min(wanted, hard)
+
+
+def allow_open_files(wanted: int) -> None:
+    """Raise the limit on open files for this process and its children; exit with a sentence when that can't be."""
+    if (allowed := raise_open_files(wanted)) < wanted:
+        raise SystemExit(f"bench: {too_few_files(wanted, allowed)}")
+
+
+def too_few_files(wanted: int, allowed: int) -> str:
+    return f"{wanted:,} open files are needed, a process may have {allowed:,}; try `ulimit -n {wanted}` as root"

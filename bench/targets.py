@@ -56,6 +56,7 @@ TARGETS = (
     _least("acked-most", "sustained, ack p99 ≤ 100 ms", "acked_per_s", "acked sends/s", 10_000),
     _most("acked-100", "ack p50", "ack_p50_ms", "ms", 6, 2),
     _most("crowd-10000", "gateway memory for each", "kib_per_connection", "KiB", 8),
+    _most("crowd-18000", "gateway memory for each", "kib_per_connection", "KiB", 8),
     _most("crowd-50000", "gateway memory for each", "kib_per_connection", "KiB", 8),
     _least("crowd-10000", "connects with token check and welcome", "connects_per_s", "connects/s", 2500),
 )

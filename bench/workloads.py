@@ -74,6 +74,12 @@ def _room(name: str, rate: int) -> Workload:
     return Workload(name, f"1 room of 1,000, {rate} messages/s by the clock", LARGE_ROOMS, load, Against.PEERS)
 
 
+def _crowd(members: int) -> Workload:
+    load = Load(members=members, joins=False, resides=True)
+    title = f"{members:,} connections, each in 3 rooms, idle"
+    return Workload(f"crowd-{members}", title, CROWDS, load, Against.PEERS if members <= 10_000 else Against.APART)
+
+
 _LOW = (25, 50, 75, 100)
 _HIGH = (1000, 1500, 2050, 2500, 3000, 4000, 5100, 6000, 7000, 8000)
 
@@ -133,18 +139,7 @@ WORKLOADS = (
         Against.APART,
         Ladder((2000, 3000, 4000, 5000, 6000, 8000, 10_200, 12_000, 15_000, 20_000), 100, "acks"),
     ),
-    Workload(
-        "crowd-10000",
-        "10,000 connections, each in 3 rooms, idle",
-        CROWDS,
-        Load(members=10_000, joins=False, resides=True),
-        Against.PEERS,
-    ),
-    Workload(
-        "crowd-50000",
-        "50,000 connections, each in 3 rooms, idle",
-        CROWDS,
-        Load(members=50_000, joins=False, resides=True),
-        Against.APART,
-    ),
+    _crowd(10_000),
+    _crowd(18_000),
+    _crowd(50_000),
 )
