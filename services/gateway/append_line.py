@@ -94,7 +94,10 @@ class AppendLine:
             self._line = None
 
     def _refusal(self, refused: store.Refused) -> ChatError:
-        problem = ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
+        try:
+            problem = ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
+        except ValueError:  # a code that is none of ours
+            return calls.another_service(self._where, PATH)
         if problem.code is Code.INTERNAL:
             return UnavailableError(f"{self._where} answers with an error of its own; its log says why")
         return problem

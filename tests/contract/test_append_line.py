@@ -173,14 +173,22 @@ async def _says_something_else(websocket: WebSocket) -> None:
         await websocket.send_text('{"outcomes": "none"}')
 
 
+async def _says_what_we_do_not_know(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while True:
+        await websocket.receive()
+        await websocket.send_text('{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}')
+
+
 @pytest.mark.parametrize(
     "app",
     [
         Starlette(routes=[Route(PATH, lambda _: PlainTextResponse("hello"))]),
         Starlette(),
         Starlette(routes=[WebSocketRoute(PATH, _says_something_else)]),
+        Starlette(routes=[WebSocketRoute(PATH, _says_what_we_do_not_know)]),
     ],
-    ids=["http", "nothing", "another-protocol"],
+    ids=["http", "nothing", "another-protocol", "another-code"],
 )
 async def test_another_service_is_told_apart(app: Starlette) -> None:
     async with at_port(app) as url:
