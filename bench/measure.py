@@ -56,8 +56,9 @@ def _run(running: Running, load: Load, core: int | None) -> Outcome:
 
 
 def _cpus_s(running: Running) -> dict[str, float]:
-    """The CPU that each process has used; the server's own has no name."""
-    return {name: cpu_s(pid) for name, pid in {"": running.pid, **running.others}.items()}
+    """The CPU that each process has used; the server's own, with all replicas, has no name."""
+    server_s = sum(cpu_s(pid) for pid in (running.pid, *running.replicas))
+    return {"": server_s, **{name: cpu_s(pid) for name, pid in running.others.items()}}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.tasks import background
+from services.gateway.front_door import FrontDoor
 from services.gateway.handshake import EXTENSION, Handshake
 from services.gateway.live_socket import LiveSocket, Receiver
 from services.gateway.pulse import Pulse
@@ -32,7 +33,7 @@ async def serving(
     frame_bytes: int = 65_536,
     ping_s: float = 20,
     unsent_bytes: int = UNSENT_BYTES,
-    websocket_class: type[Handshake] = Handshake,
+    http_class: type[FrontDoor] = FrontDoor,
     accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
@@ -51,7 +52,7 @@ async def serving(
         live_socket.begin(receiver(live_socket), unsent_bytes)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, websocket_class=websocket_class, frame_bytes=frame_bytes)
+    config = serve.config(app, http_class=http_class, frame_bytes=frame_bytes)
     async with background(pulse.run(), "test.pings"), served(config) as port:
         yield port
 
