@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 
 from chatterbox import __version__
+from chatterbox.chassis import request_ids
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
@@ -142,7 +142,7 @@ class Gateway:
         connection = Connection(
             live_socket,
             address,
-            secrets.token_hex(8),
+            request_ids.new(),
             self.hub.limits,
             self.hub.clock,
             self._commands.carry_out,
