@@ -9,6 +9,7 @@ import secrets
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -34,6 +35,8 @@ class ChatterboxApart:
         self._folder = folder
         self._core = core
         self._made = Made(folder)
+        self.start_s: dict[str, float] = {}
+        """How long each process took to be ready, in the last start."""
 
     @contextmanager
     def running(self) -> Iterator[Running]:
@@ -65,7 +68,10 @@ class ChatterboxApart:
         log = self._folder / f"{planned.name}.log"
         start = Start(planned.command, self._core, log, environment, ROOT, given)
         answers = is_open if planned.ready_url is None else is_ready
-        return stack.enter_context(started(start, lambda: answers(planned.port)))
+        began_s = time.monotonic()
+        pid = stack.enter_context(started(start, lambda: answers(planned.port)))
+        self.start_s[planned.name] = time.monotonic() - began_s
+        return pid
 
 
 def _site(data: Path) -> Site:

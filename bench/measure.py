@@ -39,7 +39,12 @@ class Outcome:
 def measure(subject: Subject, load: Load, core: int | None) -> Outcome:
     """Run `load` on a server that was just started, the load generator on `core`."""
     with subject.running() as running:
-        return _run(running, load, core) if load.runs else _connect(running, load, core)
+        return measure_on(running, load, core)
+
+
+def measure_on(running: Running, load: Load, core: int | None) -> Outcome:
+    """The same on one that runs already."""
+    return _run(running, load, core) if load.runs else _connect(running, load, core)
 
 
 def _run(running: Running, load: Load, core: int | None) -> Outcome:
