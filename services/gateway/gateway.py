@@ -25,6 +25,7 @@ from services.gateway import gauges, upkeep
 from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
+from services.gateway.departures import Departures
 from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
 from services.gateway.hearing import Hearing
@@ -77,6 +78,7 @@ class Gateway:
         self._catch_up = CatchUp(store, self.metrics)
         self._sends = Sends(store, self.metrics)
         self._pulse = Pulse(settings.ping_s)
+        self._departures = Departures()
         self._greeting = Greeting(
             self.hub,
             self._verifier,
@@ -152,7 +154,7 @@ class Gateway:
         self.metrics.opened.inc()
         self.hub.add(connection)
         self._pulse.add(live_socket)
-        live_socket.begin(connection, self._settings.unsent_bytes)
+        live_socket.begin(connection, self._settings.unsent_bytes, self._departures)
         self._greeting.begin(connection, token)
 
     def _closed(self, connection: Connection) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway.deframing import Deframer, Opcode, ViolationError, read_close
+from services.gateway.departures import Departures
 from services.gateway.framing import PING, close_frame, pong_frame
 
 CLOSE_S = 5.0
@@ -49,8 +50,8 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end."""
 
-    __slots__ = ("_close_timer", "_deframer", "_early", "_heard", "_is_closing", "_is_pinged", "_others", "_receiver",
-                 "_sent_at_ping_bytes", "_transport", "_written_bytes", "close_code")  # fmt: skip
+    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing",
+                 "_is_pinged", "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes", "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
         """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
@@ -59,6 +60,7 @@ class LiveSocket(asyncio.Protocol):
         self._others = others
         self._early = early
         self._receiver: Receiver | None = None
+        self._departures: Departures | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
         self._written_bytes = 0
@@ -70,12 +72,13 @@ class LiveSocket(asyncio.Protocol):
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int) -> None:
+    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Departures) -> None:
         """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
         if self._transport.is_closing():
             receiver.on_lost()
             return
         self._receiver = receiver
+        self._departures = departures
         self._transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
         early, self._early = self._early, b""
         if early:
@@ -191,9 +194,20 @@ class LiveSocket(asyncio.Protocol):
         if self._close_timer is None:
             self._close_timer = asyncio.get_running_loop().call_later(seconds, end)
 
-    def eof_received(self) -> None:
-        """The peer is gone, and the transport closes."""
-        self._closing()
+    def eof_received(self) -> bool:
+        """The peer is gone; whether the transport stays open for now, until it is this one's turn to be closed."""
+        if self._departures is None or self._is_closing:
+            self._closing()
+            return False
+        self._is_closing = True
+        self._departures.add(self)
+        return True
+
+    def depart(self) -> None:
+        """Close a connection whose peer has gone."""
+        if self in self._others:
+            self._closing()
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._others.discard(self)

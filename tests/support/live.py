@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.tasks import background
+from services.gateway.departures import Departures
 from services.gateway.front_door import FrontDoor
 from services.gateway.handshake import EXTENSION, Handshake
 from services.gateway.live_socket import LiveSocket, Receiver
@@ -41,6 +42,7 @@ async def serving(
     Each socket is accepted, then `accepted` is awaited, then it is taken over for a new `receiver`.
     """
     pulse = Pulse(ping_s)
+    departures = Departures()
 
     async def endpoint(websocket: WebSocket) -> None:
         handshake = websocket.scope["extensions"][EXTENSION]
@@ -49,7 +51,7 @@ async def serving(
         await accepted(handshake)
         live_socket = handshake.take_over()
         pulse.add(live_socket)
-        live_socket.begin(receiver(live_socket), unsent_bytes)
+        live_socket.begin(receiver(live_socket), unsent_bytes, departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
     config = serve.config(app, http_class=http_class, frame_bytes=frame_bytes)
