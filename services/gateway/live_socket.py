@@ -50,8 +50,9 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end."""
 
-    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing",
-                 "_is_pinged", "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes", "close_code")  # fmt: skip
+    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing", "_is_pinged",
+                 "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
+                 "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
         """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
