@@ -76,7 +76,7 @@ class Gateway:
         self._feed.on_doubt = self._revoked.doubt
         self._memberships = Memberships(self.hub, self._feed, store)
         self._catch_up = CatchUp(store, self.metrics)
-        self._sends = Sends(store, self.metrics)
+        self._sends = Sends(store, self.metrics, clock)
         self._pulse = Pulse(settings.ping_s)
         self._departures = Departures()
         self._greeting = Greeting(
