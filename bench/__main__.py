@@ -48,9 +48,8 @@ def main() -> None:
     _say("making accounts and rooms …")
     shutil.rmtree(options.data / "made", ignore_errors=True)
     field.whole.prepare(with_residents=any(workload.load.resides for workload in plan.workloads))
+    field.missing.update(left_out)
     results = _measure(plan, field, cores, options.data)
-    results.missing.update(left_out)
-    _write(results, plan.output)
     print(f"\n{as_text(results)}\n\nwritten to {plan.output / 'RESULTS.md'} and results.json")
 
 
@@ -88,7 +87,10 @@ def _possible(plan: Plan) -> tuple[Plan, dict[str, str]]:
 
 
 def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
-    """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike."""
+    """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike.
+
+    Each round is written down at its end: a run that is cut leaves what it has.
+    """
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     results = Results({**describe(cores, data), **field.versions()}, date, plan.rounds, missing=field.missing)
     for number in range(1, plan.rounds + 1):
@@ -97,6 +99,8 @@ def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
                 _say(f"round {number} of {plan.rounds}: {workload.name}, {subject.name}")
                 _add(results, workload, subject, number, cores.load)
         results.commits.append(measure_commits(data, plan.commits_s))
+        results.rounds = number
+        _write(results, plan.output)
     return results
 
 

@@ -1,7 +1,7 @@
-"""Chatterbox as the subject, apart: auth, history, Redis and one gateway, each as a process of its own.
+"""Chatterbox as the subject, apart: auth, history, Redis and gateways, each as a process of its own.
 
-They are started as `make up GATEWAYS=1` starts them, without the edge: members connect to the gateway itself. All of
-them are on the server's core, since the bars are for that: what they need together is what one core has to give.
+They are started as `make up GATEWAYS=1` starts them, without the edge: members connect to the gateways themselves. All
+of them are on the server's core, since the bars are for that: what they need together is what one core has to give.
 """
 
 import os
@@ -9,8 +9,10 @@ import secrets
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
@@ -19,7 +21,6 @@ from bench.subject import Running
 from services.processes.plan import Planned, Ports, Site, plan
 from services.processes.programs import redis_program
 
-GATEWAY = "gateway-1"
 ROOM = "room-0"
 """Where the publisher's messages go."""
 _NOWHERE = Path("not-served")
@@ -28,12 +29,14 @@ _NOWHERE = Path("not-served")
 class ChatterboxApart:
     """`folder` is on the disk that is to be measured; `core` is where all its processes are."""
 
-    name = "Chatterbox"
-
-    def __init__(self, folder: Path, core: int | None) -> None:
+    def __init__(self, folder: Path, core: int | None, gateways: int = 1, name: str = "Chatterbox") -> None:
+        self.name = name
+        self._gateways = gateways
         self._folder = folder
         self._core = core
         self._made = Made(folder)
+        self.start_s: dict[str, float] = {}
+        """How long each process took to be ready, in the last start."""
 
     @contextmanager
     def running(self) -> Iterator[Running]:
@@ -41,17 +44,20 @@ class ChatterboxApart:
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._made.data, data)
-        ports = Ports(free_port(), free_port(), free_port(), (free_port(),))
+        ports = Ports(free_port(), free_port(), free_port(), tuple(free_port() for _ in range(self._gateways)))
         site = _site(data)
         try:
             with ExitStack() as stack:
                 pids = {each.name: self._start(stack, each) for each in plan(site, ports) if each.name != "edge"}
                 redis_url = f"redis://:{site.redis_password}@127.0.0.1:{ports.redis}"
+                first, *others = (pids.pop(f"gateway-{number}") for number in range(1, self._gateways + 1))
+                talk = dialect(ports.gateways[0], self._made.tokens, self._made.residents)
                 yield Running(
-                    pids.pop(GATEWAY),
-                    dialect(ports.gateways[0], self._made.tokens, self._made.residents),
+                    first,
+                    replace(talk, replicas=ports.gateways[1:]),
                     pids,
                     [sys.executable, "-m", "bench.publisher", redis_url, *_place(data)],
+                    others,
                 )
         finally:
             shutil.rmtree(data, ignore_errors=True)
@@ -62,7 +68,10 @@ class ChatterboxApart:
         log = self._folder / f"{planned.name}.log"
         start = Start(planned.command, self._core, log, environment, ROOT, given)
         answers = is_open if planned.ready_url is None else is_ready
-        return stack.enter_context(started(start, lambda: answers(planned.port)))
+        began_s = time.monotonic()
+        pid = stack.enter_context(started(start, lambda: answers(planned.port)))
+        self.start_s[planned.name] = time.monotonic() - began_s
+        return pid
 
 
 def _site(data: Path) -> Site:

@@ -11,10 +11,12 @@ from bench.peers.kinds import KINDS
 from bench.peers.peer import Peer
 from bench.raw_subject import RawSend
 from bench.subject import Subject
+from bench.targets import OURS
 from bench.workloads import Against, Workload
 from services.processes.programs import redis_program
 
 JOINED_US = 20_000
+REPLICAS = (1, 2, 4)
 
 
 class Field:
@@ -28,6 +30,7 @@ class Field:
         self._has_redis = wanted != {Against.NOTHING}
         self._apart = ChatterboxApart(folder, core)
         self.whole = Chatterbox(folder, core)
+        self._replicas = [ChatterboxApart(folder, core, number, _of(number)) for number in REPLICAS]
         self._raw = RawSend(folder, core)
         self._joined = RawSend(folder, core, JOINED_US)
         self._peers = self._installed(folder, core, peers) if Against.PEERS in wanted else []
@@ -38,6 +41,8 @@ class Field:
             return [self.whole]
         if workload.against is Against.APART:
             return [self._apart]
+        if workload.against is Against.REPLICAS:
+            return [*self._replicas]
         joined = [self._joined] if workload.ladder else []
         return [self._raw, *joined, self._apart, *self._peers]
 
@@ -61,3 +66,7 @@ class Field:
             except NotInstalledError as problem:
                 self.missing[kind.title] = str(problem)
         return found
+
+
+def _of(gateways: int) -> str:
+    return f"{OURS}, {gateways} gateway{'s' * (gateways > 1)}"

@@ -107,6 +107,17 @@ LARGE_ROOMS = Group(
     ),
     _read_fan_out,
 )
+REPLICAS = Group(
+    "Several gateways",
+    (
+        *_RATE,
+        *_DELIVERY,
+        Figure("cpu_us_per_delivery", "all gateways, µs/delivery", 2),
+        Figure("history_us_per_message", "history, µs/message"),
+        Figure("redis_us_per_message", "Redis, µs/message"),
+    ),
+    _read_fan_out,
+)
 SMALL_ROOMS = Group(
     "Small rooms",
     (

@@ -89,7 +89,8 @@ def parse(line: str | bytes) -> Seen:
 def arguments(load: Load, dialect: Dialect) -> list[str]:
     """The load generator's command line, without its name."""
     steps = (*dialect.greeting, *(dialect.joining if load.joins else ()))
-    words = ["--hold", "--port", str(dialect.port), "--path", dialect.path, "--message", dialect.message]
+    words = ["--hold", *(word for port in (dialect.port, *dialect.replicas) for word in ("--port", str(port)))]
+    words += ["--path", dialect.path, "--message", dialect.message]
     words += ["--members", str(load.members), "--senders", str(load.senders), "--rooms", str(load.rooms)]
     words += ["--rate", "max" if load.rate is None else f"{load.rate:g}"]
     words += ["--at-once", str(dialect.at_once), *["--heard"] * load.published]

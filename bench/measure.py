@@ -39,7 +39,12 @@ class Outcome:
 def measure(subject: Subject, load: Load, core: int | None) -> Outcome:
     """Run `load` on a server that was just started, the load generator on `core`."""
     with subject.running() as running:
-        return _run(running, load, core) if load.runs else _connect(running, load, core)
+        return measure_on(running, load, core)
+
+
+def measure_on(running: Running, load: Load, core: int | None) -> Outcome:
+    """The same on one that runs already."""
+    return _run(running, load, core) if load.runs else _connect(running, load, core)
 
 
 def _run(running: Running, load: Load, core: int | None) -> Outcome:
@@ -56,8 +61,9 @@ def _run(running: Running, load: Load, core: int | None) -> Outcome:
 
 
 def _cpus_s(running: Running) -> dict[str, float]:
-    """The CPU that each process has used; the server's own has no name."""
-    return {name: cpu_s(pid) for name, pid in {"": running.pid, **running.others}.items()}
+    """The CPU that each process has used; the server's own, with all replicas, has no name."""
+    server_s = sum(cpu_s(pid) for pid in (running.pid, *running.replicas))
+    return {"": server_s, **{name: cpu_s(pid) for name, pid in running.others.items()}}
 
 
 @contextmanager

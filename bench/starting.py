@@ -12,7 +12,7 @@ import httpx
 
 from bench.processes import spawn, stop
 
-READY_S = 30.0
+READY_S = 180.0
 
 
 class Start(NamedTuple):

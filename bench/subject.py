@@ -23,6 +23,8 @@ class Dialect:
     """
 
     port: int
+    replicas: tuple[int, ...] = ()
+    """Ports at which other replicas of the server listen: members are spread over all of them."""
     path: str
     message: str
     headers: tuple[str, ...] = ()
@@ -45,13 +47,16 @@ class Dialect:
 
 
 class Running(NamedTuple):
-    """A server that runs now: the process that members are connected to, and those that work for it, by name."""
+    """A server that runs now: the process that members are connected to, those that work for it, by name, and other
+    replicas of it.
+    """
 
     pid: int
     dialect: Dialect
     others: Mapping[str, int] = MappingProxyType({})
     publisher: Sequence[str] = ()
     """A command that publishes messages to this server's Redis; told a rate and for how long (`bench.publisher`)."""
+    replicas: Sequence[int] = ()
 
 
 class Subject(Protocol):

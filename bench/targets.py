@@ -8,6 +8,7 @@ from bench.figures import Measured
 from bench.promises.bars import Bar, Line, Part
 
 OURS, RAW, BROADCASTER = "Chatterbox", "C send", "FastAPI, broadcaster, Redis"
+_PER_DELIVERY, _PER_MESSAGE = "cpu_us_per_delivery", "cpu_us_per_message"
 Runs: TypeAlias = Mapping[tuple[str, str], Sequence[Measured]]
 """One `Measured` for each round, by workload and subject; an empty one where nothing came of it."""
 
@@ -20,9 +21,10 @@ class Target:
     bar: Bar
     key: str
     other: str | None = None
+    subject: str = OURS
 
     def line(self, runs: Runs) -> Line:
-        ours = runs.get((self.workload, OURS), ())
+        ours = runs.get((self.workload, self.subject), ())
         if self.other is None:
             return Line(self.bar, [run[self.key] for run in ours if run])
         others = runs.get((self.workload, self.other), ())
@@ -34,6 +36,12 @@ def _times(workload: str, what: str, key: str, other: str, most: float) -> Targe
     return Target(workload, Bar(f"{workload}: {what}", "times", most=most), key, other)
 
 
+def _scaled(workload: str, gateways: int) -> Target:
+    what = f"CPU per delivery with {gateways} gateways, of one gateway's"
+    bar = Bar(f"{workload}: {what}", "times", most=1.1)
+    return Target(workload, bar, _PER_DELIVERY, f"{OURS}, 1 gateway", f"{OURS}, {gateways} gateways")
+
+
 def _most(workload: str, what: str, key: str, unit: str, most: float, digits: int = 1) -> Target:
     return Target(workload, Bar(f"{workload}: {what}", unit, most=most, digits=digits), key)
 
@@ -41,8 +49,6 @@ def _most(workload: str, what: str, key: str, unit: str, most: float, digits: in
 def _least(workload: str, what: str, key: str, unit: str, least: float, digits: int = 0) -> Target:
     return Target(workload, Bar(f"{workload}: {what}", unit, least=least, digits=digits), key)
 
-
-_PER_DELIVERY, _PER_MESSAGE = "cpu_us_per_delivery", "cpu_us_per_message"
 
 TARGETS = (
     _times("w1l", "gateway CPU per delivery, of C send's", _PER_DELIVERY, RAW, 1.35),
@@ -55,6 +61,7 @@ TARGETS = (
     _times("w3", "CPU of all processes per message, of broadcaster's", "all_us_per_message", BROADCASTER, 1),
     _least("acked-most", "sustained, ack p99 ≤ 100 ms", "acked_per_s", "acked sends/s", 10_000),
     _most("acked-100", "ack p50", "ack_p50_ms", "ms", 6, 2),
+    *(_scaled(workload, gateways) for workload in ("replicas-20", "replicas-100") for gateways in (2, 4)),
     _most("crowd-10000", "gateway memory for each", "kib_per_connection", "KiB", 8),
     _most("crowd-18000", "gateway memory for each", "kib_per_connection", "KiB", 8),
     _most("crowd-50000", "gateway memory for each", "kib_per_connection", "KiB", 8),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Literal
 
-from bench.groups import CONNECTIONS, CROWDS, FAN_OUT, LARGE_ROOMS, SENDS, SENDS_APART, SMALL_ROOMS, Group
+from bench.groups import CONNECTIONS, CROWDS, FAN_OUT, LARGE_ROOMS, REPLICAS, SENDS, SENDS_APART, SMALL_ROOMS, Group
 from bench.loadgen import Load
 
 
@@ -15,6 +15,8 @@ class Against(Enum):
     """Chatterbox alone, in one process."""
     APART = auto()
     """Chatterbox alone, as processes."""
+    REPLICAS = auto()
+    """The same with two gateways, and with four."""
     PEERS = auto()
     """The send loop in C, Chatterbox as processes, and every peer."""
 
@@ -72,6 +74,12 @@ def _idle(members: int) -> Workload:
 def _room(name: str, rate: int) -> Workload:
     load = Load(members=1000, senders=10, rate=rate, run_s=8)
     return Workload(name, f"1 room of 1,000, {rate} messages/s by the clock", LARGE_ROOMS, load, Against.PEERS)
+
+
+def _replicas(name: str, rate: int) -> Workload:
+    load = Load(members=1000, senders=10, rate=rate, run_s=8)
+    title = f"1 room of 1,000 over all gateways, {rate} messages/s by the clock"
+    return Workload(name, title, REPLICAS, load, Against.REPLICAS)
 
 
 def _crowd(members: int) -> Workload:
@@ -139,6 +147,8 @@ WORKLOADS = (
         Against.APART,
         Ladder((2000, 3000, 4000, 5000, 6000, 8000, 10_200, 12_000, 15_000, 20_000), 100, "acks"),
     ),
+    _replicas("replicas-20", 20),
+    _replicas("replicas-100", 100),
     _crowd(10_000),
     _crowd(18_000),
     _crowd(50_000),

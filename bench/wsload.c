@@ -13,6 +13,8 @@
 //            {n} the message's number (16 digits, never twice)  {m} the marker, padded to --size in all
 //            {s} how many bytes the padded marker has
 //
+// With several --port, members are spread over them in turn.
+//
 // With --heard nobody here sends: somebody else publishes --rate messages a second, due at the multiples of the interval
 // on this machine's monotonic clock, so that both know which are due within the run.
 //
@@ -103,12 +105,12 @@ typedef struct {
 
 static struct {
     const char *host, *path, *headers[16], *message, *ack, *refusal, *ping, *pong;
-    int port, n_headers, members, senders, rooms, at_once, slow, size, settle_ms, drain_ms, window, opcode, hold, heard, verbose;
+    int ports[16], n_ports, n_headers, members, senders, rooms, at_once, slow, size, settle_ms, drain_ms, window, opcode, hold, heard, verbose;
     double rate, warm_s, run_s; // rate 0: closed loop
     step steps[STEPS];
     int n_steps, n_tokens;
     char **tokens;
-} o = {.host = "127.0.0.1", .path = "/", .port = 8000, .members = 1, .rooms = 1, .at_once = 64, .size = 120,
+} o = {.host = "127.0.0.1", .path = "/", .members = 1, .rooms = 1, .at_once = 64, .size = 120,
        .settle_ms = 300, .drain_ms = 5000, .window = 1, .opcode = TEXT, .rate = 1, .warm_s = 1, .run_s = 5};
 
 // ---- State ----
@@ -428,9 +430,11 @@ static void on_readable(member *m) {
 
 // ---- Connecting ----
 
+static int port_of(const member *m) { return o.ports[m->index % o.n_ports]; }
+
 static void start(member *m) {
     int one = 1;
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(o.port)}, from = {.sin_family = AF_INET};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port_of(m))}, from = {.sin_family = AF_INET};
     if (inet_pton(AF_INET, o.host, &to.sin_addr) != 1) die("--host wants an IPv4 address");
     if ((m->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) < 0) die("too many open files: raise the limit");
     setsockopt(m->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -450,7 +454,7 @@ static void send_handshake(member *m) {
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\nSec-WebSocket-Version: 13\r\n",
-                     text, o.host, o.port);
+                     text, o.host, port_of(m));
     for (int i = 0; i < o.n_headers; i++) {
         expand(o.headers[i], m, 0, NULL, text);
         n += snprintf(request + n, sizeof request - n, "%s\r\n", text);
@@ -611,6 +615,11 @@ static void add_header(const char *text) {
     o.headers[o.n_headers++] = text;
 }
 
+static void add_port(int port) {
+    if (o.n_ports == 16) die("too many ports");
+    o.ports[o.n_ports++] = port;
+}
+
 static const struct option OPTIONS[] = {
     {"host", 1, 0, 'h'},      {"port", 1, 0, 'p'},     {"path", 1, 0, 'P'},     {"header", 1, 0, 'H'},
     {"members", 1, 0, 'n'},   {"senders", 1, 0, 'm'},  {"rooms", 1, 0, 'r'},    {"at-once", 1, 0, 'c'},
@@ -624,7 +633,7 @@ static const struct option OPTIONS[] = {
 static void set(int option, char *value) {
     switch (option) {
     case 'h': o.host = value; break;
-    case 'p': o.port = atoi(value); break;
+    case 'p': add_port(atoi(value)); break;
     case 'P': o.path = value; break;
     case 'H': add_header(value); break;
     case 'n': o.members = atoi(value); break;
@@ -656,6 +665,7 @@ static void set(int option, char *value) {
 }
 
 static void check_options(void) {
+    if (!o.n_ports) die("there is no --port");
     if (o.members < 1 || o.rooms < 1 || o.at_once < 1 || o.window < 1) die("counts are at least 1");
     if (o.senders > o.members) die("more senders than members");
     if (o.senders && !o.message) die("senders want a --message");

@@ -13,11 +13,11 @@ from typing import NamedTuple
 from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
-from bench.promises import deafness, revocations, slow_readers
+from bench.promises import deafness, revocations, slow_readers, storm
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "sessions", "deafness")
-OPEN_FILES = 4000
+PARTS = ("slow-readers", "storm", "sessions", "deafness")
+OPEN_FILES = 16_000
 
 
 class Wanted(NamedTuple):
@@ -25,6 +25,7 @@ class Wanted(NamedTuple):
 
     parts: frozenset[str]
     slow: slow_readers.Plan
+    storm: storm.Plan
     tries: int
     """To end a session, with Redis and without: as many in each way."""
     deafenings: int
@@ -62,9 +63,10 @@ def _wanted() -> Wanted:
     parser.add_argument("--output", type=Path, help="folder for PROMISES.md and PROMISES.json")
     options = parser.parse_args()
     plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()
+    storms = storm.Plan(rounds=1) if options.quick else storm.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
-    return Wanted(frozenset(options.only or PARTS), plan, tries, deafenings, output)
+    return Wanted(frozenset(options.only or PARTS), plan, storms, tries, deafenings, output)
 
 
 async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
@@ -88,6 +90,12 @@ async def _slow_readers(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return slow_readers.part(wanted.slow, measured, gone), measured.troubles
 
 
+async def _storm(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    async with storm.site(folder) as site:
+        measured = await storm.measure(site, wanted.storm)
+    return storm.part(wanted.storm, measured), measured.troubles
+
+
 async def _sessions(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     async with revocations.site(folder) as site:
         with_redis, without_redis = await revocations.measure_both(site, wanted.tries)
@@ -98,7 +106,7 @@ async def _deafness(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return await deafness.measure(folder, wanted.deafenings)
 
 
-_MEASUREMENTS = {"slow-readers": _slow_readers, "sessions": _sessions, "deafness": _deafness}
+_MEASUREMENTS = {"slow-readers": _slow_readers, "storm": _storm, "sessions": _sessions, "deafness": _deafness}
 
 
 def _load() -> str:

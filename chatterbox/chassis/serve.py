@@ -1,4 +1,4 @@
-"""Serving an ASGI app with uvicorn: bind with a clear error, deadlines on half-sent requests, drain on a signal.
+"""Serving an ASGI app with uvicorn: bind with a clear error, drain on a signal.
 
 Drain starts from the signal itself: uvicorn runs the lifespan's shutdown only after it waited for connections.
 """
@@ -8,81 +8,23 @@ import contextlib
 import errno
 import signal
 import socket
-from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chatterbox.chassis.http_protocol import HttpProtocol
 from chatterbox.chassis.operator_errors import OperatorError, PlainStart
 from chatterbox.wire.limits import Limits
 
 UNREAD_MS = 120_000
 """A peer that takes none of an answer for this long is cut off by the kernel (RFC 5482): uvicorn waits for ever."""
-REQUEST_DEADLINE_S = 10.0
-"""A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
-HEAD_BYTES = 32_768
-"""The request line and headers may have this size."""
 SEND_BUFFER_BYTES = 131_072
 """What the kernel holds for one connection (Linux doubles it). Left alone it grows to megabytes, which hides for
 minutes whether a slow peer reads at all, and adds up when many stand still."""
-_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-
 Drain = Callable[[], Awaitable[None]]
-
-
-class DeadlineHttpProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, which ends a connection whose request comes too slowly or has an endless head."""
-
-    _deadline: TimerHandle | None = None
-    _head_bytes: int | None = 0
-    """How much of a request's head has come; None after it."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._head_bytes is not None and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
-                self._end(_HEAD_TOO_LARGE)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head_bytes = 0
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(REQUEST_DEADLINE_S, self._time_out)
-
-    def on_headers_complete(self) -> None:
-        self._head_bytes = None
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_time()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
-        super().connection_lost(exc)
-
-    def _in_time(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _time_out(self) -> None:
-        self._deadline = None
-        self._end(_TIMED_OUT)
-
-    def _end(self, answer: bytes) -> None:
-        self.transport.write(answer)
-        self.transport.close()
 
 
 class DrainingServer(uvicorn.Server):
@@ -153,15 +95,18 @@ def _why_not(host: str, port: int, problem: Exception) -> str:
 def config(
     app: ASGIApp,
     *,
+    http_class: type[HttpProtocol] = HttpProtocol,
     websocket_class: type[asyncio.Protocol] | None = None,
     frame_bytes: int = Limits().frame_bytes,
     trusted_proxies: str = "",
 ) -> uvicorn.Config:
-    """How every app here is served; `websocket_class` for the one that takes WebSockets, and pings them itself."""
+    """How every app here is served; `websocket_class` for one that takes WebSockets as uvicorn does, `http_class`
+    for one that takes them in its own way.
+    """
     websocket: Any = websocket_class or "none"
     return uvicorn.Config(
         PlainStart(app),
-        http=DeadlineHttpProtocol,
+        http=http_class,
         ws=websocket,
         loop="uvloop",
         log_config=None,

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 
 from chatterbox import __version__
+from chatterbox.chassis import request_ids
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
@@ -25,6 +25,7 @@ from services.gateway import gauges, upkeep
 from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
+from services.gateway.departures import Departures
 from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
 from services.gateway.hearing import Hearing
@@ -75,8 +76,9 @@ class Gateway:
         self._feed.on_doubt = self._revoked.doubt
         self._memberships = Memberships(self.hub, self._feed, store)
         self._catch_up = CatchUp(store, self.metrics)
-        self._sends = Sends(store, self.metrics)
+        self._sends = Sends(store, self.metrics, clock)
         self._pulse = Pulse(settings.ping_s)
+        self._departures = Departures()
         self._greeting = Greeting(
             self.hub,
             self._verifier,
@@ -142,7 +144,7 @@ class Gateway:
         connection = Connection(
             live_socket,
             address,
-            secrets.token_hex(8),
+            request_ids.new(),
             self.hub.limits,
             self.hub.clock,
             self._commands.carry_out,
@@ -152,7 +154,7 @@ class Gateway:
         self.metrics.opened.inc()
         self.hub.add(connection)
         self._pulse.add(live_socket)
-        live_socket.begin(connection, self._settings.unsent_bytes)
+        live_socket.begin(connection, self._settings.unsent_bytes, self._departures)
         self._greeting.begin(connection, token)
 
     def _closed(self, connection: Connection) -> None:

@@ -122,7 +122,7 @@ class Greeting:
         for room, state in zip(rooms, states, strict=True):
             room.attach(connection, state.at.offset)
         self._catch_up.start(connection)
-        log.info("connection.open", extra={"connection": connection.connection_id, "user_id": member.user_id})
+        log.debug("connection.open", extra={"connection": connection.connection_id, "user_id": member.user_id})
 
     async def _renew(self, connection: Connection, command: frames.Connect) -> None:
         if command.id is None:

@@ -7,6 +7,7 @@ one that is behind, and lets a peer read why it was closed.
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from asyncio import TimerHandle
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway.deframing import Deframer, Opcode, ViolationError, read_close
+from services.gateway.departures import Departures
 from services.gateway.framing import PING, close_frame, pong_frame
 
 CLOSE_S = 5.0
@@ -49,8 +51,9 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end."""
 
-    __slots__ = ("_close_timer", "_deframer", "_early", "_heard", "_is_closing", "_is_pinged", "_others", "_receiver",
-                 "_sent_at_ping_bytes", "_transport", "_written_bytes", "close_code")  # fmt: skip
+    __slots__ = ("_close_timer", "_deframer", "_departures", "_descriptor", "_early", "_heard", "_is_closing",
+                 "_is_pinged", "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
+                 "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
         """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
@@ -59,8 +62,11 @@ class LiveSocket(asyncio.Protocol):
         self._others = others
         self._early = early
         self._receiver: Receiver | None = None
+        self._departures: Departures | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
+        self._descriptor = _plain_descriptor(transport)
+        """Of the socket, where bytes may go to it past the transport, or -1."""
         self._written_bytes = 0
         self._sent_at_ping_bytes = 0
         self._is_pinged = False
@@ -70,12 +76,13 @@ class LiveSocket(asyncio.Protocol):
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int) -> None:
+    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Departures) -> None:
         """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
         if self._transport.is_closing():
             receiver.on_lost()
             return
         self._receiver = receiver
+        self._departures = departures
         self._transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
         early, self._early = self._early, b""
         if early:
@@ -83,9 +90,17 @@ class LiveSocket(asyncio.Protocol):
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
-        if not (self._is_closing or self._transport.is_closing()):
-            self._written_bytes += len(frames)
-            self._transport.write(frames)
+        transport = self._transport
+        if self._is_closing or transport.is_closing():
+            return
+        size_bytes = len(frames)
+        self._written_bytes += size_bytes
+        if self._descriptor >= 0 and not transport.get_write_buffer_size():
+            sent_bytes = _sent(self._descriptor, frames)
+            if sent_bytes == size_bytes:
+                return
+            frames = frames[sent_bytes:]
+        transport.write(frames)
 
     @property
     def unsent(self) -> int:
@@ -191,9 +206,20 @@ class LiveSocket(asyncio.Protocol):
         if self._close_timer is None:
             self._close_timer = asyncio.get_running_loop().call_later(seconds, end)
 
-    def eof_received(self) -> None:
-        """The peer is gone, and the transport closes."""
-        self._closing()
+    def eof_received(self) -> bool:
+        """The peer is gone; whether the transport stays open for now, until it is this one's turn to be closed."""
+        if self._departures is None or self._is_closing:
+            self._closing()
+            return False
+        self._is_closing = True
+        self._departures.add(self)
+        return True
+
+    def depart(self) -> None:
+        """Close a connection whose peer has gone."""
+        if self in self._others:
+            self._closing()
+            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._others.discard(self)
@@ -228,6 +254,22 @@ class LiveSocket(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
+
+
+def _plain_descriptor(transport: asyncio.Transport) -> int:
+    """The socket of a transport that passes bytes on as they are, or -1."""
+    if transport.get_extra_info("sslcontext") is not None:
+        return -1
+    plain = transport.get_extra_info("socket")
+    return -1 if plain is None else int(plain.fileno())
+
+
+def _sent(descriptor: int, frames: bytes) -> int:
+    """How many bytes the kernel took. A connection that is broken takes none: its transport will see why."""
+    try:
+        return os.write(descriptor, frames)
+    except OSError:
+        return 0
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -14,6 +14,7 @@ from pydantic import ValidationInfo, field_validator
 from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
 from chatterbox.wire import store
+from services.gateway.front_door import FrontDoor
 from services.gateway.handshake import Handshake
 from services.gateway.live_socket import LiveSocket
 from services.gateway.store import Appending, HistoryClient
@@ -126,7 +127,11 @@ class Lossy(LiveSocket):
             super().write(frames)
 
 
-class LossyHandshake(Handshake):
+class _LossyHandshake(Handshake):
+    socket_class = Lossy
+
+
+class LossyFrontDoor(FrontDoor):
     """Whose connections are lossy."""
 
-    socket_class = Lossy
+    handshake_class = _LossyHandshake

@@ -1,13 +1,13 @@
 """The way of sent messages to history: what arrives while one batch is being committed makes up the next.
 
-No timer and no task for each message. The queue is bounded; a message that finds it full is refused, and its
-client tries again with the same key.
+No timer and no task for each message; where many send, batches are paced. The queue is bounded: a message that finds it
+full is refused, and its client tries again with the same key.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 from chatterbox.chassis import request_ids
@@ -24,6 +24,9 @@ log = logging.getLogger("chatterbox.sends")
 
 WAITING_MESSAGES = 20_000
 BATCH_MESSAGES = 500
+PACE_S = 0.005
+"""In busy times batches leave so far apart at least (seconds): a few messages that share a commit cost all that are
+concerned with it little more than one does."""
 
 
 class Waiting(NamedTuple):
@@ -38,10 +41,18 @@ class Waiting(NamedTuple):
 class Sends:
     """Takes messages in, hands out acks."""
 
-    def __init__(self, history: HistoryClient, metrics: GatewayMetrics | None = None) -> None:
+    def __init__(
+        self, history: HistoryClient, metrics: GatewayMetrics | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` is monotonic seconds."""
         self._history = history
+        self._clock = clock
         self._metrics = metrics or GatewayMetrics()
         self._waiting: list[Waiting] = []
+        self._left_s = float("-inf")
+        """When the last batch left."""
+        self._senders: set[int] = set()
+        """The ids of the connections whose messages it had; for a comparison, so that one given again does no harm."""
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -69,10 +80,22 @@ class Sends:
             if not self._waiting:
                 self._idle.set()
             await self._arrived.wait()
+            await self._pace()
             batch, self._waiting = self._waiting[:BATCH_MESSAGES], self._waiting[BATCH_MESSAGES:]
             if not self._waiting:
                 self._arrived.clear()
+            self._senders = {id(waiting.connection) for waiting in batch}
             await self._store(batch)
+
+    async def _pace(self) -> None:
+        """Wait until the last batch left long enough ago, if it is others who send now.
+
+        Nobody waits in quiet times, nor does anybody who sends one message after the other's ack.
+        """
+        is_busy = not {id(waiting.connection) for waiting in self._waiting} <= self._senders
+        if is_busy and (wait_s := self._left_s + PACE_S - self._clock()) > 0:
+            await asyncio.sleep(wait_s)
+        self._left_s = self._clock()
 
     async def _store(self, batch: Sequence[Waiting]) -> None:
         request_ids.begin(request_ids.new())

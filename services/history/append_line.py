@@ -21,10 +21,7 @@ log = logging.getLogger("chatterbox.history.append_line")
 BATCH_BYTES = 8 * 1024 * 1024
 """No batch of messages is larger: its frame would end the line."""
 
-router = APIRouter(prefix="/internal")
 
-
-@router.websocket("/appends")
 async def appends(websocket: WebSocket) -> None:
     """Store batch after batch, until the gateway or this process goes."""
     try:
@@ -38,6 +35,10 @@ async def appends(websocket: WebSocket) -> None:
             await websocket.send_bytes(encode(await answered(websocket.app.state.history, await _received(websocket))))
     except WebSocketDisconnect:
         pass
+
+
+router = APIRouter()
+router.add_websocket_route("/internal/appends", appends)
 
 
 async def _received(websocket: WebSocket) -> bytes:

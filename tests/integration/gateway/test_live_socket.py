@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from chatterbox.chassis import serve
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway import live_socket as module
 from services.gateway.framing import text_frame
@@ -387,7 +386,7 @@ class TestClosing:
 
     async def test_of_a_line_lost_before_the_handover_is_told(self, running: Running) -> None:
         async def gone(handshake: Handshake) -> None:
-            while not handshake.disconnected:  # noqa: ASYNC110 - the same
+            while not handshake.is_lost:  # noqa: ASYNC110 - the same
                 await asyncio.sleep(0)
 
         running.accepted = gone
@@ -398,67 +397,7 @@ class TestClosing:
             await receiver.until("lost")
         assert receiver.told == ["lost"]
 
-    async def test_when_the_server_stops_asks_to_come_back(self, running: Running) -> None:
-        server = running.serving()
-        async with server as port, connected(port) as peer:
-            await running.receiver()
-            stopping = asyncio.create_task(server.__aexit__(None, None, None))
-            assert (await peer.closed_with())[0] == CloseCode.RESTART
-            peer.write(close_frame(1012))
-            await stopping
-
-
-class TestHandshake:
-    async def test_accepts_no_compression(self, port: int) -> None:
-        async with dialled(port) as peer:
-            head = await peer.shake_hands(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
-        assert head.startswith("HTTP/1.1 101")
-        assert "extensions" not in head.lower()
-
-    async def test_half_sent_is_ended_with_408(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serve, "REQUEST_DEADLINE_S", 0.1)
-        async with dialled(port) as peer:
-            peer.write(HANDSHAKE)
-            assert (await peer.rest()).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-
-    async def test_that_never_begins_is_ended(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serve, "REQUEST_DEADLINE_S", 0.1)
-        async with dialled(port) as peer:
-            assert (await peer.rest()).startswith(b"HTTP/1.1 408")
-
-    async def test_in_time_is_not_ended_later(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serve, "REQUEST_DEADLINE_S", 0.05)
-        async with connected(port) as peer:
-            await asyncio.sleep(0.15)
-            peer.write(frame(PING, b"still here"))
-            assert await peer.frame() == Frame(PONG, b"still here")
-
-    async def test_without_end_is_refused_with_431(self, port: int) -> None:
-        async with dialled(port) as peer:
-            peer.write(HANDSHAKE, b"X-Endless: ", b"x" * 1_000_000)
-            assert (await peer.head()).startswith("HTTP/1.1 431")
-
-    @pytest.mark.parametrize(
-        ("sent", "status"),
-        [
-            (HANDSHAKE + b"X-Long: " + b"x" * 9000 + b"\r\n\r\n", "431"),
-            (HANDSHAKE + b"".join(b"X-%d: x\r\n" % number for number in range(200)) + b"\r\n", "431"),
-            (HANDSHAKE.replace(b"/ws", b"/ws?token=" + b"x" * 9000) + b"\r\n", "414"),
-            (HANDSHAKE.replace(b"GET", b"POST") + b"\r\n", "405"),
-            (HANDSHAKE.replace(b"Sec-WebSocket-Key", b"X-Key") + b"\r\n", "400"),
-            (HANDSHAKE.replace(b"Version: 13", b"Version: 8") + b"\r\n", "400"),
-            (HANDSHAKE + b"Content-Length: 5\r\n\r\nhello", "400"),
-            (HANDSHAKE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
-            (HANDSHAKE + b"X-Delete: \x7f\r\n\r\n", "400"),
-        ],
-        ids=["long-header", "many-headers", "long-address", "post", "no-key", "old-version", "body", "chunks", "DEL"],
-    )
-    async def test_that_is_not_one_is_answered_and_ended(self, port: int, sent: bytes, status: str) -> None:
-        async with dialled(port) as peer:
-            peer.write(sent)
-            assert (await peer.rest()).startswith(b"HTTP/1.1 " + status.encode())
-
-    async def test_whose_line_is_cut_at_once_leaves_no_trace(
+    async def test_of_lines_cut_amid_the_handshake_leaves_no_trace(
         self, running: Running, port: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         for _ in range(20):
@@ -469,3 +408,12 @@ class TestHandshake:
             while running.receivers.qsize() > 1:
                 await (await running.receiver()).until("lost")
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    async def test_when_the_server_stops_asks_to_come_back(self, running: Running) -> None:
+        server = running.serving()
+        async with server as port, connected(port) as peer:
+            await running.receiver()
+            stopping = asyncio.create_task(server.__aexit__(None, None, None))
+            assert (await peer.closed_with())[0] == CloseCode.RESTART
+            peer.write(close_frame(1012))
+            await stopping

@@ -1,9 +1,10 @@
 import json
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
-from bench.ladder import Rung, is_over, rung
+from bench.ladder import Rung, climbed, is_over, rung
 from bench.loadgen import Load, parse
 from bench.measure import Outcome
 from bench.workloads import Ladder
@@ -46,3 +47,26 @@ class TestTheClimb:
 
     def test_ends_at_once_where_a_rate_is_far_off(self) -> None:
         assert is_over(self.climbed(10, 2000), DELIVERIES)
+
+    @pytest.mark.parametrize("highest", range(-1, 22))
+    def test_finds_the_highest_rate_that_is_sustained(self, highest: int) -> None:
+        tried = self.tried(highest)
+        assert max((number for number, each in tried.items() if each.is_sustained), default=-1) == highest
+        assert highest == 21 or not tried[highest + 1].is_sustained
+
+    def test_tries_few(self) -> None:
+        assert list(self.tried(17)) == [0, 4, 8, 12, 16, 20, 17, 18, 19]
+
+    def test_goes_past_a_hiccup_in_its_strides_and_in_its_steps(self) -> None:
+        assert max(number for number, each in self.tried(17, {4}).items() if each.is_sustained) == 17
+        assert max(number for number, each in self.tried(17, {4, 9}).items() if each.is_sustained) == 17
+
+    @staticmethod
+    def tried(highest: int, hiccups: Collection[int] = ()) -> dict[int, Rung]:
+        """What is tried on a server that sustains the rungs up to number `highest`, but for those named."""
+
+        def attempt(number: int) -> Rung:
+            p99_ms = 10.0 if number <= highest and number not in hiccups else 160.0
+            return Rung(float(number), 1.0, p99_ms, p99_ms <= 150)
+
+        return climbed(attempt, Ladder(tuple(map(float, range(22))), 150))
