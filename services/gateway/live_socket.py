@@ -7,7 +7,6 @@ one that is behind, and lets a peer read why it was closed.
 
 import asyncio
 import contextlib
-import os
 import socket
 import struct
 from asyncio import TimerHandle
@@ -51,8 +50,8 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end."""
 
-    __slots__ = ("_close_timer", "_deframer", "_departures", "_descriptor", "_early", "_heard", "_is_closing",
-                 "_is_pinged", "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
+    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing", "_is_pinged",
+                 "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
                  "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
@@ -65,8 +64,6 @@ class LiveSocket(asyncio.Protocol):
         self._departures: Departures | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
-        self._descriptor = _plain_descriptor(transport)
-        """Of the socket, where bytes may go to it past the transport, or -1."""
         self._written_bytes = 0
         self._sent_at_ping_bytes = 0
         self._is_pinged = False
@@ -90,17 +87,9 @@ class LiveSocket(asyncio.Protocol):
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
-        transport = self._transport
-        if self._is_closing or transport.is_closing():
-            return
-        size_bytes = len(frames)
-        self._written_bytes += size_bytes
-        if self._descriptor >= 0 and not transport.get_write_buffer_size():
-            sent_bytes = _sent(self._descriptor, frames)
-            if sent_bytes == size_bytes:
-                return
-            frames = frames[sent_bytes:]
-        transport.write(frames)
+        if not (self._is_closing or self._transport.is_closing()):
+            self._written_bytes += len(frames)
+            self._transport.write(frames)
 
     @property
     def unsent(self) -> int:
@@ -254,22 +243,6 @@ class LiveSocket(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
-
-
-def _plain_descriptor(transport: asyncio.Transport) -> int:
-    """The socket of a transport that passes bytes on as they are, or -1."""
-    if transport.get_extra_info("sslcontext") is not None:
-        return -1
-    plain = transport.get_extra_info("socket")
-    return -1 if plain is None else int(plain.fileno())
-
-
-def _sent(descriptor: int, frames: bytes) -> int:
-    """How many bytes the kernel took. A connection that is broken takes none: its transport will see why."""
-    try:
-        return os.write(descriptor, frames)
-    except OSError:
-        return 0
 
 
 def _is_utf8(data: bytes) -> bool:
