@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway.deframing import Deframer, Opcode, ViolationError, read_close
-from services.gateway.departures import Departures
 from services.gateway.framing import PING, close_frame, pong_frame
+from services.gateway.turns import Turns
 
 CLOSE_S = 5.0
 """A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
@@ -61,7 +61,7 @@ class LiveSocket(asyncio.Protocol):
         self._others = others
         self._early = early
         self._receiver: Receiver | None = None
-        self._departures: Departures | None = None
+        self._departures: Turns | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
         self._written_bytes = 0
@@ -73,8 +73,11 @@ class LiveSocket(asyncio.Protocol):
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Departures) -> None:
-        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
+    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
+        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called.
+
+        When its peer has gone, it is closed in its turn of `departures`.
+        """
         if self._transport.is_closing():
             receiver.on_lost()
             return
@@ -201,7 +204,7 @@ class LiveSocket(asyncio.Protocol):
             self._closing()
             return False
         self._is_closing = True
-        self._departures.add(self)
+        self._departures.add(self.depart)
         return True
 
     def depart(self) -> None:
@@ -218,6 +221,7 @@ class LiveSocket(asyncio.Protocol):
             self._close_timer.cancel()
         if self._receiver is not None:
             self._receiver.on_lost()
+            self._receiver = None  # it holds this object
 
     def shutdown(self) -> None:
         """Uvicorn stops; whoever was not drained by now is told to come back."""
