@@ -54,7 +54,7 @@ def _options() -> argparse.Namespace:
 def _as_markdown(machine: dict[str, str], tables: list[Table]) -> str:
     parts = [
         "# Growth, measured",
-        "Written by `python -m bench.growth`; [docs/growth.md](../docs/growth.md) says what it means.",
+        "Written by `python -m bench.growth`; [README.md](README.md) says what is measured.",
         "\n".join(f"- **{name}**: {value}" for name, value in machine.items()),
         *(table.as_markdown() for table in tables),
     ]

@@ -27,7 +27,7 @@ CAUGHT_UP_S = 10.0
 class Plan:
     """What is measured, and for how long."""
 
-    rounds: int = 5
+    rounds: int = 3
     returning: int = 5000
     missed: int = 100
     """Messages that each of them missed."""
@@ -48,11 +48,15 @@ class Plan:
 class Site:
     """One gateway as a process, those who stay, and those who are to come back, in a room of their own."""
 
-    def __init__(self, gateway: Service, staying: Dialect, returning: Dialect, talker: Talker) -> None:
-        self.gateway = gateway
+    def __init__(self, gateway: Service, staying: Dialect, returning: Dialect, token: str) -> None:
         self.staying = staying
         self.returning = returning
-        self.talker = talker
+        self._gateway = gateway
+        self._token = token
+
+    def talker(self) -> Talker:
+        """Somebody in the hall."""
+        return self._gateway.talker(self._token)
 
 
 @asynccontextmanager
@@ -70,8 +74,8 @@ async def site(folder: Path) -> AsyncIterator[Site]:
             for token in tokens:
                 async with gateway.talker(token) as one:
                     assert (await one.ask("join", room=HALL))["type"] == "joined"
-            port = gateway.port
-            yield Site(gateway, dialect(port, staying), replace(dialect(port, returning), at_once=5000), talker)
+        port = gateway.port
+        yield Site(gateway, dialect(port, staying), replace(dialect(port, returning), at_once=5000), tokens[0])
 
 
 @dataclass(slots=True)
@@ -115,12 +119,13 @@ async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen, float]:
     with ExitStack() as stack:
         cut = stack.enter_context(ExitStack())
         await asyncio.to_thread(cut.enter_context(generating(plan.crowd, site.returning, None)).await_word, "ready")
-        held = await _position(site)
         staying = stack.enter_context(generating(plan.load, site.staying, None))
         await _begin(staying)
-        cut.close()  # the kernel ends all of their connections at once
-        for _ in range(plan.missed):
-            last = await _say(site)
+        async with site.talker() as talker:
+            held = last = await _position(talker)
+            cut.close()  # the kernel ends all of their connections at once
+            for _ in range(plan.missed):
+                last = await _say(talker)
         with generating(plan.crowd, _back(site.returning, held, last), None) as returning:
             await asyncio.to_thread(returning.await_word, "ready")
             returning.finish()
@@ -128,16 +133,16 @@ async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen, float]:
             return await _end(staying), crowd, crowd.connect_s
 
 
-async def _say(site: Site) -> dict[str, object]:
+async def _say(talker: Talker) -> dict[str, object]:
     """Say something in the hall; where it stands."""
-    sent = await site.talker.ask("send", room=HALL, content="x" * 120, key=uuid4().hex)
+    sent = await talker.ask("send", room=HALL, content="x" * 120, key=uuid4().hex)
     at: dict[str, object] = sent["at"]
     return at
 
 
-async def _position(site: Site) -> dict[str, object]:
+async def _position(talker: Talker) -> dict[str, object]:
     """Where the hall stands."""
-    joined = await site.talker.ask("join", room=HALL)
+    joined = await talker.ask("join", room=HALL)
     at: dict[str, object] = joined["at"]
     return at
 

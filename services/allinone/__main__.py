@@ -13,7 +13,7 @@ from chatterbox.chassis.sqlite import lock, make_folder
 from services.allinone.app import AllSettings, create_all
 from services.allinone.copies import back_up, put_back
 from services.auth.settings import AuthSettings
-from services.gateway.front_door import FrontDoor
+from services.gateway.front_door import front_door
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
@@ -70,7 +70,7 @@ def _serve(settings: AllSettings) -> None:
     whole = create_all(settings)
     config = serve.config(
         whole.app,
-        http_class=FrontDoor,
+        http_class=front_door(),
         frame_bytes=settings.limits.limits().frame_bytes,
         trusted_proxies=settings.gateway.trusted_proxies,
     )

@@ -13,9 +13,10 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
 from services.gateway.append_line import AppendLine
-from services.gateway.front_door import FrontDoor
+from services.gateway.front_door import front_door
 from services.gateway.gateway import Gateway
-from services.gateway.sabotage import Forgetful, LossyFrontDoor
+from services.gateway.handshake import Handshake
+from services.gateway.sabotage import Forgetful, LossyHandshake
 from services.gateway.settings import GatewaySettings
 
 
@@ -42,7 +43,7 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     host, port = listener.getsockname()[:2]
     config = serve.config(
         app,
-        http_class=LossyFrontDoor if settings.sabotage_drop_frames else FrontDoor,
+        http_class=front_door(LossyHandshake if settings.sabotage_drop_frames else Handshake),
         frame_bytes=limits.frame_bytes,
         trusted_proxies=settings.trusted_proxies,
     )

@@ -36,7 +36,7 @@ def create_app(
 
     `appending` brings messages to history.
 
-    It must be served with `FrontDoor` as HTTP protocol class. Its `Gateway` is at `app.state.gateway`,
+    It must be served with a `front_door` as HTTP protocol class. Its `Gateway` is at `app.state.gateway`,
     for whoever must drain it; the lifespan starts and stops it.
     """
     metrics = GatewayMetrics(Metrics("gateway"))

@@ -27,7 +27,7 @@ def serve_websockets(app: FastAPI, gateway: Gateway, origins: frozenset[str]) ->
             await websocket.send_denial_response(answer(problem))
             return
         handshake = websocket.scope["extensions"][EXTENSION]
-        assert isinstance(handshake, Handshake)  # noqa: S101 - chassis.serve is given `FrontDoor`
+        assert isinstance(handshake, Handshake)  # noqa: S101 - chassis.serve is given a `front_door`
         await websocket.accept()
         gateway.open(handshake.take_over(), address, token)
 

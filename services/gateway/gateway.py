@@ -25,7 +25,6 @@ from services.gateway import gauges, upkeep
 from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
-from services.gateway.departures import Departures
 from services.gateway.feed import Feed
 from services.gateway.greeting import Greeting
 from services.gateway.hearing import Hearing
@@ -39,9 +38,12 @@ from services.gateway.sabotage import OwnOffsets
 from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Appending, HistoryClient
+from services.gateway.turns import Turns
 
 log = logging.getLogger("chatterbox.gateway")
 
+DEPARTURES = 4
+"""Connections that are closed in one turn of the event loop once their peers have gone: half a millisecond's work."""
 SETTLE_S = 5.0
 """Seconds that a stopping gateway waits for messages on their way to be acked or refused."""
 
@@ -78,7 +80,7 @@ class Gateway:
         self._catch_up = CatchUp(store, self.metrics)
         self._sends = Sends(store, self.metrics, clock)
         self._pulse = Pulse(settings.ping_s)
-        self._departures = Departures()
+        self._departures = Turns(DEPARTURES)
         self._greeting = Greeting(
             self.hub,
             self._verifier,

@@ -19,9 +19,12 @@ from services.gateway.member import Member
 from services.gateway.memberships import Memberships
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.room import Room
+from services.gateway.turns import Turns
 
 log = logging.getLogger("chatterbox.greeting")
 
+ARRIVALS = 2
+"""Connections that are welcomed in one turn of the event loop: less than a millisecond's work."""
 _CLOSE_CODES = {
     Code.SESSION_ENDED: CloseCode.SESSION_ENDED,
     Code.TOKEN_EXPIRED: CloseCode.TOKEN_EXPIRED,
@@ -53,6 +56,7 @@ class Greeting:
         self._catch_up = catch_up
         self._server = server
         self._ping_s = ping_s
+        self._arrivals = Turns(ARRIVALS)
         self._refused = (metrics or GatewayMetrics()).handshakes_refused
 
     def begin(self, connection: Connection, token: str | None) -> None:
@@ -81,6 +85,7 @@ class Greeting:
             member = self._hub.identify(connection, claims)
             if not member.is_loaded:
                 await self._memberships.load(member)
+            await self._arrivals.come()
             await self._reach(member, resume)
             if connection.state is State.GREETING:
                 self._welcome(connection, member, claims, resume)

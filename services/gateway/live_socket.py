@@ -7,7 +7,6 @@ one that is behind, and lets a peer read why it was closed.
 
 import asyncio
 import contextlib
-import os
 import socket
 import struct
 from asyncio import TimerHandle
@@ -16,8 +15,8 @@ from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway.deframing import Deframer, Opcode, ViolationError, read_close
-from services.gateway.departures import Departures
 from services.gateway.framing import PING, close_frame, pong_frame
+from services.gateway.turns import Turns
 
 CLOSE_S = 5.0
 """A peer has this long to take our close frame and answer it (seconds); then it is aborted."""
@@ -51,8 +50,8 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end."""
 
-    __slots__ = ("_close_timer", "_deframer", "_departures", "_descriptor", "_early", "_heard", "_is_closing",
-                 "_is_pinged", "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
+    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing", "_is_pinged",
+                 "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
                  "close_code")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
@@ -62,11 +61,9 @@ class LiveSocket(asyncio.Protocol):
         self._others = others
         self._early = early
         self._receiver: Receiver | None = None
-        self._departures: Departures | None = None
+        self._departures: Turns | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
-        self._descriptor = _plain_descriptor(transport)
-        """Of the socket, where bytes may go to it past the transport, or -1."""
         self._written_bytes = 0
         self._sent_at_ping_bytes = 0
         self._is_pinged = False
@@ -76,8 +73,11 @@ class LiveSocket(asyncio.Protocol):
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Departures) -> None:
-        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called."""
+    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
+        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called.
+
+        When its peer has gone, it is closed in its turn of `departures`.
+        """
         if self._transport.is_closing():
             receiver.on_lost()
             return
@@ -90,17 +90,9 @@ class LiveSocket(asyncio.Protocol):
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
-        transport = self._transport
-        if self._is_closing or transport.is_closing():
-            return
-        size_bytes = len(frames)
-        self._written_bytes += size_bytes
-        if self._descriptor >= 0 and not transport.get_write_buffer_size():
-            sent_bytes = _sent(self._descriptor, frames)
-            if sent_bytes == size_bytes:
-                return
-            frames = frames[sent_bytes:]
-        transport.write(frames)
+        if not (self._is_closing or self._transport.is_closing()):
+            self._written_bytes += len(frames)
+            self._transport.write(frames)
 
     @property
     def unsent(self) -> int:
@@ -212,7 +204,7 @@ class LiveSocket(asyncio.Protocol):
             self._closing()
             return False
         self._is_closing = True
-        self._departures.add(self)
+        self._departures.add(self.depart)
         return True
 
     def depart(self) -> None:
@@ -229,6 +221,7 @@ class LiveSocket(asyncio.Protocol):
             self._close_timer.cancel()
         if self._receiver is not None:
             self._receiver.on_lost()
+            self._receiver = None  # it holds this object
 
     def shutdown(self) -> None:
         """Uvicorn stops; whoever was not drained by now is told to come back."""
@@ -254,22 +247,6 @@ class LiveSocket(asyncio.Protocol):
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
-
-
-def _plain_descriptor(transport: asyncio.Transport) -> int:
-    """The socket of a transport that passes bytes on as they are, or -1."""
-    if transport.get_extra_info("sslcontext") is not None:
-        return -1
-    plain = transport.get_extra_info("socket")
-    return -1 if plain is None else int(plain.fileno())
-
-
-def _sent(descriptor: int, frames: bytes) -> int:
-    """How many bytes the kernel took. A connection that is broken takes none: its transport will see why."""
-    try:
-        return os.write(descriptor, frames)
-    except OSError:
-        return 0
 
 
 def _is_utf8(data: bytes) -> bool:

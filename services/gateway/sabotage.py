@@ -14,7 +14,6 @@ from pydantic import ValidationInfo, field_validator
 from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
 from chatterbox.wire import store
-from services.gateway.front_door import FrontDoor
 from services.gateway.handshake import Handshake
 from services.gateway.live_socket import LiveSocket
 from services.gateway.store import Appending, HistoryClient
@@ -127,11 +126,7 @@ class Lossy(LiveSocket):
             super().write(frames)
 
 
-class _LossyHandshake(Handshake):
-    socket_class = Lossy
-
-
-class LossyFrontDoor(FrontDoor):
+class LossyHandshake(Handshake):
     """Whose connections are lossy."""
 
-    handshake_class = _LossyHandshake
+    socket_class = Lossy

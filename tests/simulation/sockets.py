@@ -8,8 +8,8 @@ from typing import Protocol
 
 from chatterbox.wire.close import CloseCode
 from services.gateway import sabotage
-from services.gateway.departures import Departures
 from services.gateway.live_socket import CLOSE_S, ENDED_S, LOST, Receiver
+from services.gateway.turns import Turns
 from tests.simulation.conditions import Conditions
 
 SEND_S = (0.0001, 0.01)
@@ -54,7 +54,7 @@ class SimulatedSocket:
 
     # What the gateway may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Departures) -> None:
+    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
         self._receiver = receiver
 
     def beat(self) -> bool:

@@ -10,11 +10,11 @@ from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.tasks import background
-from services.gateway.departures import Departures
-from services.gateway.front_door import FrontDoor
+from services.gateway.front_door import front_door
 from services.gateway.handshake import EXTENSION, Handshake
 from services.gateway.live_socket import LiveSocket, Receiver
 from services.gateway.pulse import Pulse
+from services.gateway.turns import Turns
 
 UNSENT_BYTES = 262_144
 
@@ -34,7 +34,7 @@ async def serving(
     frame_bytes: int = 65_536,
     ping_s: float = 20,
     unsent_bytes: int = UNSENT_BYTES,
-    http_class: type[FrontDoor] = FrontDoor,
+    handshake_class: type[Handshake] = Handshake,
     accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
@@ -42,7 +42,7 @@ async def serving(
     Each socket is accepted, then `accepted` is awaited, then it is taken over for a new `receiver`.
     """
     pulse = Pulse(ping_s)
-    departures = Departures()
+    departures = Turns(8)
 
     async def endpoint(websocket: WebSocket) -> None:
         handshake = websocket.scope["extensions"][EXTENSION]
@@ -54,7 +54,7 @@ async def serving(
         live_socket.begin(receiver(live_socket), unsent_bytes, departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, http_class=http_class, frame_bytes=frame_bytes)
+    config = serve.config(app, http_class=front_door(handshake_class), frame_bytes=frame_bytes)
     async with background(pulse.run(), "test.pings"), served(config) as port:
         yield port
 

@@ -6,7 +6,6 @@ import pytest
 
 from services.gateway.deframing import Opcode
 from services.gateway.framing import text_frame
-from services.gateway.front_door import FrontDoor
 from services.gateway.handshake import Handshake
 from services.gateway.live_socket import LiveSocket, Receiver
 from tests.support import autobahn, live
@@ -78,17 +77,13 @@ class EchoHandshake(Handshake):
     fragments = FRAGMENTS
 
 
-class EchoFrontDoor(FrontDoor):
-    handshake_class = EchoHandshake
-
-
 def echo(socket: LiveSocket) -> Receiver:
     assert isinstance(socket, EchoSocket)
     return Echo(socket)
 
 
 async def test_every_case_passes(wstest: Path, tmp_path: Path) -> None:
-    async with live.serving(echo, http_class=EchoFrontDoor, frame_bytes=MESSAGE_BYTES) as port:
+    async with live.serving(echo, handshake_class=EchoHandshake, frame_bytes=MESSAGE_BYTES) as port:
         report = await autobahn.run(wstest, f"ws://127.0.0.1:{port}/ws?token=t", CASES, tmp_path, TIMEOUT_S)
     unexpected = {
         case: (result["behavior"], result["behaviorClose"])

@@ -12,7 +12,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chatterbox.chassis import http_protocol, serve
-from services.gateway.front_door import FrontDoor
+from services.gateway.front_door import front_door
 from services.gateway.live_socket import LiveSocket
 from tests.support import live
 from tests.support.peer import HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
@@ -139,7 +139,7 @@ async def never_answers(_: WebSocket) -> None:
 async def asked(endpoint: object) -> AsyncIterator[Peer]:
     """Somebody who asks an app with this endpoint for a WebSocket."""
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])  # type: ignore[arg-type]
-    async with live.served(serve.config(app, http_class=FrontDoor)) as port, dialled(port) as peer:
+    async with live.served(serve.config(app, http_class=front_door())) as port, dialled(port) as peer:
         peer.write(HANDSHAKE, b"\r\n")
         yield peer
 
@@ -185,7 +185,7 @@ class TestAnApp:
 
     async def test_that_has_not_answered_when_the_server_stops_is_answered_for(self) -> None:
         app = Starlette(routes=[WebSocketRoute("/ws", never_answers)])
-        served = live.served(serve.config(app, http_class=FrontDoor))
+        served = live.served(serve.config(app, http_class=front_door()))
         port = await served.__aenter__()
         async with dialled(port) as peer:
             peer.write(HANDSHAKE, b"\r\n")

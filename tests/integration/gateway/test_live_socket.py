@@ -1,12 +1,14 @@
 """The socket after its handshake, over loopback and the real server: what a peer may do, and what ends it."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
+from chatterbox.chassis.http_protocol import HttpProtocol
 from chatterbox.wire.close import SENTENCES, CloseCode
 from services.gateway import live_socket as module
 from services.gateway.framing import text_frame
@@ -27,6 +29,7 @@ from tests.support.peer import (
     dialled,
     frame,
 )
+from tests.support.waiting import until
 
 PING_S = 0.1
 
@@ -417,3 +420,25 @@ class TestClosing:
             assert (await peer.closed_with())[0] == CloseCode.RESTART
             peer.write(close_frame(1012))
             await stopping
+
+
+def _kept() -> int:
+    return sum(isinstance(each, LiveSocket | HttpProtocol) for each in gc.get_objects())
+
+
+class TestMemory:
+    async def test_nothing_of_a_connection_waits_for_the_garbage_collector(
+        self, running: Running, pinging: int
+    ) -> None:
+        gc.collect()
+        gc.disable()
+        before = _kept()
+        try:
+            for _ in range(20):
+                async with connected(pinging) as peer:
+                    peer.write(frame(TEXT, b"hello"), close_frame(1000))
+                    await peer.rest()
+                await (await running.receiver()).until("lost")
+            await until(lambda: _kept() <= before, 10)  # who beats for them lets go of them at the next beat
+        finally:
+            gc.enable()
