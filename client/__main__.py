@@ -28,8 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    typed = sys.argv[1:] if arguments is None else arguments
     from client.cli import parser, run  # only here: Ctrl-C while all that is imported must be quiet, too
+    from client.completion import ASKED, answer
 
+    if typed[:1] == [ASKED]:
+        return answer(typed[1:], os.environ)
     return run(parser().parse_args(arguments), os.environ)
 
 

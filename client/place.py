@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from client.cursors import cursor_path
+from client.known import known_path
 from client.outbox import Outbox, outbox_path
 from client.session import DEFAULT_SERVER, Session, SessionFile, home, saved_server, server_address
 from client.tokens import Tokens
@@ -38,6 +40,13 @@ class Place:
 
     def outbox(self, session: Session) -> Outbox:
         return Outbox(self.outbox_path(session))
+
+    def known_path(self, session: Session) -> Path:
+        return known_path(self.home, self.server, session.username)
+
+    def cursor_path(self, session: Session, name: str) -> Path:
+        """Where `tail --resume NAME` keeps its place; raises `Usage` for what is no name."""
+        return cursor_path(self.home, self.server, session.username, name)
 
 
 def out(line: str) -> None:

@@ -104,7 +104,7 @@ class Tailed:
         self.told: list[str] = []
         streams = {"general": Stream(since)} if since else {}
         state = State(follow=frozenset({"general"}), recent=2, streams=streams)
-        self.face = Tail(server, "general", out=self.out.append, tell=self.told.append, timeline=None, count=count)
+        self.face = Tail(server, ["general"], out=self.out.append, tell=self.told.append, timeline=None, count=count)
         self.face.connection = Connection(server, tokens(server, home), self.face.show, state=state)
 
     async def run(self) -> list[int]:
