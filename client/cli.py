@@ -1,7 +1,6 @@
 """The command line: what can be typed, and which command it means."""
 
 import argparse
-import asyncio
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -178,11 +177,12 @@ def _manual(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     """Do what was typed; raises `Failure`. What a command stands on is imported by it only: the others are quick."""
-    match arguments.command:
-        case "doctor":
-            return asyncio.run(_examined(arguments, environ))
-        case "man" | "completion":
-            return _printed(arguments)
+    if arguments.command in {"man", "completion"}:
+        return _printed(arguments)
+    import asyncio
+
+    if arguments.command == "doctor":
+        return asyncio.run(_examined(arguments, environ))
     from client.place import Place
 
     place = Place.find(getattr(arguments, "server", None), environ)
