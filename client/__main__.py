@@ -46,7 +46,9 @@ def _mistake(bug: Exception) -> Exit:
 
 def _say(sentence: str) -> None:
     with suppress(OSError):
-        print(f"chatterbox: {inert(sentence)}", file=sys.stderr)
+        from client.place import tell
+
+        tell(f"chatterbox: {inert(sentence)}")
 
 
 def _write_anything() -> None:

@@ -10,8 +10,9 @@ from client.api import Api
 from client.failures import Exit, NotLoggedIn, Usage
 from client.inert import inert
 from client.known import Known
+from client.layout import hung
 from client.outbox import count
-from client.place import Place, out, tell
+from client.place import Place, columns_of, out, tell
 from client.session import Session
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -78,7 +79,8 @@ def _known(place: Place) -> Known:
 
 def _printed(lines: list[str]) -> Exit:
     for line in lines:
-        out(line)
+        for part in hung(line, columns_of(sys.stdout)):
+            out(part)
     return Exit.OK
 
 

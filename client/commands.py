@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -26,7 +25,7 @@ from client.faces.timeline import Timeline
 from client.failures import Exit, Usage
 from client.inert import inert_name
 from client.known import Known
-from client.place import Place, out, tell
+from client.place import Place, columns_of, out, tell
 from client.state import State
 from client.stream import Stream
 
@@ -52,8 +51,7 @@ async def chat(place: Place, room: str, *, plain: bool) -> Exit:
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:
     in_lines = kind is FaceKind.LINES
-    columns = _columns if sys.stdout.isatty() else _no_columns
-    timeline = Timeline(columns=columns, colour=in_lines and has_colour(os.environ))
+    timeline = Timeline(columns=_columns, colour=in_lines and has_colour(os.environ))
     paper = Paper(timeline, out, out if on_terminal else tell, echoed=on_terminal and not in_lines)
     return (Lines if in_lines else Plain)(place, room, paper, known)
 
@@ -151,7 +149,7 @@ async def tail(
 
 
 def _pipe_timeline(rooms: int) -> Timeline:
-    return Timeline(columns=_columns if sys.stdout.isatty() else _no_columns, rooms=rooms > 1)
+    return Timeline(columns=_columns, rooms=rooms > 1)
 
 
 def _no_cursor(_: Mapping[str, Position]) -> None:
@@ -187,12 +185,7 @@ async def _just(content: str) -> AsyncIterator[str]:
 
 
 def _columns() -> int | None:
-    return shutil.get_terminal_size().columns
-
-
-def _no_columns() -> int | None:
-    """What is not written to a terminal is not broken into its lines."""
-    return None
+    return columns_of(sys.stdout)
 
 
 def _when_reader_goes(leave: Callable[[], None]) -> None:

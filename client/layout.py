@@ -32,6 +32,11 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
     return [lines[0], *(" " * indent + line for line in lines[1:])]
 
 
+def hung(text: str, columns: int | None) -> list[str]:
+    """Break one inert line, and indent what follows its beginning: no text can stand where a line of ours begins."""
+    return hang("  ", [text], columns)
+
+
 def _broken(line: str, columns: int, first: int | None) -> list[str]:
     """Break `line` into pieces of so many columns, at a space where one is near; the first piece may be narrower."""
     pieces: list[str] = []

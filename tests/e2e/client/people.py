@@ -110,6 +110,8 @@ class Person:
     home: Path
     server: str
     name: str
+    variables: dict[str, str] = field(default_factory=dict)
+    """More for the environment."""
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -125,7 +127,8 @@ class Person:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return os.environ | {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server, "PATH": path}
+        own = {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server, "PATH": path}
+        return os.environ | {"TERM": "xterm-256color"} | own | self.variables
 
     def _start(self, command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
