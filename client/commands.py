@@ -25,7 +25,7 @@ from client.faces.timeline import Timeline
 from client.failures import Exit, Usage
 from client.inert import inert_name
 from client.known import Known
-from client.place import Place, columns_of, out, tell
+from client.place import Place, columns_of, out, remark, tell
 from client.state import State
 from client.stream import Stream
 
@@ -96,7 +96,7 @@ def _exit_of(ended: notes.Ended) -> Exit:
 async def send(place: Place, room: str, content: str | None, timeout_s: float) -> Exit:
     """One message, or every line of the input."""
     session = place.tokens.session()
-    face = Sending(place.server, room, tell, timeout_s)
+    face = Sending(place.server, room, remark, timeout_s)
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")
     with place.outbox(session) as outbox:
         state = State(follow=frozenset())
@@ -136,7 +136,7 @@ async def tail(
             begin.setdefault(rooms[0], since)
         timeline = None if as_json else _pipe_timeline(len(rooms))
         save = cursor.save if cursor else _no_cursor
-        face = Tail(place.server, rooms, out=out, tell=tell, timeline=timeline, count=count, save=save)
+        face = Tail(place.server, rooms, out=out, tell=remark, timeline=timeline, count=count, save=save)
         streams = {room: Stream(at) for room, at in begin.items()}
         state = State(follow=frozenset(rooms), recent=recent, streams=streams)
         known = stack.enter_context(Known(place.known_path(session)))

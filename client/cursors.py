@@ -90,7 +90,7 @@ class Cursor:
         try:
             yield
         except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            if problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # without what kind of busy it is
                 raise Failure(f"Another tail keeps its place as {self._name}; give this one another name.") from None
             raise self._unusable(problem) from problem
         except sqlite3.Error as problem:

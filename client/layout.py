@@ -7,6 +7,8 @@ so that no text can stand where a time and a name stand.
 from wcwidth import wcwidth
 
 NARROWEST = 20
+NOTICE = "-- "
+"""What a word of the client's own begins with."""
 
 
 def width_of(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Self, TextIO
 
 from client.cursors import cursor_path
 from client.known import known_path
-from client.layout import hung
+from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
 from client.session import DEFAULT_SERVER, Session, SessionFile, home, saved_server, server_address
 from client.tokens import Tokens
@@ -60,6 +60,11 @@ def tell(line: str) -> None:
     """Print a word about how it goes, beside the output."""
     for part in hung(line, columns_of(sys.stderr)):
         print(part, file=sys.stderr, flush=True)
+
+
+def remark(line: str) -> None:
+    """Tell it as a word of ours: what a server says in it can't be taken for somebody's message."""
+    tell(f"{NOTICE}{line}")
 
 
 def columns_of(stream: TextIO) -> int | None:

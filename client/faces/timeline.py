@@ -5,11 +5,10 @@ from datetime import date, tzinfo
 
 from chatterbox.wire.frames import Message
 from client.inert import inert_lines, inert_name
-from client.layout import hang
+from client.layout import NOTICE, hang
 from client.words import time_of
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-NOTICE = "-- "
 
 
 class Timeline:

@@ -35,10 +35,11 @@ class Tmux:
 
     def lines(self) -> list[str]:
         """Everything that it shows or showed, without colours."""
-        return [line.rstrip() for line in self.run("capture-pane", "-p", "-S", "-").splitlines()]
+        lines = [line.rstrip() for line in self.run("capture-pane", "-p", "-S", "-").splitlines()]
+        return [line for line in lines if line]
 
     def shows(self, text: str) -> None:
-        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} in tmux; see: {self.lines()}")
+        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} in tmux")
 
     @property
     def title(self) -> str:

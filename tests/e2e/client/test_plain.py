@@ -7,6 +7,7 @@ import pytest
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import Terminal, terminal
+from tests.support.server import PASSWORD
 
 
 def only_adds_lines(screen: Terminal) -> bool:
@@ -77,7 +78,7 @@ class TestSessions:
     def test_one_of_several_is_ended_from_a_chat(self, alice_and_bob: list[Person]) -> None:
         alice, _ = alice_and_bob
         laptop = Person(alice.home.parent / "laptop", alice.server, "alice")
-        laptop.run("login", "alice", typed="tangerine-moon\n")
+        laptop.run("login", "alice", typed=PASSWORD + "\n")
         other = next(line.split()[0] for line in alice.run("sessions").stdout.splitlines() if "(this one)" not in line)
         with terminal(alice, "chat", "--plain") as screen:
             screen.shows("-- This is #general.")
@@ -93,7 +94,7 @@ class TestSessions:
         alice, bob = alice_and_bob
         assert alice.run("members", "general").stdout.split() == ["alice", "bob"]
         laptop = Person(bob.home.parent / "laptop", bob.server, "bob")
-        laptop.run("login", "bob", typed="tangerine-moon\n")
+        laptop.run("login", "bob", typed=PASSWORD + "\n")
         other = next(line.split()[0] for line in bob.run("sessions").stdout.splitlines() if "(this one)" not in line)
         assert bob.run("logout", other[:6]).stdout.startswith("Session terminated")
         assert laptop.run("rooms").returncode == Exit.NOT_LOGGED_IN
