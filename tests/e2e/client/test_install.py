@@ -1,17 +1,18 @@
 """`pip install .`, as pipx does it: the client alone, in an environment of its own, with its manual page."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.e2e.client.people import ROOT
-
-NEEDS = ("anyio", "certifi", "h11", "httpcore", "httpx", "idna", "msgspec", "prompt_toolkit", "wcwidth", "websockets")
-"""What the client stands on; `services` is installed beside it, and nothing of what that needs."""
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +22,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     site = next(folder.glob("lib/python*/site-packages"))
     ours = Path(httpx.__file__).parents[1]
-    for name in (*NEEDS, "typing_extensions.py"):
-        if (ours / name).exists():
-            (site / name).symlink_to(ours / name)
+    for name in set(needed()):
+        (site / name).symlink_to(ours / name)
     built = tmp_path_factory.mktemp("built")
     _pip("wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={built}", str(ROOT))
     (wheel,) = built.iterdir()
     _pip(f"--python={folder / 'bin' / 'python'}", "install", "--no-index", "--no-deps", str(wheel))
     return folder
+
+
+def needed() -> Iterator[str]:
+    """What the client's requirements put into the folder of packages, and nothing of what services need."""
+    for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "client.txt").read_text(), re.MULTILINE):
+        with suppress(PackageNotFoundError):
+            tops = {file.parts[0] for file in distribution(name).files or ()}
+            yield from tops - {"..", "__pycache__"}
 
 
 def _pip(*arguments: str) -> None:
@@ -38,13 +46,14 @@ def _pip(*arguments: str) -> None:
 
 def run(installed: Path, *arguments: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATTERBOX_", "PYTHON"))}
+    kept["XDG_STATE_HOME"] = str(installed / "state")
     command = [installed / "bin" / "chatterbox", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=kept, check=False, cwd=installed)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
 
 
-def test_the_commands_work(installed: Path, tmp_path: Path) -> None:
+def test_the_commands_work(installed: Path) -> None:
     assert "register alice" in run(installed, "--help")
     assert run(installed, "man").startswith(".TH CHATTERBOX 1")
     assert "_chatterbox" in run(installed, "completion", "zsh")
