@@ -67,7 +67,9 @@ class TestUsage:
             typed("\x1b[2J")
         assert "\x1b" not in capsys.readouterr().err
 
-    @pytest.mark.parametrize("arguments", [["man"], ["completion", "bash"], ["completion", "zsh"], ["completion", "fish"]])
+    @pytest.mark.parametrize(
+        "arguments", [["man"], ["completion", "bash"], ["completion", "zsh"], ["completion", "fish"]]
+    )
     def test_what_needs_no_server_needs_no_login_either(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -85,8 +87,10 @@ class TestUsage:
 
     @pytest.mark.parametrize(
         "name",
-        ["register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "members"]
-        + ["chat", "send", "tail", "doctor", "man", "completion"],
+        [
+            *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "members"),
+            *("chat", "send", "tail", "doctor", "man", "completion"),
+        ],
     )
     def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
@@ -103,7 +107,9 @@ class TestUsage:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"], ["members", "ops"]])
+    @pytest.mark.parametrize(
+        "arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"], ["members", "ops"]]
+    )
     def test_without_a_session_exits_with_3_and_says_what_to_do(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:

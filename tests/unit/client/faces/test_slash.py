@@ -42,7 +42,9 @@ def test_no_command_takes_fewer_words_than_it_needs() -> None:
     assert all(slash.least <= len(slash.takes) for slash in SLASHES.values())
 
 
-@pytest.mark.parametrize(("name", "line"), [("join", "/join ROOM  go into"), ("/join", "/join ROOM"), ("jion", "Did you")])
+@pytest.mark.parametrize(
+    ("name", "line"), [("join", "/join ROOM  go into"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
+)
 def test_help_of_one_command_is_its_line(name: str, line: str) -> None:
     (shown,) = help_lines(name)
     assert line in shown
