@@ -148,7 +148,7 @@ async def test_ctrl_c_ends_a_plain_chat_with_130(tmp_path: Path) -> None:
 
 
 def ended_with(terminal: Tmux, code: Exit) -> None:
-    wait_until(lambda: terminal.lines()[-1:] == ["$"], "the shell is back")
+    wait_until(lambda: terminal.lines()[-1].endswith("$"), "the shell is back")
     terminal.type("echo ended with $?", "Enter")
     terminal.shows(f"ended with {int(code)}")
 

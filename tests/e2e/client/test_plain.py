@@ -91,6 +91,7 @@ class TestSessions:
 
     def test_members_and_logout_are_commands_too(self, alice_and_bob: list[Person]) -> None:
         alice, bob = alice_and_bob
+        bob.run("rooms")
         assert alice.run("members", "general").stdout.split() == ["alice", "bob"]
         laptop = Person(bob.home.parent / "laptop", bob.server, "bob")
         laptop.run("login", "bob", typed=PASSWORD + "\n")

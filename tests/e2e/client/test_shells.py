@@ -18,7 +18,8 @@ FISH = "chatterbox completion fish | source; complete -C '{line}' | string repla
 @pytest.fixture
 def alice(alice_and_bob: list[Person]) -> Person:
     """Somebody who has seen two rooms, one other session, and keeps a position."""
-    alice = alice_and_bob[0]
+    alice, bob = alice_and_bob
+    bob.run("rooms")
     alice.run("create", "ops")
     alice.run("send", "ops", "x")
     alice.run("tail", "ops", "--resume", "mailer", "--count", "1")
