@@ -47,7 +47,7 @@ def _pip(*arguments: str) -> None:
 def run(installed: Path, *arguments: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHATTERBOX_", "PYTHON"))}
     kept["XDG_STATE_HOME"] = str(installed / "state")
-    command = [installed / "bin" / "chatterbox", *arguments]
+    command = [str(installed / "bin" / "chatterbox"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env=kept, check=False, cwd=installed)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout + done.stderr
