@@ -28,8 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
+    typed = sys.argv[1:] if arguments is None else arguments
     from client.cli import parser, run  # only here: Ctrl-C while all that is imported must be quiet, too
+    from client.completion import ASKED, answer
 
+    if typed[:1] == [ASKED]:
+        return answer(typed[1:], os.environ)
     return run(parser().parse_args(arguments), os.environ)
 
 
@@ -42,7 +46,9 @@ def _mistake(bug: Exception) -> Exit:
 
 def _say(sentence: str) -> None:
     with suppress(OSError):
-        print(f"chatterbox: {inert(sentence)}", file=sys.stderr)
+        from client.place import tell
+
+        tell(f"chatterbox: {inert(sentence)}")
 
 
 def _write_anything() -> None:

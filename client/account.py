@@ -1,17 +1,19 @@
-"""The commands about accounts and sessions: register, login, logout, sessions. All of them over HTTP."""
+"""The commands over HTTP: register, login, logout, sessions, members."""
 
 import getpass
 import sys
 import time
 from urllib.parse import urlsplit
 
-from client.api import Api, SessionLine
+from client import errands
+from client.api import Api
 from client.failures import Exit, NotLoggedIn, Usage
 from client.inert import inert
+from client.known import Known
+from client.layout import hung
 from client.outbox import count
-from client.place import Place, out, tell
+from client.place import Place, columns_of, out, tell
 from client.session import Session
-from client.words import time_of
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -36,9 +38,11 @@ def login(place: Place, username: str | None) -> Exit:
     return Exit.OK
 
 
-def logout(place: Place) -> Exit:
-    """End the session on the server, then forget it here; if the server is away, keep both."""
+def logout(place: Place, session_id: str | None = None) -> Exit:
+    """End the session on the server, then forget it here; if the server is away, keep both. Or end another one."""
     session = place.tokens.session()
+    if session_id is not None:
+        return end_session(place, session_id)
     try:
         with Api(place.server, session.token) as api:
             api.logout()
@@ -51,18 +55,32 @@ def logout(place: Place) -> Exit:
     return Exit.OK
 
 
-def sessions(place: Place, end: str | None) -> Exit:
-    """List the sessions of this user, or end one."""
-    session = place.tokens.session()
-    with Api(place.server, session.token) as api:
-        if end is None:
-            for line in api.sessions():
-                out(_described(line))
-            return Exit.OK
-        api.end_session(end)
-    if end == session.session:
-        place.file.delete()
-    out("Session terminated.")
+def sessions(place: Place) -> Exit:
+    """List the sessions of this user."""
+    with _known(place) as known:
+        return _printed(errands.sessions(place, known))
+
+
+def end_session(place: Place, beginning: str) -> Exit:
+    """End one session of this user, by the beginning of its id."""
+    with _known(place) as known:
+        return _printed([errands.end_session(place, beginning, known)])
+
+
+def members(place: Place, room: str) -> Exit:
+    """List who is in a room."""
+    with _known(place) as known:
+        return _printed(errands.members(place, room, known))
+
+
+def _known(place: Place) -> Known:
+    return Known(place.known_path(place.tokens.session()))
+
+
+def _printed(lines: list[str]) -> Exit:
+    for line in lines:
+        for part in hung(line, columns_of(sys.stdout)):
+            out(part)
     return Exit.OK
 
 
@@ -70,16 +88,6 @@ def _log_in(place: Place, api: Api, username: str, password: str) -> Session:
     session = api.login(username, password).as_session(place.server, time.time())
     place.file.save(session)
     return session
-
-
-def _described(line: SessionLine) -> str:
-    mark = "  (this one)" if line.current else ""
-    return f"{inert(line.id)}  {_when(line.created)} to {_when(line.expires)}  {inert(line.user_agent)}{mark}"
-
-
-def _when(timestamp: str) -> str:
-    at = time_of(timestamp)
-    return f"{at:%Y-%m-%d %H:%M}" if at else inert(timestamp)
 
 
 def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[str, str]:

@@ -89,6 +89,10 @@ class Api:
     def end_session(self, session: str) -> None:
         self._call("DELETE", f"/sessions/{quote(session, safe='')}")
 
+    def members(self, room: str) -> list[str]:
+        """Usernames of those who are in a room that one is in."""
+        return self._parsed(list[str], self._call("GET", f"/rooms/{quote(room, safe='')}/members"))
+
     def _call(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
         try:
             with self._http.stream(method, path, **more) as answer:

@@ -1,27 +1,20 @@
 """The command line: what can be typed, and which command it means."""
 
 import argparse
-import asyncio
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatterbox.wire import frames, position
 from chatterbox.wire.limits import DEFAULT_ROOM
-from client import account
-from client.failures import Exit
-from client.place import Place
+from client.failures import EXITS, Exit
+from client.inert import inert
+from client.words import meant
 
-_EXITS = """\
-exit codes:
-  0    done
-  1    the server refused it (the sentence says why)
-  2    typed in a way that it can't be meant
-  3    not logged in, or the session has ended
-  4    the server can't be reached, or `doctor` found what is in the way
-  70   a mistake in this program
-  130  interrupted by Ctrl-C
-"""
-_ABOUT = """\
+if TYPE_CHECKING:
+    from client.place import Place
+
+ABOUT = """\
 Talk in the rooms of a Chatterbox server.
 
   chatterbox register alice          make an account (the password is asked for)
@@ -30,33 +23,64 @@ Talk in the rooms of a Chatterbox server.
   chatterbox tail ops --json | jq -r .content
   chatterbox doctor                  what is in the way of all that, if something is
 """
-_FILES = """\
-files and environment:
-  $XDG_STATE_HOME/chatterbox (else ~/.local/state/chatterbox) keeps the session and the outbox, for your eyes only.
-  CHATTERBOX_SERVER  the server meant without --server (else the one of the last login, else http://127.0.0.1:8000)
-  NO_COLOR           no colours;  SSL_CERT_FILE  certificates to trust;  CHATTERBOX_DEBUG=1  say more about mistakes
-"""
+FILES = {
+    "$XDG_STATE_HOME/chatterbox": (
+        "(else ~/.local/state/chatterbox) keeps the session, the outbox, saved positions and names for completion, "
+        "for your eyes only."
+    ),
+}
+"""What is kept where."""
+VARIABLES = {
+    "CHATTERBOX_SERVER": (
+        "the server meant without --server (else the one of the last login, else http://127.0.0.1:8000)"
+    ),
+    "NO_COLOR": "any value: no colours",
+    "TERM": "dumb: `chat` is in plain lines",
+    "SSL_CERT_FILE": "certificates to trust",
+    "CHATTERBOX_DEBUG": "1: say more about mistakes",
+}
+"""What the environment can say. Both tables are shown by `--help` and the manual page."""
+
+
+def _table(title: str, rows: Mapping[str, str]) -> str:
+    widest = max(map(len, rows))
+    return "\n".join([f"{title}:", *(f"  {name:<{widest}}  {about}" for name, about in rows.items()), ""])
+
+
+def _exits() -> str:
+    return _table("exit codes", {str(int(code)): about for code, about in EXITS.items()})
 
 
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
-    top = argparse.ArgumentParser(prog="chatterbox", description=_ABOUT, epilog=f"{_EXITS}\n{_FILES}", **_common())
+    epilog = "\n".join([_exits(), _table("files", FILES), _table("environment", VARIABLES)])
+    top = Parser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
     commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
     _doctor(commands)
+    _manual(commands)
     return top
+
+
+class Parser(argparse.ArgumentParser):
+    """One that guesses which command was meant, and is at a loss like the rest of the program: with 2."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        guess = meant(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
+        super().error(f"{inert(message)}" + (f"\nDid you mean {guess}?" if guess else ""))
 
 
 class Commands:
     """Adds commands that all look alike in their help."""
 
-    def __init__(self, actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    def __init__(self, actions: "argparse._SubParsersAction[Parser]") -> None:
         self._actions = actions
 
     def add(self, name: str, about: str, *examples: str) -> argparse.ArgumentParser:
-        epilog = "\n".join(["examples:", *(f"  chatterbox {example}" for example in examples), "", _EXITS])
+        epilog = "\n".join(["examples:", *(f"  chatterbox {example}" for example in examples), "", _exits()])
         description = f"{about[0].upper()}{about[1:]}."
         return self._actions.add_parser(name, help=about, description=description, epilog=epilog, **_common())
 
@@ -76,17 +100,19 @@ def _accounts(commands: Commands) -> None:
         "login", "log in; the session is kept until it ends", "login alice", "login alice < password-file"
     )
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"who you are; {stdin}")
-    commands.add("logout", "end the session, here and on the server", "logout")
+    add = commands.add("logout", "end the session, here and on the server, or another one", "logout", "logout 5b1c")
+    beginning = "as `chatterbox sessions` lists it; its beginning is enough"
+    add.add_argument("session", metavar="ID", nargs="?", help=f"another session to end, {beginning}")
     add = commands.add(
         "sessions", "list where you are logged in, or end one session", "sessions", "sessions --end 5b1c"
     )
-    add.add_argument("--end", metavar="ID", help="end this session")
+    add.add_argument("--end", dest="session", metavar="ID", help=f"end this session, {beginning}")
 
 
 def _rooms(commands: Commands) -> None:
     commands.add("rooms", "list the rooms that you are in or could join", "rooms")
     add = commands.add("create", "make a room", "create ops", "create --private board")
-    add.add_argument("room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
+    add.add_argument("new_room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
     add.add_argument("--private", action="store_true", help="only for those who are invited")
     add = commands.add("join", "become a member of a public room", "join ops")
     add.add_argument("room", metavar="ROOM")
@@ -94,12 +120,16 @@ def _rooms(commands: Commands) -> None:
     add.add_argument("room", metavar="ROOM")
     add = commands.add("invite", "make somebody a member of a room that you are in", "invite ops bob")
     add.add_argument("room", metavar="ROOM")
-    add.add_argument("username", metavar="USERNAME")
+    add.add_argument("person", metavar="USERNAME")
+    add = commands.add("members", "list who is in a room that you are in", "members ops")
+    add.add_argument("room", metavar="ROOM")
 
 
 def _messages(commands: Commands) -> None:
-    add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops")
+    add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops --plain")
     add.add_argument("room", metavar="ROOM", nargs="?", default=DEFAULT_ROOM, help="the room to begin in (general)")
+    plain = "only add lines, draw nothing anew: for screen readers and serial lines (also on TERM=dumb, and in pipes)"
+    add.add_argument("--plain", action="store_true", help=plain)
     _send(commands)
     _tail(commands)
 
@@ -114,15 +144,17 @@ def _send(commands: Commands) -> None:
 
 
 def _tail(commands: Commands) -> None:
-    about = "print the messages of a room as they come, each once and in order, over lost connections too"
-    again = 'tail ops --json --since "$(tail -n1 seen.jsonl | jq -r \'.at | "\\(.epoch):\\(.offset)"\')"'
-    add = commands.add("tail", about, "tail ops", "tail ops --json --count 1", again)
-    add.add_argument("room", metavar="ROOM")
+    about = "print the messages of rooms as they come, each once and in order, over lost connections too"
+    examples = ("tail ops", "tail ops --json --count 1", "tail ops deploys --json --resume mailer")
+    add = commands.add("tail", about, *examples)
+    add.add_argument("rooms", metavar="ROOM", nargs="+", help="one or more; with several, each line names its room")
     add.add_argument("--json", action="store_true", help="one JSON object for each message, on one line")
-    add.add_argument("--since", metavar="EPOCH:OFFSET", type=_position, help="begin after this position")
-    add.add_argument(
-        "--recent", metavar="N", type=_count, default=10, help="without --since: begin N messages back (10)"
-    )
+    resume = "go on where the last `tail --resume NAME` got to; kept on disk after each line was written"
+    add.add_argument("--resume", metavar="NAME", help=resume)
+    since = "begin after this position of the one room (where --resume has none yet)"
+    add.add_argument("--since", metavar="EPOCH:OFFSET", type=_position, help=since)
+    recent = "without a position: begin N messages back (10)"
+    add.add_argument("--recent", metavar="N", type=_count, default=10, help=recent)
     add.add_argument("--count", metavar="N", type=_some, help="end after N messages")
 
 
@@ -135,21 +167,51 @@ def _doctor(commands: Commands) -> None:
     add.add_argument("--idle", metavar="SECONDS", type=_seconds, default=3.0, help=idle)
 
 
+def _manual(commands: Commands) -> None:
+    commands.add("man", "print the manual page", "man | man -l -")
+    install = "completion bash > ~/.local/share/bash-completion/completions/chatterbox"
+    about = "print what teaches a shell to complete commands, rooms and sessions, without asking the server"
+    add = commands.add("completion", about, install, "completion fish | source")
+    add.add_argument("shell", metavar="SHELL", choices=["bash", "zsh", "fish"], help="bash, zsh or fish")
+
+
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
-    """Do what was typed; raises `Failure`."""
+    """Do what was typed; raises `Failure`. What a command stands on is imported by it only: the others are quick."""
+    if arguments.command in {"man", "completion"}:
+        return _printed(arguments)
+    import asyncio
+
     if arguments.command == "doctor":
         return asyncio.run(_examined(arguments, environ))
+    from client.place import Place
+
     place = Place.find(getattr(arguments, "server", None), environ)
+    if arguments.command in {"register", "login", "logout", "sessions", "members"}:
+        return _over_http(place, arguments)
+    return asyncio.run(_connected(place, arguments))
+
+
+def _printed(arguments: argparse.Namespace) -> Exit:
+    from client import completion, manual
+
+    print(manual.page(parser()) if arguments.command == "man" else completion.script(arguments.shell), end="")
+    return Exit.OK
+
+
+def _over_http(place: "Place", arguments: argparse.Namespace) -> Exit:
+    from client import account
+    from client.room_names import room_name
+
     match arguments.command:
         case "register":
             return account.register(place, arguments.username)
         case "login":
             return account.login(place, arguments.username)
         case "logout":
-            return account.logout(place)
-        case "sessions":
-            return account.sessions(place, arguments.end)
-    return asyncio.run(_connected(place, arguments))
+            return account.logout(place, arguments.session)
+        case "members":
+            return account.members(place, room_name(arguments.room))
+    return account.end_session(place, arguments.session) if arguments.session else account.sessions(place)
 
 
 async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
@@ -159,33 +221,36 @@ async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -
     return await doctor(named, environ, arguments.idle, as_json=arguments.json)
 
 
-async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:
-    """The commands that need a connection; what they stand on is imported only here, so that the others are quick."""
+async def _connected(place: "Place", arguments: argparse.Namespace) -> Exit:
+    """The commands that need a connection."""
     from client import commands
+    from client.room_names import room_name
 
-    if arguments.command == "rooms":
-        return await commands.rooms(place)
-    room = commands.room_name(arguments.room)
     match arguments.command:
+        case "rooms":
+            return await commands.rooms(place)
         case "chat":
-            return await commands.chat(place, room)
+            return await commands.chat(place, room_name(arguments.room), plain=arguments.plain)
         case "send":
-            return await commands.send(place, room, arguments.content, arguments.timeout)
+            return await commands.send(place, room_name(arguments.room), arguments.content, arguments.timeout)
         case "tail":
-            begin = {"since": arguments.since, "recent": arguments.recent, "count": arguments.count}
-            return await commands.tail(place, room, as_json=arguments.json, **begin)
-    return await commands.ask(place, _command(arguments, room))
-
-
-def _command(arguments: argparse.Namespace, room: str) -> frames.Command:
-    match arguments.command:
+            names = ("since", "recent", "count", "resume")
+            begin = {name: getattr(arguments, name) for name in names}
+            rooms = list(dict.fromkeys(map(room_name, arguments.rooms)))
+            return await commands.tail(place, rooms, as_json=arguments.json, **begin)
         case "create":
-            return frames.Create(id=0, room=room, private=arguments.private)
+            room = room_name(arguments.new_room)
+            return await commands.ask(place, frames.Create(id=0, room=room, private=arguments.private))
+    return await commands.ask(place, _about_a_room(arguments, room_name(arguments.room)))
+
+
+def _about_a_room(arguments: argparse.Namespace, room: str) -> frames.Command:
+    match arguments.command:
         case "join":
             return frames.Join(id=0, room=room)
         case "leave":
             return frames.Leave(id=0, room=room)
-    return frames.Invite(id=0, room=room, username=arguments.username)
+    return frames.Invite(id=0, room=room, username=arguments.person.removeprefix("@"))
 
 
 def _position(text: str) -> position.Position:

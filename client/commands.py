@@ -2,26 +2,30 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 
-from chatterbox.wire import frames, text
-from chatterbox.wire.errors import ChatError
-from chatterbox.wire.limits import Limits
+from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
+from client.cursors import Cursor
+from client.faces.choose import FaceKind, chosen, has_colour
+from client.faces.completing import completions
 from client.faces.lines import Lines
 from client.faces.once import ask_once
+from client.faces.paper import Paper
 from client.faces.pipes import Sending, Tail, failure_of
+from client.faces.plain import Plain
 from client.faces.stdin import stdin_lines
 from client.faces.timeline import Timeline
 from client.failures import Exit, Usage
-from client.place import Place, out, tell
+from client.inert import inert_name
+from client.known import Known
+from client.place import Place, columns_of, out, remark, tell
 from client.state import State
 from client.stream import Stream
 
@@ -31,34 +35,31 @@ QUIT_S = 2.0
 """The same for somebody who typed it, and wants to go."""
 
 
-def room_name(name: str) -> str:
-    """Return a room's name as the server writes it; raises `Usage`."""
-    try:
-        return text.room_name(name.removeprefix("#"), Limits())
-    except ChatError as refusal:
-        raise Usage(refusal.detail) from None
-
-
-async def chat(place: Place, room: str) -> Exit:
+async def chat(place: Place, room: str, *, plain: bool) -> Exit:
     """Lines in, lines out."""
     session = place.tokens.session()
     on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    timeline = Timeline(columns=_columns, colour="NO_COLOR" not in os.environ) if on_terminal else Timeline()
-    face = Lines(place.server, room, timeline, out=out, tell=out if on_terminal else tell)
-    with place.outbox(session) as outbox:
-        face.connection = Connection(place.server, place.tokens, face.show, outbox=outbox)
-        lines, above = (
-            _typing(face) if on_terminal and os.environ.get("TERM") != "dumb" else (stdin_lines(), nullcontext())
-        )
+    kind = chosen(os.environ, plain=plain, on_terminal=on_terminal)
+    with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
+        face = _face(place, room, known, kind, on_terminal=on_terminal)
+        face.connection = Connection(place.server, place.tokens, known.before(face.show), outbox=outbox)
+        lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
         with above:
             face.connection.enter(room)
             return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
 
 
-def _typing(face: Lines) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
+def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:
+    in_lines = kind is FaceKind.LINES
+    timeline = Timeline(columns=_columns, colour=in_lines and has_colour(os.environ))
+    paper = Paper(timeline, out, out if on_terminal else tell, echoed=on_terminal and not in_lines)
+    return (Lines if in_lines else Plain)(place, room, paper, known)
+
+
+def _typing(face: Lines, known: Known) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
     from client.faces.typing import Typing  # it takes a tenth of a second to import, and pipes do without
 
-    typing = Typing(lambda: face.prompt)
+    typing = Typing(lambda: face.prompt, lambda line: completions(line, known.names))
     face.refresh = typing.refresh
     return typing.lines(), typing.above()
 
@@ -95,12 +96,11 @@ def _exit_of(ended: notes.Ended) -> Exit:
 async def send(place: Place, room: str, content: str | None, timeout_s: float) -> Exit:
     """One message, or every line of the input."""
     session = place.tokens.session()
-    face = Sending(place.server, room, tell, timeout_s)
+    face = Sending(place.server, room, remark, timeout_s)
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")
     with place.outbox(session) as outbox:
-        face.connection = Connection(
-            place.server, place.tokens, face.show, outbox=outbox, state=State(follow=frozenset())
-        )
+        state = State(follow=frozenset())
+        face.connection = Connection(place.server, place.tokens, face.show, outbox=outbox, state=state)
         connected = asyncio.create_task(face.connection.run())
         sent = asyncio.create_task(face.send(lines))
         await asyncio.wait({connected, sent}, return_when=asyncio.FIRST_COMPLETED)
@@ -116,24 +116,48 @@ async def send(place: Place, room: str, content: str | None, timeout_s: float) -
 
 
 async def tail(
-    place: Place, room: str, *, as_json: bool, since: Position | None, recent: int, count: int | None
+    place: Place,
+    rooms: Sequence[str],
+    *,
+    as_json: bool,
+    since: Position | None,
+    recent: int,
+    count: int | None,
+    resume: str | None,
 ) -> Exit:
     """Print what comes, until interrupted or `count` messages are printed."""
-    place.tokens.session()
-    timeline = None if as_json else Timeline(columns=_columns if sys.stdout.isatty() else lambda: None)
-    face = Tail(place.server, room, out=out, tell=tell, timeline=timeline, count=count)
-    streams = {room: Stream(since)} if since else {}
-    state = State(follow=frozenset({room}), recent=recent, streams=streams)
-    face.connection = Connection(place.server, place.tokens, face.show, state=state)
-    _when_reader_goes(face.connection.leave)
-    ended = await face.connection.run()
+    session = place.tokens.session()
+    if since is not None and len(rooms) > 1:
+        raise Usage("--since is a position of one room; with several, --resume keeps one for each.")
+    with ExitStack() as stack:
+        cursor = stack.enter_context(Cursor(place.cursor_path(session, resume))) if resume else None
+        begin = {room: at for room, at in cursor.positions().items() if room in rooms} if cursor else {}
+        if since is not None:
+            begin.setdefault(rooms[0], since)
+        timeline = None if as_json else _pipe_timeline(len(rooms))
+        save = cursor.save if cursor else _no_cursor
+        face = Tail(place.server, rooms, out=out, tell=remark, timeline=timeline, count=count, save=save)
+        streams = {room: Stream(at) for room, at in begin.items()}
+        state = State(follow=frozenset(rooms), recent=recent, streams=streams)
+        known = stack.enter_context(Known(place.known_path(session)))
+        face.connection = Connection(place.server, place.tokens, known.before(face.show), state=state)
+        _when_reader_goes(face.connection.leave)
+        ended = await face.connection.run()
     if failure := face.failure or failure_of(ended):
         raise failure
     return Exit.OK
 
 
+def _pipe_timeline(rooms: int) -> Timeline:
+    return Timeline(columns=_columns, rooms=rooms > 1)
+
+
+def _no_cursor(_: Mapping[str, Position]) -> None:
+    """Without `--resume`, nothing is kept."""
+
+
 async def rooms(place: Place) -> Exit:
-    answer = await ask_once(place.server, place.tokens, frames.Rooms(id=0))
+    answer = await _asked(place, frames.Rooms(id=0))
     if isinstance(answer, notes.Answered) and isinstance(answer.reply, frames.RoomList):
         for line in words.room_lines(answer.reply.rooms):
             out(line)
@@ -142,20 +166,26 @@ async def rooms(place: Place) -> Exit:
 
 async def ask(place: Place, command: frames.Command) -> Exit:
     """Give one command, and say what came of it."""
-    answer = await ask_once(place.server, place.tokens, command)
+    answer = await _asked(place, command)
     if isinstance(answer, notes.Entered):
-        out(f"You are in #{answer.room} now. To chat there: chatterbox chat {answer.room}")
+        room = inert_name(answer.room)
+        out(f"You are in #{room} now. To chat there: chatterbox chat {room}")
     else:
         out(words.sentence(answer, place.server) or "Done.")
     return Exit.OK
+
+
+async def _asked(place: Place, command: frames.Command) -> notes.Answered | notes.Entered:
+    with Known(place.known_path(place.tokens.session())) as known:
+        return await ask_once(place.server, place.tokens, command, before=known.before)
 
 
 async def _just(content: str) -> AsyncIterator[str]:
     yield content
 
 
-def _columns() -> int:
-    return shutil.get_terminal_size().columns
+def _columns() -> int | None:
+    return columns_of(sys.stdout)
 
 
 def _when_reader_goes(leave: Callable[[], None]) -> None:

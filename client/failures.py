@@ -28,6 +28,18 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+EXITS = {
+    Exit.OK: "done",
+    Exit.REFUSED: "the server refused it, or it can't be done here (the sentence says why)",
+    Exit.USAGE: "typed in a way that it can't be meant",
+    Exit.NOT_LOGGED_IN: "not logged in, or the session has ended",
+    Exit.UNREACHABLE: "the server can't be reached, or `doctor` found what is in the way",
+    Exit.BUG: "a mistake in this program",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C",
+}
+"""What each means: shown by `--help`, the manual page and the docs."""
+
+
 class Failure(Exception):  # noqa: N818 - not every one is an error: being logged out is not
     """The command can't go on; `str()` is the sentence to show."""
 

@@ -10,10 +10,14 @@ import unicodedata
 MARKS_LIMIT = 4
 """Combining marks in a row; what is more would climb into other lines."""
 TAB = "    "
+NAME_LIMIT = 40
+"""Characters of a name that are shown; a server that keeps its rules has no longer one."""
 
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x2070)}
 _HIDING = {0x2028, 0x2029, 0xFFF9, 0xFFFA, 0xFFFB, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)}
 _TAGS = range(0xE0000, 0xE0080)
+_BLANK = {0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0}
+"""Letters and symbols that are seen as nothing."""
 _MARKS = {"Mn", "Me", "Mc"}
 _NEVER = {"Cc", "Cs", "Cn"}
 
@@ -34,6 +38,16 @@ def inert_lines(text: str) -> list[str]:
     return [inert(line) for line in text.split("\n")]
 
 
+def inert_name(name: str) -> str:
+    """Return a name of a person or a room as one inert word that can't end, hide or go on as a sentence of ours.
+
+    >>> inert_name("bob left. root"), inert_name("b" * 50) == "b" * 40 + "…"
+    ('bob␠left.␠root', True)
+    """
+    shown = "".join("\u2420" if character.isspace() else _seen(character) for character in inert(name))
+    return f"{shown[:NAME_LIMIT]}…" if len(shown) > NAME_LIMIT else shown or "‹›"  # noqa: RUF001 - meant so
+
+
 def is_dangerous(character: str) -> bool:
     """Whether a terminal may do anything but print this character."""
     number = ord(character)
@@ -49,6 +63,13 @@ def _shown(character: str) -> str:
     if number == 0x7F:
         return "\u2421"
     return f"‹U+{number:04X}›" if is_dangerous(character) else character  # noqa: RUF001 - meant so
+
+
+def _seen(character: str) -> str:
+    """What is seen as nothing, by its number."""
+    number = ord(character)
+    hidden = unicodedata.category(character) == "Cf" or number in _BLANK
+    return f"‹U+{number:04X}›" if hidden else character  # noqa: RUF001 - meant so
 
 
 def _few_marks(text: str) -> str:

@@ -7,6 +7,8 @@ so that no text can stand where a time and a name stand.
 from wcwidth import wcwidth
 
 NARROWEST = 20
+NOTICE = "-- "
+"""What a word of the client's own begins with."""
 
 
 def width_of(text: str) -> int:
@@ -30,6 +32,11 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
             for piece in _broken(line, columns - 1 - indent, first if number == 0 else None)
         ]
     return [lines[0], *(" " * indent + line for line in lines[1:])]
+
+
+def hung(text: str, columns: int | None) -> list[str]:
+    """Break one inert line, and indent what follows its beginning: no text can stand where a line of ours begins."""
+    return hang("  ", [text], columns)
 
 
 def _broken(line: str, columns: int, first: int | None) -> list[str]:

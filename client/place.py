@@ -1,11 +1,15 @@
 """Where a command acts: one server, and this user's files for it."""
 
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
+from client.cursors import cursor_path
+from client.known import known_path
+from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
 from client.session import DEFAULT_SERVER, Session, SessionFile, home, saved_server, server_address
 from client.tokens import Tokens
@@ -39,6 +43,13 @@ class Place:
     def outbox(self, session: Session) -> Outbox:
         return Outbox(self.outbox_path(session))
 
+    def known_path(self, session: Session) -> Path:
+        return known_path(self.home, self.server, session.username)
+
+    def cursor_path(self, session: Session, name: str) -> Path:
+        """Where `tail --resume NAME` keeps its place; raises `Usage` for what is no name."""
+        return cursor_path(self.home, self.server, session.username, name)
+
 
 def out(line: str) -> None:
     """Print what was asked for."""
@@ -47,4 +58,15 @@ def out(line: str) -> None:
 
 def tell(line: str) -> None:
     """Print a word about how it goes, beside the output."""
-    print(line, file=sys.stderr, flush=True)
+    for part in hung(line, columns_of(sys.stderr)):
+        print(part, file=sys.stderr, flush=True)
+
+
+def remark(line: str) -> None:
+    """Tell it as a word of ours: what a server says in it can't be taken for somebody's message."""
+    tell(f"{NOTICE}{line}")
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """The width of the terminal that `stream` writes to; None if it does not."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import httpx
 import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
@@ -49,17 +48,26 @@ def server_address(text: str) -> str:
     >>> server_address("HTTPS://Chat.example.org/")
     'https://chat.example.org'
     """
-    scheme, _, rest = text.strip().partition("://")
-    host, slash, path = rest.rstrip("/").partition("/")
-    address = f"{scheme.lower()}://{host.lower()}{slash}{path}"
-    if scheme.lower() not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
+    address = written_address(text)
+    scheme, _, rest = address.partition("://")
+    host = rest.partition("/")[0]
+    if scheme not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
         shown = f"{text[:100]!r}" if len(text) <= 100 else f"{text[:100]!r}..."
         raise Usage(f"{shown} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
     return address
 
 
+def written_address(text: str) -> str:
+    """A server's address as it is remembered and compared, whether or not it can be one."""
+    scheme, _, rest = text.strip().partition("://")
+    host, slash, path = rest.rstrip("/").partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
+
+
 def _can_be_dialled(address: str) -> bool:
     """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
+    import httpx  # only here: it takes a third of a second to import, and completion does without
+
     if not address.isprintable() or any(map(str.isspace, address)):
         return False
     try:
@@ -88,8 +96,8 @@ class SessionFile:
 
     def save(self, session: Session) -> None:
         """Keep `session`, and its server as the one meant where none is named."""
-        _write(self.path, msgspec.json.encode(asdict(session)))
-        _write(self._home / "server", session.server.encode())
+        replace_file(self.path, msgspec.json.encode(asdict(session)))
+        replace_file(self._home / "server", session.server.encode())
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -110,7 +118,7 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def _write(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Replace a file in one piece; `mkstemp` makes it with mode 0600, so it is never open to others."""
     private_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")

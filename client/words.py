@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from chatterbox.wire import frames
 from client import notes
-from client.inert import inert
+from client.inert import inert, inert_name
 
 AT_ONCE_S = 0.1
 
@@ -20,18 +20,18 @@ def sentence(note: notes.Note, server: str) -> str | None:
         case notes.Cut():
             return _cut(note, server)
         case notes.CatchingUp(room, to_go):
-            return f"Catching up in #{inert(room)}: {_messages(to_go)} to go."
+            return f"Catching up in #{inert_name(room)}: {_messages(to_go)} to go."
         case notes.CaughtUp(room):
-            return f"Caught up in #{inert(room)}."
+            return f"Caught up in #{inert_name(room)}."
         case notes.Reset(room, at):
             return (
-                f"The history of #{inert(room)} was restored on the server: messages that you have seen may be gone. "
-                f"Reading on after message {at.offset}."
+                f"The history of #{inert_name(room)} was restored on the server: messages that you have seen may be "
+                f"gone. Reading on after message {at.offset}."
             )
         case notes.Missing(room, count):
-            return f"The server can't give {_messages(count)} of #{inert(room)} that stood here."
+            return f"The server can't give {_messages(count)} of #{inert_name(room)} that stood here."
         case notes.Gone(room):
-            return f"You are no longer in #{inert(room)}."
+            return f"You are no longer in #{inert_name(room)}."
         case notes.Changed(membership):
             return _changed(membership)
         case _:
@@ -39,7 +39,7 @@ def sentence(note: notes.Note, server: str) -> str | None:
 
 
 def _connected(note: notes.Connected) -> str:
-    hello = "Connected again." if note.again else f"Connected as {inert(note.username)}."
+    hello = "Connected again." if note.again else f"Connected as {inert_name(note.username)}."
     return f"{hello} Sending {_messages(note.unsent)} from the outbox." if note.unsent else hello
 
 
@@ -53,19 +53,19 @@ def _cut(note: notes.Cut, server: str) -> str | None:
 
 
 def _changed(membership: frames.Membership) -> str:
-    by = f", invited by {inert(membership.by)}" if membership.by and membership.by != membership.username else ""
-    name, room = inert(membership.username), inert(membership.room)
+    by = f", invited by {inert_name(membership.by)}" if membership.by and membership.by != membership.username else ""
+    name, room = inert_name(membership.username), inert_name(membership.room)
     return f"{name} is in #{room} now{by}." if membership.member else f"{name} left #{room}."
 
 
 def _about_messages(note: notes.Note) -> str | None:
     match note:
         case notes.Kept(entry):
-            return f"Not sent yet, kept in the outbox for #{inert(entry.room)}: {inert(entry.content)}"
+            return f"Not sent yet, kept in the outbox for #{inert_name(entry.room)}: {inert(entry.content)}"
         case notes.Delayed(_, detail, retry_s):
             return f"{inert(detail)} Your message waits; next try in {_wait(retry_s)}."
         case notes.Undelivered(entry, _, detail):
-            return f"NOT SENT to #{inert(entry.room)}: {inert(detail)} It was: {inert(entry.content)}"
+            return f"NOT SENT to #{inert_name(entry.room)}: {inert(detail)} It was: {inert(entry.content)}"
     return None
 
 
@@ -74,11 +74,11 @@ def _about_commands(note: notes.Note) -> str | None:
         case notes.Refused(_, _, detail) | notes.Complaint(detail):
             return inert(detail)
         case notes.Answered(_, frames.Created(room=room, private=private)):
-            return f"Room #{inert(room)} is made{', for those who are invited' if private else ''}."
+            return f"Room #{inert_name(room)} is made{', for those who are invited' if private else ''}."
         case notes.Answered(_, frames.Invited(room=room, username=username)):
-            return f"{inert(username)} is in #{inert(room)} now."
+            return f"{inert_name(username)} is in #{inert_name(room)} now."
         case notes.Answered(_, frames.Left(room=room)):
-            return f"You left #{inert(room)}."
+            return f"You left #{inert_name(room)}."
         case notes.Ended(code, why) if code is not None:
             return inert(why)
     return None
@@ -86,7 +86,7 @@ def _about_commands(note: notes.Note) -> str | None:
 
 def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
     """A table of rooms: those that one is in first, each with what is worth knowing."""
-    names = [f"#{inert(room.room)}" for room in rooms]
+    names = [f"#{inert_name(room.room)}" for room in rooms]
     widest = max(map(len, names), default=0)
     rows = sorted(zip(rooms, names, strict=True), key=lambda row: (not row[0].member, row[0].room))
     return [f"{name:<{widest}}  {_facts(room)}" for room, name in rows]
@@ -114,10 +114,11 @@ def clock(timestamp: str) -> str:
 
 def no_such_room(name: str, known: list[str], *, join: str, create: str) -> str:
     """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type."""
-    guess = meant(name, known)
-    if guess is not None:
-        return f"There is no room #{inert(name)} that you may see. Did you mean #{inert(guess)}? {join} {inert(guess)}"
-    return f"There is no room #{inert(name)} that you may see. To make it: {create} {inert(name)}"
+    sentence = f"There is no room #{inert_name(name)} that you may see."
+    if (found := meant(name, known)) is not None:
+        guess = inert_name(found)
+        return f"{sentence} Did you mean #{guess}? {join} {guess}"
+    return f"{sentence} To make it: {create} {inert_name(name)}"
 
 
 def meant(name: str, known: list[str]) -> str | None:
@@ -127,6 +128,20 @@ def meant(name: str, known: list[str]) -> str | None:
     'general'
     """
     return next(iter(get_close_matches(name, known, n=1, cutoff=0.6)), None)
+
+
+def names_line(names: list[str]) -> str:
+    """People, one after another."""
+    return ", ".join(map(inert_name, names))
+
+
+def new_in(counts: dict[str, int]) -> str:
+    """How much is new in which rooms.
+
+    >>> new_in({"ops": 3, "dev": 1})
+    '3 new in #ops, 1 new in #dev'
+    """
+    return ", ".join(f"{count} new in #{inert_name(room)}" for room, count in counts.items())
 
 
 def _messages(count: int) -> str:

@@ -1,6 +1,7 @@
 """Tables in the docs that are made from the code. `python -m docs.tables` writes them; a test holds them true.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->` in any Markdown file of the project.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->` in any Markdown file of the project. What is made as a
+whole is in `FILES`.
 """
 
 import re
@@ -18,6 +19,10 @@ from chatterbox.wire import asyncapi
 from chatterbox.wire.close import SENTENCES, may_return
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
+from client import cli, manual
+from client.faces.slash import SLASHES
+from client.failures import EXITS
+from client.grammar import grammar
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -99,6 +104,26 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
         yield name, " ".join((field.description or "").split()), shown
 
 
+def _typed() -> Iterator[str]:
+    yield from ("| command | what it does | options |", "|---|---|---|")
+    for command in grammar(cli.parser()).commands:
+        usage = " ".join([command.name, *map(manual.usage_of, command.words)])
+        options = [option for option in command.options if option.dest not in {"help", "server"}]
+        about = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
+        yield f"| `{usage}` | {command.about} | {about} |"
+
+
+def _slashes() -> Iterator[str]:
+    yield from ("| typed | what it does |", "|---|---|")
+    yield from (f"| `{slash.usage}` | {slash.help} |" for slash in SLASHES.values())
+    yield "| `//text` | say a message that begins with a slash |"
+
+
+def _exits() -> Iterator[str]:
+    yield from ("| exit code | meaning |", "|---|---|")
+    yield from (f"| {int(code)} | {about} |" for code, about in EXITS.items())
+
+
 def _transcript(name: str) -> Callable[[], Iterator[str]]:
     def lines() -> Iterator[str]:
         yield "```text"
@@ -116,11 +141,20 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "replies": _frames(asyncapi.REPLIES),
     "pushes": _frames(asyncapi.PUSHES),
     "settings": _settings,
+    "client:commands": _typed,
+    "client:slashes": _slashes,
+    "client:exits": _exits,
     "transcript:conversation": _transcript("conversation"),
+}
+
+FILES: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "chatterbox.1": lambda: manual.page(cli.parser()),
 }
 
 
 def main() -> None:
+    for file, whole in FILES.items():
+        file.write_text(whole())
     for page in pages():
         before = page.read_text()
         after = render(before)

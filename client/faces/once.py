@@ -1,5 +1,7 @@
 """The face of a single command: connect, ask, take the answer, go."""
 
+from collections.abc import Callable
+
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client import notes
@@ -9,6 +11,8 @@ from client.failures import Failure, Refused, unreachable
 from client.inert import inert
 from client.state import State
 from client.tokens import Tokens
+
+Show = Callable[[notes.Note], None]
 
 
 class Once:
@@ -44,10 +48,12 @@ class Once:
         self.connection.leave()
 
 
-async def ask_once(server: str, tokens: Tokens, command: frames.Command) -> notes.Answered | notes.Entered:
-    """Give `command` and return its answer; raises `Failure`."""
+async def ask_once(
+    server: str, tokens: Tokens, command: frames.Command, *, before: Callable[[Show], Show] = lambda show: show
+) -> notes.Answered | notes.Entered:
+    """Give `command` and return its answer; raises `Failure`. `before` may put something before the face."""
     face = Once(server, command)
-    face.connection = Connection(server, tokens, face.show, state=State(follow=frozenset()))
+    face.connection = Connection(server, tokens, before(face.show), state=State(follow=frozenset()))
     ended = await face.connection.run()
     if face.answer is not None:
         return face.answer

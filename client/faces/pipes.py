@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
+from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
 from client.faces.timeline import Timeline
 from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, unreachable
-from client.inert import inert
+from client.inert import inert, inert_name
 
 AHEAD = 1000
 """Messages that may wait in the outbox before more of the input is read."""
@@ -82,53 +83,69 @@ class Sending:
 
 
 class Tail:
-    """`tail`: prints every message of a room, once and in order, over as many connections as it takes."""
+    """`tail`: prints every message of its rooms, once and in order, over as many connections as it takes.
+
+    `save` is called with the positions to go on from, each after its line was printed.
+    """
 
     def __init__(
         self,
         server: str,
-        room: str,
+        rooms: Sequence[str],
         *,
         out: Callable[[str], None],
         tell: Callable[[str], None],
         timeline: Timeline | None,
         count: int | None,
+        save: Callable[[Mapping[str, Position]], None] = lambda _: None,
     ) -> None:
         self.connection: Connection
         self.failure: Failure | None = None
         self._server = server
-        self._room = room
+        self._rooms = rooms
         self._out = out
         self._tell = tell
         self._timeline = timeline
         self._left = count
+        self._save = save
+        self._missing = ""
 
     def show(self, note: notes.Note) -> None:
         match note:
-            case notes.Said(message, _) if message.room == self._room:
+            case notes.Said(message, _) if message.room in self._rooms:
                 self._print(message)
-            case notes.Connected() if not any(room.room == self._room for room in note.rooms):
-                self.connection.ask(frames.Rooms(id=0))
-            case notes.Answered(_, frames.RoomList(rooms=rooms)):
-                self._fail(Refused(why_not_in(self._room, rooms)))
+            case notes.Connected(rooms=rooms):
+                self._connected(note, {room.room for room in rooms})
+            case notes.Answered(_, frames.RoomList(rooms=listed)):
+                self._fail(Refused(why_not_in(self._missing, listed)))
+            case notes.Changed(change, True) if not change.member and change.room in self._rooms:
+                self._fail(Refused(words.sentence(notes.Gone(change.room), self._server) or ""))
             case notes.Refused(_, _, detail):
                 self._fail(Refused(detail))
             case notes.Cut() if self.connection.state.connection == 0:
                 self._fail(unreachable(self._server, inert(note.why)))
-            case (
-                notes.Cut(known=False)
-                | notes.Connected(again=True)
-                | notes.Reset()
-                | notes.Missing()
-                | notes.Complaint()
-            ):
+            case notes.Reset(room, at) if room in self._rooms:
                 self._tell(words.sentence(note, self._server) or "")
+                self._save({room: at})
+            case notes.Cut(known=False) | notes.Missing() | notes.Complaint():
+                self._tell(words.sentence(note, self._server) or "")
+
+    def _connected(self, note: notes.Connected, rooms: set[str]) -> None:
+        """Note where each room begins, so that nothing is missed if it is killed before the first line."""
+        if note.again:
+            self._tell(words.sentence(note, self._server) or "")
+        streams = self.connection.state.streams
+        self._save({room: streams[room].at for room in self._rooms if room in streams})
+        if missing := [room for room in self._rooms if room not in rooms]:
+            self._missing = missing[0]
+            self.connection.ask(frames.Rooms(id=0))
 
     def _print(self, message: frames.Message) -> None:
         if self._left == 0:
             return
         for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
             self._out(line)
+        self._save({message.room: message.at})
         if self._left is not None:
             self._left -= 1
             if not self._left:
@@ -148,7 +165,7 @@ def why_not_in(room: str, rooms: list[frames.RoomSummary]) -> str:
     """Say why a room can't be read: one has to join it, or there is none."""
     names = [summary.room for summary in rooms]
     if room in names:
-        return f"You are not in #{inert(room)}. To join it: chatterbox join {inert(room)}"
+        return f"You are not in #{inert_name(room)}. To join it: chatterbox join {inert_name(room)}"
     return words.no_such_room(room, names, join="chatterbox join", create="chatterbox create")
 
 

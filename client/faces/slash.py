@@ -1,29 +1,53 @@
-"""What a typed line means in `chat`: something to say, or a slash command. Pure; one table for parsing and help."""
+"""What a typed line means in `chat`: something to say, or a slash command. Pure.
+
+One table for parsing, `/help`, completion, the manual page and the docs, whichever face the line was typed in. What is
+done with a command is in `client.faces.carry_out`.
+"""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 from client.words import meant
 
 
+class Kind(Enum):
+    """What a word of a command names, for whoever completes it."""
+
+    ROOM = auto()
+    """A room that one is in."""
+    ANY_ROOM = auto()
+    PERSON = auto()
+    SESSION = auto()
+    SLASH = auto()
+    PRIVATE = auto()
+    NEW = auto()
+    """Something that nobody knows yet."""
+
+
 class Slash(NamedTuple):
-    """A command: how it is written, what it does, and how many words it takes at least and at most."""
+    """A command: how it is written, what it does, and what its words name; the first `least` of them must be there."""
 
     usage: str
     help: str
+    takes: tuple[Kind, ...] = ()
     least: int = 0
-    most: int = 0
 
 
 SLASHES: dict[str, Slash] = {
-    "join": Slash("/join ROOM", "go into a room (a public one, or one that you are in)", 1, 1),
-    "leave": Slash("/leave [ROOM]", "stop being a member of this room, or of another", 0, 1),
+    "join": Slash("/join ROOM", "go into a room (a public one, or one that you are in)", (Kind.ANY_ROOM,), 1),
+    "leave": Slash("/leave [ROOM]", "stop being a member of this room, or of another", (Kind.ROOM,)),
     "rooms": Slash("/rooms", "list the rooms that you are in or could join"),
-    "create": Slash("/create ROOM [private]", "make a room and go into it", 1, 2),
-    "invite": Slash("/invite USERNAME", "make somebody a member of this room", 1, 1),
+    "create": Slash("/create ROOM [private]", "make a room and go into it", (Kind.NEW, Kind.PRIVATE), 1),
+    "invite": Slash(
+        "/invite USERNAME [ROOM]", "make somebody a member of this room, or of another", (Kind.PERSON, Kind.ROOM), 1
+    ),
+    "members": Slash("/members [ROOM]", "who is in this room, or in another that you are in", (Kind.ROOM,)),
     "who": Slash("/who", "who has been heard in this room since you came"),
+    "sessions": Slash("/sessions", "where you are logged in"),
+    "logout": Slash("/logout ID", "end one of your sessions; the beginning of its id is enough", (Kind.SESSION,), 1),
     "status": Slash("/status", "who you are, the connection, and what is not sent yet"),
-    "help": Slash("/help", "this list"),
+    "help": Slash("/help [COMMAND]", "this list, or one command", (Kind.SLASH,)),
     "quit": Slash("/quit", "end; what is not sent stays in the outbox for the next time"),
 }
 
@@ -65,20 +89,31 @@ def parse(line: str) -> Say | Call | Mistake | None:
     name, *words = line[1:].split() or [""]
     slash = SLASHES.get(name)
     if slash is None:
-        return Mistake(_unknown(name))
-    if not slash.least <= len(words) <= slash.most:
+        return Mistake(unknown(name))
+    if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
         return Mistake(f"It is written: {slash.usage}")
     return Call(name, tuple(words))
 
 
-def _unknown(name: str) -> str:
+def _private_or_not(slash: Slash, words: list[str]) -> bool:
+    """Whether a word that can only be `private` is: a room made for all by a typing error can't be taken back."""
+    return all(word == "private" for kind, word in zip(slash.takes, words, strict=False) if kind is Kind.PRIVATE)
+
+
+def unknown(name: str) -> str:
+    """Say that there is no such command, and which was probably meant."""
     guess = meant(name, list(SLASHES))
     if guess is None:
         return f"There is no /{name}. /help lists what there is; to say it, write //{name}"
     return f"There is no /{name}. Did you mean /{guess}?"
 
 
-def help_lines() -> list[str]:
+def help_lines(name: str | None = None) -> list[str]:
+    """Every command of the table, or the one called `name`."""
+    if name is not None:
+        name = name.removeprefix("/")
+        slash = SLASHES.get(name)
+        return [f"{slash.usage}  {slash.help}" if slash else unknown(name)]
     widest = max(len(slash.usage) for slash in SLASHES.values())
     listed = [f"{slash.usage:<{widest}}  {slash.help}" for slash in SLASHES.values()]
     return [*listed, f"{'//text':<{widest}}  say a message that begins with a slash"]

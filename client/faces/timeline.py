@@ -4,18 +4,17 @@ from collections.abc import Callable
 from datetime import date, tzinfo
 
 from chatterbox.wire.frames import Message
-from client.inert import inert, inert_lines
-from client.layout import hang
+from client.inert import inert_lines, inert_name
+from client.layout import NOTICE, hang
 from client.words import time_of
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-NOTICE = "-- "
 
 
 class Timeline:
     """Lays out what is shown, one after the other, and says when a new day begins.
 
-    `columns` tells the terminal's width, or None where lines are not broken.
+    `columns` tells the terminal's width, or None where lines are not broken. With `rooms`, a message says its room.
     """
 
     def __init__(
@@ -23,17 +22,20 @@ class Timeline:
         *,
         columns: Callable[[], int | None] = lambda: None,
         colour: bool = False,
+        rooms: bool = False,
         zone: tzinfo | None = None,
     ) -> None:
         self._columns = columns
         self._colour = colour
+        self._rooms = rooms
         self._zone = zone
         self._day: date | None = None
 
     def message(self, message: Message) -> list[str]:
         """The lines of one message, after a line for its day if that is another than the last one's."""
         at = time_of(message.timestamp, self._zone)
-        time, name = f"{at:%H:%M}" if at else "--:--", inert(message.username)
+        time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
+        time += f" #{inert_name(message.room)}" if self._rooms else ""
         prefix = f"{time} {name}: "
         first, *others = hang(prefix, inert_lines(message.content), self._columns())
         shown = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}: " if self._colour else prefix

@@ -1,26 +1,29 @@
 """Typing on a terminal while lines arrive above: prompt_toolkit, kept out of everything else."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
-from client.faces.slash import SLASHES
 from client.failures import Interrupted
 
 
 class Typing:
-    """One line to type on, below what is shown. `prompt` is asked again whenever something was shown."""
+    """One line to type on, below what is shown. `prompt` is asked again whenever something was shown.
 
-    def __init__(self, prompt: Callable[[], str]) -> None:
+    `complete` says what the last word of a line could become.
+    """
+
+    def __init__(self, prompt: Callable[[], str], complete: Callable[[str], list[str]]) -> None:
         self._session: PromptSession[str] = PromptSession(
             prompt,
             erase_when_done=True,
             key_bindings=_keys(),
-            completer=WordCompleter([f"/{name}" for name in SLASHES], sentence=True),
+            completer=_Words(complete),
             complete_while_typing=False,
         )
 
@@ -46,6 +49,18 @@ class Typing:
         """
         with patch_stdout(raw=True):
             yield
+
+
+class _Words(Completer):
+    """What the last word before the cursor could become."""
+
+    def __init__(self, complete: Callable[[str], list[str]]) -> None:
+        self._complete = complete
+
+    def get_completions(self, document: Document, _: CompleteEvent) -> Iterable[Completion]:
+        typed = document.text_before_cursor
+        begun = len(typed.rsplit(" ", 1)[-1])
+        return [Completion(word, start_position=-begun) for word in self._complete(typed)]
 
 
 def _keys() -> KeyBindings:

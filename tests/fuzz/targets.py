@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
@@ -28,10 +29,14 @@ from chatterbox.wire.position import Position
 from client import events as client_events
 from client.api import Login, Refusal, SessionLine
 from client.faces.lines import Lines
+from client.faces.paper import Clock, Paper
+from client.faces.plain import Plain
 from client.faces.slash import Call, Mistake, Say, parse
 from client.faces.timeline import Timeline
 from client.failures import Usage
 from client.inert import inert, is_dangerous
+from client.known import Known
+from client.place import Place
 from client.session import Session, server_address
 from services.auth import usernames
 from services.auth.bodies import Credentials
@@ -60,15 +65,18 @@ def commands(data: bytes) -> None:
 
 
 class _Talk:
-    """The client's core and its plain face, as far as they go without a socket."""
+    """The client's core and its faces in lines, as far as they go without a socket."""
 
     def __init__(self) -> None:
         self.core = Core()
         self.lines: list[str] = []
-        self.face = Lines(
-            "http://x", "general", Timeline(columns=lambda: 40), out=self.lines.append, tell=self.lines.append
-        )
-        self.face.connection = self  # type: ignore[assignment]
+        nowhere, clock = Path(os.devnull), Clock(later=lambda *_: None)
+        paper = Paper(Timeline(columns=lambda: 40), self.lines.append, self.lines.append)
+        self.faces = [
+            kind(Place("http://x", nowhere), "general", paper, Known(nowhere), clock) for kind in (Lines, Plain)
+        ]
+        for face in self.faces:
+            face.connection = self  # type: ignore[assignment]
         self.asked: list[frames.Command] = []
 
     @property
@@ -98,11 +106,12 @@ class _Talk:
             case client_events.Wake(after_s, _) | client_events.Dial(after_s):
                 assert math.isfinite(float(after_s))
             case client_events.Show(note):
-                self.face.show(note)
+                for face in self.faces:
+                    face.show(note)
 
 
 def server_frames(data: bytes) -> None:
-    """What a server sends to the client: read, taken by the core and shown by the plain face."""
+    """What a server sends to the client: read, taken by the core and shown by the faces in lines."""
     with suppress(reading.UnreadableError):
         frame = codec.decode_server_frame(data)
         assert codec.decode_server_frame(codec.encode(frame)) == frame

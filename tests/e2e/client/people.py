@@ -110,14 +110,29 @@ class Person:
     home: Path
     server: str
     name: str
+    variables: dict[str, str] = field(default_factory=dict)
+    """More for the environment."""
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Run the command in the background."""
-        environment = os.environ | {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server}
-        command = [sys.executable, "-m", "client", *arguments]
+        return self._start([sys.executable, "-m", "client", *arguments], options)
+
+    def shell(self, script: str, shell: str = "bash") -> subprocess.CompletedProcess[str]:
+        """Run a shell script, in which `chatterbox` is the command."""
+        process = self._start([shell, "-c", script], {})
+        out, err = process.communicate("", timeout=DEADLINE_S)
+        return subprocess.CompletedProcess(script, process.returncode, out, err)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        own = {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server, "PATH": path}
+        return os.environ | {"TERM": "xterm-256color"} | own | self.variables
+
+    def _start(self, command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes)
+        process = subprocess.Popen(command, env=self.environment, cwd=ROOT, text=True, **pipes)
         self.running.append(process)
         return process
 

@@ -22,6 +22,8 @@ class Terminal:
     def __init__(self, master: int, process: subprocess.Popen[str]) -> None:
         self._master = master
         self.process = process
+        self.raw = b""
+        """Everything that was written to it."""
         self.screen = pyte.HistoryScreen(80, 24, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
@@ -49,6 +51,7 @@ class Terminal:
     def _read(self) -> None:
         while data := self._some():
             with self._lock:
+                self.raw += data
                 self._stream.feed(data)
 
     def _some(self) -> bytes:

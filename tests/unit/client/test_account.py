@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client import account
+from client import account, errands
 from client.api import Api
 from client.failures import NotLoggedIn, Refused, Usage
 from client.place import Place
@@ -45,6 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
         return Api(address, token, httpx.MockTransport(server))
 
     monkeypatch.setattr(account, "Api", api)
+    monkeypatch.setattr(errands, "Api", api)
     monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\nnot this\n"))
     return server
 
@@ -98,14 +99,14 @@ def test_a_session_that_the_server_ended_is_forgotten_here(server: Server, place
 
 def test_sessions_are_listed_inert(server: Server, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     account.login(place, "alice")
-    account.sessions(place, None)
+    account.sessions(place)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.endswith("cli␛[2J  (this one)")
 
 
 def test_ending_this_session_forgets_it(server: Server, place: Place) -> None:
     account.login(place, "alice")
-    account.sessions(place, "s1")
+    account.end_session(place, "s1")
     assert server.asked[-1][:2] == ("DELETE", "/sessions/s1")
     assert place.file.load() is None
 

@@ -14,8 +14,11 @@ from chatterbox.wire.position import Position
 from client import api, notes
 from client.api import Api
 from client.faces.lines import Lines
+from client.faces.paper import Paper
 from client.faces.timeline import Timeline
 from client.failures import Failure, Refused
+from client.known import Known
+from client.place import Place
 from tests.unit.client.twin import Line, Person, twin
 from tests.unit.client.world import message
 
@@ -103,9 +106,10 @@ class TestFrames:
 
 
 @pytest.mark.parametrize("timestamp", TIMES, ids=ascii)
-def test_a_time_that_is_none_is_shown_as_none_or_as_it_is(timestamp: str) -> None:
+def test_a_time_that_is_none_is_shown_as_none_or_as_it_is(tmp_path: Path, timestamp: str) -> None:
     shown: list[str] = []
-    face = Lines("http://x", "general", Timeline(colour=True), out=shown.append, tell=shown.append)
+    paper = Paper(Timeline(colour=True), shown.append, shown.append)
+    face = Lines(Place("http://x", tmp_path), "general", paper, Known(tmp_path / "known"))
     said = frames.Message(
         room="general", at=Position("e", 1), message_id=1, username="b", content="hello", timestamp=timestamp
     )

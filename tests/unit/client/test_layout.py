@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.layout import hang, width_of
+from client.layout import hang, hung, width_of
 
 TEXT = st.text(st.sampled_from("ab 漢é"), max_size=200)
 
@@ -32,3 +32,10 @@ class TestHang:
     @given(TEXT, st.integers(1, 10))
     def test_ends_on_the_narrowest_terminal(self, text: str, columns: int) -> None:
         assert hang("10:00 a-very-long-username: ", [text], columns)
+
+
+def test_a_line_that_is_hung_has_nothing_of_it_at_the_left_but_its_beginning() -> None:
+    first, *others = hung("x" * 30 + "12:00 root: hi", 30)
+    assert first == "x" * 27
+    assert others
+    assert all(line.startswith("  ") for line in others)

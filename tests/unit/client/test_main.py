@@ -38,6 +38,8 @@ class TestUsage:
             [],
             ["chatt"],
             ["send"],
+            ["tail"],
+            ["completion", "tcsh"],
             ["tail", "ops", "--since", "yesterday"],
             ["tail", "ops", "--count", "0"],
             ["tail", "ops", "--count", "-1"],
@@ -55,6 +57,25 @@ class TestUsage:
         assert exit_.value.code == Exit.USAGE
         assert "usage:" in capsys.readouterr().err
 
+    def test_a_command_that_is_nearly_right_is_guessed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            typed("tial", "ops")
+        assert capsys.readouterr().err.endswith("Did you mean tail?\n")
+
+    def test_what_was_typed_is_shown_inert(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            typed("\x1b[2J")
+        assert "\x1b" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "arguments", [["man"], ["completion", "bash"], ["completion", "zsh"], ["completion", "fish"]]
+    )
+    def test_what_needs_no_server_needs_no_login_either(
+        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert typed(*arguments) == Exit.OK
+        assert "chatterbox" in capsys.readouterr().out
+
     @pytest.mark.parametrize("server", ["chat.example.org", "ftp://x"])
     def test_a_server_that_is_none_too(self, server: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert typed("--server", server, "rooms") == Exit.USAGE
@@ -65,7 +86,11 @@ class TestUsage:
         assert "letters, digits" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        "name", ["register", "login", "logout", "sessions", "rooms", "chat", "send", "tail", "doctor"]
+        "name",
+        [
+            *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "members"),
+            *("chat", "send", "tail", "doctor", "man", "completion"),
+        ],
     )
     def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
@@ -82,7 +107,9 @@ class TestUsage:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"]])
+    @pytest.mark.parametrize(
+        "arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"], ["members", "ops"]]
+    )
     def test_without_a_session_exits_with_3_and_says_what_to_do(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -1,7 +1,6 @@
 """The plain face of `chat`: what is shown for each note, and what each line does."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,63 +9,16 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client import notes
-from client.connection import Connection
 from client.entry import Entry
-from client.faces.lines import Lines
-from client.faces.timeline import Timeline
 from client.failures import Failure
-from client.state import Phase, State
+from client.state import State
+from tests.unit.client.faces.face import Face
 from tests.unit.client.world import message
 
 
-class Recorder(Connection):
-    """A connection that only writes down what it is asked for."""
-
-    def __init__(self) -> None:
-        self.state = State(phase=Phase.LIVE, username="alice")
-        self.done: list[object] = []
-        self.refusal: Exception | None = None
-
-    def say(self, room: str, *contents: str) -> list[Entry]:
-        if self.refusal:
-            raise self.refusal
-        self.done.append((room, *contents))
-        return []
-
-    def ask(self, command: frames.Command) -> None:
-        self.done.append(command)
-
-    def enter(self, room: str) -> None:
-        self.done.append(f"enter {room}")
-
-
-class Face:
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-        self.lines = Lines("http://x", "general", Timeline(zone=UTC), out=self.shown.append, tell=self.shown.append)
-        self.connection = Recorder()
-        self.lines.connection = self.connection
-        self.lines.show(notes.Entered("general", ()))
-        self.shown.clear()
-
-    async def type(self, *typed: str) -> list[object]:
-        async def lines() -> AsyncIterator[str]:
-            for line in typed:
-                yield line
-
-        await self.lines.read(lines())
-        return self.connection.done
-
-    def show(self, *shown: notes.Note) -> list[str]:
-        self.shown.clear()
-        for note in shown:
-            self.lines.show(note)
-        return self.shown
-
-
 @pytest.fixture
-def face() -> Face:
-    return Face()
+def face(tmp_path: Path) -> Face:
+    return Face(tmp_path)
 
 
 def said(offset: int, room: str = "general") -> notes.Said:
@@ -81,13 +33,7 @@ class TestTyping:
         assert await face.type("/quit", "hello") == []
 
     async def test_commands_become_commands(self, face: Face) -> None:
-        assert await face.type("/rooms", "/create #ops private", "/invite @bob", "/leave", "/join #Ops") == [
-            frames.Rooms(id=0),
-            frames.Create(id=0, room="ops", private=True),
-            frames.Invite(id=0, room="general", username="bob"),
-            frames.Leave(id=0, room="general"),
-            "enter ops",
-        ]
+        assert await face.type("/leave", "/join #Ops") == [frames.Leave(id=0, room="general"), "enter ops"]
 
     @pytest.mark.parametrize("refusal", [ChatError(Code.CONTENT_EMPTY, "Too long."), Failure("The disk is full.")])
     async def test_what_is_not_taken_is_shown_with_its_text(self, face: Face, refusal: Exception) -> None:
@@ -103,19 +49,25 @@ class TestTyping:
         assert "/join ROOM" in face.shown[-3]
         assert face.connection.done == []
 
-    async def test_status_and_who_answer_at_once(self, face: Face) -> None:
-        face.show(said(1))
-        await face.type("/who", "/status", "/help")
-        assert any("bob (" in line for line in face.shown)
-        assert any("You are alice" in line for line in face.shown)
-
 
 class TestShowing:
     def test_a_message_of_the_room(self, face: Face) -> None:
         assert face.show(said(1))[-1] == "10:00 bob: message 1"
 
-    def test_another_rooms_first_new_message_is_only_announced(self, face: Face) -> None:
-        assert face.show(said(1, "ops"), said(2, "ops")) == ["-- New in #ops. To read it: /join ops"]
+    def test_what_is_new_elsewhere_is_told_together(self, face: Face) -> None:
+        assert face.show(said(1, "ops"), said(2, "ops"), said(1, "dev")) == []
+        assert face.wait(1.0) == ["-- 2 new in #ops, 1 new in #dev"]
+
+    def test_and_then_not_again_for_a_while(self, face: Face) -> None:
+        face.show(said(1, "ops"))
+        face.wait(1.0)
+        assert face.show(said(2, "ops"), said(3, "ops")) == []
+        assert face.wait(1.0) == []
+        assert face.wait(30.0) == ["-- 3 new in #ops"]
+
+    def test_what_one_wrote_elsewhere_oneself_is_not_new(self, face: Face) -> None:
+        face.show(notes.Said(message(1, room="ops", username="alice"), mine=True))
+        assert face.wait(60.0) == []
 
     async def test_a_room_entered_before_shows_what_came_meanwhile(self, face: Face) -> None:
         face.show(notes.Entered("ops", ()), said(1))
@@ -142,6 +94,12 @@ class TestShowing:
         answer = notes.Answered(frames.Rooms(id=2), frames.RoomList(id=2, rooms=[room]))
         (line,) = face.show(answer)
         assert line.endswith("Did you mean #ops? /join ops")
+
+    def test_an_unknown_person_is_guessed_from_those_who_are_known(self, face: Face) -> None:
+        face.known.learn(people=["Roberta", "bob"])
+        command = frames.Invite(id=1, room="general", username="robert")
+        (line,) = face.show(notes.Refused(command, Code.USER_UNKNOWN, "There is no user of this name."))
+        assert line == "-- There is no user of this name. Did you mean Roberta?"
 
     def test_rooms_are_listed(self, face: Face) -> None:
         room = frames.RoomSummary(room="ops", private=False, member=False, members=1, at=Position("e", 0))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -104,7 +104,15 @@ class Tailed:
         self.told: list[str] = []
         streams = {"general": Stream(since)} if since else {}
         state = State(follow=frozenset({"general"}), recent=2, streams=streams)
-        self.face = Tail(server, "general", out=self.out.append, tell=self.told.append, timeline=None, count=count)
+        self.saved: list[tuple[int, dict[str, Position]]] = []
+        """Each position that was saved, and how many lines had been written by then."""
+
+        def save(positions: Mapping[str, Position]) -> None:
+            self.saved.append((len(self.out), dict(positions)))
+
+        self.face = Tail(
+            server, ["general"], out=self.out.append, tell=self.told.append, timeline=None, count=count, save=save
+        )
         self.face.connection = Connection(server, tokens(server, home), self.face.show, state=state)
 
     async def run(self) -> list[int]:
@@ -145,6 +153,41 @@ class TestTail:
             tail = Tailed(server, tmp_path, count=3, since=Position("e1", 3))
             assert await tail.run() == [4, 5, 6]
         assert any("Connection lost" in line for line in tail.told)
+
+    async def test_a_position_is_saved_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            history = await line.expect(frames.History)
+            page = [message(6), message(7)]
+            await line.say(frames.Page(id=history.id, room="general", messages=page, more=False))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=2)
+            await tail.run()
+        assert tail.saved == [(written, {"general": Position("e1", 5 + written)}) for written in (0, 1, 2)]
+
+    async def test_where_a_restored_history_begins_is_saved_too(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(frames.RoomState(room="general", at=Position("e2", 0), head=0, reset=True))
+            await line.say(message(1, epoch="e2"))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=Position("e1", 3))
+            await tail.run()
+        assert {"general": Position("e2", 0)} in [saved for written, saved in tail.saved if not written]
+        assert tail.saved[-1] == (1, {"general": Position("e2", 1)})
+
+    async def test_leaving_the_room_elsewhere_ends_it(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0))
+            await line.say(frames.Membership(room="general", username="alice", member=False))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(Refused, match="no longer in #general"):
+                await Tailed(server, tmp_path, count=None).run()
 
     async def test_a_line_is_the_message_frame(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:

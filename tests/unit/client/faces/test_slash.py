@@ -16,6 +16,9 @@ from client.faces.slash import SLASHES, Call, Mistake, Say, help_lines, parse
         ("/create ops private", Call("create", ("ops", "private"))),
         ("/jion ops", Mistake("There is no /jion. Did you mean /join?")),
         ("/xyzzy", Mistake("There is no /xyzzy. /help lists what there is; to say it, write //xyzzy")),
+        ("/create ops privat", Mistake("It is written: /create ROOM [private]")),
+        ("/invite bob ops", Call("invite", ("bob", "ops"))),
+        ("/logout 5b1c", Call("logout", ("5b1c",))),
         ("/join", Mistake("It is written: /join ROOM")),
         ("/quit now", Mistake("It is written: /quit")),
         ("", None),
@@ -28,6 +31,23 @@ def test_a_line_is_said_or_done_or_explained(line: str, meaning: object) -> None
 
 def test_a_lone_slash_is_a_mistake() -> None:
     assert isinstance(parse("/"), Mistake)
+
+
+@pytest.mark.parametrize("name", SLASHES)
+def test_a_command_that_is_nearly_right_is_guessed(name: str) -> None:
+    assert parse(f"/{name}x") == Mistake(f"There is no /{name}x. Did you mean /{name}?")
+
+
+def test_no_command_takes_fewer_words_than_it_needs() -> None:
+    assert all(slash.least <= len(slash.takes) for slash in SLASHES.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("join", "/join ROOM  go into"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
+)
+def test_help_of_one_command_is_its_line(name: str, line: str) -> None:
+    (shown,) = help_lines(name)
+    assert line in shown
 
 
 def test_help_names_every_command() -> None:

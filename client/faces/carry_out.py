@@ -1,0 +1,117 @@
+"""What each slash command does, in whichever face it was typed.
+
+`client.faces.slash` says what a line means; a face is a `Stage` here, and is told the rest by notes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from chatterbox.wire import frames
+from client import errands, words
+from client.connection import Connection
+from client.faces.background import Background
+from client.faces.slash import Call, help_lines
+from client.inert import inert, inert_name
+from client.known import Known
+from client.place import Place
+
+
+class Stage(Protocol):
+    """What a face must have for slash commands to be carried out in it."""
+
+    connection: Connection
+
+    @property
+    def room(self) -> str | None:
+        """The room that is shown."""
+
+    @property
+    def heard(self) -> Mapping[str, str]:
+        """Who was heard in it, with the timestamp of the last word."""
+
+    def go_to(self, room: str) -> None:
+        """Show a room, and enter it first if need be."""
+
+    def notice(self, text: str) -> None:
+        """Show a word of the client's own; `text` is inert."""
+
+
+class Performer:
+    """Carries out the commands of one face. The face itself ends at `/quit`, which has no meaning here."""
+
+    def __init__(self, stage: Stage, place: Place, known: Known) -> None:
+        self._stage = stage
+        self._place = place
+        self._known = known
+        self._background = Background(stage.notice)
+        self._deeds: dict[str, Callable[..., None]] = {
+            "join": lambda room: stage.go_to(room_word(room)),
+            "leave": self._leave,
+            "rooms": lambda: stage.connection.ask(frames.Rooms(id=0)),
+            "create": self._create,
+            "invite": self._invite,
+            "members": self._members,
+            "who": self._who,
+            "sessions": self._sessions,
+            "logout": self._logout,
+            "status": self._status,
+            "help": self._help,
+        }
+
+    def carry_out(self, call: Call) -> None:
+        """Do what was typed; how it went is told by notices and notes."""
+        self._deeds[call.name](*call.words)
+
+    def _leave(self, room: str | None = None) -> None:
+        if (name := self._room(room, "/leave")) is not None:
+            self._stage.connection.ask(frames.Leave(id=0, room=name))
+
+    def _create(self, room: str, private: str = "") -> None:
+        self._stage.connection.ask(frames.Create(id=0, room=room_word(room), private=bool(private)))
+
+    def _invite(self, username: str, room: str | None = None) -> None:
+        if (name := self._room(room, "/invite USERNAME")) is not None:
+            self._stage.connection.ask(frames.Invite(id=0, room=name, username=username.removeprefix("@")))
+
+    def _members(self, room: str | None = None) -> None:
+        if (name := self._room(room, "/members")) is None:
+            return
+
+        def ask() -> list[str]:
+            names = errands.members(self._place, name, self._known)
+            return [f"In #{inert_name(name)} ({len(names)}): {', '.join(names)}"]
+
+        self._background.do(ask)
+
+    def _who(self) -> None:
+        names = [f"{inert_name(name)} ({words.clock(at)})" for name, at in sorted(self._stage.heard.items())]
+        self._stage.notice(f"Heard here: {', '.join(names)}." if names else "Nobody has been heard here yet.")
+
+    def _sessions(self) -> None:
+        self._background.do(lambda: errands.sessions(self._place, self._known))
+
+    def _logout(self, session: str) -> None:
+        self._background.do(lambda: [errands.end_session(self._place, session, self._known)])
+
+    def _status(self) -> None:
+        state = self._stage.connection.state
+        self._stage.notice(
+            f"You are {inert_name(state.username) if state.username else 'not connected yet'}, "
+            f"at {inert(self._place.server)}, {state.phase}. Not sent yet: {state.unsent_count}."
+        )
+
+    def _help(self, name: str | None = None) -> None:
+        for line in help_lines(name):
+            self._stage.notice(inert(line))
+
+    def _room(self, word: str | None, usage: str) -> str | None:
+        """The room that a command is about: the one named, else the one that is shown; a notice if there is none."""
+        room = room_word(word) if word is not None else self._stage.room
+        if room is None:
+            self._stage.notice(f"You are in no room; {usage} ROOM names one.")
+        return room
+
+
+def room_word(word: str) -> str:
+    """A room as the server writes it, from what somebody typed."""
+    return word.removeprefix("#").casefold()

@@ -1,0 +1,58 @@
+"""What a half-typed line of `chat` could become: from the table of slash commands and from what is known. Pure."""
+
+from collections.abc import Iterable
+
+from client.faces.slash import SLASHES, Kind
+from client.inert import inert_name
+from client.known import Names
+
+
+def completions(typed: str, names: Names) -> list[str]:
+    """Return what the last word of `typed` could become, whole; nothing where nothing can be said.
+
+    >>> completions("/jo", Names()), completions("/join o", Names(rooms=("general", "ops")))
+    (['/join'], ['ops'])
+    """
+    if not typed.startswith("/") or typed.startswith("//"):
+        return _mentions(typed, names)
+    first, *words = typed.split(" ")
+    if not words:
+        return _beginning(first, (f"/{name}" for name in SLASHES))
+    words = [word for word in words[:-1] if word] + words[-1:]
+    slash = SLASHES.get(first[1:])
+    if slash is None or len(words) > len(slash.takes):
+        return []
+    return _of(slash.takes[len(words) - 1], words[-1], names)
+
+
+def _mentions(typed: str, names: Names) -> list[str]:
+    word = typed.rsplit(" ", 1)[-1]
+    return _beginning(word, (f"@{name}" for name in names.people)) if word.startswith("@") else []
+
+
+def _of(kind: Kind, word: str, names: Names) -> list[str]:
+    match kind:
+        case Kind.ROOM:
+            return _marked("#", word, names.rooms)
+        case Kind.ANY_ROOM:
+            return _marked("#", word, (*names.rooms, *names.other_rooms))
+        case Kind.PERSON:
+            return _marked("@", word, names.people)
+        case Kind.SESSION:
+            return _beginning(word, names.sessions)
+        case Kind.SLASH:
+            return _beginning(word, SLASHES)
+        case Kind.PRIVATE:
+            return _beginning(word, ("private",))
+        case Kind.NEW:
+            return []
+
+
+def _marked(mark: str, word: str, names: Iterable[str]) -> list[str]:
+    """Names, written with or without their mark as the word is."""
+    return _beginning(word, (f"{mark}{name}" if word.startswith(mark) else name for name in names))
+
+
+def _beginning(word: str, names: Iterable[str]) -> list[str]:
+    """Those that begin so; a name that is not one inert word is not put into anybody's line."""
+    return [name for name in names if name.casefold().startswith(word.casefold()) and inert_name(name) == name]

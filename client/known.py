@@ -1,0 +1,123 @@
+"""Names that the server has told: rooms, people, sessions. They are kept on disk, so that completion needs no network.
+
+Nothing is decided by them: a name that is missing or stale completes worse, and no more.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+import msgspec
+
+from chatterbox.wire import frames
+from chatterbox.wire.reading import UnreadableError, read
+from client import notes
+from client.session import replace_file
+
+LIMIT = 500
+"""Names that are kept of each kind; beyond, the one that was named longest ago goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What may be named, each kind with the likeliest first."""
+
+    rooms: tuple[str, ...] = ()
+    """Rooms that one is in."""
+    other_rooms: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+
+
+def learned(names: Names, note: notes.Note) -> Names:
+    """What is known after `note`. Pure."""
+    match note:
+        case notes.Connected(rooms=rooms):
+            return replace(names, rooms=_kept(names.rooms, [room.room for room in rooms]))
+        case notes.Answered(reply=frames.RoomList(rooms=rooms)):
+            mine = [room.room for room in rooms if room.member]
+            others = [room.room for room in rooms if not room.member]
+            return replace(names, rooms=_kept(names.rooms, mine), other_rooms=tuple(others[:LIMIT]))
+        case notes.Entered(room=room) | notes.Answered(reply=frames.Created(room=room)):
+            return replace(names, rooms=_first(names.rooms, room), other_rooms=_without(names.other_rooms, room))
+        case notes.Gone(room=room) | notes.Answered(reply=frames.Left(room=room)):
+            return replace(names, rooms=_without(names.rooms, room), other_rooms=_first(names.other_rooms, room))
+        case notes.Said(message=message, mine=False):
+            return replace(names, people=_first(names.people, message.username))
+        case notes.Changed(membership=change, mine=False) if change.member:
+            return replace(names, people=_first(names.people, change.username))
+    return names
+
+
+def _kept(before: tuple[str, ...], now: list[str]) -> tuple[str, ...]:
+    """The names of `now`, in the order that they had before, as far as they had one."""
+    there = set(now)
+    stay = [name for name in before if name in there]
+    return tuple([*stay, *(name for name in now if name not in set(stay))][:LIMIT])
+
+
+def _first(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return names if names[:1] == (name,) else (name, *_without(names, name))[:LIMIT]
+
+
+def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(other for other in names if other != name)
+
+
+def known_path(home: Path, server: str, username: str) -> Path:
+    return home / "known" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
+
+
+class Known:
+    """The names of one server and user, with their file. Threads may teach it, too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.names = load(path)
+        self._saved = self.names
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.save()
+
+    def before(self, show: Callable[[notes.Note], None]) -> Callable[[notes.Note], None]:
+        """Return a `show` that learns from each note first. Rooms are saved at once, the rest at the end."""
+
+        def learn_and_show(note: notes.Note) -> None:
+            with self._lock:
+                self.names = learned(self.names, note)
+                if (self.names.rooms, self.names.other_rooms) != (self._saved.rooms, self._saved.other_rooms):
+                    self.save()
+            show(note)
+
+        return learn_and_show
+
+    def learn(self, *, people: Iterable[str] = (), sessions: Iterable[str] | None = None) -> None:
+        """Take names from an answer over HTTP."""
+        with self._lock:
+            unheard = [name for name in people if name not in self.names.people]
+            self.names = replace(self.names, people=(*self.names.people, *unheard)[:LIMIT])
+            if sessions is not None:
+                self.names = replace(self.names, sessions=tuple(sessions)[:LIMIT])
+
+    def save(self) -> None:
+        with self._lock:
+            if self.names == self._saved:
+                return
+            self._saved = self.names
+            with suppress(OSError, UnicodeEncodeError):  # a full disk must not end a chat for want of completion
+                replace_file(self._path, msgspec.json.encode(self.names))
+
+
+def load(path: Path) -> Names:
+    try:
+        return read(path.read_bytes(), Names)
+    except (OSError, UnreadableError):
+        return Names()

@@ -1,0 +1,72 @@
+"""A real terminal, tmux, that no escape sequence is hidden from: what it shows, its title, and its clipboard."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client.people import ROOT, Person, wait_until
+
+TITLE = "title before"
+CLIPBOARD = "clipboard before"
+
+
+class Tmux:
+    """One tmux server of its own, with one window of 80 by 24."""
+
+    def __init__(self, person: Person, folder: Path) -> None:
+        self._socket = folder / "tmux"
+        self._environment = {name: value for name, value in person.environment.items() if not name.startswith("TMUX")}
+
+    def run(self, *arguments: str) -> str:
+        command = ["tmux", "-S", str(self._socket), "-f", os.devnull, *arguments]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def type(self, text: str, *keys: str) -> None:
+        if text:
+            self.run("send-keys", "-l", text)
+        if keys:
+            self.run("send-keys", *keys)
+
+    def lines(self) -> list[str]:
+        """Everything that it shows or showed, without colours."""
+        lines = [line.rstrip() for line in self.run("capture-pane", "-p", "-S", "-").splitlines()]
+        return [line for line in lines if line]
+
+    def shows(self, text: str) -> None:
+        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} in tmux")
+
+    @property
+    def title(self) -> str:
+        return self.run("display-message", "-p", "#{pane_title}").strip()
+
+    @property
+    def window(self) -> str:
+        return self.run("display-message", "-p", "#{window_name}").strip()
+
+    @property
+    def clipboard(self) -> str:
+        """What was copied last; OSC 52 of a program in tmux would stand here."""
+        return self.run("show-buffer")
+
+
+@contextmanager
+def tmux(person: Person, folder: Path) -> Iterator[Tmux]:
+    """A shell of this person's in tmux; skips where there is none."""
+    if shutil.which("tmux") is None:
+        pytest.skip("there is no tmux here")
+    terminal = Tmux(person, folder)
+    terminal.run("new-session", "-d", "-x", "80", "-y", "24", "-c", str(ROOT), "env PS1='$ ' sh")
+    try:
+        for option, value in (("set-clipboard", "on"), ("allow-rename", "on"), ("allow-passthrough", "on")):
+            terminal.run("set-option", "-s" if option == "set-clipboard" else "-g", option, value)
+        terminal.run("select-pane", "-T", TITLE)
+        terminal.run("set-buffer", CLIPBOARD)
+        yield terminal
+    finally:
+        terminal.run("kill-server")

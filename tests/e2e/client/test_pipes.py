@@ -1,0 +1,171 @@
+"""The pipes in shells: loops, readers that go, and positions that outlive kill -9 and restarts."""
+
+import json
+import random
+import signal
+import time
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from client.failures import Exit
+from tests.e2e.client.people import Person, Server, wait_until
+
+
+@pytest.fixture
+def alice(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[0]
+
+
+@pytest.fixture
+def bob(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[1]
+
+
+class TestShells:
+    def test_a_loop_over_lines_sends_each_and_does_not_eat_the_next(self, alice: Person) -> None:
+        loop = "printf 'one\\ntwo\\nthree\\n' | while read -r line; do chatterbox send general \"$line\" || exit; done"
+        assert alice.shell(loop).returncode == Exit.OK
+        assert alice.history() == ["one", "two", "three"]
+
+    def test_a_loop_over_messages_reads_each(self, alice: Person) -> None:
+        alice.run("send", "general", "-", typed="one\ntwo\nthree\n")
+        loop = 'chatterbox tail general --count 3 | while read -r time name text; do echo "$name $text"; done'
+        done = alice.shell(loop)
+        assert done.stdout.splitlines()[-3:] == ["alice: one", "alice: two", "alice: three"]
+
+    def test_an_answer_goes_back_in_the_same_pipe(self, alice: Person, bob: Person) -> None:
+        alice.run("send", "general", "-", typed="1\n2\n3\n")
+        bob.shell(
+            "chatterbox tail general --json --count 3"
+            ' | while read -r line; do echo "got ${#line}"; done | chatterbox send general -'
+        )
+        assert [content.split()[0] for content in bob.history()] == ["got"] * 3
+
+    def test_exit_codes_tell_a_script_what_happened(self, alice: Person, server: Server) -> None:
+        codes = alice.shell(
+            "chatterbox send nowhere x 2>/dev/null; echo $?; chatterbox send 2>/dev/null; echo $?;"
+            "CHATTERBOX_SERVER=http://127.0.0.1:9 chatterbox rooms 2>/dev/null; echo $?;"
+            f"chatterbox --server http://localhost:{server.port} rooms 2>/dev/null; echo $?"
+        )
+        assert codes.stdout.split() == [
+            str(int(code)) for code in (Exit.REFUSED, Exit.USAGE, Exit.NOT_LOGGED_IN, Exit.NOT_LOGGED_IN)
+        ]
+
+    def test_a_reader_that_has_enough_is_no_mistake(self, alice: Person) -> None:
+        alice.run("send", "general", "-", typed="one\ntwo\n")
+        done = alice.shell("chatterbox tail general --json | head -n1 >/dev/null; echo ${PIPESTATUS[0]}")
+        assert (done.stdout, done.stderr) == ("0\n", "")
+        for command in ("rooms", "man", "completion bash", "--help"):
+            done = alice.shell(f"chatterbox {command} | true; echo ${{PIPESTATUS[0]}}")
+            assert (done.stdout, done.stderr) == ("0\n", ""), command
+
+    @pytest.mark.parametrize("arguments", [("tail", "general"), ("chat", "--plain"), ("send", "general", "-")])
+    def test_sigint_ends_with_130_and_without_a_word(self, alice: Person, arguments: tuple[str, ...]) -> None:
+        running = alice.start(*arguments)
+        wait_until(lambda: _is_connected(running.pid), "it runs")
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=20)
+        assert running.returncode == Exit.INTERRUPTED
+        assert "Traceback" not in err
+
+
+class TestSeveralRooms:
+    def test_each_line_names_its_room(self, alice: Person) -> None:
+        alice.run("create", "ops")
+        alice.run("send", "general", "here")
+        alice.run("send", "ops", "there")
+        done = alice.run("tail", "general", "#ops", "--count", "2")
+        lines = {line.split(" ", 1)[1] for line in done.stdout.splitlines() if not line.startswith("--")}
+        assert lines == {"#general alice: here", "#ops alice: there"}
+
+    def test_one_that_one_is_not_in_is_said(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        done = bob.run("tail", "general", "ops")
+        assert done.returncode == Exit.REFUSED
+        assert "chatterbox join ops" in done.stderr
+
+    def test_since_is_of_one_room(self, alice: Person) -> None:
+        assert alice.run("tail", "general", "ops", "--since", "e:1").returncode == Exit.USAGE
+
+    def test_leaving_it_elsewhere_ends_the_tail(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        bob.run("join", "ops")
+        alice.run("send", "ops", "hello")
+        tail = bob.start("tail", "ops", "--json")
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["content"] == "hello"
+        bob.run("leave", "ops")
+        _, err = tail.communicate(timeout=20)
+        assert tail.returncode == Exit.REFUSED
+        assert "no longer in #ops" in err
+
+
+def offsets(path: Path) -> list[int]:
+    """Of the whole lines."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line)["at"]["offset"] for line in lines if line.endswith("\n")]
+
+
+class TestResume:
+    def test_goes_on_where_the_last_one_got_to(self, alice: Person) -> None:
+        alice.run("send", "general", "-", typed="1\n2\n3\n4\n5\n")
+        assert len(alice.run("tail", "general", "--resume", "x", "--count", "2").stdout.splitlines()) == 3
+        rest = alice.run("tail", "general", "--resume", "x", "--json", "--count", "3").stdout.splitlines()
+        assert [json.loads(line)["content"] for line in rest] == ["3", "4", "5"]
+        other = alice.run("tail", "general", "--resume", "y", "--json", "--recent", "1", "--count", "1").stdout
+        assert json.loads(other)["content"] == "5"
+
+    def test_is_held_by_one_at_a_time(self, alice: Person) -> None:
+        alice.run("send", "general", "x")
+        tail = alice.start("tail", "general", "--resume", "x")
+        assert tail.stdout is not None
+        tail.stdout.readline()
+        second = alice.run("tail", "general", "--resume", "x", "--count", "1")
+        assert second.returncode == Exit.REFUSED
+        assert "Another tail keeps its place as x" in second.stderr
+        assert alice.run("tail", "general", "--resume", "../x").returncode == Exit.USAGE
+
+    @pytest.mark.parametrize("seed", range(2))
+    def test_loses_nothing_when_it_is_killed_at_any_moment(
+        self, server: Server, alice: Person, bob: Person, tmp_path: Path, seed: int
+    ) -> None:
+        moments = random.Random(seed)
+        seen, total, kills = tmp_path / "seen", 900, 4
+        sending = bob.start("send", "general", "-")
+        assert sending.stdin is not None
+        sending.stdin.write("".join(f"{number}\n" for number in range(total)))
+        sending.stdin.flush()
+        for life in range(kills):
+            with seen.open("a") as out:
+                before = len(offsets(seen))
+                tail = alice.start("tail", "general", "--json", "--resume", "x", "--recent", "100000", stdout=out)
+                wait_until(lambda before=before: len(offsets(seen)) > before, "something came")
+                time.sleep(moments.uniform(0, 0.2))
+                tail.kill()
+                tail.wait()
+            if life == 2:
+                server.kill()
+                server.start()
+        sending.communicate(timeout=60)
+        with seen.open("a") as out:
+            tail = alice.start("tail", "general", "--json", "--resume", "x", stdout=out)
+            wait_until(lambda: offsets(seen)[-1:] == [total], "it has come to the end")
+            tail.kill()
+        got = offsets(seen)
+        assert sorted(set(got)) == list(range(1, total + 1))
+        steps = [later - earlier for earlier, later in pairwise(got)]
+        assert set(steps) <= {0, 1}
+        assert steps.count(0) <= kills
+
+
+def _is_connected(pid: int) -> bool:
+    """Whether a connection of this process is established (Linux: the sockets of a process, among all of them)."""
+    own = set[str]()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            own.add(str(link.readlink()))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(f"socket:[{row[9]}]" in own for row in rows if row[3] == "01")

@@ -1,0 +1,102 @@
+"""`chat --plain` on a terminal: each step is said, lines are only ever added, and no escape sequence is written."""
+
+import re
+
+import pytest
+
+from client.failures import Exit
+from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.test_terminal import Terminal, terminal
+from tests.support.server import PASSWORD
+
+
+def only_adds_lines(screen: Terminal) -> bool:
+    """Whether nothing but text and line ends was written: no cursor was moved, nothing drawn anew."""
+    return not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)", screen.raw)
+
+
+def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    alice.run("create", "ops")
+    bob.run("join", "ops")
+    with terminal(alice, "chat", "--plain") as screen:
+        screen.shows("-- This is #general.")
+        bob.run("send", "general", "hello alice")
+        screen.shows("bob: hello alice")
+        screen.type("hello bob\n")
+        screen.shows("-- stored")
+        bob.run("send", "ops", "-", typed="one\ntwo\nthree\n")
+        screen.shows("-- 3 new in #ops")
+        screen.type("/members\n")
+        screen.shows("-- In #general (2): alice, bob")
+        screen.type("/jion ops\n")
+        screen.shows("Did you mean /join?")
+        server.kill()
+        screen.shows("-- Connection lost")
+        screen.type("written while cut off\n")
+        screen.shows("-- queued")
+        screen.type("\n")
+        screen.shows("-- #general, offline, 1 unsent, 3 new in #ops")
+        server.start()
+        screen.shows("-- Connected again. Sending 1 message from the outbox.")
+        screen.shows("alice: written while cut off")
+        screen.type("/join ops\n")
+        screen.shows("-- This is #ops.")
+        screen.shows("bob: three")
+        screen.type("/quit\n")
+        assert screen.ends() == Exit.OK
+        assert only_adds_lines(screen)
+    assert alice.history() == ["hello bob", "written while cut off"]
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_terminal_that_can_not_draw_gets_plain_lines(alice_and_bob: list[Person], term: str) -> None:
+    alice, _ = alice_and_bob
+    alice.variables["TERM"] = term
+    with terminal(alice, "chat") as screen:
+        screen.shows("-- This is #general.")
+        screen.type("hello\n")
+        screen.shows("-- stored")
+        screen.type("\x04")
+        assert screen.ends() == Exit.OK
+        assert only_adds_lines(screen)
+
+
+@pytest.mark.parametrize(("value", "is_bold"), [("", True), ("1", False)])
+def test_no_color_takes_the_colours_of_the_other_lines(alice_and_bob: list[Person], value: str, is_bold: bool) -> None:
+    alice, bob = alice_and_bob
+    alice.variables["NO_COLOR"] = value
+    bob.run("send", "general", "hello")
+    with terminal(alice, "chat") as screen:
+        screen.shows("bob: hello")
+        wait_until(lambda: screen.lines()[-1:] == ["#general>"], "there is a prompt")
+        assert (b"\x1b[1mbob" in screen.raw) is is_bold
+
+
+class TestSessions:
+    def test_one_of_several_is_ended_from_a_chat(self, alice_and_bob: list[Person]) -> None:
+        alice, _ = alice_and_bob
+        laptop = Person(alice.home.parent / "laptop", alice.server, "alice")
+        laptop.run("login", "alice", typed=PASSWORD + "\n")
+        other = next(line.split()[0] for line in alice.run("sessions").stdout.splitlines() if "(this one)" not in line)
+        with terminal(alice, "chat", "--plain") as screen:
+            screen.shows("-- This is #general.")
+            screen.type("/sessions\n")
+            screen.shows("(this one)")
+            screen.type(f"/logout {other[:8]}\n")
+            screen.shows(f"-- Session terminated: {other}")
+            assert laptop.run("rooms").returncode == Exit.NOT_LOGGED_IN
+            screen.type("/quit\n")
+            assert screen.ends() == Exit.OK
+
+    def test_members_and_logout_are_commands_too(self, alice_and_bob: list[Person]) -> None:
+        alice, bob = alice_and_bob
+        bob.run("rooms")
+        assert alice.run("members", "general").stdout.split() == ["alice", "bob"]
+        laptop = Person(bob.home.parent / "laptop", bob.server, "bob")
+        laptop.run("login", "bob", typed=PASSWORD + "\n")
+        other = next(line.split()[0] for line in bob.run("sessions").stdout.splitlines() if "(this one)" not in line)
+        assert bob.run("logout", other[:6]).stdout.startswith("Session terminated")
+        assert laptop.run("rooms").returncode == Exit.NOT_LOGGED_IN
+        assert bob.run("logout", other).returncode == Exit.REFUSED
+        assert bob.run("rooms").returncode == Exit.OK

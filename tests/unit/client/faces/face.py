@@ -1,0 +1,93 @@
+"""A face of `chat` without a terminal, a server or a clock: what it shows, and what it asks for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC
+from pathlib import Path
+
+from chatterbox.wire import frames
+from client import notes
+from client.connection import Connection
+from client.entry import Entry
+from client.faces.lines import Lines
+from client.faces.paper import Clock, Paper
+from client.faces.timeline import Timeline
+from client.known import Known
+from client.place import Place
+from client.state import Phase, State
+
+
+class Recorder(Connection):
+    """A connection that only writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.state = State(phase=Phase.LIVE, username="alice")
+        self.done: list[object] = []
+        self.refusal: Exception | None = None
+
+    def say(self, room: str, *contents: str) -> list[Entry]:
+        if self.refusal:
+            raise self.refusal
+        self.done.append((room, *contents))
+        return [Entry(f"{room} {content}", room, content) for content in contents]
+
+    def ask(self, command: frames.Command) -> None:
+        self.done.append(command)
+
+    def enter(self, room: str) -> None:
+        self.done.append(f"enter {room}")
+
+
+class Face:
+    """One of the faces in lines, in #general; `wait` lets time pass."""
+
+    def __init__(self, home: Path, kind: type[Lines] = Lines, *, echoed: bool = False) -> None:
+        self.shown: list[str] = []
+        self._more = asyncio.Event()
+        self.now_s = 0.0
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self.known = Known(home / "known.json")
+        paper = Paper(Timeline(zone=UTC), self._print, self._print, echoed=echoed)
+        self.lines = kind(Place("http://x", home), "general", paper, self.known, Clock(lambda: self.now_s, self._later))
+        self.connection = Recorder()
+        self.lines.connection = self.connection
+        self.lines.show(notes.Entered("general", ()))
+        self.shown.clear()
+
+    def _print(self, line: str) -> None:
+        self.shown.append(line)
+        self._more.set()
+
+    async def until_shown(self, text: str) -> None:
+        async with asyncio.timeout(5):
+            while not any(text in line for line in self.shown):
+                self._more.clear()
+                await self._more.wait()
+
+    def _later(self, after_s: float, do: Callable[[], None]) -> None:
+        self._timers.append((self.now_s + after_s, do))
+
+    def wait(self, for_s: float) -> list[str]:
+        """Let so much time pass; return what was shown meanwhile."""
+        self.shown.clear()
+        until_s = self.now_s + for_s
+        while due := sorted((timer for timer in self._timers if timer[0] <= until_s), key=lambda timer: timer[0]):
+            self._timers.remove(due[0])
+            self.now_s, do = due[0]
+            do()
+        self.now_s = until_s
+        return list(self.shown)
+
+    async def type(self, *typed: str) -> list[object]:
+        async def lines() -> AsyncIterator[str]:
+            for line in typed:
+                yield line
+
+        await self.lines.read(lines())
+        return self.connection.done
+
+    def show(self, *shown: notes.Note) -> list[str]:
+        self.shown.clear()
+        for note in shown:
+            self.lines.show(note)
+        return list(self.shown)

@@ -1,0 +1,98 @@
+"""What shells are told: from the parser and from this machine's files, and nothing that a shell would run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from client import __main__ as command
+from client import cli, completion
+from client.completion import Local, completed
+from client.cursors import Cursor, cursor_path
+from client.grammar import grammar
+from client.known import Known, known_path
+from client.session import Session, SessionFile
+
+SERVER = "https://chat.example.org"
+GRAMMAR = grammar(cli.parser())
+NAMES = Local(
+    rooms=("general", "ops"),
+    other_rooms=("opera",),
+    people=("bob", "$(reboot)", "x\x1b[2J", "-rf", "a b", "ü"),
+    sessions=("5b1c", "77aa"),
+    cursors=("mailer",),
+)
+
+
+def found(*words: str) -> list[str]:
+    return [name for name, _ in completed(GRAMMAR, words, NAMES)]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["se"], ["sessions", "send"]),
+        ([""], [command.name for command in GRAMMAR.commands]),
+        (["send", ""], ["general", "ops"]),
+        (["send", "op"], ["ops"]),
+        (["send", "ops", ""], []),
+        (["join", "op"], ["ops", "opera"]),
+        (["tail", "ops", "g"], ["general"]),
+        (["tail", "--json", "ops", "--count", "3", "g"], ["general"]),
+        (["tail", "--resume", ""], ["mailer"]),
+        (["tail", "--resume", "=", "m"], ["mailer"]),
+        (["tail", "ops", "--re"], ["--resume", "--recent"]),
+        (["--server", "http://x", "tai"], ["tail"]),
+        (["--server", "http"], []),
+        (["invite", "ops", ""], ["bob", "ü"]),
+        (["create", ""], []),
+        (["logout", "5"], ["5b1c"]),
+        (["sessions", "--end", ""], ["5b1c", "77aa"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["nosuch", ""], []),
+        (["chat", "--"], ["--help", "--server", "--plain"]),
+    ],
+)
+def test_a_word_could_become(words: list[str], names: list[str]) -> None:
+    assert found(*words) == names
+
+
+class TestLocal:
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Path:
+        home = tmp_path / "chatterbox"
+        SessionFile(home, SERVER).save(Session(SERVER, "Alice", "t", "s", expires_at=4e9, lifetime_s=100))
+        with Known(known_path(home, SERVER, "Alice")) as known:
+            known.learn(people=["bob"], sessions=["5b1c"])
+        with Cursor(cursor_path(home, SERVER, "Alice", "mailer")):
+            pass
+        return tmp_path
+
+    def test_names_are_those_of_the_server_that_is_meant(self, home: Path) -> None:
+        environ = {"XDG_STATE_HOME": str(home)}
+        assert completion.local(["invite"], environ) == Local((), (), ("bob",), ("5b1c",), ["mailer"])
+        assert completion.local(["--server", "HTTPS://chat.example.org/", ""], environ).people == ("bob",)
+        assert completion.local(["--server", "http://other", ""], environ) == Local()
+        assert completion.local([""], environ | {"CHATTERBOX_SERVER": "http://other"}) == Local()
+
+    def test_the_command_prints_them(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(home))
+        monkeypatch.delenv("CHATTERBOX_SERVER", raising=False)
+        assert command.main([completion.ASKED, "tail", "--resume", ""]) == 0
+        assert capsys.readouterr().out == "mailer\tsaved position\n"
+
+    def test_neither_a_network_nor_what_is_slow_to_import_is_needed(self, home: Path) -> None:
+        code = (
+            "import socket, sys\n"
+            "def no(*_, **__): raise AssertionError('network')\n"
+            "socket.socket.connect = socket.getaddrinfo = no\n"
+            "from client.__main__ import main\n"
+            f"assert main(['{completion.ASKED}', 'invite', 'ops', '']) == 0\n"
+            "print([name for name in ('httpx', 'websockets', 'asyncio', 'prompt_toolkit') if name in sys.modules])\n"
+        )
+        environ = {"XDG_STATE_HOME": str(home)}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
+        assert done.stdout == "bob\n[]\n"

@@ -1,0 +1,103 @@
+"""Members and sessions over HTTP, as commands and chats ask for them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client import errands
+from client.api import Api
+from client.failures import Refused
+from client.known import Known
+from client.place import Place
+from client.session import Session, SessionFile
+
+SERVER = "http://127.0.0.1:8000"
+IDS = ["5b1c0aaa", "5b1c0bbb", "77aa0000"]
+
+
+def session(session_id: str, *, current: bool = False) -> dict[str, object]:
+    at = "2026-11-23T10:00:00.000Z"
+    return {"id": session_id, "created": at, "expires": at, "user_agent": "cli\x1b[2J", "current": current}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    paths: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(f"{request.method} {request.url.path}")
+        if request.url.path == "/sessions":
+            return httpx.Response(200, json=[session(name, current=name == IDS[2]) for name in IDS])
+        if request.url.path.endswith("/members"):
+            return httpx.Response(200, json=["bob", "Alice", "mal\x1b]0;x\x07"])
+        return httpx.Response(200, json={})
+
+    def api(address: str, token: str | None = None) -> Api:
+        return Api(address, token, httpx.MockTransport(answer))
+
+    monkeypatch.setattr(errands, "Api", api)
+    return paths
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    SessionFile(tmp_path, SERVER).save(Session(SERVER, "alice", "t", IDS[2], expires_at=4e9, lifetime_s=100))
+    return Place(SERVER, tmp_path)
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Known:
+    return Known(tmp_path / "known.json")
+
+
+def test_members_are_sorted_inert_and_remembered(asked: list[str], place: Place, known: Known) -> None:
+    assert errands.members(place, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
+    assert asked == ["GET /rooms/ops/members"]
+    assert known.names.people[:2] == ("Alice", "bob")
+
+
+def test_a_room_can_not_leave_its_path(asked: list[str], place: Place, known: Known) -> None:
+    errands.members(place, "../x", known)
+    assert asked == ["GET /rooms/../x/members"]
+
+
+def test_the_others_sessions_are_remembered(asked: list[str], place: Place, known: Known) -> None:
+    lines = errands.sessions(place, known)
+    assert lines[2].endswith("cli␛[2J  (this one)")
+    assert known.names.sessions == (IDS[0], IDS[1])
+
+
+@pytest.mark.parametrize("beginning", [IDS[0], "5b1c0a"])
+def test_a_session_is_ended_by_the_beginning_of_its_id(
+    asked: list[str], place: Place, known: Known, beginning: str
+) -> None:
+    assert errands.end_session(place, beginning, known).startswith(f"Session terminated: {IDS[0]}")
+    assert asked[-1] == f"DELETE /sessions/{IDS[0]}"
+    assert known.names.sessions == (IDS[1],)
+    assert place.file.load() is not None
+
+
+def test_this_session_is_forgotten_here_too(asked: list[str], place: Place, known: Known) -> None:
+    assert errands.end_session(place, IDS[2], known) == "Session terminated."
+    assert place.file.load() is None
+
+
+@pytest.mark.parametrize(
+    ("beginning", "sentence"),
+    [("5b1c", "2 of your sessions begin with 5b1c"), ("9999", "No session of yours has the id 9999"), ("5", "4 char")],
+)
+def test_what_names_no_session_or_several_ends_none(
+    asked: list[str], place: Place, known: Known, beginning: str, sentence: str
+) -> None:
+    with pytest.raises(Refused, match=sentence):
+        errands.end_session(place, beginning, known)
+    assert asked == ["GET /sessions"]
+
+
+def test_asking_needs_a_session(place: Place, known: Known) -> None:
+    place.file.delete()
+    ask: Callable[[], object] = lambda: errands.sessions(place, known)  # noqa: E731
+    with pytest.raises(Exception, match="not logged in"):
+        ask()

@@ -1,0 +1,50 @@
+"""The manual page: everything that can be typed is in it, and roff has nothing to complain about."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from client import cli, manual
+from client.faces.slash import SLASHES
+from client.failures import EXITS, Exit
+from client.grammar import grammar
+from client.manual import flags_of
+
+PAGE = manual.page(cli.parser())
+
+
+def plain(page: str) -> str:
+    return page.replace("\\-", "-").replace("\\(aq", "'").replace("\\&", "")
+
+
+def test_it_names_every_command_and_every_option() -> None:
+    known = grammar(cli.parser())
+    for command in known.commands:
+        assert f"\n.SS {command.name}" in PAGE
+        for option in command.options:
+            if option.dest != "help":
+                assert flags_of(option) in plain(PAGE)
+
+
+def test_it_has_every_slash_command_exit_code_and_variable() -> None:
+    terms = [*(slash.usage for slash in SLASHES.values()), *map(str, map(int, Exit)), *cli.VARIABLES]
+    assert [term for term in terms if f"\n.B {term}\n" not in plain(PAGE)] == []
+
+
+def test_every_exit_code_has_its_meaning() -> None:
+    assert list(EXITS) == list(Exit)
+
+
+def test_nothing_in_it_is_taken_for_a_request() -> None:
+    requests = {line.split()[0] for line in PAGE.splitlines() if line.startswith((".", "'"))}
+    assert requests <= {".TH", ".SH", ".SS", ".TP", ".PP", ".B", ".nf", ".fi"}
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="there is no groff here")
+def test_it_is_typeset_without_a_warning() -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-Tutf8", "-ww", "-P-c"], input=PAGE, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert "chatterbox send ops -" in done.stdout
