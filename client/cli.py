@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from chatterbox.wire import frames, position
-from chatterbox.wire.limits import DEFAULT_ROOM
 from client import account
 from client.failures import Exit
+from client.home.reading import Named
 from client.place import Place
 
 _EXITS = """\
@@ -32,8 +32,11 @@ Talk in the rooms of a Chatterbox server.
 """
 _FILES = """\
 files and environment:
+  $XDG_CONFIG_HOME/chatterbox/config.toml (else ~/.config/...) is the configuration: docs/config.md, chatterbox config
   $XDG_STATE_HOME/chatterbox (else ~/.local/state/chatterbox) keeps the session and the outbox, for your eyes only.
-  CHATTERBOX_SERVER  the server meant without --server (else the one of the last login, else http://127.0.0.1:8000)
+  CHATTERBOX_HOME    one folder for both
+  CHATTERBOX_SERVER  the server meant without --server (else the configured one, else the one of the last login, else
+                     http://127.0.0.1:8000);  CHATTERBOX_CLIENT_...  other keys of the configuration
   NO_COLOR           no colours;  SSL_CERT_FILE  certificates to trust;  CHATTERBOX_DEBUG=1  say more about mistakes
 """
 
@@ -46,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _rooms(commands)
     _messages(commands)
     _doctor(commands)
+    _config(commands)
     return top
 
 
@@ -65,6 +69,8 @@ def _common() -> dict[str, Any]:
     server = argparse.ArgumentParser(add_help=False)
     about = "the server, for example https://chat.example.org"
     server.add_argument("--server", metavar="URL", default=argparse.SUPPRESS, help=about)
+    about = "the profile of the configuration"
+    server.add_argument("--profile", metavar="NAME", default=argparse.SUPPRESS, help=about)
     return {"formatter_class": argparse.RawDescriptionHelpFormatter, "parents": [server]}
 
 
@@ -99,7 +105,7 @@ def _rooms(commands: Commands) -> None:
 
 def _messages(commands: Commands) -> None:
     add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops")
-    add.add_argument("room", metavar="ROOM", nargs="?", default=DEFAULT_ROOM, help="the room to begin in (general)")
+    add.add_argument("room", metavar="ROOM", nargs="?", help="the room to begin in (else as configured, else general)")
     _send(commands)
     _tail(commands)
 
@@ -135,11 +141,21 @@ def _doctor(commands: Commands) -> None:
     add.add_argument("--idle", metavar="SECONDS", type=_seconds, default=3.0, help=idle)
 
 
+def _config(commands: Commands) -> None:
+    about = "say where the configuration is, what is in effect and why, or what is wrong with it"
+    add = commands.add("config", about, "config check", "config show --profile work", "config path")
+    what = "path: of the file; show: every key with its value and where that comes from; check: exits with 2 if wrong"
+    add.add_argument("what", choices=["check", "show", "path"], help=what)
+
+
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     """Do what was typed; raises `Failure`."""
+    named = Named(getattr(arguments, "server", None), getattr(arguments, "profile", None))
+    if arguments.command == "config":
+        return _configured(arguments.what, environ, named)
     if arguments.command == "doctor":
-        return asyncio.run(_examined(arguments, environ))
-    place = Place.find(getattr(arguments, "server", None), environ)
+        return asyncio.run(_examined(arguments, environ, named))
+    place = Place.find(named, environ)
     match arguments.command:
         case "register":
             return account.register(place, arguments.username)
@@ -149,13 +165,20 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
             return account.logout(place)
         case "sessions":
             return account.sessions(place, arguments.end)
+    account.log_in_unasked(place)
     return asyncio.run(_connected(place, arguments))
 
 
-async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
+def _configured(what: str, environ: Mapping[str, str], named: Named) -> Exit:
+    from client.home.telling import config
+
+    return config(what, environ, named)
+
+
+async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], named: Named) -> Exit:
     from client.doctor.report import doctor
 
-    named = arguments.server_url or getattr(arguments, "server", None)
+    named = Named(arguments.server_url or named.server, named.profile)
     return await doctor(named, environ, arguments.idle, as_json=arguments.json)
 
 
@@ -165,7 +188,7 @@ async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:
 
     if arguments.command == "rooms":
         return await commands.rooms(place)
-    room = commands.room_name(arguments.room)
+    room = commands.room_name(arguments.room or place.config.room)
     match arguments.command:
         case "chat":
             return await commands.chat(place, room)

@@ -50,6 +50,7 @@ async def chat(place: Place, room: str) -> Exit:
         lines, above = (
             _typing(face) if on_terminal and os.environ.get("TERM") != "dumb" else (stdin_lines(), nullcontext())
         )
+        face.notify = _notices(place, timeline, on_terminal=on_terminal)
         with above:
             face.connection.enter(room)
             return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
@@ -61,6 +62,25 @@ def _typing(face: Lines) -> tuple[AsyncIterator[str], AbstractContextManager[Non
     typing = Typing(lambda: face.prompt)
     face.refresh = typing.refresh
     return typing.lines(), typing.above()
+
+
+def _notices(place: Place, timeline: Timeline, *, on_terminal: bool) -> Callable[[notes.Note, str | None], None]:
+    """What is to be done with each note. Nobody knows whether this terminal has the focus, so it counts as without."""
+    from client.notices.notices import notices
+
+    def say(sentence: str) -> None:
+        for line in timeline.notice(sentence):
+            (out if on_terminal else tell)(line)
+
+    given = notices(place.config.notices, say, os.environ, _to_terminal if on_terminal else None)
+    return lambda note, room: given.on(note, room, focused=False)
+
+
+def _to_terminal(sequence: str) -> None:
+    """Past prompt_toolkit, which would print it above the line that is typed on."""
+    if sys.__stdout__ is not None:
+        sys.__stdout__.write(sequence)
+        sys.__stdout__.flush()
 
 
 async def _converse(face: Lines, lines: AsyncIterator[str], sent_s: float) -> Exit:

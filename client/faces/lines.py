@@ -27,6 +27,7 @@ class Lines:
     ) -> None:
         self.connection: Connection
         self.refresh: Callable[[], None] = lambda: None
+        self.notify: Callable[[notes.Note, str | None], None] = lambda _note, _room: None
         self.room: str | None = room
         self._server = server
         self._timeline = timeline
@@ -50,6 +51,7 @@ class Lines:
         """Take a note of the core's."""
         self._changed.set()
         self._take(note)
+        self.notify(note, self.room)
         self.refresh()
 
     def _take(self, note: notes.Note) -> None:

@@ -23,6 +23,7 @@ LIST_LIMIT = 100
 """Entries of a list; a longer one is a mistake."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 """What profiles and themes are named."""
+EXAMPLES = "http://127.0.0.1:8000 or https://chat.example.org"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -140,7 +141,8 @@ def _address(value: object) -> str:
     try:
         return server_address(address) if address else ""
     except Usage:
-        raise _must("an address like https://chat.example.org", value) from None
+        what = f"must be the address of a server, not {shown(value)}. One looks like {EXAMPLES}"
+        raise UnfitError(what) from None
 
 
 def _room(value: object) -> str:

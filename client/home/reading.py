@@ -15,6 +15,7 @@ from client.home.kinds import NAME, UnfitError, shown
 from client.home.problems import Problem, did_you_mean
 
 PROFILES = "profiles"
+_COMMAND = "password_command"
 _PASSWORD = "is not read from a file; `password_command` and `keyring` know better places"  # noqa: S105
 
 
@@ -71,8 +72,10 @@ class _Reading:
         chosen = self._chosen({**file, **environment}, profiles)
         layers = [file, environment]
         layers.insert(2 if self._named.profile else 1, profiles.get(str(chosen.value), {}))
-        values = {name: value for layer in layers for name, value in layer.items()} | {"profile": chosen}
-        values |= dict(self._check("server", self._named.server, "--server", Problem("", "--server", in_file=False)))
+        at = Problem("", "--server", in_file=False)
+        values = _laid_over(
+            [*layers, {"profile": chosen}, dict(self._check("server", self._named.server, "--server", at))]
+        )
         config = self._finished({name: value.value for name, value in values.items()}, actions)
         origins = {name: value.origin for name, value in values.items() if value.origin}
         return Parsed(config, origins, tuple(self._problems), tuple(profiles))
@@ -189,6 +192,28 @@ class _Reading:
     def _origin(self, path: toml.Path) -> str:
         line = self._line(path)
         return f"file, line {line}" if line else "file"
+
+
+def _laid_over(layers: list[Mapping[str, Value]]) -> dict[str, Value]:
+    """The values that count. A password command goes no further than the server and the user that it stands with.
+
+    Else a server that is named elsewhere, in a profile or on the command line, would be sent the password of another.
+    """
+    values: dict[str, Value] = {}
+    meant_for: tuple[object, object] = ("", "")
+    for layer in layers:
+        values |= layer
+        if _COMMAND in layer:
+            meant_for = _whose(values)
+    server, username = _whose(values)
+    if meant_for[0] != server or meant_for[1] not in {"", username}:
+        values.pop(_COMMAND, None)
+    return values
+
+
+def _whose(values: Mapping[str, Value]) -> tuple[object, object]:
+    nothing = Value("", "")
+    return values.get("server", nothing).value, values.get("username", nothing).value
 
 
 def _known(section: str, *, in_profile: bool) -> Iterator[str]:

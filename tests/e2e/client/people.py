@@ -111,10 +111,19 @@ class Person:
     server: str
     name: str
     running: list[subprocess.Popen[str]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def configure(self, text: str) -> Path:
+        """Write the configuration."""
+        path = self.home / "config" / "chatterbox" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Run the command in the background."""
-        environment = os.environ | {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server}
+        folders = {"XDG_STATE_HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config")}
+        environment = os.environ | folders | {"CHATTERBOX_SERVER": self.server} | self.environment
         command = [sys.executable, "-m", "client", *arguments]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
         process = subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **pipes)
