@@ -23,7 +23,7 @@ def document(text: str) -> Document | Problem:
     except tomllib.TOMLDecodeError as problem:
         what = str(problem)
         found = _AT.search(what)
-        line = int(found[1]) if found else len(text.splitlines()) if _AT_END.search(what) else None
+        line = int(found[1]) if found else text.rstrip("\n").count("\n") + 1 if _AT_END.search(what) else None
         what = _AT_END.sub("", _AT.sub("", what))
         return Problem(f"This is not TOML: {what[:1].lower()}{what[1:]}", line=line)
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
@@ -49,7 +49,7 @@ def _statements(text: str) -> Iterator[tuple[int, Document, bool]]:
     """Each statement's first line, what it says, and whether it is the header of a table."""
     pending: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
-        pending.append(line)
+        pending.append(line.removesuffix("\r"))
         try:
             said = tomllib.loads("\n".join(pending))
         except (ValueError, RecursionError):
