@@ -22,6 +22,7 @@ class Terminal:
     def __init__(self, master: int, process: subprocess.Popen[str]) -> None:
         self._master = master
         self.process = process
+        self.bells = 0
         self.screen = pyte.HistoryScreen(80, 24, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
@@ -49,6 +50,7 @@ class Terminal:
     def _read(self) -> None:
         while data := self._some():
             with self._lock:
+                self.bells += data.count(b"\a")
                 self._stream.feed(data)
 
     def _some(self) -> bytes:
