@@ -68,7 +68,7 @@ class SessionFile:
 
     def __init__(self, home: Path, server: str, profile: str = "") -> None:
         self._home = home
-        self._profile = profile
+        self.profile = profile
         self.server = server
         of_profile = f"@{quote(profile, safe='')}" if profile else ""
         self.path = home / "sessions" / f"{quote(server, safe='')}{of_profile}.json"
@@ -83,7 +83,7 @@ class SessionFile:
     def save(self, session: Session) -> None:
         """Keep `session`; without a profile, also its server as the one meant where none is named."""
         _write(self.path, msgspec.json.encode(asdict(session)))
-        if not self._profile:
+        if not self.profile:
             _write(self._home / "server", session.server.encode())
 
     def delete(self) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from client.failures import Exit
+from client.home.bindings import Actions
 from client.home.config import ROWS, Config, values_of
 from client.home.files import Loaded, load, load_theme
 from client.home.folders import config_file, theme_file
@@ -14,12 +15,15 @@ from client.inert import inert
 from client.place import out, tell
 
 
-def config(what: str, environ: Mapping[str, str], named: Named) -> Exit:
-    """Do `chatterbox config path`, `show` or `check`. Problems go to the error output and mean exit code 2."""
+def config(what: str, environ: Mapping[str, str], named: Named, actions: Actions | None = None) -> Exit:
+    """Do `chatterbox config path`, `show` or `check`. Problems go to the error output and mean exit code 2.
+
+    `actions` are those whose keys may be bound; None: any name is taken as one.
+    """
     if what == "path":
         out(str(config_file(environ)))
         return Exit.OK
-    loaded = load(environ, named)
+    loaded = load(environ, named, actions)
     problems, warnings = findings(loaded, environ)
     if what == "show":
         for line in shown(loaded):

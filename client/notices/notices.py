@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -33,12 +34,13 @@ class Notices:
     def __init__(
         self,
         settings: NoticeSettings,
-        senders: Sequence[Sender],
+        senders: Callable[[NoticeSettings], Sequence[Sender]],
         *,
         now_s: Callable[[], float] = time.monotonic,
         later: Callable[[float, Callable[[], None]], Timer] = _later,
     ) -> None:
-        self._senders = senders
+        self._senders_of = senders
+        self._senders = senders(settings)
         self._rule = Rule(settings)
         self._burst = Burst(settings.quiet_s)
         self._now_s = now_s
@@ -59,6 +61,12 @@ class Notices:
     def seen(self, room: str) -> None:
         """Somebody looks at a room now, so nothing that waits of it needs to be told any more."""
         self._burst.seen(room)
+
+    def configure(self, settings: NoticeSettings) -> None:
+        """Go on with other settings; what is known of rooms, and what is gathered, stays."""
+        self._rule = replace(self._rule, settings=settings)
+        self._burst.quiet_s = settings.quiet_s
+        self._senders = self._senders_of(settings)
 
     def close(self) -> None:
         """Tell nothing more."""
@@ -93,7 +101,8 @@ def notices(
     `write` writes to the terminal at once and unchanged; without it, there are none that the terminal gives. `tell` is
     called with an inert sentence for what goes wrong, once for each.
     """
-    return Notices(settings, tuple(_senders(settings, _once(tell), environ, write)))
+    tell_once = _once(tell)
+    return Notices(settings, lambda configured: tuple(_senders(configured, tell_once, environ, write)))
 
 
 def _senders(

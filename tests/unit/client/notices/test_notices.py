@@ -13,8 +13,7 @@ import pytest
 
 from client import notes
 from client.home.config import By, Level, NoticeSettings
-from client.notices.notice import Notice
-from client.notices.notices import Notices, notices
+from client.notices.notices import Notices, Sender, notices
 from client.notices.programs import AT_ONCE, Programs
 from tests.support.waiting import until
 from tests.unit.client.notices.test_notice import notice
@@ -49,11 +48,12 @@ class Told:
     def __init__(self, settings: NoticeSettings = ALL) -> None:
         self.timers = Timers()
         self.titles: list[str] = []
-        self.notices = Notices(settings, [self._send], now_s=lambda: self.timers.now_s, later=self.timers.later)
+        self.notices = Notices(settings, self._senders, now_s=lambda: self.timers.now_s, later=self.timers.later)
         self.hear(connected())
 
-    def _send(self, notice: Notice) -> None:
-        self.titles.append(notice.title)
+    def _senders(self, settings: NoticeSettings) -> list[Sender]:
+        mark = "*" if By.DESKTOP in settings.by else ""
+        return [lambda notice: self.titles.append(f"{mark}{notice.title}")]
 
     def hear(self, *heard: notes.Note, looking_at: str | None = None, focused: bool = False) -> list[str]:
         for note in heard:
@@ -77,6 +77,17 @@ class TestOn:
         told.hear(notes.Complaint("x"), looking_at="ops", focused=True)
         told.timers.pass_by(5)
         assert told.titles == ["bob in #ops", "bob in #dev"]
+
+    def test_other_settings_take_effect_and_nothing_is_forgotten(self) -> None:
+        told = Told()
+        told.hear(said(), said(offset=12))
+        told.notices.configure(NoticeSettings(default=Level.NONE, by=(By.DESKTOP,), quiet_s=1))
+        told.hear(said(offset=13))
+        told.timers.pass_by(5)
+        assert told.titles == ["bob in #ops", "*bob in #ops"]
+        told.notices.configure(ALL)
+        told.timers.pass_by(1)
+        assert told.hear(said(offset=9), said(offset=14))[2:] == ["bob in #ops"]
 
     def test_once_closed_nothing_is_told(self) -> None:
         told = Told()
