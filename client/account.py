@@ -5,9 +5,10 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from chatterbox.wire.errors import Code
 from client.api import Api, SessionLine
-from client.failures import Exit, Failure, NotLoggedIn, Unreachable, Usage
-from client.home.passwords import into_keyring, known_password
+from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, Usage
+from client.home.passwords import from_keyring, into_keyring, known_password
 from client.inert import inert
 from client.outbox import count
 from client.place import Place, out, tell
@@ -31,7 +32,13 @@ def login(place: Place, username: str | None) -> Exit:
     """Log in: with the password that the configuration knows, else with one that is asked for."""
     username, password = _credentials(place, username, twice=False)
     with Api(place.server) as api:
-        session = _log_in(place, api, username, password)
+        try:
+            session = _log_in(place, api, username, password)
+        except Refused as refusal:
+            if not _is_old(place, username, password, refusal):
+                raise
+            tell(f"With the password of the keyring: {refusal}")
+            session = _log_in(place, api, username, getpass.getpass("Password: "))
     unsent = count(place.outbox_path(session))
     waiting = f" The outbox holds {unsent} not sent yet; they go out when you chat." if unsent else ""
     out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
@@ -92,9 +99,17 @@ def _log_in(place: Place, api: Api, username: str, password: str) -> Session:
     return session
 
 
+def _is_old(place: Place, username: str, password: str, refusal: Refused) -> bool:
+    """Whether the keyring has a password that is good no more, and there is somebody who can type another."""
+    if not place.config.keyring or refusal.code != Code.CREDENTIALS_INVALID or not sys.stdin.isatty():
+        return False
+    return from_keyring(place.server, username) == password
+
+
 def _keep_in_keyring(place: Place, username: str, password: str) -> None:
     try:
-        into_keyring(place.server, username, password)
+        if from_keyring(place.server, username) != password:
+            into_keyring(place.server, username, password)
     except Failure as failure:
         tell(f"The password was not kept. {failure}")
 

@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
@@ -84,7 +83,7 @@ def _first_line(name: str, code: int, output: bytes) -> str:
     if len(output) > OUTPUT_BYTES:
         raise Failure(f"The password command {name} printed more than {OUTPUT_BYTES // 1024} KiB.")
     if code < 0:
-        raise Failure(f"The password command {name} was ended by {signal.Signals(-code).name}.")
+        raise Failure(f"The password command {name} was ended by signal {-code}.")
     if code:
         raise Failure(f"The password command {name} failed: exit code {code}.")
     line = output.split(b"\n", 1)[0].removesuffix(b"\r")

@@ -76,18 +76,24 @@ class _Reading:
         values = _laid_over(
             [*layers, {"profile": chosen}, dict(self._check("server", self._named.server, "--server", at))]
         )
-        config = self._finished({name: value.value for name, value in values.items()}, actions)
+        config = self._finished(values, actions)
         origins = {name: value.origin for name, value in values.items() if value.origin}
         return Parsed(config, origins, tuple(self._problems), tuple(profiles))
 
-    def _finished(self, values: dict[str, object], actions: Actions | None) -> Config:
-        config = config_of(values)
+    def _finished(self, values: Mapping[str, Value], actions: Actions | None) -> Config:
+        """The configuration, once its values are held against each other."""
+        given = {name: value.value for name, value in values.items()}
+        config = config_of(given)
         bound, wrong = bind(config.keys, actions)
         for name, what in wrong:
             self._wrong(what, ("keys", name))
         if By.COMMAND in config.notices.by and not config.notices.command:
-            self._wrong("names a command, but notices.command is empty", ("notices", "by"))
-        return config_of(values | {"keys": bound})
+            what, origin = "names a command, but notices.command is empty", values["notices.by"].origin
+            if origin.startswith("file"):
+                self._wrong(what, ("notices", "by"))
+            else:
+                self._problems.append(Problem(what, origin, in_file=False))
+        return config_of(given | {"keys": bound})
 
     def _table(self, said: toml.Document, path: toml.Path, within: toml.Path = ()) -> Iterator[tuple[str, Value]]:
         """The checked values of a table; `path` is its place among the keys, `within` that of its profile."""
@@ -206,8 +212,8 @@ def _laid_over(layers: list[Mapping[str, Value]]) -> dict[str, Value]:
         if _COMMAND in layer:
             meant_for = _whose(values)
     server, username = _whose(values)
-    if meant_for[0] != server or meant_for[1] not in {"", username}:
-        values.pop(_COMMAND, None)
+    if _COMMAND in values and (meant_for[0] != server or meant_for[1] not in {"", username}):
+        values[_COMMAND] = Value((), f"none: that of {values[_COMMAND].origin} is for another server or user")
     return values
 
 

@@ -14,16 +14,16 @@ class Watch:
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = tuple(paths)
-        self._seen = self._stamps()
+        self._seen = {path: _stamp(path) for path in paths}
+
+    def also(self, path: Path) -> None:
+        """Watch one more file, from now on."""
+        self._seen.setdefault(path, _stamp(path))
 
     def changed(self) -> bool:
-        """Whether any file is another than at the last call, or than when the watch began."""
-        before, self._seen = self._seen, self._stamps()
+        """Whether any file is another than at the last call, or than when it began to be watched."""
+        before, self._seen = self._seen, {path: _stamp(path) for path in self._seen}
         return before != self._seen
-
-    def _stamps(self) -> tuple[Stamp, ...]:
-        return tuple(map(_stamp, self._paths))
 
 
 def _stamp(path: Path) -> Stamp:

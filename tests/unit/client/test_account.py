@@ -175,6 +175,7 @@ class TestTheKeyring:
     @pytest.fixture
     def kept(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         kept: dict[str, str] = {}
+        monkeypatch.setattr(account, "from_keyring", lambda _server, username: kept.get(username))
         monkeypatch.setattr(account, "known_password", lambda _config, _server, username: kept.get(username))
         monkeypatch.setattr(
             account, "into_keyring", lambda _server, username, password: kept.update({username: password})
@@ -195,6 +196,20 @@ class TestTheKeyring:
         with pytest.raises(Refused):
             account.login(Place(SERVER, tmp_path, Config(keyring=True)), "alice")
         assert kept == {}
+
+    def test_with_an_old_password_one_is_asked_and_it_keeps_the_new_one(
+        self, server: Server, tmp_path: Path, kept: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def typed(_: str) -> str:
+            server.refuse.clear()
+            return "the new one"
+
+        kept["alice"] = "an old one"
+        server.refuse["/login"] = (401, "credentials_invalid")
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("getpass.getpass", typed)
+        account.login(Place(SERVER, tmp_path, Config(keyring=True)), "alice")
+        assert kept == {"alice": "the new one"}
 
     def test_that_keeps_nothing_is_said_and_one_is_logged_in_all_the_same(
         self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]

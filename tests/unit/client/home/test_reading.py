@@ -108,6 +108,10 @@ class TestVariables:
             "CHATTERBOX_CLIENT_TEME is no variable of the client. Did you mean CHATTERBOX_CLIENT_THEME?"
         ]
 
+    def test_that_asks_for_a_command_that_there_is_not(self) -> None:
+        (said,) = wrong("", {"CHATTERBOX_CLIENT_NOTICES_BY": "command"})
+        assert said == "CHATTERBOX_CLIENT_NOTICES_BY names a command, but notices.command is empty."
+
     def test_those_of_the_services_are_no_business_of_the_client(self) -> None:
         assert config("", {"CHATTERBOX_PORT": "x", "CHATTERBOX_DEBUG": "1", "HOME": "/"}) == Config()
 
@@ -196,7 +200,9 @@ class TestThePasswordCommand:
 
     def test_not_for_one_that_is_named_elsewhere(self) -> None:
         assert config(self.FILE, server="https://evil.example.org").password_command == ()
-        assert config(self.FILE, {"CHATTERBOX_SERVER": "https://b.example.org"}).password_command == ()
+        parsed = parse(self.FILE, {"CHATTERBOX_SERVER": "https://b.example.org"})
+        assert parsed.config.password_command == ()
+        assert parsed.origins["password_command"] == "none: that of file, line 3 is for another server or user"
 
     def test_not_for_that_of_a_profile(self) -> None:
         text = self.FILE + '[profiles.b]\nserver = "https://b.example.org"\n'
