@@ -5,9 +5,11 @@ import sys
 import time
 from urllib.parse import urlsplit
 
+from chatterbox.wire.errors import Code
 from client import errands
 from client.api import Api
-from client.failures import Exit, NotLoggedIn, Usage
+from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, Usage
+from client.home.passwords import from_keyring, into_keyring, known_password
 from client.inert import inert
 from client.known import Known
 from client.layout import hung
@@ -29,13 +31,36 @@ def register(place: Place, username: str | None) -> Exit:
 
 
 def login(place: Place, username: str | None) -> Exit:
+    """Log in: with the password that the configuration knows, else with one that is asked for."""
     username, password = _credentials(place, username, twice=False)
     with Api(place.server) as api:
-        session = _log_in(place, api, username, password)
+        try:
+            session = _log_in(place, api, username, password)
+        except Refused as refusal:
+            if not _is_old(place, username, password, refusal):
+                raise
+            tell(f"With the password of the keyring: {refusal}")
+            session = _log_in(place, api, username, getpass.getpass("Password: "))
     unsent = count(place.outbox_path(session))
     waiting = f" The outbox holds {unsent} not sent yet; they go out when you chat." if unsent else ""
     out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
     return Exit.OK
+
+
+def log_in_unasked(place: Place) -> None:
+    """Log in if there is no session that may be good, and the configuration knows who and with which password."""
+    session, config = place.file.load(), place.config
+    if not config.username or (session is not None and session.expires_at > time.time()):
+        return
+    try:
+        password = known_password(config, place.server, config.username)
+        if password is not None:
+            _warn_if_open(place)
+            with Api(place.server) as api:
+                _log_in(place, api, config.username, password)
+    except Unreachable:
+        if session is None:
+            raise  # else there is an outbox to write into, and only the server's clock says what has expired
 
 
 def logout(place: Place, session_id: str | None = None) -> Exit:
@@ -87,16 +112,40 @@ def _printed(lines: list[str]) -> Exit:
 def _log_in(place: Place, api: Api, username: str, password: str) -> Session:
     session = api.login(username, password).as_session(place.server, time.time())
     place.file.save(session)
+    if place.config.keyring and not place.config.password_command:
+        _keep_in_keyring(place, username, password)
     return session
 
 
+def _is_old(place: Place, username: str, password: str, refusal: Refused) -> bool:
+    """Whether the keyring has a password that is good no more, and there is somebody who can type another."""
+    if not place.config.keyring or refusal.code != Code.CREDENTIALS_INVALID or not sys.stdin.isatty():
+        return False
+    return from_keyring(place.server, username) == password
+
+
+def _keep_in_keyring(place: Place, username: str, password: str) -> None:
+    try:
+        if from_keyring(place.server, username) != password:
+            into_keyring(place.server, username, password)
+    except Failure as failure:
+        tell(f"The password was not kept. {failure}")
+
+
 def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[str, str]:
+    """Who, and the password: from the configuration, else from a person, else from the input's first line."""
     _warn_if_open(place)
-    if not sys.stdin.isatty():
-        if username is None:
-            raise Usage("Without a terminal the username must be given; the password is the first line of the input.")
+    asks = sys.stdin.isatty()
+    username = username or place.config.username or (input("Username: ").strip() if asks else "")
+    if not username:
+        raise Usage("Without a terminal the username must be given; the password is the first line of the input.")
+    password = (
+        None if twice and not place.config.password_command else known_password(place.config, place.server, username)
+    )
+    if password is not None:
+        return username, password
+    if not asks:
         return username, sys.stdin.readline().rstrip("\r\n")
-    username = username or input("Username: ").strip()
     password = getpass.getpass("Password: ")
     if twice and getpass.getpass("The same again: ") != password:
         raise Usage("The two passwords differ; nothing was done.")

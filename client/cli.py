@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatterbox.wire import frames, position
-from chatterbox.wire.limits import DEFAULT_ROOM
 from client.failures import EXITS, Exit
+from client.home.reading import Named
 from client.inert import inert
 from client.words import meant
 
@@ -24,6 +24,7 @@ Talk in the rooms of a Chatterbox server.
   chatterbox doctor                  what is in the way of all that, if something is
 """
 FILES = {
+    "$XDG_CONFIG_HOME/chatterbox/config.toml": "(else ~/.config/...) is the configuration; see `chatterbox config`.",
     "$XDG_STATE_HOME/chatterbox": (
         "(else ~/.local/state/chatterbox) keeps the session, the outbox, saved positions and names for completion, "
         "for your eyes only."
@@ -32,8 +33,11 @@ FILES = {
 """What is kept where."""
 VARIABLES = {
     "CHATTERBOX_SERVER": (
-        "the server meant without --server (else the one of the last login, else http://127.0.0.1:8000)"
+        "the server meant without --server (else the configured one, else the one of the last login, else "
+        "http://127.0.0.1:8000)"
     ),
+    "CHATTERBOX_HOME": "one folder for configuration, session and outbox",
+    "CHATTERBOX_CLIENT_...": "other keys of the configuration",
     "NO_COLOR": "any value: no colours",
     "TERM": "dumb: `chat` is in plain lines",
     "SSL_CERT_FILE": "certificates to trust",
@@ -61,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _messages(commands)
     _doctor(commands)
     _manual(commands)
+    _config(commands)
     return top
 
 
@@ -89,6 +94,8 @@ def _common() -> dict[str, Any]:
     server = argparse.ArgumentParser(add_help=False)
     about = "the server, for example https://chat.example.org"
     server.add_argument("--server", metavar="URL", default=argparse.SUPPRESS, help=about)
+    about = "the profile of the configuration"
+    server.add_argument("--profile", metavar="NAME", default=argparse.SUPPRESS, help=about)
     return {"formatter_class": argparse.RawDescriptionHelpFormatter, "parents": [server]}
 
 
@@ -127,7 +134,7 @@ def _rooms(commands: Commands) -> None:
 
 def _messages(commands: Commands) -> None:
     add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops --plain")
-    add.add_argument("room", metavar="ROOM", nargs="?", default=DEFAULT_ROOM, help="the room to begin in (general)")
+    add.add_argument("room", metavar="ROOM", nargs="?", help="the room to begin in (else as configured, else general)")
     plain = "only add lines, draw nothing anew: for screen readers and serial lines (also on TERM=dumb, and in pipes)"
     add.add_argument("--plain", action="store_true", help=plain)
     _send(commands)
@@ -167,6 +174,13 @@ def _doctor(commands: Commands) -> None:
     add.add_argument("--idle", metavar="SECONDS", type=_seconds, default=3.0, help=idle)
 
 
+def _config(commands: Commands) -> None:
+    about = "say where the configuration is, what is in effect and why, or what is wrong with it"
+    add = commands.add("config", about, "config check", "config show --profile work", "config path")
+    what = "path: of the file; show: every key with its value and where that comes from; check: exits with 2 if wrong"
+    add.add_argument("what", choices=["check", "show", "path"], help=what)
+
+
 def _manual(commands: Commands) -> None:
     commands.add("man", "print the manual page", "man | man -l -")
     install = "completion bash > ~/.local/share/bash-completion/completions/chatterbox"
@@ -179,14 +193,22 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     """Do what was typed; raises `Failure`. What a command stands on is imported by it only: the others are quick."""
     if arguments.command in {"man", "completion"}:
         return _printed(arguments)
+    named = Named(getattr(arguments, "server", None), getattr(arguments, "profile", None))
+    if arguments.command == "config":
+        return _configured(arguments.what, environ, named)
     import asyncio
 
     if arguments.command == "doctor":
-        return asyncio.run(_examined(arguments, environ))
+        return asyncio.run(_examined(arguments, environ, named))
     from client.place import Place
 
-    place = Place.find(getattr(arguments, "server", None), environ)
-    if arguments.command in {"register", "login", "logout", "sessions", "members"}:
+    place = Place.find(named, environ)
+    if arguments.command in {"register", "login", "logout", "sessions"}:
+        return _over_http(place, arguments)
+    from client import account
+
+    account.log_in_unasked(place)
+    if arguments.command == "members":
         return _over_http(place, arguments)
     return asyncio.run(_connected(place, arguments))
 
@@ -214,10 +236,16 @@ def _over_http(place: "Place", arguments: argparse.Namespace) -> Exit:
     return account.end_session(place, arguments.session) if arguments.session else account.sessions(place)
 
 
-async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
+def _configured(what: str, environ: Mapping[str, str], named: Named) -> Exit:
+    from client.home.telling import config
+
+    return config(what, environ, named)
+
+
+async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], named: Named) -> Exit:
     from client.doctor.report import doctor
 
-    named = arguments.server_url or getattr(arguments, "server", None)
+    named = Named(arguments.server_url or named.server, named.profile)
     return await doctor(named, environ, arguments.idle, as_json=arguments.json)
 
 
@@ -230,7 +258,7 @@ async def _connected(place: "Place", arguments: argparse.Namespace) -> Exit:
         case "rooms":
             return await commands.rooms(place)
         case "chat":
-            return await commands.chat(place, room_name(arguments.room), plain=arguments.plain)
+            return await commands.chat(place, room_name(arguments.room or place.config.room), plain=arguments.plain)
         case "send":
             return await commands.send(place, room_name(arguments.room), arguments.content, arguments.timeout)
         case "tail":

@@ -44,6 +44,7 @@ async def chat(place: Place, room: str, *, plain: bool) -> Exit:
         face = _face(place, room, known, kind, on_terminal=on_terminal)
         face.connection = Connection(place.server, place.tokens, known.before(face.show), outbox=outbox)
         lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
+        face.notify = _notices(place, face.notice, on_terminal=on_terminal)
         with above:
             face.connection.enter(room)
             return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
@@ -62,6 +63,23 @@ def _typing(face: Lines, known: Known) -> tuple[AsyncIterator[str], AbstractCont
     typing = Typing(lambda: face.prompt, lambda line: completions(line, known.names))
     face.refresh = typing.refresh
     return typing.lines(), typing.above()
+
+
+def _notices(
+    place: Place, say: Callable[[str], None], *, on_terminal: bool
+) -> Callable[[notes.Note, str | None], None]:
+    """What is to be done with each note. Nobody knows whether this terminal has the focus, so it counts as without."""
+    from client.notices.notices import notices
+
+    given = notices(place.config.notices, say, os.environ, _to_terminal if on_terminal else None)
+    return lambda note, room: given.on(note, room, focused=False)
+
+
+def _to_terminal(sequence: str) -> None:
+    """Past prompt_toolkit, which would print it above the line that is typed on."""
+    if sys.__stdout__ is not None:
+        sys.__stdout__.write(sequence)
+        sys.__stdout__.flush()
 
 
 async def _converse(face: Lines, lines: AsyncIterator[str], sent_s: float) -> Exit:

@@ -141,10 +141,11 @@ def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
 def local(words: Sequence[str], environ: Mapping[str, str]) -> Local:
     """What this machine knows of the server that `words` are about."""
     from client.cursors import cursor_folder
+    from client.home.folders import state_folder
     from client.known import known_path, load
-    from client.session import DEFAULT_SERVER, SessionFile, home, saved_server, written_address
+    from client.session import DEFAULT_SERVER, SessionFile, saved_server, written_address
 
-    folder = home(environ)
+    folder = state_folder(environ)
     server = _named(words) or environ.get("CHATTERBOX_SERVER") or saved_server(folder) or DEFAULT_SERVER
     session = SessionFile(folder, written_address(server)).load()
     if session is None:

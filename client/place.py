@@ -3,35 +3,40 @@
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TextIO
 
 from client.cursors import cursor_path
+from client.home.config import Config
+from client.home.files import config_or_failure
+from client.home.folders import state_folder
+from client.home.reading import Named
 from client.known import known_path
 from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
-from client.session import DEFAULT_SERVER, Session, SessionFile, home, saved_server, server_address
+from client.session import DEFAULT_SERVER, Session, SessionFile, saved_server, server_address
 from client.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The server that is meant, and the folder of what is remembered about it."""
+    """The server that is meant, the folder of what is remembered about it, and the configuration in effect."""
 
     server: str
     home: Path
+    config: Config = field(default_factory=Config)
 
     @classmethod
-    def find(cls, named: str | None, environ: Mapping[str, str]) -> Self:
-        """`named` on the command line, else in the environment, else where one logged in last."""
-        folder = home(environ)
-        server = named or environ.get("CHATTERBOX_SERVER") or saved_server(folder) or DEFAULT_SERVER
-        return cls(server_address(server), folder)
+    def find(cls, named: Named, environ: Mapping[str, str]) -> Self:
+        """The server that the configuration or the command line names, else that of the last login."""
+        config, folder = config_or_failure(environ, named), state_folder(environ)
+        server = config.server or saved_server(folder) or DEFAULT_SERVER
+        return cls(server_address(server), folder, config)
 
     @property
     def file(self) -> SessionFile:
-        return SessionFile(self.home, self.server)
+        return SessionFile(self.home, self.server, self.config.profile)
 
     @property
     def tokens(self) -> Tokens:

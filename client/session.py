@@ -1,8 +1,7 @@
-"""The login session on disk: one file for each server, for its owner's eyes only, replaced in one piece."""
+"""The login session on disk: one file for each server and profile, for its owner's eyes only, replaced in one piece."""
 
 import os
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -33,13 +32,6 @@ class Session:
     @property
     def renew_at(self) -> float:
         return self.expires_at - self.lifetime_s / 2
-
-
-def home(environ: Mapping[str, str]) -> Path:
-    """The folder for what the client must remember (XDG Base Directory Specification 0.8: the state folder)."""
-    state = environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
-    return base / "chatterbox"
 
 
 def server_address(text: str) -> str:
@@ -80,12 +72,14 @@ def _can_be_dialled(address: str) -> bool:
 
 
 class SessionFile:
-    """Where the session of one server is kept."""
+    """Where the session of one server is kept. Each profile has its own: it may be of another user."""
 
-    def __init__(self, home: Path, server: str) -> None:
+    def __init__(self, home: Path, server: str, profile: str = "") -> None:
         self._home = home
+        self.profile = profile
         self.server = server
-        self.path = home / "sessions" / f"{quote(server, safe='')}.json"
+        of_profile = f"@{quote(profile, safe='')}" if profile else ""
+        self.path = home / "sessions" / f"{quote(server, safe='')}{of_profile}.json"
 
     def load(self) -> Session | None:
         """Read the session; None if there is none, or the file is not one."""
@@ -95,9 +89,10 @@ class SessionFile:
             return None
 
     def save(self, session: Session) -> None:
-        """Keep `session`, and its server as the one meant where none is named."""
+        """Keep `session`; without a profile, also its server as the one meant where none is named."""
         replace_file(self.path, msgspec.json.encode(asdict(session)))
-        replace_file(self._home / "server", session.server.encode())
+        if not self.profile:
+            replace_file(self._home / "server", session.server.encode())
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -23,6 +23,11 @@ from client import cli, manual
 from client.faces.slash import SLASHES
 from client.failures import EXITS
 from client.grammar import grammar
+from client.home.config import ROWS
+from client.home.declaring import variable_of
+from client.home.palettes import BUILT_IN
+from client.home.telling import documented
+from client.home.themes import COLOURS
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -124,6 +129,29 @@ def _exits() -> Iterator[str]:
     yield from (f"| {int(code)} | {about} |" for code, about in EXITS.items())
 
 
+def _config() -> Iterator[str]:
+    yield from ("| key | default | what it can be | meaning |", "|---|---|---|---|")
+    for name, default, kind, sentence in documented():
+        of_profile = " *" if name in ROWS and ROWS[name].about.in_profiles else ""
+        yield f"| `{name}`{of_profile} | {f'`{default}`' if default else ''} | {kind} | {sentence} |"
+
+
+def _variables() -> Iterator[str]:
+    yield from ("| variable | key |", "|---|---|")
+    for row in ROWS.values():
+        if not row.about.is_table:
+            yield f"| `{variable_of(row.name, row.about)}` | `{row.name}` |"
+
+
+def _theme() -> Iterator[str]:
+    yield from ("| colour | of what | `dark` | `light` |", "|---|---|---|---|")
+    dark, light = BUILT_IN["dark"], BUILT_IN["light"]
+    for name, sentence in COLOURS.items():
+        values = [getattr(theme, name) for theme in (dark, light)]
+        cells = [f"`{value}`" if isinstance(value, str) else f"{len(value)} colours" for value in values]
+        yield f"| `{name}` | {sentence} | {' | '.join(cells)} |"
+
+
 def _transcript(name: str) -> Callable[[], Iterator[str]]:
     def lines() -> Iterator[str]:
         yield "```text"
@@ -144,6 +172,9 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "client:commands": _typed,
     "client:slashes": _slashes,
     "client:exits": _exits,
+    "config": _config,
+    "variables": _variables,
+    "theme": _theme,
     "transcript:conversation": _transcript("conversation"),
 }
 

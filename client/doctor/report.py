@@ -3,23 +3,26 @@
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from client.doctor.examine import examine
 from client.doctor.verdict import Check, Status, Verdict
 from client.failures import Exit, Usage
+from client.home.files import config_or_failure
+from client.home.folders import state_folder
+from client.home.reading import Named
 from client.inert import inert
 from client.place import Place, out
-from client.session import DEFAULT_SERVER, Session, home, saved_server
+from client.session import DEFAULT_SERVER, Session, saved_server
 
 _CHECK_WIDTH = max(map(len, Check))
 _STATUS_WIDTH = max(map(len, Status))
 
 
-async def doctor(named: str | None, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> Exit:
+async def doctor(named: Named, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> Exit:
     """Examine the server that is meant. Nothing is stored there, and nothing is changed here."""
-    address = named or environ.get("CHATTERBOX_SERVER") or saved_server(home(environ)) or DEFAULT_SERVER
-    verdicts = [verdict async for verdict in _told(address, environ, idle_s, as_json=as_json)]
+    address = named.server or _meant(named, environ)
+    verdicts = [verdict async for verdict in _told(address, named, environ, idle_s, as_json=as_json)]
     if as_json:
         out(as_object(address, verdicts))
     else:
@@ -27,18 +30,25 @@ async def doctor(named: str | None, environ: Mapping[str, str], idle_s: float, *
     return exit_of(verdicts)
 
 
-async def _told(address: str, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> AsyncIterator[Verdict]:
-    async for verdict in examine(address, _session(address, environ), idle_s):
+def _meant(named: Named, environ: Mapping[str, str]) -> str:
+    config = config_or_failure(environ, named)
+    return config.server or saved_server(state_folder(environ)) or DEFAULT_SERVER
+
+
+async def _told(
+    address: str, named: Named, environ: Mapping[str, str], idle_s: float, *, as_json: bool
+) -> AsyncIterator[Verdict]:
+    async for verdict in examine(address, _session(replace(named, server=address), environ), idle_s):
         if not as_json and not _is_left_out(verdict):
             for line in lines(verdict):
                 out(line)
         yield verdict
 
 
-def _session(address: str, environ: Mapping[str, str]) -> Session | None:
+def _session(named: Named, environ: Mapping[str, str]) -> Session | None:
     """The session for that server, if there is one that has not expired."""
     try:
-        session = Place.find(address, environ).file.load()
+        session = Place.find(named, environ).file.load()
     except Usage:
         return None
     return session if session and session.expires_at > time.time() else None

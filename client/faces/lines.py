@@ -26,6 +26,7 @@ class Lines:
     def __init__(self, place: Place, room: str, paper: Paper, known: Known, clock: Clock | None = None) -> None:
         self.connection: Connection
         self.refresh: Callable[[], None] = lambda: None
+        self.notify: Callable[[notes.Note, str | None], None] = lambda _note, _room: None
         self.room: str | None = room
         self._server = place.server
         self._paper = paper
@@ -60,6 +61,7 @@ class Lines:
         self._changed.set()
         self._take(note)
         self._await_news()
+        self.notify(note, self.room)
         self.refresh()
 
     def _take(self, note: notes.Note) -> None:

@@ -34,8 +34,16 @@ from client.faces.plain import Plain
 from client.faces.slash import Call, Mistake, Say, parse
 from client.faces.timeline import Timeline
 from client.failures import Usage
+from client.home.config import config_of, values_of
+from client.home.palettes import BUILT_IN
+from client.home.reading import Named
+from client.home.reading import parse as parse_configuration
+from client.home.themes import hard_to_read, parse_theme
 from client.inert import inert, is_dangerous
 from client.known import Known
+from client.notices.mentions import names as names_somebody
+from client.notices.notice import Heard, Why, notice_of
+from client.notices.terminal import osc9, osc777
 from client.place import Place
 from client.session import Session, server_address
 from services.auth import usernames
@@ -276,10 +284,35 @@ def addresses(data: bytes) -> None:
         assert urlsplit(address).hostname
 
 
+def configurations(data: bytes) -> None:
+    """What people write into the client's configuration and themes, and into a variable: used, or said in a line."""
+    written = as_text(data)
+    parsed = parse_configuration(written, {"CHATTERBOX_CLIENT_NOTICES_BY": written}, Named(written[:20], written[:8]))
+    theme, wrong = parse_theme("x", written, BUILT_IN)
+    for problem in (*parsed.problems, *wrong):
+        assert not any(map(is_dangerous, problem.sentence("f")))
+    assert parse_configuration(written, {}).problems or config_of(values_of(parsed.config)) == parsed.config
+    assert all(0 < len(sentence) < 200 for sentence in hard_to_read(theme))
+
+
+def notices(data: bytes) -> None:
+    """A message that is told outside the chat: nothing in it is obeyed by the terminal, or read as something else."""
+    written = as_text(data)
+    said = frames.Message(
+        room=written[:8], at=Position("e", 1), message_id=1, username=written[8:16], content=written, timestamp=""
+    )
+    names_somebody(written, [written[:8]])
+    told = notice_of([Heard(said, Why.MENTION)], {said.room: 1})
+    for sequence, fields in ((osc9(told), 1), (osc777(told), 3)):
+        inside = sequence.removeprefix("\x1b]").removesuffix("\x1b\\")
+        assert not any(map(is_dangerous, inside))
+        assert inside.count(";") == fields
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         commands, server_frames, controls, batches, answers, positions, dates, names, session_tokens, key_files, logins,
-        settings, slashes, screens, addresses,
+        settings, slashes, screens, addresses, configurations, notices,
     )
 }  # fmt: skip

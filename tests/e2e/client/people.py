@@ -114,6 +114,13 @@ class Person:
     """More for the environment."""
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
+    def configure(self, text: str) -> Path:
+        """Write the configuration."""
+        path = self.home / "config" / "chatterbox" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Run the command in the background."""
         return self._start([sys.executable, "-m", "client", *arguments], options)
@@ -127,7 +134,12 @@ class Person:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        own = {"XDG_STATE_HOME": str(self.home), "CHATTERBOX_SERVER": self.server, "PATH": path}
+        own = {
+            "XDG_STATE_HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "CHATTERBOX_SERVER": self.server,
+            "PATH": path,
+        }
         return os.environ | {"TERM": "xterm-256color"} | own | self.variables
 
     def _start(self, command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:

@@ -24,6 +24,7 @@ class Terminal:
         self.process = process
         self.raw = b""
         """Everything that was written to it."""
+        self.bells = 0
         self.screen = pyte.HistoryScreen(80, 24, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
@@ -52,6 +53,7 @@ class Terminal:
         while data := self._some():
             with self._lock:
                 self.raw += data
+                self.bells += data.count(b"\a")
                 self._stream.feed(data)
 
     def _some(self) -> bytes:

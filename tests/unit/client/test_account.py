@@ -9,8 +9,10 @@ import pytest
 
 from client import account, errands
 from client.api import Api
-from client.failures import NotLoggedIn, Refused, Usage
+from client.failures import NotLoggedIn, Refused, Unreachable, Usage
+from client.home.config import Config
 from client.place import Place
+from client.session import Session
 
 SERVER = "http://127.0.0.1:8000"
 
@@ -116,3 +118,114 @@ def test_a_password_over_an_open_line_is_warned_of(
 ) -> None:
     account.login(Place("http://chat.example.org", tmp_path), "alice")
     assert "not encrypted" in capsys.readouterr().err
+
+
+class TestWhatTheConfigurationKnows:
+    """Who one is and with which password need not be asked."""
+
+    KNOWS = Config(server=SERVER, username="alice", password_command=("echo", "from the command"))
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Place:
+        return Place(SERVER, tmp_path, self.KNOWS)
+
+    def asked(self, server: Server) -> list[object]:
+        return [body for _, path, body in server.asked if path == "/login"]
+
+    def test_logs_in(self, server: Server, place: Place) -> None:
+        account.login(place, None)
+        assert self.asked(server) == [{"username": "alice", "password": "from the command"}]
+
+    def test_is_not_for_somebody_else(self, server: Server, place: Place) -> None:
+        account.login(place, "bob")
+        assert self.asked(server) == [{"username": "bob", "password": "correct horse"}]
+
+    def test_registers(self, server: Server, place: Place) -> None:
+        account.register(place, None)
+        assert server.asked[0] == ("POST", "/register", {"username": "alice", "password": "from the command"})
+
+    def test_logs_in_unasked_where_there_is_no_session(self, server: Server, place: Place) -> None:
+        account.log_in_unasked(place)
+        account.log_in_unasked(place)
+        assert len(self.asked(server)) == 1
+        assert place.file.load() is not None
+
+    def test_and_where_it_has_expired(self, server: Server, place: Place) -> None:
+        place.file.save(Session(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_unasked(place)
+        session = place.file.load()
+        assert session is not None
+        assert session.token == "t"
+
+    def test_a_server_that_is_away_leaves_the_outbox_to_those_who_had_a_session(
+        self, server: Server, place: Place
+    ) -> None:
+        server.refuse["/login"] = (503, "unavailable")
+        with pytest.raises(Unreachable):
+            account.log_in_unasked(place)
+        place.file.save(Session(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_unasked(place)
+
+    def test_without_it_nobody_is_logged_in_unasked(self, server: Server, tmp_path: Path) -> None:
+        account.log_in_unasked(Place(SERVER, tmp_path))
+        account.log_in_unasked(Place(SERVER, tmp_path, Config(username="alice")))
+        assert server.asked == []
+
+
+class TestTheKeyring:
+    @pytest.fixture
+    def kept(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        kept: dict[str, str] = {}
+        monkeypatch.setattr(account, "from_keyring", lambda _server, username: kept.get(username))
+        monkeypatch.setattr(account, "known_password", lambda _config, _server, username: kept.get(username))
+        monkeypatch.setattr(
+            account, "into_keyring", lambda _server, username, password: kept.update({username: password})
+        )
+        return kept
+
+    def test_keeps_what_was_typed_and_gives_it_the_next_time(
+        self, server: Server, tmp_path: Path, kept: dict[str, str]
+    ) -> None:
+        place = Place(SERVER, tmp_path, Config(keyring=True))
+        account.login(place, "alice")
+        account.login(place, "alice")
+        assert kept == {"alice": "correct horse"}
+        assert [body for *_, body in server.asked] == [{"username": "alice", "password": "correct horse"}] * 2
+
+    def test_keeps_nothing_that_the_server_refused(self, server: Server, tmp_path: Path, kept: dict[str, str]) -> None:
+        server.refuse["/login"] = (401, "credentials_invalid")
+        with pytest.raises(Refused):
+            account.login(Place(SERVER, tmp_path, Config(keyring=True)), "alice")
+        assert kept == {}
+
+    def test_with_an_old_password_one_is_asked_and_it_keeps_the_new_one(
+        self, server: Server, tmp_path: Path, kept: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def typed(_: str) -> str:
+            server.refuse.clear()
+            return "the new one"
+
+        kept["alice"] = "an old one"
+        server.refuse["/login"] = (401, "credentials_invalid")
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("getpass.getpass", typed)
+        account.login(Place(SERVER, tmp_path, Config(keyring=True)), "alice")
+        assert kept == {"alice": "the new one"}
+
+    def test_that_keeps_nothing_is_said_and_one_is_logged_in_all_the_same(
+        self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        place = Place(SERVER, tmp_path, Config(keyring=True))
+        account.register(place, "alice")
+        assert place.file.load() is not None
+        assert "The password was not kept. " in capsys.readouterr().err
+
+
+def test_each_profile_has_a_login_of_its_own(server: Server, tmp_path: Path) -> None:
+    account.login(Place(SERVER, tmp_path, Config(profile="work")), "alice")
+    assert Place(SERVER, tmp_path, Config(profile="work")).file.load() is not None
+    assert Place(SERVER, tmp_path, Config(profile="home")).file.load() is None
+    assert Place(SERVER, tmp_path).file.load() is None
+    assert not (tmp_path / "server").exists()
+    with pytest.raises(NotLoggedIn, match="chatterbox login --profile home"):
+        Place(SERVER, tmp_path, Config(profile="home")).tokens.session()

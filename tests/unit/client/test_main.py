@@ -18,6 +18,7 @@ NOWHERE = "http://127.0.0.1:9"
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("CHATTERBOX_SERVER", raising=False)
     monkeypatch.delenv("CHATTERBOX_DEBUG", raising=False)
     return tmp_path / "chatterbox"
@@ -49,6 +50,8 @@ class TestUsage:
             ["login", "alice", "password"],
             ["doctor", "--idle", "0"],
             ["doctor", "http://a", "http://b"],
+            ["config"],
+            ["config", "chekc"],
         ],
     )
     def test_that_is_wrong_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +92,7 @@ class TestUsage:
         "name",
         [
             *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "members"),
-            *("chat", "send", "tail", "doctor", "man", "completion"),
+            *("chat", "send", "tail", "doctor", "man", "completion", "config"),
         ],
     )
     def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from client.failures import Usage
-from client.session import Session, SessionFile, home, saved_server, server_address
+from client.home.folders import state_folder
+from client.session import Session, SessionFile, saved_server, server_address
 
 SERVER = "https://chat.example.org"
 SESSION = Session(SERVER, "alice", "secret-token", "s1", expires_at=1000.0, lifetime_s=100.0)
@@ -101,8 +102,8 @@ class TestAddresses:
 
 class TestHome:
     def test_is_the_state_folder_of_the_user(self, tmp_path: Path) -> None:
-        assert home({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "chatterbox"
+        assert state_folder({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "chatterbox"
 
     @pytest.mark.parametrize("value", ["", "relative/path"])
     def test_a_relative_one_is_passed_over_as_the_specification_says(self, value: str) -> None:
-        assert home({"XDG_STATE_HOME": value}) == Path.home() / ".local" / "state" / "chatterbox"
+        assert state_folder({"XDG_STATE_HOME": value}) == Path.home() / ".local" / "state" / "chatterbox"

@@ -1,0 +1,134 @@
+"""The configuration as somebody meets it: profiles, a password that nobody types, notices, and mistakes."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.failures import Exit
+from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.test_terminal import terminal
+from tests.support.server import PASSWORD
+
+
+@pytest.fixture
+def alice(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[0]
+
+
+@pytest.fixture
+def bob(alice_and_bob: list[Person]) -> Person:
+    return alice_and_bob[1]
+
+
+def test_two_profiles_are_two_users_of_one_server(alice: Person, bob: Person) -> None:
+    command = json.dumps(["echo", PASSWORD])
+    alice.configure(
+        f'server = "{alice.server}"\n'
+        f'[profiles.work]\nusername = "alice"\nserver = "{alice.server}"\npassword_command = {command}\n'
+        f'[profiles.other]\nusername = "bob"\nserver = "{alice.server}"\npassword_command = {command}\nroom = "ops"\n'
+    )
+    assert alice.run("--profile", "other", "create", "ops").returncode == Exit.OK
+    assert alice.run("--profile", "other", "chat", typed="from bob\n").returncode == Exit.OK
+    assert alice.run("--profile", "work", "send", "general", "from alice").returncode == Exit.OK
+    assert alice.history() == ["from alice"]
+    assert bob.history("ops") == ["from bob"]
+
+
+def test_a_session_that_is_gone_is_begun_again_without_a_question(alice: Person) -> None:
+    alice.configure(f'server = "{alice.server}"\nusername = "alice"\npassword_command = "echo {PASSWORD}"\n')
+    assert alice.run("logout").returncode == Exit.OK
+    assert alice.run("send", "general", "x").returncode == Exit.OK
+
+
+def test_a_password_command_that_fails_is_said(alice: Person) -> None:
+    alice.configure(f'server = "{alice.server}"\nusername = "alice"\npassword_command = ["sh", "-c", "exit 2"]\n')
+    alice.run("logout")
+    done = alice.run("send", "general", "x")
+    assert (done.returncode, done.stderr) == (
+        Exit.REFUSED,
+        "chatterbox: The password command sh failed: exit code 2.\n",
+    )
+
+
+def test_a_mistake_is_said_with_its_line(alice: Person) -> None:
+    path = alice.configure('# mine\ntheme = "dark"\nsevrer = "x"\n')
+    done = alice.run("rooms")
+    assert done.returncode == Exit.USAGE
+    assert done.stderr == f"chatterbox: {path}, line 3: sevrer is no key. Did you mean server?\n"
+    checked = alice.run("config", "check")
+    assert (checked.returncode, checked.stdout) == (Exit.USAGE, f"{path}: 1 problem.\n")
+
+
+def test_show_says_where_each_value_comes_from(alice: Person) -> None:
+    alice.configure('theme = "light"\n')
+    shown = alice.run("config", "show")
+    assert shown.returncode == Exit.OK
+    lines = {line.split(" = ")[0]: line.rpartition("# ")[2] for line in shown.stdout.splitlines()}
+    assert (lines["server"], lines["theme"], lines["room"]) == ("CHATTERBOX_SERVER", "file, line 1", "default")
+
+
+class TestNotices:
+    @pytest.fixture
+    def notes(self, alice: Person) -> Path:
+        path = alice.home / "notes.jsonl"
+        path.touch()
+        command = json.dumps(["sh", "-c", 'cat >> "$1"', "sh", str(path)])
+        alice.configure(f'[notices]\nby = ["bell", "command"]\ncommand = {command}\nquiet_s = 0.2\n')
+        return path
+
+    def test_a_mention_is_told_but_not_what_was_missed(
+        self, alice: Person, bob: Person, notes: Path, server: Server
+    ) -> None:
+        with terminal(alice, "chat") as screen:
+            screen.shows("#general>")
+            bob.run("send", "general", "nothing of interest")
+            bob.run("send", "general", "hello @Alice; $(touch x)")
+            wait_until(lambda: len(read(notes)) == 1, "one notice")
+            told = read(notes)[0]
+            assert (told["title"], told["why"], told["count"]) == ("bob in #general", "mention", 1)
+            assert told["messages"][0]["content"] == "hello @Alice; $(touch x)"
+            wait_until(lambda: screen.bells == 1, "one bell")
+            screen.type("/quit\r")
+            assert screen.ends() == Exit.OK
+        for number in range(3):
+            bob.run("send", "general", f"alice, missed {number}")
+        with terminal(alice, "chat") as screen:
+            screen.shows("alice, missed 2")
+            bob.run("send", "general", "alice!")
+            wait_until(lambda: len(read(notes)) == 2, "a second notice")
+            assert read(notes)[1]["body"] == "alice!"
+
+    def test_what_is_caught_up_after_an_outage_is_not_told(
+        self, alice: Person, bob: Person, notes: Path, server: Server
+    ) -> None:
+        with terminal(alice, "chat") as screen:
+            screen.shows("#general>")
+            server.kill()
+            screen.shows("Connection lost")
+            screen.process.send_signal(signal.SIGSTOP)
+            server.start()
+            for number in range(3):
+                bob.run("send", "general", f"alice, missed {number}")
+            screen.process.send_signal(signal.SIGCONT)
+            screen.shows("alice, missed 2")
+            bob.run("send", "general", "alice, live")
+            wait_until(lambda: read(notes), "a notice")
+            assert [told["body"] for told in read(notes)] == ["alice, live"]
+
+    def test_a_command_that_is_not_there_is_said_once(self, alice: Person, bob: Person) -> None:
+        alice.configure('[notices]\nby = ["command"]\ncommand = ["/nowhere/x"]\nquiet_s = 0\n')
+        with terminal(alice, "chat") as screen:
+            screen.shows("#general>")
+            for number in range(3):
+                bob.run("send", "general", f"alice {number}")
+            screen.shows("alice 2")
+            said = [line for line in screen.lines() if "can't give notices" in line]
+            assert said == ["-- /nowhere/x can't give notices: No such file or directory."]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """What the command was given, each whole line of it."""
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

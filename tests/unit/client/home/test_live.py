@@ -1,0 +1,57 @@
+"""What is written while the client runs takes effect at once, unless it is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from client.home.live import Live
+from client.home.palettes import BUILT_IN
+from client.home.reading import Named
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "themes").mkdir()
+    return tmp_path
+
+
+def live(home: Path) -> Live:
+    return Live({"CHATTERBOX_HOME": str(home)}, Named(), {"quit": ("ctrl+q",)})
+
+
+def test_nothing_written_changes_nothing(home: Path) -> None:
+    begun = live(home)
+    assert begun.now.theme is BUILT_IN["dark"]
+    assert begun.changed() is None
+
+
+def test_what_is_written_takes_effect(home: Path) -> None:
+    begun = live(home)
+    (home / "config.toml").write_text('theme = "light"\n[keys]\nquit = ["f10"]')
+    changed = begun.changed()
+    assert changed is not None
+    assert (changed.theme.name, changed.config.keys["quit"], changed.problems) == ("light", ("f10",), ())
+    assert begun.changed() is None
+
+
+def test_a_mistake_leaves_the_last_good_one_in_effect(home: Path) -> None:
+    (home / "config.toml").write_text('theme = "light"')
+    begun = live(home)
+    (home / "config.toml").write_text('theme = "light"\n[keys]\nqit = ["f10"]')
+    changed = begun.changed()
+    assert changed is not None
+    assert changed.theme.name == "light"
+    assert changed.problems == (f"{home}/config.toml, line 3: keys.qit is no action. Did you mean quit?",)
+
+
+def test_a_theme_that_is_meant_only_now_is_watched_as_well(home: Path) -> None:
+    begun = live(home)
+    mine = home / "themes" / "mine.toml"
+    (home / "config.toml").write_text('theme = "mine"')
+    changed = begun.changed()
+    assert changed is not None
+    assert changed.problems[0].startswith(f"{mine}: There is no such file")
+    mine.write_text('[colours]\ntext = "#fff"')
+    changed = begun.changed()
+    assert changed is not None
+    assert (changed.theme.text, changed.problems) == ("#ffffff", ())
