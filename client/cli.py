@@ -8,7 +8,7 @@ from typing import Any
 from chatterbox.wire import frames, position
 from chatterbox.wire.limits import DEFAULT_ROOM
 from client import account
-from client.failures import Exit
+from client.failures import Exit, Usage
 from client.place import Place
 
 _EXITS = """\
@@ -25,7 +25,8 @@ _ABOUT = """\
 Talk in the rooms of a Chatterbox server.
 
   chatterbox register alice          make an account (the password is asked for)
-  chatterbox chat                    talk in #general; /help there lists what can be done
+  chatterbox                         talk in #general, on the full screen; F1 there lists what can be done
+  chatterbox chat --plain            the same in lines
   echo "deployed" | chatterbox send ops -
   chatterbox tail ops --json | jq -r .content
   chatterbox doctor                  what is in the way of all that, if something is
@@ -41,7 +42,7 @@ files and environment:
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     top = argparse.ArgumentParser(prog="chatterbox", description=_ABOUT, epilog=f"{_EXITS}\n{_FILES}", **_common())
-    commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
+    commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND"))
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
@@ -100,6 +101,7 @@ def _rooms(commands: Commands) -> None:
 def _messages(commands: Commands) -> None:
     add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops")
     add.add_argument("room", metavar="ROOM", nargs="?", default=DEFAULT_ROOM, help="the room to begin in (general)")
+    add.add_argument("--plain", action="store_true", help="lines only, nothing is redrawn (so it is on TERM=dumb)")
     _send(commands)
     _tail(commands)
 
@@ -141,6 +143,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
         return asyncio.run(_examined(arguments, environ))
     place = Place.find(getattr(arguments, "server", None), environ)
     match arguments.command:
+        case None:
+            return asyncio.run(_opened(place))
         case "register":
             return account.register(place, arguments.username)
         case "login":
@@ -159,6 +163,15 @@ async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -
     return await doctor(named, environ, arguments.idle, as_json=arguments.json)
 
 
+async def _opened(place: Place) -> Exit:
+    """No command: the screen, or the lines, in the room that everybody is in."""
+    from client import commands
+
+    if not commands.on_terminal():
+        raise Usage("What to do is missing; on a terminal it would be: chatterbox chat. See: chatterbox --help")
+    return await commands.chat(place, DEFAULT_ROOM)
+
+
 async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:
     """The commands that need a connection; what they stand on is imported only here, so that the others are quick."""
     from client import commands
@@ -168,7 +181,7 @@ async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:
     room = commands.room_name(arguments.room)
     match arguments.command:
         case "chat":
-            return await commands.chat(place, room)
+            return await commands.chat(place, room, plain=arguments.plain)
         case "send":
             return await commands.send(place, room, arguments.content, arguments.timeout)
         case "tail":

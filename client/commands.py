@@ -39,20 +39,31 @@ def room_name(name: str) -> str:
         raise Usage(refusal.detail) from None
 
 
-async def chat(place: Place, room: str) -> Exit:
+def on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+async def chat(place: Place, room: str, *, plain: bool = False) -> Exit:
+    """The full screen where the terminal can show one, else lines."""
+    if plain or not on_terminal() or os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
+        return await chat_in_lines(place, room)
+    from client.screen import run  # it takes a fifth of a second to import, and lines do without
+
+    return await run.chat(place, room)
+
+
+async def chat_in_lines(place: Place, room: str) -> Exit:
     """Lines in, lines out."""
     session = place.tokens.session()
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    timeline = Timeline(columns=_columns, colour="NO_COLOR" not in os.environ) if on_terminal else Timeline()
-    face = Lines(place.server, room, timeline, out=out, tell=out if on_terminal else tell)
+    typed = on_terminal()
+    timeline = Timeline(columns=_columns, colour="NO_COLOR" not in os.environ) if typed else Timeline()
+    face = Lines(place.server, room, timeline, out=out, tell=out if typed else tell)
     with place.outbox(session) as outbox:
         face.connection = Connection(place.server, place.tokens, face.show, outbox=outbox)
-        lines, above = (
-            _typing(face) if on_terminal and os.environ.get("TERM") != "dumb" else (stdin_lines(), nullcontext())
-        )
+        lines, above = _typing(face) if typed and os.environ.get("TERM") != "dumb" else (stdin_lines(), nullcontext())
         with above:
             face.connection.enter(room)
-            return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
+            return await _converse(face, lines, QUIT_S if typed else SENT_S)
 
 
 def _typing(face: Lines) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:

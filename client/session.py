@@ -88,8 +88,8 @@ class SessionFile:
 
     def save(self, session: Session) -> None:
         """Keep `session`, and its server as the one meant where none is named."""
-        _write(self.path, msgspec.json.encode(asdict(session)))
-        _write(self._home / "server", session.server.encode())
+        write_private(self.path, msgspec.json.encode(asdict(session)))
+        write_private(self._home / "server", session.server.encode())
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Replace a file in one piece; `mkstemp` makes it with mode 0600, so it is never open to others."""
     private_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")

@@ -1,0 +1,75 @@
+"""The program: themes, the palette of commands, and what is kept when it ends."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable, Mapping
+
+from textual import events
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from client.screen.actions import ACTIONS, Action
+from client.screen.chat import Chat
+from client.screen.colours import DEFAULT, PALETTES
+from client.screen.shell import Shell
+from client.screen.styles import theme
+
+KEEP_S = 2.0
+LAG_S = 15.0
+
+
+class ChatApp(App[None]):
+    """The full screen. `keep` is called now and then, and at the end, to keep what should outlive it."""
+
+    TITLE = "Chatterbox"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "f20"
+    """Where Textual has its own key for the palette; ours is in the table."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        *,
+        actions: Mapping[str, Action] = ACTIONS,
+        colours: str = DEFAULT,
+        keep: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__()
+        for palette in PALETTES.values():
+            self.register_theme(theme(palette))
+        self.theme = colours if colours in PALETTES else DEFAULT
+        self.chat = Chat(shell, dict(actions))
+        self._shell, self._keep = shell, keep
+        shell.show_help, shell.quit = self.chat.doing.help, self.exit
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.chat
+
+    def on_mount(self) -> None:
+        self.set_interval(KEEP_S, self.keep)
+        self.set_interval(LAG_S, self._shell.ping)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # else the terminal would be left as it is now
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+        self._shell.begin(self.exit)
+
+    def keep(self) -> None:
+        self._keep(self.theme)
+
+    def on_app_focus(self, _: events.AppFocus) -> None:
+        self._attend(attentive=True)
+
+    def on_app_blur(self, _: events.AppBlur) -> None:
+        self._attend(attentive=False)
+
+    def _attend(self, *, attentive: bool) -> None:
+        self._shell.model.attend(attentive=attentive)
+        self._shell.settle()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's
+        """The table again, by name."""
+        for action in self.chat.actions.values():
+            yield SystemCommand(action.name.replace("-", " "), action.help, lambda name=action.name: self._do(name))
+
+    def _do(self, name: str) -> None:
+        """As its key does it: in the composer, or on the screen."""
+        self.chat.composer.action_do(name)
