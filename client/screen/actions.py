@@ -100,6 +100,18 @@ def with_keys(overrides: Mapping[str, str]) -> dict[str, Action]:
     return {name: action._replace(keys=overrides.get(name, action.keys)) for name, action in ACTIONS.items()}
 
 
+def keymap(actions: Mapping[str, Action], *parts: set[Where]) -> dict[str, str]:
+    """Which key does what in these parts of the table; where two have the same key, the later part wins."""
+    return {
+        key: action.name
+        for part in parts
+        for action in actions.values()
+        if action.where in part
+        for key in action.keys.split(",")
+        if key
+    }
+
+
 def sections(actions: Mapping[str, Action] = ACTIONS) -> Iterator[tuple[Where, list[tuple[str, str, str]]]]:
     """The help: for each heading rows of name, keys for people, and what it does. Nine rooms are one row."""
     for where in Where:

@@ -3,11 +3,13 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
+from client.screen import alt_enter
 from client.screen.actions import ACTIONS, Action
 from client.screen.chat import Chat
 from client.screen.colours import DEFAULT, PALETTES
@@ -35,12 +37,24 @@ class ChatApp(App[None]):
         keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__()
+        alt_enter.teach()
         for palette in PALETTES.values():
             self.register_theme(theme(palette))
         self.theme = colours if colours in PALETTES else DEFAULT
         self.chat = Chat(shell, dict(actions))
         self._shell, self._keep = shell, keep
         shell.show_help, shell.quit = self.chat.doing.help, self.exit
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do keys of the chat at once, one after the other.
+
+        Textual's way is a message for the widget and perhaps one back, so a key that is bound can overtake the
+        letters typed before it: what is sent would lack its end.
+        """
+        if isinstance(event, events.Key) and self.screen is self.chat and self.chat.press(event):
+            event.stop()
+        else:
+            await super().on_event(event)
 
     def get_default_screen(self) -> Screen[None]:
         return self.chat
@@ -68,8 +82,4 @@ class ChatApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's
         """The table again, by name."""
         for action in self.chat.actions.values():
-            yield SystemCommand(action.name.replace("-", " "), action.help, lambda name=action.name: self._do(name))
-
-    def _do(self, name: str) -> None:
-        """As its key does it: in the composer, or on the screen."""
-        self.chat.composer.action_do(name)
+            yield SystemCommand(action.name.replace("-", " "), action.help, partial(self.chat.do, action.name))

@@ -4,13 +4,11 @@ from datetime import tzinfo
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import BindingsMap
 from textual.containers import Horizontal
 from textual.screen import Screen
 
 from client.screen import line
-from client.screen.actions import Action, Where
-from client.screen.bound import bindings
+from client.screen.actions import Action, Where, keymap
 from client.screen.composer import Composer
 from client.screen.doing import Doing
 from client.screen.listing import bar, heading, people_rows, room_rows
@@ -38,7 +36,8 @@ class Chat(Screen[None]):
 
     def __init__(self, shell: Shell, actions: dict[str, Action]) -> None:
         super().__init__()
-        self._bindings = BindingsMap(bindings(actions, Where.ROOMS, Where.READING, Where.PROGRAM))
+        self._keys = keymap(actions, set(Where) - {Where.SELECTING})
+        self._keys_selecting = keymap(actions, {Where.ROOMS, Where.READING, Where.PROGRAM}, {Where.SELECTING})
         self.shell, self.model, self.actions = shell, shell.model, actions
         self.doing = Doing(self)
         self.wanted: dict[str, bool | None] = {"rooms": None, "people": None}
@@ -52,10 +51,10 @@ class Chat(Screen[None]):
         yield Painted(id="heading")
         with Horizontal(id="middle"):
             yield Painted(id="rooms")
-            yield Timeline(self.actions)
+            yield Timeline()
             yield Painted(id="people")
         yield Painted(id="status")
-        yield Composer(self.actions)
+        yield Composer()
 
     def on_mount(self) -> None:
         self.composer = self.query_one(Composer)
@@ -69,14 +68,25 @@ class Chat(Screen[None]):
         self._place_panes(event.size.width)
         self.call_after_refresh(self.draw)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
-        """While a message is selected, Esc and Alt+M belong to it."""
-        return not (self.timeline.has_focus and parameters[:1] in (("to-newest",), ("select",)))
+    def press(self, event: events.Key) -> bool:
+        """Do what a key means; False if it means nothing here."""
+        selecting = self.timeline.has_focus
+        name = (self._keys_selecting if selecting else self._keys).get(event.key)
+        if name is not None:
+            self.do(name)
+        elif selecting and event.character and event.character.isdigit():
+            self.do(f"open-link {event.character}")
+        elif self.composer.has_focus and event.is_printable and event.character:
+            self.composer.type(event.character)
+        else:
+            return False
+        return True
 
-    def action_do(self, name: str) -> None:
+    def do(self, name: str) -> None:
         """Do an action of the table."""
-        self.doing.do(name)
-        self.shell.settle()
+        if not self.composer.act(name):
+            self.doing.do(name)
+            self.shell.settle()
 
     def toggle(self, pane: str) -> None:
         self.wanted[pane] = not self.query_one(f"#{pane}").display

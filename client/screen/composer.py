@@ -1,15 +1,11 @@
 """What one writes in: Textual's text area with the keys of the table, and readline's manners."""
 
 from textual import events
-from textual.actions import SkipAction
-from textual.binding import BindingsMap
 from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
 
 from client.inert import is_dangerous
-from client.screen.actions import Action, Where
-from client.screen.bound import bindings
 from client.screen.completing import Completion, Known, complete
 
 PASTE_LINES = 6
@@ -49,14 +45,13 @@ class Composer(TextArea):
             super().__init__()
             self.text = text
 
-    def __init__(self, actions: dict[str, Action]) -> None:
+    def __init__(self) -> None:
         super().__init__(compact=True, show_line_numbers=False, soft_wrap=True, highlight_cursor_line=False)
-        self._bindings = BindingsMap(bindings(actions, Where.WRITING, Where.EDITING))
         self._killed = ""
         self._completing: tuple[Completion, int, str] | None = None
 
-    def action_do(self, name: str) -> None:
-        """Do an action of the table."""
+    def act(self, name: str) -> bool:
+        """Do an action of the table, if it is one that edits the text."""
         if name != "complete":
             self._completing = None
         if name.startswith("kill-"):
@@ -67,18 +62,13 @@ class Composer(TextArea):
             self.type(self._killed)
         elif name == "swap":
             self._swap()
-        else:
-            self._elsewhere(name)
-
-    def _elsewhere(self, name: str) -> None:
-        if name == "older-text" and not self.cursor_at_first_line:
+        elif name == "older-text" and not self.cursor_at_first_line:
             self.action_cursor_up()
         elif name == "newer-text" and not self.cursor_at_last_line:
             self.action_cursor_down()
-        elif (action := getattr(self.screen, "action_do", None)) is not None:
-            action(name)
         else:
-            raise SkipAction
+            return False
+        return True
 
     def type(self, text: str) -> None:
         """Put text where the cursor is."""

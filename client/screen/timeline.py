@@ -1,11 +1,8 @@
 """The timeline: the rows of the room that is looked at, painted where one looks; and a message selected among them."""
 
 from textual import events
-from textual.binding import BindingsMap
 from textual.message import Message
 
-from client.screen.actions import Action, Where
-from client.screen.bound import bindings
 from client.screen.painted import Painted
 from client.screen.view import Line
 
@@ -24,15 +21,9 @@ class Timeline(Painted, can_focus=True):
             super().__init__()
             self.by = by
 
-    def __init__(self, actions: dict[str, Action]) -> None:
+    def __init__(self) -> None:
         super().__init__(id="timeline")
-        self._bindings = BindingsMap(bindings(actions, Where.SELECTING))
         self.lines: list[Line] = []
-
-    def action_do(self, name: str) -> None:
-        do = getattr(self.screen, "action_do", None)
-        if do is not None:
-            do(name)
 
     def put(self, lines: list[Line], selected: object) -> None:
         """Show these lines at the bottom of the space there is; those of the selected block stand out."""
@@ -48,9 +39,3 @@ class Timeline(Painted, can_focus=True):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
         self.post_message(self.Scrolled(WHEEL_LINES))
-
-    def on_key(self, event: events.Key) -> None:
-        """A digit opens the link of that number."""
-        if event.character and event.character.isdigit():
-            event.stop()
-            self.action_do(f"open-link {event.character}")
