@@ -68,6 +68,7 @@ class Model:
 
     def submit(self, text: str) -> bool:
         """Say `text`, or do the command that it is; False where nothing came of it, and the text should stay."""
+        text = text.strip("\n")
         self.room.recall.add(text)
         self.room.draft = ""
         done = slashing.do(self, text)

@@ -1,10 +1,11 @@
 """How each piece of a row looks under a palette, as Rich styles, and the palette as a theme of Textual's."""
 
+from dataclasses import replace
 from functools import cache
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from client.screen.colours import Palette, person_colour
 from client.screen.pieces import Piece, Role, Row
@@ -65,6 +66,8 @@ def _rich(colour: str) -> str:
 
 def theme(palette: Palette) -> Theme:
     """The palette for Textual's own widgets."""
+    if palette.sixteen:
+        return replace(BUILTIN_THEMES["ansi-dark"], name=palette.name)
     cursor = {"input-cursor-foreground": palette.background, "input-cursor-background": palette.text}
     return Theme(
         name=palette.name,
@@ -77,6 +80,5 @@ def theme(palette: Palette) -> Theme:
         surface=palette.background,
         panel=palette.raised,
         dark=palette.dark,
-        ansi=palette.sixteen,
-        variables={} if palette.sixteen else cursor,
+        variables=cursor,
     )
