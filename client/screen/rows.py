@@ -5,12 +5,13 @@ The columns up to the bar belong to the client: no text, whatever it holds, can 
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
 from client.entry import Entry
 from client.inert import inert, inert_lines
 from client.layout import hang, width_of
-from client.screen.links import Link, links, mentions
+from client.screen.links import links, mentions
 from client.screen.pieces import Piece, Role, Row
 from client.words import time_of
 
@@ -87,18 +88,39 @@ def _name(username: str, look: Look) -> str:
     return " " * (columns - width_of(name)) + name
 
 
+class _Span(NamedTuple):
+    """A part of a line that is not plain text: a link, or the number after it."""
+
+    start: int
+    end: int
+    role: Role
+    detail: str = ""
+
+
 def _rows(first: Row, content: str, role: Role, look: Look) -> list[Row]:
     bar = Piece("│ ", Role.BAR)
     blank = Piece(" " * sum(width_of(piece.text) for piece in first), Role.TIME)
     rows: list[Row] = []
     number = 1
-    for line in inert_lines(content):
-        found = links(line)
+    for plain in inert_lines(content):
+        line, spans = _numbered(plain, number)
+        number += len(spans) // 2
         for start, piece in _broken(line, look.text_columns):
             head = first if not rows else (blank,)
-            rows.append((*head, bar, *_pieces(line, start, start + len(piece), found, number, role, look)))
-        number += len(found)
+            rows.append((*head, bar, *_pieces(line, start, start + len(piece), spans, role, look)))
     return rows
+
+
+def _numbered(line: str, number: int) -> tuple[str, list[_Span]]:
+    """The line with a number after each link, and where the links and the numbers stand in it."""
+    out, spans, at = "", list[_Span](), 0
+    for link in links(line):
+        out += line[at : link.end]
+        spans.append(_Span(len(out) - len(link.address), len(out), Role.LINK, link.address))
+        out += f"[{number + len(spans) // 2}]"
+        spans.append(_Span(spans[-1].end, len(out), Role.MARK))
+        at = link.end
+    return out + line[at:], spans
 
 
 def _broken(line: str, columns: int) -> list[tuple[int, str]]:
@@ -111,19 +133,15 @@ def _broken(line: str, columns: int) -> list[tuple[int, str]]:
     return out
 
 
-def _pieces(line: str, start: int, end: int, found: list[Link], number: int, role: Role, look: Look) -> Row:
+def _pieces(line: str, start: int, end: int, spans: list[_Span], role: Role, look: Look) -> Row:
     """The part of a line between two places, with its links and what is looked for."""
     pieces: list[Piece] = []
     at = start
-    for count, link in enumerate(found):
-        if link.end <= start or link.start >= end:
-            continue
-        pieces += _marked(line[at : max(at, link.start)], role, look)
-        at = max(at, link.start)
-        pieces.append(Piece(line[at : min(end, link.end)], Role.LINK, link.address))
-        at = min(end, link.end)
-        if link.end <= end:
-            pieces.append(Piece(f"[{number + count}]", Role.MARK))
+    for span in spans:
+        first, last = max(start, span.start), min(end, span.end)
+        if first < last:
+            pieces += [*_marked(line[at:first], role, look), Piece(line[first:last], span.role, span.detail)]
+            at = last
     return (*pieces, *_marked(line[at:end], role, look))
 
 
