@@ -18,6 +18,8 @@ from chatterbox.wire import asyncapi
 from chatterbox.wire.close import SENTENCES, may_return
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
+from client.faces.slash import SLASHES
+from client.screen import actions
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -99,6 +101,20 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
         yield name, " ".join((field.description or "").split()), shown
 
 
+def _keys() -> Iterator[str]:
+    yield from ("| action | keys | what it does |", "|---|---|---|")
+    for where, rows in actions.sections():
+        yield f"| **{where}** | | |"
+        for name, keys, about in rows:
+            yield f"| `{name}` | {keys} | {about} |"
+
+
+def _slashes() -> Iterator[str]:
+    yield from ("| command | what it does |", "|---|---|")
+    for slash in SLASHES.values():
+        yield f"| `{slash.usage}` | {slash.help} |"
+
+
 def _transcript(name: str) -> Callable[[], Iterator[str]]:
     def lines() -> Iterator[str]:
         yield "```text"
@@ -116,6 +132,8 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "replies": _frames(asyncapi.REPLIES),
     "pushes": _frames(asyncapi.PUSHES),
     "settings": _settings,
+    "keys": _keys,
+    "slashes": _slashes,
     "transcript:conversation": _transcript("conversation"),
 }
 

@@ -29,7 +29,7 @@ class Chat(Screen[None]):
     DEFAULT_CSS = """
     Chat { layout: vertical; }
     Chat #heading, Chat #status { background: $panel; }
-    Chat #rooms { width: 22; height: 1fr; background: $panel; }
+    Chat #rooms { width: 22; height: 1fr; background: $panel; padding-right: 1; }
     Chat #people { width: 18; height: 1fr; background: $panel; padding: 0 1; }
     Chat #middle { height: 1fr; }
     """

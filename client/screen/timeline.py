@@ -12,7 +12,7 @@ WHEEL_LINES = 3
 class Timeline(Painted, can_focus=True):
     """Has the focus while a message is selected."""
 
-    DEFAULT_CSS = "Timeline { width: 1fr; height: 1fr; }"
+    DEFAULT_CSS = "Timeline { width: 1fr; height: 1fr; padding: 0 1; }"
 
     class Scrolled(Message):
         """The wheel was turned."""
