@@ -9,7 +9,7 @@ from textual import events
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from client.screen import alt_enter
+from client.screen import alt_keys
 from client.screen.actions import ACTIONS, Action
 from client.screen.chat import Chat
 from client.screen.colours import DEFAULT, PALETTES
@@ -37,7 +37,7 @@ class ChatApp(App[None]):
         keep: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__()
-        alt_enter.teach()
+        alt_keys.teach()
         for palette in PALETTES.values():
             self.register_theme(theme(palette))
         self.theme = colours if colours in PALETTES else DEFAULT

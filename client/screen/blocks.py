@@ -82,9 +82,15 @@ class Blocks:
         day = self._day(offset)
         if day and (not before or day != self._day(before)):
             out.append(self._rule(f"{day:%A %d %B %Y}", Role.DAY))
-        if self.room.line is not None and before <= self.room.line < offset:
+        if self._is_first_unread(index, before, offset):
             out.append(self._rule("unread", Role.UNREAD))
         return out
+
+    def _is_first_unread(self, index: int, before: int, offset: int) -> bool:
+        line = self.room.line
+        if line is None or not before <= line < offset:
+            return False
+        return index > 0 or line == offset - 1 or self.room.log.complete
 
     def _hole(self, missing: int, offset: int) -> str:
         count = "1 message" if missing == 1 else f"{missing} messages"

@@ -80,8 +80,8 @@ def _take_up(model: "Model", state: frames.RoomState) -> None:
     room = model.place(state.room)
     if room.log.epoch not in ("", state.at.epoch) or room.read > state.head:
         room.reset()
-    room.log.epoch = state.at.epoch
-    if not room.read:
+    known, room.log.epoch = bool(room.log.epoch), state.at.epoch
+    if not known:
         room.read = state.head
     elif state.head > room.read:
         room.unread, room.line = state.head - room.read, room.read

@@ -1,0 +1,23 @@
+"""Alt with another key, as most terminals send it: Escape, then the key.
+
+Textual takes some of them for something else: Alt+Enter for Enter alone, which would send half a
+message, and Alt+2 for a ™.
+"""
+
+from typing import NamedTuple
+
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+
+KEYS = {"\r": "enter", "\x7f": "backspace", **{key: key for key in "0123456789bf"}}
+
+
+class _Key(NamedTuple):
+    """As Textual has keys: something with a value."""
+
+    value: str
+
+
+def teach() -> None:
+    """Let Textual know them; terminals that have a protocol for keys are understood anyway."""
+    for sent, key in KEYS.items():
+        ANSI_SEQUENCES_KEYS[f"\x1b{sent}"] = (_Key(f"alt+{key}"),)  # type: ignore[index]
