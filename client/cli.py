@@ -8,7 +8,7 @@ from typing import Any
 from chatterbox.wire import frames, position
 from chatterbox.wire.limits import DEFAULT_ROOM
 from client import account
-from client.failures import Exit, Usage
+from client.failures import Exit
 from client.place import Place
 
 _EXITS = """\
@@ -164,12 +164,12 @@ async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str]) -
 
 
 async def _opened(place: Place) -> Exit:
-    """No command: the screen, or the lines, in the room that everybody is in."""
+    """No command: the screen in the room where one was last, or the lines."""
     from client import commands
 
     if not commands.on_terminal():
-        raise Usage("What to do is missing; on a terminal it would be: chatterbox chat. See: chatterbox --help")
-    return await commands.chat(place, DEFAULT_ROOM)
+        parser().error("what to do is missing; on a terminal it would be: chat")
+    return await commands.chat(place, None)
 
 
 async def _connected(place: Place, arguments: argparse.Namespace) -> Exit:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from chatterbox.wire import frames, text
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.limits import Limits
+from chatterbox.wire.limits import DEFAULT_ROOM, Limits
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
@@ -43,10 +43,10 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-async def chat(place: Place, room: str, *, plain: bool = False) -> Exit:
+async def chat(place: Place, room: str | None, *, plain: bool = False) -> Exit:
     """The full screen where the terminal can show one, else lines."""
     if plain or not on_terminal() or os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
-        return await chat_in_lines(place, room)
+        return await chat_in_lines(place, room or DEFAULT_ROOM)
     from client.screen import run  # it takes a fifth of a second to import, and lines do without
 
     return await run.chat(place, room)

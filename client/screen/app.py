@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from textual import events
@@ -12,7 +12,10 @@ from textual.screen import Screen
 from client.screen import alt_keys
 from client.screen.actions import ACTIONS, Action
 from client.screen.chat import Chat
+from client.screen.composer import clean
 from client.screen.colours import DEFAULT, PALETTES
+from client.screen.keeping import Keeper
+from client.screen.memory import remember
 from client.screen.shell import Shell
 from client.screen.styles import theme
 
@@ -21,7 +24,7 @@ LAG_S = 15.0
 
 
 class ChatApp(App[None]):
-    """The full screen. `keep` is called now and then, and at the end, to keep what should outlive it."""
+    """The full screen. Now and then the keeper gets what should outlive it."""
 
     TITLE = "Chatterbox"
     ENABLE_COMMAND_PALETTE = True
@@ -34,7 +37,7 @@ class ChatApp(App[None]):
         *,
         actions: Mapping[str, Action] = ACTIONS,
         colours: str = DEFAULT,
-        keep: Callable[[str], None] = lambda _: None,
+        keeper: Keeper | None = None,
     ) -> None:
         super().__init__()
         alt_keys.teach()
@@ -42,7 +45,7 @@ class ChatApp(App[None]):
             self.register_theme(theme(palette))
         self.theme = colours if colours in PALETTES else DEFAULT
         self.chat = Chat(shell, dict(actions))
-        self._shell, self._keep = shell, keep
+        self._shell, self._keeper = shell, keeper
         shell.show_help, shell.quit = self.chat.doing.help, self.exit
 
     async def on_event(self, event: events.Event) -> None:
@@ -51,9 +54,12 @@ class ChatApp(App[None]):
         Textual's way is a message for the widget and perhaps one back, so a key that is bound can overtake the
         letters typed before it: what is sent would lack its end.
         """
-        if isinstance(event, events.Key) and self.screen is self.chat and self.chat.press(event):
-            event.stop()
-        else:
+        here = self.chat.is_mounted and self.screen is self.chat
+        if isinstance(event, events.Paste):
+            event = events.Paste(clean(event.text))
+        if here and isinstance(event, events.Paste):
+            self.chat.composer.paste(event.text)
+        elif not (here and isinstance(event, events.Key) and self.chat.press(event)):
             await super().on_event(event)
 
     def get_default_screen(self) -> Screen[None]:
@@ -66,8 +72,10 @@ class ChatApp(App[None]):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._shell.begin(self.exit)
 
-    def keep(self) -> None:
-        self._keep(self.theme)
+    async def keep(self) -> None:
+        """Keep everything; the disk is waited for elsewhere."""
+        if self._keeper is not None:
+            await asyncio.to_thread(self._keeper.save, remember(self._shell.model, self.theme))
 
     def on_app_focus(self, _: events.AppFocus) -> None:
         self._attend(attentive=True)

@@ -11,7 +11,7 @@ from client.screen import line
 from client.screen.actions import Action, Where, keymap
 from client.screen.composer import Composer
 from client.screen.doing import Doing
-from client.screen.listing import bar, heading, people_rows, room_rows
+from client.screen.listing import bar, heading, people_rows, room_at, room_rows
 from client.screen.painted import Painted
 from client.screen.rows import Look
 from client.screen.shell import Shell
@@ -70,23 +70,28 @@ class Chat(Screen[None]):
 
     def press(self, event: events.Key) -> bool:
         """Do what a key means; False if it means nothing here."""
-        selecting = self.timeline.has_focus
+        selecting = self.model.selected is not None
         name = (self._keys_selecting if selecting else self._keys).get(event.key)
         if name is not None:
             self.do(name)
         elif selecting and event.character and event.character.isdigit():
             self.do(f"open-link {event.character}")
-        elif self.composer.has_focus and event.is_printable and event.character:
+        elif event.is_printable and event.character:
+            if selecting:
+                self.do("unselect")
             self.composer.type(event.character)
+            self.keep_draft()
         else:
             return False
         return True
 
     def do(self, name: str) -> None:
         """Do an action of the table."""
+        self.keep_draft()
         if not self.composer.act(name):
             self.doing.do(name)
-            self.shell.settle()
+        self.keep_draft()
+        self.shell.settle()
 
     def toggle(self, pane: str) -> None:
         self.wanted[pane] = not self.query_one(f"#{pane}").display
@@ -99,7 +104,11 @@ class Chat(Screen[None]):
             self.query_one(f"#{pane}").display = columns >= least if wanted is None else wanted
 
     def changed(self) -> None:
-        """Something is new: draw soon, once for all that comes until then."""
+        """Something is new: draw soon, once for all that comes until then. What is written follows at once."""
+        if not self.is_running:
+            return
+        if self.model.room.name != self._shown_room:
+            self.hold_draft()
         if not self._due:
             self._due = True
             self.set_timer(DRAW_S, self.draw)
@@ -123,8 +132,6 @@ class Chat(Screen[None]):
         rooms.paint(room_rows(model, rooms.content_size.width, rooms.content_size.height))
         people.paint(people_rows(model, people.content_size.width, people.content_size.height))
         self._draw_status()
-        if model.room.name != self._shown_room:
-            self.hold_draft()
 
     def _draw_status(self) -> None:
         model = self.model
@@ -146,13 +153,22 @@ class Chat(Screen[None]):
         self.composer.begin(self.model.room.draft)
 
     @on(Composer.Changed)
-    def _wrote(self) -> None:
+    def keep_draft(self) -> None:
+        """What is written is the room's at once: a key that follows may lead elsewhere."""
         if self._shown_room == self.model.room.name:
             self.model.room.draft = self.composer.text
 
     @on(Composer.Pasted)
     def _pasted(self, pasted: Composer.Pasted) -> None:
         self.doing.paste(pasted.text)
+
+    def on_click(self, event: events.Click) -> None:
+        """A room that is clicked is gone to; what is typed goes where it always goes."""
+        self.composer.focus()
+        pane = self.query_one("#rooms", Painted)
+        if event.widget is pane and (room := room_at(self.model, pane.content_size.height, event.y)) is not None:
+            self.model.go_to(room)
+            self.shell.settle()
 
     @on(Timeline.Scrolled)
     def _scrolled(self, scrolled: Timeline.Scrolled) -> None:

@@ -1,6 +1,5 @@
 """What one writes in: Textual's text area with the keys of the table, and readline's manners."""
 
-from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location
@@ -119,15 +118,12 @@ class Composer(TextArea):
             row, column = self.cursor_location
             self.replace(before[-1] + before[-2], (row, column - 2), (row, column), maintain_selection_offset=False)
 
-    async def _on_paste(self, event: events.Paste) -> None:
-        """Nothing that a terminal obeys gets into the text; many lines are asked about."""
-        event.stop()
-        event.prevent_default()
-        text = clean(event.text)
-        if text.count("\n") >= PASTE_LINES:
-            self.post_message(self.Pasted(text))
+    def paste(self, pasted: str) -> None:
+        """Take what was pasted, and is clean; many lines are asked about."""
+        if pasted.count("\n") >= PASTE_LINES:
+            self.post_message(self.Pasted(pasted))
         else:
-            self.type(text)
+            self.type(pasted)
 
 
 def clean(text: str) -> str:

@@ -7,6 +7,7 @@ from client.screen import choosing
 from client.screen.actions import ROOM_NUMBERS
 from client.screen.blocks import Key
 from client.screen.completing import Known
+from client.screen.composer import clean
 from client.screen.links import links
 from client.screen.selecting import moved, place_of, quoted
 
@@ -112,6 +113,7 @@ class Doing:
         if chosen and chosen[0]:
             self.found = chosen[1]
             self._look_at(Key(1, int(chosen[0])))
+            self._chat.changed()
 
     def find_again(self) -> None:
         place = choosing.next_place(self.model, self.found, self.model.selected) if self.found else None
@@ -123,8 +125,6 @@ class Doing:
     def _look_at(self, key: Key) -> None:
         self.model.show_message(key)
         self.model.selected = key
-        self._chat.timeline.focus()
-        self._chat.changed()
 
     def links(self) -> None:
         from client.screen.picker import Picker
@@ -156,11 +156,9 @@ class Doing:
 
     def unselect(self) -> None:
         self.model.selected = None
-        self._chat.composer.focus()
-        self._chat.changed()
 
     def copy(self) -> None:
-        self._copy(self.model.selected_text(), "Copied.")
+        self._copy(clean(self.model.selected_text()), "Copied.")
 
     def copy_place(self) -> None:
         self._copy(place_of(self.model), "Its place is copied.")
@@ -208,8 +206,8 @@ class Doing:
         from client.faces.slash import SLASHES
 
         rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
-        people = [name for name in self.model.people() if name != self.model.status.username]
-        self._chat.composer.complete(Known(list(SLASHES), people, list(rooms)))
+        people = [inert(name) for name in self.model.people() if name != self.model.status.username]
+        self._chat.composer.complete(Known(list(SLASHES), people, list(map(inert, rooms))))
 
     def older_text(self) -> None:
         self._recall(self.model.room.recall.previous(self._chat.composer.text))

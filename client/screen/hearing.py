@@ -51,7 +51,7 @@ def _connection(model: "Model", note: object) -> None:
             status.live, status.lag_ms = False, None
             status.state, status.retry_s = f"offline: {inert(why).rstrip('.')}", retry_s
             for room in model.rooms.values():
-                room.asked.clear()
+                room.ask_again()
         case notes.Moving():
             status.live, status.state, status.retry_s = False, "moving to another gateway", None
         case notes.Ended(_, why):
@@ -66,7 +66,7 @@ def _connected(model: "Model", note: notes.Connected) -> None:
     for room in model.rooms.values():
         room.member = room.name in named
         room.to_go = 0
-        room.asked.clear()
+        room.ask_again()
     for state in note.rooms:
         room = model.place(state.room)
         room.member, room.private = True, state.private
@@ -108,11 +108,8 @@ def _of_room(model: "Model", note: object) -> None:
 def _entered(model: "Model", name: str, messages: tuple[frames.Message, ...]) -> None:
     room = model.place(name)
     room.member = True
-    room.page(messages)
-    if not messages or messages[0].at.offset == 1:
-        room.log.complete = True
+    room.page(messages, begins=not messages)
     if model.joining == name:
-        model.joining = None
         model.go_to(name)
     if room is model.room and model.is_seen:
         room.see()
@@ -138,7 +135,7 @@ def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complai
             model.notice(words.sentence(note, model.server))
             _follow_up(model, reply)
         case notes.Refused(frames.History() as asked):
-            model.status.refused.add(_asked(asked))
+            model.place(asked.room).refused.add(_asked(asked))
         case notes.Refused(frames.Rooms() | frames.Ping()) if not model.listing:
             pass
         case notes.Refused(frames.Join(room=room), code):
@@ -152,11 +149,7 @@ def _page(model: "Model", asked: frames.History, page: frames.Page) -> None:
     if page.messages and room.log.epoch not in ("", page.messages[0].at.epoch):
         return  # of another history than the one that is shown
     room.asked.discard(_asked(asked))
-    room.page(page.messages)
-    if not page.more and asked.after is None:
-        room.log.nothing_before(page.messages[0].at.offset if page.messages else asked.before)
-    elif asked.before and not page.messages:
-        room.log.nothing_before(asked.before)
+    room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
     if room is model.room:
         _keep_place(model, was_first)
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from urllib.parse import quote
 
 from client.session import write_private
@@ -13,15 +14,21 @@ class Keeper:
     def __init__(self, home: Path, server: str, username: str) -> None:
         self._path = home / "screen" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
         self._written = b""
+        self._closed = False
+        self._lock = Lock()
 
     def load(self) -> bytes:
         with suppress(OSError):
             self._written = self._path.read_bytes()
         return self._written
 
-    def save(self, data: bytes) -> None:
-        """Write `data`, unless that is what the file holds."""
-        if data != self._written:
-            with suppress(OSError):
+    def save(self, data: bytes, *, last: bool = False) -> None:
+        """Write `data`, unless that is what the file holds. After the last one nothing is written any more.
+
+        It waits for the disk, so a thread may do it; one that comes late must not undo the last.
+        """
+        with self._lock, suppress(OSError):
+            if not self._closed and data != self._written:
                 write_private(self._path, data)
                 self._written = data
+            self._closed = self._closed or last

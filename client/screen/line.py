@@ -1,6 +1,6 @@
 """The status line: what state everything is in, in one sentence. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from client.inert import inert
 
@@ -18,8 +18,6 @@ class Line:
     unsent: int = 0
     retry_s: float | None = None
     """How long it was until the next try when the connection was lost."""
-    refused: set[tuple[str, int]] = field(default_factory=set)
-    """Pages that the server would not give: asked for again only when somebody scrolls."""
 
 
 def parts(line: Line, *, to_go: int, below: int, elsewhere: int, wait_s: float | None = None) -> list[str]:

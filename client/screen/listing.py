@@ -26,11 +26,21 @@ def room_row(room: Room, number: int, *, current: bool, columns: int) -> Row:
 
 def room_rows(model: Model, columns: int, height: int) -> list[Row]:
     """The list of rooms, so much of it that the one that is looked at is in it."""
-    rooms = model.in_order()
-    at = rooms.index(model.room) if model.room in rooms else 0
-    first = max(0, min(at - height // 2, len(rooms) - height))
-    shown = list(enumerate(rooms, 1))[first : first + height]
+    shown = _on_the_list(model, height)
     return [room_row(room, number, current=room is model.room, columns=columns) for number, room in shown]
+
+
+def room_at(model: Model, height: int, line: int) -> str | None:
+    """The room on a line of the list."""
+    shown = _on_the_list(model, height)
+    return shown[line][1].name if 0 <= line < len(shown) else None
+
+
+def _on_the_list(model: Model, height: int) -> list[tuple[int, Room]]:
+    rooms = model.in_order()
+    at = rooms.index(model.room)
+    first = max(0, min(at - height // 2, len(rooms) - height))
+    return list(enumerate(rooms, 1))[first : first + height]
 
 
 def people_rows(model: Model, columns: int, height: int) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import pairwise
 
 from chatterbox.wire.frames import Message
 
@@ -17,8 +18,7 @@ class Log:
     def __init__(self) -> None:
         self.epoch = ""
         self.offsets: list[int] = []
-        self.complete = False
-        """Whether nothing stands before the first one."""
+        self._begins = False
         self._messages: dict[int, Message] = {}
         self._empty: set[int] = set()
         """The offsets before which history has nothing, though there is a hole."""
@@ -37,12 +37,18 @@ class Log:
         return self.offsets[0] if self.offsets else None
 
     @property
+    def complete(self) -> bool:
+        """Whether nothing stands before the first one."""
+        return self._begins or self.first == 1
+
+    @property
     def last(self) -> int:
         return self.offsets[-1] if self.offsets else 0
 
     @property
     def is_full(self) -> bool:
-        return len(self.offsets) >= LIMIT
+        """Whether there is no room for older pages: they would push each other out."""
+        return len(self.offsets) >= LIMIT - SLACK
 
     def add(self, messages: Iterable[Message]) -> None:
         """Take messages in any order, each as often as it comes; another epoch's put an end to what was known."""
@@ -71,14 +77,20 @@ class Log:
         gone, self.offsets = self.offsets[:-keep], self.offsets[-keep:]
         for offset in gone:
             del self._messages[offset]
-        self.complete = self.complete and not gone
+        self._begins = self._begins and not gone
 
-    def nothing_before(self, offset: int | None) -> None:
-        """History has been asked for what stands before `offset`, and has nothing that is not here."""
-        if offset is None or offset == self.first:
-            self.complete = True
-        else:
-            self._empty.add(offset)
+    def add_page(self, messages: list[Message], *, before: int | None, begins: bool) -> None:
+        """Take a page of history, whose word is the last: what is jumped over in it, or up to `before`, does not exist.
+
+        `begins`: nothing stands before its first message.
+        """
+        self.add(messages)
+        offsets = [message.at.offset for message in messages]
+        self._empty |= {later for earlier, later in pairwise(offsets) if later > earlier + 1}
+        if before is not None and (not offsets or offsets[-1] < before - 1):
+            self._empty.add(before)
+        if begins and (not self.offsets or self.first == (offsets[0] if offsets else before)):
+            self._begins = True
 
     def hole_before(self, index: int) -> int:
         """How many messages are not here between the one at `index` and the one before it."""

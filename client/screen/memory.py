@@ -38,7 +38,8 @@ def remember(model: Model, theme: str = "") -> bytes:
     """The bytes to keep."""
     recent = sorted(model.rooms.values(), key=lambda room: max(room.heard.values(), default=""), reverse=True)
     with_messages = {room.name for room in recent[:ROOMS]}
-    rooms = {room.name: _kept(room, with_messages=room.name in with_messages) for room in model.rooms.values()}
+    worth = [room for room in model.rooms.values() if room.member or room.draft]
+    rooms = {room.name: _kept(room, with_messages=room.name in with_messages) for room in worth}
     return msgspec.json.encode(Kept(model.room.name, model.status.username, theme, rooms))
 
 
@@ -48,6 +49,14 @@ def _kept(room: Room, *, with_messages: bool) -> KeptRoom:
     draft = room.draft if unfinished is None else unfinished
     written = room.recall.written[-WRITTEN:]
     return KeptRoom(room.member, room.private, room.log.epoch, room.read, draft, written, messages)
+
+
+def last_room(data: bytes) -> str:
+    """The room that was looked at last; empty if that is not known."""
+    try:
+        return msgspec.json.decode(data, type=Kept).room
+    except msgspec.MsgspecError:
+        return ""
 
 
 def recall(model: Model, data: bytes) -> str:
@@ -65,5 +74,6 @@ def recall(model: Model, data: bytes) -> str:
 def _take_up(room: Room, kept: KeptRoom) -> None:
     room.member, room.private = kept.member, kept.private
     room.draft, room.recall = kept.draft, Recall(kept.written)
-    room.page(kept.messages)
+    room.log.add(kept.messages)
+    room.hear(kept.messages)
     room.log.epoch, room.read = kept.epoch, kept.read

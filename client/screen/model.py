@@ -42,7 +42,7 @@ class Model:
         """Whether somebody wants to see the list of rooms."""
         self.guessing: str | None = None
         """A room that does not exist, and the one that was meant is looked for."""
-        self.joining: str | None = None
+        self.joining: str | None = room
         """A room to look at as soon as we are in it."""
         self.seeking: int | None = None
         """The offset to look at as soon as it is loaded."""
@@ -85,6 +85,7 @@ class Model:
     def go_to(self, name: str) -> None:
         """Look at a room; one that is not entered yet is entered."""
         room = self.place(name)
+        self.joining = None
         if room is not self.room:
             self.room.rest()
             self.earlier = self.room.name
@@ -106,8 +107,8 @@ class Model:
 
     def scroll(self, by: int) -> None:
         """Go up (negative) or down by some rows."""
-        self.room.asked -= {asked for asked in self.room.asked if asked in self.status.refused}
-        self.status.refused.clear()
+        self.room.asked -= self.room.refused
+        self.room.refused.clear()
         self._shown().scroll(self.blocks, self.height, by)
         self._seen()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -42,6 +42,7 @@ class Picker(ModalScreen[tuple[str, str] | None]):
         self._title, self._narrow, self._typed = title, narrow, typed
         self._choices: Sequence[Choice] = ()
         self._at = 0
+        self._narrowed = ""
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
@@ -57,13 +58,23 @@ class Picker(ModalScreen[tuple[str, str] | None]):
 
     @on(Input.Changed)
     def _narrow_down(self) -> None:
-        self._choices, self._at = self._narrow(self.query_one(Input).value), 0
+        self._narrowed = self.query_one(Input).value
+        self._choices, self._at = self._narrow(self._narrowed), 0
         self._paint()
 
     @on(Input.Submitted)
     def _choose(self) -> None:
-        value = self._choices[self._at].value if self._choices else ""
-        self.dismiss((value, self.query_one(Input).value))
+        typed = self.query_one(Input).value
+        if typed != self._narrowed:
+            self._narrow_down()
+        self.dismiss((self._choices[self._at].value if self._choices else "", typed))
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that come before the line has the focus are not lost."""
+        if event.key == "enter":
+            self._choose()
+        elif event.is_printable and event.character:
+            self.query_one(Input).insert_text_at_cursor(event.character)
 
     def action_move(self, by: int) -> None:
         self._at = max(0, min(self._at + by, len(self._choices) - 1))

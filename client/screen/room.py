@@ -1,6 +1,6 @@
 """One room as the screen knows it: its messages, what is unread, what is on its way, what is half written. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chatterbox.wire.frames import Message
@@ -44,6 +44,8 @@ class Room:
     recall: Recall = field(default_factory=Recall)
     asked: set[tuple[str, int]] = field(default_factory=set)
     """Pages asked for and not answered: `("before", offset)`; offset 0: the last ones."""
+    refused: set[tuple[str, int]] = field(default_factory=set)
+    """Those that the server would not give: asked for again only when somebody scrolls."""
 
     def said(self, message: Message, *, mine: bool, seen: bool, me: str) -> None:
         """The next message. `seen`: it is on the screen, and somebody looks."""
@@ -69,10 +71,12 @@ class Room:
         self.unread = self.mentions = 0
         self.read = max(self.read, self.log.last)
 
-    def page(self, messages: Iterable[Message]) -> None:
-        """Messages that were asked for."""
-        messages = list(messages)
-        self.log.add(messages)
+    def page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
+        """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
+        was_empty = not self.log
+        self.log.add_page(list(messages), before=before, begins=begins)
+        if was_empty and 0 in self.notices and messages:
+            self.notices[self.log.last] = self.notices.pop(0)
         for message in messages:
             self.landed.pop(message.at.offset, None)
         self.hear(messages, older=True)
@@ -91,7 +95,10 @@ class Room:
 
     def notice(self, text: str) -> None:
         """Say something below the last message; `text` is inert."""
-        self.notices.setdefault(self.log.last, []).append(text)
+        said = self.notices.setdefault(self.log.last, [])
+        if said[-1:] == [text]:
+            return
+        said.append(text)
         while sum(map(len, self.notices.values())) > NOTICES:
             first = min(self.notices)
             del self.notices[first][0]
@@ -104,7 +111,12 @@ class Room:
         self.log, self.landed, self.line, self.read = Log(), {}, None, 0
         self.unread = self.mentions = self.to_go = 0
         self.notices = {0: said} if said else {}
+        self.ask_again()
+
+    def ask_again(self) -> None:
+        """What was asked for on another connection is not answered any more."""
         self.asked.clear()
+        self.refused.clear()
 
     def rest(self) -> None:
         """Nobody looks any more."""

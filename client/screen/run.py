@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from chatterbox.wire.limits import DEFAULT_ROOM
 from client.connection import Connection
 from client.faces.pipes import failure_of
 from client.failures import Exit
@@ -9,37 +10,38 @@ from client.place import Place, tell
 from client.screen.actions import with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
-from client.screen.memory import recall, remember
+from client.screen.memory import last_room, recall, remember
 from client.screen.model import Model
 from client.screen.shell import Shell
 
 SENT_S = 2.0
 
 
-async def chat(place: Place, room: str, *, keys: Mapping[str, str] | None = None, colours: str = "") -> Exit:
-    """Open the full screen in `room`, and stay until somebody ends it or the session ends; raises `Failure`.
+async def chat(place: Place, room: str | None, *, keys: Mapping[str, str] | None = None, colours: str = "") -> Exit:
+    """Open the full screen, and stay until somebody ends it or the session ends; raises `Failure`.
 
-    `keys` gives actions of the table other keys; `colours` names a palette.
+    `room` is the one to look at first; None: the one that was looked at last. `keys` gives actions of the table other keys; `colours` names a palette.
     """
     session = place.tokens.session()
-    model = Model(place.server, room)
     keeper = Keeper(place.home, place.server, session.username)
-    kept_theme = recall(model, keeper.load())
+    kept = keeper.load()
+    model = Model(place.server, room or last_room(kept) or DEFAULT_ROOM)
+    kept_theme = recall(model, kept)
     model.status.username = session.username
     shell = Shell(model)
     app = ChatApp(
         shell,
         actions=with_keys(keys or {}),
         colours=colours or kept_theme,
-        keep=lambda theme: keeper.save(remember(model, theme)),
+        keeper=keeper,
     )
     with place.outbox(session) as outbox:
         shell.connection = Connection(place.server, place.tokens, shell.show, outbox=outbox)
-        shell.connection.enter(room)
+        shell.connection.enter(model.room.name)
         try:
             await app.run_async()
         finally:
-            app.keep()
+            keeper.save(remember(model, app.theme), last=True)
             ended = await shell.end(SENT_S)
     if app.return_code:
         return Exit.BUG  # Textual has shown it

@@ -1,6 +1,6 @@
 """The message that is selected: which one is next, and what can be taken from it. Pure."""
 
-from client.inert import inert_lines
+from client.inert import inert, inert_lines
 from client.screen.blocks import Key
 from client.screen.model import Model
 
@@ -19,10 +19,10 @@ def quoted(model: Model) -> str:
     if (message := model.selected_message()) is None:
         return ""
     lines = inert_lines(message.content)
-    return "\n".join([f"> {message.username}: {lines[0]}", *(f"> {line}" for line in lines[1:]), ""])
+    return "\n".join([f"> {inert(message.username)}: {lines[0]}", *(f"> {line}" for line in lines[1:]), ""])
 
 
 def place_of(model: Model) -> str:
     """Where the message stands, as `chatterbox tail --since` reads it, after its room."""
     message = model.selected_message()
-    return f"#{message.room} {message.at.epoch}:{message.at.offset}" if message else ""
+    return f"#{inert(message.room)} {inert(message.at.epoch)}:{message.at.offset}" if message else ""

@@ -27,7 +27,7 @@ def do(model: "Model", text: str) -> bool:
 
 
 def _say(model: "Model", content: str) -> bool:
-    if not model.room.member and model.status.live:
+    if not model.room.member and model.status.live and model.joining != model.room.name:
         model.notice("You are not in this room: /join goes into one, Ctrl+K lists them.")
         return False
     model.room.line = None

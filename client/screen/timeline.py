@@ -9,8 +9,8 @@ from client.screen.view import Line
 WHEEL_LINES = 3
 
 
-class Timeline(Painted, can_focus=True):
-    """Has the focus while a message is selected."""
+class Timeline(Painted):
+    """The rows, at the bottom of the space that there is."""
 
     DEFAULT_CSS = "Timeline { width: 1fr; height: 1fr; padding: 0 1; }"
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client import events, notes
+from client.screen.blocks import TOP
 from client.screen.listing import plain
 from client.screen.model import Model
 from client.screen.rows import Look
@@ -180,6 +181,30 @@ class TestPages:
         shown = plain(line.row for line in made.lines(LOOK, 10))
         assert any("message 51" in row for row in shown)
         assert any("unread" in row for row in shown)
+
+    @given(st.sets(st.integers(1, 300), min_size=1), st.integers(3, 40))
+    def test_what_history_has_not_is_not_asked_for_for_ever(self, stored: set[int], height: int) -> None:
+        made = model()
+        made.take(said(301))
+        for _ in range(400):
+            made.lines(LOOK, height)
+            if not made.wants:
+                break
+            for want in made.wants:
+                assert isinstance(want, Ask)
+                self._answer(made, want.command, sorted(stored))
+            made.wants.clear()
+            made.show_message(TOP)
+        assert made.room.log.offsets == [*sorted(stored), 301]
+        assert made.room.log.complete
+
+    def _answer(self, made: Model, asked: frames.Command, stored: list[int]) -> None:
+        """As history does it."""
+        assert isinstance(asked, frames.History)
+        before = [offset for offset in stored if offset < (asked.before or 0)]
+        page = [message(offset) for offset in before[-asked.limit :]]
+        answer = frames.Page(id=1, room=ROOM, messages=page, more=len(before) > asked.limit)
+        made.take(notes.Answered(asked, answer))
 
     def test_a_reset_takes_away_what_is_of_another_history(self) -> None:
         made = model()

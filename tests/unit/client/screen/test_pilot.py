@@ -1,6 +1,10 @@
 """The screen as somebody uses it: keys in, what is on it out."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+from textual import events
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
@@ -8,8 +12,21 @@ from chatterbox.wire.position import Position
 from client import notes
 from client.entry import Entry
 from client.failures import Failure
-from tests.unit.client.screen.stage import connected, messages, said, stage
+from client.inert import is_dangerous
+from client.screen.keeping import Keeper
+from client.screen.memory import recall
+from client.screen.model import Model
+from tests.unit.client.screen.stage import Stage, connected, messages, said, stage
 from tests.unit.client.world import ME, ROOM
+
+
+HOSTILE = ["\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J", "\x9b6n\r\n10:00 root", "\u202e\u2066[red]x[/]"]
+
+
+def everything_on(there: Stage) -> str:
+    """All that goes to the terminal, without the sequences that Textual writes itself."""
+    strips = there.app.screen._compositor.render_strips()
+    return "".join(segment.text for strip in strips for segment in strip)
 
 
 class TestOpening:
@@ -31,6 +48,13 @@ class TestOpening:
             assert there.chat.query_one("#rooms").display is rooms
             assert there.chat.query_one("#people").display is people
             assert there.timeline()[-1].endswith("│ message 3")
+
+    @pytest.mark.parametrize("size", [(20, 5), (10, 3), (300, 100)])
+    async def test_no_terminal_is_too_small_or_too_large(self, size: tuple[int, int]) -> None:
+        async with stage(size=size) as there:
+            await there.type("still here")
+            await there.press("enter")
+            assert there.told == [(ROOM, "still here")]
 
     async def test_without_a_connection_it_opens_and_says_so(self) -> None:
         async with stage(live=False) as there:
@@ -121,6 +145,20 @@ class TestRooms:
             await there.type("op")
             await there.press("enter")
             assert there.model.room.name == "ops"
+
+    async def test_letters_right_after_ctrl_k_are_not_lost(self) -> None:
+        async with stage() as there:
+            for key in ("ctrl+k", "o", "p", "enter"):
+                there.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await there.pilot.pause(0.3)
+            assert there.model.room.name == "ops"
+
+    async def test_a_click_on_a_room_goes_there(self) -> None:
+        async with stage() as there:
+            await there.pilot.click("#rooms", offset=(4, 1))
+            assert there.model.room.name == "ops"
+            await there.type("typed after a click")
+            assert there.text == "typed after a click"
 
     async def test_ctrl_k_and_a_new_name_joins(self) -> None:
         async with stage() as there:
@@ -284,6 +322,15 @@ class TestWriting:
             await there.press("tab")
             assert there.text == "bob: in #ops "
 
+    async def test_a_burst_of_keys_loses_no_draft(self) -> None:
+        async with stage() as there:
+            for key in (*"one", "alt+2", *"two", "alt+1", "ctrl+c", *"/join ops", "enter", *"three", "alt+1", *"four"):
+                character = key if len(key) == 1 else None
+                there.app.post_message(events.Key("space" if key == " " else key, character))
+            await there.settle()
+            assert there.model.rooms["ops"].draft == "twothree"
+            assert there.text == there.model.rooms[ROOM].draft == "four"
+
     async def test_readline_keys(self) -> None:
         async with stage() as there:
             await there.type("one two three")
@@ -305,10 +352,8 @@ class TestWriting:
             assert there.text == "never mind"
 
     async def test_many_lines_pasted_are_asked_about(self) -> None:
-        from textual import events
-
         async with stage() as there:
-            there.chat.composer.post_message(events.Paste("\n".join("abcdefghij")))
+            there.app.post_message(events.Paste("\n".join("abcdefghij")))
             await there.settle()
             assert there.text == ""
             await there.press("enter")
@@ -316,10 +361,8 @@ class TestWriting:
             assert there.told == []
 
     async def test_pasted_escapes_do_not_get_in(self) -> None:
-        from textual import events
-
         async with stage() as there:
-            there.chat.composer.post_message(events.Paste("a\x1b[2Jb\r\nc\u202ed"))
+            there.app.post_message(events.Paste("a\x1b[2Jb\r\nc\u202ed"))
             await there.settle()
             assert there.text == "a[2Jb\ncd"
 
@@ -350,14 +393,15 @@ class TestTheProgram:
             await there.settle()
             assert there.timeline() == before
 
-    async def test_what_is_half_written_is_kept_at_the_end(self) -> None:
-        kept: list[str] = []
+    async def test_what_is_half_written_is_on_the_disk_soon(self, tmp_path: Path) -> None:
+        keeper = Keeper(tmp_path, "http://x", ME)
         async with stage() as there:
-            there.app._keep = kept.append
+            there.app._keeper = keeper
             await there.type("half")
-            there.app.keep()
-            assert kept == ["dark"]
-            assert there.model.room.draft == "half"
+            await there.app.keep()
+        again = Model("http://x", ROOM)
+        recall(again, Keeper(tmp_path, "http://x", ME).load())
+        assert again.room.draft == "half"
 
     async def test_the_end_of_the_session_ends_it(self) -> None:
         async with stage() as there:
@@ -380,6 +424,25 @@ class TestTheTruth:
             assert there.status().startswith(" catching up, 2 to go · 1 unsent")
             await there.show(said(5), said(6), notes.CaughtUp(ROOM))
             assert there.status().startswith(" connected")
+
+    @pytest.mark.parametrize("hostile", HOSTILE)
+    async def test_nothing_hostile_reaches_the_terminal(self, hostile: str) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(
+                notes.Entered(hostile, tuple(messages(1, 2, room=hostile))),
+                said(4, content=f"http://a.example/{hostile}", username=hostile),
+                notes.Gone(hostile),
+                notes.Complaint(hostile),
+                notes.Undelivered(Entry("k", ROOM, hostile), "x", hostile),
+                notes.Changed(frames.Membership(room=hostile, username=ME, member=True, by=hostile), mine=True),
+                replace(connected(), server=hostile, username=hostile),
+            )
+            assert not any(map(is_dangerous, everything_on(there)))
+            there.model.go_to(hostile)
+            await there.show(notes.Cut(hostile, 1.0, 0, was_live=True, known=False))
+            assert not any(map(is_dangerous, everything_on(there)))
+            await there.press("ctrl+k")
+            assert not any(map(is_dangerous, everything_on(there)))
 
     async def test_markup_in_a_message_is_shown_as_it_stands(self) -> None:
         async with stage() as there:
