@@ -1,4 +1,4 @@
-"""How quick the full screen is: `python -m bench.screen` scrolls through 50,000 messages, and types while 500 a second come.
+"""How quick the full screen is: `python -m bench.screen` scrolls in 50,000 messages, and types while 500 a second come.
 
 No terminal and no server take part: what is measured is the model, its layout and Textual's drawing, in one process.
 """

@@ -1,4 +1,4 @@
-"""Pictures of the full screen, made by the program itself: `python -m docs.screenshots` writes `docs/pictures/*.svg`."""
+"""Pictures of the full screen, made by the program itself: `python -m docs.screenshots` writes docs/pictures."""
 
 import asyncio
 import re

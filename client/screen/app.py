@@ -12,8 +12,8 @@ from textual.screen import Screen
 from client.screen import alt_keys
 from client.screen.actions import ACTIONS, Action
 from client.screen.chat import Chat
-from client.screen.composer import clean
 from client.screen.colours import DEFAULT, PALETTES
+from client.screen.composer import clean
 from client.screen.keeping import Keeper
 from client.screen.memory import remember
 from client.screen.shell import Shell
@@ -54,13 +54,19 @@ class ChatApp(App[None]):
         Textual's way is a message for the widget and perhaps one back, so a key that is bound can overtake the
         letters typed before it: what is sent would lack its end.
         """
-        here = self.chat.is_mounted and self.screen is self.chat
         if isinstance(event, events.Paste):
             event = events.Paste(clean(event.text))
-        if here and isinstance(event, events.Paste):
-            self.chat.composer.paste(event.text)
-        elif not (here and isinstance(event, events.Key) and self.chat.press(event)):
+        if not (isinstance(event, events.Key | events.Paste) and self._is_for_chat(event)):
             await super().on_event(event)
+
+    def _is_for_chat(self, event: events.Key | events.Paste) -> bool:
+        """Give it to the chat, unless something lies over it; False if it means nothing there."""
+        if not self.chat.is_mounted or self.screen is not self.chat:
+            return False
+        if isinstance(event, events.Key):
+            return self.chat.press(event)
+        self.chat.composer.paste(event.text)
+        return True
 
     def get_default_screen(self) -> Screen[None]:
         return self.chat

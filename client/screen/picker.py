@@ -62,7 +62,6 @@ class Picker(ModalScreen[tuple[str, str] | None]):
         self._choices, self._at = self._narrow(self._narrowed), 0
         self._paint()
 
-    @on(Input.Submitted)
     def _choose(self) -> None:
         typed = self.query_one(Input).value
         if typed != self._narrowed:
@@ -72,6 +71,7 @@ class Picker(ModalScreen[tuple[str, str] | None]):
     def on_key(self, event: events.Key) -> None:
         """Keys that come before the line has the focus are not lost."""
         if event.key == "enter":
+            event.stop()
             self._choose()
         elif event.is_printable and event.character:
             self.query_one(Input).insert_text_at_cursor(event.character)

@@ -20,7 +20,8 @@ SENT_S = 2.0
 async def chat(place: Place, room: str | None, *, keys: Mapping[str, str] | None = None, colours: str = "") -> Exit:
     """Open the full screen, and stay until somebody ends it or the session ends; raises `Failure`.
 
-    `room` is the one to look at first; None: the one that was looked at last. `keys` gives actions of the table other keys; `colours` names a palette.
+    `room` is the one to look at first; None: the one that was looked at last. `keys` gives actions of the table
+    other keys; `colours` names a palette.
     """
     session = place.tokens.session()
     keeper = Keeper(place.home, place.server, session.username)
