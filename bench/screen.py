@@ -51,7 +51,7 @@ async def typed(app: ChatApp, pilot: Pilot[None], first: int) -> tuple[int, floa
     while not coming.done():
         begin, text = time.monotonic(), text + "x"
         app.post_message(events.Key("x", "x"))
-        while app.chat.composer.text != text:
+        while app.chat.composer.text != text:  # noqa: ASYNC110 - nothing tells that a key was drawn
             await asyncio.sleep(0.001)
         slowest_s = max(slowest_s, time.monotonic() - begin)
         await pilot.pause(0.02)

@@ -102,6 +102,7 @@ def _of_room(model: "Model", note: object) -> None:
             model.notice(words.sentence(note, model.server), name)
         case notes.Gone(name):
             model.place(name).member = False
+            model.joining = None if model.joining == name else model.joining
             model.notice(words.sentence(note, model.server), name)
 
 

@@ -19,7 +19,6 @@ from client.screen.model import Model
 from tests.unit.client.screen.stage import Stage, connected, messages, said, stage
 from tests.unit.client.world import ME, ROOM
 
-
 HOSTILE = ["\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J", "\x9b6n\r\n10:00 root", "\u202e\u2066[red]x[/]"]
 
 
