@@ -1,14 +1,15 @@
 """Alt with another key, as most terminals send it: Escape, then the key.
 
 Textual takes some of them for something else: Alt+Enter for Enter alone, which would send half a
-message, and Alt+2 for a ™.
+message, and Alt+2 for a ™. For the others it waits a while, and takes them apart if another key comes meanwhile.
 """
 
+from string import ascii_lowercase, digits
 from typing import NamedTuple
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 
-KEYS = {"\r": "enter", "\x7f": "backspace", **{key: key for key in "0123456789bf"}}
+KEYS = {"\r": "enter", "\x7f": "backspace", **{key: key for key in digits + ascii_lowercase}}
 
 
 class _Key(NamedTuple):
