@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatterbox.wire import frames, position
+from client.faces.choose import FaceKind
 from client.failures import EXITS, Exit
 from client.home.reading import Named
 from client.inert import inert
@@ -18,7 +19,8 @@ ABOUT = """\
 Talk in the rooms of a Chatterbox server.
 
   chatterbox register alice          make an account (the password is asked for)
-  chatterbox chat                    talk in #general; /help there lists what can be done
+  chatterbox                         talk in #general, on the full screen; F1 there lists what can be done
+  chatterbox chat --plain            the same in lines
   echo "deployed" | chatterbox send ops -
   chatterbox tail ops --json | jq -r .content
   chatterbox doctor                  what is in the way of all that, if something is
@@ -59,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     epilog = "\n".join([_exits(), _table("files", FILES), _table("environment", VARIABLES)])
     top = Parser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
-    commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND", required=True))
+    commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND"))
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
@@ -135,8 +137,11 @@ def _rooms(commands: Commands) -> None:
 def _messages(commands: Commands) -> None:
     add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops --plain")
     add.add_argument("room", metavar="ROOM", nargs="?", help="the room to begin in (else as configured, else general)")
+    lines = "a line to type on and what is said above it, instead of the full screen"
+    add.add_argument("--lines", dest="face", action="store_const", const=FaceKind.LINES, help=lines)
     plain = "only add lines, draw nothing anew: for screen readers and serial lines (also on TERM=dumb, and in pipes)"
-    add.add_argument("--plain", action="store_true", help=plain)
+    add.add_argument("--plain", dest="face", action="store_const", const=FaceKind.PLAIN, help=plain)
+    add.set_defaults(face=FaceKind.SCREEN)
     _send(commands)
     _tail(commands)
 
@@ -208,6 +213,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     from client import account
 
     account.log_in_unasked(place)
+    if arguments.command is None:
+        return asyncio.run(_opened(place))
     if arguments.command == "members":
         return _over_http(place, arguments)
     return asyncio.run(_connected(place, arguments))
@@ -238,8 +245,10 @@ def _over_http(place: "Place", arguments: argparse.Namespace) -> Exit:
 
 def _configured(what: str, environ: Mapping[str, str], named: Named) -> Exit:
     from client.home.telling import config
+    from client.screen.actions import ACTIONS
 
-    return config(what, environ, named)
+    usual = {action.name: tuple(filter(None, action.keys.split(","))) for action in ACTIONS.values()}
+    return config(what, environ, named, usual)
 
 
 async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], named: Named) -> Exit:
@@ -247,6 +256,15 @@ async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], n
 
     named = Named(arguments.server_url or named.server, named.profile)
     return await doctor(named, environ, arguments.idle, as_json=arguments.json)
+
+
+async def _opened(place: "Place") -> Exit:
+    """No command: the screen in the room where one was last, or the lines."""
+    from client import commands
+
+    if not commands.on_terminal():
+        parser().error("what to do is missing; on a terminal it would be: chat")
+    return await commands.chat(place, None)
 
 
 async def _connected(place: "Place", arguments: argparse.Namespace) -> Exit:
@@ -258,7 +276,8 @@ async def _connected(place: "Place", arguments: argparse.Namespace) -> Exit:
         case "rooms":
             return await commands.rooms(place)
         case "chat":
-            return await commands.chat(place, room_name(arguments.room or place.config.room), plain=arguments.plain)
+            room = room_name(arguments.room) if arguments.room else None
+            return await commands.chat(place, room, arguments.face)
         case "send":
             return await commands.send(place, room_name(arguments.room), arguments.content, arguments.timeout)
         case "tail":

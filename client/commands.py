@@ -35,19 +35,32 @@ QUIT_S = 2.0
 """The same for somebody who typed it, and wants to go."""
 
 
-async def chat(place: Place, room: str, *, plain: bool) -> Exit:
+def on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+async def chat(place: Place, room: str | None, wanted: FaceKind = FaceKind.SCREEN) -> Exit:
+    """Talk, in the face that is wanted or the next best that the terminal can show."""
+    kind = chosen(os.environ, wanted, on_terminal=on_terminal())
+    if kind is not FaceKind.SCREEN:
+        return await chat_in_lines(place, room or place.config.room, kind)
+    from client.screen import run  # it takes a fifth of a second to import, and lines do without
+
+    return await run.chat(place, room)
+
+
+async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
     """Lines in, lines out."""
     session = place.tokens.session()
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    kind = chosen(os.environ, plain=plain, on_terminal=on_terminal)
+    typed = on_terminal()
     with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
-        face = _face(place, room, known, kind, on_terminal=on_terminal)
+        face = _face(place, room, known, kind, on_terminal=typed)
         face.connection = Connection(place.server, place.tokens, known.before(face.show), outbox=outbox)
         lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
-        face.notify = _notices(place, face.notice, on_terminal=on_terminal)
+        face.notify = _notices(place, face.notice, on_terminal=typed)
         with above:
             face.connection.enter(room)
-            return await _converse(face, lines, QUIT_S if on_terminal else SENT_S)
+            return await _converse(face, lines, QUIT_S if typed else SENT_S)
 
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:

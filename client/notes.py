@@ -15,12 +15,13 @@ class Connecting:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The server has welcomed us. `again`: after a connection that was lost."""
+    """The server has welcomed us. `again`: after a connection that was lost; `server`: the gateway that took us."""
 
     username: str
     rooms: tuple[RoomState, ...]
     unsent: int
     again: bool
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def _welcomed(turn: Turn, welcome: frames.Welcome) -> None:
         connection=connection,
         cut_told=False,
     )
-    turn.show(notes.Connected(welcome.username, tuple(welcome.rooms), turn.state.unsent_count, again))
+    turn.show(notes.Connected(welcome.username, tuple(welcome.rooms), turn.state.unsent_count, again, welcome.server))
     turn.do(events.Wake(SETTLED_S, events.Settled(connection)))
     reading.welcome(turn, welcome.rooms)
     sending.advance_all(turn)

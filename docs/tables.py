@@ -28,6 +28,7 @@ from client.home.declaring import variable_of
 from client.home.palettes import BUILT_IN
 from client.home.telling import documented
 from client.home.themes import COLOURS
+from client.screen import actions
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -152,6 +153,14 @@ def _theme() -> Iterator[str]:
         yield f"| `{name}` | {sentence} | {' | '.join(cells)} |"
 
 
+def _keys() -> Iterator[str]:
+    yield from ("| action | keys | what it does |", "|---|---|---|")
+    for where, rows in actions.sections():
+        yield f"| **{where}** | | |"
+        for name, keys, about in rows:
+            yield f"| `{name}` | {keys} | {about} |"
+
+
 def _transcript(name: str) -> Callable[[], Iterator[str]]:
     def lines() -> Iterator[str]:
         yield "```text"
@@ -175,6 +184,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "config": _config,
     "variables": _variables,
     "theme": _theme,
+    "keys": _keys,
     "transcript:conversation": _transcript("conversation"),
 }
 

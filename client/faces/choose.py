@@ -7,16 +7,18 @@ from enum import Enum, auto
 class FaceKind(Enum):
     """The faces of `chat`."""
 
+    SCREEN = auto()
+    """All of the terminal."""
     LINES = auto()
     """A line to type on, and what is said above it."""
     PLAIN = auto()
     """Lines that are only ever added."""
 
 
-def chosen(environ: Mapping[str, str], *, plain: bool, on_terminal: bool) -> FaceKind:
-    """The plain face if it was asked for, and wherever a line could not be drawn anew."""
+def chosen(environ: Mapping[str, str], wanted: FaceKind, *, on_terminal: bool) -> FaceKind:
+    """The face that is wanted, but the plain one wherever a line could not be drawn anew."""
     is_dumb = environ.get("TERM", "dumb") in {"", "dumb", "unknown"}
-    return FaceKind.PLAIN if plain or is_dumb or not on_terminal else FaceKind.LINES
+    return FaceKind.PLAIN if is_dumb or not on_terminal else wanted
 
 
 def has_colour(environ: Mapping[str, str]) -> bool:

@@ -80,7 +80,7 @@ def terminal(person: Person, *arguments: str) -> Iterator[Terminal]:
 
 def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
-    with terminal(alice, "chat") as screen:
+    with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
         screen.type("half a sen")
         bob.run("send", "general", "hello alice")
@@ -103,7 +103,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
 
 def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
-    with terminal(alice, "chat") as screen:
+    with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
         screen.type("never mind")
         screen.shows("#general> never mind")
@@ -116,7 +116,7 @@ def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: lis
 
 def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
-    with terminal(alice, "chat") as screen:
+    with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN

@@ -51,7 +51,7 @@ def found(*words: str) -> list[str]:
         (["sessions", "--end", ""], ["5b1c", "77aa"]),
         (["completion", ""], ["bash", "zsh", "fish"]),
         (["nosuch", ""], []),
-        (["chat", "--"], ["--help", "--server", "--profile", "--plain"]),
+        (["chat", "--"], ["--help", "--server", "--profile", "--lines", "--plain"]),
     ],
 )
 def test_a_word_could_become(words: list[str], names: list[str]) -> None:

@@ -27,7 +27,7 @@ class TestConnecting:
 
     def test_says_who_we_are(self) -> None:
         effects = Core().live(room_state(4))
-        assert notes.Connected(ME, (room_state(4),), 0, again=False) in shown(effects)
+        assert notes.Connected(ME, (room_state(4),), 0, again=False, server="g") in shown(effects)
 
     def test_a_command_before_the_welcome_is_refused_kindly(self) -> None:
         core = Core()

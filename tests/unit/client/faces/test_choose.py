@@ -8,20 +8,21 @@ XTERM = {"TERM": "xterm-256color"}
 
 
 @pytest.mark.parametrize(
-    ("environ", "plain", "on_terminal", "kind"),
+    ("environ", "wanted", "on_terminal", "kind"),
     [
-        (XTERM, False, True, FaceKind.LINES),
-        (XTERM, True, True, FaceKind.PLAIN),
-        (XTERM, False, False, FaceKind.PLAIN),
-        ({"TERM": "dumb"}, False, True, FaceKind.PLAIN),
-        ({"TERM": ""}, False, True, FaceKind.PLAIN),
-        ({}, False, True, FaceKind.PLAIN),
+        *((XTERM, kind, True, kind) for kind in FaceKind),
+        *((XTERM, kind, False, FaceKind.PLAIN) for kind in FaceKind),
+        *(
+            (environ, kind, True, FaceKind.PLAIN)
+            for kind in FaceKind
+            for environ in ({"TERM": "dumb"}, {"TERM": ""}, {})
+        ),
     ],
 )
 def test_a_line_is_drawn_anew_only_where_it_can_be(
-    environ: dict[str, str], plain: bool, on_terminal: bool, kind: FaceKind
+    environ: dict[str, str], wanted: FaceKind, on_terminal: bool, kind: FaceKind
 ) -> None:
-    assert chosen(environ, plain=plain, on_terminal=on_terminal) is kind
+    assert chosen(environ, wanted, on_terminal=on_terminal) is kind
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""A room as a list of blocks, one for each message with what stands around it; laid out only where one looks. Pure."""
+
+from datetime import date
+from typing import NamedTuple, TypeAlias
+
+from client.entry import Entry
+from client.inert import inert
+from client.screen import rows
+from client.screen.pieces import Role, Row
+from client.screen.room import Room
+from client.words import time_of
+
+CACHED = 4_000
+
+
+class Key(NamedTuple):
+    """Which block: the top (0), a message (1, by its offset), one on its way (2, by its place in the queue)."""
+
+    kind: int
+    number: int
+
+
+TOP = Key(0, 0)
+_Cached: TypeAlias = dict[int, list[Row]]
+
+
+class Blocks:
+    """The blocks of a room. The layouts of messages are kept until the look changes."""
+
+    def __init__(self) -> None:
+        self.room = Room("")
+        self.look = rows.Look(80)
+        self._cache: _Cached = {}
+        self._of: tuple[object, ...] = ()
+
+    def show(self, room: Room, look: rows.Look) -> None:
+        """Be those of `room` from now on."""
+        shown = (room.name, room.log.epoch, id(room.log), look)
+        if shown != self._of or len(self._cache) > CACHED:
+            self._cache, self._of = {}, shown
+        self.room, self.look = room, look
+
+    @property
+    def count(self) -> int:
+        return 1 + len(self.room.log) + len(self._waiting())
+
+    def key(self, index: int) -> Key:
+        if index == 0:
+            return TOP
+        offsets = self.room.log.offsets
+        return Key(1, offsets[index - 1]) if index <= len(offsets) else Key(2, index - len(offsets) - 1)
+
+    def index_of(self, key: Key) -> int:
+        """Where a block stands now; if it is gone, the next one."""
+        if key.kind == 0:
+            return 0
+        log = self.room.log
+        at = 1 + (log.index_at(key.number) if key.kind == 1 else len(log) + key.number)
+        return min(at, self.count - 1)
+
+    def rows(self, index: int) -> list[Row]:
+        """The rows of a block; at least one."""
+        log = self.room.log
+        if index == 0:
+            return [*self._beginning(), *self._notices(0)]
+        if index > len(log):
+            return self._on_its_way(index - len(log) - 1)
+        offset = log.offsets[index - 1]
+        return [*self._before(index - 1, offset), *self._message(offset), *self._notices(offset)]
+
+    def _message(self, offset: int) -> list[Row]:
+        if offset not in self._cache:
+            self._cache[offset] = rows.message_rows(self.room.log[offset], self.look)
+        return self._cache[offset]
+
+    def _before(self, index: int, offset: int) -> list[Row]:
+        """What has to be said before a message: a hole, a new day, that what follows is unread."""
+        log, out = self.room.log, []
+        before = log.offsets[index - 1] if index else 0
+        if missing := log.hole_before(index):
+            out.append(self._rule(self._hole(missing, offset), Role.GAP))
+        day = self._day(offset)
+        if day and (not before or day != self._day(before)):
+            out.append(self._rule(f"{day:%A %d %B %Y}", Role.DAY))
+        if self._is_first_unread(index, before, offset):
+            out.append(self._rule("unread", Role.UNREAD))
+        return out
+
+    def _is_first_unread(self, index: int, before: int, offset: int) -> bool:
+        line = self.room.line
+        if line is None or not before <= line < offset:
+            return False
+        return index > 0 or line == offset - 1 or self.room.log.complete
+
+    def _hole(self, missing: int, offset: int) -> str:
+        count = "1 message" if missing == 1 else f"{missing} messages"
+        return f"{count} missing: the server has lost them" if self.room.log.is_lost(offset) else f"{count} to load"
+
+    def _beginning(self) -> list[Row]:
+        name, log = inert(self.room.name), self.room.log
+        if log.complete:
+            return [self._rule(f"this is where #{name} begins", Role.GAP)]
+        if log.is_full:
+            return [self._rule("older messages do not fit into memory", Role.GAP)]
+        return [self._rule("older messages" if log else f"#{name}: no messages here yet", Role.GAP)]
+
+    def _notices(self, offset: int) -> list[Row]:
+        texts = self.room.notices.get(offset, ())
+        return [row for text in texts for row in rows.notice_rows(text, self.look)]
+
+    def _waiting(self) -> list[tuple[Entry, str, str]]:
+        """One's own messages that do not stand in the log: acked ones in their order, then the outbox."""
+        landed = [(self.room.landed[at], rows.LANDED, "stored") for at in sorted(self.room.landed)]
+        queued = [(entry, rows.QUEUED, "queued") for entry in self.room.sending]
+        if queued and self.room.in_flight:
+            queued[0] = (queued[0][0], rows.SENDING, "sending")
+        return landed + queued
+
+    def _on_its_way(self, number: int) -> list[Row]:
+        entry, mark, state = self._waiting()[number]
+        return rows.entry_rows(entry, self.look, mark=mark, state=state)
+
+    def _day(self, offset: int) -> date | None:
+        at = time_of(self.room.log[offset].timestamp, self.look.zone)
+        return at.date() if at else None
+
+    def _rule(self, text: str, role: Role) -> Row:
+        return rows.rule(text, role, self.look)

@@ -1,0 +1,176 @@
+"""The screen itself: the rooms, the timeline, the people, the status line and the composer, and when they are drawn."""
+
+from datetime import tzinfo
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from client.screen import line
+from client.screen.actions import Action, Where, keymap
+from client.screen.composer import Composer
+from client.screen.doing import Doing
+from client.screen.listing import bar, heading, people_rows, room_at, room_rows
+from client.screen.painted import Painted
+from client.screen.rows import Look
+from client.screen.shell import Shell
+from client.screen.timeline import Timeline
+
+DRAW_S = 1 / 30
+"""However much arrives, it is drawn this often: keys are looked at between."""
+ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
+"""A pane that nobody asked for is shown on a terminal at least so wide."""
+
+
+class Chat(Screen[None]):
+    """Draws the model. What keys do is in `client.screen.doing`."""
+
+    DEFAULT_CSS = """
+    Chat { layout: vertical; }
+    Chat #heading, Chat #status { background: $panel; }
+    Chat #rooms { width: 22; height: 1fr; background: $panel; padding-right: 1; }
+    Chat #people { width: 18; height: 1fr; background: $panel; padding: 0 1; }
+    Chat #middle { height: 1fr; }
+    """
+
+    def __init__(self, shell: Shell, actions: dict[str, Action]) -> None:
+        super().__init__()
+        self._keys = keymap(actions, set(Where) - {Where.SELECTING})
+        self._keys_selecting = keymap(actions, {Where.ROOMS, Where.READING, Where.PROGRAM}, {Where.SELECTING})
+        self.shell, self.model, self.actions = shell, shell.model, actions
+        self.doing = Doing(self)
+        self.wanted: dict[str, bool | None] = {"rooms": None, "people": None}
+        """Whether a pane is to be shown; None: if there is room for it."""
+        self.zone: tzinfo | None = None
+        """The zone that times are told in; None: the computer's."""
+        self._due = False
+        self._shown_room = ""
+
+    def compose(self) -> ComposeResult:
+        yield Painted(id="heading")
+        with Horizontal(id="middle"):
+            yield Painted(id="rooms")
+            yield Timeline()
+            yield Painted(id="people")
+        yield Painted(id="status")
+        yield Composer()
+
+    def on_mount(self) -> None:
+        self.composer = self.query_one(Composer)
+        self.timeline = self.query_one(Timeline)
+        self.composer.focus()
+        self.hold_draft()
+        self.shell.changed = self.changed
+        self.set_interval(1, self._tick)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._place_panes(event.size.width)
+        self.call_after_refresh(self.draw)
+
+    def press(self, event: events.Key) -> bool:
+        """Do what a key means; False if it means nothing here."""
+        selecting = self.model.selected is not None
+        name = (self._keys_selecting if selecting else self._keys).get(event.key)
+        if name is not None:
+            self.do(name)
+        elif selecting and event.character and event.character.isdigit():
+            self.do(f"open-link {event.character}")
+        elif event.is_printable and event.character:
+            if selecting:
+                self.do("unselect")
+            self.composer.type(event.character)
+            self.keep_draft()
+        else:
+            return False
+        return True
+
+    def do(self, name: str) -> None:
+        """Do an action of the table."""
+        self.keep_draft()
+        if not self.composer.act(name):
+            self.doing.do(name)
+        self.keep_draft()
+        self.shell.settle()
+
+    def toggle(self, pane: str) -> None:
+        self.wanted[pane] = not self.query_one(f"#{pane}").display
+        self._place_panes(self.size.width)
+        self.call_after_refresh(self.draw)
+
+    def _place_panes(self, columns: int) -> None:
+        for pane, least in (("rooms", ROOMS_FROM_COLUMNS), ("people", PEOPLE_FROM_COLUMNS)):
+            wanted = self.wanted[pane]
+            self.query_one(f"#{pane}").display = columns >= least if wanted is None else wanted
+
+    def changed(self) -> None:
+        """Something is new: draw soon, once for all that comes until then. What is written follows at once."""
+        if not self.is_running:
+            return
+        if self.model.room.name != self._shown_room:
+            self.hold_draft()
+        if not self._due:
+            self._due = True
+            self.set_timer(DRAW_S, self.draw)
+
+    def draw(self) -> None:
+        """Draw what is to be seen now."""
+        self._due = False
+        if not self.is_mounted or self.timeline.size.height == 0:
+            return
+        model, area = self.model, self.timeline.size
+        look = Look(area.width, model.status.username, self.doing.found, self.zone)
+        self.timeline.put(model.lines(look, area.height), model.selected)
+        if model.wants:
+            self.shell.settle()
+        self._draw_around()
+
+    def _draw_around(self) -> None:
+        model = self.model
+        rooms, people = self.query_one("#rooms", Painted), self.query_one("#people", Painted)
+        self.query_one("#heading", Painted).paint([heading(model)])
+        rooms.paint(room_rows(model, rooms.content_size.width, rooms.content_size.height))
+        people.paint(people_rows(model, people.content_size.width, people.content_size.height))
+        self._draw_status()
+
+    def _draw_status(self) -> None:
+        model = self.model
+        elsewhere = sum(room.unread for room in model.rooms.values() if room is not model.room)
+        said = line.parts(
+            model.status, to_go=model.to_go, below=model.below, elsewhere=elsewhere, wait_s=self.shell.wait_s
+        )
+        self.query_one("#status", Painted).paint([bar(said, "F1 help", self.size.width)])
+
+    def _tick(self) -> None:
+        """The wait for the next try runs down."""
+        if not self.model.status.live:
+            self._draw_status()
+
+    def hold_draft(self) -> None:
+        """Put what is half written in this room into the composer."""
+        self._shown_room = self.model.room.name
+        self.composer.placeholder = "Write here; F1 helps"
+        self.composer.begin(self.model.room.draft)
+
+    @on(Composer.Changed)
+    def keep_draft(self) -> None:
+        """What is written is the room's at once: a key that follows may lead elsewhere."""
+        if self._shown_room == self.model.room.name:
+            self.model.room.draft = self.composer.text
+
+    @on(Composer.Pasted)
+    def _pasted(self, pasted: Composer.Pasted) -> None:
+        self.doing.paste(pasted.text)
+
+    def on_click(self, event: events.Click) -> None:
+        """A room that is clicked is gone to; what is typed goes where it always goes."""
+        self.composer.focus()
+        pane = self.query_one("#rooms", Painted)
+        if event.widget is pane and (room := room_at(self.model, pane.content_size.height, event.y)) is not None:
+            self.model.go_to(room)
+            self.shell.settle()
+
+    @on(Timeline.Scrolled)
+    def _scrolled(self, scrolled: Timeline.Scrolled) -> None:
+        self.model.scroll(scrolled.by)
+        self.shell.settle()

@@ -1,0 +1,84 @@
+"""What can be chosen from in a list: rooms, links, messages, texts written before. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from client.inert import inert
+from client.screen.blocks import Key
+from client.screen.finding import best
+from client.screen.links import links
+from client.screen.model import Model
+from client.words import clock
+
+FOUND = 500
+
+
+class Choice(NamedTuple):
+    """A line of the list: what it says, a word on it, and what is chosen by it. Both texts are inert."""
+
+    text: str
+    about: str
+    value: str
+
+
+def narrowed(typed: str, choices: Sequence[Choice], *, fuzzy: bool) -> list[Choice]:
+    """Those that fit what is typed: the best first, or, where every letter counts, in their order."""
+    if not typed:
+        return list(choices)
+    if fuzzy:
+        return best(typed.removeprefix("#"), ((choice.text.removeprefix("#"), choice) for choice in choices))
+    return [choice for choice in choices if typed.casefold() in choice.text.casefold()]
+
+
+def rooms(model: Model) -> list[Choice]:
+    """Rooms to go to: the one before this first, then those with something unread, then the others."""
+    mine = sorted(model.in_order(), key=lambda room: (room.name != model.earlier, -room.mentions, -room.unread))
+    out = [
+        Choice(f"#{inert(room.name)}", f"{room.unread} unread" if room.unread else "", room.name)
+        for room in mine
+        if room is not model.room
+    ]
+    known = {room.name for room in mine}
+    others = sorted(name for name in model.open_rooms if name not in known)
+    return [*out, *(Choice(f"#{inert(name)}", "not joined", name) for name in others)]
+
+
+def room_links(model: Model) -> list[Choice]:
+    """The links of the room, the newest first, each once."""
+    found: dict[str, Choice] = {}
+    for offset in reversed(model.room.log.offsets):
+        message = model.room.log[offset]
+        for link in links(inert(message.content)) if "://" in message.content else ():
+            about = f"{inert(message.username)} {clock(message.timestamp)}"
+            found.setdefault(link.address, Choice(link.address, about, link.address))
+        if len(found) >= FOUND:
+            break
+    return list(found.values())
+
+
+def written(model: Model) -> list[Choice]:
+    """What was written before in this room, the newest first."""
+    texts = dict.fromkeys(reversed(model.room.recall.written))
+    return [Choice(inert(text), "", text) for text in texts]
+
+
+def places(model: Model, wanted: str) -> list[Choice]:
+    """Where a text, or a name, stands in the messages that are loaded: the newest first."""
+    lowered, out = wanted.casefold(), []
+    for offset in reversed(model.room.log.offsets):
+        message = model.room.log[offset]
+        if lowered in message.content.casefold():
+            out.append(Choice(inert(message.content), inert(message.username), str(offset)))
+        if len(out) >= FOUND:
+            break
+    return out
+
+
+def next_place(model: Model, wanted: str, before: Key | None) -> Key | None:
+    """The newest message with `wanted` in it that is older than `before`."""
+    log = model.room.log
+    at = len(log) if before is None or before.kind != 1 else log.index_at(before.number)
+    for offset in reversed(log.offsets[:at]):
+        if wanted.casefold() in log[offset].content.casefold():
+            return Key(1, offset)
+    return None

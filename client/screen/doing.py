@@ -1,0 +1,273 @@
+"""What each action of the table does, but for those that edit the text: one method for each, by its name."""
+
+from typing import TYPE_CHECKING
+
+from client.inert import inert
+from client.screen import choosing
+from client.screen.actions import ROOM_NUMBERS
+from client.screen.blocks import Key
+from client.screen.completing import Known
+from client.screen.composer import clean
+from client.screen.links import links
+from client.screen.selecting import moved, place_of, quoted
+
+if TYPE_CHECKING:
+    from client.screen.chat import Chat
+
+
+class Doing:
+    """Turns a key into a change of the model, a list to choose from, or a program that is called."""
+
+    def __init__(self, chat: "Chat") -> None:
+        self._chat = chat
+        self.model = chat.model
+        self.found = ""
+        """The text that is looked for."""
+
+    def do(self, name: str) -> None:
+        """Do an action: `room-3` goes to room 3, `open-link 2` opens link 2."""
+        word, _, number = name.replace("room-", "room ").partition(" ")
+        method = getattr(self, word.replace("-", "_"))
+        if number:
+            method(int(number))
+        else:
+            method()
+
+    # Rooms.
+
+    def switch_room(self) -> None:
+        from client.screen.picker import Picker
+
+        choices = choosing.rooms(self.model)
+        title = "Go to a room (a new name: join it)"
+        picker = Picker(title, lambda typed: choosing.narrowed(typed, choices, fuzzy=True))
+        self._chat.app.push_screen(picker, self._switch)
+
+    def _switch(self, chosen: tuple[str, str] | None) -> None:
+        if chosen and (name := chosen[0] or chosen[1].strip()):
+            self.model.join(name)
+            self._chat.shell.settle()
+
+    def next_unread(self) -> None:
+        if (name := self.model.next_unread()) is not None:
+            self.model.go_to(name)
+        else:
+            self.say("Nothing is unread elsewhere.")
+
+    def next_room(self) -> None:
+        self._step(1)
+
+    def previous_room(self) -> None:
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        rooms = self.model.in_order()
+        self.model.go_to(rooms[(rooms.index(self.model.room) + by) % len(rooms)].name)
+
+    def room(self, number: int) -> None:
+        rooms = self.model.in_order()
+        if number in ROOM_NUMBERS and number <= len(rooms):
+            self.model.go_to(rooms[number - 1].name)
+
+    def toggle_rooms(self) -> None:
+        self._chat.toggle("rooms")
+
+    def toggle_people(self) -> None:
+        self._chat.toggle("people")
+
+    # Reading.
+
+    def page_up(self) -> None:
+        self.model.scroll(-max(1, self.model.height - 1))
+
+    def page_down(self) -> None:
+        self.model.scroll(max(1, self.model.height - 1))
+
+    def line_up(self) -> None:
+        self.model.scroll(-1)
+
+    def line_down(self) -> None:
+        self.model.scroll(1)
+
+    def first_unread(self) -> None:
+        if not self.model.first_unread():
+            self.say("Nothing is unread here.")
+
+    def to_oldest(self) -> None:
+        self.model.show_message(Key(0, 0))
+
+    def to_newest(self) -> None:
+        self.found = ""
+        self.model.see_newest()
+
+    def find(self) -> None:
+        from client.screen.picker import Picker
+
+        picker = Picker("Find in the messages that are loaded", self._places, typed=self.found)
+        self._chat.app.push_screen(picker, self._find)
+
+    def _places(self, typed: str) -> list[choosing.Choice]:
+        return choosing.places(self.model, typed) if typed else []
+
+    def _find(self, chosen: tuple[str, str] | None) -> None:
+        if chosen and chosen[0]:
+            self.found = chosen[1]
+            self._look_at(Key(1, int(chosen[0])))
+            self._chat.changed()
+
+    def find_again(self) -> None:
+        place = choosing.next_place(self.model, self.found, self.model.selected) if self.found else None
+        if place is None:
+            self.say("Nothing older that is loaded has it; PgUp loads more." if self.found else "Ctrl+S first.")
+        else:
+            self._look_at(place)
+
+    def _look_at(self, key: Key) -> None:
+        self.model.show_message(key)
+        self.model.selected = key
+
+    def links(self) -> None:
+        from client.screen.picker import Picker
+
+        choices = choosing.room_links(self.model)
+        picker = Picker("Open a link", lambda typed: choosing.narrowed(typed, choices, fuzzy=False))
+        self._chat.app.push_screen(picker, lambda chosen: self._open(chosen[0]) if chosen else None)
+
+    # A message selected.
+
+    def select(self) -> None:
+        shown = [line.key for line in self._chat.timeline.lines if line.key.kind == 1]
+        if shown:
+            self._look_at(shown[-1])
+        else:
+            self.say("There is no message here to select.")
+
+    def select_older(self) -> None:
+        self._move(-1)
+
+    def select_newer(self) -> None:
+        self._move(1)
+
+    def _move(self, by: int) -> None:
+        if (key := moved(self.model, by)) is None:
+            self.unselect()
+        else:
+            self._look_at(key)
+
+    def unselect(self) -> None:
+        self.model.selected = None
+
+    def copy(self) -> None:
+        self._copy(clean(self.model.selected_text()), "Copied.")
+
+    def copy_place(self) -> None:
+        self._copy(place_of(self.model), "Its place is copied.")
+
+    def _copy(self, text: str, said: str) -> None:
+        if text:
+            self._chat.app.copy_to_clipboard(text)
+            self.say(said)
+        self.unselect()
+
+    def quote(self) -> None:
+        quote = quoted(self.model)
+        self.unselect()
+        composer = self._chat.composer
+        composer.show(f"{composer.text.rstrip()}\n{quote}".lstrip("\n"))
+
+    def open_link(self, number: int = 1) -> None:
+        found = links(inert(self.model.selected_text()))
+        if 0 < number <= len(found):
+            self._open(found[number - 1].address)
+        else:
+            self.say("It has no such link.")
+
+    def _open(self, address: str) -> None:
+        if address.startswith(("http://", "https://")):
+            self._chat.app.copy_to_clipboard(address)
+            self._chat.app.open_url(address)
+            self.say("Opened, and copied.")
+
+    # Writing.
+
+    def send(self) -> None:
+        composer, room = self._chat.composer, self.model.room
+        text = composer.text
+        if not self.model.submit(text) and not room.draft:
+            room.draft = text
+        self._chat.shell.settle()
+        if self.model.room is room:
+            composer.show(room.draft)
+
+    def new_line(self) -> None:
+        self._chat.composer.type("\n")
+
+    def complete(self) -> None:
+        from client.faces.slash import SLASHES
+
+        rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
+        people = [inert(name) for name in self.model.people() if name != self.model.status.username]
+        self._chat.composer.complete(Known(list(SLASHES), people, list(map(inert, rooms))))
+
+    def older_text(self) -> None:
+        self._recall(self.model.room.recall.previous(self._chat.composer.text))
+
+    def newer_text(self) -> None:
+        self._recall(self.model.room.recall.next())
+
+    def _recall(self, text: str | None) -> None:
+        if text is not None:
+            self._chat.composer.show(text)
+
+    def find_text(self) -> None:
+        from client.screen.picker import Picker
+
+        choices = choosing.written(self.model)
+        picker = Picker("What you wrote before", lambda typed: choosing.narrowed(typed, choices, fuzzy=False))
+        self._chat.app.push_screen(picker, lambda chosen: self._recall(chosen[0] or None) if chosen else None)
+
+    def clear(self) -> None:
+        composer = self._chat.composer
+        if not composer.text:
+            self.say("Ctrl+Q ends.")
+        self.model.room.recall.add(composer.text)
+        composer.show("")
+
+    def editor(self) -> None:
+        from client.screen.editor import edit
+
+        self._chat.run_worker(edit(self._chat.app, self._chat.composer), exclusive=True)
+
+    def paste(self, text: str) -> None:
+        from client.screen.sheet import Question
+
+        sentence = f"You paste {text.count(chr(10)) + 1} lines ({len(text)} characters) into one message for this room."
+        question = Question(sentence, "paste; it is not sent yet")
+        self._chat.app.push_screen(question, lambda yes: self._chat.composer.type(text) if yes else None)
+
+    # The program.
+
+    def help(self) -> None:
+        from client.screen.sheet import Help
+
+        self._chat.app.push_screen(Help(self._chat.actions))
+
+    def palette(self) -> None:
+        self._chat.app.action_command_palette()
+
+    def next_theme(self) -> None:
+        from client.screen.colours import PALETTES
+
+        names = list(PALETTES)
+        self._chat.app.theme = names[(names.index(self._chat.app.theme) + 1) % len(names)]
+        self.say(f"Theme: {self._chat.app.theme}")
+
+    def redraw(self) -> None:
+        self._chat.refresh(repaint=True, layout=True)
+
+    def quit(self) -> None:
+        self._chat.shell.quit()
+
+    def say(self, sentence: str) -> None:
+        """A word that goes by itself."""
+        self._chat.app.notify(sentence, timeout=3, markup=False)

@@ -1,0 +1,220 @@
+"""What each of the core's notes changes on the screen. Pure."""
+
+from typing import TYPE_CHECKING
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client import notes, words
+from client.inert import inert
+from client.screen.blocks import Key
+from client.screen.wants import Ask, Enter
+
+if TYPE_CHECKING:
+    from client.screen.model import Model
+
+
+def take(model: "Model", note: object) -> None:
+    match note:
+        case notes.Said(message, mine):
+            _said(model, message, mine=mine)
+        case notes.Stored(entry, at):
+            if at.offset not in model.place(entry.room).log:
+                model.place(entry.room).landed[at.offset] = entry
+        case notes.Connecting() | notes.Connected() | notes.Cut() | notes.Moving() | notes.Ended():
+            _connection(model, note)
+        case notes.CatchingUp() | notes.CaughtUp() | notes.Entered() | notes.Reset() | notes.Missing() | notes.Gone():
+            _of_room(model, note)
+        case notes.Answered() | notes.Refused() | notes.Complaint():
+            _answer(model, note)
+        case notes.Changed(change, mine):
+            _changed(model, change, mine=mine)
+        case notes.Undelivered(entry):
+            model.notice(words.sentence(note, model.server), entry.room)
+        case notes.Delayed(entry):
+            model.notice(words.sentence(note, model.server), entry.room)
+
+
+def _said(model: "Model", message: frames.Message, *, mine: bool) -> None:
+    room = model.place(message.room)
+    room.said(message, mine=mine, seen=room is model.room and model.is_seen, me=model.status.username)
+
+
+def _connection(model: "Model", note: object) -> None:
+    status = model.status
+    match note:
+        case notes.Connecting():
+            status.state = "connecting"
+        case notes.Connected():
+            _connected(model, note)
+        case notes.Cut(why, retry_s):
+            status.live, status.lag_ms = False, None
+            status.state, status.retry_s = f"offline: {inert(why).rstrip('.')}", retry_s
+            for room in model.rooms.values():
+                room.ask_again()
+        case notes.Moving():
+            status.live, status.state, status.retry_s = False, "moving to another gateway", None
+        case notes.Ended(_, why):
+            status.live, status.state, status.retry_s = False, f"ended: {inert(why).rstrip('.')}", None
+
+
+def _connected(model: "Model", note: notes.Connected) -> None:
+    status = model.status
+    status.live, status.state, status.retry_s = True, "", None
+    status.username, status.replica = note.username, note.server
+    named = {state.room for state in note.rooms}
+    for room in model.rooms.values():
+        room.member = room.name in named
+        room.to_go = 0
+        room.ask_again()
+    for state in note.rooms:
+        room = model.place(state.room)
+        room.member, room.private = True, state.private
+        if not note.again:
+            _take_up(model, state)
+    model.wants.append(Ask(frames.Rooms(id=0)))
+
+
+def _take_up(model: "Model", state: frames.RoomState) -> None:
+    """What was remembered of a room tells what is unread; what was never looked at begins as read."""
+    room = model.place(state.room)
+    if room.log.epoch not in ("", state.at.epoch) or room.read > state.head:
+        room.reset()
+    known, room.log.epoch = bool(room.log.epoch), state.at.epoch
+    if not known:
+        room.read = state.head
+    elif state.head > room.read:
+        room.unread, room.line = state.head - room.read, room.read
+
+
+def _of_room(model: "Model", note: object) -> None:
+    match note:
+        case notes.CatchingUp(name, to_go):
+            model.place(name).to_go = to_go
+        case notes.CaughtUp(name):
+            model.place(name).to_go = 0
+        case notes.Entered(name, messages):
+            _entered(model, name, messages)
+        case notes.Reset(name, at):
+            _reset(model, name, at)
+            model.notice(words.sentence(note, model.server), name)
+        case notes.Missing(name):
+            model.notice(words.sentence(note, model.server), name)
+        case notes.Gone(name):
+            model.place(name).member = False
+            model.joining = None if model.joining == name else model.joining
+            model.notice(words.sentence(note, model.server), name)
+
+
+def _entered(model: "Model", name: str, messages: tuple[frames.Message, ...]) -> None:
+    room = model.place(name)
+    room.member = True
+    room.page(messages, begins=not messages)
+    if model.joining == name:
+        model.go_to(name)
+    if room is model.room and model.is_seen:
+        room.see()
+
+
+def _reset(model: "Model", name: str, at: Position) -> None:
+    room = model.place(name)
+    room.reset()
+    room.log.epoch, room.read = at.epoch, at.offset
+    if room is model.room:
+        model.view.anchor = None
+
+
+def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complaint) -> None:
+    match note:
+        case notes.Answered(frames.History() as asked, frames.Page() as page):
+            _page(model, asked, page)
+        case notes.Answered(_, frames.RoomList(rooms=rooms)):
+            _listed(model, rooms)
+        case notes.Answered(_, frames.Pong()):
+            pass
+        case notes.Answered(_, reply):
+            model.notice(words.sentence(note, model.server))
+            _follow_up(model, reply)
+        case notes.Refused(frames.History() as asked):
+            model.place(asked.room).refused.add(_asked(asked))
+        case notes.Refused(frames.Rooms() | frames.Ping()) if not model.listing:
+            pass
+        case notes.Refused(frames.Join(room=room), code):
+            _not_in(model, room, code, words.sentence(note, model.server))
+        case _:
+            model.notice(words.sentence(note, model.server))
+
+
+def _page(model: "Model", asked: frames.History, page: frames.Page) -> None:
+    room, was_first = model.place(page.room), model.place(page.room).log.first
+    if page.messages and room.log.epoch not in ("", page.messages[0].at.epoch):
+        return  # of another history than the one that is shown
+    room.asked.discard(_asked(asked))
+    room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
+    if room is model.room:
+        _keep_place(model, was_first)
+
+
+def _keep_place(model: "Model", was_first: int | None) -> None:
+    """What comes in above pushes nothing down; and what was looked for is shown."""
+    anchor = model.view.anchor
+    if anchor is not None and anchor[0].kind == 0 and was_first is not None:
+        model.view.anchor = (Key(1, was_first), 0)
+    if model.seeking is not None and model.seeking in model.room.log:
+        offset, model.seeking = model.seeking, None
+        model.show_message(Key(1, offset))
+    if model.is_seen:
+        model.room.see()
+
+
+def _asked(asked: frames.History) -> tuple[str, int]:
+    return ("after", asked.after) if asked.after is not None else ("before", asked.before or 0)
+
+
+def _listed(model: "Model", rooms: list[frames.RoomSummary]) -> None:
+    model.open_rooms = {room.room: room.member for room in rooms}
+    for room in rooms:
+        if room.room in model.rooms:
+            model.rooms[room.room].private = room.private
+    if model.guessing is not None:
+        name, model.guessing = model.guessing, None
+        known = [room.room for room in rooms]
+        model.notice(words.no_such_room(name, known, join="/join", create="/create"))
+    elif model.listing:
+        model.listing = False
+        for text in words.room_lines(rooms):
+            model.notice(text)
+
+
+def _follow_up(model: "Model", reply: frames.Reply) -> None:
+    match reply:
+        case frames.Created(room=room):
+            model.joining = room
+            model.wants.append(Enter(room))
+        case frames.Left(room=room):
+            model.place(room).member = False
+
+
+def _changed(model: "Model", change: frames.Membership, *, mine: bool) -> None:
+    """Who came and who left; what one did oneself has its reply."""
+    own_doing = change.by == model.status.username or (mine and change.by is None)
+    if mine:
+        model.place(change.room).member = change.member
+        model.rooms[change.room].private = change.private
+    if mine and change.member and not own_doing:
+        room = inert(change.room)
+        model.notice(f"{inert(change.by or '')} invited you to #{room}: it is in your list now.")
+    elif not own_doing and (mine or change.room in model.rooms):
+        model.notice(words.sentence(notes.Changed(change, mine), model.server), change.room)
+
+
+def _not_in(model: "Model", name: str, code: str, sentence: str | None) -> None:
+    """A room that can't be entered: guess which one was meant."""
+    model.joining = None if model.joining == name else model.joining
+    if code == Code.ROOM_UNKNOWN:
+        model.guessing = name
+        model.wants.append(Ask(frames.Rooms(id=0)))
+    else:
+        model.notice(sentence)
+    if name in model.rooms and not model.rooms[name].log:
+        model.rooms[name].member = False

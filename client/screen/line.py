@@ -1,0 +1,50 @@
+"""The status line: what state everything is in, in one sentence. Pure."""
+
+from dataclasses import dataclass
+
+from client.inert import inert
+
+
+@dataclass
+class Line:
+    """What the status line is made of."""
+
+    state: str = "starting"
+    """Live: empty. Else what is the matter."""
+    live: bool = False
+    username: str = ""
+    replica: str = ""
+    lag_ms: float | None = None
+    unsent: int = 0
+    retry_s: float | None = None
+    """How long it was until the next try when the connection was lost."""
+
+
+def parts(line: Line, *, to_go: int, below: int, elsewhere: int, wait_s: float | None = None) -> list[str]:
+    """What the status line says, the most important first. `wait_s`: until the next try; `elsewhere`: unread."""
+    out = []
+    if not line.live:
+        out.append(line.state + ("" if wait_s is None else f", next try {_in(wait_s)}"))
+    elif to_go:
+        out.append(f"catching up, {to_go} to go")
+    if line.unsent:
+        out.append(f"{line.unsent} unsent")
+    if below:
+        out.append(f"↓ {below} new below")
+    if elsewhere:
+        out.append(f"{elsewhere} unread elsewhere")
+    if line.live:
+        out += [part for part in (_lag(line.lag_ms), inert(line.replica)[:24]) if part]
+        if not to_go:
+            out.insert(0, "connected")
+    if line.username:
+        out.append(inert(line.username))
+    return out
+
+
+def _lag(lag_ms: float | None) -> str:
+    return "" if lag_ms is None else f"{lag_ms:.0f} ms"
+
+
+def _in(wait_s: float) -> str:
+    return "now" if wait_s < 1 else f"in {wait_s:.0f} s"

@@ -1,0 +1,87 @@
+"""The rows of what stands around the timeline: the rooms, the people, the heading. Pure."""
+
+from collections.abc import Iterable
+
+from client.inert import inert
+from client.layout import width_of
+from client.screen.model import Model
+from client.screen.pieces import Piece, Role, Row, text_of
+from client.screen.room import Room
+
+
+def room_row(room: Room, number: int, *, current: bool, columns: int) -> Row:
+    """A line of the list of rooms: its number for Alt, its name, and what is unread there, mentions as @2."""
+    count = (f"@{room.mentions} " if room.mentions else "") + (str(room.unread) if room.unread else "")
+    head = f"{'▸' if current else ' '}{number if number < 10 else ' '} "
+    name = fitting(f"#{inert(room.name)}", columns - len(head) - len(count) - 1)
+    gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
+    role = Role.MENTION if room.mentions else (Role.TEXT if current or room.unread else Role.TIME)
+    return (
+        Piece(head, Role.TEXT if current else Role.MARK),
+        Piece(name, role),
+        Piece(gap, Role.MARK),
+        Piece(count, Role.UNREAD if room.mentions else Role.TEXT),
+    )
+
+
+def room_rows(model: Model, columns: int, height: int) -> list[Row]:
+    """The list of rooms, so much of it that the one that is looked at is in it."""
+    shown = _on_the_list(model, height)
+    return [room_row(room, number, current=room is model.room, columns=columns) for number, room in shown]
+
+
+def room_at(model: Model, height: int, line: int) -> str | None:
+    """The room on a line of the list."""
+    shown = _on_the_list(model, height)
+    return shown[line][1].name if 0 <= line < len(shown) else None
+
+
+def _on_the_list(model: Model, height: int) -> list[tuple[int, Room]]:
+    rooms = model.in_order()
+    at = rooms.index(model.room)
+    first = max(0, min(at - height // 2, len(rooms) - height))
+    return list(enumerate(rooms, 1))[first : first + height]
+
+
+def people_rows(model: Model, columns: int, height: int) -> list[Row]:
+    """Who was heard in this room, the last speaker first."""
+    heading: Row = (Piece("heard here", Role.MARK),)
+    names = model.people()[: max(0, height - 1)]
+    return [heading, *((Piece(fitting(inert(name), columns), Role.NAME, name),) for name in names)]
+
+
+def heading(model: Model) -> Row:
+    """The line above the timeline."""
+    room = model.room
+    facts = [fact for fact, holds in (("private", room.private), ("you are not in it", not room.member)) if holds]
+    heard = len(room.heard)
+    facts += [f"{heard} heard"] if heard else []
+    facts += [f"{room.unread} unread"] if room.unread else []
+    return (Piece(f" #{inert(room.name)}", Role.MENTION), Piece("  " + " · ".join(facts), Role.TIME))
+
+
+def bar(parts: Iterable[str], hint: str, columns: int) -> Row:
+    """The status line: as many of `parts` as there is room for, and a hint at its right end if it fits."""
+    text = ""
+    for part in parts:
+        longer = f"{text} · {part}" if text else f" {part}"
+        if width_of(longer) > columns and text:
+            break
+        text = longer
+    text = fitting(text, columns)
+    gap = columns - width_of(text) - width_of(hint) - 1
+    return (Piece(text, Role.TEXT), Piece(" " * gap + hint, Role.TIME)) if gap > 0 else (Piece(text, Role.TEXT),)
+
+
+def fitting(text: str, columns: int) -> str:
+    """The text, or so much of it as fits, with a dot that says so."""
+    if width_of(text) <= columns:
+        return text
+    while text and width_of(text) > columns - 1:
+        text = text[:-1]
+    return text + "…" if columns > 0 else ""
+
+
+def plain(rows: Iterable[Row]) -> list[str]:
+    """What rows say."""
+    return [text_of(row).rstrip() for row in rows]

@@ -1,0 +1,79 @@
+"""What the screen remembers from one run to the next: where one was, what is read, what is half written. Pure."""
+
+import msgspec
+
+from chatterbox.wire.frames import Message
+from client.screen.model import Model
+from client.screen.recall import Recall
+from client.screen.room import Room
+
+MESSAGES = 60
+"""Messages kept of each of the rooms that were busy last, so that there is something to read without a connection."""
+ROOMS = 20
+WRITTEN = 100
+
+
+class KeptRoom(msgspec.Struct, omit_defaults=True):
+    """One room."""
+
+    member: bool = True
+    private: bool = False
+    epoch: str = ""
+    read: int = 0
+    draft: str = ""
+    written: list[str] = []
+    messages: list[Message] = []
+
+
+class Kept(msgspec.Struct, omit_defaults=True):
+    """Everything. What an older or newer client does not know, it passes over."""
+
+    room: str = ""
+    username: str = ""
+    theme: str = ""
+    rooms: dict[str, KeptRoom] = {}
+
+
+def remember(model: Model, theme: str = "") -> bytes:
+    """The bytes to keep."""
+    recent = sorted(model.rooms.values(), key=lambda room: max(room.heard.values(), default=""), reverse=True)
+    with_messages = {room.name for room in recent[:ROOMS]}
+    worth = [room for room in model.rooms.values() if room.member or room.draft]
+    rooms = {room.name: _kept(room, with_messages=room.name in with_messages) for room in worth}
+    return msgspec.json.encode(Kept(model.room.name, model.status.username, theme, rooms))
+
+
+def _kept(room: Room, *, with_messages: bool) -> KeptRoom:
+    unfinished = room.recall.unfinished
+    messages = [room.log[offset] for offset in room.log.offsets[-MESSAGES:]] if with_messages else []
+    draft = room.draft if unfinished is None else unfinished
+    written = room.recall.written[-WRITTEN:]
+    return KeptRoom(room.member, room.private, room.log.epoch, room.read, draft, written, messages)
+
+
+def last_room(data: bytes) -> str:
+    """The room that was looked at last; empty if that is not known."""
+    try:
+        return msgspec.json.decode(data, type=Kept).room
+    except msgspec.MsgspecError:
+        return ""
+
+
+def recall(model: Model, data: bytes) -> str:
+    """Take up what was kept; what can't be read is passed over. Returns the theme."""
+    try:
+        kept = msgspec.json.decode(data, type=Kept)
+    except msgspec.MsgspecError:
+        return ""
+    model.status.username = kept.username
+    for name, room in kept.rooms.items():
+        _take_up(model.place(name), room)
+    return kept.theme
+
+
+def _take_up(room: Room, kept: KeptRoom) -> None:
+    room.member, room.private = kept.member, kept.private
+    room.draft, room.recall = kept.draft, Recall(kept.written)
+    room.log.add(kept.messages)
+    room.hear(kept.messages)
+    room.log.epoch, room.read = kept.epoch, kept.read

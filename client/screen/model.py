@@ -1,0 +1,223 @@
+"""The screen's model: the core's notes and the person's actions in, what is to be shown and done out. Pure.
+
+It never says of a message that it is stored unless the core did, and never drops what somebody wrote. What it
+wants done it leaves in `wants`, for the shell to carry out.
+"""
+
+from collections.abc import Mapping
+
+from chatterbox.wire import frames
+from client.entry import Entry
+from client.inert import inert
+from client.screen import hearing, slashing
+from client.screen.blocks import TOP, Blocks, Key
+from client.screen.line import Line as StatusLine
+from client.screen.room import Room
+from client.screen.rows import Look
+from client.screen.view import Line, View
+from client.screen.wants import Ask, Enter, Say, Want
+
+PAGE = 100
+
+
+class Model:
+    """Everything on the screen. `room` is the one that is looked at; a note or an action changes it at once."""
+
+    def __init__(self, server: str, room: str) -> None:
+        self.server = server
+        self.rooms: dict[str, Room] = {}
+        self.room = self.place(room)
+        self.earlier = room
+        """The room that was looked at before this one."""
+        self.view = View()
+        self.blocks = Blocks()
+        self.status = StatusLine()
+        self.wants: list[Want] = []
+        self.attentive = True
+        """Whether somebody looks: false while the terminal is not in front."""
+        self.selected: Key | None = None
+        self.open_rooms: dict[str, bool] = {}
+        """Rooms that the server listed, and whether one is a member."""
+        self.listing = False
+        """Whether somebody wants to see the list of rooms."""
+        self.guessing: str | None = None
+        """A room that does not exist, and the one that was meant is looked for."""
+        self.joining: str | None = room
+        """A room to look at as soon as we are in it."""
+        self.seeking: int | None = None
+        """The offset to look at as soon as it is loaded."""
+        self.height = 10
+        self.look = Look(80)
+
+    # What comes in.
+
+    def take(self, note: object) -> None:
+        """Take a note of the core's."""
+        hearing.take(self, note)
+
+    def outbox(self, unsent: Mapping[str, tuple[Entry, ...]], in_flight: Mapping[str, int]) -> None:
+        """The outbox as the core has it: the one truth about what is not stored."""
+        for name in unsent:
+            self.place(name)
+        for room in self.rooms.values():
+            room.sending = unsent.get(room.name, ())
+            room.in_flight = room.name in in_flight
+        self.status.unsent = sum(map(len, unsent.values()))
+
+    # What a person does.
+
+    def submit(self, text: str) -> bool:
+        """Say `text`, or do the command that it is; False where nothing came of it, and the text should stay."""
+        text = text.strip("\n")
+        self.room.recall.add(text)
+        self.room.draft = ""
+        done = slashing.do(self, text)
+        if done:
+            self.see_newest()
+        return done
+
+    def not_taken(self, say: Say, sentence: str) -> None:
+        """The outbox did not take a message: the text goes back to where it was written."""
+        room = self.place(say.room)
+        room.draft = f"{say.content}\n{room.draft}" if room.draft else say.content
+        self.notice(f"NOT SENT: {inert(sentence)} What you wrote is where you wrote it.")
+
+    def go_to(self, name: str) -> None:
+        """Look at a room; one that is not entered yet is entered."""
+        room = self.place(name)
+        self.joining = None
+        if room is not self.room:
+            self.room.rest()
+            self.earlier = self.room.name
+            self.room = room
+            self.view = View()
+            self.selected = None
+        if not room.member:
+            self.wants.append(Enter(name))
+        self._seen()
+
+    def join(self, name: str) -> None:
+        """Go into a room: at once into one's own, after the server's word into another."""
+        slashing.join(self, name)
+
+    def see_newest(self) -> None:
+        self.view.anchor = None
+        self.selected = None
+        self._seen()
+
+    def scroll(self, by: int) -> None:
+        """Go up (negative) or down by some rows."""
+        self.room.asked -= self.room.refused
+        self.room.refused.clear()
+        self._shown().scroll(self.blocks, self.height, by)
+        self._seen()
+
+    def show_message(self, key: Key) -> None:
+        """Bring a message onto the screen."""
+        self._shown().go_to(self.blocks, self.height, key)
+        self._seen()
+
+    def first_unread(self) -> bool:
+        """Go to the unread line; what stands there is loaded if it must be. False where nothing is unread."""
+        line, log = self.room.line, self.room.log
+        if line is None:
+            return False
+        if log.first is None or log.first > line + 1:
+            self.seeking = line + 1
+            self._ask_page("after", line)
+        else:
+            self.show_message(Key(1, line + 1))
+        return True
+
+    def attend(self, *, attentive: bool) -> None:
+        """The terminal came to the front, or went."""
+        self.attentive = attentive
+        self._seen()
+
+    # What is shown.
+
+    def lines(self, look: Look, height: int) -> list[Line]:
+        """The rows of the room that is looked at; asks for the pages that are missing among them."""
+        self.look, self.height = look, height
+        lines = self._shown().lines(self.blocks, height)
+        self._fill(lines)
+        self._seen()
+        return lines
+
+    def selected_message(self) -> frames.Message | None:
+        selected, log = self.selected, self.room.log
+        return log[selected.number] if selected and selected.kind == 1 and selected.number in log else None
+
+    def selected_text(self) -> str:
+        message = self.selected_message()
+        return message.content if message else ""
+
+    def in_order(self) -> list[Room]:
+        """The rooms as they are listed, those that one is in."""
+        return sorted((room for room in self.rooms.values() if room.member or room is self.room), key=_place)
+
+    def next_unread(self) -> str | None:
+        """The most urgent other room: mentions, then messages."""
+        others = [room for room in self.in_order() if room is not self.room and room.unread]
+        return max(others, key=lambda room: (room.mentions, room.unread)).name if others else None
+
+    def people(self) -> list[str]:
+        """Who was heard in this room, the last speaker first."""
+        return list(reversed(self.room.heard))
+
+    @property
+    def below(self) -> int:
+        """New messages below what is on the screen."""
+        return 0 if self.view.follows else self.room.unread
+
+    @property
+    def to_go(self) -> int:
+        return sum(room.to_go for room in self.rooms.values())
+
+    @property
+    def is_seen(self) -> bool:
+        return self.attentive and self.view.follows
+
+    # What these have in common.
+
+    def place(self, name: str, *, member: bool = True) -> Room:
+        """The room of that name, made if there is none."""
+        if name not in self.rooms:
+            self.rooms[name] = Room(name, member)
+        return self.rooms[name]
+
+    def notice(self, text: str | None, room: str | None = None) -> None:
+        """Say something of one's own in a room; `text` is inert."""
+        if text:
+            self.rooms.get(room or "", self.room).notice(text)
+
+    def _shown(self) -> View:
+        self.blocks.show(self.room, self.look)
+        return self.view
+
+    def _seen(self) -> None:
+        if self.is_seen:
+            self.room.see()
+
+    def _fill(self, lines: list[Line]) -> None:
+        """Ask for what is missing on the screen: what came before, or what stands in a hole."""
+        log = self.room.log
+        for line in lines:
+            if line.key == TOP and not log.complete and not log.is_full:
+                self._ask_page("before", log.first or 0)
+            elif line.key.kind == 1 and line.number == 0:
+                index = log.index_at(line.key.number)
+                if log.hole_before(index) and not log.is_lost(line.key.number):
+                    self._ask_page("before", line.key.number)
+
+    def _ask_page(self, way: str, offset: int) -> None:
+        asked = (way, offset)
+        if not self.status.live or asked in self.room.asked or not self.room.member:
+            return
+        self.room.asked.add(asked)
+        place = {way: offset} if offset or way == "after" else {}
+        self.wants.append(Ask(frames.History(id=0, room=self.room.name, limit=PAGE, **place)))
+
+
+def _place(room: Room) -> str:
+    return room.name

@@ -1,0 +1,158 @@
+"""Messages laid out as rows: time, name, a bar, the text. Pure; everything of others becomes inert here.
+
+The columns up to the bar belong to the client: no text, whatever it holds, can stand where a time and a name stand.
+"""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import NamedTuple
+
+from chatterbox.wire.frames import Message
+from client.entry import Entry
+from client.inert import inert, inert_lines
+from client.layout import hang, width_of
+from client.screen.links import links, mentions
+from client.screen.pieces import Piece, Role, Row
+from client.words import time_of
+
+NARROW = 50
+"""Below so many columns names get less room."""
+NAME_COLUMNS, NAME_COLUMNS_NARROW = 12, 8
+STORED, QUEUED, SENDING, LANDED = "✓", "…", "↑", "✓"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How wide the rows are, who looks, and what they look for."""
+
+    columns: int
+    me: str = ""
+    found: str = ""
+    zone: tzinfo | None = None
+
+    @property
+    def name_columns(self) -> int:
+        return NAME_COLUMNS if self.columns >= NARROW else NAME_COLUMNS_NARROW
+
+    @property
+    def text_columns(self) -> int:
+        return max(8, self.columns - len("00:00 ") - self.name_columns - len(" ✓│ "))
+
+
+def message_rows(message: Message, look: Look) -> list[Row]:
+    """The rows of a stored message."""
+    at = time_of(message.timestamp, look.zone)
+    mine = message.username == look.me
+    called = not mine and mentions(message.content, look.me)
+    first = (
+        Piece(f"{at:%H:%M} " if at else "--:-- ", Role.TIME),
+        Piece(_name(message.username, look), Role.NAME, message.username),
+        Piece((" " + STORED) if mine else (" @" if called else "  "), Role.MENTION if called else Role.MARK),
+    )
+    return _rows(first, message.content, Role.MENTION if called else Role.TEXT, look)
+
+
+def entry_rows(entry: Entry, look: Look, *, mark: str, state: str) -> list[Row]:
+    """The rows of a message of one's own that is on its way; `state` says in words how far it is."""
+    first = (
+        Piece(" " * len("00:00 "), Role.TIME),
+        Piece(_name(look.me or "you", look), Role.NAME, look.me),
+        Piece(f" {mark}", Role.MARK),
+    )
+    rows = _rows(first, entry.content, Role.WAITING, look)
+    return [*rows[:-1], (*rows[-1], Piece(f"  ({state})", Role.MARK))]
+
+
+def notice_rows(text: str, look: Look, role: Role = Role.NOTICE) -> list[Row]:
+    """The client's own words; they begin where no message begins."""
+    return [(Piece(line, role),) for line in _hung("-- ", text, look.columns)]
+
+
+def rule(text: str, role: Role, look: Look) -> Row:
+    """A line across with a word in it."""
+    said = f" {text} "
+    left = max(2, (look.columns - width_of(said)) // 2)
+    return (Piece("─" * left + said + "─" * max(0, look.columns - left - width_of(said)), role),)
+
+
+def _hung(prefix: str, text: str, columns: int) -> list[str]:
+    first, *others = hang(prefix, [text], columns + 1)
+    return [prefix + first, *others]
+
+
+def _name(username: str, look: Look) -> str:
+    """The name, right-aligned; one that is too long ends in a dot that says so."""
+    name, columns = inert(username), look.name_columns
+    while width_of(name) > columns:
+        name = name[:-2] + "…"
+    return " " * (columns - width_of(name)) + name
+
+
+class _Span(NamedTuple):
+    """A part of a line that is not plain text: a link, or the number after it."""
+
+    start: int
+    end: int
+    role: Role
+    detail: str = ""
+
+
+def _rows(first: Row, content: str, role: Role, look: Look) -> list[Row]:
+    bar = Piece("│ ", Role.BAR)
+    blank = Piece(" " * sum(width_of(piece.text) for piece in first), Role.TIME)
+    rows: list[Row] = []
+    number = 1
+    for plain in inert_lines(content):
+        line, spans = _numbered(plain, number)
+        number += len(spans) // 2
+        for start, piece in _broken(line, look.text_columns):
+            head = first if not rows else (blank,)
+            rows.append((*head, bar, *_pieces(line, start, start + len(piece), spans, role, look)))
+    return rows
+
+
+def _numbered(line: str, number: int) -> tuple[str, list[_Span]]:
+    """The line with a number after each link, and where the links and the numbers stand in it."""
+    out, spans, at = "", list[_Span](), 0
+    for link in links(line):
+        out += line[at : link.end]
+        spans.append(_Span(len(out) - len(link.address), len(out), Role.LINK, link.address))
+        out += f"[{number + len(spans) // 2}]"
+        spans.append(_Span(spans[-1].end, len(out), Role.MARK))
+        at = link.end
+    return out + line[at:], spans
+
+
+def _broken(line: str, columns: int) -> list[tuple[int, str]]:
+    """The pieces of a line that fit, each with where it begins in the line."""
+    at, out = 0, []
+    for piece in hang("", [line], columns + 1):
+        at = line.index(piece, at)
+        out.append((at, piece))
+        at += len(piece)
+    return out
+
+
+def _pieces(line: str, start: int, end: int, spans: list[_Span], role: Role, look: Look) -> Row:
+    """The part of a line between two places, with its links and what is looked for."""
+    pieces: list[Piece] = []
+    at = start
+    for span in spans:
+        first, last = max(start, span.start), min(end, span.end)
+        if first < last:
+            pieces += [*_marked(line[at:first], role, look), Piece(line[first:last], span.role, span.detail)]
+            at = last
+    return (*pieces, *_marked(line[at:end], role, look))
+
+
+def _marked(text: str, role: Role, look: Look) -> list[Piece]:
+    """The text with every place of what is looked for marked."""
+    wanted = look.found.casefold()
+    lowered = text.casefold()
+    if not wanted or wanted not in lowered or len(lowered) != len(text):
+        return [Piece(text, role)] if text else []
+    pieces, at = [], 0
+    while (place := lowered.find(wanted, at)) >= 0:
+        pieces += [Piece(text[at:place], role), Piece(text[place : place + len(wanted)], Role.FOUND)]
+        at = place + len(wanted)
+    return [piece for piece in (*pieces, Piece(text[at:], role)) if piece.text]

@@ -1,0 +1,107 @@
+"""Between the model and the connection: notes go in, and what the model wants is done. Knows no widget."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import ChatError
+from client import notes
+from client.connection import Connection
+from client.failures import Failure
+from client.screen.model import Model
+from client.screen.wants import Ask, Enter, Help, Quit, Say
+
+
+class Shell:
+    """Carries out what the model wants. `changed` is called whenever there may be something new to show."""
+
+    def __init__(self, model: Model, *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.model = model
+        self.connection: Connection
+        self.changed: Callable[[], None] = lambda: None
+        self.show_help: Callable[[], None] = lambda: None
+        self.quit: Callable[[], None] = lambda: None
+        self._now_s = now_s
+        self._pinged_at: float | None = None
+        self._cut_at = 0.0
+        self._settled = asyncio.Event()
+        self._running: asyncio.Task[notes.Ended] | None = None
+
+    def begin(self, over: Callable[[], None]) -> None:
+        """Connect, and stay so; `over` is called when that has ended. All is done in the context of the caller."""
+        self._running = asyncio.create_task(self.connection.run())
+        self._running.add_done_callback(lambda _: over())
+
+    async def end(self, timeout_s: float) -> notes.Ended:
+        """Hang up, after waiting a little for the acks of what was said last; returns how it ended."""
+        self.changed = self.quit = lambda: None
+        if self._running is None:
+            return notes.Ended(None, "never begun")
+        if not self._running.done():
+            await self._until_sent(timeout_s)
+            self.connection.leave()
+        return await self._running
+
+    def show(self, note: notes.Note) -> None:
+        """Take a note of the core's."""
+        if isinstance(note, notes.Cut):
+            self._cut_at, self._pinged_at = self._now_s(), None
+        if isinstance(note, notes.Answered) and isinstance(note.reply, frames.Pong) and self._pinged_at is not None:
+            self.model.status.lag_ms = 1000 * (self._now_s() - self._pinged_at)
+            self._pinged_at = None
+        self.model.take(note)
+        self.settle()
+        if isinstance(note, notes.Connected):
+            self.ping()
+
+    def settle(self) -> None:
+        """Do what the model wants, and let it know what the outbox holds then."""
+        while self.model.wants:
+            self._do(self.model.wants.pop(0))
+        self.model.outbox(self.connection.state.unsent, self.connection.state.in_flight)
+        self._settled.set()
+        self.changed()
+
+    async def _until_sent(self, timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.model.status.live and self.model.status.unsent:
+                    self._settled.clear()
+                    await self._settled.wait()
+
+    def ping(self) -> None:
+        """Measure how long the server takes to answer."""
+        if self.model.status.live and self._pinged_at is None:
+            self._pinged_at = self._now_s()
+            self.connection.ask(frames.Ping(id=0))
+
+    @property
+    def wait_s(self) -> float | None:
+        """How long it is until the next try to connect."""
+        status = self.model.status
+        if status.live or status.retry_s is None:
+            return None
+        return max(0.0, self._cut_at + status.retry_s - self._now_s())
+
+    def _do(self, want: object) -> None:
+        match want:
+            case Say(room, content):
+                self._say(want, room, content)
+            case Ask(command):
+                self.connection.ask(command)
+            case Enter(room):
+                self.connection.enter(room)
+            case Help():
+                self.show_help()
+            case Quit():
+                self.quit()
+
+    def _say(self, say: Say, room: str, content: str) -> None:
+        try:
+            self.connection.say(room, content)
+        except ChatError as refusal:
+            self.model.not_taken(say, refusal.detail)
+        except Failure as failure:
+            self.model.not_taken(say, str(failure))

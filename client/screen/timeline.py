@@ -1,0 +1,41 @@
+"""The timeline: the rows of the room that is looked at, painted where one looks; and a message selected among them."""
+
+from textual import events
+from textual.message import Message
+
+from client.screen.painted import Painted
+from client.screen.view import Line
+
+WHEEL_LINES = 3
+
+
+class Timeline(Painted):
+    """The rows, at the bottom of the space that there is."""
+
+    DEFAULT_CSS = "Timeline { width: 1fr; height: 1fr; padding: 0 1; }"
+
+    class Scrolled(Message):
+        """The wheel was turned."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
+    def __init__(self) -> None:
+        super().__init__(id="timeline")
+        self.lines: list[Line] = []
+
+    def put(self, lines: list[Line], selected: object) -> None:
+        """Show these lines at the bottom of the space there is; those of the selected block stand out."""
+        self.lines = lines
+        blank = self.size.height - len(lines)
+        marked = {blank + at for at, line in enumerate(lines) if line.key == selected}
+        self.paint([*([()] * blank), *(line.row for line in lines)], marked)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.post_message(self.Scrolled(-WHEEL_LINES))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.post_message(self.Scrolled(WHEEL_LINES))

@@ -1,0 +1,104 @@
+"""Pictures of the full screen, made by the program itself: `python -m docs.screenshots` writes docs/pictures."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from chatterbox.wire import frames
+from chatterbox.wire.position import Position
+from client import notes
+from client.connection import Connection
+from client.entry import Entry
+from client.screen.app import ChatApp
+from client.screen.model import Model
+from client.screen.shell import Shell
+from client.state import Phase, State
+
+PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small", (60, 15), "contrast"))
+_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+"""Rich names fonts by an address on the net; a picture of ours loads nothing."""
+FOLDER = Path(__file__).parent / "pictures"
+TALK = (
+    ("ada", "Morning. The new gateway is out, 667 connections moved and nobody noticed."),
+    ("grace", "I did: my status line said so for a fifth of a second."),
+    ("linus", "bob: can you look at https://chat.example.org/runs/41 before noon?"),
+    ("bob", "On it."),
+    ("grace", "The graph of the slow readers is flat:\n  before  4.1 s\n  after   0.2 s"),
+    ("ada", "[b]Bold[/b] claims, and \x1b[31mred\x1b[0m ones. They stay text."),
+)
+
+
+class Pictured(Connection):
+    """A connection that does nothing, for a screen that is only looked at."""
+
+    def __init__(self) -> None:
+        entry = Entry("k", "general", "Looked at it: ship it.")
+        self.state = State(phase=Phase.LIVE, username="bob", unsent={"general": (entry,)})
+
+    async def run(self) -> notes.Ended:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    def ask(self, command: frames.Command) -> None: ...
+
+    def enter(self, room: str) -> None: ...
+
+
+@asynccontextmanager
+async def pictured(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
+    shell = Shell(Model("http://127.0.0.1:8000", "general"))
+    shell.connection = Pictured()
+    app = ChatApp(shell, colours=theme)
+    async with app.run_test(size=size) as pilot:
+        app.chat.zone = UTC
+        for note in _notes():
+            shell.show(note)
+        shell.model.status.lag_ms = 4
+        await pilot.pause()
+        app.chat.draw()
+        await pilot.pause()
+        yield app, pilot
+
+
+def _notes() -> list[notes.Note]:
+    rooms = ("deploy", "general", "ops", "random")
+    states = tuple(frames.RoomState(room=name, at=Position("e", 0), head=0) for name in rooms)
+    said = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
+    others = [_message("ops", 1, "grace", "bob: the disk is at 80 %"), _message("random", 1, "ada", "cake!")]
+    entered = notes.Entered("general", tuple(said))
+    return [
+        notes.Connected("bob", states, 1, again=False, server="gateway-2"),
+        entered,
+        *(notes.Said(message, mine=False) for message in others),
+    ]
+
+
+def _message(room: str, offset: int, username: str, content: str) -> frames.Message:
+    at = f"2026-11-25T09:{10 + 3 * offset}:00.000Z"
+    place = Position("e", offset)
+    return frames.Message(room=room, at=place, message_id=offset, username=username, content=content, timestamp=at)
+
+
+async def draw() -> None:
+    for name, size, theme in PICTURES:
+        async with pictured(size, theme) as (app, pilot):
+            _write(name, app)
+            if name == "light":
+                await pilot.press("f1")
+                await pilot.pause()
+                _write("help", app)
+
+
+def _write(name: str, app: ChatApp) -> None:
+    svg = _FONT.sub("", app.export_screenshot(title="Chatterbox")).replace("Fira Code", "monospace")
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    asyncio.run(draw())

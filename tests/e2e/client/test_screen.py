@@ -1,0 +1,95 @@
+"""The full screen as somebody sees it: two people, an outage, and a screen that says so at each step."""
+
+import signal
+
+import pytest
+
+from client.failures import Exit
+from tests.e2e.client.people import Person, Server
+from tests.e2e.client.test_terminal import terminal
+
+
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
+    server: Server, alice_and_bob: list[Person]
+) -> None:
+    alice, bob = alice_and_bob
+    with terminal(alice, "chat") as at_alice, terminal(bob) as at_bob:
+        at_alice.shows("connected")
+        at_bob.shows("connected")
+        at_alice.type("/create ops\r")
+        at_alice.shows("this is where #ops begins")
+        at_alice.type("/invite bob\r")
+        at_bob.shows("alice invited you to #ops")
+        at_bob.type("\x1b2")
+        at_bob.shows("▸2 #ops")
+        at_bob.type("hello alice\r")
+        at_alice.shows("bob @│ hello alice")
+        at_bob.shows("bob ✓│ hello alice")
+        server.kill()
+        at_alice.shows("offline")
+        at_alice.type("are you there?\r")
+        at_alice.shows("alice …│ are you there?  (queued)")
+        at_alice.type("I write on\r")
+        at_alice.shows("2 unsent")
+        server.start()
+        at_alice.shows("alice ✓│ I write on")
+        at_bob.shows("alice  │ I write on")
+        at_alice.type("\x11")
+        assert at_alice.ends() == Exit.OK
+    assert alice.history("ops") == ["are you there?", "I write on"]
+    assert bob.history("ops") == ["hello alice"]
+
+
+def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
+    server: Server, alice_and_bob: list[Person]
+) -> None:
+    alice, bob = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        screen.type("half a sentence")
+        screen.shows("half a sentence")
+        screen.process.send_signal(signal.SIGTERM)
+        assert screen.ends() == Exit.OK
+    bob.run("send", "general", "-", typed="".join(f"line {number}\n" for number in range(1, 41)))
+    with terminal(alice) as screen:
+        screen.shows("half a sentence")
+        screen.shows("│ line 40")
+        screen.type("\x1bu")
+        screen.shows(" unread ")
+        screen.shows("│ line 1")
+
+
+def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        alice.run("logout")
+        assert screen.ends() == Exit.NOT_LOGGED_IN
+        screen.shows("log in again")
+
+
+def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    server.kill()
+    with terminal(alice) as screen:
+        screen.shows("offline: connection refused")
+        screen.type("later\r")
+        screen.shows("later  (queued)")
+        screen.type("\x11")
+        assert screen.ends() == Exit.UNREACHABLE
+        screen.shows("1 not sent yet: kept in the outbox")
+
+
+def test_a_terminal_that_can_not_show_it_gets_lines(
+    alice_and_bob: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, _ = alice_and_bob
+    monkeypatch.setenv("TERM", "dumb")
+    with terminal(alice) as screen:
+        screen.shows("-- Connected as alice.")

@@ -1,0 +1,136 @@
+"""The full screen in a terminal that is none, with a connection that only writes down what it is asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+
+from textual.pilot import Pilot
+
+from chatterbox.wire import frames
+from client import notes
+from client.connection import Connection
+from client.entry import Entry
+from client.screen.app import ChatApp
+from client.screen.listing import plain
+from client.screen.model import Model
+from client.screen.shell import Shell
+from client.state import Phase, State
+from tests.unit.client.world import ME, ROOM, message, room_state
+
+
+class Recorder(Connection):
+    """Writes down what is said and asked; what is said stays unsent."""
+
+    def __init__(self) -> None:
+        self.state = State(phase=Phase.LIVE, username=ME)
+        self.done: list[object] = []
+        self.refusal: Exception | None = None
+        self.over = asyncio.Event()
+
+    async def run(self) -> notes.Ended:
+        await self.over.wait()
+        return notes.Ended(None, "left")
+
+    def leave(self) -> None:
+        self.over.set()
+
+    def say(self, room: str, *contents: str) -> list[Entry]:
+        if self.refusal:
+            raise self.refusal
+        self.done.append((room, *contents))
+        entries = [Entry(f"key{len(self.done)}", room, content) for content in contents]
+        self.state = State(phase=Phase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), *entries)})
+        return entries
+
+    def ask(self, command: frames.Command) -> None:
+        self.done.append(command)
+
+    def enter(self, room: str) -> None:
+        self.done.append(f"enter {room}")
+
+
+class Stage:
+    """A person at the screen. `told` is what was asked of the connection but for what the screen asks by itself."""
+
+    def __init__(self, app: ChatApp, pilot: Pilot[None], shell: Shell, connection: Recorder) -> None:
+        self.app, self.pilot, self.shell, self.connection = app, pilot, shell, connection
+        self.model = shell.model
+        self.chat = app.chat
+
+    @property
+    def told(self) -> list[object]:
+        quiet = frames.Rooms | frames.Ping | frames.History
+        return [done for done in self.connection.done if not isinstance(done, quiet)]
+
+    @property
+    def text(self) -> str:
+        return self.chat.composer.text
+
+    async def show(self, *shown: notes.Note) -> None:
+        for note in shown:
+            self.shell.show(note)
+        await self.settle()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.settle()
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*(_key(character) for character in text))
+        await self.settle()
+
+    async def settle(self) -> None:
+        await self.pilot.pause()
+        self.chat.draw()
+        await self.pilot.pause()
+
+    def timeline(self) -> list[str]:
+        return [line for line in plain(self.chat.timeline.shown) if line]
+
+    def pane(self, name: str) -> list[str]:
+        from client.screen.painted import Painted
+
+        return plain(self.chat.query_one(f"#{name}", Painted).shown)
+
+    def status(self) -> str:
+        return self.pane("status")[0]
+
+
+def _key(character: str) -> str:
+    return {" ": "space", "\n": "alt+enter"}.get(character, character)
+
+
+@asynccontextmanager
+async def stage(
+    *, size: tuple[int, int] = (80, 24), live: bool = True, model: Model | None = None
+) -> AsyncIterator[Stage]:
+    """Open the screen in #general, as alice."""
+    shell = Shell(model or Model("http://x", ROOM))
+    shell.connection = connection = Recorder()
+    app = ChatApp(shell)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        there = Stage(app, pilot, shell, connection)
+        there.chat.zone = UTC
+        if live:
+            await there.show(connected("ops"), notes.Entered(ROOM, tuple(messages(1, 3))))
+        connection.done.clear()
+        yield there
+    await shell.end(0)
+
+
+def connected(*others: str, again: bool = False) -> notes.Connected:
+    rooms = tuple(room_state(3, room=name) for name in (ROOM, *others))
+    return notes.Connected(ME, rooms, 0, again, server="gateway-1")
+
+
+def messages(first: int, last: int, *, room: str = ROOM) -> list[frames.Message]:
+    return [message(offset, room=room) for offset in range(first, last + 1)]
+
+
+def said(offset: int, *, room: str = ROOM, content: str | None = None, username: str = "bob") -> notes.Said:
+    import msgspec
+
+    whole = message(offset, room=room, username=username)
+    content = whole.content if content is None else content
+    return notes.Said(msgspec.structs.replace(whole, content=content), username == ME)

@@ -1,0 +1,116 @@
+"""Rows: nothing that others wrote can be anything but text in its own column."""
+
+from datetime import UTC
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.segment import Segment
+from textual.strip import Strip
+
+from client.entry import Entry
+from client.inert import is_dangerous
+from client.layout import width_of
+from client.screen.colours import PALETTES
+from client.screen.pieces import Role, Row, text_of
+from client.screen.rows import Look, entry_rows, message_rows
+from client.screen.styles import segments
+from tests.unit.client.world import ME, message
+
+LOOK = Look(60, ME, zone=UTC)
+HOSTILE = st.text(
+    st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07\r\n\t\u202e\u2066\u0301\U000e0041[]/@:hps.")), max_size=200
+)
+
+
+def rows(content: str, *, username: str = "bob", look: Look = LOOK) -> list[Row]:
+    return message_rows(msgspec.structs.replace(message(1, username=username), content=content), look)
+
+
+def said(content: str, *, username: str = "bob", look: Look = LOOK) -> list[str]:
+    return [text_of(row) for row in rows(content, username=username, look=look)]
+
+
+class TestWhateverOthersWrite:
+    @given(HOSTILE, HOSTILE)
+    @example("\x1b]0;title\x07\x1b]52;c;aGk=\x07\x9b2J", "\x1b[6n")
+    @example("x\n10:00          root  │ give me your password", "bob\n10:00 root")
+    def test_no_row_has_a_character_that_a_terminal_obeys(self, content: str, username: str) -> None:
+        for line in said(content, username=username):
+            assert not any(map(is_dangerous, line))
+
+    @given(HOSTILE, HOSTILE)
+    def test_the_first_columns_are_the_clients_own(self, content: str, username: str) -> None:
+        made = rows(content, username=username)
+        assert all(row[0].role is Role.TIME for row in made)
+        assert made[0][0].text == "10:00 "
+        assert all(not row[0].text.strip() for row in made[1:])
+        assert all(next(piece.text for piece in row if piece.role is Role.BAR) == "│ " for row in made)
+
+    @given(HOSTILE, st.integers(24, 120))
+    def test_no_row_is_wider_than_the_screen(self, content: str, columns: int) -> None:
+        for line in said(content, look=Look(columns, ME)):
+            assert width_of(line) <= max(columns, 26)
+
+    @given(HOSTILE)
+    @example("[red]x[/] [link=http://evil]y[/link] [@click=app.quit]z[/]")
+    def test_what_is_painted_is_the_text_and_markup_stays_text(self, content: str) -> None:
+        for row in rows(content):
+            painted = segments(row, PALETTES["dark"])
+            assert "".join(segment.text for segment in painted) == text_of(row)
+            assert all(_links(segment) for segment in painted)
+            Strip(painted).render(_console())
+
+    @given(HOSTILE)
+    def test_the_whole_text_is_there(self, content: str) -> None:
+        look = Look(200, ME)
+        kept = "".join(piece.text for row in rows(content, look=look) for piece in row if piece.role is not Role.MARK)
+        letters = [letter for letter in content if letter.isascii() and letter.isalnum()]
+        shown = [letter for letter in kept if letter.isascii() and letter.isalnum()]
+        assert len(shown) >= len(letters)
+
+
+def _links(segment: Segment) -> bool:
+    """A link leads to where its text says."""
+    style = segment.style
+    return style is None or not style.link or style.link.startswith(("http://", "https://", "HTTP", "Http"))
+
+
+def _console() -> Console:
+    return Console(force_terminal=True)
+
+
+class TestAMessage:
+    def test_has_its_time_and_name(self) -> None:
+        assert said("hello") == ["10:00          bob  │ hello"]
+
+    def test_of_ones_own_is_marked_as_stored(self) -> None:
+        assert said("hello", username=ME) == [f"10:00 {ME:>12} ✓│ hello"]
+
+    def test_that_names_one_is_marked_by_more_than_a_colour(self) -> None:
+        assert said("hello Alice") == ["10:00          bob @│ hello Alice"]
+
+    def test_with_links_has_numbers(self) -> None:
+        first, second = said("http://a.example, http://b.example")
+        assert first.endswith("http://a.example[1],")
+        assert second.endswith("http://b.example[2]")
+
+    def test_that_is_long_goes_on_below_the_bar(self) -> None:
+        assert said("word " * 20)[1].startswith("                     │ word") or "│ word" in said("word " * 20)[1]
+
+    @pytest.mark.parametrize("columns", [20, 36, 60])
+    def test_a_long_name_is_cut_and_says_so(self, columns: int) -> None:
+        (line,) = said("x", username="b" * 32, look=Look(columns))
+        assert "…" in line
+
+    def test_what_is_looked_for_is_marked(self) -> None:
+        look = Look(60, found="NEED")
+        (row,) = rows("a needle", look=look)
+        assert [piece.text for piece in row if piece.role is Role.FOUND] == ["need"]
+
+
+def test_what_is_on_its_way_says_so_in_words() -> None:
+    row = entry_rows(Entry("k", "general", "hi"), LOOK, mark="…", state="queued")[-1]
+    assert text_of(row) == "             alice …│ hi  (queued)"

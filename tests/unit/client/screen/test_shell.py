@@ -1,0 +1,70 @@
+"""Between the model and the connection: what is measured, waited for and handed back."""
+
+import asyncio
+
+from chatterbox.wire import frames
+from client import notes
+from client.entry import Entry
+from client.screen.model import Model
+from client.screen.shell import Shell
+from client.state import Phase, State
+from tests.unit.client.screen.stage import Recorder, connected
+from tests.unit.client.world import ROOM
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def shell(clock: Clock) -> tuple[Shell, Recorder]:
+    made, connection = Shell(Model("http://x", ROOM), now_s=clock), Recorder()
+    made.connection = connection
+    return made, connection
+
+
+async def test_the_lag_is_the_time_that_a_ping_takes() -> None:
+    clock = Clock()
+    made, connection = shell(clock)
+    made.show(connected())
+    assert frames.Ping(id=0) in connection.done
+    clock.now_s += 0.25
+    made.show(notes.Answered(frames.Ping(id=1), frames.Pong(id=1)))
+    assert made.model.status.lag_ms == 250
+
+
+async def test_the_wait_for_the_next_try_runs_down() -> None:
+    clock = Clock()
+    made, _ = shell(clock)
+    made.show(notes.Cut("gone", 5.0, 0, was_live=True, known=False))
+    clock.now_s += 2
+    assert made.wait_s == 3
+    clock.now_s += 20
+    assert made.wait_s == 0
+
+
+async def test_at_the_end_what_was_said_last_may_still_be_acked() -> None:
+    made, connection = shell(Clock())
+    made.begin(lambda: None)
+    made.show(connected())
+    connection.state = State(phase=Phase.LIVE, unsent={ROOM: (Entry("k", ROOM, "x"),)})
+    made.settle()
+    ending = asyncio.create_task(made.end(5))
+    await asyncio.sleep(0)
+    assert not connection.over.is_set()
+    connection.state = State(phase=Phase.LIVE)
+    made.settle()
+    await ending
+    assert connection.over.is_set()
+
+
+async def test_the_end_of_the_connection_is_told() -> None:
+    made, connection = shell(Clock())
+    over = asyncio.Event()
+    made.begin(over.set)
+    connection.over.set()
+    async with asyncio.timeout(5):
+        await over.wait()

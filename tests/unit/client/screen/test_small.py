@@ -1,0 +1,228 @@
+"""The small rules of the screen, each by itself."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.wire.frames import Message
+from client.failures import Usage
+from client.screen.actions import ACTIONS, Where, keymap, sections, spoken, with_keys
+from client.screen.colours import PALETTES, contrast, person_colour
+from client.screen.completing import Known, complete
+from client.screen.composer import EDITS, clean
+from client.screen.doing import Doing
+from client.screen.emoji import EMOJI
+from client.screen.finding import best, score
+from client.screen.line import Line, parts
+from client.screen.links import links, mentions
+from client.screen.log import LIMIT, SLACK, Log
+from client.screen.memory import recall, remember
+from client.screen.model import Model
+from client.screen.recall import Recall
+from tests.unit.client.world import message
+
+NAMES = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=20)
+
+
+class TestActions:
+    def test_each_can_be_done(self) -> None:
+        here = {"kill-", "yank", "swap"}
+        for name in ACTIONS:
+            word = "room" if name.startswith("room-") else name.replace("-", "_")
+            assert name in EDITS or name.startswith(tuple(here)) or hasattr(Doing, word), name
+
+    @pytest.mark.parametrize("parts", [set(Where) - {Where.SELECTING}, {Where.SELECTING}])
+    def test_no_key_does_two_things(self, parts: set[Where]) -> None:
+        keys = [key for action in ACTIONS.values() if action.where in parts for key in action.keys.split(",")]
+        assert len(keys) == len(set(keys))
+
+    def test_every_one_is_in_the_help(self) -> None:
+        listed = [name for _, rows in sections() for name, _, _ in rows]
+        assert [name for name in ACTIONS if name not in listed and not name.startswith("room-")] == []
+
+    def test_keys_can_be_others(self) -> None:
+        mine = with_keys({"switch-room": "ctrl+g", "quit": ""})
+        keys = keymap(mine, set(Where))
+        assert keys["ctrl+g"] == "switch-room"
+        assert "ctrl+q" not in keys
+
+    def test_an_unknown_action_is_guessed(self) -> None:
+        with pytest.raises(Usage, match="Did you mean switch-room"):
+            with_keys({"switch-rooms": "x"})
+
+    def test_keys_are_written_as_on_a_keyboard(self) -> None:
+        assert spoken("ctrl+k,alt+enter,escape") == "Ctrl+K, Alt+Enter, Esc"
+
+
+class TestColours:
+    @given(NAMES, st.sampled_from([palette for palette in PALETTES.values() if not palette.sixteen]))
+    def test_every_name_can_be_read(self, name: str, palette: object) -> None:
+        from client.screen.colours import Palette
+
+        assert isinstance(palette, Palette)
+        assert contrast(person_colour(name, palette), palette.background) >= min(palette.contrast, 7)
+
+    @pytest.mark.parametrize("palette", [palette for palette in PALETTES.values() if not palette.sixteen], ids=str)
+    def test_so_can_everything_else(self, palette: object) -> None:
+        from client.screen.colours import Palette
+
+        assert isinstance(palette, Palette)
+        for colour in (palette.text, palette.faint, palette.accent, palette.alarm):
+            assert contrast(colour, palette.background) >= 4.5
+        assert contrast(palette.faint, palette.raised) >= 4.5
+
+    def test_a_name_keeps_its_colour_whatever_its_case(self) -> None:
+        dark = PALETTES["dark"]
+        assert person_colour("Ada", dark) == person_colour("ada", dark)
+
+
+class TestCompleting:
+    KNOWN = Known(["join", "leave"], ["bob", "barbara"], ["general", "ops"])
+
+    @pytest.mark.parametrize(
+        ("before", "choices"),
+        [
+            ("/j", ("/join ",)),
+            ("/join o", ("ops",)),
+            ("b", ("bob: ", "barbara: ")),
+            ("hi b", ("bob ", "barbara ")),
+            ("hi @ba", ("@barbara ",)),
+            ("see #g", ("#general ",)),
+            ("yes :tad", (EMOJI["tada"],)),
+            ("line\nbo", ("bob ",)),
+        ],
+    )
+    def test_the_last_word_is_completed(self, before: str, choices: tuple[str, ...]) -> None:
+        found = complete(before, self.KNOWN)
+        assert found is not None
+        assert found.choices == choices
+
+    @pytest.mark.parametrize("before", ["", "hi ", "zzz", ":", "http://b"])
+    def test_else_nothing_happens(self, before: str) -> None:
+        assert complete(before, self.KNOWN) is None
+
+
+class TestFinding:
+    @given(NAMES, st.lists(NAMES, max_size=8))
+    def test_what_is_typed_in_full_comes_first(self, name: str, others: list[str]) -> None:
+        names = [other for other in others if score(name, other) != 0]
+        assert best(name, [(each, each) for each in [*names, name]])[0] == name
+
+    @given(st.text(max_size=5), NAMES)
+    def test_letters_in_order_fit(self, typed: str, name: str) -> None:
+        fits = score(typed, name) is not None
+        rest = iter(name.casefold())
+        assert fits == all(letter in rest for letter in typed.casefold())
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("see http://a.example.", ["http://a.example"]),
+            ("(https://a.example/(b))", ["https://a.example/(b)"]),
+            ("<http://a.example> and HTTPS://B", ["http://a.example", "HTTPS://B"]),
+            ("javascript:alert(1) file:///etc ftp://x", []),
+            ("http://", []),
+        ],
+    )
+    def test_are_found_without_what_ends_the_sentence(self, text: str, found: list[str]) -> None:
+        assert [link.address for link in links(text)] == found
+
+    @given(st.text(max_size=100))
+    def test_stand_where_they_say(self, text: str) -> None:
+        assert all(text[link.start : link.end] == link.address for link in links(text))
+
+    def test_a_mention_is_a_whole_word(self) -> None:
+        assert mentions("hey @Al!", "al")
+        assert not mentions("also", "al")
+        assert not mentions("al-x", "al")
+
+
+class TestTheLog:
+    @given(st.lists(st.integers(1, 60), max_size=80))
+    def test_has_each_message_once_and_in_order(self, offsets: list[int]) -> None:
+        log = Log()
+        for offset in offsets:
+            log.add([message(offset)])
+        assert log.offsets == sorted(set(offsets))
+        assert all(log[offset].at.offset == offset for offset in log.offsets)
+        holes = sum(log.hole_before(index) for index in range(len(log)))
+        assert not log or holes == log.last - (log.first or 0) + 1 - len(log)
+
+    def test_is_bounded(self) -> None:
+        log = Log()
+        log.add(message(offset) for offset in range(1, LIMIT + 2))
+        assert len(log) == LIMIT - SLACK
+        assert log.last == LIMIT + 1
+        assert not log.complete
+
+    def test_another_epoch_begins_it_anew(self) -> None:
+        log = Log()
+        log.add([message(1), message(2), message(1, epoch="e2")])
+        assert (log.offsets, log.epoch) == ([1], "e2")
+
+
+class TestRecall:
+    def test_walks_back_and_forth_and_ends_where_it_began(self) -> None:
+        recall = Recall()
+        recall.add("one")
+        recall.add("two")
+        assert [recall.previous("half"), recall.previous("two"), recall.previous("one")] == ["two", "one", None]
+        assert [recall.next(), recall.next(), recall.next()] == ["two", "half", None]
+
+    @given(st.lists(st.sampled_from(["up", "down"])), st.text("abc", max_size=3))
+    def test_what_was_half_written_is_never_lost(self, steps: list[str], half: str) -> None:
+        recall = Recall(["one", "two"])
+        shown = half
+        for step in steps:
+            shown = (recall.previous(shown) if step == "up" else recall.next()) or shown
+        assert recall.unfinished == half or shown == half or not half
+
+
+class TestMemory:
+    def test_a_run_takes_up_where_the_last_one_ended(self) -> None:
+        before = Model("http://x", "general")
+        before.status.username = "alice"
+        before.room.page([message(1), message(2)])
+        before.room.read, before.room.draft = 2, "half"
+        before.room.recall.add("said")
+        after = Model("http://x", "general")
+        assert recall(after, remember(before, "light")) == "light"
+        assert (after.room.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
+        assert after.room.log.offsets == [1, 2]
+
+    def test_a_walk_through_what_was_written_does_not_cost_the_draft(self) -> None:
+        before = Model("http://x", "general")
+        before.room.recall.add("said")
+        before.room.draft = before.room.recall.previous("half") or ""
+        after = Model("http://x", "general")
+        recall(after, remember(before))
+        assert after.room.draft == "half"
+
+    @given(st.binary(max_size=60))
+    def test_a_damaged_file_costs_the_memory_and_nothing_else(self, data: bytes) -> None:
+        assert recall(Model("http://x", "general"), data) == ""
+
+
+class TestTheStatusLine:
+    def test_says_how_much_is_to_come(self) -> None:
+        said = parts(Line(live=True, replica="g1", lag_ms=4, username="ada"), to_go=132, below=0, elsewhere=0)
+        assert said == ["catching up, 132 to go", "4 ms", "g1", "ada"]
+
+    def test_says_when_it_tries_again(self) -> None:
+        assert parts(Line("offline: cut", unsent=2), to_go=0, below=0, elsewhere=0, wait_s=2.6) == [
+            "offline: cut, next try in 3 s",
+            "2 unsent",
+        ]
+
+
+@given(st.text())
+def test_pasted_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
+    from client.inert import is_dangerous
+
+    assert not any(is_dangerous(character) for character in clean(text) if character != "\n")
+
+
+def test_a_message_of_the_wire_is_what_is_kept() -> None:
+    assert isinstance(message(1), Message)
