@@ -82,7 +82,7 @@ class TestNotices:
     def test_a_mention_is_told_but_not_what_was_missed(
         self, alice: Person, bob: Person, notes: Path, server: Server
     ) -> None:
-        with terminal(alice, "chat") as screen:
+        with terminal(alice, "chat", "--lines") as screen:
             screen.shows("#general>")
             bob.run("send", "general", "nothing of interest")
             bob.run("send", "general", "hello @Alice; $(touch x)")
@@ -95,7 +95,7 @@ class TestNotices:
             assert screen.ends() == Exit.OK
         for number in range(3):
             bob.run("send", "general", f"alice, missed {number}")
-        with terminal(alice, "chat") as screen:
+        with terminal(alice, "chat", "--lines") as screen:
             screen.shows("alice, missed 2")
             bob.run("send", "general", "alice!")
             wait_until(lambda: len(read(notes)) == 2, "a second notice")
@@ -104,7 +104,7 @@ class TestNotices:
     def test_what_is_caught_up_after_an_outage_is_not_told(
         self, alice: Person, bob: Person, notes: Path, server: Server
     ) -> None:
-        with terminal(alice, "chat") as screen:
+        with terminal(alice, "chat", "--lines") as screen:
             screen.shows("#general>")
             server.kill()
             screen.shows("Connection lost")
@@ -120,7 +120,7 @@ class TestNotices:
 
     def test_a_command_that_is_not_there_is_said_once(self, alice: Person, bob: Person) -> None:
         alice.configure('[notices]\nby = ["command"]\ncommand = ["/nowhere/x"]\nquiet_s = 0\n')
-        with terminal(alice, "chat") as screen:
+        with terminal(alice, "chat", "--lines") as screen:
             screen.shows("#general>")
             for number in range(3):
                 bob.run("send", "general", f"alice {number}")

@@ -123,7 +123,7 @@ async def shown(tmp_path: Path, script: Script, typed: str) -> AsyncIterator[Tmu
             yield terminal
 
 
-@pytest.mark.parametrize("typed", ["chatterbox chat", "chatterbox chat --plain"])
+@pytest.mark.parametrize("typed", ["chatterbox chat --lines", "chatterbox chat --plain"])
 async def test_a_chat_in_lines_is_not_taken_over(tmp_path: Path, typed: str) -> None:
     async with shown(tmp_path, Hostile().talk, typed) as terminal:
         untouched(terminal)

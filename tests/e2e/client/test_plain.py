@@ -11,8 +11,8 @@ from tests.support.server import PASSWORD
 
 
 def only_adds_lines(screen: Terminal) -> bool:
-    """Whether nothing but text and line ends was written: no cursor was moved, nothing drawn anew."""
-    return not re.search(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)", screen.raw)
+    """Whether nothing but text, line ends and the bell was written: no cursor was moved, nothing drawn anew."""
+    return not re.search(rb"[\x00-\x06\x08\x09\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)", screen.raw)
 
 
 def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bob: list[Person]) -> None:
@@ -67,7 +67,7 @@ def test_no_color_takes_the_colours_of_the_other_lines(alice_and_bob: list[Perso
     alice, bob = alice_and_bob
     alice.variables["NO_COLOR"] = value
     bob.run("send", "general", "hello")
-    with terminal(alice, "chat") as screen:
+    with terminal(alice, "chat", "--lines") as screen:
         screen.shows("bob: hello")
         wait_until(lambda: screen.lines()[-1:] == ["#general>"], "there is a prompt")
         assert (b"\x1b[1mbob" in screen.raw) is is_bold

@@ -86,10 +86,8 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("1 not sent yet: kept in the outbox")
 
 
-def test_a_terminal_that_can_not_show_it_gets_lines(
-    alice_and_bob: list[Person], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
-    monkeypatch.setenv("TERM", "dumb")
+    alice.variables["TERM"] = "dumb"
     with terminal(alice) as screen:
         screen.shows("-- Connected as alice.")
