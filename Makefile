@@ -47,7 +47,7 @@ client: $(VENV)/.allinone ## open the terminal client
 	@exec $(RUN)/chatterbox chat
 
 test: $(VENV)/.dev ## run every test that this machine can run
-	$(RUN)/pytest
+	$(RUN)/python -m tests
 
 unit: $(VENV)/.dev ## run the unit tests alone (seconds)
 	$(RUN)/pytest tests/unit
