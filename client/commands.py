@@ -25,7 +25,7 @@ from client.faces.timeline import Timeline
 from client.failures import Exit, Usage
 from client.inert import inert_name
 from client.known import Known
-from client.place import Place, columns_of, out, remark, tell
+from client.place import Place, columns_of, out, remark, tell, tell_unsent
 from client.state import State
 from client.stream import Stream
 
@@ -110,13 +110,8 @@ async def _converse(face: Lines, lines: AsyncIterator[str], sent_s: float) -> Ex
         read.cancel()
         face.connection.leave()
         await asyncio.wait({connected, read})
-        _tell_unsent(face.connection.state.unsent_count)
-    return Exit.UNREACHABLE if face.connection.state.unsent_count else Exit.OK
-
-
-def _tell_unsent(count: int) -> None:
-    if count:
-        tell(f"{count} not sent yet: kept in the outbox, and sent when you chat the next time.")
+        left = tell_unsent(face.connection.state.unsent_count)
+    return left
 
 
 def _exit_of(ended: notes.Ended) -> Exit:

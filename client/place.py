@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from client.cursors import cursor_path
+from client.failures import Exit
 from client.home.config import Config
 from client.home.files import config_or_failure
 from client.home.folders import state_folder
@@ -70,6 +71,14 @@ def tell(line: str) -> None:
 def remark(line: str) -> None:
     """Tell it as a word of ours: what a server says in it can't be taken for somebody's message."""
     tell(f"{NOTICE}{line}")
+
+
+def tell_unsent(count: int) -> Exit:
+    """Say how many messages a chat leaves in the outbox at its end; what it exits with therefore."""
+    if not count:
+        return Exit.OK
+    tell(f"{count} not sent yet: kept in the outbox, and sent when you chat the next time.")
+    return Exit.UNREACHABLE
 
 
 def columns_of(stream: TextIO) -> int | None:

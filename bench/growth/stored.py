@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from bench.apart_subject import ROOM, ChatterboxApart
 from bench.growth.tables import Table
-from bench.loadgen import Load, Seen, generating
+from bench.loadgen import Load, Seen
+from bench.measure import measure_on
 from bench.processes import cpu_s, resident_kib
 from bench.subject import Running
 from tests.support.talker import Talker
@@ -104,8 +105,8 @@ def _measure(apart: ChatterboxApart, running: Running, count: int, file_mib: flo
     return Found(
         count, file_mib, apart.start_s["history"], start_cpu_s, resident_kib(history) / 1024,
         joins[0], joins[1:], newest, anywhere,
-        _sending(running, Load(members=100, senders=100, rooms=10, rate=100, run_s=8), core),
-        _sending(running, Load(members=100, senders=100, rooms=10, run_s=6), core),
+        measure_on(running, Load(members=100, senders=100, rooms=10, rate=100, run_s=8), core).seen,
+        measure_on(running, Load(members=100, senders=100, rooms=10, run_s=6), core).seen,
     )  # fmt: skip
 
 
@@ -134,15 +135,6 @@ async def _took_ms(ask: Callable[[], Awaitable[dict[str, Any]]]) -> float:
     if answer["type"] == "error":
         raise SystemExit(f"bench: {answer}")
     return took_ms
-
-
-def _sending(running: Running, load: Load, core: int | None) -> Seen:
-    with generating(load, running.dialect, core) as generator:
-        for word in ("ready", "run", "end"):
-            generator.await_word(word)
-            if word == "ready":
-                generator.go()
-        return generator.result()
 
 
 def table(found: Sequence[Found]) -> Table:

@@ -98,9 +98,9 @@ async def measure(site: Site, plan: Plan) -> Measured:
             if is_calm:
                 measured.calm.append(await _calm(site, plan.load))
             else:
-                seen, crowd, caught_up_s = await _stormy(site, plan)
+                seen, crowd = await _stormy(site, plan)
                 measured.stormy.append(seen)
-                measured.caught_up_s.append(caught_up_s)
+                measured.caught_up_s.append(crowd.connect_s)
                 if crowd.connected < plan.returning:
                     measured.troubles.append(f"round {number}: only {crowd.connected} came back")
             seen = (measured.calm if is_calm else measured.stormy)[-1]
@@ -114,8 +114,8 @@ async def _calm(site: Site, load: Load) -> Seen:
         return await _end(generator)
 
 
-async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen, float]:
-    """What those saw who stayed, what those who came back, and after how many seconds the last had everything."""
+async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen]:
+    """What those saw who stayed, and those who came back: connected is who has everything."""
     with ExitStack() as stack:
         cut = stack.enter_context(ExitStack())
         await asyncio.to_thread(cut.enter_context(generating(plan.crowd, site.returning, None)).await_word, "ready")
@@ -130,7 +130,7 @@ async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen, float]:
             await asyncio.to_thread(returning.await_word, "ready")
             returning.finish()
             crowd = await asyncio.to_thread(returning.result)
-            return await _end(staying), crowd, crowd.connect_s
+            return await _end(staying), crowd
 
 
 async def _say(talker: Talker) -> dict[str, object]:

@@ -94,14 +94,12 @@ class MemoryBroker:
         self._listeners.clear()
 
 
-class _MemorySubscriber:
-    def __init__(
-        self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_doubt: OnDoubt
-    ) -> None:
-        self._listeners = listeners
+class Guarded:
+    """A listener whose mistakes are logged, and stay its own: whoever brings it something goes on."""
+
+    def __init__(self, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
         self._on_payload = on_payload
         self._on_doubt = on_doubt
-        self._channels: set[str] = set()
 
     def deliver(self, channel: str, payload: bytes) -> None:
         try:
@@ -114,6 +112,15 @@ class _MemorySubscriber:
             self._on_doubt()
         except Exception:
             log.exception("doubt.failed")
+
+
+class _MemorySubscriber(Guarded):
+    def __init__(
+        self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_doubt: OnDoubt
+    ) -> None:
+        super().__init__(on_payload, on_doubt)
+        self._listeners = listeners
+        self._channels: set[str] = set()
 
     async def subscribe(self, channels: Iterable[str]) -> None:
         for channel in channels:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from redis.exceptions import NoPermissionError
 
-from chatterbox.chassis.broker import BrokerError, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, Guarded, OnDoubt, OnPayload
 from chatterbox.chassis.redis_line import FAILURES, Line, OnAnswer, RefusedError
 
 log = logging.getLogger("chatterbox.broker")
@@ -46,13 +46,12 @@ class _State(Enum):
     AWAY = auto()
 
 
-class RedisSubscriber:
+class RedisSubscriber(Guarded):
     """One listener's set of channels."""
 
     def __init__(self, listening: "Listening", on_payload: OnPayload, on_doubt: OnDoubt) -> None:
+        super().__init__(on_payload, on_doubt)
         self._listening = listening
-        self._on_payload = on_payload
-        self._on_doubt = on_doubt
         self.channels: set[str] = set()
 
     async def subscribe(self, channels: Iterable[str]) -> None:
@@ -63,18 +62,6 @@ class RedisSubscriber:
 
     async def close(self) -> None:
         self._listening.unsubscribe(self, set(self.channels))
-
-    def deliver(self, channel: str, payload: bytes) -> None:
-        try:
-            self._on_payload(channel, payload)
-        except Exception:
-            log.exception("payload.failed", extra={"channel": channel})
-
-    def doubt(self) -> None:
-        try:
-            self._on_doubt()
-        except Exception:
-            log.exception("doubt.failed")
 
 
 class Listening:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
 
+from client.home.colours import contrast
+
 HUES = 24
 """Colours that people share; neighbours on this circle can still be told apart."""
 
@@ -67,7 +69,7 @@ def _readable(hue: float, palette: Palette) -> str:
     """The hue as light, or as dark, as it takes."""
     step = 0.02 if palette.dark else -0.02
     lightness = 0.5
-    while contrast(shown := _hex(hue, lightness), palette.background) < palette.contrast and 0 < lightness < 1:
+    while (contrast(shown := _hex(hue, lightness), palette.background) or 0) < palette.contrast and 0 < lightness < 1:
         lightness += step
     return shown
 
@@ -75,19 +77,3 @@ def _readable(hue: float, palette: Palette) -> str:
 def _hex(hue: float, lightness: float) -> str:
     red, green, blue = (round(255 * part) for part in hls_to_rgb(hue, min(1.0, max(0.0, lightness)), 0.7))
     return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours (WCAG 2.2), from 1 to 21.
-
-    >>> contrast("#ffffff", "#000000")
-    21.0
-    """
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -2,14 +2,13 @@
 
 import os
 
-from chatterbox.wire.limits import DEFAULT_ROOM
 from client.connection import Connection
 from client.faces.pipes import failure_of
 from client.failures import Exit
 from client.home.config import Config
 from client.notes import Note
 from client.notices.notices import Notices, notices
-from client.place import Place, tell
+from client.place import Place, tell_unsent
 from client.screen.actions import with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
@@ -30,7 +29,7 @@ async def chat(place: Place, room: str | None) -> Exit:
     session = place.tokens.session()
     keeper = Keeper(place.home, place.server, session.username)
     kept = keeper.load()
-    model = Model(place.server, room or last_room(kept) or DEFAULT_ROOM)
+    model = Model(place.server, room or last_room(kept) or place.config.room)
     kept_theme = recall(model, kept)
     model.status.username = session.username
     shell = Shell(model)
@@ -59,7 +58,7 @@ async def chat(place: Place, room: str | None) -> Exit:
         return Exit.BUG  # Textual has shown it
     if failure := failure_of(ended):
         raise failure
-    return _tell_unsent(model.status.unsent)
+    return tell_unsent(model.status.unsent)
 
 
 def _notices(config: Config, app: ChatApp) -> Notices:
@@ -71,10 +70,3 @@ def _notices(config: Config, app: ChatApp) -> Notices:
             driver.flush()
 
     return notices(config.notices, app.notify, os.environ, write)
-
-
-def _tell_unsent(count: int) -> Exit:
-    if not count:
-        return Exit.OK
-    tell(f"{count} not sent yet: kept in the outbox, and sent when you chat the next time.")
-    return Exit.UNREACHABLE

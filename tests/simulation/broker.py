@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from chatterbox.chassis.broker import BrokerError, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, Guarded, OnDoubt, OnPayload
 from tests.simulation.conditions import Conditions, grid
 
 log = logging.getLogger("chatterbox.broker")
@@ -146,13 +146,12 @@ class Line:
                 subscriber.deliver(channel, payload)
 
 
-class LineSubscriber:
+class LineSubscriber(Guarded):
     """One listener's set of channels."""
 
     def __init__(self, line: Line, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
+        super().__init__(on_payload, on_doubt)
         self._line = line
-        self._on_payload = on_payload
-        self._on_doubt = on_doubt
         self.channels: set[str] = set()
 
     async def subscribe(self, channels: Iterable[str]) -> None:
@@ -168,13 +167,4 @@ class LineSubscriber:
 
     def deliver(self, channel: str, payload: bytes) -> None:
         if channel in self.channels:
-            try:
-                self._on_payload(channel, payload)
-            except Exception:
-                log.exception("payload.failed", extra={"channel": channel})
-
-    def doubt(self) -> None:
-        try:
-            self._on_doubt()
-        except Exception:
-            log.exception("doubt.failed")
+            super().deliver(channel, payload)

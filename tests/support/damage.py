@@ -1,15 +1,23 @@
 """Damage to a file, at a place of chance: a bit has changed, a sector or a page reads as zeros, the end is cut off."""
 
+import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
+
+from chatterbox.chassis.damage import DatabaseDamagedError
+
+Told = TypeVar("Told")
+Tell: TypeAlias = Callable[[Path], Coroutine[Any, Any, Told]]
+"""Opens the data in a folder as its service does, and reads all that it tells."""
 
 
 class Kind(StrEnum):
@@ -54,3 +62,21 @@ def damaged_copy(data: Path, name: str, damage: Damage) -> Iterator[Path]:
         file = copy / name
         file.write_bytes(damage.done_to(file.read_bytes()))
         yield copy
+
+
+@dataclass(frozen=True, repr=False)
+class Stored(Generic[Told]):
+    """Two folders with the same data: of a service that was stopped, and of one that was killed."""
+
+    stopped: Path
+    killed: Path
+    whole: Told
+
+
+def told_or_refused(tell: Tell[Told], data: Path, name: str, damage: Damage) -> Told | None:
+    """What is told of a copy that was damaged so; None where it says that it is damaged."""
+    with damaged_copy(data, name, damage) as copy:
+        try:
+            return asyncio.run(tell(copy))
+        except DatabaseDamagedError:
+            return None

@@ -9,7 +9,6 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,7 +20,7 @@ from services.auth.database import Database, open_database
 from services.auth.sessions import Session, begin
 from services.auth.usernames import check
 from services.auth.users import Users
-from tests.support.damage import Damage, Kind, damaged_copy, damages
+from tests.support.damage import Damage, Kind, Stored, damages, told_or_refused
 
 DATABASE = "auth.sqlite"
 LOG = "auth.sqlite-wal"
@@ -49,23 +48,6 @@ async def who(data: Path) -> Rows:
         return await database.read(WHO)
 
 
-def who_or_refused(data: Path, name: str, damage: Damage) -> Rows | None:
-    with damaged_copy(data, name, damage) as copy:
-        try:
-            return asyncio.run(who(copy))
-        except DatabaseDamagedError:
-            return None
-
-
-@dataclass(frozen=True, repr=False)
-class Stored:
-    """Two folders with the same users: of an auth that was stopped, and of one that was killed."""
-
-    stopped: Path
-    killed: Path
-    whole: Rows
-
-
 async def _fill(database: Database) -> None:
     users = Users(database)
     for number, name in enumerate(NAMES):
@@ -79,7 +61,7 @@ async def _fill(database: Database) -> None:
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Rows]:
     folder = tmp_path_factory.mktemp("stored")
     stopped, killed = folder / "stopped", folder / "killed"
 
@@ -96,20 +78,20 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
 
 @settings(max_examples=40, deadline=None)
 @given(damage=damages())
-def test_a_damaged_database_is_refused_or_knows_everybody(stored: Stored, damage: Damage) -> None:
-    told = who_or_refused(stored.stopped, DATABASE, damage)
+def test_a_damaged_database_is_refused_or_knows_everybody(stored: Stored[Rows], damage: Damage) -> None:
+    told = told_or_refused(who, stored.stopped, DATABASE, damage)
     assert told is None or told == stored.whole
 
 
 @settings(max_examples=30, deadline=None)
 @given(damage=damages(Kind.BIT, Kind.SECTOR, Kind.PAGE))
-def test_a_damaged_log_is_refused_or_has_all_but_what_was_stored_last(stored: Stored, damage: Damage) -> None:
-    told = who_or_refused(stored.killed, LOG, damage)
+def test_a_damaged_log_is_refused_or_has_all_but_what_was_stored_last(stored: Stored[Rows], damage: Damage) -> None:
+    told = told_or_refused(who, stored.killed, LOG, damage)
     assert told is None or len(told) >= len(stored.whole) - 2
     assert told is None or told == stored.whole[: len(told)]
 
 
-async def test_sessions_of_nobody_are_not_served(stored: Stored, tmp_path: Path) -> None:
+async def test_sessions_of_nobody_are_not_served(stored: Stored[Rows], tmp_path: Path) -> None:
     data = shutil.copytree(stored.stopped, tmp_path / "data")
     with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
         connection.execute("DELETE FROM users WHERE id = 3")

@@ -10,7 +10,6 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from services.history.pages import PageMessage, Span
 from services.history.restore import restore
 from services.history.rows import Readers, open_readers
 from services.history.schema import SCHEMA
-from tests.support.damage import Damage, Kind, damaged_copy, damages
+from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused
 from tests.support.history import Clock, FakeAuth, Service, running
 
 DATABASE = "history.sqlite"
@@ -70,24 +69,6 @@ async def served(data: Path) -> Served:
         return Served(await readers.rows(PLACES), [message for page in read for message in page.messages])
 
 
-def served_or_refused(data: Path, name: str, damage: Damage) -> Served | None:
-    """What is served of a copy that was damaged so; None where it says that it is damaged."""
-    with damaged_copy(data, name, damage) as copy:
-        try:
-            return asyncio.run(served(copy))
-        except DatabaseDamagedError:
-            return None
-
-
-@dataclass(frozen=True, repr=False)
-class Stored:
-    """Two folders with the same messages: of a history that was stopped, and of one that was killed."""
-
-    stopped: Path
-    killed: Path
-    whole: Served
-
-
 async def _fill(history: Service) -> None:
     chance = Random(1)
     await history.greet("alice", "bob")
@@ -103,7 +84,7 @@ async def _fill(history: Service) -> None:
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Served]:
     folder = tmp_path_factory.mktemp("stored")
 
     async def fill() -> None:
@@ -124,18 +105,18 @@ def differing(some: list[PageMessage], others: list[PageMessage]) -> int:
 class TestADamagedDatabase:
     @settings(max_examples=60, deadline=None)
     @given(damage=damages())
-    def test_is_refused_or_has_every_message_in_its_place(self, stored: Stored, damage: Damage) -> None:
-        told = served_or_refused(stored.stopped, DATABASE, damage)
+    def test_is_refused_or_has_every_message_in_its_place(self, stored: Stored[Served], damage: Damage) -> None:
+        told = told_or_refused(served, stored.stopped, DATABASE, damage)
         if told is not None:
             assert told.places == stored.whole.places
             assert differing(told.said, stored.whole.said) <= 1
 
     @settings(max_examples=20, deadline=None)
     @given(damage=damages(Kind.CUT, Kind.PAGE))
-    def test_that_lacks_a_page_is_refused(self, stored: Stored, damage: Damage) -> None:
-        assert served_or_refused(stored.stopped, DATABASE, damage) is None
+    def test_that_lacks_a_page_is_refused(self, stored: Stored[Served], damage: Damage) -> None:
+        assert told_or_refused(served, stored.stopped, DATABASE, damage) is None
 
-    async def test_with_a_head_that_is_none_is_refused(self, stored: Stored, tmp_path: Path) -> None:
+    async def test_with_a_head_that_is_none_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
         """As no index has it, SQLite finds nothing wrong; the next message would leave a hole."""
         data = shutil.copytree(stored.stopped, tmp_path / "data")
         with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
@@ -144,7 +125,7 @@ class TestADamagedDatabase:
             await served(data)
 
     async def test_whose_schema_is_no_text_any_more_is_refused_in_a_sentence(
-        self, stored: Stored, tmp_path: Path
+        self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         data = shutil.copytree(stored.stopped, tmp_path / "data")
         whole = (data / DATABASE).read_bytes()
@@ -153,7 +134,7 @@ class TestADamagedDatabase:
             await served(data)
 
     async def test_shows_where_a_text_is_one_no_more_and_the_rest_of_the_page(
-        self, stored: Stored, tmp_path: Path
+        self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         data = shutil.copytree(stored.stopped, tmp_path / "data")
         with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
@@ -167,15 +148,15 @@ class TestADamagedDatabase:
 class TestADamagedLog:
     @settings(max_examples=40, deadline=None)
     @given(damage=damages())
-    def test_is_refused_or_read_up_to_a_commit_as_it_was_stored(self, stored: Stored, damage: Damage) -> None:
-        told = served_or_refused(stored.killed, LOG, damage)
+    def test_is_refused_or_read_up_to_a_commit_as_it_was_stored(self, stored: Stored[Served], damage: Damage) -> None:
+        told = told_or_refused(served, stored.killed, LOG, damage)
         if told is not None:
             assert len(told.said) % A_BATCH == 0
             assert set(told.said) <= set(stored.whole.said)
             if damage.kind is not Kind.CUT:
                 assert len(told.said) >= len(stored.whole.said) - A_BATCH * MAY_BE_LOST
 
-    async def test_is_left_as_it_is_and_refused_again(self, stored: Stored) -> None:
+    async def test_is_left_as_it_is_and_refused_again(self, stored: Stored[Served]) -> None:
         with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
             before = (data / LOG).read_bytes()
             for _ in range(2):
@@ -184,7 +165,7 @@ class TestADamagedLog:
             assert (data / LOG).read_bytes() == before
 
     async def test_can_be_backed_up_and_restored_as_far_as_it_can_be_read_with_new_epochs(
-        self, stored: Stored, tmp_path: Path
+        self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
             backup(data / DATABASE, tmp_path / "copy.sqlite")
@@ -194,7 +175,7 @@ class TestADamagedLog:
         assert set(told.said) < set(stored.whole.said)
         assert not epochs & await _epochs(stored.stopped)
 
-    async def test_of_a_database_that_is_gone_is_refused(self, stored: Stored, tmp_path: Path) -> None:
+    async def test_of_a_database_that_is_gone_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
         """SQLite would take the file for a new one, and delete the log."""
         data = shutil.copytree(stored.killed, tmp_path / "data")
         (data / DATABASE).write_bytes(b"")
