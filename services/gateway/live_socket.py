@@ -7,10 +7,12 @@ one that is behind, and lets a peer read why it was closed.
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from asyncio import TimerHandle
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
@@ -26,6 +28,10 @@ LOST = 1006
 """Stands for the close code of a connection that ended without one (RFC 6455 section 7.4.1)."""
 _DROP_UNSENT = struct.pack("ii", 1, 0)
 """The socket option SO_LINGER: on, for no time at all."""
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+"""Linux has it."""
+_BYTES_ACKED = struct.Struct("120xQ")
+"""Where `tcpi_bytes_acked` is in Linux' struct tcp_info (since 4.2)."""
 
 
 class Receiver(Protocol):
@@ -38,21 +44,25 @@ class Receiver(Protocol):
         """A binary message came."""
 
     def on_full(self) -> None:
-        """More is unsent than the limit: the peer reads too slowly."""
+        """The kernel took less than it was given: the peer reads too slowly."""
 
     def on_drained(self) -> None:
-        """Most of what was unsent has gone out."""
+        """The kernel has taken all of it."""
 
     def on_lost(self) -> None:
         """The connection is gone; nothing more comes or goes."""
 
 
 class LiveSocket(asyncio.Protocol):
-    """One connection's protocol object, from the handshake to the end."""
+    """One connection's protocol object, from the handshake to the end.
 
-    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing", "_is_pinged",
-                 "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
-                 "close_code")  # fmt: skip
+    The kernel's buffer is the only one: what it does not take at once waits in the transport, and until that has gone
+    the connection is full. So with one that is not full, bytes may go past the transport, and stay in order.
+    """
+
+    __slots__ = ("_close_timer", "_deframer", "_delivered_at_ping_bytes", "_departures", "_early", "_heard",
+                 "_is_closing", "_is_full", "_is_pinged", "_others", "_receiver", "_transport", "close_code",
+                 "try_write")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
         """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
@@ -64,26 +74,33 @@ class LiveSocket(asyncio.Protocol):
         self._departures: Turns | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
-        self._written_bytes = 0
-        self._sent_at_ping_bytes = 0
+        self._delivered_at_ping_bytes = 0
+        self._is_full = False
         self._is_pinged = False
         self._heard = False
         self.close_code = LOST
         """How it ended: as the close frame said that we sent, or `LOST`."""
+        self.try_write: Callable[[bytes], int] = self._past_transport()
+        """Hands finished frames to the kernel and returns how many of their bytes it took; raises `OSError`.
+
+        Only for a connection that is neither full nor over, as its receiver was told. What the kernel did not take is
+        for `write`, at once.
+        """
+
+    def _past_transport(self) -> Callable[[bytes], int]:
+        """Whoever owns the connection is told of its end before the descriptor is closed, and can be another's."""
+        return partial(os.write, self._transport.get_extra_info("socket").fileno())
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
-        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called.
-
-        When its peer has gone, it is closed in its turn of `departures`.
-        """
+    def begin(self, receiver: Receiver, departures: Turns) -> None:
+        """From now on `receiver` owns the connection. When the peer has gone, it is closed in turn of `departures`."""
         if self._transport.is_closing():
             receiver.on_lost()
             return
         self._receiver = receiver
         self._departures = departures
-        self._transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
+        self._transport.set_write_buffer_limits(high=0)
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
@@ -91,13 +108,20 @@ class LiveSocket(asyncio.Protocol):
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
         if not (self._is_closing or self._transport.is_closing()):
-            self._written_bytes += len(frames)
             self._transport.write(frames)
 
     @property
-    def unsent(self) -> int:
-        """Bytes that wait for the peer to read."""
+    def unsent_bytes(self) -> int:
+        """What waits for the kernel to take it."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Grows when the peer takes something: so much has reached it, or, where that can't be known, the kernel."""
+        if _TCP_INFO is None:
+            return -self.unsent_bytes
+        info = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
+        return int(_BYTES_ACKED.unpack(info)[0])
 
     def close(self, code: CloseCode) -> None:
         """Say why, wait for the peer to agree, then go; after `CLOSE_S` seconds go in any case."""
@@ -111,6 +135,7 @@ class LiveSocket(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection now; what is unsent is dropped, by the kernel too."""
         self._is_closing = True
+        self._lose()
         self._reset()
 
     def beat(self) -> bool:
@@ -120,12 +145,15 @@ class LiveSocket(asyncio.Protocol):
         """
         if self._is_closing or self._transport.is_closing():
             return False
-        sent_bytes = self._written_bytes - self.unsent
-        if self._is_pinged and not self._heard and sent_bytes <= self._sent_at_ping_bytes:
+        if self._is_full:  # nothing is read from it, and a ping would wait behind what is unsent
+            self._is_pinged = False
+            return True
+        delivered_bytes = self.delivered_bytes
+        if self._is_pinged and not self._heard and delivered_bytes <= self._delivered_at_ping_bytes + len(PING):
             self.abort()
             return False
-        self._is_pinged, self._heard, self._sent_at_ping_bytes = True, False, sent_bytes
-        self._transport.write(PING)  # uncounted: that the kernel took it says nothing of the peer
+        self._is_pinged, self._heard, self._delivered_at_ping_bytes = True, False, delivered_bytes
+        self._transport.write(PING)
         return True
 
     def _reset(self) -> None:
@@ -140,25 +168,25 @@ class LiveSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._deframer is None or self._receiver is None:
+        if self._deframer is None or (self._receiver is None and not self._is_closing):
             return
         try:
             for opcode, payload in self._deframer.feed(data):
-                self._take(self._receiver, opcode, payload)
+                self._take(opcode, payload)
         except ViolationError as violation:
             self._fail(violation.code)
 
-    def _take(self, receiver: Receiver, opcode: int, payload: bytes) -> None:
+    def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.CLOSE:
             self._answer_close(payload)
-        elif self._is_closing:
+        elif self._is_closing or self._receiver is None:
             return
         elif opcode == Opcode.TEXT:
             if not _is_utf8(payload):
                 raise ViolationError(CloseCode.BAD_TEXT)
-            receiver.on_text(payload)
+            self._receiver.on_text(payload)
         elif opcode == Opcode.BINARY:
-            receiver.on_binary()
+            self._receiver.on_binary()
         elif opcode == Opcode.PING:
             self.write(pong_frame(payload))
 
@@ -192,7 +220,14 @@ class LiveSocket(asyncio.Protocol):
     def _closing(self) -> None:
         """Nothing goes out any more, and the end will come: a transport's close may wait for the peer for ever."""
         self._is_closing = True
+        self._lose()
         self._end_after(CLOSE_S, self._transport.abort)
+
+    def _lose(self) -> None:
+        """Tell the owner, once, before anything that it writes could come after a close frame."""
+        receiver, self._receiver = self._receiver, None  # it holds this object
+        if receiver is not None:
+            receiver.on_lost()
 
     def _end_after(self, seconds: float, end: Callable[[], None]) -> None:
         if self._close_timer is None:
@@ -219,9 +254,7 @@ class LiveSocket(asyncio.Protocol):
         self._deframer = None
         if self._close_timer is not None:
             self._close_timer.cancel()
-        if self._receiver is not None:
-            self._receiver.on_lost()
-            self._receiver = None  # it holds this object
+        self._lose()
 
     def shutdown(self) -> None:
         """Uvicorn stops; whoever was not drained by now is told to come back."""
@@ -230,12 +263,14 @@ class LiveSocket(asyncio.Protocol):
     # Whether the peer reads
 
     def pause_writing(self) -> None:
-        """Too much is unsent: until it is read, take nothing more, for that would have to be answered too."""
+        """The peer reads too slowly: take nothing more from it, for that would have to be answered too."""
+        self._is_full = True
         if self._receiver is not None and not self._transport.is_closing():
             self._keep_reading(wanted=False)
             self._receiver.on_full()
 
     def resume_writing(self) -> None:
+        self._is_full = False
         if self._receiver is not None and not self._transport.is_closing():
             self._keep_reading(wanted=True)
             self._receiver.on_drained()
