@@ -7,12 +7,10 @@ one that is behind, and lets a peer read why it was closed.
 
 import asyncio
 import contextlib
-import os
 import socket
 import struct
 from asyncio import TimerHandle
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
@@ -61,7 +59,7 @@ class LiveSocket(asyncio.Protocol):
     """
 
     __slots__ = ("_close_timer", "_deframer", "_delivered_at_ping_bytes", "_departures", "_early", "_heard",
-                 "_is_closing", "_is_full", "_is_pinged", "_others", "_receiver", "_transport", "close_code",
+                 "_is_closing", "_is_full", "_is_pinged", "_others", "_receiver", "_socket", "_transport", "close_code",
                  "try_write")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
@@ -80,16 +78,14 @@ class LiveSocket(asyncio.Protocol):
         self._heard = False
         self.close_code = LOST
         """How it ended: as the close frame said that we sent, or `LOST`."""
-        self.try_write: Callable[[bytes], int] = self._past_transport()
+        self._socket: socket.socket | None = None
+        """A second hold of the transport's own, from the begin until the connection is lost."""
+        self.try_write: Callable[[bytes], int]
         """Hands finished frames to the kernel and returns how many of their bytes it took; raises `OSError`.
 
         Only for a connection that is neither full nor over, as its receiver was told. What the kernel did not take is
         for `write`, at once.
         """
-
-    def _past_transport(self) -> Callable[[bytes], int]:
-        """Whoever owns the connection is told of its end before the descriptor is closed, and can be another's."""
-        return partial(os.write, self._transport.get_extra_info("socket").fileno())
 
     # What the owner may do
 
@@ -98,12 +94,17 @@ class LiveSocket(asyncio.Protocol):
         if self._transport.is_closing():
             receiver.on_lost()
             return
+        self._socket = socket.socket(fileno=self._transport.get_extra_info("socket").fileno())
+        self.try_write = self._past_transport(self._socket)
         self._receiver = receiver
         self._departures = departures
         self._transport.set_write_buffer_limits(high=0)
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
+
+    def _past_transport(self, kernel: socket.socket) -> Callable[[bytes], int]:
+        return kernel.send
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
@@ -118,9 +119,9 @@ class LiveSocket(asyncio.Protocol):
     @property
     def delivered_bytes(self) -> int:
         """Grows when the peer takes something: so much has reached it, or, where that can't be known, the kernel."""
-        if _TCP_INFO is None:
+        if _TCP_INFO is None or self._socket is None:
             return -self.unsent_bytes
-        info = self._transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
         return int(_BYTES_ACKED.unpack(info)[0])
 
     def close(self, code: CloseCode) -> None:
@@ -158,10 +159,10 @@ class LiveSocket(asyncio.Protocol):
 
     def _reset(self) -> None:
         """End the connection by RST: after FIN the kernel would keep what is unsent until the peer has read it."""
-        if self not in self._others:  # it is lost, and its descriptor may be another connection's by now
+        if self._socket is None:
             return
         with contextlib.suppress(OSError):  # the peer has gone this moment
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
         self._transport.abort()
 
     # What comes in
@@ -255,6 +256,9 @@ class LiveSocket(asyncio.Protocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._lose()
+        if self._socket is not None:
+            self._socket.detach()  # the transport closes it next, and its number may be another connection's then
+            self._socket = None
 
     def shutdown(self) -> None:
         """Uvicorn stops; whoever was not drained by now is told to come back."""

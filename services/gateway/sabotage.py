@@ -4,6 +4,7 @@ Never for production: without `CHATTERBOX_SABOTAGE=1` every one of them is refus
 """
 
 import random
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -121,8 +122,8 @@ def leaves_out(frames: bytes, roll: float) -> bool:
 class Lossy(LiveSocket):
     """Leaves out some of the messages that it should write."""
 
-    def _past_transport(self) -> Callable[[bytes], int]:
-        write = super()._past_transport()
+    def _past_transport(self, kernel: socket.socket) -> Callable[[bytes], int]:
+        write = super()._past_transport(kernel)
         return lambda frames: len(frames) if leaves_out(frames, random.random()) else write(frames)  # noqa: S311 - no secret
 
 
