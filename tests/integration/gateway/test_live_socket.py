@@ -375,6 +375,17 @@ class TestClosing:
             await receiver.until("lost")
         assert receiver.told == ["lost"]
 
+    @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
+    async def test_is_told_when_our_close_frame_goes_out_for_nothing_may_follow_it(
+        self, running: Running, port: int, ending: bytes
+    ) -> None:
+        async with connected(port) as peer:
+            receiver = await running.receiver()
+            peer.write(ending)
+            assert (await peer.frame()).opcode == CLOSE
+            async with asyncio.timeout(module.CLOSE_S / 2):
+                await receiver.until("lost")
+
     async def test_of_a_line_lost_before_the_handover_is_told(self, running: Running) -> None:
         async def gone(handshake: Handshake) -> None:
             while not handshake.is_lost:  # noqa: ASYNC110 - the same
