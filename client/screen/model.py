@@ -16,6 +16,7 @@ from client.screen.room import Room
 from client.screen.rows import Look
 from client.screen.view import Line, View
 from client.screen.wants import Ask, Enter, Say, Want
+from client.words import NOT_SENT
 
 PAGE = 100
 
@@ -80,7 +81,7 @@ class Model:
         """The outbox did not take a message: the text goes back to where it was written."""
         room = self.place(say.room)
         room.draft = f"{say.content}\n{room.draft}" if room.draft else say.content
-        self.notice(f"NOT SENT: {inert(sentence)} What you wrote is where you wrote it.")
+        self.notice(f"{NOT_SENT}: {inert(sentence)} What you wrote is where you wrote it.")
 
     def go_to(self, name: str) -> None:
         """Look at a room; one that is not entered yet is entered."""
