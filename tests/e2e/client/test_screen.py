@@ -95,7 +95,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         lines.shows("-- Connected as bob.")
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
-        bob.configure('[notices]\nby = []\n')
+        bob.configure("[notices]\nby = []\n")
         lines.shows("-- The configuration was read anew.")
 
 
