@@ -23,6 +23,8 @@ DRAW_S = 1 / 30
 """However much arrives, it is drawn this often: keys are looked at between."""
 ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
 """A pane that nobody asked for is shown on a terminal at least so wide."""
+BOTH_FROM_COLUMNS = 80
+"""On a terminal that is not, one pane takes the place of the other: messages would have no room."""
 
 
 class Chat(Screen[None]):
@@ -106,7 +108,9 @@ class Chat(Screen[None]):
         self.shell.settle()
 
     def toggle(self, pane: str) -> None:
-        self.wanted[pane] = not self.query_one(f"#{pane}").display
+        shown = self.wanted[pane] = not self.query_one(f"#{pane}").display
+        if shown and self.size.width < BOTH_FROM_COLUMNS:
+            self.wanted["people" if pane == "rooms" else "rooms"] = False
         self._place_panes(self.size.width)
         self.call_after_refresh(self.draw)
 

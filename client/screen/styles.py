@@ -97,7 +97,7 @@ def textual_theme(theme: Theme) -> TextualTheme:
         background=theme.background,
         surface=theme.background,
         panel=theme.panel,
-        variables=base.variables | {"panel": theme.panel, "border": theme.border} | _cursor(theme),
+        variables=base.variables | {"panel": theme.panel, "border": theme.border, "dim": theme.dim} | _cursor(theme),
     )
 
 

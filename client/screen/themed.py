@@ -28,6 +28,10 @@ class Themed(App[None]):
         """The theme that is worn."""
         return self._themes.get(self.theme, BUILT_IN[DEFAULT])
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our own style sheets can name beside Textual's colours."""
+        return {"dim": BUILT_IN[DEFAULT].dim}
+
     def wear(self, theme: Theme) -> None:
         """Put on a theme, which may be another than the one that had its name before."""
         if self._themes.get(theme.name) != theme:

@@ -1,7 +1,8 @@
 """The full screen in a terminal that is none, with a connection that only writes down what it is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
 
@@ -130,9 +131,10 @@ async def stage(
     connect: bool = True,
     model: Model | None = None,
     live: Live | None = None,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Stage]:
     """Open the screen in #general, as alice."""
-    shell = Shell(model or Model("http://x", ROOM))
+    shell = Shell(model or Model("http://x", ROOM), now_s=now_s)
     shell.connection = connection = Recorder()
     app = ChatApp(shell, live=live)
     async with app.run_test(size=size, notifications=True) as pilot:

@@ -68,11 +68,18 @@ class TestOpening:
 
     async def test_panes_open_and_close_by_key(self) -> None:
         async with stage(size=(60, 15)) as there:
-            await there.press("f2", "f3")
-            assert there.chat.query_one("#rooms").display
-            assert there.pane("people")[:2] == ["heard here", "bob"]
+            await there.press("f2")
+            assert there.pane("rooms") == ["▸1 #general", " 2 #ops"]
             await there.press("f2")
             assert not there.chat.query_one("#rooms").display
+
+    @pytest.mark.parametrize(("columns", "both"), [(79, False), (80, True)])
+    async def test_panes_leave_room_for_messages(self, columns: int, both: bool) -> None:
+        async with stage(size=(columns, 15)) as there:
+            await there.press("f3")
+            assert there.pane("people")[:2] == ["heard here", "bob"]
+            assert there.chat.query_one("#rooms").display is both
+            assert there.timeline()[-1].endswith("│ message 3")
 
 
 class TestSending:
