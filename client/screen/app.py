@@ -92,7 +92,7 @@ class ChatApp(Themed):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._shell.begin(self.exit)
         if self._live is not None:
-            self.run_worker(self._live.follow(self.take_up))
+            self.run_worker(self._live.follow(self.take_up), group="configuration")
 
     def take_up(self, now: InEffect) -> None:
         """The configuration is another one now."""

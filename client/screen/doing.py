@@ -1,10 +1,9 @@
 """What each action of the table does, but for those that edit the text: one method for each, by its name."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from client.inert import inert
-from client.screen import choosing
+from client.screen import choosing, slashing
 from client.screen.actions import ROOM_NUMBERS
 from client.screen.blocks import Key
 from client.screen.completing import Known
@@ -12,16 +11,14 @@ from client.screen.composer import clean
 from client.screen.links import links
 from client.screen.picker import Chosen, Narrow, Picker
 from client.screen.selecting import moved, place_of, quoted
+from client.screen.surface import Surface
 from client.screen.themed import Themed
-
-if TYPE_CHECKING:
-    from client.screen.chat import Chat
 
 
 class Doing:
     """Turns a key into a change of the model, a list to choose from, or a program that is called."""
 
-    def __init__(self, chat: "Chat") -> None:
+    def __init__(self, chat: Surface) -> None:
         self._chat = chat
         self.model = chat.model
         self.found = ""
@@ -45,7 +42,7 @@ class Doing:
 
     def _switch(self, room: str, typed: str) -> None:
         if name := room or typed.strip():
-            self.model.join(name)
+            slashing.join(self.model, name)
             self._chat.shell.settle()
 
     def _pick(self, title: str, narrow: Narrow, chosen: Chosen, typed: str = "") -> None:
@@ -193,7 +190,7 @@ class Doing:
     def send(self) -> None:
         composer, room = self._chat.composer, self.model.room
         text = composer.text
-        if not self.model.submit(text) and not room.draft:
+        if not slashing.submit(self.model, text) and not room.draft:
             room.draft = text
         self._chat.shell.settle()
         if self.model.room is room:

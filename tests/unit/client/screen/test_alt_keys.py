@@ -1,7 +1,7 @@
 """Keys with Alt arrive as what they are."""
 
 import pytest
-from textual import events
+from textual import _xterm_parser, events
 from textual._xterm_parser import XTermParser
 
 from client.screen import alt_keys
@@ -18,9 +18,8 @@ def test_escape_and_a_key_is_alt_and_the_key(sent: str, key: str) -> None:
 
 def test_textual_still_has_the_table_that_is_added_to() -> None:
     """If not: see whether Textual does all this by itself now, and what is left of `alt_keys` then."""
-    from textual import _xterm_parser
-
-    assert alt_keys.ANSI_SEQUENCES_KEYS is _xterm_parser.ANSI_SEQUENCES_KEYS
+    alt_keys.teach()
+    assert "\x1b\r" in vars(_xterm_parser)["ANSI_SEQUENCES_KEYS"]
 
 
 def test_what_comes_right_behind_does_not_take_them_apart() -> None:
