@@ -11,6 +11,7 @@ from client.home.palettes import BUILT_IN, DEFAULT
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
+from client.screen import hangup
 from client.screen.actions import usual, with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
@@ -19,6 +20,7 @@ from client.screen.model import Model
 from client.screen.shell import Shell
 
 SENT_S = 2.0
+STDIN = 0
 
 
 async def chat(place: Place, room: str | None) -> Exit:
@@ -45,6 +47,7 @@ async def chat(place: Place, room: str | None) -> Exit:
     with place.outbox(session) as outbox:
         shell.connection = Connection(place.server, place.tokens, show, outbox=outbox)
         shell.connection.enter(model.room.name)
+        hangup.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:
             await app.run_async()
         finally:

@@ -29,6 +29,7 @@ class Terminal:
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
+        self._is_gone = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -50,12 +51,20 @@ class Terminal:
     def ends(self) -> int:
         return self.process.wait(20)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Be gone without a word, as a terminal is that was killed."""
+        self._is_gone = True
+        self.type(" ")  # something is drawn, which ends the reading that would keep it open
         self._reader.join(5)
         os.close(self._master)
 
+    def close(self) -> None:
+        if not self._is_gone:
+            self._reader.join(5)
+            os.close(self._master)
+
     def _read(self) -> None:
-        while data := self._some():
+        while not self._is_gone and (data := self._some()):
             with self._lock:
                 self.raw += data
                 self.bells += data.count(b"\a")
