@@ -1,6 +1,8 @@
 """The full screen put together: model, connection, outbox, memory and program."""
 
 import os
+import termios
+from contextlib import suppress
 
 from client.connection import Connection
 from client.faces.pipes import failure_of
@@ -21,6 +23,14 @@ from client.screen.shell import Shell
 
 SENT_S = 2.0
 STDIN = 0
+ROWS, COLUMNS = 24, 80
+
+
+def _with_size(terminal: int) -> None:
+    """Give a size to a terminal that has none, as serial lines and new ones in containers: Textual would take two."""
+    with suppress(termios.error):
+        if 0 in termios.tcgetwinsize(terminal):
+            termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
 
 
 async def chat(place: Place, room: str | None) -> Exit:
@@ -28,6 +38,7 @@ async def chat(place: Place, room: str | None) -> Exit:
 
     `room` is the one to look at first; None: the one that was looked at last.
     """
+    _with_size(STDIN)
     session = place.tokens.session()
     keeper = Keeper(place.home, place.server, session.username)
     kept = keeper.load()

@@ -1,9 +1,7 @@
 """`chat` as somebody sees it: on a terminal of 80 by 24, typing while messages arrive."""
 
-import fcntl
 import os
 import pty
-import struct
 import subprocess
 import termios
 import threading
@@ -78,9 +76,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(person: Person, *arguments: str) -> Iterator[Terminal]:
+def terminal(person: Person, *arguments: str, size: tuple[int, int] = (24, 80)) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    termios.tcsetwinsize(slave, size)
     process = person.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     shown = Terminal(master, process)
