@@ -29,11 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
-    from client.cli import parser, run  # only here: Ctrl-C while all that is imported must be quiet, too
-    from client.completion import ASKED, answer
+    from client.cli.shells import ASKED  # only here: Ctrl-C while all that is imported must be quiet, too
 
     if typed[:1] == [ASKED]:
+        from client.cli.completion import answer
+
         return answer(typed[1:], os.environ)
+    from client.cli.dispatch import run
+    from client.cli.parser import parser
+
     return run(parser().parse_args(arguments), os.environ)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from client import __main__ as command
-from client import cli
+from client.cli import dispatch
+from client.cli.parser import parser
 from client.failures import Exit, Refused
 from client.session import Session, SessionFile
 
@@ -104,9 +105,9 @@ class TestUsage:
         assert all(f"  {number}" in shown for number in (0, 1, 2, 3, 4, 130))
 
     def test_the_server_may_stand_before_or_after_the_command(self) -> None:
-        parser = cli.parser()
-        assert parser.parse_args(["--server", "a", "rooms"]).server == "a"
-        assert parser.parse_args(["rooms", "--server", "b"]).server == "b"
+        typed = parser()
+        assert typed.parse_args(["--server", "a", "rooms"]).server == "a"
+        assert typed.parse_args(["rooms", "--server", "b"]).server == "b"
 
 
 class TestFailures:
@@ -185,4 +186,4 @@ def raise_in_run(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> Non
     def run(*_: object) -> Exit:
         raise problem
 
-    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setattr(dispatch, "run", run)

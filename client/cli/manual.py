@@ -4,10 +4,10 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 
-from client.cli import ABOUT, FILES, VARIABLES
+from client.cli.about import ABOUT, FILES, VARIABLES
+from client.cli.grammar import Argument, Command, grammar
 from client.faces.slash import SLASHES
 from client.failures import EXITS
-from client.grammar import Argument, Command, grammar
 
 
 def page(parser: argparse.ArgumentParser) -> str:
