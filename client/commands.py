@@ -60,7 +60,10 @@ async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
         face.notify = _notices(place, face.notice, on_terminal=typed)
         with above:
             face.connection.enter(room)
-            return await _converse(face, lines, QUIT_S if typed else SENT_S)
+            ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
+    if ended is Exit.NOT_LOGGED_IN:
+        remark(place.way_in())
+    return ended
 
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:
@@ -121,6 +124,8 @@ def _exit_of(ended: notes.Ended) -> Exit:
 
 async def send(place: Place, room: str, content: str | None, timeout_s: float) -> Exit:
     """One message, or every line of the input."""
+    if content is not None and not content.strip():
+        raise Usage("The message is empty; nothing was sent.")
     session = place.tokens.session()
     face = Sending(place.server, room, remark, timeout_s)
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")

@@ -41,6 +41,11 @@ class Place:
     def tokens(self) -> Tokens:
         return Tokens(self.file)
 
+    def way_in(self) -> str:
+        """What to type to be logged in, after a sentence that says that one is not."""
+        new = "" if self.file.load() else f"; new here: {self.file.command('register')}"
+        return f"Log in: {self.file.command('login')}{new}"
+
     def outbox_path(self, session: Session) -> Path:
         return outbox_path(self.home, self.server, session.username)
 

@@ -1,7 +1,10 @@
 """The login session on disk: one file for each server and profile, for its owner's eyes only, replaced in one piece."""
 
 import os
+import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -9,9 +12,11 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
-from client.failures import Usage
+from client.failures import Failure, Usage
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
+_HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
+"""Addresses of this machine, where a server speaks no TLS as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,21 @@ def written_address(text: str) -> str:
     return f"{scheme.lower()}://{host.lower()}{slash}{path}"
 
 
+def likely_address(text: str) -> str | None:
+    """The address that somebody probably meant who wrote one that is none.
+
+    >>> likely_address("chat.example.org"), likely_address("ws://127.0.0.1:8000")
+    ('https://chat.example.org', 'http://127.0.0.1:8000')
+    """
+    scheme, separator, rest = text.strip().rpartition("://")
+    is_open = scheme.casefold() in {"ws", "htp", "http"} if separator else _HERE.match(rest)
+    address = f"http{'' if is_open else 's'}://{rest}"
+    try:
+        return server_address(address)
+    except Usage:
+        return None
+
+
 def _can_be_dialled(address: str) -> bool:
     """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
     import httpx  # only here: it takes a third of a second to import, and completion does without
@@ -85,25 +105,53 @@ class SessionFile:
         """Read the session; None if there is none, or the file is not one."""
         try:
             return read(self.path.read_bytes(), Session)
-        except (FileNotFoundError, UnreadableError):
+        except (FileNotFoundError, NotADirectoryError, UnreadableError):
             return None
 
+    def prepare(self) -> None:
+        """Make the folder, so that nobody is asked for a password that leads nowhere; raises `Failure`."""
+        with on_disk(self.path.parent):
+            private_folder(self.path.parent)
+
     def save(self, session: Session) -> None:
-        """Keep `session`; without a profile, also its server as the one meant where none is named."""
-        replace_file(self.path, msgspec.json.encode(asdict(session)))
-        if not self.profile:
-            replace_file(self._home / "server", session.server.encode())
+        """Keep `session`; without a profile, also its server as the one meant where none is named. Raises `Failure`."""
+        with on_disk(self.path):
+            replace_file(self.path, msgspec.json.encode(asdict(session)))
+            if not self.profile:
+                replace_file(self._home / "server", session.server.encode())
 
     def delete(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with on_disk(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def command(self, name: str) -> str:
+        """How a command about this server is typed, here and now.
+
+        >>> SessionFile(Path("/nowhere"), "https://chat.example.org").command("login")
+        'chatterbox login --server https://chat.example.org'
+        """
+        if self.profile:
+            return f"chatterbox {name} --profile {self.profile}"
+        is_meant_anyway = self.server == (saved_server(self._home) or DEFAULT_SERVER)
+        return f"chatterbox {name}" if is_meant_anyway else f"chatterbox {name} --server {self.server}"
 
 
 def saved_server(home: Path) -> str | None:
     """The server of the last login."""
     try:
         return (home / "server").read_text(encoding="utf-8").strip() or None
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[None]:
+    """Raise `Failure`, with a way out, where the disk refuses `path`."""
+    try:
+        yield
+    except OSError as problem:
+        why = problem.strerror or str(problem)
+        raise Failure(f"{path} can't be written ({why}). $CHATTERBOX_HOME can name another folder.") from problem
 
 
 def private_folder(path: Path) -> Path:

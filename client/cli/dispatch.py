@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatterbox.wire import frames
 from client.cli.parser import parser
-from client.failures import Exit
+from client.failures import Exit, NotLoggedIn
 from client.home.reading import Named
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     from client.place import Place
 
     place = Place.find(named, environ)
+    try:
+        return _done(place, arguments)
+    except NotLoggedIn as failure:
+        raise NotLoggedIn(f"{failure} {place.way_in()}") from None
+
+
+def _done(place: "Place", arguments: argparse.Namespace) -> Exit:
+    """Do what is about one server."""
+    import asyncio
+
     if arguments.command in {"register", "login", "logout", "sessions"}:
         return _over_http(place, arguments)
     from client import account

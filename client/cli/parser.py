@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import Any, NoReturn
 
+from chatterbox import __version__
 from client.cli import values
 from client.cli.about import ABOUT, FILES, VARIABLES, exits, table
 from client.faces.choose import FaceKind
@@ -15,6 +16,8 @@ def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     epilog = "\n".join([exits(), table("files", FILES), table("environment", VARIABLES)])
     top = Parser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
+    version = f"chatterbox {__version__}"
+    top.add_argument("--version", action="version", version=version, help="print the version")
     commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND"))
     _accounts(commands)
     _rooms(commands)
@@ -30,8 +33,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
-        guess = meant(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
+        guess = _guess(wrong[1], re.findall(r"[\w-]+", wrong[2])) if wrong else None
         super().error(f"{inert(message)}" + (f"\nDid you mean {guess}?" if guess else ""))
+
+
+def _guess(word: str, commands: list[str]) -> str | None:
+    return "--help" if word in {"help", "?"} else meant(word, commands)
 
 
 class Commands:

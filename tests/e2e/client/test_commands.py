@@ -32,7 +32,8 @@ class TestAccounts:
     def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
         assert wrong.returncode == Exit.REFUSED
-        assert wrong.stderr == "chatterbox: The username or the password is wrong.\n"
+        said = "chatterbox: The username or the password is wrong. No account there yet? chatterbox register\n"
+        assert wrong.stderr == said
         assert alice.run("rooms").returncode == Exit.OK
 
     def test_logout_is_logout(self, alice: Person) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Usage
+from client.failures import Failure, Usage
 from client.home.folders import state_folder
 from client.session import Session, SessionFile, saved_server, server_address
 
@@ -59,7 +59,7 @@ class TestTheFile:
             raise OSError("disk full")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(Failure, match=r"can't be written \(disk full\)"):
             file.save(Session(SERVER, "alice", "other", "s2", 1.0, 1.0))
         assert file.load() == SESSION
         assert [entry.name for entry in file.path.parent.iterdir()] == [file.path.name]
