@@ -115,7 +115,7 @@ def _typed() -> Iterator[str]:
     yield from ("| command | what it does | options |", "|---|---|---|")
     for command in grammar(parser()).commands:
         usage = " ".join([command.name, *map(manual.usage_of, command.words)])
-        options = [option for option in command.options if option.dest not in {"help", "server"}]
+        options = [option for option in command.options if option.dest not in {"help", "server", "profile"}]
         about = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
         yield f"| `{usage}` | {command.about} | {about} |"
 

@@ -64,7 +64,7 @@ def flags_of(option: Argument) -> str:
 
 def _arguments(command: Command) -> Iterator[str]:
     words = {word.metavar: word.help for word in command.words if word.help}
-    own = {"server"} if command.name else set()
+    own = {"server", "profile"} if command.name else set()
     options = {flags_of(option): option.help for option in command.options if option.dest not in {"help", *own}}
     return _terms(words | options)
 

@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
     version = f"chatterbox {__version__}"
     top.add_argument("--version", action="version", version=version, help="print the version")
-    commands = Commands(top.add_subparsers(dest="command", metavar="COMMAND"))
+    commands = Commands(top.add_subparsers(title="commands", dest="command", metavar="COMMAND"))
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
