@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from client.cli.shells import ASKED
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import Terminal, terminal
@@ -64,6 +65,7 @@ def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> N
         screen.shows("F1 help")
         screen.type("\x11")
         assert screen.ends() == Exit.OK
+    assert newcomer.run(ASKED, "send", "g").stdout == "general\troom\n"
 
 
 class TestAtAPrompt:
