@@ -15,8 +15,8 @@ from typing import Self
 from urllib.parse import quote
 
 from chatterbox.wire.position import Position
+from client.disk import on_disk, private_folder
 from client.failures import Failure, Usage
-from client.session import on_disk, private_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SCHEMA = """

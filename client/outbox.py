@@ -16,9 +16,9 @@ from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from client.disk import on_disk, private_folder
 from client.entry import Entry
 from client.failures import Failure
-from client.session import on_disk, private_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (

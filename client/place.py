@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TextIO
 
+from client.address import server_address
 from client.cursors import cursor_path
 from client.failures import Exit
 from client.home.choice import choice
@@ -15,7 +16,7 @@ from client.home.reading import Named
 from client.known import known_path
 from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
-from client.session import Session, SessionFile, server_address
+from client.session import Session, SessionFile
 from client.tokens import Tokens
 
 

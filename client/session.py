@@ -1,22 +1,14 @@
-"""The login session on disk: one file for each server and profile, for its owner's eyes only, replaced in one piece."""
+"""The login session on disk: one file for each server and profile."""
 
-import os
-import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
-from client.failures import Failure, Usage
-
-DEFAULT_SERVER = "http://127.0.0.1:8000"
-_HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
-"""Addresses of this machine, where a server speaks no TLS as a rule."""
+from client.address import DEFAULT_SERVER
+from client.disk import on_disk, private_folder, replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,58 +29,6 @@ class Session:
     @property
     def renew_at(self) -> float:
         return self.expires_at - self.lifetime_s / 2
-
-
-def server_address(text: str) -> str:
-    """Return a server's address as it is remembered and compared; raises `Usage` if it can't be one.
-
-    >>> server_address("HTTPS://Chat.example.org/")
-    'https://chat.example.org'
-    """
-    address = written_address(text)
-    scheme, _, rest = address.partition("://")
-    host = rest.partition("/")[0]
-    if scheme not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
-        shown = f"{text[:100]!r}" if len(text) <= 100 else f"{text[:100]!r}..."
-        raise Usage(f"{shown} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
-    return address
-
-
-def written_address(text: str) -> str:
-    """A server's address as it is remembered and compared, whether or not it can be one."""
-    scheme, _, rest = text.strip().partition("://")
-    host, slash, path = rest.rstrip("/").partition("/")
-    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
-
-
-def likely_address(text: str) -> str | None:
-    """The address that somebody probably meant who wrote one that is none.
-
-    >>> likely_address("chat.example.org"), likely_address("ws://127.0.0.1:8000")
-    ('https://chat.example.org', 'http://127.0.0.1:8000')
-    """
-    scheme, separator, rest = text.strip().rpartition("://")
-    is_open = scheme.casefold() in {"ws", "htp", "http"} if separator else _HERE.match(rest)
-    address = f"http{'' if is_open else 's'}://{rest}"
-    try:
-        return server_address(address)
-    except Usage:
-        return None
-
-
-def _can_be_dialled(address: str) -> bool:
-    """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
-    import httpx  # only here: it takes a third of a second to import, and completion does without
-
-    if not address.isprintable() or any(map(str.isspace, address)):
-        return False
-    try:
-        parts = urlsplit(address)
-        parts.netloc.encode("idna")  # as a resolver does it
-        named = bool(httpx.URL(address).host and parts.hostname)
-        return named and parts.port != 0 and not {"?", "#"} & set(address)
-    except (httpx.InvalidURL, ValueError):
-        return False
 
 
 class SessionFile:
@@ -142,35 +82,3 @@ def saved_server(home: Path) -> str | None:
         return (home / "server").read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
-
-
-@contextmanager
-def on_disk(path: Path) -> Iterator[None]:
-    """Raise `Failure`, with a way out, where the disk refuses `path`."""
-    try:
-        yield
-    except OSError as problem:
-        why = problem.strerror or str(problem)
-        raise Failure(f"{path} can't be written ({why}). $CHATTERBOX_HOME can name another folder.") from problem
-
-
-def private_folder(path: Path) -> Path:
-    """Make `path` a folder that only its owner can enter."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)
-    return path
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one piece; `mkstemp` makes it with mode 0600, so it is never open to others."""
-    private_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

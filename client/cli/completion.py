@@ -104,10 +104,11 @@ def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
 
 def local(words: Sequence[str], environ: Mapping[str, str]) -> Local:
     """What this machine knows of the server and user that `words` are about."""
+    from client.address import written_address
     from client.cursors import cursor_folder
     from client.home.choice import choice
     from client.known import known_path, load
-    from client.session import SessionFile, written_address
+    from client.session import SessionFile
 
     try:
         meant = choice(Named(_said("--server", words), _said("--profile", words)), environ)

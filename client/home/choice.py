@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from client.address import DEFAULT_SERVER
 from client.home.config import Config
 from client.home.files import config_or_failure
 from client.home.folders import state_folder
 from client.home.reading import Named
-from client.session import DEFAULT_SERVER, saved_server
+from client.session import saved_server
 
 
 @dataclass(frozen=True, slots=True)

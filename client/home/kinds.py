@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 from chatterbox.wire import text
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
+from client.address import likely_address, server_address
 from client.failures import Usage
 from client.inert import inert
-from client.session import likely_address, server_address
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Failure, Usage
+from client.failures import Failure
 from client.home.folders import state_folder
-from client.session import Session, SessionFile, saved_server, server_address
+from client.session import Session, SessionFile, saved_server
 
 SERVER = "https://chat.example.org"
 SESSION = Session(SERVER, "alice", "secret-token", "s1", expires_at=1000.0, lifetime_s=100.0)
@@ -72,32 +72,6 @@ class TestASession:
     def test_is_due_when_half_of_its_life_is_over(self) -> None:
         assert not SESSION.is_due(949)
         assert SESSION.is_due(951)
-
-
-class TestAddresses:
-    @pytest.mark.parametrize(
-        ("typed", "meant"),
-        [
-            ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
-            (" HTTPS://Chat.Example.org ", "https://chat.example.org"),
-            ("https://example.org/chat/", "https://example.org/chat"),
-            ("http://[::1]:8000", "http://[::1]:8000"),
-        ],
-    )
-    def test_are_written_in_one_way(self, typed: str, meant: str) -> None:
-        assert server_address(typed) == meant
-
-    @pytest.mark.parametrize(
-        "typed",
-        ["", "chat.example.org", "ftp://x", "http://", "http://a b", "http://u:p@host", "http://[", "http://a]b",
-         "http://host:port", "http://host:65536", "http://host:0", "http://:80", "http://ä..", "http://xn--",
-         "http://a..b", f"http://{'a' * 64}", "http://a\x7f", "http://host?q=1", "http://host#f",
-         f"http://{'a' * 70_000}"],
-        ids=lambda typed: typed[:20],
-    )  # fmt: skip
-    def test_that_are_none_are_refused_with_an_example(self, typed: str) -> None:
-        with pytest.raises(Usage, match="One looks like"):
-            server_address(typed)
 
 
 class TestHome:
