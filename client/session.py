@@ -9,6 +9,7 @@ import msgspec
 from chatterbox.wire.reading import UnreadableError, read
 from client.address import DEFAULT_SERVER
 from client.disk import on_disk, private_folder, replace_file
+from client.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,13 @@ class SessionFile:
         self.path = home / "sessions" / f"{quote(server, safe='')}{of_profile}.json"
 
     def load(self) -> Session | None:
-        """Read the session; None if there is none, or the file is not one."""
+        """Read the session; None if there is none, or none that can be parsed. Raises `Failure` if the disk refuses."""
         try:
             return read(self.path.read_bytes(), Session)
         except (FileNotFoundError, NotADirectoryError, UnreadableError):
             return None
+        except OSError as problem:
+            raise Failure(f"{self.path} can't be read ({problem.strerror}).") from problem
 
     def prepare(self) -> None:
         """Make the folder, so that nobody is asked for a password that leads nowhere; raises `Failure`."""

@@ -44,6 +44,12 @@ class TestTheFile:
         (tmp_path / "server").write_bytes(b"\xff")
         assert saved_server(tmp_path) is None
 
+    def test_that_can_not_be_read_is_said(self, tmp_path: Path) -> None:
+        file = SessionFile(tmp_path, SERVER)
+        file.path.mkdir(parents=True)
+        with pytest.raises(Failure, match=r"can't be read \(Is a directory\)"):
+            file.load()
+
     def test_is_gone_after_logout(self, tmp_path: Path) -> None:
         file = SessionFile(tmp_path, SERVER)
         file.save(SESSION)
