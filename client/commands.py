@@ -63,7 +63,7 @@ async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
             ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
     if ended is Exit.NOT_LOGGED_IN:
         remark(place.way_in())
-    return ended
+    return Exit.REFUSED if ended is Exit.OK and face.has_lost and not typed else ended
 
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:

@@ -153,6 +153,12 @@ class TestChat:
         talk.stdin.close()
         assert talk.wait(20) == Exit.OK
 
+    def test_what_was_piped_in_and_refused_is_no_success(self, alice: Person) -> None:
+        for room, line in (("nosuch", "hello\n"), ("general", f"{'x' * 4001}\n")):
+            done = alice.run("chat", room, typed=line)
+            assert done.returncode == Exit.REFUSED
+            assert "NOT SENT" in done.stderr
+
     def test_what_was_piped_in_is_stored_before_it_ends(self, alice: Person) -> None:
         assert alice.run("chat", typed="one\ntwo\n").returncode == Exit.OK
         assert alice.history() == ["one", "two"]
