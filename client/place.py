@@ -27,12 +27,14 @@ class Place:
     server: str
     home: Path
     config: Config = field(default_factory=Config)
+    named: Named = field(default_factory=Named)
+    """What the command line said, without which the configuration could not be read anew."""
 
     @classmethod
     def find(cls, named: Named, environ: Mapping[str, str]) -> Self:
         """The place that is meant; raises `Usage` if its server is none, or the configuration is wrong."""
         meant = choice(named, environ)
-        return cls(server_address(meant.server), meant.folder, meant.config)
+        return cls(server_address(meant.server), meant.folder, meant.config, named)
 
     @property
     def file(self) -> SessionFile:

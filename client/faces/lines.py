@@ -146,7 +146,7 @@ class Lines:
 
     def _not_sent(self, why: str, content: str) -> None:
         self.has_lost = True
-        self.notice(f"NOT SENT: {inert(why)} It was: {inert(content)}")
+        self.notice(f"{words.NOT_SENT}: {inert(why)} It was: {inert(content)}")
 
     def _said(self, message: frames.Message, *, mine: bool) -> None:
         self._heard.setdefault(message.room, {})[message.username] = message.timestamp
