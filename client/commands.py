@@ -66,9 +66,12 @@ async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
         with above:
             face.connection.enter(room)
             try:
-                return await _converse(face, lines, QUIT_S if typed else SENT_S)
+                ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
             finally:
                 following.cancel()
+    if ended is Exit.NOT_LOGGED_IN:
+        remark(place.way_in())
+    return Exit.REFUSED if ended is Exit.OK and face.has_lost and not typed else ended
 
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:
@@ -134,6 +137,8 @@ def _exit_of(ended: notes.Ended) -> Exit:
 
 async def send(place: Place, room: str, content: str | None, timeout_s: float) -> Exit:
     """One message, or every line of the input."""
+    if content is not None and not content.strip():
+        raise Usage("The message is empty; nothing was sent.")
     session = place.tokens.session()
     face = Sending(place.server, room, remark, timeout_s)
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")

@@ -10,6 +10,7 @@ from client.failures import Exit, Usage
 from client.home.config import Config
 from client.home.live import Live
 from client.home.palettes import BUILT_IN, DEFAULT
+from client.known import Known
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
@@ -55,8 +56,8 @@ async def chat(place: Place, room: str | None) -> Exit:
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 
-    with place.outbox(session) as outbox:
-        shell.connection = Connection(place.server, place.tokens, show, outbox=outbox)
+    with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
+        shell.connection = Connection(place.server, place.tokens, known.before(show), outbox=outbox)
         shell.connection.enter(model.room.name)
         hangup.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:

@@ -132,7 +132,7 @@ def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice
 
 def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
-    with terminal(alice, size=(0, 0)) as screen:
+    with terminal(alice, columns=0, rows=0) as screen:
         screen.shows("connected")
         assert len(screen.lines()) <= 24
         screen.type("\x11")

@@ -17,13 +17,13 @@ from tests.e2e.client.people import Person, Server, wait_until
 class Terminal:
     """A terminal with a command in it; `screen` is what it shows."""
 
-    def __init__(self, master: int, process: subprocess.Popen[str]) -> None:
+    def __init__(self, master: int, process: subprocess.Popen[str], columns: int, rows: int) -> None:
         self._master = master
         self.process = process
         self.raw = b""
         """Everything that was written to it."""
         self.bells = 0
-        self.screen = pyte.HistoryScreen(80, 24, history=10_000)
+        self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
@@ -76,12 +76,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(person: Person, *arguments: str, size: tuple[int, int] = (24, 80)) -> Iterator[Terminal]:
+def terminal(person: Person, *arguments: str, columns: int = 80, rows: int = 24) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    termios.tcsetwinsize(slave, size)
+    termios.tcsetwinsize(slave, (rows, columns))
     process = person.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    shown = Terminal(master, process)
+    shown = Terminal(master, process, columns or 80, rows or 24)
     try:
         yield shown
     finally:

@@ -137,7 +137,10 @@ class TestWhatIsWrong:
             ("[notices]\nquiet_s = nan", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not nan."),
             ("[notices]\nquiet_s = true", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not True."),
             ("keyring = 1", "f, line 1: keyring must be true or false, not 1."),
-            ('server = "chat"', "f, line 1: server must be the address of a server, not 'chat'. One looks like"),
+            (
+                'server = "chat"',
+                "f, line 1: server must be the address of a server, not 'chat'. Did you mean https://chat?",
+            ),
             ("room = 7", "f, line 1: room must be text in quotes, not 7."),
             ('theme = "../x"', "f, line 1: theme must be a name of letters, digits, '_' and '-', not '../x'."),
             ('username = "a\\u0000"', "f, line 1: username must be without NUL characters, not 'a\\x00'."),
@@ -179,7 +182,9 @@ class TestWhatIsWrong:
 
     def test_a_server_of_the_command_line_that_is_none(self) -> None:
         (said,) = wrong("", named=Named(server="chat.example.org"))
-        assert said.startswith("--server must be the address of a server, not 'chat.example.org'. One looks like ")
+        assert said.startswith(
+            "--server must be the address of a server, not 'chat.example.org'. Did you mean https://chat."
+        )
 
     def test_what_is_right_is_taken_all_the_same(self) -> None:
         parsed = parse('theme = "light"\nroom = 7', {})
