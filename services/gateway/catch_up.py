@@ -66,6 +66,7 @@ class CatchUp:
         if not connection.is_full:
             del room.behind[connection]
             room.live.add(connection)
+            room.tell_topic(connection)
         return True
 
     async def _from_history(self, connection: Connection) -> None:

@@ -18,7 +18,7 @@ from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.history import Service, Start
 
-NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN colour TEXT;"))
 
 
 async def position(history: Service) -> tuple[str, int, int]:
@@ -60,7 +60,7 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     monkeypatch.setattr(history_app, "SCHEMA", NEWER)
     async with start() as history:
         assert (await position(history))[1] == 3
-    copy = tmp_path / "data" / "history.before-migration-1.sqlite"
+    copy = tmp_path / "data" / f"history.before-migration-{len(SCHEMA.migrations)}.sqlite"
     assert rows(copy, "SELECT count(*) FROM messages") == [(3,)]
     assert copy.stat().st_mode & 0o777 == 0o600
 
