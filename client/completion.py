@@ -11,6 +11,7 @@ from pathlib import Path
 
 from client.failures import Exit
 from client.grammar import Argument, Command, Grammar, grammar
+from client.session import OTHERS
 
 ASKED = "__complete"
 """What the scripts give this program as its first word."""
@@ -128,7 +129,7 @@ def _values(argument: Argument, command: Command, names: Local) -> list[tuple[st
         case "person":
             return _fit(names.people, "")
         case "session":
-            return _fit(names.sessions, "session")
+            return [*_fit(names.sessions, "session"), (OTHERS, "all but this one")]
         case "resume":
             return _fit(names.cursors, "saved position")
     return []

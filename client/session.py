@@ -12,6 +12,8 @@ from chatterbox.wire.reading import UnreadableError, read
 from client.failures import Usage
 
 DEFAULT_SERVER = "http://127.0.0.1:8000"
+OTHERS = "others"
+"""Said in the place of a session's id: all but this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What people may write: message content, room names, topics, idempotency keys. The server refuses, the client shows inert."""
+"""What people may write: messages, room names, topics, idempotency keys. The server refuses, the client shows inert."""
 
 import re
 import unicodedata

@@ -46,7 +46,7 @@ class ChatApp(App[None]):
         self.theme = colours if colours in PALETTES else DEFAULT
         self.chat = Chat(shell, dict(actions))
         self._shell, self._keeper = shell, keeper
-        shell.show_help, shell.quit = self.chat.doing.help, self.exit
+        shell.open, shell.quit = self.chat.doing.open, self.exit
 
     async def on_event(self, event: events.Event) -> None:
         """Do keys of the chat at once, one after the other.

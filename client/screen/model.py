@@ -38,6 +38,8 @@ class Model:
         self.selected: Key | None = None
         self.open_rooms: dict[str, bool] = {}
         """Rooms that the server listed, and whether one is a member."""
+        self.uncounted: list[str] = []
+        """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
         self.listing = False
         """Whether somebody wants to see the list of rooms."""
         self.guessing: str | None = None

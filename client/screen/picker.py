@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from client.layout import width_of
+from client.layout import hang, width_of
 from client.screen.choosing import Choice
 from client.screen.listing import fitting
 from client.screen.painted import Painted
@@ -37,9 +37,9 @@ class Picker(ModalScreen[tuple[str, str] | None]):
         Binding("escape,ctrl+c,ctrl+g", "dismiss(None)", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, narrow: Narrow, *, typed: str = "") -> None:
+    def __init__(self, title: str, narrow: Narrow, *, typed: str = "", empty: str = "nothing fits") -> None:
         super().__init__()
-        self._title, self._narrow, self._typed = title, narrow, typed
+        self._title, self._narrow, self._typed, self._empty = title, narrow, typed, empty
         self._choices: Sequence[Choice] = ()
         self._at = 0
         self._narrowed = ""
@@ -55,6 +55,12 @@ class Picker(ModalScreen[tuple[str, str] | None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._paint)
+
+    def fill(self, narrow: Narrow, empty: str) -> None:
+        """Have other choices, and another word for where there are none."""
+        self._narrow, self._empty = narrow, empty
+        if self.is_mounted:
+            self._narrow_down()
 
     @on(Input.Changed)
     def _narrow_down(self) -> None:
@@ -86,7 +92,8 @@ class Picker(ModalScreen[tuple[str, str] | None]):
         first = max(0, min(self._at - height // 2, len(self._choices) - height))
         shown = self._choices[first : first + height]
         rows = [_row(choice, width, chosen=first + at == self._at) for at, choice in enumerate(shown)]
-        area.paint(rows or [(Piece("nothing fits", Role.NOTICE),)], {self._at - first} if rows else set())
+        nothing: list[Row] = [(Piece(line, Role.NOTICE),) for line in hang("", [self._empty], width + 1)]
+        area.paint(rows or nothing, {self._at - first} if rows else set())
 
 
 def _row(choice: Choice, columns: int, *, chosen: bool) -> Row:

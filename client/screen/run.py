@@ -3,9 +3,11 @@
 import os
 
 from client.connection import Connection
+from client.faces.carry_out import Performer
 from client.faces.pipes import failure_of
 from client.failures import Exit
 from client.home.config import Config
+from client.known import Known
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
@@ -45,8 +47,9 @@ async def chat(place: Place, room: str | None) -> Exit:
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 
-    with place.outbox(session) as outbox:
-        shell.connection = Connection(place.server, place.tokens, show, outbox=outbox)
+    with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
+        shell.performer = Performer(shell, place, known)
+        shell.connection = Connection(place.server, place.tokens, known.before(show), outbox=outbox)
         shell.connection.enter(model.room.name)
         try:
             await app.run_async()

@@ -91,7 +91,8 @@ class TestADatabaseOfAnEarlierVersion:
             await self._has_all(history)
 
     async def test_can_be_restored_from_a_backup(self, earlier: Path, start: Start, tmp_path: Path) -> None:
-        restore(earlier, earlier.rename(tmp_path / "copy.db"))
+        backup(earlier, tmp_path / "copy.db")
+        restore(earlier, tmp_path / "copy.db")
         async with start() as history:
             await self._has_all(history)
 

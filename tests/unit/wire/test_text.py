@@ -119,12 +119,21 @@ class TestRoomNames:
 class TestTopics:
     @pytest.mark.parametrize(
         ("written", "kept"),
-        [("", ""), (" \n\t ", ""), ("\u200b", ""), ("  Engines ", "Engines"), ("x" * 200, "x" * 200), ("日本語 🚀", "日本語 🚀")],
+        [
+            ("", ""),
+            (" \n\t ", ""),
+            ("\u200b", ""),
+            ("  Engines ", "Engines"),
+            ("x" * 200, "x" * 200),
+            ("日本語 🚀", "日本語 🚀"),
+        ],
     )
     def test_are_kept_without_blanks_around_them_and_empty_where_nothing_is_seen(self, written: str, kept: str) -> None:
         assert topic(written, LIMITS) == kept
 
-    @pytest.mark.parametrize("written", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"])
+    @pytest.mark.parametrize(
+        "written", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"]
+    )
     def test_that_are_long_or_more_than_one_line_or_dangerous_are_refused(self, written: str) -> None:
         assert refused(topic, written, LIMITS) == Code.TOPIC_INVALID
 

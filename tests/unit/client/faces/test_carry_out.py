@@ -8,8 +8,8 @@ import pytest
 from chatterbox.wire import frames
 from client import errands, notes
 from client.faces import background
-from client.faces.carry_out import Performer, room_word
-from client.faces.slash import SLASHES, Call
+from client.faces.carry_out import Performer
+from client.faces.slash import SLASHES, Call, room_word
 from client.failures import Refused
 from client.known import Known
 from client.place import Place

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from textual.pilot import Pilot
 
@@ -11,6 +13,9 @@ from chatterbox.wire import frames
 from client import notes
 from client.connection import Connection
 from client.entry import Entry
+from client.faces.carry_out import Performer
+from client.known import Known
+from client.place import Place
 from client.screen.app import ChatApp
 from client.screen.listing import plain
 from client.screen.model import Model
@@ -109,6 +114,16 @@ async def stage(
     shell = Shell(model or Model("http://x", ROOM))
     shell.connection = connection = Recorder()
     app = ChatApp(shell)
+    with TemporaryDirectory() as home:
+        shell.performer = Performer(shell, Place("http://x", Path(home)), Known(Path(home) / "known.json"))
+        async with _staged(shell, app, connection, size=size, live=live) as there:
+            yield there
+
+
+@asynccontextmanager
+async def _staged(
+    shell: Shell, app: ChatApp, connection: Recorder, *, size: tuple[int, int], live: bool
+) -> AsyncIterator[Stage]:
     async with app.run_test(size=size, notifications=True) as pilot:
         there = Stage(app, pilot, shell, connection)
         there.chat.zone = UTC

@@ -1,0 +1,76 @@
+"""Sheets whose lines the server has to be asked for: who is in a room, and where one is logged in.
+
+They open at once, so that no key goes astray when the answer comes; what goes wrong is said in them.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from client import errands
+from client.failures import Failure
+from client.inert import inert, inert_name
+from client.screen.choosing import Choice, narrowed
+from client.screen.picker import Picker
+from client.screen.sheet import Question
+from client.session import OTHERS
+
+if TYPE_CHECKING:
+    from client.screen.chat import Chat
+
+
+def members(chat: "Chat", room: str) -> None:
+    """Who is in a room; who is chosen is written to."""
+    performer = chat.shell.performer
+
+    def ask() -> list[Choice]:
+        heard = chat.model.rooms[room].heard if room in chat.model.rooms else {}
+        names = errands.members(performer.place, room, performer.known)
+        return [Choice(name, "heard here" if name in heard else "", name) for name in names]
+
+    def chosen(name: str) -> None:
+        chat.composer.type(f"@{name} ")
+        chat.keep_draft()
+
+    _open(chat, f"Who is in #{inert_name(room)}", ask, chosen)
+
+
+def sessions(chat: "Chat") -> None:
+    """Where one is logged in; what is chosen is logged out, after a question."""
+    performer = chat.shell.performer
+    lines: dict[str, str] = {}
+
+    def ask() -> list[Choice]:
+        found = errands.session_lines(performer.place, performer.known)
+        lines.update({line.id: errands.described(line) for line in found})
+        choices = [Choice(lines[line.id], "this one" if line.current else "", line.id) for line in found]
+        return [*choices, Choice("log out everywhere else", "", OTHERS)] if len(found) > 1 else choices
+
+    def chosen(session: str) -> None:
+        what = "everywhere but here" if session == OTHERS else f"there: {lines[session]}"
+        question = Question(f"This logs you out {what}", "log out")
+        chat.app.push_screen(question, lambda yes: end(session) if yes else None)
+
+    def end(session: str) -> None:
+        performer.in_background(lambda: [errands.end_session(performer.place, session, performer.known)])
+
+    _open(chat, "Where you are logged in (Enter logs out there)", ask, chosen)
+
+
+def _open(chat: "Chat", title: str, ask: Callable[[], list[Choice]], chosen: Callable[[str], None]) -> None:
+    picker = Picker(title, lambda _: [], empty="Asking the server …")
+
+    async def fill() -> None:
+        choices, empty = await asyncio.to_thread(_answer, ask)
+        picker.fill(lambda typed: narrowed(typed, choices, fuzzy=False), empty)
+
+    chat.app.push_screen(picker, lambda choice: chosen(choice[0]) if choice and choice[0] else None)
+    chat.run_worker(fill(), group="asking", exclusive=True)
+
+
+def _answer(ask: Callable[[], list[Choice]]) -> tuple[Sequence[Choice], str]:
+    """What was found, and what to say where nothing is to be seen of it."""
+    try:
+        return ask(), "nothing fits"
+    except Failure as failure:
+        return [], inert(str(failure))
