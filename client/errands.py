@@ -85,6 +85,11 @@ def _api(place: Place) -> Api:
     return Api(place.server, place.tokens.session().token)
 
 
+def told(line: SessionLine) -> str:
+    """A session in the words of whoever has it: which program it was begun with, and when. Inert."""
+    return f"{inert(line.user_agent) or 'some program'}, since {_when(line.created)}"
+
+
 def described(line: SessionLine) -> str:
     """A session in one inert line."""
     mark = "  (this one)" if line.current else ""

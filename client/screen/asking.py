@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from client import errands
+from client.api import SessionLine
 from client.failures import Failure
 from client.inert import inert, inert_name
 from client.screen.choosing import Choice, narrowed
@@ -38,23 +39,30 @@ def members(chat: "Chat", room: str) -> None:
 def sessions(chat: "Chat") -> None:
     """Where one is logged in; what is chosen is logged out, after a question."""
     performer = chat.shell.performer
-    lines: dict[str, str] = {}
+    sentences = {OTHERS: "This logs you out everywhere but here."}
 
     def ask() -> list[Choice]:
-        found = errands.session_lines(performer.place, performer.known)
-        lines.update({line.id: errands.described(line) for line in found})
-        choices = [Choice(lines[line.id], "this one" if line.current else "", line.id) for line in found]
-        return [*choices, Choice("log out everywhere else", "", OTHERS)] if len(found) > 1 else choices
+        lines = errands.session_lines(performer.place, performer.known)
+        sentences.update({line.id: _sentence(line) for line in lines})
+        choices = [
+            Choice(errands.told(line), "this one" if line.current else inert(line.id[:8]), line.id) for line in lines
+        ]
+        return [*choices, Choice("log out everywhere else", "", OTHERS)] if len(lines) > 1 else choices
 
     def chosen(session: str) -> None:
-        what = "everywhere but here" if session == OTHERS else f"there: {lines[session]}"
-        question = Question(f"This logs you out {what}", "log out")
+        question = Question(sentences[session], "log out")
         chat.app.push_screen(question, lambda yes: end(session) if yes else None)
 
     def end(session: str) -> None:
         performer.in_background(lambda: [errands.end_session(performer.place, session, performer.known)])
 
     _open(chat, "Where you are logged in (Enter logs out there)", ask, chosen)
+
+
+def _sentence(line: SessionLine) -> str:
+    if line.current:
+        return "This logs you out here, and ends the program."
+    return f"This logs you out of {errands.told(line)} ({inert(line.id)})."
 
 
 def _open(chat: "Chat", title: str, ask: Callable[[], list[Choice]], chosen: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """The sheets that ask the server: members and sessions, as somebody at the keyboard uses them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -31,7 +32,8 @@ class Server:
             return httpx.Response(200, json=["bob", "alice", f"mal{ESC}"])
         if request.method == "DELETE":
             self.ids.remove(request.url.path.rpartition("/")[2])
-        return httpx.Response(200, json=[{"id": name, "current": name == "77aa0000"} for name in self.ids])
+        session = {"user_agent": f"browser{ESC}", "created": "2026-11-23T10:00:00.000"}
+        return httpx.Response(200, json=[{**session, "id": name, "current": name == "77aa0000"} for name in self.ids])
 
 
 @pytest.fixture
@@ -60,8 +62,9 @@ async def answered(there: Stage) -> list[str]:
 
 async def ended(there: Stage) -> str:
     """What was said of a session that was ended."""
-    while "terminated" not in (said := there.timeline()[-1]):
-        await there.settle()
+    async with asyncio.timeout(5):
+        while "terminated" not in (said := " ".join(there.timeline())):
+            await there.settle()
     return said
 
 
@@ -94,7 +97,11 @@ class TestSessions:
     async def test_are_listed_and_one_is_logged_out_after_a_question(self, there: Stage, server: Server) -> None:
         await there.press("f6")
         lines = await answered(there)
-        assert [line.split()[0] for line in lines] == ["▸", "77aa0000", "log"]
+        assert [" ".join(line.split()) for line in lines] == [
+            "▸ browser\u241b[2J, since 2026-11-23 10:00 5b1c0aaa",
+            "browser\u241b[2J, since 2026-11-23 10:00 this one",
+            "log out everywhere else",
+        ]
         await there.press("enter", "enter")
         assert "Session terminated: 5b1c0aaa" in await ended(there)
         assert server.ids == ["77aa0000"]
