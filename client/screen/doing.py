@@ -213,7 +213,8 @@ class Doing:
         from client.faces.slash import SLASHES
 
         rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
-        people = [inert(name) for name in self.model.people() if name != self.model.status.username]
+        known = dict.fromkeys([*self.model.people(), *self.model.acquaintances])
+        people = [inert(name) for name in known if name != self.model.status.username]
         self._chat.composer.complete(
             Known(list(SLASHES), people, list(map(inert, rooms)), inert(self.model.room.topic))
         )

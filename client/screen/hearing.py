@@ -250,8 +250,7 @@ def _refused(model: "Model", command: frames.Command, code: str, sentence: str |
             model.guessing = room
             model.wants.append(Ask(frames.Rooms(id=0)))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
-            heard = [name for room in model.rooms.values() for name in room.heard]
-            guess = words.meant(username, heard)
+            guess = words.meant(username, [*model.people(), *model.acquaintances])
             model.notice(f"{sentence} Did you mean {inert_name(guess)}?" if guess else sentence)
         case _:
             model.notice(sentence)

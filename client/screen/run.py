@@ -44,6 +44,7 @@ async def chat(place: Place, room: str | None) -> Exit:
     told = _notices(place.config, app)
 
     def show(note: Note) -> None:
+        model.acquaintances = known.names.people
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 

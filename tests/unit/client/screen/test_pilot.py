@@ -531,6 +531,16 @@ class TestRoomsByCommand:
             await there.show(notes.Refused(invite, Code.USER_UNKNOWN, "There is no user of this name."))
             assert there.timeline()[-1] == "-- There is no user of this name. Did you mean bob?"
 
+    async def test_who_was_never_heard_is_guessed_and_completed_too(self) -> None:
+        async with stage() as there:
+            there.model.acquaintances = ["charlotte"]
+            invite = frames.Invite(id=0, room=ROOM, username="charlot")
+            await there.show(notes.Refused(invite, Code.USER_UNKNOWN, "There is no user of this name."))
+            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean charlotte?")
+            await there.type("/invite ch")
+            await there.press("tab")
+            assert there.text == "/invite charlotte"
+
     async def test_a_room_that_there_is_not_is_guessed(self) -> None:
         async with stage() as there:
             await there.show(notes.Refused(frames.Leave(id=0, room="opps"), Code.ROOM_UNKNOWN, "No such room."))
