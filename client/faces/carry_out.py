@@ -14,6 +14,7 @@ from client.faces.slash import Call, help_lines, room_word
 from client.inert import inert, inert_name
 from client.known import Known
 from client.place import Place
+from client.state import Phase
 
 NO_TOPIC = "-"
 """What is typed to take a topic away."""
@@ -86,10 +87,17 @@ class Performer:
         if room is None:
             self._stage.notice("You are in no room: /join ROOM goes into one.")
         elif text is None:
-            topic = self._stage.connection.state.topics.get(room, "")
-            self._stage.notice(words.topic_line(room, topic) + ("" if topic else " To say one: /topic TEXT"))
+            self._stage.notice(self._topic_of(room))
         else:
             self._stage.connection.ask(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+
+    def _topic_of(self, room: str) -> str:
+        state = self._stage.connection.state
+        if topic := state.topics.get(room):
+            return words.topic_line(room, topic)
+        if state.phase is not Phase.LIVE:
+            return f"What #{inert_name(room)} is about is not known before there is a connection."
+        return f"{words.topic_line(room, '')} To say one: /topic TEXT"
 
     def _members(self, room: str | None = None) -> None:
         if (name := self._room(room, "/members")) is None:

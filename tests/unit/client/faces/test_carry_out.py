@@ -14,6 +14,7 @@ from client.faces.slash import SLASHES, Call, room_word
 from client.failures import Refused
 from client.known import Known
 from client.place import Place
+from client.state import State
 from tests.unit.client.faces.face import Face
 from tests.unit.client.world import message
 
@@ -62,10 +63,13 @@ async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
 
 async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
     await face.type("/topic")
+    face.connection.state = State()
+    await face.type("/topic")
     face.lines.room = None
     await face.type("/topic")
     assert face.shown == [
         "-- #general has no topic. To say one: /topic TEXT",
+        "-- What #general is about is not known before there is a connection.",
         "-- You are in no room: /join ROOM goes into one.",
     ]
 
