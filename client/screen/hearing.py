@@ -7,14 +7,12 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.inert import inert, inert_name
+from client.screen import counting
 from client.screen.blocks import Key
 from client.screen.wants import Ask, Enter
 
 if TYPE_CHECKING:
     from client.screen.model import Model
-
-COUNTED = 200
-"""Unread messages of each room, the newest, that are looked through at the start: one page."""
 
 
 def take(model: "Model", note: object) -> None:
@@ -82,25 +80,7 @@ def _connected(model: "Model", note: notes.Connected) -> None:
     model.wants.append(Ask(frames.Rooms(id=0)))
     if not note.again:
         model.uncounted = [state.room for state in note.rooms if model.rooms[state.room].unread]
-    _count_next(model)
-
-
-def _count_next(model: "Model") -> None:
-    """Ask for the newest unread messages of one room after the other, to see who is named in them."""
-    while model.uncounted:
-        room = model.rooms[model.uncounted[0]]
-        if room.member and room.unread and room is not model.room:
-            room.asked.add(("before", 0))
-            model.wants.append(Ask(frames.History(id=0, room=room.name, limit=min(room.unread, COUNTED))))
-            return
-        del model.uncounted[0]
-
-
-def _counted(model: "Model", asked: frames.History) -> None:
-    """One answer has come, or will not: on to the next room."""
-    if model.uncounted[:1] == [asked.room] and _asked(asked) == ("before", 0):
-        del model.uncounted[0]
-        _count_next(model)
+    counting.go_on(model)
 
 
 def _take_up(model: "Model", state: frames.RoomState) -> None:
@@ -157,7 +137,7 @@ def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complai
     match note:
         case notes.Answered(frames.History() as asked, frames.Page() as page):
             _page(model, asked, page)
-            _counted(model, asked)
+            counting.answered(model, asked)
         case notes.Answered(_, frames.RoomList(rooms=rooms)):
             _listed(model, rooms)
         case notes.Answered(_, frames.Pong()):
@@ -167,7 +147,7 @@ def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complai
             _follow_up(model, reply)
         case notes.Refused(frames.History() as asked):
             model.place(asked.room).refused.add(_asked(asked))
-            _counted(model, asked)
+            counting.answered(model, asked)
         case notes.Refused(frames.Rooms() | frames.Ping()) if not model.listing:
             pass
         case notes.Refused(command, code):
