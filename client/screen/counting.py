@@ -1,4 +1,4 @@
-"""Who is named in what was unread before the start: one page of each room is looked through, one room at a time. Pure."""
+"""Who is named in what was unread before the start: a page of each room is looked through, one after the other. Pure."""
 
 from typing import TYPE_CHECKING
 
