@@ -252,10 +252,9 @@ def _over_http(place: "Place", arguments: argparse.Namespace) -> Exit:
 
 def _configured(what: str, environ: Mapping[str, str], named: Named) -> Exit:
     from client.home.telling import config
-    from client.screen.actions import ACTIONS
+    from client.screen.actions import usual
 
-    usual = {action.name: tuple(filter(None, action.keys.split(","))) for action in ACTIONS.values()}
-    return config(what, environ, named, usual)
+    return config(what, environ, named, usual())
 
 
 async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], named: Named) -> Exit:

@@ -27,13 +27,15 @@ class Place:
     server: str
     home: Path
     config: Config = field(default_factory=Config)
+    named: Named = field(default_factory=Named)
+    """What the command line said, without which the configuration could not be read anew."""
 
     @classmethod
     def find(cls, named: Named, environ: Mapping[str, str]) -> Self:
         """The server that the configuration or the command line names, else that of the last login."""
         config, folder = config_or_failure(environ, named), state_folder(environ)
         server = config.server or saved_server(folder) or DEFAULT_SERVER
-        return cls(server_address(server), folder, config)
+        return cls(server_address(server), folder, config, named)
 
     @property
     def file(self) -> SessionFile:

@@ -139,9 +139,9 @@ class Lines:
         try:
             self._wrote(self.connection.say(self.room, content))
         except ChatError as refusal:
-            self.notice(f"NOT SENT: {inert(refusal.detail)} It was: {inert(content)}")
+            self.notice(f"{words.NOT_SENT}: {inert(refusal.detail)} It was: {inert(content)}")
         except Failure as failure:
-            self.notice(f"NOT SENT: {inert(str(failure))} It was: {inert(content)}")
+            self.notice(f"{words.NOT_SENT}: {inert(str(failure))} It was: {inert(content)}")
 
     def _said(self, message: frames.Message, *, mine: bool) -> None:
         self._heard.setdefault(message.room, {})[message.username] = message.timestamp

@@ -5,7 +5,6 @@ They open at once, so that no key goes astray when the answer comes; what goes w
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from client import errands
 from client.api import SessionLine
@@ -14,13 +13,11 @@ from client.inert import inert, inert_name
 from client.screen.choosing import Choice, narrowed
 from client.screen.picker import Picker
 from client.screen.sheet import Question
+from client.screen.surface import Surface
 from client.session import OTHERS
 
-if TYPE_CHECKING:
-    from client.screen.chat import Chat
 
-
-def members(chat: "Chat", room: str) -> None:
+def members(chat: Surface, room: str) -> None:
     """Who is in a room; who is chosen is written to."""
     performer = chat.shell.performer
 
@@ -31,12 +28,11 @@ def members(chat: "Chat", room: str) -> None:
 
     def chosen(name: str) -> None:
         chat.composer.type(f"@{name} ")
-        chat.keep_draft()
 
     _open(chat, f"Who is in #{inert_name(room)}", ask, chosen)
 
 
-def sessions(chat: "Chat") -> None:
+def sessions(chat: Surface) -> None:
     """Where one is logged in; what is chosen is logged out, after a question."""
     performer = chat.shell.performer
     sentences = {OTHERS: "This logs you out everywhere but here."}
@@ -65,15 +61,19 @@ def _sentence(line: SessionLine) -> str:
     return f"This logs you out of {errands.told(line)} ({inert(line.id)})."
 
 
-def _open(chat: "Chat", title: str, ask: Callable[[], list[Choice]], chosen: Callable[[str], None]) -> None:
-    picker = Picker(title, lambda _: [], empty="Asking the server …")
+def _open(chat: Surface, title: str, ask: Callable[[], list[Choice]], chosen: Callable[[str], None]) -> None:
+    def choose(value: str, _: str) -> None:
+        if value:
+            chosen(value)
+
+    picker = Picker(title, lambda _: [], choose, edits=chat.edits, empty="Asking the server …")
 
     async def fill() -> None:
         choices, empty = await asyncio.to_thread(_answer, ask)
         picker.fill(lambda typed: narrowed(typed, choices, fuzzy=False), empty)
 
-    chat.app.push_screen(picker, lambda choice: chosen(choice[0]) if choice and choice[0] else None)
-    chat.run_worker(fill(), group="asking", exclusive=True)
+    chat.app.push_screen(picker)
+    chat.run_worker(fill(), exclusive=True)
 
 
 def _answer(ask: Callable[[], list[Choice]]) -> tuple[Sequence[Choice], str]:

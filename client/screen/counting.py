@@ -1,18 +1,14 @@
-"""Who is named in what was unread before the start: a page of each room is looked through, one after the other. Pure."""
-
-from typing import TYPE_CHECKING
+"""Who is named in what was unread before the start: a page of each room is looked through, in turn. Pure."""
 
 from chatterbox.wire import frames
+from client.screen.model import Model
 from client.screen.wants import Ask
-
-if TYPE_CHECKING:
-    from client.screen.model import Model
 
 COUNTED = 200
 """Unread messages of each room, the newest, that are looked through: a page."""
 
 
-def go_on(model: "Model") -> None:
+def go_on(model: Model) -> None:
     """Ask for the newest unread messages of the next room; also again, after a connection without an answer."""
     while model.uncounted:
         room = model.rooms[model.uncounted[0]]
@@ -23,7 +19,7 @@ def go_on(model: "Model") -> None:
         del model.uncounted[0]
 
 
-def answered(model: "Model", asked: frames.History) -> None:
+def answered(model: Model, asked: frames.History) -> None:
     """A page has come, or will not: if it was the one for this, on to the next room."""
     if model.uncounted[:1] == [asked.room] and asked.before is None and asked.after is None:
         del model.uncounted[0]

@@ -5,13 +5,15 @@ import os
 from client.connection import Connection
 from client.faces.carry_out import Performer
 from client.faces.pipes import failure_of
-from client.failures import Exit
+from client.failures import Exit, Usage
 from client.home.config import Config
+from client.home.live import Live
+from client.home.palettes import BUILT_IN, DEFAULT
 from client.known import Known
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
-from client.screen.actions import with_keys
+from client.screen.actions import usual, with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
 from client.screen.memory import last_room, recall, remember
@@ -19,8 +21,6 @@ from client.screen.model import Model
 from client.screen.shell import Shell
 
 SENT_S = 2.0
-_PALETTES = {"light": "light", "high-contrast": "contrast", "16-colours": "sixteen"}
-"""The configuration's themes by their names here; with its usual one, the theme is the one chosen last."""
 
 
 async def chat(place: Place, room: str | None) -> Exit:
@@ -35,13 +35,10 @@ async def chat(place: Place, room: str | None) -> Exit:
     kept_theme = recall(model, kept)
     model.status.username = session.username
     shell = Shell(model)
-    app = ChatApp(
-        shell,
-        actions=with_keys({action: ",".join(keys) for action, keys in place.config.keys.items()}),
-        colours=_PALETTES.get(place.config.theme, kept_theme),
-        keeper=keeper,
-    )
-    told = _notices(place.config, app)
+    live = Live(os.environ, place.named, usual())
+    app = _app(shell, keeper, live, kept_theme)
+    told = _notices(live.now.config, app)
+    app.configure_notices = told.configure
 
     def show(note: Note) -> None:
         model.acquaintances = known.names.people
@@ -63,6 +60,15 @@ async def chat(place: Place, room: str | None) -> Exit:
     if failure := failure_of(ended):
         raise failure
     return tell_unsent(model.status.unsent)
+
+
+def _app(shell: Shell, keeper: Keeper, live: Live, kept_theme: str) -> ChatApp:
+    """The program as it is configured, or, for the theme, as it was when it ended; raises `Usage` for a mistake."""
+    if live.now.problems:
+        raise Usage(live.now.problems[0])
+    app = ChatApp(shell, actions=with_keys(live.now.config.keys), keeper=keeper, live=live)
+    app.wear(live.now.theme if live.now.config.theme else BUILT_IN.get(kept_theme, BUILT_IN[DEFAULT]))
+    return app
 
 
 def _notices(config: Config, app: ChatApp) -> Notices:

@@ -11,6 +11,7 @@ from client import notes
 from client.connection import Connection
 from client.faces.carry_out import Performer
 from client.failures import Failure
+from client.screen import hearing, slashing
 from client.screen.model import Model
 from client.screen.wants import Ask, Do, Enter, Open, Quit, Say
 
@@ -56,7 +57,7 @@ class Shell:
         if isinstance(note, notes.Answered) and isinstance(note.reply, frames.Pong) and self._pinged_at is not None:
             self.model.status.lag_ms = 1000 * (self._now_s() - self._pinged_at)
             self._pinged_at = None
-        self.model.take(note)
+        hearing.take(self.model, note)
         self.settle()
         if isinstance(note, notes.Connected):
             self.ping()
@@ -116,7 +117,7 @@ class Shell:
         return self.model.room.heard
 
     def go_to(self, room: str) -> None:
-        self.model.join(room)
+        slashing.join(self.model, room)
 
     def notice(self, text: str) -> None:
         self.model.notice(text)

@@ -1,19 +1,25 @@
 """What is done with a text that somebody sends: said, or carried out as a slash command. Pure."""
 
-from typing import TYPE_CHECKING
-
 from chatterbox.wire import frames
 from client.faces.slash import Call, Mistake, parse, room_word
 from client.faces.slash import Say as Said
 from client.inert import inert
+from client.screen.model import Model
 from client.screen.wants import Ask, Do, Enter, Open, Quit, Say
 
-if TYPE_CHECKING:
-    from client.screen.model import Model
+
+def submit(model: Model, text: str) -> bool:
+    """Say `text`, or do the command that it is; False where nothing came of it, and the text should stay."""
+    text = text.strip("\n")
+    model.room.recall.add(text)
+    model.room.draft = ""
+    done = _do(model, text)
+    if done:
+        model.see_newest()
+    return done
 
 
-def do(model: "Model", text: str) -> bool:
-    """Do what `text` says; False if it can't be done, and the text should stay."""
+def _do(model: Model, text: str) -> bool:
     match parse(text):
         case Said(content):
             return _say(model, content)
@@ -25,7 +31,7 @@ def do(model: "Model", text: str) -> bool:
     return True
 
 
-def _say(model: "Model", content: str) -> bool:
+def _say(model: Model, content: str) -> bool:
     if not model.room.member and model.status.live and model.joining != model.room.name:
         model.notice("You are not in this room: /join goes into one, Ctrl+K lists them.")
         return False
@@ -34,7 +40,7 @@ def _say(model: "Model", content: str) -> bool:
     return True
 
 
-def _call(model: "Model", call: Call) -> None:
+def _call(model: Model, call: Call) -> None:
     """What the screen has a way of its own for; everything else is done as in every face."""
     match call.name, call.words:
         case "join", (room,):
@@ -52,7 +58,7 @@ def _call(model: "Model", call: Call) -> None:
             model.wants.append(Do(call))
 
 
-def join(model: "Model", name: str) -> None:
+def join(model: Model, name: str) -> None:
     """Go into a room: at once into one's own, after the server's word into another."""
     name = room_word(name)
     if name in model.rooms and model.rooms[name].member:

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server
+from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
 
 
@@ -79,6 +79,31 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
         screen.shows("log in again")
+
+
+def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    alice.variables["COLORTERM"] = "truecolor"
+    theme = alice.configure('theme = "mine"\n').parent / "themes" / "mine.toml"
+    theme.parent.mkdir()
+    theme.write_text('base = "light"\n[colours]\nbackground = "#fefdfc"\n')
+    with terminal(alice) as screen, terminal(bob, "chat", "--plain") as lines:
+        screen.shows("connected")
+        assert screen.drew("48;2;254;253;252")
+        theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
+        screen.shows("The configuration was read anew.")
+        wait_until(lambda: screen.drew("48;2;253;252;251"), "it is drawn in the other colour")
+        alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
+        screen.shows("keys.hepl")
+        alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')
+        screen.shows("? help")
+        screen.type("?")
+        screen.shows("scroll back")
+        lines.shows("-- Connected as bob.")
+        bob.configure('[notices]\nby = ["bel"]\n')
+        lines.shows("notices.by")
+        bob.configure("[notices]\nby = []\n")
+        lines.shows("-- The configuration was read anew.")
 
 
 def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:

@@ -42,6 +42,11 @@ class Terminal:
     def shows(self, text: str) -> None:
         wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} on the screen: {self.lines()}")
 
+    def drew(self, codes: str) -> bool:
+        """Whether the terminal was given these codes of a colour."""
+        with self._lock:
+            return codes.encode() in self.raw
+
     def ends(self) -> int:
         return self.process.wait(20)
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.home.bindings import Usual
 from client.home.config import ROWS, By, Config, Level, values_of
 from client.home.reading import Named, Parsed, parse
 
@@ -243,7 +244,7 @@ class TestWhateverIsWritten:
         st.dictionaries(st.sampled_from(["CHATTERBOX_SERVER", "CHATTERBOX_CLIENT_ROOM"]), st.text()),
     )
     def test_any_keys_with_any_values_do(self, text: str, environ: dict[str, str]) -> None:
-        sound(parse(text, environ, Named(profile="a"), {"quit": ("ctrl+q",)}))
+        sound(parse(text, environ, Named(profile="a"), {"quit": Usual(("ctrl+q",))}))
 
 
 def sound(parsed: Parsed) -> None:

@@ -57,7 +57,7 @@ async def answered(there: Stage) -> list[str]:
     """The lines of the sheet, once the server has answered."""
     await there.app.workers.wait_for_complete()
     await there.settle()
-    return plain(there.app.screen.query_one(Painted).shown)
+    return plain(there.app.screen.query_one("#choices", Painted).shown)
 
 
 async def ended(there: Stage) -> str:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client import events, notes
+from client.screen import hearing, slashing
 from client.screen.blocks import TOP
 from client.screen.listing import plain
 from client.screen.model import Model
@@ -40,7 +41,7 @@ class Watched(World):
     def _perform(self, effect: events.Effect) -> None:
         super()._perform(effect)
         if isinstance(effect, events.Show):
-            self.model.take(effect.note)
+            hearing.take(self.model, effect.note)
             self.look()
 
     def look(self) -> None:
@@ -105,7 +106,7 @@ class TestWhateverHappens:
 
 def model(*rooms: frames.RoomState) -> Model:
     made = Model("http://x", ROOM)
-    made.take(notes.Connected(ME, rooms or (room_state(3), room_state(3, room="ops")), 0, again=False))
+    hearing.take(made, notes.Connected(ME, rooms or (room_state(3), room_state(3, room="ops")), 0, again=False))
     made.lines(LOOK, 10)
     made.wants.clear()
     return made
@@ -118,40 +119,40 @@ def said(offset: int, *, room: str = ROOM, username: str = "bob") -> notes.Said:
 class TestUnread:
     def test_what_is_on_the_screen_is_read(self) -> None:
         made = model()
-        made.take(said(4))
+        hearing.take(made, said(4))
         assert (made.room.unread, made.room.read) == (0, 4)
 
     def test_elsewhere_it_is_counted_until_one_goes_there(self) -> None:
         made = model()
-        made.take(said(4, room="ops"))
+        hearing.take(made, said(4, room="ops"))
         assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (1, 3)
         made.go_to("ops")
         assert (made.room.unread, made.room.line) == (0, 3)
 
     def test_ones_own_words_from_another_window_are_not_unread(self) -> None:
         made = model()
-        made.take(said(4, room="ops", username=ME))
+        hearing.take(made, said(4, room="ops", username=ME))
         assert made.rooms["ops"].unread == 0
 
     def test_what_came_since_the_last_run_is_unread(self) -> None:
         made = Model("http://x", ROOM)
         made.place("ops").read = 1
         made.place("ops").log.epoch = "e1"
-        made.take(notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
         assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (2, 1)
 
     def test_of_another_history_nothing_is_known_to_be_unread(self) -> None:
         made = Model("http://x", ROOM)
         made.place("ops").read = 1
         made.place("ops").log.epoch = "another"
-        made.take(notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
         assert made.rooms["ops"].unread == 0
 
 
 class TestPages:
     def test_no_page_is_asked_for_twice(self) -> None:
         made = model()
-        made.take(said(40))
+        hearing.take(made, said(40))
         made.lines(LOOK, 10)
         made.lines(LOOK, 10)
         asked = [want for want in made.wants if isinstance(want, Ask)]
@@ -159,10 +160,12 @@ class TestPages:
 
     def test_a_refused_page_is_asked_for_again_when_somebody_scrolls(self) -> None:
         made = model()
-        made.take(said(40))
+        hearing.take(made, said(40))
         made.lines(LOOK, 10)
         made.wants.clear()
-        made.take(notes.Refused(frames.History(id=1, room=ROOM, before=40, limit=100), "rate_limited", "Slowly."))
+        hearing.take(
+            made, notes.Refused(frames.History(id=1, room=ROOM, before=40, limit=100), "rate_limited", "Slowly.")
+        )
         made.lines(LOOK, 10)
         assert made.wants == []
         made.scroll(-1)
@@ -172,13 +175,13 @@ class TestPages:
     def test_an_unread_line_far_away_is_fetched_and_shown(self) -> None:
         made = model()
         made.room.line = 50
-        made.take(said(900))
+        hearing.take(made, said(900))
         made.lines(LOOK, 10)
         assert made.first_unread()
         asked = frames.History(id=0, room=ROOM, after=50, limit=100)
         assert Ask(asked) in made.wants
         page = frames.Page(id=1, room=ROOM, messages=[message(offset) for offset in range(51, 151)], more=True)
-        made.take(notes.Answered(asked, page))
+        hearing.take(made, notes.Answered(asked, page))
         shown = plain(line.row for line in made.lines(LOOK, 10))
         assert any("message 51" in row for row in shown)
         assert any("unread" in row for row in shown)
@@ -186,7 +189,7 @@ class TestPages:
     @given(st.sets(st.integers(1, 300), min_size=1), st.integers(3, 40))
     def test_what_history_has_not_is_not_asked_for_for_ever(self, stored: set[int], height: int) -> None:
         made = model()
-        made.take(said(301))
+        hearing.take(made, said(301))
         for _ in range(400):
             made.lines(LOOK, height)
             if not made.wants:
@@ -205,13 +208,13 @@ class TestPages:
         before = [offset for offset in stored if offset < (asked.before or 0)]
         page = [message(offset) for offset in before[-asked.limit :]]
         answer = frames.Page(id=1, room=ROOM, messages=page, more=len(before) > asked.limit)
-        made.take(notes.Answered(asked, answer))
+        hearing.take(made, notes.Answered(asked, answer))
 
     def test_a_reset_takes_away_what_is_of_another_history(self) -> None:
         made = model()
-        made.take(said(4))
-        made.take(notes.Reset(ROOM, room_state(1, epoch="e2").at))
-        made.take(notes.Said(message(2, epoch="e2"), mine=False))
+        hearing.take(made, said(4))
+        hearing.take(made, notes.Reset(ROOM, room_state(1, epoch="e2").at))
+        hearing.take(made, notes.Said(message(2, epoch="e2"), mine=False))
         assert made.room.log.offsets == [2]
         assert made.room.log.epoch == "e2"
 
@@ -219,15 +222,15 @@ class TestPages:
 class TestSaying:
     def test_what_the_outbox_refuses_comes_back_before_what_was_written_since(self) -> None:
         made = model()
-        made.submit("first")
+        slashing.submit(made, "first")
         made.room.draft = "second"
         made.not_taken(Say(ROOM, "first"), "The disk is full.")
         assert made.room.draft == "first\nsecond"
 
     def test_outside_of_a_room_nothing_is_said(self) -> None:
         made = model()
-        made.take(notes.Gone(ROOM))
-        assert not made.submit("hello")
+        hearing.take(made, notes.Gone(ROOM))
+        assert not slashing.submit(made, "hello")
         assert made.wants == []
 
 
@@ -238,7 +241,7 @@ class TestMentionsFromBeforeTheStart:
         made = Model("http://x", ROOM)
         for room in rooms:
             made.place(room.room).log.epoch, made.place(room.room).read = room.at.epoch, read
-        made.take(notes.Connected(ME, (room_state(3), *rooms), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3), *rooms), 0, again=False))
         return made
 
     def asked(self, made: Model) -> list[frames.History]:
@@ -253,7 +256,7 @@ class TestMentionsFromBeforeTheStart:
             msgspec.structs.replace(message(offset, room=asked.room), content=content)
             for offset, content in enumerate(contents, first)
         ]
-        made.take(notes.Answered(asked, frames.Page(id=1, room=asked.room, messages=page, more=first > 1)))
+        hearing.take(made, notes.Answered(asked, frames.Page(id=1, room=asked.room, messages=page, more=first > 1)))
 
     def test_are_counted_among_what_is_unread_and_no_further(self) -> None:
         made = self.opened(room_state(6, room="ops"))
@@ -269,21 +272,21 @@ class TestMentionsFromBeforeTheStart:
         self.answer(made, first, *["x"] * 200, last=900)
         [second] = self.asked(made)
         assert second.room == "dev"
-        made.take(notes.Refused(second, "unavailable", "Away."))
+        hearing.take(made, notes.Refused(second, "unavailable", "Away."))
         assert self.asked(made) == []
 
     def test_are_asked_for_again_where_the_connection_was_lost_before_the_answer(self) -> None:
         made = self.opened(room_state(6, room="ops"))
         [asked] = self.asked(made)
-        made.take(notes.Cut("cut", 1.0, 0, was_live=True, known=False))
-        made.take(notes.Connected(ME, (room_state(3), room_state(6, room="ops")), 0, again=True))
+        hearing.take(made, notes.Cut("cut", 1.0, 0, was_live=True, known=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3), room_state(6, room="ops")), 0, again=True))
         assert self.asked(made) == [asked]
 
     def test_that_came_live_meanwhile_are_counted_once(self) -> None:
         made = self.opened(room_state(4, room="ops"))
         [asked] = self.asked(made)
         live = msgspec.structs.replace(message(5, room="ops"), content=f"{ME}!")
-        made.take(notes.Said(live, mine=False))
+        hearing.take(made, notes.Said(live, mine=False))
         self.answer(made, asked, f"{ME}?", f"{ME}!", last=5)
         assert (made.rooms["ops"].unread, made.rooms["ops"].mentions) == (2, 2)
 
