@@ -1,6 +1,8 @@
 """The full screen put together: model, connection, outbox, memory and program."""
 
 import os
+import termios
+from contextlib import suppress
 
 from client.connection import Connection
 from client.faces.carry_out import Performer
@@ -13,6 +15,7 @@ from client.known import Known
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
+from client.screen import hangup
 from client.screen.actions import usual, with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
@@ -21,6 +24,15 @@ from client.screen.model import Model
 from client.screen.shell import Shell
 
 SENT_S = 2.0
+STDIN = 0
+ROWS, COLUMNS = 24, 80
+
+
+def _with_size(terminal: int) -> None:
+    """Give a size to a terminal that has none, as serial lines and new ones in containers: Textual would take two."""
+    with suppress(termios.error):
+        if 0 in termios.tcgetwinsize(terminal):
+            termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
 
 
 async def chat(place: Place, room: str | None) -> Exit:
@@ -28,6 +40,7 @@ async def chat(place: Place, room: str | None) -> Exit:
 
     `room` is the one to look at first; None: the one that was looked at last.
     """
+    _with_size(STDIN)
     session = place.tokens.session()
     keeper = Keeper(place.home, place.server, session.username)
     kept = keeper.load()
@@ -49,6 +62,7 @@ async def chat(place: Place, room: str | None) -> Exit:
         shell.performer = Performer(shell, place, known)
         shell.connection = Connection(place.server, place.tokens, known.before(show), outbox=outbox)
         shell.connection.enter(model.room.name)
+        hangup.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:
             await app.run_async()
         finally:

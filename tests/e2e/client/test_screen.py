@@ -123,3 +123,24 @@ def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person])
     alice.variables["TERM"] = "dumb"
     with terminal(alice) as screen:
         screen.shows("-- Connected as alice.")
+
+
+def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        screen.type("half a sentence")
+        screen.shows("half a sentence")
+        screen.hang_up()
+        screen.ends()
+    with terminal(alice) as screen:
+        screen.shows("half a sentence")
+
+
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice, size=(0, 0)) as screen:
+        screen.shows("connected")
+        assert len(screen.lines()) <= 24
+        screen.type("\x11")
+        assert screen.ends() == Exit.OK

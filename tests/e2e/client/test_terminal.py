@@ -1,9 +1,7 @@
 """`chat` as somebody sees it: on a terminal of 80 by 24, typing while messages arrive."""
 
-import fcntl
 import os
 import pty
-import struct
 import subprocess
 import termios
 import threading
@@ -29,6 +27,7 @@ class Terminal:
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
+        self._is_gone = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -50,12 +49,20 @@ class Terminal:
     def ends(self) -> int:
         return self.process.wait(20)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Be gone without a word, as a terminal is that was killed."""
+        self._is_gone = True
+        self.type(" ")  # something is drawn, which ends the reading that would keep it open
         self._reader.join(5)
         os.close(self._master)
 
+    def close(self) -> None:
+        if not self._is_gone:
+            self._reader.join(5)
+            os.close(self._master)
+
     def _read(self) -> None:
-        while data := self._some():
+        while not self._is_gone and (data := self._some()):
             with self._lock:
                 self.raw += data
                 self.bells += data.count(b"\a")
@@ -69,9 +76,9 @@ class Terminal:
 
 
 @contextmanager
-def terminal(person: Person, *arguments: str) -> Iterator[Terminal]:
+def terminal(person: Person, *arguments: str, size: tuple[int, int] = (24, 80)) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    termios.tcsetwinsize(slave, size)
     process = person.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     shown = Terminal(master, process)
