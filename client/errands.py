@@ -86,8 +86,8 @@ def _api(place: Place) -> Api:
 
 
 def told(line: SessionLine) -> str:
-    """A session in the words of whoever has it: which program it was begun with, and when. Inert."""
-    return f"{inert(line.user_agent) or 'some program'}, since {_when(line.created)}"
+    """A session in the words of whoever has it: when it was begun, and with which program. Inert."""
+    return f"{_when(line.created)}, {inert(line.user_agent) or 'some program'}"
 
 
 def described(line: SessionLine) -> str:

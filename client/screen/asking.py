@@ -58,7 +58,7 @@ def sessions(chat: Surface) -> None:
 def _sentence(line: SessionLine) -> str:
     if line.current:
         return "This logs you out here, and ends the program."
-    return f"This logs you out of {errands.told(line)} ({inert(line.id)})."
+    return f"This ends the session of {errands.told(line)} ({inert(line.id)})."
 
 
 def _open(chat: Surface, title: str, ask: Callable[[], list[Choice]], chosen: Callable[[str], None]) -> None:

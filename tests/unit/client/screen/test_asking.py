@@ -98,8 +98,8 @@ class TestSessions:
         await there.press("f6")
         lines = await answered(there)
         assert [" ".join(line.split()) for line in lines] == [
-            "▸ browser\u241b[2J, since 2026-11-23 10:00 5b1c0aaa",
-            "browser\u241b[2J, since 2026-11-23 10:00 this one",
+            "▸ 2026-11-23 10:00, browser\u241b[2J 5b1c0aaa",
+            "2026-11-23 10:00, browser\u241b[2J this one",
             "log out everywhere else",
         ]
         await there.press("enter", "enter")
