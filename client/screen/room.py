@@ -22,6 +22,7 @@ class Room:
     name: str
     member: bool = True
     private: bool = False
+    topic: str = ""
     log: Log = field(default_factory=Log)
     sending: tuple[Entry, ...] = ()
     in_flight: bool = False
@@ -65,6 +66,13 @@ class Room:
             self.line = message.at.offset - 1
         self.unread += 1
         self.mentions += mentions(message.content, me)
+
+    def recount(self, me: str) -> None:
+        """Count who is named in what is unread and has been loaded; what came live is counted already."""
+        if self.unread:
+            loaded = map(self.log.__getitem__, self.log.offsets[self.log.index_at(self.read + 1) :])
+            named = sum(mentions(message.content, me) for message in loaded if message.username != me)
+            self.mentions = max(self.mentions, named)
 
     def see(self) -> None:
         """Everything is on the screen; the unread line stays while the room is looked at."""

@@ -68,6 +68,7 @@ class CatchUp:
         if not connection.is_full:  # then nothing is left to be pushed
             del room.behind[connection]
             room.live[connection] = connection.socket.try_write
+            room.tell_topic(connection)
         return True
 
     async def _from_history(self, connection: Connection) -> None:

@@ -54,7 +54,7 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end.
 
-    What the kernel does not take at once waits in the transport, and until that has gone the connection is full. So with
+    What the kernel does not take at once waits in the transport, and until that has gone the connection is full. With
     one that is not full, bytes may go past the transport, and stay in order.
     """
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from chatterbox.chassis.bucket import Bucket
-from chatterbox.wire import store
+from chatterbox.wire import codec, frames, store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.limits import Limits
 from services.gateway.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, UNSENT_BYTES, CatchUp
@@ -109,6 +109,25 @@ class Site:
 
         await until(has_all, 10)
         return b"".join(read)
+
+
+async def test_who_was_full_when_the_topic_changed_is_told_once_they_are_live_again() -> None:
+    stored = payloads(300, LARGE)
+    site = Site(stored, 1000)
+    site.catch_up.start(site.connection)
+    assert site.connection.is_full
+    site.room.change_topic("engines", "bob")
+    site.room.change_topic("steam", "bob")
+    told = text_frame(codec.encode(frames.Topic(room="r", topic="steam")))
+    everything = b"".join(map(text_frame, stored)) + told
+    assert await site.read_all(len(everything)) == everything
+    assert not site.room.untold
+
+
+async def test_who_is_catching_up_is_told_of_a_topic_at_once() -> None:
+    site = Site(payloads(300, LARGE), 30)
+    site.room.change_topic("engines", "bob")
+    assert site.socket.read() == text_frame(codec.encode(frames.Topic(room="r", topic="engines", by="bob")))
 
 
 @pytest.mark.parametrize("recent", [1000, 30], ids=["from memory", "from history"])
