@@ -48,7 +48,7 @@ def _kept(room: Room, *, with_messages: bool) -> KeptRoom:
     messages = [room.log[offset] for offset in room.log.offsets[-MESSAGES:]] if with_messages else []
     draft = room.draft if unfinished is None else unfinished
     written = room.recall.written[-WRITTEN:]
-    return KeptRoom(room.member, room.private, room.log.epoch, room.read, draft, written, messages)
+    return KeptRoom(room.member, room.private, room.log.epoch, room.marker.read, draft, written, messages)
 
 
 def last_room(data: bytes) -> str:
@@ -76,4 +76,4 @@ def _take_up(room: Room, kept: KeptRoom) -> None:
     room.draft, room.recall = kept.draft, Recall(kept.written)
     room.log.add(kept.messages)
     room.hear(kept.messages)
-    room.log.epoch, room.read = kept.epoch, kept.read
+    room.log.epoch, room.marker.read = kept.epoch, kept.read

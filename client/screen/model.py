@@ -48,6 +48,8 @@ class Model:
         """The offset to look at as soon as it is loaded."""
         self.height = 10
         self.look = Look(80)
+        self._bottom = 0
+        """The last message on the screen."""
 
     # What comes in.
 
@@ -73,7 +75,7 @@ class Model:
         self.room.draft = ""
         done = slashing.do(self, text)
         if done:
-            self.see_newest()
+            self._follow()
         return done
 
     def not_taken(self, say: Say, sentence: str) -> None:
@@ -94,28 +96,26 @@ class Model:
             self.selected = None
         if not room.member:
             self.wants.append(Enter(name))
-        self._seen()
 
     def join(self, name: str) -> None:
         """Go into a room: at once into one's own, after the server's word into another."""
         slashing.join(self, name)
 
     def see_newest(self) -> None:
-        self.view.anchor = None
-        self.selected = None
-        self._seen()
+        """Go to the newest message; whoever is there already has no need of what is unread above."""
+        if self.view.follows:
+            self.room.see_all()
+        self._follow()
 
     def scroll(self, by: int) -> None:
         """Go up (negative) or down by some rows."""
         self.room.asked -= self.room.refused
         self.room.refused.clear()
         self._shown().scroll(self.blocks, self.height, by)
-        self._seen()
 
     def show_message(self, key: Key) -> None:
         """Bring a message onto the screen."""
         self._shown().go_to(self.blocks, self.height, key)
-        self._seen()
 
     def first_unread(self) -> bool:
         """Go to the unread line; what stands there is loaded if it must be. False where nothing is unread."""
@@ -132,16 +132,17 @@ class Model:
     def attend(self, *, attentive: bool) -> None:
         """The terminal came to the front, or went."""
         self.attentive = attentive
-        self._seen()
 
     # What is shown.
 
     def lines(self, look: Look, height: int) -> list[Line]:
-        """The rows of the room that is looked at; asks for the pages that are missing among them."""
+        """The rows of the room that is looked at, which are read by that; asks for the pages missing among them."""
         self.look, self.height = look, height
         lines = self._shown().lines(self.blocks, height)
         self._fill(lines)
-        self._seen()
+        drawn = sorted({line.key.number for line in lines if line.key.kind == 1})
+        self._bottom = drawn[-1] if drawn else 0
+        self.room.drawn(drawn if self.attentive else [], self.status.username)
         return lines
 
     def selected_message(self) -> frames.Message | None:
@@ -167,8 +168,16 @@ class Model:
 
     @property
     def below(self) -> int:
-        """New messages below what is on the screen."""
-        return 0 if self.view.follows else self.room.unread
+        """How much is unread below what is on the screen."""
+        if self.view.follows or not self.room.unread:
+            return 0
+        messages, _ = self.room.marker.unread(self.room.log)
+        return sum(message.at.offset > self._bottom and message.username != self.look.me for message in messages)
+
+    @property
+    def above(self) -> int:
+        """How much is unread above it."""
+        return max(0, self.room.unread - self.below)
 
     @property
     def to_go(self) -> int:
@@ -176,6 +185,7 @@ class Model:
 
     @property
     def is_seen(self) -> bool:
+        """Whether the next message of the room that is looked at will be seen at once."""
         return self.attentive and self.view.follows
 
     # What these have in common.
@@ -195,9 +205,9 @@ class Model:
         self.blocks.show(self.room, self.look)
         return self.view
 
-    def _seen(self) -> None:
-        if self.is_seen:
-            self.room.see()
+    def _follow(self) -> None:
+        self.view.anchor = None
+        self.selected = None
 
     def _fill(self, lines: list[Line]) -> None:
         """Ask for what is missing on the screen: what came before, or what stands in a hole."""

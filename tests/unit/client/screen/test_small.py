@@ -186,11 +186,11 @@ class TestMemory:
         before = Model("http://x", "general")
         before.status.username = "alice"
         before.room.page([message(1), message(2)])
-        before.room.read, before.room.draft = 2, "half"
+        before.room.marker.read, before.room.draft = 2, "half"
         before.room.recall.add("said")
         after = Model("http://x", "general")
         assert recall(after, remember(before, "light")) == "light"
-        assert (after.room.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
+        assert (after.room.marker.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
         assert after.room.log.offsets == [1, 2]
 
     def test_a_walk_through_what_was_written_does_not_cost_the_draft(self) -> None:
