@@ -79,7 +79,7 @@ def _take_up(model: "Model", state: frames.RoomState) -> None:
     room = model.place(state.room)
     if room.log.epoch not in ("", state.at.epoch) or room.marker.read > state.head:
         room.reset()
-    known, room.log.epoch = bool(room.log.epoch), state.at.epoch
+    known, room.log.epoch, room.head = bool(room.log.epoch), state.at.epoch, state.head
     if not known:
         room.marker.read = state.head
     elif state.head > room.marker.read:
@@ -152,6 +152,8 @@ def _page(model: "Model", asked: frames.History, page: frames.Page) -> None:
         return  # of another history than the one that is shown
     room.asked.discard(_asked(asked))
     room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
+    if asked.before is None and asked.after is None:
+        room.head = min(room.head, room.log.last)  # history's word: there is nothing newer
     if room is model.room:
         _keep_place(model, was_first)
 

@@ -12,13 +12,13 @@ from client.screen.log import Log
 
 @dataclass
 class Marker:
-    """Everything up to `read` is read, and so is `run`, from its first to its last, though something before it is not."""
+    """Everything up to `read` is read, and so is `run`, from first to last, though something before it is not."""
 
     read: int = 0
     run: tuple[int, int] | None = None
 
     def drawn(self, log: Log, offsets: Sequence[int]) -> bool:
-        """These messages, in order, are on the screen, and somebody looks; return whether that made any of them read."""
+        """These messages, in order, are on the screen, and somebody looks; return whether that changed anything."""
         before = (self.read, self.run)
         for first, last in _runs(log, offsets):
             self._see(log, first, last)
@@ -34,12 +34,13 @@ class Marker:
         if self.run and not _is_apart(log, self.read, self.run[0]):
             self.read, self.run = max(self.read, self.run[1]), None
 
-    def unread(self, log: Log) -> tuple[list[Message], int]:
-        """What is in `log` and not read, and how many more there are that have to be loaded."""
+    def unread(self, log: Log, head: int = 0) -> tuple[list[Message], int]:
+        """What is in `log` and not read, and how many more there are to load, up to the offset `head`."""
         first, last = self.run or (0, 0)
         later = range(log.index_at(self.read + 1), len(log))
         messages = [log[log.offsets[index]] for index in later if not first <= log.offsets[index] <= last]
-        return messages, sum(_missing(log, index, self.read) for index in later)
+        missing = sum(_missing(log, index, self.read) for index in later)
+        return messages, missing + max(0, head - max(log.last, self.read))
 
 
 def _runs(log: Log, offsets: Sequence[int]) -> list[tuple[int, int]]:

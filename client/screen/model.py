@@ -210,8 +210,10 @@ class Model:
         self.selected = None
 
     def _fill(self, lines: list[Line]) -> None:
-        """Ask for what is missing on the screen: what came before, or what stands in a hole."""
+        """Ask for what is missing on the screen: the newest, what came before, or what stands in a hole."""
         log = self.room.log
+        if log and log.last < self.room.head and self.joining != self.room.name:
+            self._ask_page("before", 0)
         for line in lines:
             if line.key == TOP and not log.complete and not log.is_full:
                 self._ask_page("before", log.first or 0)

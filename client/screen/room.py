@@ -28,6 +28,8 @@ class Room:
     in_flight: bool = False
     landed: dict[int, Entry] = field(default_factory=dict)
 
+    head: int = 0
+    """The newest message as we connected: what is missing up to there is loaded when somebody looks."""
     marker: Marker = field(default_factory=Marker)
     """What is read."""
     line: int | None = None
@@ -78,7 +80,7 @@ class Room:
     def drawn(self, offsets: Sequence[int], me: str) -> None:
         """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
         if self.marker.drawn(self.log, offsets) and self.unread:
-            messages, missing = self.marker.unread(self.log)
+            messages, missing = self.marker.unread(self.log, self.head)
             others = [message.content for message in messages if message.username != me]
             self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
         if self.unread:
@@ -88,7 +90,7 @@ class Room:
 
     def see_all(self) -> None:
         """Take everything as read, because somebody says so."""
-        self.marker = Marker(max(self.marker.read, self.log.last))
+        self.marker = Marker(max(self.marker.read, self.log.last, self.head))
         self.unread = self.mentions = 0
         self.line, self.lined = None, False
 
@@ -144,7 +146,7 @@ class Room:
         said = [text for offset in sorted(self.notices) for text in self.notices[offset]]
         self.log, self.landed, self.marker = Log(), {}, Marker()
         self.line, self.lined = None, False
-        self.unread = self.mentions = self.to_go = 0
+        self.head = self.unread = self.mentions = self.to_go = 0
         self.notices = {0: said} if said else {}
         self.ask_again()
 

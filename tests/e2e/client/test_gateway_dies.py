@@ -1,6 +1,6 @@
 """Two people on two gateways: one gateway dies, one of them is cut off, writes on, and both agree again.
 
-The same story in each face. Whoever is cut off is told so at each step: offline, queued, catching up, caught up, stored.
+The same story in each face. Whoever is cut off is told of each step: offline, queued, catching up, caught up, stored.
 """
 
 import asyncio

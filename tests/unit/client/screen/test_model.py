@@ -40,7 +40,7 @@ ACTIONS = st.one_of(
 
 
 class Watched(World):
-    """A world with somebody at the screen, who is looked over the shoulder at each step. A kill takes the screen, too."""
+    """A world with somebody at the screen, looked over the shoulder at each step. A kill takes the screen, too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,10 +89,11 @@ class Watched(World):
 
     def nothing_counts_as_read_that_was_not_drawn(self) -> None:
         for room in self.model.rooms.values():
-            unread, missing = room.marker.unread(room.log)
+            unread, missing = room.marker.unread(room.log, room.head)
             read = set(room.log.offsets) - {message.at.offset for message in unread}
             others = {offset for offset in read if room.log[offset].username != ME}
             assert others <= self.drawn[room.name]
+            assert room.unread >= sum(message.username != ME for message in unread)
             if len(self.screens) == 1:
                 assert room.unread == missing + sum(message.username != ME for message in unread)
 
@@ -278,6 +279,24 @@ class TestUnread:
 
 
 class TestPages:
+    def test_what_came_since_the_last_run_is_loaded_when_one_goes_there(self) -> None:
+        made = Model("http://x", ROOM)
+        made.place("ops").log.add([message(1, room="ops")])
+        made.place("ops").marker.read = 1
+        made.take(notes.Connected(ME, (room_state(3), room_state(3, room="ops")), 0, again=False))
+        made.wants.clear()
+        made.go_to("ops")
+        made.lines(LOOK, 10)
+        assert made.room.unread == 2
+        asked = frames.History(id=0, room="ops", limit=100)
+        assert made.wants == [Ask(asked)]
+        page = [message(offset, room="ops") for offset in (1, 2, 3)]
+        made.take(notes.Answered(asked, frames.Page(id=1, room="ops", messages=page, more=False)))
+        made.wants.clear()
+        shown = plain(line.row for line in made.lines(LOOK, 10))
+        assert any("message 3" in row for row in shown)
+        assert (made.room.unread, made.wants) == (0, [])
+
     def test_no_page_is_asked_for_twice(self) -> None:
         made = model()
         made.take(said(40))
