@@ -113,6 +113,8 @@ def _entered(model: "Model", name: str, messages: tuple[frames.Message, ...]) ->
     room.page(messages, begins=not messages)
     if is_new:
         room.see_all()
+    else:
+        room.count(model.status.username)
     if model.joining == name:
         model.go_to(name)
 

@@ -80,13 +80,17 @@ class Room:
     def drawn(self, offsets: Sequence[int], me: str) -> None:
         """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
         if self.marker.drawn(self.log, offsets) and self.unread:
-            messages, missing = self.marker.unread(self.log, self.head)
-            others = [message.content for message in messages if message.username != me]
-            self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
+            self.count(me)
         if self.unread:
             self.draw_line()
         elif offsets:
             self.lined = False
+
+    def count(self, me: str) -> None:
+        """Count anew what is unread."""
+        messages, missing = self.marker.unread(self.log, self.head)
+        others = [message.content for message in messages if message.username != me]
+        self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
 
     def see_all(self) -> None:
         """Take everything as read, because somebody says so."""

@@ -130,7 +130,7 @@ class Watched(World):
                 self.model.attend(attentive=attentive)
             case "newest", _:
                 if self.model.view.follows:
-                    self.drawn[room.name] |= set(room.log.offsets)
+                    self.drawn[room.name] |= set(range(max(room.log.last, room.head) + 1))
                 self.model.see_newest()
             case "first_unread", _:
                 self.model.first_unread()
