@@ -67,13 +67,16 @@ def recall(model: Model, data: bytes) -> str:
         return ""
     model.status.username = kept.username
     for name, room in kept.rooms.items():
-        _take_up(model.place(name), room)
+        _take_up(model.place(name), room, kept.username)
     return kept.theme
 
 
-def _take_up(room: Room, kept: KeptRoom) -> None:
+def _take_up(room: Room, kept: KeptRoom, me: str) -> None:
     room.member, room.private = kept.member, kept.private
     room.draft, room.recall = kept.draft, Recall(kept.written)
     room.log.add(kept.messages)
     room.hear(kept.messages)
     room.log.epoch, room.marker.read = kept.epoch, kept.read
+    room.count(me)
+    if room.unread:
+        room.draw_line()
