@@ -17,30 +17,43 @@ class Marker:
     read: int = 0
     run: tuple[int, int] | None = None
 
-    def drawn(self, log: Log, offsets: Sequence[int]) -> bool:
-        """These messages, in order, are on the screen, and somebody looks; return whether that changed anything."""
-        before = (self.read, self.run)
-        for first, last in _runs(log, offsets):
-            self._see(log, first, last)
-        return before != (self.read, self.run)
+    def drawn(self, log: Log, offsets: Sequence[int]) -> list[int] | None:
+        """These messages, in order, are on the screen, and somebody looks.
 
-    def _see(self, log: Log, first: int, last: int) -> None:
+        Return those that are read by that; None where others are unread again, and all has to be counted anew.
+        """
+        fresh = [offset for offset in offsets if not self.is_read(offset)]
+        kept = [self._see(log, first, last) for first, last in _runs(log, offsets)]
+        return fresh if all(kept) else None
+
+    def is_read(self, offset: int) -> bool:
+        return offset <= self.read or (self.run is not None and self.run[0] <= offset <= self.run[1])
+
+    def _see(self, log: Log, first: int, last: int) -> bool:
+        """Take messages between which nothing is missing; return whether what was read still counts as read."""
+        kept = True
         if not _is_apart(log, self.read, first):
             self.read = max(self.read, last)
         elif self.run is None or _is_apart(log, self.run[1], first) or _is_apart(log, last, self.run[0]):
-            self.run = (first, last)
+            kept, self.run = self.run is None, (first, last)
         else:
             self.run = (min(self.run[0], first), max(self.run[1], last))
         if self.run and not _is_apart(log, self.read, self.run[0]):
             self.read, self.run = max(self.read, self.run[1]), None
+        return kept
 
     def unread(self, log: Log, head: int = 0) -> tuple[list[Message], int]:
         """What is in `log` and not read, and how many more there are to load, up to the offset `head`."""
-        first, last = self.run or (0, 0)
         later = range(log.index_at(self.read + 1), len(log))
-        messages = [log[log.offsets[index]] for index in later if not first <= log.offsets[index] <= last]
+        messages = [log[log.offsets[index]] for index in later if not self.is_read(log.offsets[index])]
         missing = sum(_missing(log, index, self.read) for index in later)
         return messages, missing + max(0, head - max(log.last, self.read))
+
+    def below(self, log: Log, offset: int) -> list[Message]:
+        """What is in `log` after `offset` and not read."""
+        read_on = self.run is not None and self.run[0] <= offset <= self.run[1]
+        begin = log.index_at(max(offset, self.run[1] if self.run and read_on else self.read) + 1)
+        return [log[later] for later in log.offsets[begin:] if not self.is_read(later)]
 
 
 def _runs(log: Log, offsets: Sequence[int]) -> list[tuple[int, int]]:

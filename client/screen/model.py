@@ -171,8 +171,8 @@ class Model:
         """How much is unread below what is on the screen."""
         if self.view.follows or not self.room.unread:
             return 0
-        messages, _ = self.room.marker.unread(self.room.log)
-        return sum(message.at.offset > self._bottom and message.username != self.look.me for message in messages)
+        below = self.room.marker.below(self.room.log, self._bottom)
+        return sum(message.username != self.look.me for message in below)
 
     @property
     def above(self) -> int:

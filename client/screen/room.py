@@ -36,6 +36,8 @@ class Room:
     """The unread line stands after this offset."""
     lined: bool = False
     """Whether that line is the one of what is unread now, not of what has been read since."""
+    stale: bool = False
+    """Whether what is unread has to be counted anew: a page came, or something was jumped over."""
     unread: int = 0
     mentions: int = 0
     to_go: int = 0
@@ -60,6 +62,7 @@ class Room:
             self.reset()
         if not self.log.epoch:
             self.marker.read = message.at.offset - 1  # what stood in a room before one heard of it is not news
+        self.stale = self.stale or message.at.offset > self.log.last + 1
         self.log.add([message])
         self._settle()
         self.hear([message])
@@ -79,8 +82,13 @@ class Room:
 
     def drawn(self, offsets: Sequence[int], me: str) -> None:
         """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
-        if self.marker.drawn(self.log, offsets) and self.unread:
+        fresh = self.marker.drawn(self.log, offsets)
+        if self.unread and (fresh is None or self.stale):
             self.count(me)
+        elif self.unread and fresh:
+            others = [self.log[offset].content for offset in fresh if self.log[offset].username != me]
+            self.unread = max(0, self.unread - len(others))
+            self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
         if self.unread:
             self.draw_line()
         elif offsets:
@@ -91,6 +99,7 @@ class Room:
         messages, missing = self.marker.unread(self.log, self.head)
         others = [message.content for message in messages if message.username != me]
         self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
+        self.stale = False
 
     def see_all(self) -> None:
         """Take everything as read, because somebody says so."""
@@ -100,7 +109,7 @@ class Room:
 
     def page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
         """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
-        was_empty = not self.log
+        was_empty, self.stale = not self.log, True
         self.log.add_page(list(messages), before=before, begins=begins)
         if was_empty and 0 in self.notices and messages:
             self.notices[self.log.last] = self.notices.pop(0)
