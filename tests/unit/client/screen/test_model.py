@@ -182,6 +182,20 @@ def said(offset: int, *, room: str = ROOM, username: str = "bob") -> notes.Said:
     return notes.Said(message(offset, room=room, username=username), username == ME)
 
 
+class TestComingBack:
+    def test_how_much_was_missed_stays_on_the_screen(self) -> None:
+        made = model()
+        made.take(notes.CatchingUp(ROOM, 2))
+        assert made.to_go == 2
+        made.take(said(4))
+        made.take(said(5))
+        made.take(notes.CaughtUp(ROOM))
+        assert made.to_go == 0
+        assert plain(line.row for line in made.lines(LOOK, 10))[-1] == (
+            "-- Caught up: 2 messages came while you were away."
+        )
+
+
 class TestOnesOwn:
     def test_what_was_stored_before_a_crash_does_not_wait_for_a_place_that_is_passed(self) -> None:
         made = model()
