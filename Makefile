@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format lock bench promises profile simulate chaos chaos-long clean
+.PHONY: help up backup restore client test unit check format snapshots lock bench promises profile simulate chaos chaos-long clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check: $(VENV)/.dev ## lint, types, layers, docs
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
 	$(RUN)/pytest tests/docs
+
+snapshots: $(VENV)/.dev ## take what the full screen draws now as what it should draw
+	CHATTERBOX_ACCEPT_SNAPSHOTS=1 $(RUN)/pytest tests/unit/client/screen/test_snapshots.py
 
 format: $(VENV)/.dev ## format the code
 	$(RUN)/ruff check --fix

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from pathlib import Path
 
 from client.failures import Exit, Failure
 from client.inert import inert
@@ -12,7 +13,7 @@ from client.inert import inert
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code. Nothing but `SystemExit` (from --help and wrong usage) is raised."""
     try:
-        _write_anything()
+        _mend_streams()
         return _run(arguments)
     except Failure as failure:
         if str(failure):
@@ -29,11 +30,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str] | None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
-    from client.cli import parser, run  # only here: Ctrl-C while all that is imported must be quiet, too
-    from client.completion import ASKED, answer
+    from client.cli.shells import ASKED  # only here: Ctrl-C while all that is imported must be quiet, too
 
     if typed[:1] == [ASKED]:
+        from client.cli.completion import answer
+
         return answer(typed[1:], os.environ)
+    from client.cli.dispatch import run
+    from client.cli.parser import parser
+
     return run(parser().parse_args(arguments), os.environ)
 
 
@@ -51,8 +56,11 @@ def _say(sentence: str) -> None:
         tell(f"chatterbox: {inert(sentence)}")
 
 
-def _write_anything() -> None:
-    """A terminal that can't show a character gets a question mark, not a traceback."""
+def _mend_streams() -> None:
+    """A stream that was closed leads nowhere; a terminal that can't show a character gets a question mark."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

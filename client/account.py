@@ -1,6 +1,5 @@
 """The commands over HTTP: register, login, logout, sessions, members."""
 
-import getpass
 import sys
 import time
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from client.known import Known
 from client.layout import hung
 from client.outbox import count
 from client.place import Place, columns_of, out, tell
+from client.prompts import ask, ask_secret
 from client.session import Session
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -38,9 +38,9 @@ def login(place: Place, username: str | None) -> Exit:
             session = _log_in(place, api, username, password)
         except Refused as refusal:
             if not _is_old(place, username, password, refusal):
-                raise
+                raise _with_way_on(place, refusal) from None
             tell(f"With the password of the keyring: {refusal}")
-            session = _log_in(place, api, username, getpass.getpass("Password: "))
+            session = _log_in(place, api, username, ask_secret("Password: "))
     unsent = count(place.outbox_path(session))
     waiting = f" The outbox holds {unsent} not sent yet; they go out when you chat." if unsent else ""
     out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
@@ -124,6 +124,13 @@ def _is_old(place: Place, username: str, password: str, refusal: Refused) -> boo
     return from_keyring(place.server, username) == password
 
 
+def _with_way_on(place: Place, refusal: Refused) -> Refused:
+    """A wrong password, with what to do if there is no account yet; the server says of both the same, on purpose."""
+    if refusal.code != Code.CREDENTIALS_INVALID:
+        return refusal
+    return Refused(f"{refusal} No account there yet? {place.file.command('register')}", refusal.code)
+
+
 def _keep_in_keyring(place: Place, username: str, password: str) -> None:
     try:
         if from_keyring(place.server, username) != password:
@@ -134,9 +141,10 @@ def _keep_in_keyring(place: Place, username: str, password: str) -> None:
 
 def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[str, str]:
     """Who, and the password: from the configuration, else from a person, else from the input's first line."""
+    place.file.prepare()
     _warn_if_open(place)
     asks = sys.stdin.isatty()
-    username = username or place.config.username or (input("Username: ").strip() if asks else "")
+    username = username or place.config.username or (ask("Username: ") if asks else "")
     if not username:
         raise Usage("Without a terminal the username must be given; the password is the first line of the input.")
     password = (
@@ -145,11 +153,17 @@ def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[st
     if password is not None:
         return username, password
     if not asks:
-        return username, sys.stdin.readline().rstrip("\r\n")
-    password = getpass.getpass("Password: ")
-    if twice and getpass.getpass("The same again: ") != password:
+        return username, _first_line()
+    password = ask_secret("Password: ")
+    if twice and ask_secret("The same again: ") != password:
         raise Usage("The two passwords differ; nothing was done.")
     return username, password
+
+
+def _first_line() -> str:
+    if not (line := sys.stdin.readline()):
+        raise Usage("There is no password: without a terminal it is the first line of the input.")
+    return line.rstrip("\r\n")
 
 
 def _warn_if_open(place: Place) -> None:

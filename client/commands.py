@@ -23,8 +23,10 @@ from client.faces.plain import Plain
 from client.faces.stdin import stdin_lines
 from client.faces.timeline import Timeline
 from client.failures import Exit, Usage
+from client.home.live import InEffect, Live
 from client.inert import inert_name
 from client.known import Known
+from client.notices.notices import Notices, notices
 from client.place import Place, columns_of, out, remark, tell, tell_unsent
 from client.state import State
 from client.stream import Stream
@@ -57,10 +59,19 @@ async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
         face = _face(place, room, known, kind, on_terminal=typed)
         face.connection = Connection(place.server, place.tokens, known.before(face.show), outbox=outbox)
         lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
-        face.notify = _notices(place, face.notice, on_terminal=typed)
+        told = _notices(place, face.notice, on_terminal=typed)
+        # Nobody knows whether this terminal has the focus, so it counts as without.
+        face.notify = lambda note, room: told.on(note, room, focused=False)
+        following = asyncio.create_task(_follow(place, face, told))
         with above:
             face.connection.enter(room)
-            return await _converse(face, lines, QUIT_S if typed else SENT_S)
+            try:
+                ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
+            finally:
+                following.cancel()
+    if ended is Exit.NOT_LOGGED_IN:
+        remark(place.way_in())
+    return Exit.REFUSED if ended is Exit.OK and face.has_lost and not typed else ended
 
 
 def _face(place: Place, room: str, known: Known, kind: FaceKind, *, on_terminal: bool) -> Lines:
@@ -78,14 +89,19 @@ def _typing(face: Lines, known: Known) -> tuple[AsyncIterator[str], AbstractCont
     return typing.lines(), typing.above()
 
 
-def _notices(
-    place: Place, say: Callable[[str], None], *, on_terminal: bool
-) -> Callable[[notes.Note, str | None], None]:
-    """What is to be done with each note. Nobody knows whether this terminal has the focus, so it counts as without."""
-    from client.notices.notices import notices
+def _notices(place: Place, say: Callable[[str], None], *, on_terminal: bool) -> Notices:
+    return notices(place.config.notices, say, os.environ, _to_terminal if on_terminal else None)
 
-    given = notices(place.config.notices, say, os.environ, _to_terminal if on_terminal else None)
-    return lambda note, room: given.on(note, room, focused=False)
+
+async def _follow(place: Place, face: Lines, told: Notices) -> None:
+    """Let what is written into the configuration take effect; in lines, only notices have anything of it."""
+
+    def take(now: InEffect) -> None:
+        told.configure(now.config.notices)
+        for sentence in now.sentences:
+            face.notice(sentence)
+
+    await Live(os.environ, place.named).follow(take)
 
 
 def _to_terminal(sequence: str) -> None:
@@ -121,6 +137,8 @@ def _exit_of(ended: notes.Ended) -> Exit:
 
 async def send(place: Place, room: str, content: str | None, timeout_s: float) -> Exit:
     """One message, or every line of the input."""
+    if content is not None and not content.strip():
+        raise Usage("The message is empty; nothing was sent.")
     session = place.tokens.session()
     face = Sending(place.server, room, remark, timeout_s)
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")

@@ -15,8 +15,8 @@ from typing import Self
 from urllib.parse import quote
 
 from chatterbox.wire.position import Position
+from client.disk import on_disk, private_folder
 from client.failures import Failure, Usage
-from client.session import private_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SCHEMA = """
@@ -44,9 +44,10 @@ class Cursor:
     """The position in each room. Every method raises `Failure` where the disk refuses, or another process holds it."""
 
     def __init__(self, path: Path) -> None:
-        private_folder(path.parent)
         self._name = path.stem
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with on_disk(path):
+            private_folder(path.parent)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with self._failing():
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
             try:

@@ -1,20 +1,27 @@
 """What is asked over HTTP by commands and in chats alike: members, and sessions. Answers are inert."""
 
+from chatterbox.wire.errors import Code
 from client.api import Api, SessionLine
 from client.failures import Refused
 from client.inert import inert, inert_name
 from client.known import Known
 from client.place import Place
-from client.words import time_of
+from client.words import meant, time_of
 
 BEGINNING = 4
 """Characters of a session's id that name it, where no other begins so."""
 
 
 def members(place: Place, room: str, known: Known) -> list[str]:
-    """The people in a room, each inert."""
+    """The people in a room, each inert; raises `Refused`, with a guess where there is no such room."""
     with _api(place) as api:
-        names = sorted(api.members(room), key=str.casefold)
+        try:
+            names = sorted(api.members(room), key=str.casefold)
+        except Refused as refusal:
+            guess = meant(room, [*known.names.rooms, *known.names.other_rooms])
+            if refusal.code != Code.ROOM_UNKNOWN or guess is None:
+                raise
+            raise Refused(f"{refusal} Did you mean #{inert_name(guess)}?", refusal.code) from None
     known.learn(people=names)
     return [inert_name(name) for name in names]
 

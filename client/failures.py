@@ -16,6 +16,10 @@ _REASONS = {
 }
 
 
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+"""What OpenSSL calls an answer that is none of TLS."""
+
+
 class Exit(IntEnum):
     """Exit codes; part of the command's contract with scripts."""
 
@@ -81,8 +85,8 @@ class Unreachable(Failure):
 
 def unreachable(server: str, why: str) -> Unreachable:
     """The failure of a server that does not answer; `why` in a few words."""
-    other = "Another one is named by --server or $CHATTERBOX_SERVER."
-    return Unreachable(f"Can't reach {server}: {why.rstrip('.')}. Is it running? {other}")
+    way = "Is that its address, and is it running? Another one is named by --server or $CHATTERBOX_SERVER."
+    return Unreachable(f"Can't reach {server}: {why.rstrip('.')}. {way}")
 
 
 def reason(problem: BaseException) -> str:
@@ -105,6 +109,8 @@ def _reason_of(problem: BaseException) -> str | None:
         return "no such host is known"
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"its certificate is not to be trusted ({problem.verify_message})"
+    if isinstance(problem, ssl.SSLError) and problem.reason in _NO_TLS:
+        return "it speaks no TLS (then its address begins with http://)"
     if isinstance(problem, OSError) and problem.errno in _REASONS:
         return _REASONS[problem.errno]
     if isinstance(problem, TimeoutError):

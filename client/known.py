@@ -16,7 +16,7 @@ import msgspec
 from chatterbox.wire import frames
 from chatterbox.wire.reading import UnreadableError, read
 from client import notes
-from client.session import replace_file
+from client.disk import replace_file
 
 LIMIT = 500
 """Names that are kept of each kind; beyond, the one that was named longest ago goes."""

@@ -16,9 +16,9 @@ from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from client.disk import on_disk, private_folder
 from client.entry import Entry
 from client.failures import Failure
-from client.session import private_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -43,11 +43,12 @@ class Outbox:
     """
 
     def __init__(self, path: Path) -> None:
-        private_folder(path.parent)
         self._folder = path.parent
         self._stem = path.stem
         self._owner = uuid4().hex
-        self._lock = _locked(self._lock_path(self._owner))
+        with on_disk(self._folder):
+            private_folder(self._folder)
+            self._lock = _locked(self._lock_path(self._owner))
         try:
             with _as_failures():
                 self._db = _opened(path)

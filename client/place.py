@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TextIO
 
+from client.address import server_address
 from client.cursors import cursor_path
 from client.failures import Exit
+from client.home.choice import choice
 from client.home.config import Config
-from client.home.files import config_or_failure
-from client.home.folders import state_folder
 from client.home.reading import Named
 from client.known import known_path
 from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
-from client.session import DEFAULT_SERVER, Session, SessionFile, saved_server, server_address
+from client.session import Session, SessionFile
 from client.tokens import Tokens
 
 
@@ -27,13 +27,14 @@ class Place:
     server: str
     home: Path
     config: Config = field(default_factory=Config)
+    named: Named = field(default_factory=Named)
+    """What the command line said, without which the configuration could not be read anew."""
 
     @classmethod
     def find(cls, named: Named, environ: Mapping[str, str]) -> Self:
-        """The server that the configuration or the command line names, else that of the last login."""
-        config, folder = config_or_failure(environ, named), state_folder(environ)
-        server = config.server or saved_server(folder) or DEFAULT_SERVER
-        return cls(server_address(server), folder, config)
+        """The place that is meant; raises `Usage` if its server is none, or the configuration is wrong."""
+        meant = choice(named, environ)
+        return cls(server_address(meant.server), meant.folder, meant.config, named)
 
     @property
     def file(self) -> SessionFile:
@@ -42,6 +43,11 @@ class Place:
     @property
     def tokens(self) -> Tokens:
         return Tokens(self.file)
+
+    def way_in(self) -> str:
+        """What to type to be logged in, after a sentence that says that one is not."""
+        new = "" if self.file.load() else f"; new here: {self.file.command('register')}"
+        return f"Log in: {self.file.command('login')}{new}"
 
     def outbox_path(self, session: Session) -> Path:
         return outbox_path(self.home, self.server, session.username)

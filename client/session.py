@@ -1,17 +1,15 @@
-"""The login session on disk: one file for each server and profile, for its owner's eyes only, replaced in one piece."""
+"""The login session on disk: one file for each server and profile."""
 
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
-from client.failures import Usage
-
-DEFAULT_SERVER = "http://127.0.0.1:8000"
+from client.address import DEFAULT_SERVER
+from client.disk import on_disk, private_folder, replace_file
+from client.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,43 +32,6 @@ class Session:
         return self.expires_at - self.lifetime_s / 2
 
 
-def server_address(text: str) -> str:
-    """Return a server's address as it is remembered and compared; raises `Usage` if it can't be one.
-
-    >>> server_address("HTTPS://Chat.example.org/")
-    'https://chat.example.org'
-    """
-    address = written_address(text)
-    scheme, _, rest = address.partition("://")
-    host = rest.partition("/")[0]
-    if scheme not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
-        shown = f"{text[:100]!r}" if len(text) <= 100 else f"{text[:100]!r}..."
-        raise Usage(f"{shown} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
-    return address
-
-
-def written_address(text: str) -> str:
-    """A server's address as it is remembered and compared, whether or not it can be one."""
-    scheme, _, rest = text.strip().partition("://")
-    host, slash, path = rest.rstrip("/").partition("/")
-    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
-
-
-def _can_be_dialled(address: str) -> bool:
-    """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
-    import httpx  # only here: it takes a third of a second to import, and completion does without
-
-    if not address.isprintable() or any(map(str.isspace, address)):
-        return False
-    try:
-        parts = urlsplit(address)
-        parts.netloc.encode("idna")  # as a resolver does it
-        named = bool(httpx.URL(address).host and parts.hostname)
-        return named and parts.port != 0 and not {"?", "#"} & set(address)
-    except (httpx.InvalidURL, ValueError):
-        return False
-
-
 class SessionFile:
     """Where the session of one server is kept. Each profile has its own: it may be of another user."""
 
@@ -82,47 +43,45 @@ class SessionFile:
         self.path = home / "sessions" / f"{quote(server, safe='')}{of_profile}.json"
 
     def load(self) -> Session | None:
-        """Read the session; None if there is none, or the file is not one."""
+        """Read the session; None if there is none, or none that can be parsed. Raises `Failure` if the disk refuses."""
         try:
             return read(self.path.read_bytes(), Session)
-        except (FileNotFoundError, UnreadableError):
+        except (FileNotFoundError, NotADirectoryError, UnreadableError):
             return None
+        except OSError as problem:
+            raise Failure(f"{self.path} can't be read ({problem.strerror}).") from problem
+
+    def prepare(self) -> None:
+        """Make the folder, so that nobody is asked for a password that leads nowhere; raises `Failure`."""
+        with on_disk(self.path.parent):
+            private_folder(self.path.parent)
 
     def save(self, session: Session) -> None:
-        """Keep `session`; without a profile, also its server as the one meant where none is named."""
-        replace_file(self.path, msgspec.json.encode(asdict(session)))
-        if not self.profile:
-            replace_file(self._home / "server", session.server.encode())
+        """Keep `session`; without a profile, also its server as the one meant where none is named. Raises `Failure`."""
+        with on_disk(self.path):
+            replace_file(self.path, msgspec.json.encode(asdict(session)))
+            if not self.profile:
+                replace_file(self._home / "server", session.server.encode())
 
     def delete(self) -> None:
-        self.path.unlink(missing_ok=True)
+        with on_disk(self.path):
+            self.path.unlink(missing_ok=True)
+
+    def command(self, name: str) -> str:
+        """How a command about this server is typed, here and now.
+
+        >>> SessionFile(Path("/nowhere"), "https://chat.example.org").command("login")
+        'chatterbox login --server https://chat.example.org'
+        """
+        if self.profile:
+            return f"chatterbox {name} --profile {self.profile}"
+        is_meant_anyway = self.server == (saved_server(self._home) or DEFAULT_SERVER)
+        return f"chatterbox {name}" if is_meant_anyway else f"chatterbox {name} --server {self.server}"
 
 
 def saved_server(home: Path) -> str | None:
     """The server of the last login."""
     try:
         return (home / "server").read_text(encoding="utf-8").strip() or None
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
-
-
-def private_folder(path: Path) -> Path:
-    """Make `path` a folder that only its owner can enter."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.chmod(0o700)
-    return path
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one piece; `mkstemp` makes it with mode 0600, so it is never open to others."""
-    private_folder(path.parent)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

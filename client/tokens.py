@@ -9,7 +9,6 @@ from client.failures import Failure, NotLoggedIn
 from client.session import Session, SessionFile
 
 RETRY_S = 60.0
-_LOG_IN = "You are not logged in at {server}. Do it with: chatterbox login{profile}"
 
 
 class Tokens:
@@ -26,8 +25,7 @@ class Tokens:
         """Return the session, as it is on disk; raises `NotLoggedIn`."""
         session = self._file.load()
         if session is None:
-            profile = f" --profile {self._file.profile}" if self._file.profile else ""
-            raise NotLoggedIn(_LOG_IN.format(server=self._file.server, profile=profile))
+            raise NotLoggedIn(f"You are not logged in at {self._file.server}.")
         return session
 
     async def fresh(self) -> str:

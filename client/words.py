@@ -8,6 +8,8 @@ from client import notes
 from client.inert import inert, inert_name
 
 AT_ONCE_S = 0.1
+NOT_SENT = "NOT SENT"
+"""What a sentence about a message begins with that nobody will get."""
 
 
 def sentence(note: notes.Note, server: str) -> str | None:
@@ -65,7 +67,7 @@ def _about_messages(note: notes.Note) -> str | None:
         case notes.Delayed(_, detail, retry_s):
             return f"{inert(detail)} Your message waits; next try in {_wait(retry_s)}."
         case notes.Undelivered(entry, _, detail):
-            return f"NOT SENT to #{inert_name(entry.room)}: {inert(detail)} It was: {inert(entry.content)}"
+            return f"{NOT_SENT} to #{inert_name(entry.room)}: {inert(detail)} It was: {inert(entry.content)}"
     return None
 
 

@@ -14,12 +14,13 @@ from chatterbox.wire.position import Position
 from client import notes
 from client.connection import Connection
 from client.entry import Entry
+from client.home.palettes import BUILT_IN
 from client.screen.app import ChatApp
 from client.screen.model import Model
 from client.screen.shell import Shell
 from client.state import Phase, State
 
-PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small", (60, 15), "contrast"))
+PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small", (60, 15), "high-contrast"))
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """Rich names fonts by an address on the net; a picture of ours loads nothing."""
 FOLDER = Path(__file__).parent / "pictures"
@@ -53,7 +54,8 @@ class Pictured(Connection):
 async def pictured(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
     shell = Shell(Model("http://127.0.0.1:8000", "general"))
     shell.connection = Pictured()
-    app = ChatApp(shell, colours=theme)
+    app = ChatApp(shell)
+    app.wear(BUILT_IN[theme])
     async with app.run_test(size=size) as pilot:
         app.chat.zone = UTC
         for note in _notes():

@@ -19,10 +19,11 @@ from chatterbox.wire import asyncapi
 from chatterbox.wire.close import SENTENCES, may_return
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
-from client import cli, manual
+from client.cli import manual
+from client.cli.grammar import grammar
+from client.cli.parser import parser
 from client.faces.slash import SLASHES
 from client.failures import EXITS
-from client.grammar import grammar
 from client.home.config import ROWS
 from client.home.declaring import variable_of
 from client.home.palettes import BUILT_IN
@@ -112,9 +113,9 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
 
 def _typed() -> Iterator[str]:
     yield from ("| command | what it does | options |", "|---|---|---|")
-    for command in grammar(cli.parser()).commands:
+    for command in grammar(parser()).commands:
         usage = " ".join([command.name, *map(manual.usage_of, command.words)])
-        options = [option for option in command.options if option.dest not in {"help", "server"}]
+        options = [option for option in command.options if option.dest not in {"help", "server", "profile"}]
         about = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
         yield f"| `{usage}` | {command.about} | {about} |"
 
@@ -189,7 +190,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 FILES: dict[Path, Callable[[], str]] = {
-    ROOT / "docs" / "chatterbox.1": lambda: manual.page(cli.parser()),
+    ROOT / "docs" / "chatterbox.1": lambda: manual.page(parser()),
 }
 
 

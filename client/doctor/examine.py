@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from chatterbox.wire import frames
 from chatterbox.wire.limits import Limits
+from client.address import server_address
 from client.doctor import answers, flow, reach, upgrade
 from client.doctor.line import Line, NotOpened, large, line
 from client.doctor.probes import ask, connect_to, environment_proxy, look_up, shake_hands
 from client.doctor.verdict import Check, Status, Verdict, failed, skipped
 from client.failures import Usage
-from client.session import Session, server_address
+from client.session import Session
 
 NO_TOKEN = "none"  # noqa: S105 - meant to be none
 """What is sent as a token without a login: whether its refusal comes tells whether the header gets through."""

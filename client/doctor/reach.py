@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from client.address import server_address
 from client.doctor.verdict import Check, Verdict, duration, failed, ok, shown, skipped, warning
 from client.failures import Usage
-from client.session import server_address
 
 SLOW_LOOKUP_S = 1.0
 RENEW_DAYS = 14.0

@@ -8,12 +8,11 @@ from dataclasses import asdict, replace
 from client.doctor.examine import examine
 from client.doctor.verdict import Check, Status, Verdict
 from client.failures import Exit, Usage
-from client.home.files import config_or_failure
-from client.home.folders import state_folder
+from client.home.choice import choice
 from client.home.reading import Named
 from client.inert import inert
 from client.place import Place, out
-from client.session import DEFAULT_SERVER, Session, saved_server
+from client.session import Session
 
 _CHECK_WIDTH = max(map(len, Check))
 _STATUS_WIDTH = max(map(len, Status))
@@ -21,18 +20,13 @@ _STATUS_WIDTH = max(map(len, Status))
 
 async def doctor(named: Named, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> Exit:
     """Examine the server that is meant. Nothing is stored there, and nothing is changed here."""
-    address = named.server or _meant(named, environ)
+    address = named.server or choice(named, environ).server
     verdicts = [verdict async for verdict in _told(address, named, environ, idle_s, as_json=as_json)]
     if as_json:
         out(as_object(address, verdicts))
     else:
         out(summary(verdicts))
     return exit_of(verdicts)
-
-
-def _meant(named: Named, environ: Mapping[str, str]) -> str:
-    config = config_or_failure(environ, named)
-    return config.server or saved_server(state_folder(environ)) or DEFAULT_SERVER
 
 
 async def _told(

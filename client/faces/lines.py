@@ -39,6 +39,8 @@ class Lines:
         self._heard: dict[str, dict[str, str]] = {}
         self._guessing: str | None = None
         self._changed = asyncio.Event()
+        self.has_lost = False
+        """Whether something that was said will never be sent, which was told with its text."""
 
     @property
     def prompt(self) -> str:
@@ -59,6 +61,7 @@ class Lines:
     def show(self, note: notes.Note) -> None:
         """Take a note of the core's."""
         self._changed.set()
+        self.has_lost = self.has_lost or isinstance(note, notes.Undelivered)
         self._take(note)
         self._await_news()
         self.notify(note, self.room)
@@ -132,14 +135,19 @@ class Lines:
 
     def _say(self, content: str) -> None:
         if self.room is None:
+            self.has_lost = True
             self.notice("You are in no room: /join ROOM, or /rooms to see which there are.")
             return
         try:
             self._wrote(self.connection.say(self.room, content))
         except ChatError as refusal:
-            self.notice(f"NOT SENT: {inert(refusal.detail)} It was: {inert(content)}")
+            self._not_sent(refusal.detail, content)
         except Failure as failure:
-            self.notice(f"NOT SENT: {inert(str(failure))} It was: {inert(content)}")
+            self._not_sent(str(failure), content)
+
+    def _not_sent(self, why: str, content: str) -> None:
+        self.has_lost = True
+        self.notice(f"{words.NOT_SENT}: {inert(why)} It was: {inert(content)}")
 
     def _said(self, message: frames.Message, *, mine: bool) -> None:
         self._heard.setdefault(message.room, {})[message.username] = message.timestamp

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 import msgspec
 
 from chatterbox.wire import frames
-from chatterbox.wire.errors import ChatError
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
@@ -30,6 +30,8 @@ class Sending:
         self._timeout_s = timeout_s
         self._own: set[str] = set()
         self._failed = False
+        self._asked = self._answered = False
+        """Whether it was asked why the room takes nothing, and was told."""
         self._moved = asyncio.Event()
 
     def show(self, note: notes.Note) -> None:
@@ -37,11 +39,21 @@ class Sending:
             case notes.Stored(entry):
                 self._own.discard(entry.key)
                 self._moved.set()
-            case notes.Undelivered(entry):
+            case notes.Undelivered(entry, code):
                 self._failed = self._failed or entry.key in self._own
+                if code in {Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER} and entry.room == self._room and not self._asked:
+                    self._asked = True
+                    self.connection.ask(frames.Rooms(id=0))
                 self._own.discard(entry.key)
                 self._moved.set()
                 self._tell(words.sentence(note, self._server) or "")
+            case notes.Answered(_, frames.RoomList(rooms=listed)):
+                self._tell(why_not_in(self._room, listed))
+                self._answered = True
+                self._moved.set()
+            case notes.Refused():
+                self._answered = True
+                self._moved.set()
             case notes.Cut(known=False) | notes.Connected(again=True) | notes.Complaint():
                 self._tell(words.sentence(note, self._server) or "")
 
@@ -53,7 +65,7 @@ class Sending:
             if line.strip():
                 self._say(line, number)
                 await self._until(lambda: self.connection.state.unsent_count < AHEAD)
-        await self._until(lambda: not self.connection.state.unsent_count)
+        await self._until(lambda: not self.connection.state.unsent_count and self._asked == self._answered)
         return Exit.REFUSED if self._failed else Exit.OK
 
     def _say(self, content: str, number: int) -> None:

@@ -90,9 +90,10 @@ class Config:
         in_profiles=True,
     )
     theme: str = key(
-        "dark",
+        "",
         NAMED,
-        "`dark`, `light`, `high-contrast`, `16-colours`, or the name of a file in `themes/`.",
+        "`dark`, `light`, `high-contrast`, `16-colours`, or the name of a file in `themes/`. Empty: the one that was "
+        "chosen last on the full screen, at first `dark`.",
         in_profiles=True,
     )
     notices: NoticeSettings = field(default_factory=NoticeSettings)

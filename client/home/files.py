@@ -8,7 +8,7 @@ from client.failures import Usage
 from client.home.bindings import Actions
 from client.home.config import Config
 from client.home.folders import config_file, theme_file
-from client.home.palettes import BUILT_IN
+from client.home.palettes import BUILT_IN, DEFAULT
 from client.home.problems import Problem
 from client.home.reading import Named, Parsed, parse
 from client.home.themes import Theme, parse_theme
@@ -54,7 +54,7 @@ def load_theme(name: str, environ: Mapping[str, str]) -> tuple[Theme, tuple[Prob
         known = ", ".join(BUILT_IN)
         text = Problem(f"There is no such file, and no theme {name} is built in ({known})")
     if isinstance(text, Problem):
-        return BUILT_IN["dark"], (text,)
+        return BUILT_IN[DEFAULT], (text,)
     return parse_theme(name, text, BUILT_IN)
 
 

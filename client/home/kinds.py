@@ -11,9 +11,9 @@ from typing import Generic, TypeVar
 from chatterbox.wire import text
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
+from client.address import likely_address, server_address
 from client.failures import Usage
 from client.inert import inert
-from client.session import server_address
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -141,8 +141,9 @@ def _address(value: object) -> str:
     try:
         return server_address(address) if address else ""
     except Usage:
-        what = f"must be the address of a server, not {shown(value)}. One looks like {EXAMPLES}"
-        raise UnfitError(what) from None
+        likely = likely_address(address)
+        way = f"Did you mean {likely}?" if likely else f"One looks like {EXAMPLES}"
+        raise UnfitError(f"must be the address of a server, not {shown(value)}. {way}") from None
 
 
 def _room(value: object) -> str:

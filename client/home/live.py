@@ -1,15 +1,19 @@
 """The configuration and its theme while the client runs: what is written into their files takes effect at once."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from client.home.bindings import Actions
 from client.home.config import Config
 from client.home.files import load, load_theme
 from client.home.folders import config_file, theme_file
+from client.home.palettes import BUILT_IN, DEFAULT
 from client.home.reading import Named
 from client.home.themes import Theme
 from client.home.watch import Watch
+
+LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,16 @@ class InEffect:
     theme: Theme
     problems: tuple[str, ...] = ()
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What to say when this has just come into effect."""
+        if self.problems:
+            return tuple(f"{problem} What was in effect before stays." for problem in self.problems)
+        return ("The configuration was read anew.",)
+
 
 class Live:
-    """Ask `changed` every second or so. A configuration with a mistake changes nothing; the last good one stays."""
+    """Ask `changed` every second or so. A file with a mistake changes nothing; the last good one stays in effect."""
 
     def __init__(self, environ: Mapping[str, str], named: Named | None = None, actions: Actions | None = None) -> None:
         self._environ = environ
@@ -35,15 +46,27 @@ class Live:
         """What is in effect now, if a file is another than at the last call."""
         if not self._watch.changed():
             return None
-        self.now = self._read(self.now.config)
+        self.now = self._read(self.now)
         return self.now
 
-    def _read(self, before: Config | None) -> InEffect:
+    async def follow(self, take: Callable[[InEffect], None]) -> None:
+        """Hand on what is in effect whenever it changes, for as long as nobody cancels this."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if (now := self.changed()) is not None:
+                take(now)
+
+    def _read(self, before: InEffect | None) -> InEffect:
         loaded = load(self._environ, self._named, self._actions)
         problems = [problem.sentence(str(loaded.path)) for problem in loaded.parsed.problems]
-        config = before if problems and before is not None else loaded.parsed.config
-        path = theme_file(self._environ, config.theme)
+        config = before.config if problems and before is not None else loaded.parsed.config
+        theme, wrong = self._theme(config.theme or DEFAULT)
+        if wrong:
+            theme = before.theme if before is not None else BUILT_IN[DEFAULT]
+        return InEffect(config, theme, (*problems, *wrong))
+
+    def _theme(self, name: str) -> tuple[Theme, tuple[str, ...]]:
+        path = theme_file(self._environ, name)
         self._watch.also(path)
-        theme, wrong = load_theme(config.theme, self._environ)
-        problems += [problem.sentence(str(path)) for problem in wrong]
-        return InEffect(config, theme, tuple(problems))
+        theme, wrong = load_theme(name, self._environ)
+        return theme, tuple(problem.sentence(str(path)) for problem in wrong)

@@ -69,7 +69,7 @@ _SIXTEEN_COLOURS = Theme(
     dark=True,
     background="ansi_default",
     panel="ansi_default",
-    selection="ansi_blue",
+    selection="ansi_default",
     text="ansi_default",
     dim="ansi_default",
     accent="ansi_cyan",
@@ -82,4 +82,5 @@ _SIXTEEN_COLOURS = Theme(
     people=("ansi_cyan", "ansi_green", "ansi_yellow", "ansi_red", "ansi_magenta", "ansi_blue"),
 )
 
+DEFAULT = "dark"
 BUILT_IN: Mapping[str, Theme] = {theme.name: theme for theme in (_DARK, _LIGHT, _HIGH_CONTRAST, _SIXTEEN_COLOURS)}

@@ -8,7 +8,7 @@ from client.home.bindings import Actions
 from client.home.config import ROWS, Config, values_of
 from client.home.files import Loaded, load, load_theme
 from client.home.folders import config_file, theme_file
-from client.home.palettes import BUILT_IN
+from client.home.palettes import BUILT_IN, DEFAULT
 from client.home.reading import Named
 from client.home.themes import hard_to_read
 from client.inert import inert
@@ -40,7 +40,7 @@ def config(what: str, environ: Mapping[str, str], named: Named, actions: Actions
 def findings(loaded: Loaded, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """What is wrong with the configuration and its theme, and what could be better, as inert sentences."""
     problems = [problem.sentence(str(loaded.path)) for problem in loaded.parsed.problems]
-    name = loaded.parsed.config.theme
+    name = loaded.parsed.config.theme or DEFAULT
     theme, wrong = load_theme(name, environ)
     file = str(theme_file(environ, name))
     problems += [problem.sentence(file) for problem in wrong]

@@ -39,16 +39,16 @@ class Theme:
     """Whether its background is the darker."""
     background: str = _of("Behind what is said.")
     panel: str = _of("Behind the lists of rooms and people, the title and the status.")
-    selection: str = _of("Behind the room or message that is chosen.")
+    selection: str = _of("Behind the room or message that is chosen; `default`: reversed.")
     text: str = _of("What is said.")
     dim: str = _of("What matters less: times, days, the client's own words.")
-    accent: str = _of("Links, the prompt, keys in the help.")
-    border: str = _of("Lines between parts of the screen.")
+    accent: str = _of("Links, the room's name, keys in the help.")
+    border: str = _of("The line between names and what they say.")
     unread: str = _of("A room with something new.")
     mention: str = _of("A message that names you, and its room.")
-    good: str = _of("Stored, connected.")
+    good: str = _of("The mark of what is stored.")
     warning: str = _of("Queued, catching up, offline.")
-    error: str = _of("Not sent, refused.")
+    error: str = _of("Not sent, lost.")
     people: tuple[str, ...] = field(metadata={_SENTENCE: "The colours of names, in a list."})
 
 
@@ -63,8 +63,8 @@ def contrasts(theme: Theme) -> Iterator[tuple[str, str, float, float]]:
     on_background = [(name, getattr(theme, name)) for name in COLOURS if name not in {*_GROUNDS, _PEOPLE}]
     on_background += [(f"{_PEOPLE}[{number}]", person) for number, person in enumerate(theme.people)]
     pairs = [(name, value, "background") for name, value in on_background]
-    pairs += [("text", theme.text, "panel"), ("text", theme.text, "selection"), ("dim", theme.dim, "panel")]
-    pairs += [(name, getattr(theme, name), "panel") for name in ("unread", "mention")]
+    pairs += [(name, value, "panel") for name, value in on_background if name not in {"good", "error", "border"}]
+    pairs += [("text", theme.text, "selection")]
     for name, value, ground in pairs:
         found = contrast(value, getattr(theme, ground))
         if found is not None:

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from client.failures import Usage
-from client.words import meant
+from client.home.bindings import Actions, Keys, Usual
 
 
 class Where(StrEnum):
@@ -20,10 +19,10 @@ class Where(StrEnum):
 
 
 class Action(NamedTuple):
-    """Something to do. `keys` as Textual names them, with commas between."""
+    """Something to do. `keys` as `client.home.bindings` writes them."""
 
     name: str
-    keys: str
+    keys: tuple[str, ...]
     help: str
     where: Where
 
@@ -31,84 +30,83 @@ class Action(NamedTuple):
 ROOM_NUMBERS = range(1, 10)
 
 TABLE = (
-    Action("switch-room", "ctrl+k", "go to a room by some letters of its name", Where.ROOMS),
-    Action("next-unread", "alt+a", "go to the room that is most urgent: mentions first", Where.ROOMS),
-    Action("next-room", "alt+down,ctrl+pagedown", "the next room of the list", Where.ROOMS),
-    Action("previous-room", "alt+up,ctrl+pageup", "the room before it", Where.ROOMS),
-    *(Action(f"room-{number}", f"alt+{number}", f"room {number} of the list", Where.ROOMS) for number in ROOM_NUMBERS),
-    Action("toggle-rooms", "f2", "show or hide the rooms", Where.ROOMS),
-    Action("toggle-people", "f3", "show or hide the people heard", Where.ROOMS),
-    Action("page-up", "pageup", "scroll back; older messages are loaded as you reach them", Where.READING),
-    Action("page-down", "pagedown", "scroll forward", Where.READING),
-    Action("line-up", "shift+up", "scroll back by one line", Where.READING),
-    Action("line-down", "shift+down", "scroll forward by one line", Where.READING),
-    Action("first-unread", "alt+u", "go to the first unread message", Where.READING),
-    Action("to-oldest", "ctrl+home", "go to the oldest message that is loaded", Where.READING),
-    Action("to-newest", "ctrl+end,escape", "go to the newest message", Where.READING),
-    Action("find", "ctrl+s", "find a text in the messages that are loaded", Where.READING),
-    Action("find-again", "f4", "go to the next older place of the same text", Where.READING),
-    Action("links", "ctrl+o", "list the links of this room, the newest first, and open one", Where.READING),
-    Action("select", "alt+m", "select a message, to copy it, quote it or open its links", Where.READING),
-    Action("select-older", "up,k", "the message before", Where.SELECTING),
-    Action("select-newer", "down,j", "the message after", Where.SELECTING),
-    Action("copy", "c,y", "copy its text (by OSC 52: also over ssh)", Where.SELECTING),
-    Action("quote", "q,r", "quote it in what you write", Where.SELECTING),
-    Action("open-link", "o,enter", "open its first link, or by 1 to 9 the one of that number", Where.SELECTING),
-    Action("copy-place", "p", "copy its place: room, epoch and offset", Where.SELECTING),
-    Action("unselect", "escape,alt+m", "back to writing", Where.SELECTING),
-    Action("send", "enter", "send what is written, or do the command", Where.WRITING),
-    Action("new-line", "alt+enter,ctrl+j,shift+enter", "begin another line", Where.WRITING),
-    Action("complete", "tab", "complete a command, person, #room or :emoji; again for the next", Where.WRITING),
-    Action("older-text", "up", "what you wrote before, in this room", Where.WRITING),
-    Action("newer-text", "down", "what you wrote after it", Where.WRITING),
-    Action("find-text", "ctrl+r", "find in what you wrote before", Where.WRITING),
-    Action("editor", "alt+e,ctrl+x", "write in $VISUAL or $EDITOR", Where.WRITING),
-    Action("clear", "ctrl+c", "put aside what is written; Up brings it back", Where.WRITING),
-    Action("left", "left,ctrl+b", "one character left", Where.EDITING),
-    Action("right", "right,ctrl+f", "one character right", Where.EDITING),
-    Action("word-left", "alt+b,ctrl+left,alt+left", "one word left", Where.EDITING),
-    Action("word-right", "alt+f,ctrl+right,alt+right", "one word right", Where.EDITING),
-    Action("line-start", "ctrl+a,home", "to the beginning of the line", Where.EDITING),
-    Action("line-end", "ctrl+e,end", "to its end", Where.EDITING),
-    Action("delete-left", "backspace,ctrl+h", "delete the character before", Where.EDITING),
-    Action("delete-right", "delete,ctrl+d", "delete the character after", Where.EDITING),
-    Action("kill-word-left", "ctrl+w,alt+backspace", "cut the word before", Where.EDITING),
-    Action("kill-word-right", "alt+d", "cut the word after", Where.EDITING),
-    Action("kill-to-start", "ctrl+u", "cut up to the beginning of the line", Where.EDITING),
-    Action("kill-to-end", "alt+k", "cut up to its end (Ctrl+K goes to rooms)", Where.EDITING),
-    Action("yank", "ctrl+y", "put back what was cut last", Where.EDITING),
-    Action("swap", "ctrl+t", "swap the two characters before", Where.EDITING),
-    Action("undo", "ctrl+z,ctrl+underscore", "undo", Where.EDITING),
-    Action("redo", "alt+z", "do again what was undone", Where.EDITING),
-    Action("select-all", "f7", "select everything", Where.EDITING),
-    Action("help", "f1", "this help", Where.PROGRAM),
-    Action("palette", "ctrl+p", "do anything of this table by its name", Where.PROGRAM),
-    Action("next-theme", "f8", "the next theme: dark, light, most contrast, 16 colours", Where.PROGRAM),
-    Action("redraw", "ctrl+l", "draw the screen anew", Where.PROGRAM),
-    Action("quit", "ctrl+q", "end; what is not sent stays in the outbox, what is half written too", Where.PROGRAM),
+    Action("switch-room", ("ctrl+k",), "go to a room by some letters of its name", Where.ROOMS),
+    Action("next-unread", ("alt+a",), "go to the room that is most urgent: mentions first", Where.ROOMS),
+    Action("next-room", ("alt+down", "ctrl+pagedown"), "the next room of the list", Where.ROOMS),
+    Action("previous-room", ("alt+up", "ctrl+pageup"), "the room before it", Where.ROOMS),
+    *(
+        Action(f"room-{number}", (f"alt+{number}",), f"room {number} of the list", Where.ROOMS)
+        for number in ROOM_NUMBERS
+    ),
+    Action("toggle-rooms", ("f2",), "show or hide the rooms", Where.ROOMS),
+    Action("toggle-people", ("f3",), "show or hide the people heard", Where.ROOMS),
+    Action("page-up", ("pageup",), "scroll back; older messages are loaded as you reach them", Where.READING),
+    Action("page-down", ("pagedown",), "scroll forward", Where.READING),
+    Action("line-up", ("shift+up",), "scroll back by one line", Where.READING),
+    Action("line-down", ("shift+down",), "scroll forward by one line", Where.READING),
+    Action("first-unread", ("alt+u",), "go to the first unread message", Where.READING),
+    Action("to-oldest", ("ctrl+home",), "go to the oldest message that is loaded", Where.READING),
+    Action("to-newest", ("ctrl+end", "escape"), "go to the newest message", Where.READING),
+    Action("find", ("ctrl+s",), "find a text in the messages that are loaded", Where.READING),
+    Action("find-again", ("f4",), "go to the next older place of the same text", Where.READING),
+    Action("links", ("ctrl+o",), "list the links of this room, the newest first, and open one", Where.READING),
+    Action("select", ("alt+m",), "select a message, to copy it, quote it or open its links", Where.READING),
+    Action("select-older", ("up", "k"), "the message before", Where.SELECTING),
+    Action("select-newer", ("down", "j"), "the message after", Where.SELECTING),
+    Action("copy", ("c", "y"), "copy its text (by OSC 52: also over ssh)", Where.SELECTING),
+    Action("quote", ("q", "r"), "quote it in what you write", Where.SELECTING),
+    Action("open-link", ("o", "enter"), "open its first link, or by 1 to 9 the one of that number", Where.SELECTING),
+    Action("copy-place", ("p",), "copy its place: room, epoch and offset", Where.SELECTING),
+    Action("unselect", ("escape", "alt+m"), "back to writing", Where.SELECTING),
+    Action("send", ("enter",), "send what is written, or do the command", Where.WRITING),
+    Action("new-line", ("alt+enter", "ctrl+j", "shift+enter"), "begin another line", Where.WRITING),
+    Action("complete", ("tab",), "complete a command, person, #room or :emoji; again for the next", Where.WRITING),
+    Action("older-text", ("up",), "what you wrote before, in this room", Where.WRITING),
+    Action("newer-text", ("down",), "what you wrote after it", Where.WRITING),
+    Action("find-text", ("ctrl+r",), "find in what you wrote before", Where.WRITING),
+    Action("editor", ("alt+e", "ctrl+x"), "write in $VISUAL or $EDITOR", Where.WRITING),
+    Action("clear", ("ctrl+c",), "put aside what is written; Up brings it back", Where.WRITING),
+    Action("left", ("left", "ctrl+b"), "one character left", Where.EDITING),
+    Action("right", ("right", "ctrl+f"), "one character right", Where.EDITING),
+    Action("word-left", ("alt+b", "ctrl+left", "alt+left"), "one word left", Where.EDITING),
+    Action("word-right", ("alt+f", "ctrl+right", "alt+right"), "one word right", Where.EDITING),
+    Action("line-start", ("ctrl+a", "home"), "to the beginning of the line", Where.EDITING),
+    Action("line-end", ("ctrl+e", "end"), "to its end", Where.EDITING),
+    Action("delete-left", ("backspace", "ctrl+h"), "delete the character before", Where.EDITING),
+    Action("delete-right", ("delete", "ctrl+d"), "delete the character after", Where.EDITING),
+    Action("kill-word-left", ("ctrl+w", "alt+backspace"), "cut the word before", Where.EDITING),
+    Action("kill-word-right", ("alt+d",), "cut the word after", Where.EDITING),
+    Action("kill-to-start", ("ctrl+u",), "cut up to the beginning of the line", Where.EDITING),
+    Action("kill-to-end", ("alt+k",), "cut up to its end (Ctrl+K goes to rooms)", Where.EDITING),
+    Action("yank", ("ctrl+y",), "put back what was cut last", Where.EDITING),
+    Action("swap", ("ctrl+t",), "swap the two characters before", Where.EDITING),
+    Action("undo", ("ctrl+z", "ctrl+_"), "undo", Where.EDITING),
+    Action("redo", ("alt+z",), "do again what was undone", Where.EDITING),
+    Action("select-all", ("f7",), "select everything", Where.EDITING),
+    Action("help", ("f1",), "this help", Where.PROGRAM),
+    Action("palette", ("ctrl+p",), "do anything of this table by its name", Where.PROGRAM),
+    Action("next-theme", ("f8",), "the next theme: dark, light, high contrast, 16 colours, your own", Where.PROGRAM),
+    Action("redraw", ("ctrl+l",), "draw the screen anew", Where.PROGRAM),
+    Action("quit", ("ctrl+q",), "end; what is not sent stays in the outbox, what is half written too", Where.PROGRAM),
 )
 ACTIONS = {action.name: action for action in TABLE}
 
 
-def with_keys(overrides: Mapping[str, str]) -> dict[str, Action]:
-    """The table with other keys for some actions; raises `Usage` for an action that there is not."""
-    for name in overrides:
-        if name not in ACTIONS:
-            guess = meant(name, list(ACTIONS))
-            hint = f" Did you mean {guess}?" if guess else ""
-            raise Usage(f"There is no action {name!r}.{hint}")
-    return {name: action._replace(keys=overrides.get(name, action.keys)) for name, action in ACTIONS.items()}
+def usual(actions: Mapping[str, Action] = ACTIONS) -> Actions:
+    """The table as the configuration needs it. While a message is selected, keys may mean something else."""
+    modes = {Where.SELECTING: Where.SELECTING.value}
+    return {action.name: Usual(action.keys, modes.get(action.where, "")) for action in actions.values()}
+
+
+def with_keys(keys: Keys) -> dict[str, Action]:
+    """The table with other keys for some actions."""
+    return {name: action._replace(keys=keys.get(name, action.keys)) for name, action in ACTIONS.items()}
 
 
 def keymap(actions: Mapping[str, Action], *parts: set[Where]) -> dict[str, str]:
     """Which key does what in these parts of the table; where two have the same key, the later part wins."""
     return {
-        key: action.name
-        for part in parts
-        for action in actions.values()
-        if action.where in part
-        for key in action.keys.split(",")
-        if key
+        key: action.name for part in parts for action in actions.values() if action.where in part for key in action.keys
     }
 
 
@@ -125,17 +123,21 @@ def sections(actions: Mapping[str, Action] = ACTIONS) -> Iterator[tuple[Where, l
         yield where, rows
 
 
-_NAMES = {"pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc", "underscore": "_", "backspace": "Backspace"}
+_NAMES = {"pageup": "PgUp", "pagedown": "PgDn", "escape": "Esc"}
 
 
-def spoken(keys: str) -> str:
-    """Keys as they are written on keyboards.
+def spoken(keys: tuple[str, ...]) -> str:
+    """Keys as they are written on keyboards; the configuration takes them so as well.
 
-    >>> spoken("ctrl+k,pageup")
-    'Ctrl+K, PgUp'
+    >>> spoken(("ctrl+k", "pageup", "?"))
+    'Ctrl+K, PgUp, ?'
     """
-    return ", ".join("+".join(map(_spoken_part, key.split("+"))) for key in keys.split(","))
+    return ", ".join(map(_spoken, keys))
 
 
-def _spoken_part(part: str) -> str:
-    return _NAMES.get(part) or (part.upper() if len(part) == 1 else part.capitalize())
+def _spoken(key: str) -> str:
+    *modifiers, last = key[:-1].split("+")
+    last += key[-1]
+    if not modifiers and len(last) == 1:
+        return last
+    return "+".join([*map(str.capitalize, modifiers), _NAMES.get(last, last.capitalize())])

@@ -1,29 +1,31 @@
-"""The program: themes, the palette of commands, and what is kept when it ends."""
+"""The program: what it is configured to be, the palette of commands, and what is kept when it ends."""
 
 import asyncio
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.screen import Screen
 
+from client.home.config import NoticeSettings
+from client.home.live import InEffect, Live
 from client.screen import alt_keys
-from client.screen.actions import ACTIONS, Action
+from client.screen.actions import ACTIONS, Action, with_keys
 from client.screen.chat import Chat
-from client.screen.colours import DEFAULT, PALETTES
 from client.screen.composer import clean
 from client.screen.keeping import Keeper
 from client.screen.memory import remember
+from client.screen.picker import Picker
 from client.screen.shell import Shell
-from client.screen.styles import theme
+from client.screen.themed import Themed
 
 KEEP_S = 2.0
 LAG_S = 15.0
 
 
-class ChatApp(App[None]):
+class ChatApp(Themed):
     """The full screen. Now and then the keeper gets what should outlive it."""
 
     TITLE = "Chatterbox"
@@ -36,28 +38,40 @@ class ChatApp(App[None]):
         shell: Shell,
         *,
         actions: Mapping[str, Action] = ACTIONS,
-        colours: str = DEFAULT,
         keeper: Keeper | None = None,
+        live: Live | None = None,
     ) -> None:
         super().__init__()
         alt_keys.teach()
-        for palette in PALETTES.values():
-            self.register_theme(theme(palette))
-        self.theme = colours if colours in PALETTES else DEFAULT
         self.chat = Chat(shell, dict(actions))
-        self._shell, self._keeper = shell, keeper
+        self.configure_notices: Callable[[NoticeSettings], None] = lambda _: None
+        self._shell, self._keeper, self._live = shell, keeper, live
+        self._configured = live.now.theme if live is not None else None
         shell.show_help, shell.quit = self.chat.doing.help, self.exit
 
     async def on_event(self, event: events.Event) -> None:
-        """Do keys of the chat at once, one after the other.
+        """Do keys of the chat, and of a list over it, at once, one after the other.
 
         Textual's way is a message for the widget and perhaps one back, so a key that is bound can overtake the
         letters typed before it: what is sent would lack its end.
         """
         if isinstance(event, events.Paste):
             event = events.Paste(clean(event.text))
-        if not (isinstance(event, events.Key | events.Paste) and self._is_for_chat(event)):
-            await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste):
+            if isinstance(self.screen, Picker):
+                await self.screen.ready.wait()
+                self._pick(self.screen, event)
+                return
+            if self._is_for_chat(event):
+                return
+        await super().on_event(event)
+
+    @staticmethod
+    def _pick(picker: Picker, event: events.Key | events.Paste) -> None:
+        if isinstance(event, events.Key):
+            picker.press(event)
+        else:
+            picker.type(event.text)
 
     def _is_for_chat(self, event: events.Key | events.Paste) -> bool:
         """Give it to the chat, unless something lies over it; False if it means nothing there."""
@@ -77,6 +91,19 @@ class ChatApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):  # else the terminal would be left as it is now
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self._shell.begin(self.exit)
+        if self._live is not None:
+            self.run_worker(self._live.follow(self.take_up), group="configuration")
+
+    def take_up(self, now: InEffect) -> None:
+        """The configuration is another one now."""
+        if now.config.theme and now.theme != self._configured:
+            self.wear(now.theme)
+        self._configured = now.theme
+        self.chat.bind_keys(with_keys(now.config.keys))
+        self.configure_notices(now.config.notices)
+        for sentence in now.sentences:
+            self._shell.model.notice(sentence)
+        self.chat.changed()
 
     async def keep(self) -> None:
         """Keep everything; the disk is waited for elsewhere."""

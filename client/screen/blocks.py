@@ -8,7 +8,7 @@ from client.inert import inert
 from client.screen import rows
 from client.screen.pieces import Role, Row
 from client.screen.room import Room
-from client.words import time_of
+from client.words import NOT_SENT, time_of
 
 CACHED = 4_000
 
@@ -78,7 +78,8 @@ class Blocks:
         log, out = self.room.log, []
         before = log.offsets[index - 1] if index else 0
         if missing := log.hole_before(index):
-            out.append(self._rule(self._hole(missing, offset), Role.GAP))
+            role = Role.ERROR if log.is_lost(offset) else Role.GAP
+            out.append(self._rule(self._hole(missing, offset), role))
         day = self._day(offset)
         if day and (not before or day != self._day(before)):
             out.append(self._rule(f"{day:%A %d %B %Y}", Role.DAY))
@@ -106,7 +107,7 @@ class Blocks:
 
     def _notices(self, offset: int) -> list[Row]:
         texts = self.room.notices.get(offset, ())
-        return [row for text in texts for row in rows.notice_rows(text, self.look)]
+        return [row for text in texts for row in rows.notice_rows(text, self.look, _role_of(text))]
 
     def _waiting(self) -> list[tuple[Entry, str, str]]:
         """One's own messages that do not stand in the log: acked ones in their order, then the outbox."""
@@ -126,3 +127,7 @@ class Blocks:
 
     def _rule(self, text: str, role: Role) -> Row:
         return rows.rule(text, role, self.look)
+
+
+def _role_of(notice: str) -> Role:
+    return Role.ERROR if notice.startswith(NOT_SENT) else Role.NOTICE

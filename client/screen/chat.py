@@ -8,11 +8,13 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from client.screen import line
-from client.screen.actions import Action, Where, keymap
+from client.screen.actions import Action, Where, keymap, spoken
 from client.screen.composer import Composer
 from client.screen.doing import Doing
-from client.screen.listing import bar, heading, people_rows, room_at, room_rows
+from client.screen.listing import bar, heading, line_here, people_rows, room_at, room_rows
 from client.screen.painted import Painted
+from client.screen.pieces import Role
+from client.screen.pressed import name_of
 from client.screen.rows import Look
 from client.screen.shell import Shell
 from client.screen.timeline import Timeline
@@ -21,6 +23,8 @@ DRAW_S = 1 / 30
 """However much arrives, it is drawn this often: keys are looked at between."""
 ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
 """A pane that nobody asked for is shown on a terminal at least so wide."""
+BOTH_FROM_COLUMNS = 80
+"""On a terminal that is not, one pane takes the place of the other: messages would have no room."""
 
 
 class Chat(Screen[None]):
@@ -36,9 +40,8 @@ class Chat(Screen[None]):
 
     def __init__(self, shell: Shell, actions: dict[str, Action]) -> None:
         super().__init__()
-        self._keys = keymap(actions, set(Where) - {Where.SELECTING})
-        self._keys_selecting = keymap(actions, {Where.ROOMS, Where.READING, Where.PROGRAM}, {Where.SELECTING})
-        self.shell, self.model, self.actions = shell, shell.model, actions
+        self.shell, self.model = shell, shell.model
+        self.bind_keys(actions)
         self.doing = Doing(self)
         self.wanted: dict[str, bool | None] = {"rooms": None, "people": None}
         """Whether a pane is to be shown; None: if there is room for it."""
@@ -68,10 +71,21 @@ class Chat(Screen[None]):
         self._place_panes(event.size.width)
         self.call_after_refresh(self.draw)
 
+    def bind_keys(self, actions: dict[str, Action]) -> None:
+        """Let keys do what this table says."""
+        self.actions = actions
+        self._keys = keymap(actions, set(Where) - {Where.SELECTING})
+        self.edits = keymap(actions, {Where.EDITING})
+        self._keys_selecting = keymap(actions, {Where.ROOMS, Where.READING, Where.PROGRAM}, {Where.SELECTING})
+
+    def key_of(self, name: str) -> str:
+        """The first key of an action as it is written on keyboards; empty if it has none."""
+        return spoken(self.actions[name].keys[:1])
+
     def press(self, event: events.Key) -> bool:
         """Do what a key means; False if it means nothing here."""
         selecting = self.model.selected is not None
-        name = (self._keys_selecting if selecting else self._keys).get(event.key)
+        name = (self._keys_selecting if selecting else self._keys).get(name_of(event.key, event.character))
         if name is not None:
             self.do(name)
         elif selecting and event.character and event.character.isdigit():
@@ -94,7 +108,9 @@ class Chat(Screen[None]):
         self.shell.settle()
 
     def toggle(self, pane: str) -> None:
-        self.wanted[pane] = not self.query_one(f"#{pane}").display
+        shown = self.wanted[pane] = not self.query_one(f"#{pane}").display
+        if shown and self.size.width < BOTH_FROM_COLUMNS:
+            self.wanted["people" if pane == "rooms" else "rooms"] = False
         self._place_panes(self.size.width)
         self.call_after_refresh(self.draw)
 
@@ -129,7 +145,8 @@ class Chat(Screen[None]):
         model = self.model
         rooms, people = self.query_one("#rooms", Painted), self.query_one("#people", Painted)
         self.query_one("#heading", Painted).paint([heading(model)])
-        rooms.paint(room_rows(model, rooms.content_size.width, rooms.content_size.height))
+        height = rooms.content_size.height
+        rooms.paint(room_rows(model, rooms.content_size.width, height), line_here(model, height))
         people.paint(people_rows(model, people.content_size.width, people.content_size.height))
         self._draw_status()
 
@@ -138,7 +155,9 @@ class Chat(Screen[None]):
         elsewhere = sum(room.unread for room in model.rooms.values() if room is not model.room)
         around = {"below": model.below, "above": model.above, "elsewhere": elsewhere}
         said = line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, **around)
-        self.query_one("#status", Painted).paint([bar(said, "F1 help", self.size.width)])
+        hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
+        role = Role.TEXT if model.status.live and not model.to_go else Role.WAITING
+        self.query_one("#status", Painted).paint([bar(said, hint, self.size.width, role)])
 
     def _tick(self) -> None:
         """The wait for the next try runs down."""
@@ -148,7 +167,7 @@ class Chat(Screen[None]):
     def hold_draft(self) -> None:
         """Put what is half written in this room into the composer."""
         self._shown_room = self.model.room.name
-        self.composer.placeholder = "Write here; F1 helps"
+        self.composer.placeholder = f"Write here; {self.key_of('help') or '/help'} helps"
         self.composer.begin(self.model.room.draft)
 
     @on(Composer.Changed)

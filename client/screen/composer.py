@@ -35,6 +35,7 @@ class Composer(TextArea):
 
     DEFAULT_CSS = """
     Composer { height: auto; min-height: 1; max-height: 6; padding: 0 1; scrollbar-size-vertical: 1; }
+    Composer .text-area--placeholder { color: $dim; }
     """
 
     class Pasted(Message):

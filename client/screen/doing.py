@@ -1,24 +1,24 @@
 """What each action of the table does, but for those that edit the text: one method for each, by its name."""
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 from client.inert import inert
-from client.screen import choosing
+from client.screen import choosing, slashing
 from client.screen.actions import ROOM_NUMBERS
 from client.screen.blocks import Key
 from client.screen.completing import Known
 from client.screen.composer import clean
 from client.screen.links import links
+from client.screen.picker import Chosen, Narrow, Picker
 from client.screen.selecting import moved, place_of, quoted
-
-if TYPE_CHECKING:
-    from client.screen.chat import Chat
+from client.screen.surface import Surface
+from client.screen.themed import Themed
 
 
 class Doing:
     """Turns a key into a change of the model, a list to choose from, or a program that is called."""
 
-    def __init__(self, chat: "Chat") -> None:
+    def __init__(self, chat: Surface) -> None:
         self._chat = chat
         self.model = chat.model
         self.found = ""
@@ -36,17 +36,18 @@ class Doing:
     # Rooms.
 
     def switch_room(self) -> None:
-        from client.screen.picker import Picker
-
         choices = choosing.rooms(self.model)
         title = "Go to a room (a new name: join it)"
-        picker = Picker(title, lambda typed: choosing.narrowed(typed, choices, fuzzy=True))
-        self._chat.app.push_screen(picker, self._switch)
+        self._pick(title, partial(choosing.narrowed, choices=choices, fuzzy=True), self._switch)
 
-    def _switch(self, chosen: tuple[str, str] | None) -> None:
-        if chosen and (name := chosen[0] or chosen[1].strip()):
-            self.model.join(name)
+    def _switch(self, room: str, typed: str) -> None:
+        if name := room or typed.strip():
+            slashing.join(self.model, name)
             self._chat.shell.settle()
+
+    def _pick(self, title: str, narrow: Narrow, chosen: Chosen, typed: str = "") -> None:
+        """Let somebody choose from a list."""
+        self._chat.app.push_screen(Picker(title, narrow, chosen, edits=self._chat.edits, typed=typed))
 
     def next_unread(self) -> None:
         if (name := self.model.next_unread()) is not None:
@@ -101,24 +102,22 @@ class Doing:
         self.model.see_newest()
 
     def find(self) -> None:
-        from client.screen.picker import Picker
-
-        picker = Picker("Find in the messages that are loaded", self._places, typed=self.found)
-        self._chat.app.push_screen(picker, self._find)
+        self._pick("Find in the messages that are loaded", self._places, self._find, self.found)
 
     def _places(self, typed: str) -> list[choosing.Choice]:
         return choosing.places(self.model, typed) if typed else []
 
-    def _find(self, chosen: tuple[str, str] | None) -> None:
-        if chosen and chosen[0]:
-            self.found = chosen[1]
-            self._look_at(Key(1, int(chosen[0])))
+    def _find(self, place: str, typed: str) -> None:
+        if place:
+            self.found = typed
+            self._look_at(Key(1, int(place)))
             self._chat.changed()
 
     def find_again(self) -> None:
         place = choosing.next_place(self.model, self.found, self.model.selected) if self.found else None
         if place is None:
-            self.say("Nothing older that is loaded has it; PgUp loads more." if self.found else "Ctrl+S first.")
+            nothing = f"Nothing older that is loaded has it; {self._chat.key_of('page-up')} loads more."
+            self.say(nothing if self.found else f"Nothing is looked for yet; {self._chat.key_of('find')} does.")
         else:
             self._look_at(place)
 
@@ -127,11 +126,9 @@ class Doing:
         self.model.selected = key
 
     def links(self) -> None:
-        from client.screen.picker import Picker
-
         choices = choosing.room_links(self.model)
-        picker = Picker("Open a link", lambda typed: choosing.narrowed(typed, choices, fuzzy=False))
-        self._chat.app.push_screen(picker, lambda chosen: self._open(chosen[0]) if chosen else None)
+        narrow = partial(choosing.narrowed, choices=choices, fuzzy=False)
+        self._pick("Open a link", narrow, lambda address, _: self._open(address))
 
     # A message selected.
 
@@ -193,7 +190,7 @@ class Doing:
     def send(self) -> None:
         composer, room = self._chat.composer, self.model.room
         text = composer.text
-        if not self.model.submit(text) and not room.draft:
+        if not slashing.submit(self.model, text) and not room.draft:
             room.draft = text
         self._chat.shell.settle()
         if self.model.room is room:
@@ -220,16 +217,14 @@ class Doing:
             self._chat.composer.show(text)
 
     def find_text(self) -> None:
-        from client.screen.picker import Picker
-
         choices = choosing.written(self.model)
-        picker = Picker("What you wrote before", lambda typed: choosing.narrowed(typed, choices, fuzzy=False))
-        self._chat.app.push_screen(picker, lambda chosen: self._recall(chosen[0] or None) if chosen else None)
+        narrow = partial(choosing.narrowed, choices=choices, fuzzy=False)
+        self._pick("What you wrote before", narrow, lambda text, _: self._recall(text or None))
 
     def clear(self) -> None:
         composer = self._chat.composer
         if not composer.text:
-            self.say("Ctrl+Q ends.")
+            self.say(f"{self._chat.key_of('quit') or '/quit'} ends.")
         self.model.room.recall.add(composer.text)
         composer.show("")
 
@@ -256,11 +251,11 @@ class Doing:
         self._chat.app.action_command_palette()
 
     def next_theme(self) -> None:
-        from client.screen.colours import PALETTES
-
-        names = list(PALETTES)
-        self._chat.app.theme = names[(names.index(self._chat.app.theme) + 1) % len(names)]
-        self.say(f"Theme: {self._chat.app.theme}")
+        app = self._chat.app
+        if isinstance(app, Themed):
+            names = list(app.themes)
+            app.theme = names[(names.index(app.theme) + 1) % len(names)]
+            self.say(f"Theme: {app.theme}")
 
     def redraw(self) -> None:
         self._chat.refresh(repaint=True, layout=True)

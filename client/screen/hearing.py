@@ -1,20 +1,17 @@
 """What each of the core's notes changes on the screen. Pure."""
 
-from typing import TYPE_CHECKING
-
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.inert import inert
 from client.screen.blocks import Key
+from client.screen.model import Model
 from client.screen.wants import Ask, Enter
 
-if TYPE_CHECKING:
-    from client.screen.model import Model
 
-
-def take(model: "Model", note: object) -> None:
+def take(model: Model, note: object) -> None:
+    """Take a note of the core's."""
     match note:
         case notes.Said(message, mine):
             _said(model, message, mine=mine)
@@ -34,12 +31,12 @@ def take(model: "Model", note: object) -> None:
             model.notice(words.sentence(note, model.server), entry.room)
 
 
-def _said(model: "Model", message: frames.Message, *, mine: bool) -> None:
+def _said(model: Model, message: frames.Message, *, mine: bool) -> None:
     room = model.place(message.room)
     room.said(message, mine=mine, seen=room is model.room and model.is_seen, me=model.status.username)
 
 
-def _connection(model: "Model", note: object) -> None:
+def _connection(model: Model, note: object) -> None:
     status = model.status
     match note:
         case notes.Connecting():
@@ -57,7 +54,7 @@ def _connection(model: "Model", note: object) -> None:
             status.live, status.state, status.retry_s = False, f"ended: {inert(why).rstrip('.')}", None
 
 
-def _connected(model: "Model", note: notes.Connected) -> None:
+def _connected(model: Model, note: notes.Connected) -> None:
     status = model.status
     status.live, status.state, status.retry_s = True, "", None
     status.username, status.replica = note.username, note.server
@@ -74,7 +71,7 @@ def _connected(model: "Model", note: notes.Connected) -> None:
     model.wants.append(Ask(frames.Rooms(id=0)))
 
 
-def _take_up(model: "Model", state: frames.RoomState) -> None:
+def _take_up(model: Model, state: frames.RoomState) -> None:
     """What was remembered of a room tells what is unread; what was never looked at begins as read."""
     room = model.place(state.room)
     if room.log.epoch not in ("", state.at.epoch) or room.marker.read > state.head:
@@ -87,7 +84,7 @@ def _take_up(model: "Model", state: frames.RoomState) -> None:
         room.draw_line()
 
 
-def _of_room(model: "Model", note: object) -> None:
+def _of_room(model: Model, note: object) -> None:
     match note:
         case notes.CatchingUp(name, to_go):
             model.place(name).to_go = model.place(name).missed = to_go
@@ -106,7 +103,7 @@ def _of_room(model: "Model", note: object) -> None:
             model.notice(words.sentence(note, model.server), name)
 
 
-def _entered(model: "Model", name: str, messages: tuple[frames.Message, ...]) -> None:
+def _entered(model: Model, name: str, messages: tuple[frames.Message, ...]) -> None:
     room = model.place(name)
     is_new = not (room.member and room.log.epoch)
     room.member = True
@@ -119,7 +116,7 @@ def _entered(model: "Model", name: str, messages: tuple[frames.Message, ...]) ->
         model.go_to(name)
 
 
-def _reset(model: "Model", name: str, at: Position) -> None:
+def _reset(model: Model, name: str, at: Position) -> None:
     room = model.place(name)
     room.reset()
     room.log.epoch, room.marker.read = at.epoch, at.offset
@@ -127,7 +124,7 @@ def _reset(model: "Model", name: str, at: Position) -> None:
         model.view.anchor = None
 
 
-def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complaint) -> None:
+def _answer(model: Model, note: notes.Answered | notes.Refused | notes.Complaint) -> None:
     match note:
         case notes.Answered(frames.History() as asked, frames.Page() as page):
             _page(model, asked, page)
@@ -148,7 +145,7 @@ def _answer(model: "Model", note: notes.Answered | notes.Refused | notes.Complai
             model.notice(words.sentence(note, model.server))
 
 
-def _page(model: "Model", asked: frames.History, page: frames.Page) -> None:
+def _page(model: Model, asked: frames.History, page: frames.Page) -> None:
     room, was_first = model.place(page.room), model.place(page.room).log.first
     if page.messages and room.log.epoch not in ("", page.messages[0].at.epoch):
         return  # of another history than the one that is shown
@@ -160,7 +157,7 @@ def _page(model: "Model", asked: frames.History, page: frames.Page) -> None:
         _keep_place(model, was_first)
 
 
-def _keep_place(model: "Model", was_first: int | None) -> None:
+def _keep_place(model: Model, was_first: int | None) -> None:
     """What comes in above pushes nothing down; and what was looked for is shown."""
     anchor = model.view.anchor
     if anchor is not None and anchor[0].kind == 0 and was_first is not None:
@@ -174,7 +171,7 @@ def _asked(asked: frames.History) -> tuple[str, int]:
     return ("after", asked.after) if asked.after is not None else ("before", asked.before or 0)
 
 
-def _listed(model: "Model", rooms: list[frames.RoomSummary]) -> None:
+def _listed(model: Model, rooms: list[frames.RoomSummary]) -> None:
     model.open_rooms = {room.room: room.member for room in rooms}
     for room in rooms:
         if room.room in model.rooms:
@@ -189,7 +186,7 @@ def _listed(model: "Model", rooms: list[frames.RoomSummary]) -> None:
             model.notice(text)
 
 
-def _follow_up(model: "Model", reply: frames.Reply) -> None:
+def _follow_up(model: Model, reply: frames.Reply) -> None:
     match reply:
         case frames.Created(room=room):
             model.joining = room
@@ -198,7 +195,7 @@ def _follow_up(model: "Model", reply: frames.Reply) -> None:
             model.place(room).member = False
 
 
-def _changed(model: "Model", change: frames.Membership, *, mine: bool) -> None:
+def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
     """Who came and who left; what one did oneself has its reply."""
     own_doing = change.by == model.status.username or (mine and change.by is None)
     if mine:
@@ -211,7 +208,7 @@ def _changed(model: "Model", change: frames.Membership, *, mine: bool) -> None:
         model.notice(words.sentence(notes.Changed(change, mine), model.server), change.room)
 
 
-def _not_in(model: "Model", name: str, code: str, sentence: str | None) -> None:
+def _not_in(model: Model, name: str, code: str, sentence: str | None) -> None:
     """A room that can't be entered: guess which one was meant."""
     model.joining = None if model.joining == name else model.joining
     if code == Code.ROOM_UNKNOWN:

@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import quote
 
-from client.session import replace_file
+from client.disk import replace_file
 
 
 class Keeper:

@@ -15,12 +15,12 @@ def room_row(room: Room, number: int, *, current: bool, columns: int) -> Row:
     head = f"{'▸' if current else ' '}{number if number < 10 else ' '} "
     name = fitting(f"#{inert(room.name)}", columns - len(head) - len(count) - 1)
     gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
-    role = Role.MENTION if room.mentions else (Role.TEXT if current or room.unread else Role.TIME)
+    news = Role.MENTION if room.mentions else Role.UNREAD if room.unread else None
     return (
         Piece(head, Role.TEXT if current else Role.MARK),
-        Piece(name, role),
+        Piece(name, news or (Role.TEXT if current else Role.TIME)),
         Piece(gap, Role.MARK),
-        Piece(count, Role.UNREAD if room.mentions else Role.TEXT),
+        Piece(count, news or Role.TEXT),
     )
 
 
@@ -28,6 +28,11 @@ def room_rows(model: Model, columns: int, height: int) -> list[Row]:
     """The list of rooms, so much of it that the one that is looked at is in it."""
     shown = _on_the_list(model, height)
     return [room_row(room, number, current=room is model.room, columns=columns) for number, room in shown]
+
+
+def line_here(model: Model, height: int) -> set[int]:
+    """The line of the list on which the room is that is looked at."""
+    return {line for line, (_, room) in enumerate(_on_the_list(model, height)) if room is model.room}
 
 
 def room_at(model: Model, height: int, line: int) -> str | None:
@@ -57,10 +62,10 @@ def heading(model: Model) -> Row:
     heard = len(room.heard)
     facts += [f"{heard} heard"] if heard else []
     facts += [f"{room.unread} unread"] if room.unread else []
-    return (Piece(f" #{inert(room.name)}", Role.MENTION), Piece("  " + " · ".join(facts), Role.TIME))
+    return (Piece(f" #{inert(room.name)}", Role.TITLE), Piece("  " + " · ".join(facts), Role.TIME))
 
 
-def bar(parts: Iterable[str], hint: str, columns: int) -> Row:
+def bar(parts: Iterable[str], hint: str, columns: int, role: Role = Role.TEXT) -> Row:
     """The status line: as many of `parts` as there is room for, and a hint at its right end if it fits."""
     text = ""
     for part in parts:
@@ -70,7 +75,7 @@ def bar(parts: Iterable[str], hint: str, columns: int) -> Row:
         text = longer
     text = fitting(text, columns)
     gap = columns - width_of(text) - width_of(hint) - 1
-    return (Piece(text, Role.TEXT), Piece(" " * gap + hint, Role.TIME)) if gap > 0 else (Piece(text, Role.TEXT),)
+    return (Piece(text, role), Piece(" " * gap + hint, Role.TIME)) if gap > 0 else (Piece(text, role),)
 
 
 def fitting(text: str, columns: int) -> str:

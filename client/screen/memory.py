@@ -40,7 +40,8 @@ def remember(model: Model, theme: str = "") -> bytes:
     with_messages = {room.name for room in recent[:ROOMS]}
     worth = [room for room in model.rooms.values() if room.member or room.draft]
     rooms = {room.name: _kept(room, with_messages=room.name in with_messages) for room in worth}
-    return msgspec.json.encode(Kept(model.room.name, model.status.username, theme, rooms))
+    here = model.room.name if model.room.member else ""
+    return msgspec.json.encode(Kept(here, model.status.username, theme, rooms))
 
 
 def _kept(room: Room, *, with_messages: bool) -> KeptRoom:

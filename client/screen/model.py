@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from chatterbox.wire import frames
 from client.entry import Entry
 from client.inert import inert
-from client.screen import hearing, slashing
 from client.screen.blocks import TOP, Blocks, Key
 from client.screen.line import Line as StatusLine
 from client.screen.room import Room
 from client.screen.rows import Look
 from client.screen.view import Line, View
 from client.screen.wants import Ask, Enter, Say, Want
+from client.words import NOT_SENT
 
 PAGE = 100
 
@@ -53,10 +53,6 @@ class Model:
 
     # What comes in.
 
-    def take(self, note: object) -> None:
-        """Take a note of the core's."""
-        hearing.take(self, note)
-
     def outbox(self, unsent: Mapping[str, tuple[Entry, ...]], in_flight: Mapping[str, int]) -> None:
         """The outbox as the core has it: the one truth about what is not stored."""
         for name in unsent:
@@ -68,21 +64,11 @@ class Model:
 
     # What a person does.
 
-    def submit(self, text: str) -> bool:
-        """Say `text`, or do the command that it is; False where nothing came of it, and the text should stay."""
-        text = text.strip("\n")
-        self.room.recall.add(text)
-        self.room.draft = ""
-        done = slashing.do(self, text)
-        if done:
-            self._follow()
-        return done
-
     def not_taken(self, say: Say, sentence: str) -> None:
         """The outbox did not take a message: the text goes back to where it was written."""
         room = self.place(say.room)
         room.draft = f"{say.content}\n{room.draft}" if room.draft else say.content
-        self.notice(f"NOT SENT: {inert(sentence)} What you wrote is where you wrote it.")
+        self.notice(f"{NOT_SENT}: {inert(sentence)} What you wrote is where you wrote it.")
 
     def go_to(self, name: str) -> None:
         """Look at a room; one that is not entered yet is entered."""
@@ -97,15 +83,11 @@ class Model:
         if not room.member:
             self.wants.append(Enter(name))
 
-    def join(self, name: str) -> None:
-        """Go into a room: at once into one's own, after the server's word into another."""
-        slashing.join(self, name)
-
     def see_newest(self) -> None:
         """Go to the newest message; whoever is there already has no need of what is unread above."""
         if self.view.follows:
             self.room.see_all()
-        self._follow()
+        self.follow()
 
     def scroll(self, by: int) -> None:
         """Go up (negative) or down by some rows."""
@@ -205,7 +187,8 @@ class Model:
         self.blocks.show(self.room, self.look)
         return self.view
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """Look at the newest messages from now on."""
         self.view.anchor = None
         self.selected = None
 

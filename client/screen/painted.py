@@ -3,9 +3,11 @@
 from textual.strip import Strip
 from textual.widget import Widget
 
-from client.screen.colours import DEFAULT, PALETTES, Palette
+from client.home.palettes import BUILT_IN, DEFAULT
+from client.home.themes import Theme
 from client.screen.pieces import Row
-from client.screen.styles import segments
+from client.screen.styles import chosen_style, segments
+from client.screen.themed import Themed
 
 
 class Painted(Widget):
@@ -26,8 +28,8 @@ class Painted(Widget):
         self.refresh()
 
     @property
-    def palette(self) -> Palette:
-        return PALETTES.get(self.app.theme, PALETTES[DEFAULT])
+    def colours(self) -> Theme:
+        return self.app.colours if isinstance(self.app, Themed) else BUILT_IN[DEFAULT]
 
     def paint(self, rows: list[Row], marked: set[int] | None = None) -> None:
         """Show these rows; nothing is drawn if they are those that are shown."""
@@ -37,8 +39,9 @@ class Painted(Widget):
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
+        base, chosen = self.rich_style, y in self.marked
         if y >= len(self.shown):
             return Strip.blank(self.size.width, base)
-        painted = segments(self.shown[y], self.palette, selected=y in self.marked)
-        return Strip(painted).adjust_cell_length(self.size.width, base).apply_style(base)
+        painted = Strip(segments(self.shown[y], self.colours, chosen=chosen))
+        rest = chosen_style(self.colours) if chosen else base
+        return painted.adjust_cell_length(self.size.width, rest).apply_style(base)

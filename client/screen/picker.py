@@ -1,92 +1,121 @@
 """A list to choose from, narrowed by what one types: rooms, links, texts, places."""
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from client.layout import width_of
 from client.screen.choosing import Choice
+from client.screen.field import Field
 from client.screen.listing import fitting
 from client.screen.painted import Painted
 from client.screen.pieces import Piece, Role, Row
+from client.screen.pressed import name_of
 
 Narrow = Callable[[str], Sequence[Choice]]
+Chosen = Callable[[str, str], None]
+
+MOVES = {
+    "up": -1,
+    "ctrl+p": -1,
+    "pageup": -10,
+    "down": 1,
+    "ctrl+n": 1,
+    "ctrl+k": 1,
+    "ctrl+r": 1,
+    "pagedown": 10,
+}
+LEAVES = {"escape", "ctrl+c", "ctrl+g"}
 
 
-class Picker(ModalScreen[tuple[str, str] | None]):
-    """Gives back what was chosen and what was typed; None for nothing. `narrow` tells the choices for a text."""
+class Picker(ModalScreen[None]):
+    """`narrow` tells the choices for a text; `chosen` is called with what was chosen, if anything, and what was typed.
+
+    It is given its keys one by one, and each is done when `press` returns: whatever comes in one burst, Enter chooses
+    from what was typed before it, and what follows goes to the screen below.
+    """
 
     DEFAULT_CSS = """
     Picker { align: center top; background: $background 60%; }
     Picker Vertical { width: 90%; max-width: 90; height: 80%; margin-top: 1; }
     Picker Vertical { background: $panel; border: round $accent; }
-    Picker Painted { height: 1fr; padding: 0 1; }
-    Picker Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    Picker Painted { padding: 0 1; }
+    Picker #choices { height: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
-        Binding("down,ctrl+n,ctrl+k,ctrl+r", "move(1)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
-        Binding("escape,ctrl+c,ctrl+g", "dismiss(None)", show=False, priority=True),
-    ]
 
-    def __init__(self, title: str, narrow: Narrow, *, typed: str = "") -> None:
+    def __init__(
+        self, title: str, narrow: Narrow, chosen: Chosen, *, edits: Mapping[str, str], typed: str = ""
+    ) -> None:
         super().__init__()
-        self._title, self._narrow, self._typed = title, narrow, typed
-        self._choices: Sequence[Choice] = ()
+        self.ready = asyncio.Event()
+        """Set when keys can be taken."""
+        self._title, self._narrow, self._chosen, self._edits = title, narrow, chosen, edits
+        self._field = Field(typed, len(typed))
+        self._choices = narrow(typed)
         self._at = 0
-        self._narrowed = ""
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = self._title
-            yield Input(self._typed, select_on_focus=False, compact=True)
-            yield Painted()
+            yield Painted(id="typed")
+            yield Painted(id="choices")
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._narrow_down)
+        self.ready.set()
+        self.call_after_refresh(self._paint)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._paint)
 
-    @on(Input.Changed)
-    def _narrow_down(self) -> None:
-        self._narrowed = self.query_one(Input).value
-        self._choices, self._at = self._narrow(self._narrowed), 0
-        self._paint()
-
-    def _choose(self) -> None:
-        typed = self.query_one(Input).value
-        if typed != self._narrowed:
-            self._narrow_down()
-        self.dismiss((self._choices[self._at].value if self._choices else "", typed))
-
-    def on_key(self, event: events.Key) -> None:
-        """Keys that come before the line has the focus are not lost."""
-        if event.key == "enter":
-            event.stop()
-            self._choose()
+    def press(self, event: events.Key) -> None:
+        """Do what a key means."""
+        key = name_of(event.key, event.character)
+        if key == "enter":
+            self.dismiss()
+            self._chosen(self._choices[self._at].value if self._choices else "", self._field.text)
+        elif key in LEAVES:
+            self.dismiss()
+        elif key in MOVES:
+            self._at = max(0, min(self._at + MOVES[key], len(self._choices) - 1))
+            self._paint()
         elif event.is_printable and event.character:
-            self.query_one(Input).insert_text_at_cursor(event.character)
+            self.type(event.character)
+        elif self._field.act(self._edits.get(key, "")):
+            self._narrow_down()
 
-    def action_move(self, by: int) -> None:
-        self._at = max(0, min(self._at + by, len(self._choices) - 1))
+    def type(self, text: str) -> None:
+        """Write on; `text` is inert."""
+        self._field.type(" ".join(text.splitlines()))
+        self._narrow_down()
+
+    def _narrow_down(self) -> None:
+        self._choices, self._at = self._narrow(self._field.text), 0
         self._paint()
 
     def _paint(self) -> None:
-        area = self.query_one(Painted)
+        typed, area = self.query_one("#typed", Painted), self.query_one("#choices", Painted)
+        typed.paint([_written(self._field, typed.content_size.width)])
         width, height = area.content_size
         first = max(0, min(self._at - height // 2, len(self._choices) - height))
         shown = self._choices[first : first + height]
         rows = [_row(choice, width, chosen=first + at == self._at) for at, choice in enumerate(shown)]
         area.paint(rows or [(Piece("nothing fits", Role.NOTICE),)], {self._at - first} if rows else set())
+
+
+def _written(field: Field, columns: int) -> Row:
+    """The line that is written on; of a long one, what is before the cursor."""
+    before, under, after = (
+        field.text[: field.at],
+        field.text[field.at : field.at + 1] or " ",
+        field.text[field.at + 1 :],
+    )
+    while before and width_of(before) > columns - 2:
+        before = before[1:]
+    return (Piece(before, Role.TEXT), Piece(under, Role.FOUND), Piece(after, Role.TEXT))
 
 
 def _row(choice: Choice, columns: int, *, chosen: bool) -> Row:

@@ -18,6 +18,7 @@ from client.words import time_of
 NARROW = 50
 """Below so many columns names get less room."""
 NAME_COLUMNS, NAME_COLUMNS_NARROW = 12, 8
+BAR, BAR_CHOSEN = "│ ", "┃ "
 STORED, QUEUED, SENDING, LANDED = "✓", "…", "↑", "✓"
 
 
@@ -47,7 +48,7 @@ def message_rows(message: Message, look: Look) -> list[Row]:
     first = (
         Piece(f"{at:%H:%M} " if at else "--:-- ", Role.TIME),
         Piece(_name(message.username, look), Role.NAME, message.username),
-        Piece((" " + STORED) if mine else (" @" if called else "  "), Role.MENTION if called else Role.MARK),
+        Piece((" " + STORED) if mine else (" @" if called else "  "), Role.STORED if mine else Role.MENTION),
     )
     return _rows(first, message.content, Role.MENTION if called else Role.TEXT, look)
 
@@ -57,7 +58,7 @@ def entry_rows(entry: Entry, look: Look, *, mark: str, state: str) -> list[Row]:
     first = (
         Piece(" " * len("00:00 "), Role.TIME),
         Piece(_name(look.me or "you", look), Role.NAME, look.me),
-        Piece(f" {mark}", Role.MARK),
+        Piece(f" {mark}", Role.STORED if mark == LANDED else Role.WAITING),
     )
     *others, last = _rows(first, entry.content, Role.WAITING, look)
     said = Piece(f"  ({state})", Role.MARK)
@@ -101,7 +102,7 @@ class _Span(NamedTuple):
 
 
 def _rows(first: Row, content: str, role: Role, look: Look) -> list[Row]:
-    bar = Piece("│ ", Role.BAR)
+    bar = Piece(BAR, Role.BAR)
     blank = Piece(" " * sum(width_of(piece.text) for piece in first), Role.TIME)
     rows: list[Row] = []
     number = 1

@@ -1,15 +1,21 @@
 """The full screen put together: model, connection, outbox, memory and program."""
 
 import os
+import termios
+from contextlib import suppress
 
 from client.connection import Connection
 from client.faces.pipes import failure_of
-from client.failures import Exit
+from client.failures import Exit, Usage
 from client.home.config import Config
+from client.home.live import Live
+from client.home.palettes import BUILT_IN, DEFAULT
+from client.known import Known
 from client.notes import Note
 from client.notices.notices import Notices, notices
 from client.place import Place, tell_unsent
-from client.screen.actions import with_keys
+from client.screen import hangup
+from client.screen.actions import usual, with_keys
 from client.screen.app import ChatApp
 from client.screen.keeping import Keeper
 from client.screen.memory import last_room, recall, remember
@@ -17,8 +23,15 @@ from client.screen.model import Model
 from client.screen.shell import Shell
 
 SENT_S = 2.0
-_PALETTES = {"light": "light", "high-contrast": "contrast", "16-colours": "sixteen"}
-"""The configuration's themes by their names here; with its usual one, the theme is the one chosen last."""
+STDIN = 0
+ROWS, COLUMNS = 24, 80
+
+
+def _with_size(terminal: int) -> None:
+    """Give a size to a terminal that has none, as serial lines and new ones in containers: Textual would take two."""
+    with suppress(termios.error):
+        if 0 in termios.tcgetwinsize(terminal):
+            termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
 
 
 async def chat(place: Place, room: str | None) -> Exit:
@@ -26,6 +39,7 @@ async def chat(place: Place, room: str | None) -> Exit:
 
     `room` is the one to look at first; None: the one that was looked at last.
     """
+    _with_size(STDIN)
     session = place.tokens.session()
     keeper = Keeper(place.home, place.server, session.username)
     kept = keeper.load()
@@ -33,21 +47,19 @@ async def chat(place: Place, room: str | None) -> Exit:
     kept_theme = recall(model, kept)
     model.status.username = session.username
     shell = Shell(model)
-    app = ChatApp(
-        shell,
-        actions=with_keys({action: ",".join(keys) for action, keys in place.config.keys.items()}),
-        colours=_PALETTES.get(place.config.theme, kept_theme),
-        keeper=keeper,
-    )
-    told = _notices(place.config, app)
+    live = Live(os.environ, place.named, usual())
+    app = _app(shell, keeper, live, kept_theme)
+    told = _notices(live.now.config, app)
+    app.configure_notices = told.configure
 
     def show(note: Note) -> None:
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 
-    with place.outbox(session) as outbox:
-        shell.connection = Connection(place.server, place.tokens, show, outbox=outbox)
+    with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
+        shell.connection = Connection(place.server, place.tokens, known.before(show), outbox=outbox)
         shell.connection.enter(model.room.name)
+        hangup.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:
             await app.run_async()
         finally:
@@ -59,6 +71,15 @@ async def chat(place: Place, room: str | None) -> Exit:
     if failure := failure_of(ended):
         raise failure
     return tell_unsent(model.status.unsent)
+
+
+def _app(shell: Shell, keeper: Keeper, live: Live, kept_theme: str) -> ChatApp:
+    """The program as it is configured, or, for the theme, as it was when it ended; raises `Usage` for a mistake."""
+    if live.now.problems:
+        raise Usage(live.now.problems[0])
+    app = ChatApp(shell, actions=with_keys(live.now.config.keys), keeper=keeper, live=live)
+    app.wear(live.now.theme if live.now.config.theme else BUILT_IN.get(kept_theme, BUILT_IN[DEFAULT]))
+    return app
 
 
 def _notices(config: Config, app: ChatApp) -> Notices:

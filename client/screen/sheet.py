@@ -59,12 +59,12 @@ def help_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
     out: list[Row] = []
     for where, rows in sections(actions):
         out += [
-            (Piece(where, Role.MENTION),),
+            (Piece(where, Role.TITLE),),
             *(row for _, keys, about in rows for row in _entry(keys, about, columns)),
             (),
         ]
     commands = [line.split("  ", 1) for line in help_lines()]
-    out.append((Piece("Commands", Role.MENTION),))
+    out.append((Piece("Commands", Role.TITLE),))
     return [*out, *(row for usage, about in commands for row in _entry(usage, about.strip(), columns))]
 
 
@@ -72,7 +72,7 @@ def _entry(keys: str, about: str, columns: int) -> list[Row]:
     prefix = f"  {keys:<24} "
     first, *others = hang(prefix, [about], columns + 1)
     return [
-        (Piece(prefix, Role.MENTION), Piece(first, Role.TEXT)),
+        (Piece(prefix, Role.TITLE), Piece(first, Role.TEXT)),
         *((Piece(line, Role.TEXT),) for line in others),
     ]
 

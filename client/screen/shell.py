@@ -10,6 +10,7 @@ from chatterbox.wire.errors import ChatError
 from client import notes
 from client.connection import Connection
 from client.failures import Failure
+from client.screen import hearing
 from client.screen.model import Model
 from client.screen.wants import Ask, Enter, Help, Quit, Say
 
@@ -51,7 +52,7 @@ class Shell:
         if isinstance(note, notes.Answered) and isinstance(note.reply, frames.Pong) and self._pinged_at is not None:
             self.model.status.lag_ms = 1000 * (self._now_s() - self._pinged_at)
             self._pinged_at = None
-        self.model.take(note)
+        hearing.take(self.model, note)
         self.settle()
         if isinstance(note, notes.Connected):
             self.ping()

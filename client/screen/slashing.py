@@ -1,20 +1,26 @@
 """What is done with a text that somebody sends: said, or carried out as a slash command. Pure."""
 
-from typing import TYPE_CHECKING
-
 from chatterbox.wire import frames
 from client import words
 from client.faces.slash import Call, Mistake, parse
 from client.faces.slash import Say as Said
 from client.inert import inert
+from client.screen.model import Model
 from client.screen.wants import Ask, Enter, Help, Quit, Say
 
-if TYPE_CHECKING:
-    from client.screen.model import Model
+
+def submit(model: Model, text: str) -> bool:
+    """Say `text`, or do the command that it is; False where nothing came of it, and the text should stay."""
+    text = text.strip("\n")
+    model.room.recall.add(text)
+    model.room.draft = ""
+    done = _do(model, text)
+    if done:
+        model.follow()
+    return done
 
 
-def do(model: "Model", text: str) -> bool:
-    """Do what `text` says; False if it can't be done, and the text should stay."""
+def _do(model: Model, text: str) -> bool:
     match parse(text):
         case Said(content):
             return _say(model, content)
@@ -26,7 +32,7 @@ def do(model: "Model", text: str) -> bool:
     return True
 
 
-def _say(model: "Model", content: str) -> bool:
+def _say(model: Model, content: str) -> bool:
     if not model.room.member and model.status.live and model.joining != model.room.name:
         model.notice("You are not in this room: /join goes into one, Ctrl+K lists them.")
         return False
@@ -35,7 +41,7 @@ def _say(model: "Model", content: str) -> bool:
     return True
 
 
-def _call(model: "Model", name: str, arguments: tuple[str, ...]) -> None:
+def _call(model: Model, name: str, arguments: tuple[str, ...]) -> None:
     match name, arguments:
         case "join", (room,):
             join(model, room)
@@ -55,7 +61,7 @@ def _call(model: "Model", name: str, arguments: tuple[str, ...]) -> None:
             _here(model, name)
 
 
-def _here(model: "Model", name: str) -> None:
+def _here(model: Model, name: str) -> None:
     """Commands that the client answers by itself."""
     match name:
         case "who":
@@ -76,7 +82,7 @@ def _here(model: "Model", name: str) -> None:
             model.notice(f"/{inert(name)} is not done here; the plain face has it: chatterbox chat --plain")
 
 
-def join(model: "Model", name: str) -> None:
+def join(model: Model, name: str) -> None:
     """Go into a room: at once into one's own, after the server's word into another."""
     name = name.removeprefix("#").casefold()
     if name in model.rooms and model.rooms[name].member:

@@ -1,48 +1,67 @@
-"""How each piece of a row looks under a palette, as Rich styles, and the palette as a theme of Textual's."""
+"""How each piece of a row looks in a theme, as Rich styles, and the theme as Textual's own widgets have it."""
 
 from dataclasses import replace
 from functools import cache
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.theme import BUILTIN_THEMES, Theme
+from textual.theme import BUILTIN_THEMES
+from textual.theme import Theme as TextualTheme
 
-from client.screen.colours import Palette, person_colour
+from client.home.themes import Theme
+from client.screen.colours import person_colour
 from client.screen.pieces import Piece, Role, Row
 
-_SELECTED = Style(reverse=True)
+_TERMINALS = "ansi_default"
+"""A colour that is the terminal's affair, as is what can be read on it."""
 
 
-def segments(row: Row, palette: Palette, *, selected: bool = False) -> list[Segment]:
+def segments(row: Row, theme: Theme, *, chosen: bool = False) -> list[Segment]:
     """A row as Rich has it. The text is inert and stands as it is: nothing in it is markup."""
-    return [
-        Segment(piece.text, _selected(style_of(piece, palette)) if selected else style_of(piece, palette))
-        for piece in row
-    ]
+    style = chosen_style(theme) if chosen else None
+    return [Segment(piece.text, style_of(piece, theme) + style if style else style_of(piece, theme)) for piece in row]
 
 
-def style_of(piece: Piece, palette: Palette) -> Style:
+def style_of(piece: Piece, theme: Theme) -> Style:
     if piece.role is Role.NAME:
-        return _plain(person_colour(piece.detail, palette), bold=True)
+        return _plain(person_colour(piece.detail, theme), bold=True)
     if piece.role is Role.LINK:
-        return _link(palette.accent, piece.detail)
-    return _of_role(piece.role, palette)
+        return _link(theme.accent, piece.detail)
+    return _of_role(piece.role, theme)
 
 
 @cache
-def _of_role(role: Role, palette: Palette) -> Style:
+def _of_role(role: Role, theme: Theme) -> Style:
     match role:
         case Role.TEXT:
-            return _plain(palette.text)
+            return _plain(theme.text)
+        case Role.TITLE:
+            return _plain(theme.accent, bold=True)
         case Role.MENTION:
-            return _plain(palette.accent, bold=True)
+            return _plain(theme.mention, bold=True)
         case Role.UNREAD:
-            return _plain(palette.alarm, bold=True)
+            return _plain(theme.unread, bold=True)
         case Role.FOUND:
-            return _plain(palette.text, reverse=True, bold=True)
-        case Role.WAITING | Role.NOTICE:
-            return _plain(palette.faint, italic=True)
-    return _plain(palette.faint)
+            return _plain(theme.text, reverse=True, bold=True)
+        case Role.STORED:
+            return _plain(theme.good)
+        case Role.WAITING:
+            return _plain(theme.warning, italic=True)
+        case Role.ERROR:
+            return _plain(theme.error, bold=True)
+        case Role.NOTICE:
+            return _plain(theme.dim, italic=True)
+        case Role.BAR:
+            return _plain(theme.border)
+    return _plain(theme.dim)
+
+
+@cache
+def chosen_style(theme: Theme) -> Style:
+    """What is chosen: text on `selection`, and reversed where that is the terminal's own background."""
+    if theme.selection == _TERMINALS:
+        return Style(reverse=True)
+    return Style(color=_rich(theme.text), bgcolor=_rich(theme.selection))
 
 
 @cache
@@ -55,30 +74,37 @@ def _link(colour: str, address: str) -> Style:
     return Style(color=_rich(colour), underline=True, link=address)
 
 
-@cache
-def _selected(style: Style) -> Style:
-    return style + _SELECTED
-
-
 def _rich(colour: str) -> str:
     return colour.removeprefix("ansi_")
 
 
-def theme(palette: Palette) -> Theme:
-    """The palette for Textual's own widgets."""
-    if palette.sixteen:
-        return replace(BUILTIN_THEMES["ansi-dark"], name=palette.name)
-    cursor = {"input-cursor-foreground": palette.background, "input-cursor-background": palette.text}
-    return Theme(
-        name=palette.name,
-        primary=palette.accent,
-        warning=palette.alarm,
-        error=palette.alarm,
-        accent=palette.accent,
-        foreground=palette.text,
-        background=palette.background,
-        surface=palette.background,
-        panel=palette.raised,
-        dark=palette.dark,
-        variables=cursor,
+def textual_theme(theme: Theme) -> TextualTheme:
+    """The theme for Textual's own widgets.
+
+    Textual gives the terminal its own colours only where the background is one of them; else it takes usual values.
+    """
+    is_native = theme.background.startswith("ansi_")
+    base = BUILTIN_THEMES[("ansi-" if is_native else "textual-") + ("dark" if theme.dark else "light")]
+    return replace(
+        base,
+        name=theme.name,
+        primary=theme.accent,
+        accent=theme.accent,
+        warning=theme.warning,
+        error=theme.error,
+        success=theme.good,
+        foreground=theme.text,
+        background=theme.background,
+        surface=theme.background,
+        panel=theme.panel,
+        variables=base.variables | {"panel": theme.panel, "border": theme.border, "dim": theme.dim} | _cursor(theme),
     )
+
+
+def _cursor(theme: Theme) -> dict[str, str]:
+    """A cursor that can be seen on any background."""
+    if theme.text == _TERMINALS:
+        style = {"foreground": _TERMINALS, "background": _TERMINALS, "text-style": "reverse"}
+    else:
+        style = {"foreground": theme.background, "background": theme.text, "text-style": "none"}
+    return {f"input-cursor-{name}": value for name, value in style.items()}

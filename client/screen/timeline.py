@@ -4,6 +4,8 @@ from textual import events
 from textual.message import Message
 
 from client.screen.painted import Painted
+from client.screen.pieces import Role, Row
+from client.screen.rows import BAR_CHOSEN
 from client.screen.view import Line
 
 WHEEL_LINES = 3
@@ -30,7 +32,9 @@ class Timeline(Painted):
         self.lines = lines
         blank = self.size.height - len(lines)
         marked = {blank + at for at, line in enumerate(lines) if line.key == selected}
-        self.paint([*([()] * blank), *(line.row for line in lines)], marked)
+        self.paint(
+            [*([()] * blank), *(_chosen(line.row) if line.key == selected else line.row for line in lines)], marked
+        )
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
@@ -39,3 +43,8 @@ class Timeline(Painted):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
         self.post_message(self.Scrolled(WHEEL_LINES))
+
+
+def _chosen(row: Row) -> Row:
+    """The row with a thicker bar: a colour alone would tell some people nothing."""
+    return tuple(piece._replace(text=BAR_CHOSEN) if piece.role is Role.BAR else piece for piece in row)

@@ -27,7 +27,7 @@ RETRY_S = 1.0
 PAGES_AT_ONCE = 8
 """Pages that are read from history at the same time, for all connections together."""
 PIECE_BYTES = 32_768
-"""Written at once: what a socket that is full holds is its limit and one piece, however much there is to catch up."""
+"""Written at once: what waits for a socket that is full is one piece at most, however much there is to catch up."""
 
 
 class CatchUp:
@@ -65,7 +65,7 @@ class CatchUp:
         _push(connection, room, missing)
         if not connection.is_full:
             del room.behind[connection]
-            room.live.add(connection)
+            room.live[connection] = connection.socket.try_write
         return True
 
     async def _from_history(self, connection: Connection) -> None:

@@ -29,9 +29,11 @@ Dispatch: TypeAlias = Callable[["Connection", frames.Command], Later | None]
 class Socket(Protocol):
     """What a connection needs of its transport; `LiveSocket` is it."""
 
+    @property
+    def try_write(self) -> Callable[[bytes], int]: ...
     def write(self, frames: bytes) -> None: ...
     @property
-    def unsent(self) -> int: ...
+    def delivered_bytes(self) -> int: ...
     @property
     def close_code(self) -> int: ...
     def close(self, code: CloseCode) -> None: ...
@@ -57,9 +59,9 @@ class Connection:
     """
 
     __slots__ = ("_backlog", "_bad_frames", "_bucket", "_busy", "_clock", "_dispatch", "_limits", "_on_closed",
-                 "address", "catching_up", "claims", "close_code", "connection_id", "full_since_s", "member",
-                 "messages_in", "messages_out", "metrics", "on_writable", "opened_s", "socket", "state",
-                 "unsent_seen")  # fmt: skip
+                 "address", "catching_up", "claims", "close_code", "connection_id", "delivered_seen_bytes",
+                 "full_since_s", "member", "messages_in", "messages_out", "metrics", "on_writable", "opened_s",
+                 "socket", "state")  # fmt: skip
 
     def __init__(
         self,
@@ -79,8 +81,8 @@ class Connection:
         self.claims: Claims | None = None
         self.member: Member | None = None
         self.full_since_s: float | None = None
-        """Since when more is unsent than the limit, without any of it having gone out."""
-        self.unsent_seen = 0
+        """Since when something is unsent, and its peer has taken nothing."""
+        self.delivered_seen_bytes = 0
         self.opened_s = clock()
         self.messages_in = 0
         """Messages that it sent and that were taken in."""
@@ -158,7 +160,7 @@ class Connection:
     def on_full(self) -> None:
         self.metrics.marked_behind.inc()
         self.full_since_s = self._clock()
-        self.unsent_seen = self.socket.unsent
+        self.delivered_seen_bytes = self.socket.delivered_bytes
         if self.member is not None:
             for room in self.member.rooms.values():
                 room.fall_behind(self)

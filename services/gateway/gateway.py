@@ -156,7 +156,7 @@ class Gateway:
         self.metrics.opened.inc()
         self.hub.add(connection)
         self._pulse.add(live_socket)
-        live_socket.begin(connection, self._settings.unsent_bytes, self._departures)
+        live_socket.begin(connection, self._departures)
         self._greeting.begin(connection, token)
 
     def _closed(self, connection: Connection) -> None:

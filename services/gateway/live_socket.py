@@ -26,6 +26,10 @@ LOST = 1006
 """Stands for the close code of a connection that ended without one (RFC 6455 section 7.4.1)."""
 _DROP_UNSENT = struct.pack("ii", 1, 0)
 """The socket option SO_LINGER: on, for no time at all."""
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+"""Linux has it."""
+_BYTES_ACKED = struct.Struct("120xQ")
+"""Where `tcpi_bytes_acked` is in Linux' struct tcp_info (since 4.2)."""
 
 
 class Receiver(Protocol):
@@ -38,21 +42,25 @@ class Receiver(Protocol):
         """A binary message came."""
 
     def on_full(self) -> None:
-        """More is unsent than the limit: the peer reads too slowly."""
+        """The kernel took less than it was given: the peer reads too slowly."""
 
     def on_drained(self) -> None:
-        """Most of what was unsent has gone out."""
+        """The kernel has taken all of it."""
 
     def on_lost(self) -> None:
         """The connection is gone; nothing more comes or goes."""
 
 
 class LiveSocket(asyncio.Protocol):
-    """One connection's protocol object, from the handshake to the end."""
+    """One connection's protocol object, from the handshake to the end.
 
-    __slots__ = ("_close_timer", "_deframer", "_departures", "_early", "_heard", "_is_closing", "_is_pinged",
-                 "_others", "_receiver", "_sent_at_ping_bytes", "_transport", "_written_bytes",
-                 "close_code")  # fmt: skip
+    The kernel's buffer is the only one: what it does not take at once waits in the transport, and until that has gone
+    the connection is full. So with one that is not full, bytes may go past the transport, and stay in order.
+    """
+
+    __slots__ = ("_close_timer", "_deframer", "_delivered_at_ping_bytes", "_departures", "_early", "_heard",
+                 "_is_closing", "_is_full", "_is_pinged", "_others", "_receiver", "_socket", "_transport", "close_code",
+                 "try_write")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, deframer: Deframer, others: set[Any], early: bytes) -> None:
         """`others` are the server's connections, which it shuts down; `early` came before there was a receiver."""
@@ -64,40 +72,57 @@ class LiveSocket(asyncio.Protocol):
         self._departures: Turns | None = None
         self._is_closing = False
         self._close_timer: TimerHandle | None = None
-        self._written_bytes = 0
-        self._sent_at_ping_bytes = 0
+        self._delivered_at_ping_bytes = 0
+        self._is_full = False
         self._is_pinged = False
         self._heard = False
         self.close_code = LOST
         """How it ended: as the close frame said that we sent, or `LOST`."""
+        self._socket: socket.socket | None = None
+        """A second hold of the transport's own, from the begin until the connection is lost."""
+        self.try_write: Callable[[bytes], int]
+        """Hands finished frames to the kernel and returns how many of their bytes it took; raises `OSError`.
+
+        Only for a connection that is neither full nor over, as its receiver was told. What the kernel did not take is
+        for `write`, at once.
+        """
 
     # What the owner may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
-        """From now on `receiver` owns the connection; `unsent_bytes` is where `on_full` is called.
-
-        When its peer has gone, it is closed in its turn of `departures`.
-        """
+    def begin(self, receiver: Receiver, departures: Turns) -> None:
+        """From now on `receiver` owns the connection. When the peer has gone, it is closed in turn of `departures`."""
         if self._transport.is_closing():
             receiver.on_lost()
             return
+        self._socket = socket.socket(fileno=self._transport.get_extra_info("socket").fileno())
+        self.try_write = self._past_transport(self._socket)
         self._receiver = receiver
         self._departures = departures
-        self._transport.set_write_buffer_limits(high=unsent_bytes, low=unsent_bytes // 4)
+        self._transport.set_write_buffer_limits(high=0)
         early, self._early = self._early, b""
         if early:
             self.data_received(early)
 
+    def _past_transport(self, kernel: socket.socket) -> Callable[[bytes], int]:
+        return kernel.send
+
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
         if not (self._is_closing or self._transport.is_closing()):
-            self._written_bytes += len(frames)
             self._transport.write(frames)
 
     @property
-    def unsent(self) -> int:
-        """Bytes that wait for the peer to read."""
+    def unsent_bytes(self) -> int:
+        """What waits for the kernel to take it."""
         return self._transport.get_write_buffer_size()
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Grows when the peer takes something: so much has reached it, or, where that can't be known, the kernel."""
+        if _TCP_INFO is None or self._socket is None:
+            return -self.unsent_bytes
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
+        return int(_BYTES_ACKED.unpack(info)[0])
 
     def close(self, code: CloseCode) -> None:
         """Say why, wait for the peer to agree, then go; after `CLOSE_S` seconds go in any case."""
@@ -111,6 +136,7 @@ class LiveSocket(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection now; what is unsent is dropped, by the kernel too."""
         self._is_closing = True
+        self._lose()
         self._reset()
 
     def beat(self) -> bool:
@@ -120,45 +146,48 @@ class LiveSocket(asyncio.Protocol):
         """
         if self._is_closing or self._transport.is_closing():
             return False
-        sent_bytes = self._written_bytes - self.unsent
-        if self._is_pinged and not self._heard and sent_bytes <= self._sent_at_ping_bytes:
+        if self._is_full:  # nothing is read from it, and a ping would wait behind what is unsent
+            self._is_pinged = False
+            return True
+        delivered_bytes = self.delivered_bytes
+        if self._is_pinged and not self._heard and delivered_bytes <= self._delivered_at_ping_bytes + len(PING):
             self.abort()
             return False
-        self._is_pinged, self._heard, self._sent_at_ping_bytes = True, False, sent_bytes
-        self._transport.write(PING)  # uncounted: that the kernel took it says nothing of the peer
+        self._is_pinged, self._heard, self._delivered_at_ping_bytes = True, False, delivered_bytes
+        self._transport.write(PING)
         return True
 
     def _reset(self) -> None:
         """End the connection by RST: after FIN the kernel would keep what is unsent until the peer has read it."""
-        if self not in self._others:  # it is lost, and its descriptor may be another connection's by now
+        if self._socket is None:
             return
         with contextlib.suppress(OSError):  # the peer has gone this moment
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
         self._transport.abort()
 
     # What comes in
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
-        if self._deframer is None or self._receiver is None:
+        if self._deframer is None or (self._receiver is None and not self._is_closing):
             return
         try:
             for opcode, payload in self._deframer.feed(data):
-                self._take(self._receiver, opcode, payload)
+                self._take(opcode, payload)
         except ViolationError as violation:
             self._fail(violation.code)
 
-    def _take(self, receiver: Receiver, opcode: int, payload: bytes) -> None:
+    def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.CLOSE:
             self._answer_close(payload)
-        elif self._is_closing:
+        elif self._is_closing or self._receiver is None:
             return
         elif opcode == Opcode.TEXT:
             if not _is_utf8(payload):
                 raise ViolationError(CloseCode.BAD_TEXT)
-            receiver.on_text(payload)
+            self._receiver.on_text(payload)
         elif opcode == Opcode.BINARY:
-            receiver.on_binary()
+            self._receiver.on_binary()
         elif opcode == Opcode.PING:
             self.write(pong_frame(payload))
 
@@ -192,7 +221,14 @@ class LiveSocket(asyncio.Protocol):
     def _closing(self) -> None:
         """Nothing goes out any more, and the end will come: a transport's close may wait for the peer for ever."""
         self._is_closing = True
+        self._lose()
         self._end_after(CLOSE_S, self._transport.abort)
+
+    def _lose(self) -> None:
+        """Tell the owner, once, before anything that it writes could come after a close frame."""
+        receiver, self._receiver = self._receiver, None  # it holds this object
+        if receiver is not None:
+            receiver.on_lost()
 
     def _end_after(self, seconds: float, end: Callable[[], None]) -> None:
         if self._close_timer is None:
@@ -219,9 +255,10 @@ class LiveSocket(asyncio.Protocol):
         self._deframer = None
         if self._close_timer is not None:
             self._close_timer.cancel()
-        if self._receiver is not None:
-            self._receiver.on_lost()
-            self._receiver = None  # it holds this object
+        self._lose()
+        if self._socket is not None:
+            self._socket.detach()  # the transport closes it next, and its number may be another connection's then
+            self._socket = None
 
     def shutdown(self) -> None:
         """Uvicorn stops; whoever was not drained by now is told to come back."""
@@ -230,12 +267,14 @@ class LiveSocket(asyncio.Protocol):
     # Whether the peer reads
 
     def pause_writing(self) -> None:
-        """Too much is unsent: until it is read, take nothing more, for that would have to be answered too."""
+        """The peer reads too slowly: take nothing more from it, for that would have to be answered too."""
+        self._is_full = True
         if self._receiver is not None and not self._transport.is_closing():
             self._keep_reading(wanted=False)
             self._receiver.on_full()
 
     def resume_writing(self) -> None:
+        self._is_full = False
         if self._receiver is not None and not self._transport.is_closing():
             self._keep_reading(wanted=True)
             self._receiver.on_drained()

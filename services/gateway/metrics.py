@@ -33,7 +33,7 @@ class GatewayMetrics:
         self.opened = metrics.counter("connections_opened", "Connections that were welcomed")
         self.closed = metrics.counter("connections_closed", "Connections that are over, whoever ended them")
         self.closes = metrics.counter_by("closes", "Connections that this gateway closed", "code", CloseCode)
-        self.marked_behind = metrics.counter("marked_behind", "Times that a connection had too much unsent")
+        self.marked_behind = metrics.counter("marked_behind", "Times that a connection fell behind")
         self.cut_off = metrics.counter("stuck_cut_off", "Connections cut off because their peer read nothing")
 
     def _declare_messages(self, metrics: Metrics) -> None:

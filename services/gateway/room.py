@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from chatterbox.wire import codec, frames, store
@@ -57,7 +57,8 @@ class Room:
         self.name = info.room
         self.private = info.private
         self.metrics = metrics or GatewayMetrics()
-        self.live: set[Connection] = set()
+        self.live: dict[Connection, Callable[[bytes], int]] = {}
+        """Each with its socket's `try_write`, which fan-out calls without a detour."""
         self.behind: dict[Connection, int] = {}
         self.pending: list[bytes] = []
         self.sent = 0
@@ -129,33 +130,43 @@ class Room:
     def _write_pending(self) -> None:
         began_s = time.perf_counter()
         joined = b"".join(self.pending)
-        hearing = tuple(self.live)
-        self.metrics.deliveries.inc(len(hearing) * len(self.pending))
+        self.metrics.deliveries.inc(len(self.live) * len(self.pending))
         self.pending.clear()
-        for connection in hearing:
-            connection.socket.write(joined)
+        for connection, taken in self._write_live(joined):
+            connection.socket.write(joined[taken:])
         self._written_s = self._loop.time()
         self.metrics.fan_out_s.observe(time.perf_counter() - began_s)
+
+    def _write_live(self, joined: bytes) -> list[tuple["Connection", int]]:
+        """Write to every live connection; returns those whose kernel did not take all, with the bytes that it took."""
+        unfinished: list[tuple[Connection, int]] = []
+        size_bytes = len(joined)
+        for connection, try_write in self.live.items():
+            try:
+                taken = try_write(joined)
+            except OSError:  # it is full, or gone: its transport finds out which
+                taken = 0
+            if taken != size_bytes:
+                unfinished.append((connection, taken))
+        return unfinished
 
     def attach(self, connection: "Connection", offset: int) -> None:
         """Add a connection that has been told everything up to `offset`; one whose socket is full is behind already."""
         self.flush()
         connection.messages_out -= offset
         if offset == self.sent and not connection.is_full:
-            self.live.add(connection)
+            self.live[connection] = connection.socket.try_write
         else:
             self.behind[connection] = offset
 
     def detach(self, connection: "Connection") -> None:
         """Take a connection out, and note how far it came: offsets tell what it was sent, without a count for each."""
-        if connection in self.live:
-            self.live.discard(connection)
+        if self.live.pop(connection, None) is not None:
             connection.messages_out += self.sent
         elif connection in self.behind:
             connection.messages_out += self.behind.pop(connection)
 
     def fall_behind(self, connection: "Connection") -> None:
         """Stop pushing to a connection that can't take more; remember where it stands."""
-        if connection in self.live:
-            self.live.discard(connection)
+        if self.live.pop(connection, None) is not None:
             self.behind[connection] = self.sent

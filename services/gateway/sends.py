@@ -24,9 +24,22 @@ log = logging.getLogger("chatterbox.sends")
 
 WAITING_MESSAGES = 20_000
 BATCH_MESSAGES = 500
-PACE_S = 0.005
-"""In busy times batches leave so far apart at least (seconds): a few messages that share a commit cost all that are
-concerned with it little more than one does."""
+PACE_S = 0.01
+"""In busy times a batch leaves so long after the one before at most (seconds)."""
+MESSAGE_PACE_S = 0.0025
+"""And so long for each message that the one before had."""
+
+
+def pace_s(messages: int) -> float:
+    """How long after a batch of so many messages the next one leaves, where many send.
+
+    A few messages that share a commit cost all that are concerned with it little more than one does. The more come, the
+    more wait for each other; where few come, nearly nobody does.
+
+    >>> [pace_s(messages) for messages in (1, 2, 4, 100)]
+    [0.0025, 0.005, 0.01, 0.01]
+    """
+    return min(PACE_S, MESSAGE_PACE_S * messages)
 
 
 class Waiting(NamedTuple):
@@ -50,7 +63,8 @@ class Sends:
         self._metrics = metrics or GatewayMetrics()
         self._waiting: list[Waiting] = []
         self._left_s = float("-inf")
-        """When the last batch left."""
+        """When the last batch left, and how long after it the next one may."""
+        self._pace_s = 0.0
         self._senders: set[int] = set()
         """The ids of the connections whose messages it had; for a comparison, so that one given again does no harm."""
         self._arrived = asyncio.Event()
@@ -84,6 +98,7 @@ class Sends:
             batch, self._waiting = self._waiting[:BATCH_MESSAGES], self._waiting[BATCH_MESSAGES:]
             if not self._waiting:
                 self._arrived.clear()
+            self._pace_s = pace_s(len(batch))
             self._senders = {id(waiting.connection) for waiting in batch}
             await self._store(batch)
 
@@ -93,7 +108,7 @@ class Sends:
         Nobody waits in quiet times, nor does anybody who sends one message after the other's ack.
         """
         is_busy = not {id(waiting.connection) for waiting in self._waiting} <= self._senders
-        if is_busy and (wait_s := self._left_s + PACE_S - self._clock()) > 0:
+        if is_busy and (wait_s := self._left_s + self._pace_s - self._clock()) > 0:
             await asyncio.sleep(wait_s)
         self._left_s = self._clock()
 

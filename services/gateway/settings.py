@@ -23,9 +23,7 @@ class GatewaySettings(Settings, SabotageSettings):
     connections: int = Field(20_000, ge=1)
     """Live connections of this gateway."""
     behind_s: float = Field(60, gt=0)
-    """Seconds that a connection may drain nothing of what is unsent before it is closed."""
-    unsent_bytes: int = Field(262_144, ge=4096)
-    """Bytes unsent at which a connection counts as behind: live pushing stops, it is caught up later."""
+    """Seconds that a connection which is behind may take nothing before it is closed."""
     heads_s: float = Field(5, gt=0)
     """Seconds between comparisons of room heads with history: finds a lost last message."""
     recent_messages: int = Field(256, ge=1)

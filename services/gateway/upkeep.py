@@ -73,14 +73,14 @@ class Revoked:
 
 
 def close_stuck(hub: Hub, behind_s: float) -> None:
-    """Cut off connections of which nothing unsent has gone out for `behind_s` seconds."""
+    """Cut off connections that are full and have taken nothing for `behind_s` seconds."""
     now_s = hub.clock()
     for connection in tuple(hub.connections):
         if connection.full_since_s is None:
             continue
-        if connection.socket.unsent < connection.unsent_seen:
+        if (delivered_bytes := connection.socket.delivered_bytes) > connection.delivered_seen_bytes:
             connection.full_since_s = now_s
-            connection.unsent_seen = connection.socket.unsent
+            connection.delivered_seen_bytes = delivered_bytes
         elif now_s - connection.full_since_s >= behind_s:
             log.warning("connection.stuck", extra={"connection": connection.connection_id})
             connection.abort()

@@ -27,6 +27,7 @@ from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from client import events as client_events
+from client.address import server_address
 from client.api import Login, Refusal, SessionLine
 from client.faces.lines import Lines
 from client.faces.paper import Clock, Paper
@@ -45,7 +46,7 @@ from client.notices.mentions import names as names_somebody
 from client.notices.notice import Heard, Why, notice_of
 from client.notices.terminal import osc9, osc777
 from client.place import Place
-from client.session import Session, server_address
+from client.session import Session
 from services.auth import usernames
 from services.auth.bodies import Credentials
 from services.auth.keys import SigningKey

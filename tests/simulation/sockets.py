@@ -39,6 +39,11 @@ class SimulatedSocket:
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = None
         self._unread: deque[bytes] = deque()
+        """What the kernel has; `_unsent` is what it did not take yet."""
+        self._unread_bytes = 0
+        self._unsent = b""
+        self._cut_off = b""
+        """The beginning of a frame whose end the peer has not read yet."""
         self._inbound: deque[bytes] = deque()
         self._last_s = 0.0
         self._is_reading = False
@@ -50,11 +55,11 @@ class SimulatedSocket:
         """Whether the gateway's end is gone."""
         self.stalled_until_s = 0.0
         """Until then the peer reads nothing."""
-        self.unsent = 0
+        self.delivered_bytes = 0
 
     # What the gateway may do
 
-    def begin(self, receiver: Receiver, unsent_bytes: int, departures: Turns) -> None:
+    def begin(self, receiver: Receiver, departures: Turns) -> None:
         self._receiver = receiver
 
     def beat(self) -> bool:
@@ -65,17 +70,33 @@ class SimulatedSocket:
     def close_code(self) -> int:
         return LOST if self._close_sent is None else self._close_sent
 
+    def try_write(self, frames: bytes) -> int:
+        assert not self._is_full, "this would come before what is unsent"
+        assert self._close_sent is None, "this would come after the close frame"
+        if self._drops_frames and sabotage.leaves_out(frames, self._chance.random()):
+            return len(frames)
+        if self._is_lost:
+            raise BrokenPipeError
+        return self._to_kernel(frames)
+
     def write(self, frames: bytes) -> None:
         if self._close_sent is not None or self._is_lost:
             return
-        if self._drops_frames and sabotage.leaves_out(frames, self._chance.random()):
-            return
-        self._unread.append(frames)
-        self.unsent += len(frames)
-        self._read_soon()
-        if self.unsent > self._conditions.unsent_bytes and not self._is_full:
+        if not self._is_full:
+            frames = frames[self._to_kernel(frames) :]
+        self._unsent += frames
+        if self._unsent and not self._is_full:
             self._is_full = True
             self._owner.on_full()
+
+    def _to_kernel(self, frames: bytes) -> int:
+        """What fits in, which may end within a frame."""
+        taken = frames[: self._conditions.kernel_bytes - self._unread_bytes]
+        if taken:
+            self._unread.append(taken)
+            self._unread_bytes += len(taken)
+            self._read_soon()
+        return len(taken)
 
     def close(self, code: CloseCode) -> None:
         if self._close_sent is not None or self._is_lost:
@@ -145,8 +166,10 @@ class SimulatedSocket:
             return
         if self._unread:
             piece = self._unread.popleft()
-            self.unsent -= len(piece)
-            for payload in payloads_in(piece):
+            self._unread_bytes -= len(piece)
+            self.delivered_bytes += len(piece)
+            payloads, self._cut_off = payloads_in(self._cut_off + piece)
+            for payload in payloads:
                 self._peer.on_payload(payload)
             self._drain()
         elif self._close_sent is not None:
@@ -155,7 +178,8 @@ class SimulatedSocket:
             self._read_soon()
 
     def _drain(self) -> None:
-        if self._is_full and self.unsent <= self._conditions.unsent_bytes // 4 and self._close_sent is None:
+        self._unsent = self._unsent[self._to_kernel(self._unsent) :]
+        if self._is_full and not self._unsent and self._close_sent is None:
             self._is_full = False
             self._owner.on_drained()
             self._take_in()
@@ -166,14 +190,16 @@ class SimulatedSocket:
             self._peer.on_end(code)
 
 
-def payloads_in(frames: bytes) -> list[bytes]:
-    """The payloads of text frames that were joined."""
+def payloads_in(frames: bytes) -> tuple[list[bytes], bytes]:
+    """The payloads of text frames that were joined, and what has come of one more."""
     payloads: list[bytes] = []
     start = 0
-    while start < len(frames):
-        length, start = frames[start + 1], start + 2
+    while start + 2 <= len(frames):
+        length, begin = frames[start + 1], start + 2
         if (more := {126: 2, 127: 8}.get(length, 0)) > 0:
-            length, start = int.from_bytes(frames[start : start + more]), start + more
-        payloads.append(frames[start : start + length])
-        start += length
-    return payloads
+            length, begin = int.from_bytes(frames[begin : begin + more]), begin + more
+        if begin + length > len(frames):
+            break
+        payloads.append(frames[begin : begin + length])
+        start = begin + length
+    return payloads, frames[start:]

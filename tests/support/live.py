@@ -16,8 +16,6 @@ from services.gateway.live_socket import LiveSocket, Receiver
 from services.gateway.pulse import Pulse
 from services.gateway.turns import Turns
 
-UNSENT_BYTES = 262_144
-
 
 async def _at_once(_: Handshake) -> None:
     return
@@ -33,7 +31,6 @@ async def serving(
     *,
     frame_bytes: int = 65_536,
     ping_s: float = 20,
-    unsent_bytes: int = UNSENT_BYTES,
     handshake_class: type[Handshake] = Handshake,
     accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
 ) -> AsyncIterator[int]:
@@ -51,7 +48,7 @@ async def serving(
         await accepted(handshake)
         live_socket = handshake.take_over()
         pulse.add(live_socket)
-        live_socket.begin(receiver(live_socket), unsent_bytes, departures)
+        live_socket.begin(receiver(live_socket), departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
     config = serve.config(app, http_class=front_door(handshake_class), frame_bytes=frame_bytes)

@@ -64,10 +64,10 @@ class EchoSocket(LiveSocket):
 
     binary = b""
 
-    def _take(self, receiver: Receiver, opcode: int, payload: bytes) -> None:
+    def _take(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.BINARY:
             self.binary = payload
-        super()._take(receiver, opcode, payload)
+        super()._take(opcode, payload)
 
 
 class EchoHandshake(Handshake):

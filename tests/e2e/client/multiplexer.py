@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from client.failures import Exit
 from tests.e2e.client.people import ROOT, Person, wait_until
 
 TITLE = "title before"
@@ -41,13 +42,23 @@ class Tmux:
     def shows(self, text: str) -> None:
         wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} in tmux")
 
+    def ended_with(self, code: Exit) -> None:
+        """The command in the shell has ended, with this code."""
+        wait_until(lambda: self.lines()[-1].endswith("$"), "the shell is back")
+        self.type("echo ended with $?", "Enter")
+        self.shows(f"ended with {int(code)}")
+
+    def told(self, name: str) -> str:
+        """What tmux itself knows of the terminal."""
+        return self.run("display-message", "-p", f"#{{{name}}}").strip()
+
     @property
     def title(self) -> str:
-        return self.run("display-message", "-p", "#{pane_title}").strip()
+        return self.told("pane_title")
 
     @property
     def window(self) -> str:
-        return self.run("display-message", "-p", "#{window_name}").strip()
+        return self.told("window_name")
 
     @property
     def clipboard(self) -> str:

@@ -32,7 +32,8 @@ class TestAccounts:
     def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
         assert wrong.returncode == Exit.REFUSED
-        assert wrong.stderr == "chatterbox: The username or the password is wrong.\n"
+        said = "chatterbox: The username or the password is wrong. No account there yet? chatterbox register\n"
+        assert wrong.stderr == said
         assert alice.run("rooms").returncode == Exit.OK
 
     def test_logout_is_logout(self, alice: Person) -> None:
@@ -151,6 +152,12 @@ class TestChat:
         assert other.wait(20) == Exit.OK
         talk.stdin.close()
         assert talk.wait(20) == Exit.OK
+
+    def test_what_was_piped_in_and_refused_is_no_success(self, alice: Person) -> None:
+        for room, line in (("nosuch", "hello\n"), ("general", f"{'x' * 4001}\n")):
+            done = alice.run("chat", room, typed=line)
+            assert done.returncode == Exit.REFUSED
+            assert "NOT SENT" in done.stderr
 
     def test_what_was_piped_in_is_stored_before_it_ends(self, alice: Person) -> None:
         assert alice.run("chat", typed="one\ntwo\n").returncode == Exit.OK

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,3 +65,25 @@ def test_the_commands_work(installed: Path) -> None:
 def test_the_manual_page_is_where_man_looks(installed: Path) -> None:
     page = installed / "share" / "man" / "man1" / "chatterbox.1"
     assert page.read_text() == (ROOT / "docs" / "chatterbox.1").read_text()
+
+
+def test_nothing_of_the_services_is_installed_and_nothing_of_the_client_misses_it(installed: Path) -> None:
+    site = next(installed.glob("lib/python*/site-packages"))
+    assert not (site / "services").exists()
+    assert not (site / "chatterbox" / "chassis").exists()
+    assert not {"fastapi", "uvicorn", "redis", "aiosqlite", "jwt"} & {path.name for path in site.iterdir()}
+    imports_all = (
+        "import pkgutil, client\n"
+        "for module in pkgutil.walk_packages(client.__path__, 'client.'):\n"
+        "    if module.name != 'client.__main__': __import__(module.name)\n"
+    )
+    python = [str(installed / "bin" / "python"), "-I", "-c", imports_all]
+    done = subprocess.run(python, capture_output=True, text=True, check=False, cwd=installed)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man here")
+def test_man_shows_it(installed: Path) -> None:
+    environ = os.environ | {"MANPATH": str(installed / "share" / "man"), "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(["man", "chatterbox"], capture_output=True, text=True, env=environ, check=False)
+    assert "chatterbox send ops -" in done.stdout

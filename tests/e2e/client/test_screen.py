@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server
+from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
 
 
@@ -74,6 +74,31 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
         screen.shows("log in again")
 
 
+def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    alice.variables["COLORTERM"] = "truecolor"
+    theme = alice.configure('theme = "mine"\n').parent / "themes" / "mine.toml"
+    theme.parent.mkdir()
+    theme.write_text('base = "light"\n[colours]\nbackground = "#fefdfc"\n')
+    with terminal(alice) as screen, terminal(bob, "chat", "--plain") as lines:
+        screen.shows("connected")
+        assert screen.drew("48;2;254;253;252")
+        theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
+        screen.shows("The configuration was read anew.")
+        wait_until(lambda: screen.drew("48;2;253;252;251"), "it is drawn in the other colour")
+        alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
+        screen.shows("keys.hepl")
+        alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')
+        screen.shows("? help")
+        screen.type("?")
+        screen.shows("scroll back")
+        lines.shows("-- Connected as bob.")
+        bob.configure('[notices]\nby = ["bel"]\n')
+        lines.shows("notices.by")
+        bob.configure("[notices]\nby = []\n")
+        lines.shows("-- The configuration was read anew.")
+
+
 def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     server.kill()
@@ -117,3 +142,24 @@ def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person])
     alice.variables["TERM"] = "dumb"
     with terminal(alice) as screen:
         screen.shows("-- Connected as alice.")
+
+
+def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        screen.type("half a sentence")
+        screen.shows("half a sentence")
+        screen.hang_up()
+        screen.ends()
+    with terminal(alice) as screen:
+        screen.shows("half a sentence")
+
+
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice, columns=0, rows=0) as screen:
+        screen.shows("connected")
+        assert len(screen.lines()) <= 24
+        screen.type("\x11")
+        assert screen.ends() == Exit.OK

@@ -1,9 +1,7 @@
 """`chat` as somebody sees it: on a terminal of 80 by 24, typing while messages arrive."""
 
-import fcntl
 import os
 import pty
-import struct
 import subprocess
 import termios
 import threading
@@ -19,16 +17,17 @@ from tests.e2e.client.people import Person, Server, wait_until
 class Terminal:
     """A terminal with a command in it; `screen` is what it shows."""
 
-    def __init__(self, master: int, process: subprocess.Popen[str]) -> None:
+    def __init__(self, master: int, process: subprocess.Popen[str], columns: int, rows: int) -> None:
         self._master = master
         self.process = process
         self.raw = b""
         """Everything that was written to it."""
         self.bells = 0
-        self.screen = pyte.HistoryScreen(80, 24, history=10_000)
+        self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
+        self._is_gone = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -42,15 +41,28 @@ class Terminal:
     def shows(self, text: str) -> None:
         wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} on the screen: {self.lines()}")
 
+    def drew(self, codes: str) -> bool:
+        """Whether the terminal was given these codes of a colour."""
+        with self._lock:
+            return codes.encode() in self.raw
+
     def ends(self) -> int:
         return self.process.wait(20)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Be gone without a word, as a terminal is that was killed."""
+        self._is_gone = True
+        self.type(" ")  # something is drawn, which ends the reading that would keep it open
         self._reader.join(5)
         os.close(self._master)
 
+    def close(self) -> None:
+        if not self._is_gone:
+            self._reader.join(5)
+            os.close(self._master)
+
     def _read(self) -> None:
-        while data := self._some():
+        while not self._is_gone and (data := self._some()):
             with self._lock:
                 self.raw += data
                 self.bells += data.count(b"\a")
@@ -64,12 +76,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(person: Person, *arguments: str) -> Iterator[Terminal]:
+def terminal(person: Person, *arguments: str, columns: int = 80, rows: int = 24) -> Iterator[Terminal]:
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    termios.tcsetwinsize(slave, (rows, columns))
     process = person.start(*arguments, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
-    shown = Terminal(master, process)
+    shown = Terminal(master, process, columns or 80, rows or 24)
     try:
         yield shown
     finally:

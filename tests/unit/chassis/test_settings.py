@@ -43,7 +43,7 @@ class TestAWrongValue:
             (GatewaySettings, "CHATTERBOX_HISTORY_URL", "history:8000"),
             (GatewaySettings, "CHATTERBOX_PING_S", "0"),
             (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
-            (GatewaySettings, "CHATTERBOX_UNSENT_BYTES", "1"),
+            (GatewaySettings, "CHATTERBOX_BEHIND_S", "0"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "0"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "nan"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "inf"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client import errands
+from client import errands, notes
 from client.api import Api
 from client.failures import Refused
 from client.known import Known
@@ -30,6 +30,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         paths.append(f"{request.method} {request.url.path}")
         if request.url.path == "/sessions":
             return httpx.Response(200, json=[session(name, current=name == IDS[2]) for name in IDS])
+        if request.url.path == "/rooms/opps/members":
+            return httpx.Response(404, json={"code": "room_unknown", "detail": "No such room."})
         if request.url.path.endswith("/members"):
             return httpx.Response(200, json=["bob", "Alice", "mal\x1b]0;x\x07"])
         return httpx.Response(200, json={})
@@ -56,6 +58,14 @@ def test_members_are_sorted_inert_and_remembered(asked: list[str], place: Place,
     assert errands.members(place, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
     assert asked == ["GET /rooms/ops/members"]
     assert known.names.people[:2] == ("Alice", "bob")
+
+
+def test_a_room_that_is_none_is_guessed(asked: list[str], place: Place, known: Known) -> None:
+    with pytest.raises(Refused, match=r"No such room\.$"):
+        errands.members(place, "opps", known)
+    known.before(lambda _: None)(notes.Entered("ops", ()))
+    with pytest.raises(Refused, match="Did you mean #ops"):
+        errands.members(place, "opps", known)
 
 
 def test_a_room_can_not_leave_its_path(asked: list[str], place: Place, known: Known) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from chatterbox import __version__
 from client import __main__ as command
-from client import cli
+from client.cli import dispatch
+from client.cli.parser import parser
 from client.failures import Exit, Refused
 from client.session import Session, SessionFile
 
@@ -79,10 +81,31 @@ class TestUsage:
         assert typed(*arguments) == Exit.OK
         assert "chatterbox" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("server", ["chat.example.org", "ftp://x"])
-    def test_a_server_that_is_none_too(self, server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize(
+        ("server", "way"),
+        [
+            ("chat.example.org", "Did you mean https://chat.example.org?"),
+            ("127.0.0.1:8000", "Did you mean http://127.0.0.1:8000?"),
+            ("localhost", "Did you mean http://localhost?"),
+            ("wss://x/ws", "Did you mean https://x/ws?"),
+            ("htp://x", "Did you mean http://x?"),
+            ("a b", "One looks like http://127.0.0.1:8000 or"),
+        ],
+    )
+    def test_a_server_that_is_none_is_guessed(self, server: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert typed("--server", server, "rooms") == Exit.USAGE
-        assert "looks like" in capsys.readouterr().err
+        assert way in capsys.readouterr().err
+
+    def test_the_version_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as exit_:
+            typed("--version")
+        assert exit_.value.code == Exit.OK
+        assert capsys.readouterr().out == f"chatterbox {__version__}\n"
+
+    def test_help_is_an_option(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            typed("help")
+        assert capsys.readouterr().err.endswith("Did you mean --help?\n")
 
     def test_a_room_name_that_is_none_too(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert typed("chat", "no such room") == Exit.USAGE
@@ -104,9 +127,9 @@ class TestUsage:
         assert all(f"  {number}" in shown for number in (0, 1, 2, 3, 4, 130))
 
     def test_the_server_may_stand_before_or_after_the_command(self) -> None:
-        parser = cli.parser()
-        assert parser.parse_args(["--server", "a", "rooms"]).server == "a"
-        assert parser.parse_args(["rooms", "--server", "b"]).server == "b"
+        typed = parser()
+        assert typed.parse_args(["--server", "a", "rooms"]).server == "a"
+        assert typed.parse_args(["rooms", "--server", "b"]).server == "b"
 
 
 class TestFailures:
@@ -117,7 +140,23 @@ class TestFailures:
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert typed(*arguments) == Exit.NOT_LOGGED_IN
-        assert "chatterbox login" in capsys.readouterr().err
+        assert "Log in: chatterbox login; new here: chatterbox register" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("options", "way"),
+        [
+            (["--server", NOWHERE], f"chatterbox login --server {NOWHERE};"),
+            (["--profile", "work"], "chatterbox login --profile work;"),
+        ],
+    )
+    def test_and_says_it_of_the_server_that_is_meant(
+        self, tmp_path: Path, options: list[str], way: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        configured = tmp_path / "config" / "chatterbox" / "config.toml"
+        configured.parent.mkdir(parents=True)
+        configured.write_text("[profiles.work]\n")
+        assert typed(*options, "rooms") == Exit.NOT_LOGGED_IN
+        assert way in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         "arguments", [["rooms"], ["send", "ops", "x", "--timeout", "0.2"], ["tail", "ops"], ["logout"], ["sessions"]]
@@ -174,6 +213,35 @@ class TestWhichServer:
         assert meant("--server", "https://named.example.org") == "https://named.example.org"
 
 
+class TestADiskThatRefuses:
+    def test_is_said_before_a_password_is_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+        (tmp_path / "file").write_text("in the way")
+        assert typed("login", "alice") == Exit.REFUSED
+        said = capsys.readouterr().err
+        assert "can't be written (Not a directory). $CHATTERBOX_HOME can name another folder." in said
+
+    @pytest.mark.parametrize("arguments", [["chat"], ["send", "ops", "x"], ["tail", "ops", "--resume", "mailer"]])
+    def test_is_a_sentence_for_whoever_is_logged_in(
+        self, home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        log_in(home)
+        for folder in ("outbox", "cursors"):
+            (home / folder).write_text("in the way")
+        assert typed(*arguments) == Exit.REFUSED
+        assert "can't be written (Not a directory)" in capsys.readouterr().err
+
+
+def test_a_stream_that_was_closed_leads_nowhere() -> None:
+    code = "import sys; from client.__main__ import main; sys.exit(main(['register', 'alice']))"
+    shell = ["bash", "-c", f"'{sys.executable}' -c \"{code}\" <&-"]
+    done = subprocess.run(shell, check=False, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith("chatterbox: There is no password")
+
+
 def test_a_reader_that_has_gone_is_no_mistake() -> None:
     code = "import sys; from client.__main__ import main; sys.exit(main(['--help']))"
     shell = ["bash", "-c", f"set -o pipefail; '{sys.executable}' -c \"{code}\" | true"]
@@ -185,4 +253,4 @@ def raise_in_run(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> Non
     def run(*_: object) -> Exit:
         raise problem
 
-    monkeypatch.setattr(cli, "run", run)
+    monkeypatch.setattr(dispatch, "run", run)

@@ -44,6 +44,11 @@ class Line:
         await self.say(welcome(*(rooms or (room_state(0),))))
         return connect
 
+    async def commands(self) -> AsyncIterator[frames.Command]:
+        """Every frame that still comes, until the client goes."""
+        async for frame in self.socket:
+            yield codec.decode_command(frame if isinstance(frame, bytes) else frame.encode())
+
     async def stay(self) -> None:
         await self.socket.wait_closed()
 

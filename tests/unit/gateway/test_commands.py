@@ -10,7 +10,6 @@ from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.bucket import Bucket
 from chatterbox.chassis.identity import Verifier
 from chatterbox.wire import codec, frames, store
-from chatterbox.wire.close import CloseCode
 from chatterbox.wire.events import MembershipChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
@@ -18,13 +17,14 @@ from services.gateway.catch_up import CatchUp
 from services.gateway.commands import Commands
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
-from services.gateway.framing import payload_of, text_frame
+from services.gateway.framing import text_frame
 from services.gateway.greeting import Greeting
 from services.gateway.hub import Hub
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
 from services.gateway.sends import Sends
 from services.gateway.store import HistoryClient
+from tests.support.kept_socket import KeptSocket
 from tests.support.waiting import until
 
 ADA = 1
@@ -53,26 +53,6 @@ class Stored:
         return store.StoredPage(epoch="e", head=0, first=1, frames=[])
 
 
-class Socket:
-    """Keeps what was written."""
-
-    unsent = 0
-    close_code = 1006
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def write(self, frames: bytes) -> None:
-        self.written.append(frames)
-
-    def close(self, code: CloseCode) -> None: ...
-    def abort(self) -> None: ...
-
-    @property
-    def frames(self) -> list[frames.ServerFrame]:
-        return [codec.decode_server_frame(payload_of(each)) for each in self.written]
-
-
 class Site:
     """Ada, with one connection."""
 
@@ -90,7 +70,7 @@ class Site:
             history=history, sends=Sends(history),
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", Bucket.full(1, 1, 0))
-        self.socket = Socket()
+        self.socket = KeptSocket()
         self.connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, commands.carry_out, lambda _: None)
         self.connection.state, self.connection.member = State.OPEN, self.ada
         self.ada.connections.add(self.connection)

@@ -46,8 +46,26 @@ class Hearer:
         self.messages_out = 0
         self.is_full = False
 
-    def write(self, frames: bytes) -> None:
+    def try_write(self, frames: bytes) -> int:
         self.written.append(frames)
+        return len(frames)
+
+
+class SlowHearer(Hearer):
+    """One whose kernel takes only so many bytes of each write, or is in trouble; `left` is what its transport got."""
+
+    def __init__(self, takes: int | OSError) -> None:
+        super().__init__()
+        self._takes = takes
+        self.left = b""
+
+    def try_write(self, frames: bytes) -> int:
+        if isinstance(self._takes, OSError):
+            raise self._takes
+        return super().try_write(frames[: self._takes])
+
+    def write(self, frames: bytes) -> None:
+        self.left += frames
 
 
 class Scene:
@@ -129,3 +147,24 @@ class TestABusyRoom:
         assert scene.room.behind == {slow: 1}
         assert scene.hearers.pop(0).written == [b"a"]
         assert scene.written == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("takes", "written", "left"),
+    [
+        (3, [b"abc"], b"d"),
+        (0, [b""], b"abcd"),
+        (BlockingIOError(), [], b"abcd"),
+        (ConnectionResetError(), [], b"abcd"),
+    ],
+)
+def test_what_the_kernel_does_not_take_goes_to_the_transport(
+    takes: int | OSError, written: list[bytes], left: bytes
+) -> None:
+    scene = Scene(2)
+    slow = SlowHearer(takes)
+    scene.room.attach(cast("Connection", slow), 0)
+    scene.say(b"ab", b"cd")
+    scene.loop.turn()
+    assert (slow.written, slow.left) == (written, left)
+    assert scene.written == [b"abcd"]

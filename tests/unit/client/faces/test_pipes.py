@@ -73,7 +73,11 @@ class TestSend:
             await line.greet()
             first = await line.expect(frames.Send)
             await line.say(frames.Error(id=first.id, code=Code.NOT_A_MEMBER, detail="Join it first."))
-            await line.say(ack(await line.expect(frames.Send), 1))
+            second = await line.expect(frames.Send)
+            asked = await line.expect(frames.Rooms)
+            await line.say(ack(second, 1))
+            summary = frames.RoomSummary(room="general", private=False, member=False, members=1, at=Position("e1", 0))
+            await line.say(frames.RoomList(id=asked.id, rooms=[summary]))
             await line.stay()
 
         async with twin(script) as server:
@@ -81,6 +85,7 @@ class TestSend:
         assert code == Exit.REFUSED
         assert any(line.startswith("Line 2 was NOT SENT") for line in told)
         assert "NOT SENT to #general: Join it first. It was: one" in told
+        assert told[-1] == "You are not in #general. To join it: chatterbox join general"
 
     async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):

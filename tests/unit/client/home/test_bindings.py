@@ -4,9 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.home.bindings import bind, canonical
+from client.home.bindings import Usual, bind, canonical
 
-ACTIONS = {"quit": ("ctrl+q",), "switch-room": ("ctrl+k", "f3"), "help": ("f1",)}
+ACTIONS = {
+    "quit": Usual(("ctrl+q",)),
+    "switch-room": Usual(("ctrl+k", "f3")),
+    "help": Usual(("f1",)),
+    "unselect": Usual(("f1", "q"), "selecting"),
+}
 
 
 class TestAKey:
@@ -28,6 +33,12 @@ class TestAKey:
             ("ctrl+-", "ctrl+-"),
             ("ctrl--", "ctrl+-"),
             ("alt+é", "alt+é"),
+            ("ctrl+_", "ctrl+_"),
+            ("/", "/"),
+            ("shift+k", "K"),
+            ("ctrl+i", "tab"),
+            ("ctrl+m", "enter"),
+            ("ctrl+@", "ctrl+space"),
         ],
     )
     def test_is_compared_by_what_it_means(self, written: str, key: str) -> None:
@@ -47,7 +58,7 @@ class TestAKey:
 
 class TestBinding:
     def test_nothing_of_ones_own_leaves_the_usual(self) -> None:
-        assert bind({}, ACTIONS) == (ACTIONS, [])
+        assert bind({}, ACTIONS) == ({name: usual.keys for name, usual in ACTIONS.items()}, [])
 
     def test_ones_own_replace_those_of_the_action(self) -> None:
         bound, wrong = bind({"help": ("f2", "?")}, ACTIONS)
@@ -67,13 +78,20 @@ class TestBinding:
         assert bind({"swich-room": ("f5",)}, ACTIONS)[1] == [("swich-room", "is no action. Did you mean switch-room?")]
 
     def test_without_a_table_of_actions_every_name_is_taken(self) -> None:
-        assert bind({"anything": ("f5",)}, None) == ({"anything": ("f5",)}, [])
+        own = {"anything": ("f5",), "else": ("f5",)}
+        assert bind(own, None) == (own, [])
 
     @given(
         st.dictionaries(
             st.sampled_from(list(ACTIONS)), st.lists(st.sampled_from(["f1", "f3", "ctrl+k", "x"])).map(tuple)
         )
     )
-    def test_no_key_ever_does_two_things(self, own: dict[str, tuple[str, ...]]) -> None:
-        keys = [key for keys in bind(own, ACTIONS)[0].values() for key in keys]
+    def test_no_key_ever_does_two_things_in_one_mode(self, own: dict[str, tuple[str, ...]]) -> None:
+        bound = bind(own, ACTIONS)[0]
+        keys = [(ACTIONS[name].mode, key) for name in bound for key in bound[name]]
         assert len(keys) == len(set(keys))
+
+    def test_in_another_mode_it_does_something_else(self) -> None:
+        bound, wrong = bind({"help": ("q",), "unselect": ("ctrl+k",)}, ACTIONS)
+        assert (bound["help"], bound["unselect"], bound["switch-room"]) == (("q",), ("ctrl+k",), ("ctrl+k", "f3"))
+        assert wrong == []

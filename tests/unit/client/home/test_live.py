@@ -1,10 +1,13 @@
 """What is written while the client runs takes effect at once, unless it is wrong."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from client.home.live import Live
+import client.home.live
+from client.home.bindings import Usual
+from client.home.live import InEffect, Live
 from client.home.palettes import BUILT_IN
 from client.home.reading import Named
 
@@ -16,7 +19,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def live(home: Path) -> Live:
-    return Live({"CHATTERBOX_HOME": str(home)}, Named(), {"quit": ("ctrl+q",)})
+    return Live({"CHATTERBOX_HOME": str(home)}, Named(), {"quit": Usual(("ctrl+q",))})
 
 
 def test_nothing_written_changes_nothing(home: Path) -> None:
@@ -55,3 +58,34 @@ def test_a_theme_that_is_meant_only_now_is_watched_as_well(home: Path) -> None:
     changed = begun.changed()
     assert changed is not None
     assert (changed.theme.text, changed.problems) == ("#ffffff", ())
+
+
+def test_a_mistake_in_the_theme_leaves_the_last_good_one_in_effect(home: Path) -> None:
+    mine = home / "themes" / "mine.toml"
+    mine.write_text('[colours]\ntext = "#fff"')
+    (home / "config.toml").write_text('theme = "mine"')
+    begun = live(home)
+    mine.write_text('[colours]\ntext = "#eee"\ndim = "gray"')
+    changed = begun.changed()
+    assert changed is not None
+    assert changed.theme.text == "#ffffff"
+    (sentence,) = changed.sentences
+    assert sentence.startswith(f"{mine}, line 3: colours.dim must be a colour like")
+    assert sentence.endswith("What was in effect before stays.")
+
+
+async def test_who_follows_is_told_of_each_change(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.home.live, "LOOK_S", 0.0)
+    begun, told = live(home), asyncio.Queue[InEffect]()
+    following = asyncio.create_task(begun.follow(told.put_nowait))
+    (home / "config.toml").write_text('theme = "light"')
+    async with asyncio.timeout(10):
+        assert (await told.get()).theme.name == "light"
+        (home / "config.toml").write_text('theme = "lihgt!"')
+        assert "theme" in (await told.get()).problems[0]
+    following.cancel()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client.home.bindings import Usual
 from client.home.config import ROWS, By, Config, Level, values_of
 from client.home.reading import Named, Parsed, parse
 
@@ -136,7 +137,10 @@ class TestWhatIsWrong:
             ("[notices]\nquiet_s = nan", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not nan."),
             ("[notices]\nquiet_s = true", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not True."),
             ("keyring = 1", "f, line 1: keyring must be true or false, not 1."),
-            ('server = "chat"', "f, line 1: server must be the address of a server, not 'chat'. One looks like"),
+            (
+                'server = "chat"',
+                "f, line 1: server must be the address of a server, not 'chat'. Did you mean https://chat?",
+            ),
             ("room = 7", "f, line 1: room must be text in quotes, not 7."),
             ('theme = "../x"', "f, line 1: theme must be a name of letters, digits, '_' and '-', not '../x'."),
             ('username = "a\\u0000"', "f, line 1: username must be without NUL characters, not 'a\\x00'."),
@@ -178,7 +182,9 @@ class TestWhatIsWrong:
 
     def test_a_server_of_the_command_line_that_is_none(self) -> None:
         (said,) = wrong("", named=Named(server="chat.example.org"))
-        assert said.startswith("--server must be the address of a server, not 'chat.example.org'. One looks like ")
+        assert said.startswith(
+            "--server must be the address of a server, not 'chat.example.org'. Did you mean https://chat."
+        )
 
     def test_what_is_right_is_taken_all_the_same(self) -> None:
         parsed = parse('theme = "light"\nroom = 7', {})
@@ -243,7 +249,7 @@ class TestWhateverIsWritten:
         st.dictionaries(st.sampled_from(["CHATTERBOX_SERVER", "CHATTERBOX_CLIENT_ROOM"]), st.text()),
     )
     def test_any_keys_with_any_values_do(self, text: str, environ: dict[str, str]) -> None:
-        sound(parse(text, environ, Named(profile="a"), {"quit": ("ctrl+q",)}))
+        sound(parse(text, environ, Named(profile="a"), {"quit": Usual(("ctrl+q",))}))
 
 
 def sound(parsed: Parsed) -> None:

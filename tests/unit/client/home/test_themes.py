@@ -84,6 +84,7 @@ class TestAFile:
             "border on background",
             "people[0] on background",
             "text on panel",
+            "people[0] on panel",
             "text on selection",
         ]
 

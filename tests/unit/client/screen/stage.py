@@ -1,16 +1,19 @@
 """The full screen in a terminal that is none, with a connection that only writes down what it is asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
 
+from textual import events
 from textual.pilot import Pilot
 
 from chatterbox.wire import frames
 from client import notes
 from client.connection import Connection
 from client.entry import Entry
+from client.home.live import Live
 from client.screen.app import ChatApp
 from client.screen.listing import plain
 from client.screen.model import Model
@@ -55,6 +58,7 @@ class Stage:
 
     def __init__(self, app: ChatApp, pilot: Pilot[None], shell: Shell, connection: Recorder) -> None:
         self.app, self.pilot, self.shell, self.connection = app, pilot, shell, connection
+        self.live: Live | None = None
         self.model = shell.model
         self.chat = app.chat
 
@@ -80,6 +84,25 @@ class Stage:
         await self.pilot.press(*(_key(character) for character in text))
         await self.settle()
 
+    async def burst(self, *keys: str) -> None:
+        """Press keys as a terminal sends what is pasted: all at once."""
+        for key in keys:
+            self.app.post_message(events.Key("space" if key == " " else key, key if len(key) == 1 else None))
+        await self.settle()
+
+    def look_again(self) -> None:
+        """Let the program see what was written into the configuration, as it does every second."""
+        assert self.live is not None
+        if (now := self.live.changed()) is not None:
+            self.app.take_up(now)
+
+    def colours_of(self, text: str) -> tuple[str, str]:
+        """The colours in which some text on the screen is drawn, and what is behind it."""
+        strips = self.app.screen._compositor.render_strips()
+        style = next(segment.style for strip in strips for segment in strip if text in segment.text)
+        assert style is not None
+        return style.color.name if style.color else "", style.bgcolor.name if style.bgcolor else ""
+
     async def settle(self) -> None:
         await self.pilot.pause()
         self.chat.draw()
@@ -103,16 +126,22 @@ def _key(character: str) -> str:
 
 @asynccontextmanager
 async def stage(
-    *, size: tuple[int, int] = (80, 24), live: bool = True, model: Model | None = None
+    *,
+    size: tuple[int, int] = (80, 24),
+    connect: bool = True,
+    model: Model | None = None,
+    live: Live | None = None,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Stage]:
     """Open the screen in #general, as alice."""
-    shell = Shell(model or Model("http://x", ROOM))
+    shell = Shell(model or Model("http://x", ROOM), now_s=now_s)
     shell.connection = connection = Recorder()
-    app = ChatApp(shell)
+    app = ChatApp(shell, live=live)
     async with app.run_test(size=size, notifications=True) as pilot:
         there = Stage(app, pilot, shell, connection)
+        there.live = live
         there.chat.zone = UTC
-        if live:
+        if connect:
             await there.show(connected("ops"), notes.Entered(ROOM, tuple(messages(1, 3))))
         connection.done.clear()
         yield there

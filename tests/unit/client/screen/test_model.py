@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from chatterbox.wire import frames
 from client import events, notes
 from client.entry import Entry
+from client.screen import hearing, slashing
 from client.screen.blocks import TOP
 from client.screen.line import parts
 from client.screen.listing import plain
@@ -60,7 +61,7 @@ class Watched(World):
     def _perform(self, effect: events.Effect) -> None:
         super()._perform(effect)
         if isinstance(effect, events.Show):
-            self.model.take(effect.note)
+            hearing.take(self.model, effect.note)
 
     def look(self) -> None:
         """Draw, do what the model wants, and hold what is shown against what is true."""
@@ -172,7 +173,7 @@ class TestWhateverHappens:
 
 def model(*rooms: frames.RoomState) -> Model:
     made = Model("http://x", ROOM)
-    made.take(notes.Connected(ME, rooms or (room_state(3), room_state(3, room="ops")), 0, again=False))
+    hearing.take(made, notes.Connected(ME, rooms or (room_state(3), room_state(3, room="ops")), 0, again=False))
     made.lines(LOOK, 10)
     made.wants.clear()
     return made
@@ -185,11 +186,11 @@ def said(offset: int, *, room: str = ROOM, username: str = "bob") -> notes.Said:
 class TestComingBack:
     def test_how_much_was_missed_stays_on_the_screen(self) -> None:
         made = model()
-        made.take(notes.CatchingUp(ROOM, 2))
+        hearing.take(made, notes.CatchingUp(ROOM, 2))
         assert made.to_go == 2
-        made.take(said(4))
-        made.take(said(5))
-        made.take(notes.CaughtUp(ROOM))
+        hearing.take(made, said(4))
+        hearing.take(made, said(5))
+        hearing.take(made, notes.CaughtUp(ROOM))
         assert made.to_go == 0
         assert plain(line.row for line in made.lines(LOOK, 10))[-1] == (
             "-- Caught up: 2 messages came while you were away."
@@ -199,26 +200,26 @@ class TestComingBack:
 class TestOnesOwn:
     def test_what_was_stored_before_a_crash_does_not_wait_for_a_place_that_is_passed(self) -> None:
         made = model()
-        made.take(said(90))
-        made.take(notes.Stored(Entry("key", ROOM, "hello"), message(20).at))
-        made.take(notes.Stored(Entry("next", ROOM, "again"), message(92).at))
+        hearing.take(made, said(90))
+        hearing.take(made, notes.Stored(Entry("key", ROOM, "hello"), message(20).at))
+        hearing.take(made, notes.Stored(Entry("next", ROOM, "again"), message(92).at))
         assert list(made.room.landed) == [92]
-        made.take(said(91))
-        made.take(said(92, username=ME))
+        hearing.take(made, said(91))
+        hearing.take(made, said(92, username=ME))
         assert not made.room.landed
 
 
 class TestUnread:
     def test_what_is_on_the_screen_is_read(self) -> None:
         made = model()
-        made.take(said(4))
+        hearing.take(made, said(4))
         made.lines(LOOK, 10)
         assert (made.room.unread, made.room.marker.read) == (0, 4)
 
     def test_what_rushed_past_above_the_screen_is_not(self) -> None:
         made = model()
         for offset in range(4, 204):
-            made.take(said(offset))
+            hearing.take(made, said(offset))
         made.lines(LOOK, 10)
         assert (made.room.marker.read, made.above, made.room.line) == (3, 190, 3)
         assert "↑ 190 unread above" in parts(made.status, to_go=0, below=0, elsewhere=0, above=made.above)
@@ -226,7 +227,7 @@ class TestUnread:
     def test_it_is_read_by_reading_upwards_as_well_as_downwards(self) -> None:
         made = model()
         for offset in range(4, 204):
-            made.take(said(offset))
+            hearing.take(made, said(offset))
         for _ in range(30):
             made.lines(LOOK, 10)
             made.scroll(-9)
@@ -236,7 +237,7 @@ class TestUnread:
     def test_whoever_goes_to_the_newest_twice_does_not_care_for_it(self) -> None:
         made = model()
         for offset in range(4, 204):
-            made.take(said(offset))
+            hearing.take(made, said(offset))
         made.lines(LOOK, 10)
         made.scroll(-30)
         made.see_newest()
@@ -248,7 +249,7 @@ class TestUnread:
     def test_what_comes_while_nobody_looks_is_unread_until_somebody_does(self) -> None:
         made = model()
         made.attend(attentive=False)
-        made.take(said(4))
+        hearing.take(made, said(4))
         made.lines(LOOK, 10)
         assert (made.room.unread, made.room.line) == (1, 3)
         made.attend(attentive=True)
@@ -257,16 +258,16 @@ class TestUnread:
 
     def test_what_was_said_in_a_room_before_one_came_is_not_unread(self) -> None:
         made = model()
-        made.join("dev")
-        made.take(notes.Entered("dev", tuple(message(offset, room="dev") for offset in range(30, 60))))
+        slashing.join(made, "dev")
+        hearing.take(made, notes.Entered("dev", tuple(message(offset, room="dev") for offset in range(30, 60))))
         made.lines(LOOK, 10)
-        made.take(said(60, room="dev"))
+        hearing.take(made, said(60, room="dev"))
         made.lines(LOOK, 10)
         assert (made.room.unread, made.room.line) == (0, None)
 
     def test_elsewhere_it_is_counted_until_one_goes_there(self) -> None:
         made = model()
-        made.take(said(4, room="ops"))
+        hearing.take(made, said(4, room="ops"))
         assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (1, 3)
         made.go_to("ops")
         made.lines(LOOK, 10)
@@ -274,21 +275,21 @@ class TestUnread:
 
     def test_ones_own_words_from_another_window_are_not_unread(self) -> None:
         made = model()
-        made.take(said(4, room="ops", username=ME))
+        hearing.take(made, said(4, room="ops", username=ME))
         assert made.rooms["ops"].unread == 0
 
     def test_what_came_since_the_last_run_is_unread(self) -> None:
         made = Model("http://x", ROOM)
         made.place("ops").marker.read = 1
         made.place("ops").log.epoch = "e1"
-        made.take(notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
         assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (2, 1)
 
     def test_of_another_history_nothing_is_known_to_be_unread(self) -> None:
         made = Model("http://x", ROOM)
         made.place("ops").marker.read = 1
         made.place("ops").log.epoch = "another"
-        made.take(notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3, room="ops"),), 0, again=False))
         assert made.rooms["ops"].unread == 0
 
 
@@ -297,7 +298,7 @@ class TestPages:
         made = Model("http://x", ROOM)
         made.place("ops").log.add([message(1, room="ops")])
         made.place("ops").marker.read = 1
-        made.take(notes.Connected(ME, (room_state(3), room_state(3, room="ops")), 0, again=False))
+        hearing.take(made, notes.Connected(ME, (room_state(3), room_state(3, room="ops")), 0, again=False))
         made.wants.clear()
         made.go_to("ops")
         made.lines(LOOK, 10)
@@ -305,7 +306,7 @@ class TestPages:
         asked = frames.History(id=0, room="ops", limit=100)
         assert made.wants == [Ask(asked)]
         page = [message(offset, room="ops") for offset in (1, 2, 3)]
-        made.take(notes.Answered(asked, frames.Page(id=1, room="ops", messages=page, more=False)))
+        hearing.take(made, notes.Answered(asked, frames.Page(id=1, room="ops", messages=page, more=False)))
         made.wants.clear()
         shown = plain(line.row for line in made.lines(LOOK, 10))
         assert any("message 3" in row for row in shown)
@@ -313,7 +314,7 @@ class TestPages:
 
     def test_no_page_is_asked_for_twice(self) -> None:
         made = model()
-        made.take(said(40))
+        hearing.take(made, said(40))
         made.lines(LOOK, 10)
         made.lines(LOOK, 10)
         asked = [want for want in made.wants if isinstance(want, Ask)]
@@ -321,10 +322,12 @@ class TestPages:
 
     def test_a_refused_page_is_asked_for_again_when_somebody_scrolls(self) -> None:
         made = model()
-        made.take(said(40))
+        hearing.take(made, said(40))
         made.lines(LOOK, 10)
         made.wants.clear()
-        made.take(notes.Refused(frames.History(id=1, room=ROOM, before=40, limit=100), "rate_limited", "Slowly."))
+        hearing.take(
+            made, notes.Refused(frames.History(id=1, room=ROOM, before=40, limit=100), "rate_limited", "Slowly.")
+        )
         made.lines(LOOK, 10)
         assert made.wants == []
         made.scroll(-1)
@@ -334,13 +337,13 @@ class TestPages:
     def test_an_unread_line_far_away_is_fetched_and_shown(self) -> None:
         made = model()
         made.room.marker.read = 50
-        made.take(said(900))
+        hearing.take(made, said(900))
         made.lines(LOOK, 10)
         assert made.first_unread()
         asked = frames.History(id=0, room=ROOM, after=50, limit=100)
         assert Ask(asked) in made.wants
         page = frames.Page(id=1, room=ROOM, messages=[message(offset) for offset in range(51, 151)], more=True)
-        made.take(notes.Answered(asked, page))
+        hearing.take(made, notes.Answered(asked, page))
         shown = plain(line.row for line in made.lines(LOOK, 10))
         assert any("message 51" in row for row in shown)
         assert any("unread" in row for row in shown)
@@ -348,7 +351,7 @@ class TestPages:
     @given(st.sets(st.integers(1, 300), min_size=1), st.integers(3, 40))
     def test_what_history_has_not_is_not_asked_for_for_ever(self, stored: set[int], height: int) -> None:
         made = model()
-        made.take(said(301))
+        hearing.take(made, said(301))
         for _ in range(400):
             made.lines(LOOK, height)
             if not made.wants:
@@ -367,13 +370,13 @@ class TestPages:
         before = [offset for offset in stored if offset < (asked.before or 0)]
         page = [message(offset) for offset in before[-asked.limit :]]
         answer = frames.Page(id=1, room=ROOM, messages=page, more=len(before) > asked.limit)
-        made.take(notes.Answered(asked, answer))
+        hearing.take(made, notes.Answered(asked, answer))
 
     def test_a_reset_takes_away_what_is_of_another_history(self) -> None:
         made = model()
-        made.take(said(4))
-        made.take(notes.Reset(ROOM, room_state(1, epoch="e2").at))
-        made.take(notes.Said(message(2, epoch="e2"), mine=False))
+        hearing.take(made, said(4))
+        hearing.take(made, notes.Reset(ROOM, room_state(1, epoch="e2").at))
+        hearing.take(made, notes.Said(message(2, epoch="e2"), mine=False))
         assert made.room.log.offsets == [2]
         assert made.room.log.epoch == "e2"
 
@@ -381,13 +384,13 @@ class TestPages:
 class TestSaying:
     def test_what_the_outbox_refuses_comes_back_before_what_was_written_since(self) -> None:
         made = model()
-        made.submit("first")
+        slashing.submit(made, "first")
         made.room.draft = "second"
         made.not_taken(Say(ROOM, "first"), "The disk is full.")
         assert made.room.draft == "first\nsecond"
 
     def test_outside_of_a_room_nothing_is_said(self) -> None:
         made = model()
-        made.take(notes.Gone(ROOM))
-        assert not made.submit("hello")
+        hearing.take(made, notes.Gone(ROOM))
+        assert not slashing.submit(made, "hello")
         assert made.wants == []

@@ -12,10 +12,16 @@ from chatterbox.wire.position import Position
 from client import notes
 from client.entry import Entry
 from client.failures import Failure
+from client.home.bindings import bind
+from client.home.config import NoticeSettings
+from client.home.live import Live
+from client.home.palettes import BUILT_IN
 from client.inert import is_dangerous
+from client.screen.actions import usual, with_keys
 from client.screen.keeping import Keeper
 from client.screen.memory import recall
 from client.screen.model import Model
+from client.screen.sheet import Help
 from tests.unit.client.screen.stage import Stage, connected, messages, said, stage
 from tests.unit.client.world import ME, ROOM
 
@@ -56,17 +62,24 @@ class TestOpening:
             assert there.told == [(ROOM, "still here")]
 
     async def test_without_a_connection_it_opens_and_says_so(self) -> None:
-        async with stage(live=False) as there:
+        async with stage(connect=False) as there:
             await there.show(notes.Cut("connection refused", 3.0, 0, was_live=False, known=False))
             assert "offline: connection refused, next try in" in there.status()
 
     async def test_panes_open_and_close_by_key(self) -> None:
         async with stage(size=(60, 15)) as there:
-            await there.press("f2", "f3")
-            assert there.chat.query_one("#rooms").display
-            assert there.pane("people")[:2] == ["heard here", "bob"]
+            await there.press("f2")
+            assert there.pane("rooms") == ["▸1 #general", " 2 #ops"]
             await there.press("f2")
             assert not there.chat.query_one("#rooms").display
+
+    @pytest.mark.parametrize(("columns", "both"), [(79, False), (80, True)])
+    async def test_panes_leave_room_for_messages(self, columns: int, both: bool) -> None:
+        async with stage(size=(columns, 15)) as there:
+            await there.press("f3")
+            assert there.pane("people")[:2] == ["heard here", "bob"]
+            assert there.chat.query_one("#rooms").display is both
+            assert there.timeline()[-1].endswith("│ message 3")
 
 
 class TestSending:
@@ -145,12 +158,21 @@ class TestRooms:
             await there.press("enter")
             assert there.model.room.name == "ops"
 
-    async def test_letters_right_after_ctrl_k_are_not_lost(self) -> None:
+    async def test_a_burst_of_keys_through_a_list_is_done_in_order(self) -> None:
         async with stage() as there:
-            for key in ("ctrl+k", "o", "p", "enter"):
-                there.app.post_message(events.Key(key, key if len(key) == 1 else None))
-            await there.pilot.pause(0.3)
-            assert there.model.room.name == "ops"
+            await there.show(connected("ops", "dev"))
+            await there.burst(
+                "ctrl+k", *"opx", "backspace", "enter", *"half", "ctrl+k", *"dev", "enter", *"there", "enter"
+            )
+            assert there.model.rooms["ops"].draft == "half"
+            assert there.told == [("dev", "there")]
+
+    async def test_what_is_pasted_into_a_list_and_enter_behind_it_are_done_in_order(self) -> None:
+        async with stage() as there:
+            there.app.post_message(events.Key("ctrl+k", None))
+            there.app.post_message(events.Paste("op\r\n"))
+            await there.burst("enter", "x")
+            assert (there.model.room.name, there.text) == ("ops", "x")
 
     async def test_a_click_on_a_room_goes_there(self) -> None:
         async with stage() as there:
@@ -201,7 +223,7 @@ class TestReading:
             assert "below" not in there.status()
 
     async def test_older_pages_are_asked_for_at_the_top_and_nothing_moves_when_they_come(self) -> None:
-        async with stage(live=False) as there:
+        async with stage(connect=False) as there:
             await there.show(connected(), notes.Entered(ROOM, tuple(messages(201, 203))))
             asked = [done for done in there.connection.done if isinstance(done, frames.History)]
             assert asked == [frames.History(id=0, room=ROOM, before=201, limit=100)]
@@ -304,10 +326,19 @@ class TestWriting:
             for text in ("deploy 1", "hello"):
                 await there.type(text)
                 await there.press("enter")
-            await there.press("ctrl+r")
-            await there.type("depl")
-            await there.press("enter")
-            assert there.text == "deploy 1"
+            await there.burst("ctrl+r", *"depl", "enter", "!")
+            assert there.text == "deploy 1!"
+
+    async def test_a_list_is_left_without_a_choice(self) -> None:
+        async with stage() as there:
+            await there.burst("ctrl+k", *"ops", "escape", *"here")
+            assert (there.model.room.name, there.text) == (ROOM, "here")
+
+    async def test_a_list_is_walked_through(self) -> None:
+        async with stage() as there:
+            await there.show(connected("ops", "dev", "zoo"))
+            await there.burst("ctrl+k", "down", "down", "up", "enter")
+            assert there.model.room.name == "ops"
 
     async def test_tab_completes_and_goes_on_to_the_next(self) -> None:
         async with stage() as there:
@@ -323,10 +354,9 @@ class TestWriting:
 
     async def test_a_burst_of_keys_loses_no_draft(self) -> None:
         async with stage() as there:
-            for key in (*"one", "alt+2", *"two", "alt+1", "ctrl+c", *"/join ops", "enter", *"three", "alt+1", *"four"):
-                character = key if len(key) == 1 else None
-                there.app.post_message(events.Key("space" if key == " " else key, character))
-            await there.settle()
+            await there.burst(
+                *"one", "alt+2", *"two", "alt+1", "ctrl+c", *"/join ops", "enter", *"three", "alt+1", *"four"
+            )
             assert there.model.rooms["ops"].draft == "twothree"
             assert there.text == there.model.rooms[ROOM].draft == "four"
 
@@ -368,8 +398,6 @@ class TestWriting:
 
 class TestTheProgram:
     async def test_help_lists_every_key_and_goes(self) -> None:
-        from client.screen.sheet import Help
-
         async with stage() as there:
             await there.press("f1")
             assert isinstance(there.app.screen, Help)
@@ -384,13 +412,68 @@ class TestTheProgram:
             await there.press("enter")
             assert there.app.theme == "light"
 
-    @pytest.mark.parametrize("theme", ["dark", "light", "contrast", "sixteen"])
+    @pytest.mark.parametrize("theme", BUILT_IN)
     async def test_every_theme_shows_the_same_words(self, theme: str) -> None:
         async with stage() as there:
             before = there.timeline()
             there.app.theme = theme
             await there.settle()
             assert there.timeline() == before
+
+    async def test_a_theme_of_ones_own_is_put_on_and_changed(self) -> None:
+        async with stage() as there:
+            for text in ("#ffeedd", "#ddeeff"):
+                there.app.wear(replace(BUILT_IN["dark"], name="mine", text=text, panel="#102030"))
+                await there.settle()
+                assert there.colours_of("message 3") == (text, "#14171c")
+                assert there.colours_of("connected")[1] == "#102030"
+            await there.press("f8")
+            assert there.app.theme == "dark"
+
+    async def test_the_terminals_own_colours_are_left_to_it(self) -> None:
+        async with stage() as there:
+            there.app.wear(BUILT_IN["16-colours"])
+            await there.settle()
+            assert there.colours_of("message 3") == ("default", "default")
+
+    async def test_keys_are_those_of_the_configuration(self) -> None:
+        async with stage() as there:
+            own = {"help": ("?",), "toggle-rooms": ("ctrl+_",), "quit": ("/",)}
+            there.chat.bind_keys(with_keys(bind(own, usual())[0]))
+            await there.press("ctrl+underscore")
+            assert not there.chat.query_one("#rooms").display
+            assert there.status().endswith("? help")
+            await there.press("question_mark")
+            assert isinstance(there.app.screen, Help)
+
+    async def test_what_is_written_into_the_configuration_takes_effect(self, tmp_path: Path) -> None:
+        live = Live({"CHATTERBOX_HOME": str(tmp_path)}, None, usual())
+        async with stage(live=live) as there:
+            told: list[NoticeSettings] = []
+            there.app.configure_notices = told.append
+            (tmp_path / "config.toml").write_text('theme = "light"\n[keys]\nhelp = ["f9"]\n[notices]\ndefault = "all"')
+            there.look_again()
+            await there.settle()
+            assert (there.app.theme, told[-1].default) == ("light", "all")
+            assert there.status().endswith("F9 help")
+            assert there.timeline()[-1] == "-- The configuration was read anew."
+            (tmp_path / "config.toml").write_text('theme = "dark"\n[keys]\nhepl = ["f10"]')
+            there.look_again()
+            await there.settle()
+            assert there.app.theme == "light"
+            assert there.status().endswith("F9 help")
+            said = " ".join(" ".join(there.timeline()[-4:]).split())
+            assert "keys.hepl is no action. Did you mean help?" in said
+            assert said.endswith("What was in effect before stays.")
+
+    async def test_a_theme_chosen_by_key_stays_until_the_configuration_names_another(self, tmp_path: Path) -> None:
+        live = Live({"CHATTERBOX_HOME": str(tmp_path)}, None, usual())
+        async with stage(live=live) as there:
+            await there.press("f8")
+            for text, theme in (('room = "ops"', "light"), ('theme = "high-contrast"', "high-contrast")):
+                (tmp_path / "config.toml").write_text(text)
+                there.look_again()
+                assert there.app.theme == theme
 
     async def test_what_is_half_written_is_on_the_disk_soon(self, tmp_path: Path) -> None:
         keeper = Keeper(tmp_path, "http://x", ME)

@@ -11,9 +11,9 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from client.entry import Entry
+from client.home.palettes import BUILT_IN
 from client.inert import is_dangerous
 from client.layout import width_of
-from client.screen.colours import PALETTES
 from client.screen.pieces import Role, Row, text_of
 from client.screen.rows import Look, entry_rows, message_rows
 from client.screen.styles import segments
@@ -58,7 +58,7 @@ class TestWhateverOthersWrite:
     @example("[red]x[/] [link=http://evil]y[/link] [@click=app.quit]z[/]")
     def test_what_is_painted_is_the_text_and_markup_stays_text(self, content: str) -> None:
         for row in rows(content):
-            painted = segments(row, PALETTES["dark"])
+            painted = segments(row, BUILT_IN["dark"])
             assert "".join(segment.text for segment in painted) == text_of(row)
             assert all(_links(segment) for segment in painted)
             Strip(painted).render(_console())

@@ -3,26 +3,37 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual import events
+from textual.keys import _character_to_key
 
 from chatterbox.wire.frames import Message
-from client.failures import Usage
+from client.home.bindings import bind, canonical
 from client.home.colours import contrast
-from client.screen.actions import ACTIONS, Where, keymap, sections, spoken, with_keys
-from client.screen.colours import PALETTES, person_colour
+from client.home.palettes import BUILT_IN
+from client.home.themes import LEAST_OF_TEXT, Theme
+from client.screen.actions import ACTIONS, Where, keymap, sections, spoken, usual, with_keys
+from client.screen.colours import person_colour
 from client.screen.completing import Known, complete
 from client.screen.composer import EDITS, clean
 from client.screen.doing import Doing
 from client.screen.emoji import EMOJI
+from client.screen.field import Field
 from client.screen.finding import best, score
 from client.screen.line import Line, parts
 from client.screen.links import links, mentions
 from client.screen.log import LIMIT, SLACK, Log
 from client.screen.memory import recall, remember
 from client.screen.model import Model
+from client.screen.pressed import name_of
 from client.screen.recall import Recall
 from tests.unit.client.world import message
 
 NAMES = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=20)
+WRITTEN_KEYS = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "ctrl+", "alt+", "shift+", "ctrl+alt+"]),
+    st.sampled_from([*"azK?/,+-_1", "enter", "pageup", "escape", "f12", "up", "space"]),
+).map(canonical)
 
 
 class TestActions:
@@ -34,7 +45,7 @@ class TestActions:
 
     @pytest.mark.parametrize("parts", [set(Where) - {Where.SELECTING}, {Where.SELECTING}])
     def test_no_key_does_two_things(self, parts: set[Where]) -> None:
-        keys = [key for action in ACTIONS.values() if action.where in parts for key in action.keys.split(",")]
+        keys = [key for action in ACTIONS.values() if action.where in parts for key in action.keys]
         assert len(keys) == len(set(keys))
 
     def test_every_one_is_in_the_help(self) -> None:
@@ -42,38 +53,91 @@ class TestActions:
         assert [name for name in ACTIONS if name not in listed and not name.startswith("room-")] == []
 
     def test_keys_can_be_others(self) -> None:
-        mine = with_keys({"switch-room": "ctrl+g", "quit": ""})
-        keys = keymap(mine, set(Where))
+        keys = keymap(with_keys({"switch-room": ("ctrl+g",), "quit": ()}), set(Where))
         assert keys["ctrl+g"] == "switch-room"
         assert "ctrl+q" not in keys
 
-    def test_an_unknown_action_is_guessed(self) -> None:
-        with pytest.raises(Usage, match="Did you mean switch-room"):
-            with_keys({"switch-rooms": "x"})
+    def test_are_told_to_the_configuration_with_what_may_share_a_key(self) -> None:
+        own = {"unselect": ("escape",), "older-text": ("up", "?")}
+        bound, wrong = bind(own, usual())
+        assert wrong == []
+        assert (bound["to-newest"], bound["select-older"]) == (("ctrl+end", "escape"), ("up", "k"))
 
     def test_keys_are_written_as_on_a_keyboard(self) -> None:
-        assert spoken("ctrl+k,alt+enter,escape") == "Ctrl+K, Alt+Enter, Esc"
+        assert spoken(("ctrl+k", "alt+enter", "escape", "?", "ctrl++")) == "Ctrl+K, Alt+Enter, Esc, ?, Ctrl++"
+
+    @given(WRITTEN_KEYS.filter(bool))
+    def test_what_the_help_says_can_be_written_into_the_configuration(self, key: str) -> None:
+        assert canonical(spoken((key,))) == key
+
+    @pytest.mark.parametrize("keys", [action.keys for action in ACTIONS.values()], ids=list(ACTIONS))
+    def test_the_usual_ones_are_written_as_they_are_compared(self, keys: tuple[str, ...]) -> None:
+        assert tuple(map(canonical, keys)) == keys
+
+
+class TestAKeyPressed:
+    @given(st.characters(categories=["L", "N", "P", "S"]))
+    def test_a_sign_is_called_what_it_is(self, sign: str) -> None:
+        assert name_of(events.Key(_character_to_key(sign), sign).key, sign) == sign
+
+    @pytest.mark.parametrize(
+        ("key", "name"),
+        [
+            ("ctrl+underscore", "ctrl+_"),
+            ("ctrl+right_square_bracket", "ctrl+]"),
+            ("alt+ctrl+up", "ctrl+alt+up"),
+            ("shift+tab", "shift+tab"),
+            ("ctrl+at", "ctrl+space"),
+            ("f1", "f1"),
+        ],
+    )
+    def test_another_is_called_as_the_configuration_has_it(self, key: str, name: str) -> None:
+        assert name_of(key) == name
+
+
+class TestAField:
+    @given(st.text("ab ", max_size=6), st.lists(st.sampled_from(["left", "right", "line-start", "line-end"])))
+    def test_what_is_typed_stands_where_the_cursor_is(self, text: str, moves: list[str]) -> None:
+        field = Field(text, len(text))
+        for move in moves:
+            field.act(move)
+        at = field.at
+        field.type("x")
+        assert (field.text, field.at) == (text[:at] + "x" + text[at:], at + 1)
+
+    @pytest.mark.parametrize(
+        ("actions", "left"),
+        [
+            (["delete-left"], "one tw"),
+            (["kill-word-left"], "one "),
+            (["kill-to-start"], ""),
+            (["line-start", "delete-right"], "ne two"),
+            (["line-start", "delete-left"], "one two"),
+            (["delete-right"], "one two"),
+        ],
+    )
+    def test_is_edited_as_what_one_writes(self, actions: list[str], left: str) -> None:
+        field = Field("one two", 7)
+        assert all(field.act(action) for action in actions)
+        assert field.text == left
+
+    def test_does_nothing_else(self) -> None:
+        assert not Field("x", 1).act("send")
 
 
 class TestColours:
-    @given(NAMES, st.sampled_from([palette for palette in PALETTES.values() if not palette.sixteen]))
-    def test_every_name_can_be_read(self, name: str, palette: object) -> None:
-        from client.screen.colours import Palette
+    @given(NAMES, st.sampled_from([theme for theme in BUILT_IN.values() if theme.background.startswith("#")]))
+    def test_every_name_can_be_read_on_all_that_it_stands_on(self, name: str, theme: Theme) -> None:
+        least = 7 if theme.name == "high-contrast" else LEAST_OF_TEXT
+        for ground in (theme.background, theme.panel):
+            assert (contrast(person_colour(name, theme), ground) or 0) >= least
 
-        assert isinstance(palette, Palette)
-        assert (contrast(person_colour(name, palette), palette.background) or 0) >= min(palette.contrast, 7)
-
-    @pytest.mark.parametrize("palette", [palette for palette in PALETTES.values() if not palette.sixteen], ids=str)
-    def test_so_can_everything_else(self, palette: object) -> None:
-        from client.screen.colours import Palette
-
-        assert isinstance(palette, Palette)
-        for colour in (palette.text, palette.faint, palette.accent, palette.alarm):
-            assert (contrast(colour, palette.background) or 0) >= 4.5
-        assert (contrast(palette.faint, palette.raised) or 0) >= 4.5
+    @given(st.lists(NAMES, min_size=60, max_size=60, unique_by=str.casefold))
+    def test_names_share_all_the_colours(self, names: list[str]) -> None:
+        assert len({person_colour(name, BUILT_IN["dark"]) for name in names}) > 4
 
     def test_a_name_keeps_its_colour_whatever_its_case(self) -> None:
-        dark = PALETTES["dark"]
+        dark = BUILT_IN["dark"]
         assert person_colour("Ada", dark) == person_colour("ada", dark)
 
 

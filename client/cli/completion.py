@@ -1,56 +1,22 @@
-"""Completion for shells: one small script for each, which asks this program what the last word could become.
+"""What a word on the command line could become: from the grammar, and from this machine's files.
 
-So a script never grows old, and what there is to complete follows from the parser. Names come from this machine's
-files only: no server is asked. Importing this must stay quick, since it is done at each Tab.
+No server is asked. Importing this must stay quick, since it is done at each Tab.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from client.failures import Exit
-from client.grammar import Argument, Command, Grammar, grammar
+from client.cli.grammar import Argument, Command, Grammar, grammar
+from client.cli.parser import parser
+from client.cli.shells import typed_before, whole
+from client.failures import Exit, Failure
+from client.home.reading import Named
 
-ASKED = "__complete"
-"""What the scripts give this program as its first word."""
 _FIT = re.compile(r"[\w.@+-]+")
 """Names that no shell reads anything into."""
-_SCRIPTS = {
-    "bash": """\
-_chatterbox() {
-    local line
-    COMPREPLY=()
-    while IFS= read -r line; do
-        COMPREPLY+=("${line%%$'\\t'*}")
-    done < <("${COMP_WORDS[0]/#\\~/$HOME}" ASKED "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-}
-complete -F _chatterbox chatterbox
-""",
-    "zsh": """\
-#compdef chatterbox
-_chatterbox() {
-    local -a answers
-    local line
-    while IFS= read -r line; do
-        answers+=("${${line//:/\\\\:}/$'\\t'/:}")
-    done < <(${~words[1]} ASKED "${(@)words[2,CURRENT]}" 2>/dev/null)
-    _describe chatterbox answers
-}
-if [[ "${funcstack[1]}" == _chatterbox ]]; then
-    _chatterbox "$@"
-else
-    compdef _chatterbox chatterbox
-fi
-""",
-    "fish": """\
-function __chatterbox
-    set -l words (commandline -opc) (commandline -ct)
-    $words[1] ASKED $words[2..-1] 2>/dev/null
-end
-complete -c chatterbox -f -a '(__chatterbox)'
-""",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +30,23 @@ class Local:
     cursors: Sequence[str] = ()
 
 
-def script(shell: str) -> str:
-    """What teaches `shell` to complete."""
-    return _SCRIPTS[shell].replace("ASKED", ASKED)
-
-
 def answer(words: Sequence[str], environ: Mapping[str, str]) -> Exit:
     """Print what the last of `words` (those after the program's name) could become, each with a word about it."""
-    from client.cli import parser
-
-    for name, about in completed(grammar(parser()), words or [""], local(words, environ)):
-        print(f"{name}\t{about}" if about else name)
+    before, typed = typed_before(words), whole(words) or [""]
+    for name, about in completed(grammar(parser()), typed, local(typed, environ)):
+        shown = name.removeprefix(before)
+        print(f"{shown}\t{about}" if about else shown)
     return Exit.OK
 
 
 def completed(known: Grammar, words: Sequence[str], names: Local) -> list[tuple[str, str]]:
     """What the last word could become, each with a word about it. Pure."""
-    *before, last = [word for word in words if word != "="] or [""]
+    *before, last = words
     command, wanted, awaited = _read(known, before)
-    if awaited is not None:
+    flag, equals, _ = last.partition("=")
+    if awaited is None and equals and (option := _option(command, flag)):
+        found = [(f"{flag}={name}", about) for name, about in _values(option, command, names)]
+    elif awaited is not None:
         found = _values(awaited, command, names)
     elif last.startswith("-"):
         found = [(flag, option.help) for option in command.options for flag in option.flags if flag.startswith("--")]
@@ -139,25 +103,33 @@ def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
 
 
 def local(words: Sequence[str], environ: Mapping[str, str]) -> Local:
-    """What this machine knows of the server that `words` are about."""
+    """What this machine knows of the server and user that `words` are about."""
+    from client.address import written_address
     from client.cursors import cursor_folder
-    from client.home.folders import state_folder
+    from client.home.choice import choice
     from client.known import known_path, load
-    from client.session import DEFAULT_SERVER, SessionFile, saved_server, written_address
+    from client.session import SessionFile
 
-    folder = state_folder(environ)
-    server = _named(words) or environ.get("CHATTERBOX_SERVER") or saved_server(folder) or DEFAULT_SERVER
-    session = SessionFile(folder, written_address(server)).load()
+    try:
+        meant = choice(Named(_said("--server", words), _said("--profile", words)), environ)
+    except Failure:  # a configuration that is wrong is said by the command itself
+        return Local()
+    session = SessionFile(meant.folder, written_address(meant.server), meant.config.profile).load()
     if session is None:
         return Local()
-    names = load(known_path(folder, session.server, session.username))
-    cursors = _stems(cursor_folder(folder, session.server, session.username))
+    names = load(known_path(meant.folder, session.server, session.username))
+    cursors = _stems(cursor_folder(meant.folder, session.server, session.username))
     return Local(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
 
 
-def _named(words: Sequence[str]) -> str | None:
-    words = [word for word in words if word != "="]
-    return next((words[number + 1] for number, word in enumerate(words[:-1]) if word == "--server"), None)
+def _said(flag: str, words: Sequence[str]) -> str | None:
+    """The value of an option that may stand anywhere, as `--flag VALUE` or `--flag=VALUE`."""
+    for word, after in pairwise(words):
+        if word == flag:
+            return after
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
 
 
 def _stems(folder: Path) -> list[str]:

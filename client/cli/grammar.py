@@ -54,7 +54,7 @@ class Grammar:
 
 
 def grammar(parser: argparse.ArgumentParser) -> Grammar:
-    """Read `parser` out, whose commands were added by `client.cli.Commands`."""
+    """Read `parser` out, whose commands were added by `client.cli.parser.Commands`."""
     commands: list[Command] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -70,7 +70,7 @@ def _command(name: str, about: str, parser: argparse.ArgumentParser) -> Command:
 
 
 def _examples(epilog: str) -> Sequence[str]:
-    """The lines that an epilog of `client.cli.Commands` begins with."""
+    """The lines that an epilog of `client.cli.parser.Commands` begins with."""
     _, _, rest = epilog.partition("examples:\n")
     return [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
 

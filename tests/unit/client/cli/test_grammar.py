@@ -1,9 +1,9 @@
 """The parser, read out as data."""
 
-from client import cli
-from client.grammar import grammar
+from client.cli.grammar import grammar
+from client.cli.parser import parser
 
-GRAMMAR = grammar(cli.parser())
+GRAMMAR = grammar(parser())
 
 
 def test_commands_have_what_their_help_shows() -> None:

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from client import __main__ as command
-from client import cli, completion
-from client.completion import Local, completed
+from client.cli import completion, shells
+from client.cli.completion import Local, completed
+from client.cli.grammar import grammar
+from client.cli.parser import parser
 from client.cursors import Cursor, cursor_path
-from client.grammar import grammar
 from client.known import Known, known_path
 from client.session import Session, SessionFile
 
 SERVER = "https://chat.example.org"
-GRAMMAR = grammar(cli.parser())
+GRAMMAR = grammar(parser())
 NAMES = Local(
     rooms=("general", "ops"),
     other_rooms=("opera",),
@@ -41,7 +42,9 @@ def found(*words: str) -> list[str]:
         (["tail", "ops", "g"], ["general"]),
         (["tail", "--json", "ops", "--count", "3", "g"], ["general"]),
         (["tail", "--resume", ""], ["mailer"]),
-        (["tail", "--resume", "=", "m"], ["mailer"]),
+        (["tail", "--resume=m"], ["--resume=mailer"]),
+        (["tail", "ops", "--count=3", "g"], ["general"]),
+        (["tail", "--json=x"], []),
         (["tail", "ops", "--re"], ["--resume", "--recent"]),
         (["--server", "http://x", "tai"], ["tail"]),
         (["--server", "http"], []),
@@ -76,13 +79,37 @@ class TestLocal:
         assert completion.local(["--server", "http://other", ""], environ) == Local()
         assert completion.local([""], environ | {"CHATTERBOX_SERVER": "http://other"}) == Local()
 
+    def test_the_server_is_the_one_that_every_command_chooses(self, home: Path) -> None:
+        environ = {"XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
+        configured = home / "config" / "chatterbox" / "config.toml"
+        configured.parent.mkdir(parents=True)
+        configured.write_text('server = "http://other"\n[profiles.work]\n')
+        assert completion.local([""], environ) == Local()
+        assert completion.local([f"--server={SERVER}", ""], environ).people == ("bob",)
+        assert completion.local(["--server", SERVER, "--profile", "work", ""], environ) == Local()
+        SessionFile(home / "chatterbox", "http://other", "work").save(
+            Session("http://other", "carol", "t", "s", expires_at=4e9, lifetime_s=100)
+        )
+        with Known(known_path(home / "chatterbox", "http://other", "carol")) as known:
+            known.learn(people=["dave"])
+        assert completion.local(["--profile", "work", ""], environ).people == ("dave",)
+
+    def test_a_configuration_that_is_wrong_has_no_names(self, home: Path) -> None:
+        configured = home / "chatterbox" / "config.toml"
+        configured.write_text("sevrer = 1\n")
+        assert completion.local([""], {"CHATTERBOX_HOME": str(configured.parent)}) == Local()
+
     def test_the_command_prints_them(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", str(home))
         monkeypatch.delenv("CHATTERBOX_SERVER", raising=False)
-        assert command.main([completion.ASKED, "tail", "--resume", ""]) == 0
+        assert command.main([shells.ASKED, "tail", "--resume", ""]) == 0
         assert capsys.readouterr().out == "mailer\tsaved position\n"
+        assert command.main([shells.ASKED, "tail", "--resume", "=", "m"]) == 0  # as bash cuts it, and puts it together
+        assert capsys.readouterr().out == "mailer\tsaved position\n"
+        assert command.main([shells.ASKED, "tail", "--resume=m"]) == 0
+        assert capsys.readouterr().out == "--resume=mailer\tsaved position\n"
 
     def test_neither_a_network_nor_what_is_slow_to_import_is_needed(self, home: Path) -> None:
         code = (
@@ -90,7 +117,7 @@ class TestLocal:
             "def no(*_, **__): raise AssertionError('network')\n"
             "socket.socket.connect = socket.getaddrinfo = no\n"
             "from client.__main__ import main\n"
-            f"assert main(['{completion.ASKED}', 'invite', 'ops', '']) == 0\n"
+            f"assert main(['{shells.ASKED}', 'invite', 'ops', '']) == 0\n"
             "print([name for name in ('httpx', 'websockets', 'asyncio', 'prompt_toolkit') if name in sys.modules])\n"
         )
         environ = {"XDG_STATE_HOME": str(home)}

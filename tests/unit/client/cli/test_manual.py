@@ -5,13 +5,15 @@ import subprocess
 
 import pytest
 
-from client import cli, manual
+from client.cli import manual
+from client.cli.about import VARIABLES
+from client.cli.grammar import grammar
+from client.cli.manual import flags_of
+from client.cli.parser import parser
 from client.faces.slash import SLASHES
 from client.failures import EXITS, Exit
-from client.grammar import grammar
-from client.manual import flags_of
 
-PAGE = manual.page(cli.parser())
+PAGE = manual.page(parser())
 
 
 def plain(page: str) -> str:
@@ -19,7 +21,7 @@ def plain(page: str) -> str:
 
 
 def test_it_names_every_command_and_every_option() -> None:
-    known = grammar(cli.parser())
+    known = grammar(parser())
     for command in known.commands:
         assert f"\n.SS {command.name}" in PAGE
         for option in command.options:
@@ -28,7 +30,7 @@ def test_it_names_every_command_and_every_option() -> None:
 
 
 def test_it_has_every_slash_command_exit_code_and_variable() -> None:
-    terms = [*(slash.usage for slash in SLASHES.values()), *map(str, map(int, Exit)), *cli.VARIABLES]
+    terms = [*(slash.usage for slash in SLASHES.values()), *map(str, map(int, Exit)), *VARIABLES]
     assert [term for term in terms if f"\n.B {term}\n" not in plain(PAGE)] == []
 
 

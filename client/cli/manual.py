@@ -4,10 +4,10 @@ import argparse
 import re
 from collections.abc import Iterator, Mapping
 
-from client.cli import ABOUT, FILES, VARIABLES
+from client.cli.about import ABOUT, FILES, VARIABLES
+from client.cli.grammar import Argument, Command, grammar
 from client.faces.slash import SLASHES
 from client.failures import EXITS
-from client.grammar import Argument, Command, grammar
 
 
 def page(parser: argparse.ArgumentParser) -> str:
@@ -64,7 +64,7 @@ def flags_of(option: Argument) -> str:
 
 def _arguments(command: Command) -> Iterator[str]:
     words = {word.metavar: word.help for word in command.words if word.help}
-    own = {"server"} if command.name else set()
+    own = {"server", "profile"} if command.name else set()
     options = {flags_of(option): option.help for option in command.options if option.dest not in {"help", *own}}
     return _terms(words | options)
 

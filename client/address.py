@@ -1,0 +1,62 @@
+"""Addresses of servers: how one is remembered and compared, and what was meant by one that is none. Pure."""
+
+import re
+from urllib.parse import urlsplit
+
+from client.failures import Usage
+
+DEFAULT_SERVER = "http://127.0.0.1:8000"
+_HERE = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:|/|$)")
+"""Addresses of this machine, where a server speaks no TLS as a rule."""
+
+
+def server_address(text: str) -> str:
+    """Return a server's address as it is remembered and compared; raises `Usage` if it can't be one.
+
+    >>> server_address("HTTPS://Chat.example.org/")
+    'https://chat.example.org'
+    """
+    address = written_address(text)
+    scheme, _, rest = address.partition("://")
+    host = rest.partition("/")[0]
+    if scheme not in {"http", "https"} or not host or "@" in host or not _can_be_dialled(address):
+        shown = f"{text[:100]!r}" if len(text) <= 100 else f"{text[:100]!r}..."
+        raise Usage(f"{shown} is no server address. One looks like {DEFAULT_SERVER} or https://chat.example.org.")
+    return address
+
+
+def written_address(text: str) -> str:
+    """A server's address as it is remembered and compared, whether or not it can be one."""
+    scheme, _, rest = text.strip().partition("://")
+    host, slash, path = rest.rstrip("/").partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
+
+
+def likely_address(text: str) -> str | None:
+    """The address that somebody probably meant who wrote one that is none.
+
+    >>> likely_address("chat.example.org"), likely_address("ws://127.0.0.1:8000")
+    ('https://chat.example.org', 'http://127.0.0.1:8000')
+    """
+    scheme, separator, rest = text.strip().rpartition("://")
+    is_open = scheme.casefold() in {"ws", "htp", "http"} if separator else _HERE.match(rest)
+    address = f"http{'' if is_open else 's'}://{rest}"
+    try:
+        return server_address(address)
+    except Usage:
+        return None
+
+
+def _can_be_dialled(address: str) -> bool:
+    """Whether everything that takes an address takes this one, over HTTP and WebSocket."""
+    import httpx  # only here: it takes a third of a second to import, and completion does without
+
+    if not address.isprintable() or any(map(str.isspace, address)):
+        return False
+    try:
+        parts = urlsplit(address)
+        parts.netloc.encode("idna")  # as a resolver does it
+        named = bool(httpx.URL(address).host and parts.hostname)
+        return named and parts.port != 0 and not {"?", "#"} & set(address)
+    except (httpx.InvalidURL, ValueError):
+        return False

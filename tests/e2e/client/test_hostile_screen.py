@@ -1,0 +1,97 @@
+"""A server that says the worst it can, drawn on the full screen in a real terminal: only the client draws there."""
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from client.failures import Exit
+from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
+from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
+from tests.e2e.client.people import wait_until
+from tests.unit.client.twin import twin
+
+COLUMNS, ROWS = 100, 220
+"""So large that all of it is drawn at once."""
+ROOMS_COLUMNS = 22
+OURS = re.compile(
+    r"(\d\d:\d\d (?P<name>.{12}) [ ✓@]│ .*)"  # a message
+    r"| {20,}│ .*"  # its next line
+    r"|-- .*| {3}\S.*"  # a word of the client's own
+    r"|─+ .* ─+|"
+)
+
+
+@asynccontextmanager
+async def shown(tmp_path: Path) -> AsyncIterator[Tmux]:
+    """A terminal with the full screen, on which everything stands that the server says."""
+    async with twin(Hostile().answer) as server:
+        with tmux(logged_in(tmp_path, server), tmp_path) as terminal:
+            terminal.run("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
+            await asyncio.to_thread(terminal.type, "chatterbox chat", "Enter")
+            await asyncio.to_thread(terminal.shows, "│ last")
+            yield terminal
+            await asyncio.to_thread(terminal.type, "", "C-q")
+            await asyncio.to_thread(wait_until, lambda: terminal.told("alternate_on") == "0", "the screen is left")
+
+
+def untouched(terminal: Tmux) -> None:
+    """Title, clipboard, cursor and both screens are as the client wants them."""
+    assert terminal.title == TITLE
+    assert "STOLEN" not in terminal.window
+    assert terminal.clipboard == CLIPBOARD
+    assert terminal.told("alternate_on") == "1"
+    assert terminal.told("cursor_flag") == "0"
+
+
+def timeline(terminal: Tmux) -> list[str]:
+    """The rows between the heading and the status line, without the list of rooms; marks take no column."""
+    whole = terminal.run("capture-pane", "-p").splitlines()
+    assert len(whole) == ROWS
+    assert whole[0].startswith(" #general")
+    assert whole[-1].strip() == "Write here; F1 helps"
+    rows = ["".join(letter for letter in row if not unicodedata.combining(letter)) for row in whole[1:-2]]
+    assert all(len(row) <= COLUMNS for row in rows)
+    return [row[ROOMS_COLUMNS + 1 :].rstrip() for row in rows]
+
+
+async def test_nothing_is_drawn_where_the_client_would_not_draw_it(tmp_path: Path) -> None:
+    async with shown(tmp_path) as terminal:
+        untouched(terminal)
+        found = [(row, OURS.fullmatch(row)) for row in timeline(terminal)]
+        assert [row for row, ours in found if ours is None] == []
+        names = [ours["name"].strip() for _, ours in found if ours and ours["name"]]
+        assert len(names) == 2 + 2 * len(PAYLOADS)
+        assert {name[:1] for name in names} == {"a", "m"}
+
+
+async def test_what_one_writes_stands_where_it_should_and_nothing_else_was_typed(tmp_path: Path) -> None:
+    async with shown(tmp_path) as terminal:
+        terminal.type("mine")
+        await asyncio.to_thread(terminal.shows, " mine")
+        assert terminal.run("capture-pane", "-p").splitlines()[-1].strip() == "mine"
+        assert terminal.told("cursor_y") == str(ROWS - 1)
+        untouched(terminal)
+        terminal.type("", "BSpace", "BSpace", "BSpace", "BSpace")
+
+
+async def test_neither_are_rooms_and_lists_that_one_opens(tmp_path: Path) -> None:
+    async with shown(tmp_path) as terminal:
+        terminal.type("", "C-k")
+        await asyncio.to_thread(terminal.shows, "not joined")
+        untouched(terminal)
+        terminal.type("", "Escape")
+        terminal.type("", "M-2")
+        await asyncio.to_thread(terminal.shows, "no messages here yet")
+        untouched(terminal)
+
+
+async def test_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
+    async with shown(tmp_path) as terminal:
+        terminal.type("", "C-q")
+        await asyncio.to_thread(terminal.ended_with, Exit.OK)
+        await asyncio.to_thread(wait_until, lambda: terminal.lines()[-1] == "$", "the shell is back")
+        assert terminal.lines() == ["$ chatterbox chat", "$ echo ended with $?", f"ended with {int(Exit.OK)}", "$"]
+        assert (terminal.title, terminal.clipboard) == (TITLE, CLIPBOARD)

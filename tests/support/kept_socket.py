@@ -1,0 +1,33 @@
+"""A socket of a connection that has no peer: its kernel takes everything."""
+
+from chatterbox.wire import codec, frames
+from chatterbox.wire.close import CloseCode
+from services.gateway.framing import payload_of
+
+
+class KeptSocket:
+    """Keeps what is written, each write apart, and why it was closed."""
+
+    delivered_bytes = 0
+    close_code = 1006
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed: CloseCode | None = None
+
+    def try_write(self, finished: bytes) -> int:
+        self.written.append(finished)
+        return len(finished)
+
+    def write(self, finished: bytes) -> None:
+        self.written.append(finished)
+
+    @property
+    def frames(self) -> list[frames.ServerFrame]:
+        """What was written, where each write was one frame."""
+        return [codec.decode_server_frame(payload_of(each)) for each in self.written]
+
+    def close(self, code: CloseCode) -> None:
+        self.closed = code
+
+    def abort(self) -> None: ...
