@@ -158,8 +158,8 @@ class Model:
 
     @property
     def above(self) -> int:
-        """How much is unread above it."""
-        return max(0, self.room.unread - self.below)
+        """How much is unread above it, if somebody looks: else what is on the screen is unread, too."""
+        return max(0, self.room.unread - self.below) if self.attentive else 0
 
     @property
     def to_go(self) -> int:
