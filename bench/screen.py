@@ -1,15 +1,25 @@
-"""How quick the full screen is: `python -m bench.screen` scrolls in 50,000 messages, and types while 500 a second come.
+"""How quick the full screen is: it is opened, scrolled in 50,000 messages, typed on while 500 a second come.
 
-No terminal and no server take part: what is measured is the model, its layout and Textual's drawing, in one process.
+It is opened as a program on a terminal, with what the last run left and no server. For the rest no terminal and no
+server take part: the model, its layout and Textual's drawing, in one process. Each round is a process of its own.
 """
 
+import argparse
 import asyncio
+import json
 import resource
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 from textual import events
-from textual.pilot import Pilot
 
+from bench.figures import Figure, Measured, show, summarize_runs
+from bench.machine import describe
+from bench.opening import opened_s
+from bench.processes import Cores
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client import notes
@@ -21,6 +31,15 @@ PAGES = 200
 PER_S = 500
 TYPING_S = 4.0
 SIZE = (120, 40)
+FIGURES = (
+    Figure("opened_s", "from the command to the last messages on the screen, s", 2),
+    Figure("taken_s", f"{MESSAGES:,} messages taken in, s of processor time", 2),
+    Figure("memory_mb", "memory at most, MB"),
+    Figure("page_ms", f"one page up among {MESSAGES:,}, ms of processor time", 1),
+    Figure("keys", f"keys typed in {TYPING_S:g} s while {PER_S} messages/s come"),
+    Figure("lost", "of them lost"),
+    Figure("slowest_ms", "the slowest of them, from key to composer, ms"),
+)
 
 
 def said(offset: int) -> notes.Said:
@@ -44,18 +63,20 @@ def scrolled(app: ChatApp) -> float:
     return (time.process_time() - begin) / PAGES * 1000
 
 
-async def typed(app: ChatApp, pilot: Pilot[None], first: int) -> tuple[int, float]:
-    """Type while messages come; returns how many keys went in, and milliseconds until the slowest was on the screen."""
+async def typed(app: ChatApp, first: int) -> Measured:
+    """Type while messages come, each key once the one before it is there."""
     coming = asyncio.create_task(_come(app, first))
-    text, slowest_s = "", 0.0
+    keys, lost, slowest_s = 0, 0, 0.0
     while not coming.done():
-        begin, text = time.monotonic(), text + "x"
+        begin, before = time.monotonic(), len(app.chat.composer.text)
         app.post_message(events.Key("x", "x"))
-        while app.chat.composer.text != text:  # noqa: ASYNC110 - nothing tells that a key was drawn
+        keys += 1
+        while len(app.chat.composer.text) == before and time.monotonic() < begin + 1:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.001)
+        lost += len(app.chat.composer.text) == before
         slowest_s = max(slowest_s, time.monotonic() - begin)
-        await pilot.pause(0.02)
-    return len(text), slowest_s * 1000
+        await asyncio.sleep(0.02)
+    return {"keys": keys, "lost": lost, "slowest_ms": slowest_s * 1000}
 
 
 async def _come(app: ChatApp, first: int) -> None:
@@ -67,18 +88,48 @@ async def _come(app: ChatApp, first: int) -> None:
         await asyncio.sleep(0.005)
 
 
-async def measure() -> None:
-    async with pictured(SIZE, "dark") as (app, pilot):
+async def measure() -> Measured:
+    """One round, in this process."""
+    async with pictured(SIZE, "dark") as (app, _):
         begin = time.process_time()
         for offset in range(100, 100 + MESSAGES):
             app.chat.shell.show(said(offset))
-        print(f"{MESSAGES} messages taken in {time.process_time() - begin:.2f} s of processor time")
-        print(f"memory at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
-        print(f"one page up: {scrolled(app):.1f} ms of processor time")
+        taken_s = time.process_time() - begin
+        page_ms = scrolled(app)
         app.chat.do("to-newest")
-        keys, slowest_ms = await typed(app, pilot, 100 + MESSAGES)
-        print(f"{PER_S} messages/s: {keys} keys typed, none lost, the slowest on the screen after {slowest_ms:.0f} ms")
+        keys = await typed(app, 100 + MESSAGES)
+        memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {"taken_s": taken_s, "page_ms": page_ms, "memory_mb": memory_mb, **keys}
+
+
+def rounds(count: int) -> list[Measured]:
+    """Each in a process of its own, after an opening that fills the caches."""
+    runs: list[Measured] = []
+    with tempfile.TemporaryDirectory(prefix="chatterbox-bench-") as folder:
+        opened_s(Path(folder))
+        for _ in range(count):
+            command = [sys.executable, "-m", "bench.screen", "--one"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            runs.append({"opened_s": opened_s(Path(folder)), **json.loads(done.stdout)})
+    return runs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.screen", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (5)")
+    parser.add_argument("--one", action="store_true", help="one round without opening, as JSON")
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(asyncio.run(measure())))
+        return
+    for name, value in describe(Cores(None, None), Path.cwd()).items():
+        if name not in {"pinned", "disk", "libraries", "SQLite"}:
+            print(f"{name}: {value}")
+    summaries = summarize_runs(rounds(options.rounds))
+    print(f"\nmedian (least…most) of {options.rounds} rounds")
+    for figure in FIGURES:
+        print(f"{figure.title}: {show(figure, summaries.get(figure.key))}")
 
 
 if __name__ == "__main__":
-    asyncio.run(measure())
+    main()

@@ -115,4 +115,6 @@ def _reason_of(problem: BaseException) -> str | None:
         return _REASONS[problem.errno]
     if isinstance(problem, TimeoutError):
         return "no answer in time"
+    if isinstance(problem, EOFError):
+        return "the connection was closed before an answer came"
     return next((words for number, words in _REASONS.items() if f"[Errno {number}]" in str(problem)), None)

@@ -167,6 +167,16 @@ def new_in(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} new in #{inert_name(room)}" for room, count in counts.items())
 
 
+def not_shown(room: str, dropped: int, shown: int) -> str:
+    """Say what stands before the messages that are shown, and how to read it.
+
+    >>> not_shown("ops", 180, 20)
+    'Before these came 180 messages. To read them: chatterbox tail ops --recent 200'
+    """
+    command = f"chatterbox tail {inert_name(room)} --recent {dropped + shown}"
+    return f"Before these came {_messages(dropped)}. To read them: {command}"
+
+
 def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 

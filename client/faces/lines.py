@@ -117,7 +117,8 @@ class Lines:
     def go_to(self, room: str) -> None:
         """Show a room, and enter it first if need be."""
         if room in self._entered:
-            self._show_room(room, self._unread.take(room))
+            dropped = self._unread.dropped(room)
+            self._show_room(room, self._unread.take(room), dropped)
         else:
             self.connection.enter(room)
 
@@ -170,13 +171,15 @@ class Lines:
             self.notice(words.new_in(counts))
         self._await_news()
 
-    def _show_room(self, room: str, messages: Iterable[frames.Message]) -> None:
+    def _show_room(self, room: str, messages: Iterable[frames.Message], dropped: int = 0) -> None:
         self.room = room
         self._entered.add(room)
         self._unread.take(room)
         self.notice(f"This is #{inert_name(room)}.")
         if topic := self.connection.state.topics.get(room):
             self.notice(words.topic_line(room, topic))
+        if dropped:
+            self.notice(words.not_shown(room, dropped, KEPT))
         for message in messages:
             self._heard.setdefault(room, {})[message.username] = message.timestamp
             self._paper.message(message)

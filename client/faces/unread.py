@@ -17,6 +17,8 @@ class Unread:
 
     def __init__(self) -> None:
         self._kept: dict[str, deque[Message]] = {}
+        self._dropped: dict[str, int] = {}
+        """How many came before those that are kept."""
         self._counts: dict[str, int] = {}
         self._due_s: dict[str, float] = {}
         """Rooms of which there is something to say, and not before when."""
@@ -25,16 +27,23 @@ class Unread:
     def add(self, message: Message, now_s: float, *, mine: bool) -> None:
         """Keep a message of a room that is not shown; what one wrote oneself is not news."""
         room = message.room
-        self._kept.setdefault(room, deque(maxlen=KEPT)).append(message)
+        kept = self._kept.setdefault(room, deque(maxlen=KEPT))
+        if len(kept) == KEPT:
+            self._dropped[room] = self._dropped.get(room, 0) + 1
+        kept.append(message)
         if not mine:
             self._counts[room] = self._counts.get(room, 0) + 1
             self._due_s.setdefault(room, max(now_s + GATHER_S, self._rest_until_s.get(room, now_s)))
 
     def take(self, room: str) -> list[Message]:
         """One goes there: return what was kept, and begin anew."""
-        for told in (self._counts, self._due_s, self._rest_until_s):
+        for told in (self._counts, self._dropped, self._due_s, self._rest_until_s):
             told.pop(room, None)
         return list(self._kept.pop(room, ()))
+
+    def dropped(self, room: str) -> int:
+        """How many messages came since one was there before those that are kept."""
+        return self._dropped.get(room, 0)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -153,9 +153,8 @@ class Chat(Screen[None]):
     def _draw_status(self) -> None:
         model = self.model
         elsewhere = sum(room.unread for room in model.rooms.values() if room is not model.room)
-        said = line.parts(
-            model.status, to_go=model.to_go, below=model.below, elsewhere=elsewhere, wait_s=self.shell.wait_s
-        )
+        around = {"below": model.below, "above": model.above, "elsewhere": elsewhere}
+        said = line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, **around)
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
         role = Role.TEXT if model.status.live and not model.to_go else Role.WAITING
         self.query_one("#status", Painted).paint([bar(said, hint, self.size.width, role)])

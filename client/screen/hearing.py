@@ -17,8 +17,7 @@ def take(model: Model, note: object) -> None:
         case notes.Said(message, mine):
             _said(model, message, mine=mine)
         case notes.Stored(entry, at):
-            if at.offset not in model.place(entry.room).log:
-                model.place(entry.room).landed[at.offset] = entry
+            model.place(entry.room).land(entry, at.offset)
         case notes.Connecting() | notes.Connected() | notes.Cut() | notes.Moving() | notes.Ended():
             _connection(model, note)
         case notes.CatchingUp() | notes.CaughtUp() | notes.Entered() | notes.Reset() | notes.Missing() | notes.Gone():
@@ -83,22 +82,23 @@ def _connected(model: Model, note: notes.Connected) -> None:
 def _take_up(model: Model, state: frames.RoomState) -> None:
     """What was remembered of a room tells what is unread; what was never looked at begins as read."""
     room = model.place(state.room)
-    if room.log.epoch not in ("", state.at.epoch) or room.read > state.head:
+    if room.log.epoch not in ("", state.at.epoch) or room.marker.read > state.head:
         room.reset()
-    known, room.log.epoch = bool(room.log.epoch), state.at.epoch
+    known, room.log.epoch, room.head = bool(room.log.epoch), state.at.epoch, state.head
     if not known:
-        room.read = state.head
-    elif state.head > room.read:
-        room.unread, room.line = state.head - room.read, room.read
-        room.recount(model.status.username)
+        room.marker.read = state.head
+    elif state.head > room.marker.read:
+        room.unread = state.head - room.marker.read
+        room.draw_line()
+        room.count(model.status.username)
 
 
 def _of_room(model: Model, note: object) -> None:
     match note:
         case notes.CatchingUp(name, to_go):
-            model.place(name).to_go = to_go
+            model.place(name).to_go = model.place(name).missed = to_go
         case notes.CaughtUp(name):
-            model.place(name).to_go = 0
+            model.place(name).caught_up()
         case notes.Entered(name, messages):
             _entered(model, name, messages)
         case notes.Reset(name, at):
@@ -114,18 +114,21 @@ def _of_room(model: Model, note: object) -> None:
 
 def _entered(model: Model, name: str, messages: tuple[frames.Message, ...]) -> None:
     room = model.place(name)
+    is_new = not (room.member and room.log.epoch)
     room.member = True
     room.page(messages, begins=not messages)
+    if is_new:
+        room.see_all()
+    else:
+        room.count(model.status.username)
     if model.joining == name:
         model.go_to(name)
-    if room is model.room and model.is_seen:
-        room.see()
 
 
 def _reset(model: Model, name: str, at: Position) -> None:
     room = model.place(name)
     room.reset()
-    room.log.epoch, room.read = at.epoch, at.offset
+    room.log.epoch, room.marker.read = at.epoch, at.offset
     if room is model.room:
         model.view.anchor = None
 
@@ -159,7 +162,10 @@ def _page(model: Model, asked: frames.History, page: frames.Page) -> None:
         return  # of another history than the one that is shown
     room.asked.discard(_asked(asked))
     room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
-    room.recount(model.status.username)
+    if asked.before is None and asked.after is None:
+        room.head = min(room.head, room.log.last)  # history's word: there is nothing newer
+    if room.unread:
+        room.count(model.status.username)
     if room is model.room:
         _keep_place(model, was_first)
 
@@ -172,8 +178,6 @@ def _keep_place(model: Model, was_first: int | None) -> None:
     if model.seeking is not None and model.seeking in model.room.log:
         offset, model.seeking = model.seeking, None
         model.show_message(Key(1, offset))
-    if model.is_seen:
-        model.room.see()
 
 
 def _asked(asked: frames.History) -> tuple[str, int]:

@@ -20,8 +20,13 @@ class Line:
     """How long it was until the next try when the connection was lost."""
 
 
-def parts(line: Line, *, to_go: int, below: int, elsewhere: int, wait_s: float | None = None) -> list[str]:
-    """What the status line says, the most important first. `wait_s`: until the next try; `elsewhere`: unread."""
+def parts(
+    line: Line, *, to_go: int, below: int, elsewhere: int, above: int = 0, wait_s: float | None = None
+) -> list[str]:
+    """What the status line says, the most important first.
+
+    `wait_s`: until the next try; `below`, `above` and `elsewhere`: unread, around what is on the screen.
+    """
     out = []
     if not line.live:
         out.append(line.state + ("" if wait_s is None else f", next try {_in(wait_s)}"))
@@ -31,15 +36,26 @@ def parts(line: Line, *, to_go: int, below: int, elsewhere: int, wait_s: float |
         out.append(f"{line.unsent} unsent")
     if below:
         out.append(f"↓ {below} new below")
+    if above:
+        out.append(f"↑ {above} unread above")
     if elsewhere:
         out.append(f"{elsewhere} unread elsewhere")
     if line.live:
-        out += [part for part in (_lag(line.lag_ms), inert(line.replica)[:24]) if part]
+        out += [part for part in (_lag(line.lag_ms), _gateway(line.replica)) if part]
         if not to_go:
             out.insert(0, "connected")
     if line.username:
         out.append(inert(line.username))
     return out
+
+
+def _gateway(server: str) -> str:
+    """Its name, which is the last word of what a gateway says of itself.
+
+    >>> _gateway("chatterbox/0.1.0 gateway-1:8000")
+    'gateway-1:8000'
+    """
+    return "".join(inert(server).split()[-1:])[:24]
 
 
 def _lag(lag_ms: float | None) -> str:

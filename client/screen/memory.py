@@ -50,7 +50,7 @@ def _kept(room: Room, *, with_messages: bool) -> KeptRoom:
     messages = [room.log[offset] for offset in room.log.offsets[-MESSAGES:]] if with_messages else []
     draft = room.draft if unfinished is None else unfinished
     written = room.recall.written[-WRITTEN:]
-    return KeptRoom(room.member, room.private, room.topic, room.log.epoch, room.read, draft, written, messages)
+    return KeptRoom(room.member, room.private, room.topic, room.log.epoch, room.marker.read, draft, written, messages)
 
 
 def last_room(data: bytes) -> str:
@@ -69,13 +69,16 @@ def recall(model: Model, data: bytes) -> str:
         return ""
     model.status.username = kept.username
     for name, room in kept.rooms.items():
-        _take_up(model.place(name), room)
+        _take_up(model.place(name), room, kept.username)
     return kept.theme
 
 
-def _take_up(room: Room, kept: KeptRoom) -> None:
+def _take_up(room: Room, kept: KeptRoom, me: str) -> None:
     room.member, room.private, room.topic = kept.member, kept.private, kept.topic
     room.draft, room.recall = kept.draft, Recall(kept.written)
     room.log.add(kept.messages)
     room.hear(kept.messages)
-    room.log.epoch, room.read = kept.epoch, kept.read
+    room.log.epoch, room.marker.read = kept.epoch, kept.read
+    room.count(me)
+    if room.unread:
+        room.draw_line()

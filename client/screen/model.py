@@ -52,6 +52,8 @@ class Model:
         """The offset to look at as soon as it is loaded."""
         self.height = 10
         self.look = Look(80)
+        self._bottom = 0
+        """The last message on the screen."""
 
     # What comes in.
 
@@ -84,24 +86,22 @@ class Model:
             self.selected = None
         if not room.member:
             self.wants.append(Enter(name))
-        self._seen()
 
     def see_newest(self) -> None:
-        self.view.anchor = None
-        self.selected = None
-        self._seen()
+        """Go to the newest message; whoever is there already has no need of what is unread above."""
+        if self.view.follows:
+            self.room.see_all()
+        self.follow()
 
     def scroll(self, by: int) -> None:
         """Go up (negative) or down by some rows."""
         self.room.asked -= self.room.refused
         self.room.refused.clear()
         self._shown().scroll(self.blocks, self.height, by)
-        self._seen()
 
     def show_message(self, key: Key) -> None:
         """Bring a message onto the screen."""
         self._shown().go_to(self.blocks, self.height, key)
-        self._seen()
 
     def first_unread(self) -> bool:
         """Go to the unread line; what stands there is loaded if it must be. False where nothing is unread."""
@@ -118,16 +118,17 @@ class Model:
     def attend(self, *, attentive: bool) -> None:
         """The terminal came to the front, or went."""
         self.attentive = attentive
-        self._seen()
 
     # What is shown.
 
     def lines(self, look: Look, height: int) -> list[Line]:
-        """The rows of the room that is looked at; asks for the pages that are missing among them."""
+        """The rows of the room that is looked at, which are read by that; asks for the pages missing among them."""
         self.look, self.height = look, height
         lines = self._shown().lines(self.blocks, height)
         self._fill(lines)
-        self._seen()
+        drawn = sorted({line.key.number for line in lines if line.key.kind == 1})
+        self._bottom = drawn[-1] if drawn else 0
+        self.room.drawn(drawn if self.attentive else [], self.status.username)
         return lines
 
     def selected_message(self) -> frames.Message | None:
@@ -153,8 +154,16 @@ class Model:
 
     @property
     def below(self) -> int:
-        """New messages below what is on the screen."""
-        return 0 if self.view.follows else self.room.unread
+        """How much is unread below what is on the screen."""
+        if self.view.follows or not self.room.unread:
+            return 0
+        below = self.room.marker.below(self.room.log, self._bottom)
+        return sum(message.username != self.look.me for message in below)
+
+    @property
+    def above(self) -> int:
+        """How much is unread above it, if somebody looks: else what is on the screen is unread, too."""
+        return max(0, self.room.unread - self.below) if self.attentive else 0
 
     @property
     def to_go(self) -> int:
@@ -162,6 +171,7 @@ class Model:
 
     @property
     def is_seen(self) -> bool:
+        """Whether the next message of the room that is looked at will be seen at once."""
         return self.attentive and self.view.follows
 
     # What these have in common.
@@ -181,13 +191,16 @@ class Model:
         self.blocks.show(self.room, self.look)
         return self.view
 
-    def _seen(self) -> None:
-        if self.is_seen:
-            self.room.see()
+    def follow(self) -> None:
+        """Look at the newest messages from now on."""
+        self.view.anchor = None
+        self.selected = None
 
     def _fill(self, lines: list[Line]) -> None:
-        """Ask for what is missing on the screen: what came before, or what stands in a hole."""
+        """Ask for what is missing on the screen: the newest, what came before, or what stands in a hole."""
         log = self.room.log
+        if log and log.last < self.room.head and self.joining != self.room.name:
+            self._ask_page("before", 0)
         for line in lines:
             if line.key == TOP and not log.complete and not log.is_full:
                 self._ask_page("before", log.first or 0)

@@ -7,6 +7,7 @@ from chatterbox.wire.frames import Message
 from client.entry import Entry
 from client.screen.links import mentions
 from client.screen.log import Log
+from client.screen.marker import Marker
 from client.screen.recall import Recall
 
 NOTICES = 200
@@ -28,14 +29,22 @@ class Room:
     in_flight: bool = False
     landed: dict[int, Entry] = field(default_factory=dict)
 
-    read: int = 0
-    """The last message that was on the screen."""
+    head: int = 0
+    """The newest message as we connected: what is missing up to there is loaded when somebody looks."""
+    marker: Marker = field(default_factory=Marker)
+    """What is read."""
     line: int | None = None
     """The unread line stands after this offset."""
+    lined: bool = False
+    """Whether that line is the one of what is unread now, not of what has been read since."""
+    stale: bool = False
+    """Whether what is unread has to be counted anew: a page came, or something was jumped over."""
     unread: int = 0
     mentions: int = 0
     to_go: int = 0
     """Messages missed while away that are still to come."""
+    missed: int = 0
+    """How many there were."""
 
     heard: dict[str, str] = field(default_factory=dict)
     """When each person was heard last, the latest last."""
@@ -49,45 +58,73 @@ class Room:
     """Those that the server would not give: asked for again only when somebody scrolls."""
 
     def said(self, message: Message, *, mine: bool, seen: bool, me: str) -> None:
-        """The next message. `seen`: it is on the screen, and somebody looks."""
+        """The next message. `seen`: it will be drawn at once, before somebody who looks."""
         if message.at.epoch != self.log.epoch and self.log.epoch:
             self.reset()
+        if not self.log.epoch:
+            self.marker.read = message.at.offset - 1  # what stood in a room before one heard of it is not news
+        self.stale = self.stale or message.at.offset > self.log.last + 1
         self.log.add([message])
-        self.landed.pop(message.at.offset, None)
+        self._settle()
         self.hear([message])
         self.to_go = max(0, self.to_go - 1)
-        if seen or (mine and not self.unread):
-            self.read = message.at.offset
+        if mine and not self.unread:
+            self.marker.read = message.at.offset
         elif not mine:
-            self._count(message, me)
+            self.unread += 1
+            self.mentions += mentions(message.content, me)
+            if not seen:
+                self.draw_line()
 
-    def _count(self, message: Message, me: str) -> None:
-        if not self.unread:
-            self.line = message.at.offset - 1
-        self.unread += 1
-        self.mentions += mentions(message.content, me)
+    def draw_line(self) -> None:
+        """Put the unread line where what is unread begins; it stays there while one reads on."""
+        if not self.lined:
+            self.line, self.lined = self.marker.read, True
 
-    def recount(self, me: str) -> None:
-        """Count who is named in what is unread and has been loaded; what came live is counted already."""
+    def drawn(self, offsets: Sequence[int], me: str) -> None:
+        """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
+        fresh = self.marker.drawn(self.log, offsets)
+        if self.unread and (fresh is None or self.stale):
+            self.count(me)
+        elif self.unread and fresh:
+            others = [self.log[offset].content for offset in fresh if self.log[offset].username != me]
+            self.unread = max(0, self.unread - len(others))
+            self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
         if self.unread:
-            loaded = map(self.log.__getitem__, self.log.offsets[self.log.index_at(self.read + 1) :])
-            named = sum(mentions(message.content, me) for message in loaded if message.username != me)
-            self.mentions = max(self.mentions, named)
+            self.draw_line()
+        elif offsets:
+            self.lined = False
 
-    def see(self) -> None:
-        """Everything is on the screen; the unread line stays while the room is looked at."""
+    def count(self, me: str) -> None:
+        """Count anew what is unread."""
+        messages, missing = self.marker.unread(self.log, self.head)
+        others = [message.content for message in messages if message.username != me]
+        self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
+        self.stale = False
+
+    def see_all(self) -> None:
+        """Take everything as read, because somebody says so."""
+        self.marker = Marker(max(self.marker.read, self.log.last, self.head))
         self.unread = self.mentions = 0
-        self.read = max(self.read, self.log.last)
+        self.line, self.lined = None, False
 
     def page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
         """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
-        was_empty = not self.log
+        was_empty, self.stale = not self.log, True
         self.log.add_page(list(messages), before=before, begins=begins)
         if was_empty and 0 in self.notices and messages:
             self.notices[self.log.last] = self.notices.pop(0)
-        for message in messages:
-            self.landed.pop(message.at.offset, None)
+        self._settle()
         self.hear(messages, older=True)
+
+    def land(self, entry: Entry, offset: int) -> None:
+        """The server has stored it; unless that was long ago, it waits for what stands before it."""
+        self.landed[offset] = entry
+        self._settle()
+
+    def _settle(self) -> None:
+        """What was acked has its place among the messages once they reach as far."""
+        self.landed = {offset: entry for offset, entry in self.landed.items() if offset > self.log.last}
 
     def hear(self, messages: Iterable[Message], *, older: bool = False) -> None:
         for message in messages:
@@ -100,6 +137,11 @@ class Room:
             self.heard = dict(sorted(self.heard.items(), key=lambda pair: pair[1]))
         while len(self.heard) > HEARD:
             del self.heard[next(iter(self.heard))]
+
+    def caught_up(self) -> None:
+        """All that was missed is here: say so, for the status line may have said it too short for eyes."""
+        self.to_go, missed = 0, self.missed
+        self.notice(f"Caught up: {missed} message{'' if missed == 1 else 's'} came while you were away.")
 
     def notice(self, text: str) -> None:
         """Say something below the last message; `text` is inert."""
@@ -116,8 +158,9 @@ class Room:
     def reset(self) -> None:
         """The history is another one: what is shown of it goes, what one wrote stays."""
         said = [text for offset in sorted(self.notices) for text in self.notices[offset]]
-        self.log, self.landed, self.line, self.read = Log(), {}, None, 0
-        self.unread = self.mentions = self.to_go = 0
+        self.log, self.landed, self.marker = Log(), {}, Marker()
+        self.line, self.lined = None, False
+        self.head = self.unread = self.mentions = self.to_go = 0
         self.notices = {0: said} if said else {}
         self.ask_again()
 
@@ -128,5 +171,8 @@ class Room:
 
     def rest(self) -> None:
         """Nobody looks any more."""
-        self.line = None if not self.unread else self.line
+        if self.unread:
+            self.draw_line()
+        else:
+            self.line, self.lined = None, False
         self.log.trim(QUIET)

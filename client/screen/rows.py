@@ -12,7 +12,7 @@ from client.entry import Entry
 from client.inert import inert, inert_lines
 from client.layout import hang, width_of
 from client.screen.links import links, mentions
-from client.screen.pieces import Piece, Role, Row
+from client.screen.pieces import Piece, Role, Row, text_of
 from client.words import time_of
 
 NARROW = 50
@@ -60,8 +60,11 @@ def entry_rows(entry: Entry, look: Look, *, mark: str, state: str) -> list[Row]:
         Piece(_name(look.me or "you", look), Role.NAME, look.me),
         Piece(f" {mark}", Role.STORED if mark == LANDED else Role.WAITING),
     )
-    rows = _rows(first, entry.content, Role.WAITING, look)
-    return [*rows[:-1], (*rows[-1], Piece(f"  ({state})", Role.MARK))]
+    *others, last = _rows(first, entry.content, Role.WAITING, look)
+    said = Piece(f"  ({state})", Role.MARK)
+    if width_of(text_of(last)) + width_of(said.text) <= look.columns:
+        return [*others, (*last, said)]
+    return [*others, last, (Piece(" " * (look.columns - width_of(said.text)), Role.TIME), said)]
 
 
 def notice_rows(text: str, look: Look, role: Role = Role.NOTICE) -> list[Row]:

@@ -15,7 +15,7 @@ def submit(model: Model, text: str) -> bool:
     model.room.draft = ""
     done = _do(model, text)
     if done:
-        model.see_newest()
+        model.follow()
     return done
 
 

@@ -118,6 +118,32 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("1 not sent yet: kept in the outbox")
 
 
+def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
+    server: Server, alice_and_bob: list[Person]
+) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        screen.type("stored\r")
+        screen.shows("alice ✓│ stored")
+        server.kill()
+        screen.shows("offline")
+        screen.type("one\r")
+        screen.shows("one  (queued)")
+        screen.type("two\r")
+        screen.shows("two  (queued)")
+        screen.process.kill()
+    with terminal(alice) as screen:
+        screen.shows("offline")
+        screen.shows("one  (queued)")
+        screen.shows("two  (queued)")
+        screen.type("three\r")
+        screen.shows("3 unsent")
+        server.start()
+        screen.shows("alice ✓│ three")
+    assert alice.history() == ["stored", "one", "two", "three"]
+
+
 def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     alice.variables["TERM"] = "dumb"

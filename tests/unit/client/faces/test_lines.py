@@ -124,6 +124,18 @@ class TestShowing:
     ) -> None:
         assert face.show(notes.Changed(change, mine)) == said
 
+    def test_what_is_not_shown_of_a_room_that_one_goes_to_is_said(self, face: Face) -> None:
+        face.show(notes.Entered("ops", ()))
+        face.show(notes.Entered("general", ()))
+        for offset in range(1, 201):
+            face.show(notes.Said(message(offset, room="ops"), mine=False))
+        face.shown.clear()
+        face.lines.go_to("ops")
+        assert face.shown[:2] == [
+            "-- This is #ops.",
+            "-- Before these came 180 messages. To read them: chatterbox tail ops --recent 200",
+        ]
+
     def test_leaving_the_room_leaves_no_room(self, face: Face) -> None:
         face.show(notes.Answered(frames.Leave(id=1, room="general"), frames.Left(id=1, room="general")))
         assert face.lines.room is None

@@ -26,6 +26,15 @@ def test_a_busy_room_is_told_of_now_and_then() -> None:
     assert said == 120 // AGAIN_S
 
 
+def test_what_came_before_those_that_are_kept_is_counted() -> None:
+    unread = Unread()
+    for offset in range(1, KEPT + 181):
+        unread.add(message(offset, room="ops"), 0.0, mine=False)
+    assert unread.dropped("ops") == 180
+    unread.take("ops")
+    assert unread.dropped("ops") == 0
+
+
 def test_going_there_begins_anew_with_the_last_of_them() -> None:
     unread = Unread()
     for offset in range(1, KEPT + 11):

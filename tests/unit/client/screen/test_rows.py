@@ -114,3 +114,12 @@ class TestAMessage:
 def test_what_is_on_its_way_says_so_in_words() -> None:
     row = entry_rows(Entry("k", "general", "hi"), LOOK, mark="…", state="queued")[-1]
     assert text_of(row) == "             alice …│ hi  (queued)"
+
+
+@given(st.text("ab ", min_size=1, max_size=90), st.integers(40, 100))
+def test_how_far_it_is_stands_on_the_screen_whatever_its_length(text: str, columns: int) -> None:
+    made = [
+        text_of(row) for row in entry_rows(Entry("k", "general", text), Look(columns, ME), mark="…", state="queued")
+    ]
+    assert made[-1].endswith("(queued)")
+    assert all(width_of(line) <= columns for line in made)

@@ -250,12 +250,20 @@ class TestMemory:
         before = Model("http://x", "general")
         before.status.username = "alice"
         before.room.page([message(1), message(2)])
-        before.room.read, before.room.draft = 2, "half"
+        before.room.marker.read, before.room.draft = 2, "half"
         before.room.recall.add("said")
         after = Model("http://x", "general")
         assert recall(after, remember(before, "light")) == "light"
-        assert (after.room.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
+        assert (after.room.marker.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
         assert after.room.log.offsets == [1, 2]
+
+    def test_what_was_not_read_is_unread_before_there_is_a_connection(self) -> None:
+        before = Model("http://x", "general")
+        before.place("ops").page([message(offset, room="ops") for offset in (1, 2, 3)])
+        before.place("ops").marker.read = 1
+        after = Model("http://x", "general")
+        recall(after, remember(before))
+        assert (after.rooms["ops"].unread, after.rooms["ops"].line) == (2, 1)
 
     def test_a_walk_through_what_was_written_does_not_cost_the_draft(self) -> None:
         before = Model("http://x", "general")
@@ -274,6 +282,10 @@ class TestTheStatusLine:
     def test_says_how_much_is_to_come(self) -> None:
         said = parts(Line(live=True, replica="g1", lag_ms=4, username="ada"), to_go=132, below=0, elsewhere=0)
         assert said == ["catching up, 132 to go", "4 ms", "g1", "ada"]
+
+    def test_names_the_gateway_by_its_last_word(self) -> None:
+        said = parts(Line(live=True, replica="chatterbox/0.1.0 gateway-1:8000"), to_go=0, below=0, elsewhere=0)
+        assert said == ["connected", "gateway-1:8000"]
 
     def test_says_when_it_tries_again(self) -> None:
         assert parts(Line("offline: cut", unsent=2), to_go=0, below=0, elsewhere=0, wait_s=2.6) == [
