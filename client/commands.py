@@ -13,18 +13,19 @@ from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
 from client.cursors import Cursor
+from client.faces.carry_out import NO_TOPIC
 from client.faces.choose import FaceKind, chosen, has_colour
 from client.faces.completing import completions
 from client.faces.lines import Lines
 from client.faces.once import ask_once
 from client.faces.paper import Paper
-from client.faces.pipes import Sending, Tail, failure_of
+from client.faces.pipes import Sending, Tail, failure_of, why_not_in
 from client.faces.plain import Plain
 from client.faces.stdin import stdin_lines
 from client.faces.timeline import Timeline
-from client.failures import Exit, Usage
+from client.failures import Exit, Refused, Usage
 from client.home.live import InEffect, Live
-from client.inert import inert_name
+from client.inert import inert, inert_name
 from client.known import Known
 from client.notices.notices import Notices, notices
 from client.place import Place, columns_of, out, remark, tell, tell_unsent
@@ -205,6 +206,24 @@ async def rooms(place: Place) -> Exit:
     if isinstance(answer, notes.Answered) and isinstance(answer.reply, frames.RoomList):
         for line in words.room_lines(answer.reply.rooms):
             out(line)
+    return Exit.OK
+
+
+async def topic(place: Place, room: str, text: str | None) -> Exit:
+    """Print what a room is about, and nothing where it has no topic; with a text, say it."""
+    if text is not None:
+        return await ask(place, frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+    answer = await _asked(place, frames.Rooms(id=0))
+    rooms = (
+        answer.reply.rooms if isinstance(answer, notes.Answered) and isinstance(answer.reply, frames.RoomList) else []
+    )
+    found = next((summary.topic for summary in rooms if summary.room == room), None)
+    if found is None:
+        raise Refused(why_not_in(room, rooms))
+    if found:
+        out(inert(found))
+    else:
+        tell(words.topic_line(room, ""))
     return Exit.OK
 
 

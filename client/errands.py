@@ -1,4 +1,4 @@
-"""What is asked over HTTP by commands and in chats alike: members, and sessions. Answers are inert."""
+"""What is asked over HTTP by commands and in chats alike: members, and sessions."""
 
 from chatterbox.wire.errors import Code
 from client.api import Api, SessionLine
@@ -6,6 +6,7 @@ from client.failures import Refused
 from client.inert import inert, inert_name
 from client.known import Known
 from client.place import Place
+from client.session import OTHERS
 from client.words import meant, time_of
 
 BEGINNING = 4
@@ -28,23 +29,49 @@ def members(place: Place, room: str, known: Known) -> list[str]:
 
 def sessions(place: Place, known: Known) -> list[str]:
     """A line for each session of this user."""
+    return [described(line) for line in session_lines(place, known)]
+
+
+def session_lines(place: Place, known: Known) -> list[SessionLine]:
+    """Each session of this user, as the server has it."""
     with _api(place) as api:
         lines = api.sessions()
     known.learn(sessions=[line.id for line in lines if not line.current])
-    return [_described(line) for line in lines]
+    return lines
 
 
 def end_session(place: Place, beginning: str, known: Known) -> str:
-    """End the one session whose id begins so, forget it here if it is this one, and say so; raises `Refused`."""
+    """End the one session whose id begins so, forget it here if it is this one, and say so; raises `Refused`.
+
+    `OTHERS` ends all but this one.
+    """
     with _api(place) as api:
         lines = api.sessions()
+        if beginning == OTHERS:
+            return _end_others(api, [line for line in lines if not line.current], known)
         line = _meant(lines, beginning)
         api.end_session(line.id)
     known.learn(sessions=[other.id for other in lines if other is not line and not other.current])
     if line.current:
         place.file.delete()
         return "Session terminated."
-    return f"Session terminated: {_described(line)}"
+    return f"Session terminated: {described(line)}"
+
+
+def _end_others(api: Api, others: list[SessionLine], known: Known) -> str:
+    for line in others:
+        try:
+            api.end_session(line.id)
+        except Refused as refusal:
+            if refusal.code != Code.SESSION_UNKNOWN:  # else it has ended by itself since
+                raise
+    known.learn(sessions=[])
+    match len(others):
+        case 0:
+            return "There is no other session of yours."
+        case 1:
+            return f"Session terminated: {described(others[0])}"
+    return f"{len(others)} other sessions terminated."
 
 
 def _meant(lines: list[SessionLine], beginning: str) -> SessionLine:
@@ -64,7 +91,13 @@ def _api(place: Place) -> Api:
     return Api(place.server, place.tokens.session().token)
 
 
-def _described(line: SessionLine) -> str:
+def told(line: SessionLine) -> str:
+    """A session in the words of whoever has it: when it was begun, and with which program. Inert."""
+    return f"{_when(line.created)}, {inert(line.user_agent) or 'some program'}"
+
+
+def described(line: SessionLine) -> str:
+    """A session in one inert line."""
     mark = "  (this one)" if line.current else ""
     return f"{inert(line.id)}  {_when(line.created)} to {_when(line.expires)}  {inert(line.user_agent)}{mark}"
 

@@ -106,6 +106,15 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class Topic:
+    """`room` has another topic than it was known to have; `by` whom, if it was changed just now."""
+
+    room: str
+    topic: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Written without a connection: on disk, and sent once there is one."""
 
@@ -183,6 +192,7 @@ Note: TypeAlias = (
     | Missing
     | Gone
     | Changed
+    | Topic
     | Kept
     | Delayed
     | Stored

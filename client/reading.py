@@ -1,4 +1,4 @@
-"""What happens in rooms: messages, pages, joins, memberships, resets. Pure; the order is `client.stream`'s."""
+"""What happens in rooms: messages, pages, joins, memberships, topics, resets. Pure; the order is `client.stream`'s."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from chatterbox.wire.frames import Error, History, Join, Joined, Membership, Mes
 from chatterbox.wire.position import Position
 from client import stream as streams
 from client.events import Rested, Wake
-from client.notes import CatchingUp, CaughtUp, Changed, Complaint, Entered, Gone, Missing, Refused, Reset, Said
+from client.notes import CatchingUp, CaughtUp, Changed, Complaint, Entered, Gone, Missing, Refused, Reset, Said, Topic
 from client.state import Phase, Turn
 from client.stream import Stream
 
@@ -25,6 +25,7 @@ def welcome(turn: Turn, rooms: list[RoomState]) -> None:
     for room in [name for name in turn.state.streams if name not in named]:
         _gone(turn, room)
     for state in rooms:
+        topic(turn, state.room, state.topic)
         if turn.state.follows(state.room):
             _take_up(turn, state)
     for room in sorted(turn.state.entering):
@@ -131,6 +132,7 @@ def joined(turn: Turn, reply: Joined, asked_for: str) -> None:
     stream = turn.state.streams.get(reply.room)
     if stream is not None and stream.at.epoch != reply.at.epoch:
         turn.show(Reset(reply.room, reply.at))
+    topic(turn, reply.room, reply.topic)
     turn.show(Entered(reply.room, tuple(reply.messages)))
     if turn.state.follows(reply.room):
         _pass_on(turn, reply.room, *streams.joined(stream, reply.at))
@@ -168,10 +170,18 @@ def membership(turn: Turn, change: Membership) -> None:
     """Somebody came or left; if it was oneself, pushes of the room begin or end."""
     mine = change.username == turn.state.username
     if mine and change.member and change.at is not None:
+        topic(turn, change.room, change.topic)
         begin(turn, change.room, change.at)
     elif mine and not change.member:
         left(turn, change.room)
     turn.show(Changed(change, mine))
+
+
+def topic(turn: Turn, room: str, topic: str, *, by: str | None = None) -> None:
+    """A room is about this; told on only if it was not known."""
+    if turn.state.topics.get(room, "") != topic:
+        turn.state = replace(turn.state, topics={**turn.state.topics, room: topic})
+        turn.show(Topic(room, topic, by))
 
 
 def cut(turn: Turn) -> None:

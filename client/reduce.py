@@ -89,6 +89,8 @@ def _came(turn: Turn, frame: frames.ServerFrame) -> None:
             reading.message(turn, frame)
         case frames.Membership():
             reading.membership(turn, frame)
+        case frames.Topic(room=room, topic=topic, by=by):
+            reading.topic(turn, room, topic, by=by)
         case frames.Move(after_ms=after_ms):
             turn.do(events.Wake(after_ms / 1000, events.TimeToMove(turn.state.connection)))
         case _:
@@ -176,6 +178,8 @@ def _answered(turn: Turn, command: frames.Command, reply: frames.Reply) -> None:
             reading.begin(turn, reply.room, reply.at)
         case frames.Left():
             reading.left(turn, reply.room)
+        case frames.TopicSet():
+            reading.topic(turn, reply.room, reply.topic, by=turn.state.username)
     turn.show(notes.Answered(command, reply))
 
 

@@ -11,6 +11,9 @@ from client.address import DEFAULT_SERVER
 from client.disk import on_disk, private_folder, replace_file
 from client.failures import Failure
 
+OTHERS = "others"
+"""Said in the place of a session's id: all but this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:

@@ -47,6 +47,8 @@ class State:
     """How many messages before the present one a followed room begins with."""
 
     streams: Mapping[str, Stream] = field(default_factory=dict)
+    topics: Mapping[str, str] = field(default_factory=dict)
+    """What rooms are about, as far as it was told; a room that is about nothing need not be there."""
     entering: frozenset[str] = frozenset()
     """Rooms that somebody wants to be in, and whose `joined` has not come."""
     unsent: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from datetime import datetime, tzinfo
 from difflib import get_close_matches
 
 from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
 from client import notes
 from client.inert import inert, inert_name
 
@@ -36,6 +37,8 @@ def sentence(note: notes.Note, server: str) -> str | None:
             return f"You are no longer in #{inert_name(room)}."
         case notes.Changed(membership):
             return _changed(membership)
+        case notes.Topic(room, topic, by) if by is not None:
+            return f"{inert_name(by)} {_said_topic(inert_name(room), inert(topic))}"
         case _:
             return _about_messages(note) or _about_commands(note)
 
@@ -60,6 +63,10 @@ def _changed(membership: frames.Membership) -> str:
     return f"{name} is in #{room} now{by}." if membership.member else f"{name} left #{room}."
 
 
+def _said_topic(room: str, topic: str) -> str:
+    return f"says what #{room} is about: {topic}" if topic else f"took away the topic of #{room}."
+
+
 def _about_messages(note: notes.Note) -> str | None:
     match note:
         case notes.Kept(entry):
@@ -73,6 +80,8 @@ def _about_messages(note: notes.Note) -> str | None:
 
 def _about_commands(note: notes.Note) -> str | None:
     match note:
+        case notes.Refused(frames.SetTopic(), Code.BAD_FRAME, _):
+            return "This server knows no topics: it is of an earlier version than this program."
         case notes.Refused(_, _, detail) | notes.Complaint(detail):
             return inert(detail)
         case notes.Answered(_, frames.Created(room=room, private=private)):
@@ -81,9 +90,20 @@ def _about_commands(note: notes.Note) -> str | None:
             return f"{inert_name(username)} is in #{inert_name(room)} now."
         case notes.Answered(_, frames.Left(room=room)):
             return f"You left #{inert_name(room)}."
+        case notes.Answered(_, frames.TopicSet(room=room, topic=topic)):
+            return topic_line(room, topic)
         case notes.Ended(code, why) if code is not None:
             return inert(why)
     return None
+
+
+def topic_line(room: str, topic: str) -> str:
+    """What a room is about.
+
+    >>> topic_line("ops", "engines"), topic_line("dev", "")
+    ('#ops is about: engines', '#dev has no topic.')
+    """
+    return f"#{inert_name(room)} is about: {inert(topic)}" if topic else f"#{inert_name(room)} has no topic."
 
 
 def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
@@ -97,7 +117,8 @@ def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
 def _facts(room: frames.RoomSummary) -> str:
     people = "1 person" if room.members == 1 else f"{room.members} people"
     kind = "private, " if room.private else ""
-    return f"{kind}{people}, {_messages(room.at.offset)}{'' if room.member else ' (not joined)'}"
+    topic = f": {inert(room.topic)}" if room.topic else ""
+    return f"{kind}{people}, {_messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
 
 
 def time_of(timestamp: str, zone: tzinfo | None = None) -> datetime | None:

@@ -75,6 +75,7 @@ def _notes() -> list[notes.Note]:
     entered = notes.Entered("general", tuple(said))
     return [
         notes.Connected("bob", states, 1, again=False, server="gateway-2"),
+        notes.Topic("general", "What goes out, and what comes back"),
         entered,
         *(notes.Said(message, mine=False) for message in others),
     ]

@@ -44,6 +44,7 @@ class Code(StrEnum):
     ROOM_NAME_INVALID = "room_name_invalid"
     ROOM_UNKNOWN = "room_unknown"
     TOO_MANY_ROOMS = "too_many_rooms"
+    TOPIC_INVALID = "topic_invalid"
 
 
 class Meaning(NamedTuple):
@@ -90,6 +91,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ROOM_NAME_INVALID: Meaning(422, "A room's name is 1-40 letters, digits or '_.-'."),
     Code.ROOM_UNKNOWN: Meaning(404, "There is no such room that you may see."),
     Code.TOO_MANY_ROOMS: Meaning(409, "You are in as many rooms as one can be; leave one first."),
+    Code.TOPIC_INVALID: Meaning(422, "This topic can't be used; the detail says why."),
 }
 
 

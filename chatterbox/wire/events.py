@@ -12,7 +12,7 @@ from chatterbox.wire.position import WHOLE_DIGITS
 from chatterbox.wire.reading import UnreadableError, read
 
 CONTROL = "chatterbox:control"
-"""Revocations and memberships: every gateway and history listens here."""
+"""Revocations, memberships and topics: every gateway and history listens here."""
 
 
 def room_channel(room_id: int) -> str:
@@ -33,7 +33,7 @@ class Revoked(msgspec.Struct, frozen=True, tag_field="event", tag="revoked"):
 
 
 class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="membership"):
-    """Somebody came into a room or left it. `revision` counts these without holes, so that a lost one shows."""
+    """Somebody came into a room or left it. `revision` counts changes without holes, so that a lost one shows."""
 
     revision: int
     room_id: int
@@ -45,7 +45,18 @@ class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     by: str
 
 
-ControlEvent: TypeAlias = Revoked | MembershipChanged
+class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="topic"):
+    """A room has another topic. `revision` counts it with the changes of memberships."""
+
+    revision: int
+    room_id: int
+    topic: str
+    by: str
+
+
+RoomEvent: TypeAlias = MembershipChanged | TopicChanged
+"""What is counted by a revision."""
+ControlEvent: TypeAlias = Revoked | RoomEvent
 
 encode_control = msgspec.json.Encoder().encode
 

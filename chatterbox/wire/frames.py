@@ -82,11 +82,18 @@ class Invite(Numbered, frozen=True, kw_only=True):
     username: str
 
 
+class SetTopic(Numbered, frozen=True, kw_only=True, tag="topic"):
+    """Say what a room that one is in is about; an empty topic takes it away."""
+
+    room: str = DEFAULT_ROOM
+    topic: str
+
+
 class Ping(Numbered, frozen=True, kw_only=True):
     """Ask for a sign of life."""
 
 
-Command: TypeAlias = Connect | Join | Leave | Send | History | Rooms | Create | Invite | Ping
+Command: TypeAlias = Connect | Join | Leave | Send | History | Rooms | Create | Invite | SetTopic | Ping
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -109,6 +116,7 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     private: bool = False
     reset: bool = False
     """The position held is not one of this history: what came before `at` must be read anew."""
+    topic: str = ""
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +127,7 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     member: bool
     members: Whole
     at: Position
+    topic: str = ""
 
 
 class Joined(Numbered, frozen=True, kw_only=True):
@@ -131,6 +140,7 @@ class Joined(Numbered, frozen=True, kw_only=True):
     """Whether `messages` holds everything since the position asked for; if not, page on with `history`."""
     reset: bool = False
     """`since` was of another epoch: `messages` are the recent ones instead."""
+    topic: str = ""
 
 
 class Left(Numbered, frozen=True, kw_only=True):
@@ -177,6 +187,13 @@ class Invited(Numbered, frozen=True, kw_only=True):
     username: str
 
 
+class TopicSet(Numbered, frozen=True, kw_only=True, tag="topic_set"):
+    """The reply to `topic`: the topic as it is kept, without blanks around it."""
+
+    room: str
+    topic: str
+
+
 class Connected(Numbered, frozen=True, kw_only=True):
     """The reply to a `connect` on a connection that has one already: the new token is taken."""
 
@@ -217,6 +234,16 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     by: str | None = None
     at: Position | None = None
     private: bool = False
+    topic: str = ""
+    """With `at`: what the room is about."""
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
+    """A room has another topic, or (empty) none any more. Without `by`: it changed unheard, some time ago."""
+
+    room: str
+    topic: str
+    by: str | None = None
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
@@ -225,6 +252,6 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="mov
     after_ms: Whole
 
 
-Reply: TypeAlias = Joined | Left | Sent | Page | RoomList | Created | Invited | Connected | Pong | Error
-Push: TypeAlias = Welcome | Message | Membership | Move
+Reply: TypeAlias = Joined | Left | Sent | Page | RoomList | Created | Invited | TopicSet | Connected | Pong | Error
+Push: TypeAlias = Welcome | Message | Membership | Topic | Move
 ServerFrame: TypeAlias = Reply | Push

@@ -18,6 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters in an idempotency key."""
     room_name_chars: Whole = 40
     """Characters in a room's name."""
+    topic_chars: Whole = 200
+    """Characters (code points) in a room's topic."""
     rooms_per_user: Whole = 200
     """Rooms that one user may be a member of."""
     connections_per_user: Whole = 10

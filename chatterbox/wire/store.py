@@ -60,6 +60,7 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     everyone: bool
     epoch: str
     head: int
+    topic: str = ""
 
 
 class UserIds(msgspec.Struct, frozen=True):
@@ -105,6 +106,8 @@ class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
     head: int
     first: int
     frames: list[msgspec.Raw]
+    topic: str = ""
+    """The room's, as of when this was read."""
 
 
 class JoinRoom(msgspec.Struct, frozen=True):
@@ -147,6 +150,21 @@ class Invitee(msgspec.Struct, frozen=True):
     username: str
 
 
+class ChangeTopic(msgspec.Struct, frozen=True):
+    """`POST /internal/topic`: answers `KeptTopic`; the same topic again changes nothing."""
+
+    room: str
+    user_id: int
+    username: str
+    topic: str
+
+
+class KeptTopic(msgspec.Struct, frozen=True):
+    """The topic as it is kept."""
+
+    topic: str
+
+
 class ListRooms(msgspec.Struct, frozen=True):
     """`POST /internal/rooms`: answers `RoomListing`."""
 
@@ -162,6 +180,7 @@ class RoomLine(msgspec.Struct, frozen=True, kw_only=True):
     members: int
     epoch: str
     head: int
+    topic: str = ""
 
 
 class RoomListing(msgspec.Struct, frozen=True):

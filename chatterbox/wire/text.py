@@ -1,4 +1,4 @@
-"""What people may write: message content, room names, idempotency keys. The server refuses, the client shows inert."""
+"""What people may write: messages, room names, topics, idempotency keys. The server refuses, the client shows inert."""
 
 import re
 import unicodedata
@@ -79,6 +79,26 @@ def _is_letter_or_digit(character: str) -> bool:
 def _names_a_room(character: str) -> bool:
     """Letters may carry marks: accents (Mn) and, in scripts of India, vowel signs (Mc)."""
     return _is_letter_or_digit(character) or character in "_.-" or unicodedata.category(character) in {"Mn", "Mc"}
+
+
+def topic(text: str, limits: Limits) -> str:
+    """Return `text` as a room's topic is kept, without blanks around it; raises `topic_invalid`.
+
+    >>> topic("  Engines, and what drives them ", Limits())
+    'Engines, and what drives them'
+    """
+    kept = text.strip() if any(map(_is_visible, text)) else ""
+    if len(kept) > limits.topic_chars:
+        detail = f"The topic has {len(kept)} characters; at most {limits.topic_chars} are allowed."
+        raise ChatError(Code.TOPIC_INVALID, detail)
+    found = forbidden(kept)
+    if found is None:
+        found = next((at for at, character in enumerate(kept) if character in "\t\n"), None)
+    if found is not None:
+        raise ChatError(
+            Code.TOPIC_INVALID, f"Character {found} is {label(kept[found])}, which a topic can't have: it is one line."
+        )
+    return kept
 
 
 def key(text: str, limits: Limits) -> str:

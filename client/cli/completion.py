@@ -14,6 +14,7 @@ from client.cli.parser import parser
 from client.cli.shells import typed_before, whole
 from client.failures import Exit, Failure
 from client.home.reading import Named
+from client.session import OTHERS
 
 _FIT = re.compile(r"[\w.@+-]+")
 """Names that no shell reads anything into."""
@@ -92,7 +93,7 @@ def _values(argument: Argument, command: Command, names: Local) -> list[tuple[st
         case "person":
             return _fit(names.people, "")
         case "session":
-            return _fit(names.sessions, "session")
+            return [*_fit(names.sessions, "session"), (OTHERS, "all but this one")]
         case "resume":
             return _fit(names.cursors, "saved position")
     return []

@@ -113,6 +113,8 @@ async def _connected(place: "Place", arguments: argparse.Namespace) -> Exit:
             begin = {name: getattr(arguments, name) for name in names}
             rooms = list(dict.fromkeys(map(room_name, arguments.rooms)))
             return await commands.tail(place, rooms, as_json=arguments.json, **begin)
+        case "topic":
+            return await commands.topic(place, room_name(arguments.room), arguments.topic)
         case "create":
             room = room_name(arguments.new_room)
             return await commands.ask(place, frames.Create(id=0, room=room, private=arguments.private))

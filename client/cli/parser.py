@@ -70,8 +70,10 @@ def _accounts(commands: Commands) -> None:
         "login", "log in; the session is kept until it ends", "login alice", "login alice < password-file"
     )
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"who you are; {stdin}")
-    add = commands.add("logout", "end the session, here and on the server, or another one", "logout", "logout 5b1c")
-    beginning = "as `chatterbox sessions` lists it; its beginning is enough"
+    add = commands.add(
+        "logout", "end the session, here and on the server, or another one", "logout", "logout 5b1c", "logout others"
+    )
+    beginning = "as `chatterbox sessions` lists it (its beginning is enough), or `others`: all but this one"
     add.add_argument("session", metavar="ID", nargs="?", help=f"another session to end, {beginning}")
     add = commands.add(
         "sessions", "list where you are logged in, or end one session", "sessions", "sessions --end 5b1c"
@@ -91,6 +93,11 @@ def _rooms(commands: Commands) -> None:
     add = commands.add("invite", "make somebody a member of a room that you are in", "invite ops bob")
     add.add_argument("room", metavar="ROOM")
     add.add_argument("person", metavar="USERNAME")
+    add = commands.add("topic", "print what a room is about, or say it", "topic ops", "topic ops 'who is on call: ada'")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument(
+        "topic", metavar="TEXT", nargs="?", help="one line, for all who may see the room; '-' takes it away"
+    )
     add = commands.add("members", "list who is in a room that you are in", "members ops")
     add.add_argument("room", metavar="ROOM")
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from client.failures import Failure
 from client.inert import inert
@@ -23,12 +24,12 @@ class Background:
             self._tell("Wait for the last answers first.")
             return
         self._running += 1
-        loop = asyncio.get_running_loop()
+        loop, context = asyncio.get_running_loop(), copy_context()  # a thread has none of its own
 
         def run() -> None:
             told = _outcome(work)
             try:
-                loop.call_soon_threadsafe(self._done, told)
+                loop.call_soon_threadsafe(self._done, told, context=context)
             except RuntimeError:  # the loop has ended, and nobody wants to know
                 return
 

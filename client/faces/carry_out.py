@@ -10,10 +10,14 @@ from chatterbox.wire import frames
 from client import errands, words
 from client.connection import Connection
 from client.faces.background import Background
-from client.faces.slash import Call, help_lines
+from client.faces.slash import Call, help_lines, room_word
 from client.inert import inert, inert_name
 from client.known import Known
 from client.place import Place
+from client.state import Phase
+
+NO_TOPIC = "-"
+"""What is typed to take a topic away."""
 
 
 class Stage(Protocol):
@@ -40,9 +44,9 @@ class Performer:
     """Carries out the commands of one face. The face itself ends at `/quit`, which has no meaning here."""
 
     def __init__(self, stage: Stage, place: Place, known: Known) -> None:
+        self.place = place
+        self.known = known
         self._stage = stage
-        self._place = place
-        self._known = known
         self._background = Background(stage.notice)
         self._deeds: dict[str, Callable[..., None]] = {
             "join": lambda room: stage.go_to(room_word(room)),
@@ -50,6 +54,7 @@ class Performer:
             "rooms": lambda: stage.connection.ask(frames.Rooms(id=0)),
             "create": self._create,
             "invite": self._invite,
+            "topic": self._topic,
             "members": self._members,
             "who": self._who,
             "sessions": self._sessions,
@@ -57,6 +62,10 @@ class Performer:
             "status": self._status,
             "help": self._help,
         }
+
+    def in_background(self, work: Callable[[], list[str]]) -> None:
+        """Do what the server must be waited for, and tell its lines."""
+        self._background.do(work)
 
     def carry_out(self, call: Call) -> None:
         """Do what was typed; how it went is told by notices and notes."""
@@ -73,31 +82,48 @@ class Performer:
         if (name := self._room(room, "/invite USERNAME")) is not None:
             self._stage.connection.ask(frames.Invite(id=0, room=name, username=username.removeprefix("@")))
 
+    def _topic(self, text: str | None = None) -> None:
+        room = self._stage.room
+        if room is None:
+            self._stage.notice("You are in no room: /join ROOM goes into one.")
+        elif text is None:
+            self._stage.notice(self._topic_of(room))
+        else:
+            self._stage.connection.ask(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+
+    def _topic_of(self, room: str) -> str:
+        state = self._stage.connection.state
+        if topic := state.topics.get(room):
+            return words.topic_line(room, topic)
+        if state.phase is not Phase.LIVE:
+            return f"What #{inert_name(room)} is about is not known before there is a connection."
+        return f"{words.topic_line(room, '')} To say one: /topic TEXT"
+
     def _members(self, room: str | None = None) -> None:
         if (name := self._room(room, "/members")) is None:
             return
 
         def ask() -> list[str]:
-            names = errands.members(self._place, name, self._known)
+            names = errands.members(self.place, name, self.known)
             return [f"In #{inert_name(name)} ({len(names)}): {', '.join(names)}"]
 
-        self._background.do(ask)
+        self.in_background(ask)
 
     def _who(self) -> None:
         names = [f"{inert_name(name)} ({words.clock(at)})" for name, at in sorted(self._stage.heard.items())]
         self._stage.notice(f"Heard here: {', '.join(names)}." if names else "Nobody has been heard here yet.")
 
     def _sessions(self) -> None:
-        self._background.do(lambda: errands.sessions(self._place, self._known))
+        self.in_background(lambda: errands.sessions(self.place, self.known))
 
     def _logout(self, session: str) -> None:
-        self._background.do(lambda: [errands.end_session(self._place, session, self._known)])
+        self.in_background(lambda: [errands.end_session(self.place, session, self.known)])
 
     def _status(self) -> None:
         state = self._stage.connection.state
         self._stage.notice(
             f"You are {inert_name(state.username) if state.username else 'not connected yet'}, "
-            f"at {inert(self._place.server)}, {state.phase}. Not sent yet: {state.unsent_count}."
+            f"at {inert(self.place.server)}, {state.phase}. Not sent yet: {state.unsent_count}."
         )
 
     def _help(self, name: str | None = None) -> None:
@@ -110,8 +136,3 @@ class Performer:
         if room is None:
             self._stage.notice(f"You are in no room; {usage} ROOM names one.")
         return room
-
-
-def room_word(word: str) -> str:
-    """A room as the server writes it, from what somebody typed."""
-    return word.removeprefix("#").casefold()

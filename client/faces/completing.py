@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from client.faces.slash import SLASHES, Kind
 from client.inert import inert_name
 from client.known import Names
+from client.session import OTHERS
 
 
 def completions(typed: str, names: Names) -> list[str]:
@@ -39,12 +40,12 @@ def _of(kind: Kind, word: str, names: Names) -> list[str]:
         case Kind.PERSON:
             return _marked("@", word, names.people)
         case Kind.SESSION:
-            return _beginning(word, names.sessions)
+            return _beginning(word, (*names.sessions, OTHERS))
         case Kind.SLASH:
             return _beginning(word, SLASHES)
         case Kind.PRIVATE:
             return _beginning(word, ("private",))
-        case Kind.NEW:
+        case Kind.NEW | Kind.TOPIC:
             return []
 
 

@@ -85,6 +85,9 @@ class Lines:
                 self._refused(note)
             case notes.Changed(change, mine):
                 self._changed_members(change, mine=mine)
+            case notes.Topic(room, _, by):
+                if by != self.connection.state.username and room == self.room:
+                    self._sentence(note)
             case _:
                 self._sentence(note)
 
@@ -173,6 +176,8 @@ class Lines:
         self._entered.add(room)
         self._unread.take(room)
         self.notice(f"This is #{inert_name(room)}.")
+        if topic := self.connection.state.topics.get(room):
+            self.notice(words.topic_line(room, topic))
         if dropped:
             self.notice(words.not_shown(room, dropped, KEPT))
         for message in messages:
@@ -213,7 +218,9 @@ class Lines:
     def _refused(self, refused: notes.Refused) -> None:
         """A command that failed: guess which name was meant."""
         match refused:
-            case notes.Refused(frames.Join() | frames.Leave() | frames.Invite() as command, Code.ROOM_UNKNOWN, _):
+            case notes.Refused(
+                frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic() as command, Code.ROOM_UNKNOWN, _
+            ):
                 self._guessing = command.room
                 self.connection.ask(frames.Rooms(id=0))
             case notes.Refused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
-from client import notes
+from client import notes, words
 from client.connection import Connection
 from client.faces.pipes import failure_of, why_not_in
 from client.failures import Failure, Refused, unreachable
@@ -40,8 +40,8 @@ class Once:
             case notes.Refused(_, Code.ROOM_UNKNOWN, _) if self._refusal is None:
                 self._refusal = note
                 self.connection.ask(frames.Rooms(id=0))
-            case notes.Refused(_, _, detail) | notes.Complaint(detail):
-                self._fail(Refused(inert(detail)))
+            case notes.Refused() | notes.Complaint():
+                self._fail(Refused(words.sentence(note, self._server) or ""))
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure

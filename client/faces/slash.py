@@ -23,6 +23,8 @@ class Kind(Enum):
     PRIVATE = auto()
     NEW = auto()
     """Something that nobody knows yet."""
+    TOPIC = auto()
+    """All of the rest of the line: what the room is about."""
 
 
 class Slash(NamedTuple):
@@ -42,10 +44,15 @@ SLASHES: dict[str, Slash] = {
     "invite": Slash(
         "/invite USERNAME [ROOM]", "make somebody a member of this room, or of another", (Kind.PERSON, Kind.ROOM), 1
     ),
+    "topic": Slash(
+        "/topic [TEXT]", "what this room is about; with a text, say it; with -, take it away", (Kind.TOPIC,)
+    ),
     "members": Slash("/members [ROOM]", "who is in this room, or in another that you are in", (Kind.ROOM,)),
     "who": Slash("/who", "who has been heard in this room since you came"),
     "sessions": Slash("/sessions", "where you are logged in"),
-    "logout": Slash("/logout ID", "end one of your sessions; the beginning of its id is enough", (Kind.SESSION,), 1),
+    "logout": Slash(
+        "/logout ID", "end one of your sessions (the beginning of its id is enough), or `others`", (Kind.SESSION,), 1
+    ),
     "status": Slash("/status", "who you are, the connection, and what is not sent yet"),
     "help": Slash("/help [COMMAND]", "this list, or one command", (Kind.SLASH,)),
     "quit": Slash("/quit", "end; what is not sent stays in the outbox for the next time"),
@@ -90,9 +97,16 @@ def parse(line: str) -> Say | Call | Mistake | None:
     slash = SLASHES.get(name)
     if slash is None:
         return Mistake(unknown(name))
+    if slash.takes[-1:] == (Kind.TOPIC,):
+        words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
         return Mistake(f"It is written: {slash.usage}")
     return Call(name, tuple(words))
+
+
+def room_word(word: str) -> str:
+    """A room as the server writes it, from what somebody typed."""
+    return word.removeprefix("#").casefold()
 
 
 def _private_or_not(slash: Slash, words: list[str]) -> bool:

@@ -38,6 +38,8 @@ TABLE = (
         Action(f"room-{number}", (f"alt+{number}",), f"room {number} of the list", Where.ROOMS)
         for number in ROOM_NUMBERS
     ),
+    Action("topic", ("alt+t",), "write what this room is about", Where.ROOMS),
+    Action("members", ("f5",), "list who is in this room; Enter writes to one", Where.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the rooms", Where.ROOMS),
     Action("toggle-people", ("f3",), "show or hide the people heard", Where.ROOMS),
     Action("page-up", ("pageup",), "scroll back; older messages are loaded as you reach them", Where.READING),
@@ -84,6 +86,7 @@ TABLE = (
     Action("redo", ("alt+z",), "do again what was undone", Where.EDITING),
     Action("select-all", ("f7",), "select everything", Where.EDITING),
     Action("help", ("f1",), "this help", Where.PROGRAM),
+    Action("sessions", ("f6",), "list where you are logged in, and log out there", Where.PROGRAM),
     Action("palette", ("ctrl+p",), "do anything of this table by its name", Where.PROGRAM),
     Action("next-theme", ("f8",), "the next theme: dark, light, high contrast, 16 colours, your own", Where.PROGRAM),
     Action("redraw", ("ctrl+l",), "draw the screen anew", Where.PROGRAM),

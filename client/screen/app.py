@@ -47,7 +47,7 @@ class ChatApp(Themed):
         self.configure_notices: Callable[[NoticeSettings], None] = lambda _: None
         self._shell, self._keeper, self._live = shell, keeper, live
         self._configured = live.now.theme if live is not None else None
-        shell.show_help, shell.quit = self.chat.doing.help, self.exit
+        shell.open, shell.quit = self.chat.doing.open, self.exit
 
     async def on_event(self, event: events.Event) -> None:
         """Do keys of the chat, and of a list over it, at once, one after the other.

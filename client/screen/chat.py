@@ -144,7 +144,7 @@ class Chat(Screen[None]):
     def _draw_around(self) -> None:
         model = self.model
         rooms, people = self.query_one("#rooms", Painted), self.query_one("#people", Painted)
-        self.query_one("#heading", Painted).paint([heading(model)])
+        self.query_one("#heading", Painted).paint([heading(model, self.size.width)])
         height = rooms.content_size.height
         rooms.paint(room_rows(model, rooms.content_size.width, height), line_here(model, height))
         people.paint(people_rows(model, people.content_size.width, people.content_size.height))

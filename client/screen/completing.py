@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from client.faces.slash import SLASHES, Kind
 from client.screen.emoji import EMOJI
 
 
@@ -13,6 +14,8 @@ class Known:
     commands: Sequence[str] = ()
     people: Sequence[str] = ()
     rooms: Sequence[str] = ()
+    topic: str = ""
+    """Of the room that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,6 @@ class Completion:
 
     def choice(self, number: int) -> str:
         return self.choices[number % len(self.choices)]
-
-
-ROOM_COMMANDS = ("/join", "/leave")
-PERSON_COMMANDS = ("/invite",)
 
 
 def complete(before: str, known: Known) -> Completion | None:
@@ -45,15 +44,29 @@ def complete(before: str, known: Known) -> Completion | None:
 def _choices(word: str, earlier: str, known: Known) -> list[str]:
     if not earlier and word.startswith("/"):
         return [f"/{name} " for name in _fitting(word[1:], known.commands)]
-    if earlier.strip() in ROOM_COMMANDS:
-        return _fitting(word.removeprefix("#"), known.rooms)
-    if earlier.strip() in PERSON_COMMANDS:
-        return _fitting(word.removeprefix("@"), known.people)
+    match _kind(earlier):
+        case Kind.ROOM | Kind.ANY_ROOM:
+            return _fitting(word.removeprefix("#"), known.rooms)
+        case Kind.PERSON:
+            return _fitting(word.removeprefix("@"), known.people)
+        case Kind.SLASH:
+            return _fitting(word.removeprefix("/"), known.commands)
+        case Kind.PRIVATE:
+            return _fitting(word, ["private"])
+        case Kind.TOPIC if not word and known.topic:
+            return [known.topic]
     if word.startswith(":"):
         return [EMOJI[name] for name in _fitting(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
     if word.startswith("#"):
         return [f"#{name} " for name in _fitting(word[1:], known.rooms)]
     return _people(word, known, begins=not earlier)
+
+
+def _kind(earlier: str) -> Kind | None:
+    """What the next word names, by the table of commands; None if no command begins so."""
+    first, *words = earlier.split() or [""]
+    slash = SLASHES.get(first[1:]) if first.startswith("/") else None
+    return slash.takes[len(words)] if slash is not None and len(words) < len(slash.takes) else None
 
 
 def _people(word: str, known: Known, *, begins: bool) -> list[str]:

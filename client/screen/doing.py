@@ -70,6 +70,13 @@ class Doing:
         if number in ROOM_NUMBERS and number <= len(rooms):
             self.model.go_to(rooms[number - 1].name)
 
+    def topic(self) -> None:
+        """Begin to write another topic, from the one that there is."""
+        self._chat.composer.show(f"/topic {inert(self.model.room.topic)}")
+
+    def members(self) -> None:
+        self.open("members")
+
     def toggle_rooms(self) -> None:
         self._chat.toggle("rooms")
 
@@ -203,8 +210,11 @@ class Doing:
         from client.faces.slash import SLASHES
 
         rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
-        people = [inert(name) for name in self.model.people() if name != self.model.status.username]
-        self._chat.composer.complete(Known(list(SLASHES), people, list(map(inert, rooms))))
+        known = dict.fromkeys([*self.model.people(), *self.model.acquaintances])
+        people = [inert(name) for name in known if name != self.model.status.username]
+        self._chat.composer.complete(
+            Known(list(SLASHES), people, list(map(inert, rooms)), inert(self.model.room.topic))
+        )
 
     def older_text(self) -> None:
         self._recall(self.model.room.recall.previous(self._chat.composer.text))
@@ -246,6 +256,21 @@ class Doing:
         from client.screen.sheet import Help
 
         self._chat.app.push_screen(Help(self._chat.actions))
+
+    def sessions(self) -> None:
+        self.open("sessions")
+
+    def open(self, sheet: str, about: str = "") -> None:
+        """Lay a sheet over the screen."""
+        from client.screen import asking
+
+        match sheet:
+            case "help":
+                self.help()
+            case "members":
+                asking.members(self._chat, about or self.model.room.name)
+            case "sessions":
+                asking.sessions(self._chat)
 
     def palette(self) -> None:
         self._chat.app.action_command_palette()

@@ -4,7 +4,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes, words
-from client.inert import inert
+from client.inert import inert, inert_name
+from client.screen import counting
 from client.screen.blocks import Key
 from client.screen.model import Model
 from client.screen.wants import Ask, Enter
@@ -25,6 +26,10 @@ def take(model: Model, note: object) -> None:
             _answer(model, note)
         case notes.Changed(change, mine):
             _changed(model, change, mine=mine)
+        case notes.Topic(name, topic, by):
+            model.place(name).topic = topic
+            if by != model.status.username:
+                model.notice(words.sentence(note, model.server), name)
         case notes.Undelivered(entry):
             model.notice(words.sentence(note, model.server), entry.room)
         case notes.Delayed(entry):
@@ -69,6 +74,9 @@ def _connected(model: Model, note: notes.Connected) -> None:
         if not note.again:
             _take_up(model, state)
     model.wants.append(Ask(frames.Rooms(id=0)))
+    if not note.again:
+        model.uncounted = [state.room for state in note.rooms if model.rooms[state.room].unread]
+    counting.go_on(model)
 
 
 def _take_up(model: Model, state: frames.RoomState) -> None:
@@ -80,7 +88,7 @@ def _take_up(model: Model, state: frames.RoomState) -> None:
     if not known:
         room.marker.read = state.head
     elif state.head > room.marker.read:
-        room.unread = state.head - room.marker.read
+        room.count(model.status.username)
         room.draw_line()
 
 
@@ -128,6 +136,7 @@ def _answer(model: Model, note: notes.Answered | notes.Refused | notes.Complaint
     match note:
         case notes.Answered(frames.History() as asked, frames.Page() as page):
             _page(model, asked, page)
+            counting.answered(model, asked)
         case notes.Answered(_, frames.RoomList(rooms=rooms)):
             _listed(model, rooms)
         case notes.Answered(_, frames.Pong()):
@@ -137,10 +146,11 @@ def _answer(model: Model, note: notes.Answered | notes.Refused | notes.Complaint
             _follow_up(model, reply)
         case notes.Refused(frames.History() as asked):
             model.place(asked.room).refused.add(_asked(asked))
+            counting.answered(model, asked)
         case notes.Refused(frames.Rooms() | frames.Ping()) if not model.listing:
             pass
-        case notes.Refused(frames.Join(room=room), code):
-            _not_in(model, room, code, words.sentence(note, model.server))
+        case notes.Refused(command, code):
+            _refused(model, command, code, words.sentence(note, model.server))
         case _:
             model.notice(words.sentence(note, model.server))
 
@@ -153,6 +163,7 @@ def _page(model: Model, asked: frames.History, page: frames.Page) -> None:
     room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
     if asked.before is None and asked.after is None:
         room.head = min(room.head, room.log.last)  # history's word: there is nothing newer
+    room.count(model.status.username)
     if room is model.room:
         _keep_place(model, was_first)
 
@@ -208,13 +219,25 @@ def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
         model.notice(words.sentence(notes.Changed(change, mine), model.server), change.room)
 
 
-def _not_in(model: Model, name: str, code: str, sentence: str | None) -> None:
-    """A room that can't be entered: guess which one was meant."""
+def _refused(model: Model, command: frames.Command, code: str, sentence: str | None) -> None:
+    """What could not be done: guess which name was meant."""
+    match command, code:
+        case (
+            frames.Join(room=room) | frames.Leave(room=room) | frames.Invite(room=room) | frames.SetTopic(room=room),
+            Code.ROOM_UNKNOWN,
+        ):
+            model.guessing = room
+            model.wants.append(Ask(frames.Rooms(id=0)))
+        case frames.Invite(username=username), Code.USER_UNKNOWN:
+            guess = words.meant(username, [*model.people(), *model.acquaintances])
+            model.notice(f"{sentence} Did you mean {inert_name(guess)}?" if guess else sentence)
+        case _:
+            model.notice(sentence)
+    if isinstance(command, frames.Join):
+        _not_in(model, command.room)
+
+
+def _not_in(model: Model, name: str) -> None:
     model.joining = None if model.joining == name else model.joining
-    if code == Code.ROOM_UNKNOWN:
-        model.guessing = name
-        model.wants.append(Ask(frames.Rooms(id=0)))
-    else:
-        model.notice(sentence)
     if name in model.rooms and not model.rooms[name].log:
         model.rooms[name].member = False

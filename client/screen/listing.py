@@ -55,14 +55,24 @@ def people_rows(model: Model, columns: int, height: int) -> list[Row]:
     return [heading, *((Piece(fitting(inert(name), columns), Role.NAME, name),) for name in names)]
 
 
-def heading(model: Model) -> Row:
-    """The line above the timeline."""
+TOPIC_COLUMNS = 12
+"""A topic that has less room than so many columns is not begun."""
+
+
+def heading(model: Model, columns: int) -> Row:
+    """The line above the timeline: the room, what it is about, and what is known of it at the right end."""
     room = model.room
     facts = [fact for fact, holds in (("private", room.private), ("you are not in it", not room.member)) if holds]
     heard = len(room.heard)
     facts += [f"{heard} heard"] if heard else []
     facts += [f"{room.unread} unread"] if room.unread else []
-    return (Piece(f" #{inert(room.name)}", Role.TITLE), Piece("  " + " · ".join(facts), Role.TIME))
+    name, known = f" #{inert(room.name)}", " · ".join(facts)
+    left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
+    if not room.topic or left < TOPIC_COLUMNS:
+        return (Piece(name, Role.TITLE), Piece(f"  {known}", Role.TIME))
+    topic = fitting(inert(room.topic), left)
+    gap = " " * (left - width_of(topic))
+    return (Piece(name, Role.TITLE), Piece(f"  {topic}{gap}", Role.TEXT), Piece(f"  {known}", Role.TIME))
 
 
 def bar(parts: Iterable[str], hint: str, columns: int, role: Role = Role.TEXT) -> Row:

@@ -18,6 +18,7 @@ class KeptRoom(msgspec.Struct, omit_defaults=True):
 
     member: bool = True
     private: bool = False
+    topic: str = ""
     epoch: str = ""
     read: int = 0
     draft: str = ""
@@ -49,7 +50,7 @@ def _kept(room: Room, *, with_messages: bool) -> KeptRoom:
     messages = [room.log[offset] for offset in room.log.offsets[-MESSAGES:]] if with_messages else []
     draft = room.draft if unfinished is None else unfinished
     written = room.recall.written[-WRITTEN:]
-    return KeptRoom(room.member, room.private, room.log.epoch, room.marker.read, draft, written, messages)
+    return KeptRoom(room.member, room.private, room.topic, room.log.epoch, room.marker.read, draft, written, messages)
 
 
 def last_room(data: bytes) -> str:
@@ -73,7 +74,7 @@ def recall(model: Model, data: bytes) -> str:
 
 
 def _take_up(room: Room, kept: KeptRoom, me: str) -> None:
-    room.member, room.private = kept.member, kept.private
+    room.member, room.private, room.topic = kept.member, kept.private, kept.topic
     room.draft, room.recall = kept.draft, Recall(kept.written)
     room.log.add(kept.messages)
     room.hear(kept.messages)

@@ -4,7 +4,7 @@ It never says of a message that it is stored unless the core did, and never drop
 wants done it leaves in `wants`, for the shell to carry out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chatterbox.wire import frames
 from client.entry import Entry
@@ -36,8 +36,12 @@ class Model:
         self.attentive = True
         """Whether somebody looks: false while the terminal is not in front."""
         self.selected: Key | None = None
+        self.acquaintances: Sequence[str] = ()
+        """People whose names are known, also if they were not heard; the likeliest first."""
         self.open_rooms: dict[str, bool] = {}
         """Rooms that the server listed, and whether one is a member."""
+        self.uncounted: list[str] = []
+        """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
         self.listing = False
         """Whether somebody wants to see the list of rooms."""
         self.guessing: str | None = None

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from client.layout import width_of
+from client.layout import hang, width_of
 from client.screen.choosing import Choice
 from client.screen.field import Field
 from client.screen.listing import fitting
@@ -48,7 +48,14 @@ class Picker(ModalScreen[None]):
     """
 
     def __init__(
-        self, title: str, narrow: Narrow, chosen: Chosen, *, edits: Mapping[str, str], typed: str = ""
+        self,
+        title: str,
+        narrow: Narrow,
+        chosen: Chosen,
+        *,
+        edits: Mapping[str, str],
+        typed: str = "",
+        empty: str = "nothing fits",
     ) -> None:
         super().__init__()
         self.ready = asyncio.Event()
@@ -56,6 +63,7 @@ class Picker(ModalScreen[None]):
         self._title, self._narrow, self._chosen, self._edits = title, narrow, chosen, edits
         self._field = Field(typed, len(typed))
         self._choices = narrow(typed)
+        self._empty = empty
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -70,6 +78,11 @@ class Picker(ModalScreen[None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._paint)
+
+    def fill(self, narrow: Narrow, empty: str) -> None:
+        """Have other choices, and another word for where there are none."""
+        self._narrow, self._empty = narrow, empty
+        self._narrow_down()
 
     def press(self, event: events.Key) -> None:
         """Do what a key means."""
@@ -103,7 +116,8 @@ class Picker(ModalScreen[None]):
         first = max(0, min(self._at - height // 2, len(self._choices) - height))
         shown = self._choices[first : first + height]
         rows = [_row(choice, width, chosen=first + at == self._at) for at, choice in enumerate(shown)]
-        area.paint(rows or [(Piece("nothing fits", Role.NOTICE),)], {self._at - first} if rows else set())
+        nothing: list[Row] = [(Piece(line, Role.NOTICE),) for line in hang("", [self._empty], width + 1)]
+        area.paint(rows or nothing, {self._at - first} if rows else set())
 
 
 def _written(field: Field, columns: int) -> Row:

@@ -23,6 +23,7 @@ class Room:
     name: str
     member: bool = True
     private: bool = False
+    topic: str = ""
     log: Log = field(default_factory=Log)
     sending: tuple[Entry, ...] = ()
     in_flight: bool = False

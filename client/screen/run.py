@@ -5,6 +5,7 @@ import termios
 from contextlib import suppress
 
 from client.connection import Connection
+from client.faces.carry_out import Performer
 from client.faces.pipes import failure_of
 from client.failures import Exit, Usage
 from client.home.config import Config
@@ -53,10 +54,12 @@ async def chat(place: Place, room: str | None) -> Exit:
     app.configure_notices = told.configure
 
     def show(note: Note) -> None:
+        model.acquaintances = known.names.people
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 
     with place.outbox(session) as outbox, Known(place.known_path(session)) as known:
+        shell.performer = Performer(shell, place, known)
         shell.connection = Connection(place.server, place.tokens, known.before(show), outbox=outbox)
         shell.connection.enter(model.room.name)
         hangup.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))

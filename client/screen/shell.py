@@ -2,27 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client import notes
 from client.connection import Connection
+from client.faces.carry_out import Performer
 from client.failures import Failure
-from client.screen import hearing
+from client.screen import hearing, slashing
 from client.screen.model import Model
-from client.screen.wants import Ask, Enter, Help, Quit, Say
+from client.screen.wants import Ask, Do, Enter, Open, Quit, Say
 
 
 class Shell:
-    """Carries out what the model wants. `changed` is called whenever there may be something new to show."""
+    """Carries out what the model wants. `changed` is called whenever there may be something new to show.
+
+    It is the `Stage` of the slash commands that are the same in every face.
+    """
 
     def __init__(self, model: Model, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self.model = model
         self.connection: Connection
+        self.performer: Performer
         self.changed: Callable[[], None] = lambda: None
-        self.show_help: Callable[[], None] = lambda: None
+        self.open: Callable[[str, str], None] = lambda _sheet, _about: None
         self.quit: Callable[[], None] = lambda: None
         self._now_s = now_s
         self._pinged_at: float | None = None
@@ -94,10 +99,29 @@ class Shell:
                 self.connection.ask(command)
             case Enter(room):
                 self.connection.enter(room)
-            case Help():
-                self.show_help()
+            case Do(call):
+                self.performer.carry_out(call)
+            case Open(sheet, about):
+                self.open(sheet, about)
             case Quit():
                 self.quit()
+
+    # The stage of slash commands.
+
+    @property
+    def room(self) -> str:
+        return self.model.room.name
+
+    @property
+    def heard(self) -> Mapping[str, str]:
+        return self.model.room.heard
+
+    def go_to(self, room: str) -> None:
+        slashing.join(self.model, room)
+
+    def notice(self, text: str) -> None:
+        self.model.notice(text)
+        self.changed()
 
     def _say(self, say: Say, room: str, content: str) -> None:
         try:

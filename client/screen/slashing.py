@@ -1,12 +1,11 @@
 """What is done with a text that somebody sends: said, or carried out as a slash command. Pure."""
 
 from chatterbox.wire import frames
-from client import words
-from client.faces.slash import Call, Mistake, parse
+from client.faces.slash import Call, Mistake, parse, room_word
 from client.faces.slash import Say as Said
 from client.inert import inert
 from client.screen.model import Model
-from client.screen.wants import Ask, Enter, Help, Quit, Say
+from client.screen.wants import Ask, Do, Enter, Open, Quit, Say
 
 
 def submit(model: Model, text: str) -> bool:
@@ -27,8 +26,8 @@ def _do(model: Model, text: str) -> bool:
         case Mistake(sentence):
             model.notice(inert(sentence))
             return False
-        case Call(name, arguments):
-            _call(model, name, arguments)
+        case Call() as call:
+            _call(model, call)
     return True
 
 
@@ -41,50 +40,27 @@ def _say(model: Model, content: str) -> bool:
     return True
 
 
-def _call(model: Model, name: str, arguments: tuple[str, ...]) -> None:
-    match name, arguments:
+def _call(model: Model, call: Call) -> None:
+    """What the screen has a way of its own for; everything else is done as in every face."""
+    match call.name, call.words:
         case "join", (room,):
             join(model, room)
-        case "leave", rest:
-            room = rest[0].removeprefix("#") if rest else model.room.name
-            model.wants.append(Ask(frames.Leave(id=0, room=room)))
         case "rooms", _:
             model.listing = True
             model.wants.append(Ask(frames.Rooms(id=0)))
-        case "create", (room, *rest):
-            private = rest == ["private"]
-            model.wants.append(Ask(frames.Create(id=0, room=room.removeprefix("#"), private=private)))
-        case "invite", (username,):
-            whom = username.removeprefix("@")
-            model.wants.append(Ask(frames.Invite(id=0, room=model.room.name, username=whom)))
-        case _:
-            _here(model, name)
-
-
-def _here(model: Model, name: str) -> None:
-    """Commands that the client answers by itself."""
-    match name:
-        case "who":
-            heard = [f"{inert(who)} ({words.clock(model.room.heard[who])})" for who in model.people()]
-            model.notice(f"Heard here: {', '.join(heard)}." if heard else "Nobody has been heard here yet.")
-        case "status":
-            status = model.status
-            connection = "connected" if status.live else status.state
-            model.notice(
-                f"You are {inert(status.username) or 'not connected yet'}, at {inert(model.server)}, {connection}. "
-                f"Not sent yet: {status.unsent}."
-            )
-        case "help":
-            model.wants.append(Help())
-        case "quit":
+        case "members", words:
+            model.wants.append(Open("members", *map(room_word, words)))
+        case ("sessions" | "help") as sheet, ():
+            model.wants.append(Open(sheet))
+        case "quit", _:
             model.wants.append(Quit())
         case _:
-            model.notice(f"/{inert(name)} is not done here; the plain face has it: chatterbox chat --plain")
+            model.wants.append(Do(call))
 
 
 def join(model: Model, name: str) -> None:
     """Go into a room: at once into one's own, after the server's word into another."""
-    name = name.removeprefix("#").casefold()
+    name = room_word(name)
     if name in model.rooms and model.rooms[name].member:
         model.go_to(name)
         return

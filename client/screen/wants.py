@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command
+from client.faces.slash import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,18 @@ class Enter:
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
-    """Show the help."""
+class Do:
+    """Carry out a slash command that is the same in every face."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Lay a sheet over the screen: the help, the members of the room `about`, or one's sessions."""
+
+    sheet: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +49,5 @@ class Quit:
     """End."""
 
 
-Want: TypeAlias = Say | Ask | Enter | Help | Quit
+Want: TypeAlias = Say | Ask | Enter | Do | Open | Quit
 """Carried out in order, each before the next note is taken."""

@@ -21,13 +21,15 @@ log = logging.getLogger("chatterbox.catch_up")
 PAGE_MESSAGES = 200
 """The most that are read at once."""
 PAGE_BYTES = 262_144
-"""About as much is read at once where messages are large: more than a full socket takes would be read again."""
+"""About as much is read at once where messages are large: more than is pushed would be read again."""
 RETRY_S = 1.0
 """Seconds until history is asked again after it could not answer."""
 PAGES_AT_ONCE = 8
 """Pages that are read from history at the same time, for all connections together."""
 PIECE_BYTES = 32_768
-"""Written at once: what waits for a socket that is full is one piece at most, however much there is to catch up."""
+"""Written at once."""
+UNSENT_BYTES = 262_144
+"""So much may wait for a socket, and a piece: with a page at hand its kernel would take only a part of it at once."""
 
 
 class CatchUp:
@@ -63,9 +65,10 @@ class CatchUp:
         if missing is None:
             return False
         _push(connection, room, missing)
-        if not connection.is_full:
+        if not connection.is_full:  # then nothing is left to be pushed
             del room.behind[connection]
             room.live[connection] = connection.socket.try_write
+            room.tell_topic(connection)
         return True
 
     async def _from_history(self, connection: Connection) -> None:
@@ -81,9 +84,9 @@ class CatchUp:
             self.start(connection)
 
     async def _read_up(self, connection: Connection, room: Room) -> None:
-        """Send pages until memory reaches, or the socket is full."""
+        """Send pages until memory reaches, or enough waits for the socket."""
         most = _page_messages(room.opened.recent.frames)
-        while connection in room.behind and not connection.is_full and not self._go_live(connection, room):
+        while connection in room.behind and _takes_more(connection) and not self._go_live(connection, room):
             after = room.behind[connection]
             async with self._pages:
                 page = await self._history.page(room.room_id, most, after=after)
@@ -104,6 +107,10 @@ def _behind(connection: Connection) -> list[Room]:
     return [room for room in member.rooms.values() if connection in room.behind] if member is not None else []
 
 
+def _takes_more(connection: Connection) -> bool:
+    return not connection.is_full or connection.socket.unsent_bytes < UNSENT_BYTES
+
+
 def _page_messages(like: Collection[bytes]) -> int:
     """How many messages to read at once, if they are as large as these."""
     size_bytes = sum(map(len, like)) // max(1, len(like))
@@ -111,9 +118,9 @@ def _page_messages(like: Collection[bytes]) -> int:
 
 
 def _push(connection: Connection, room: Room, frames: Sequence[bytes]) -> None:
-    """Write the frames that follow what a connection was sent, until its socket is full; note how far that is."""
+    """Write the frames that follow what a connection was sent, until enough waits; note how far that is."""
     for piece in _pieces(frames):
-        if connection.is_full:
+        if not _takes_more(connection):
             return
         room.behind[connection] += len(piece)
         connection.write(b"".join(piece))

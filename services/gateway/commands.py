@@ -70,6 +70,8 @@ class Commands:
                 return self._create(connection, member, command)
             case frames.Invite():
                 return self._invite(connection, member, command)
+            case frames.SetTopic():
+                return self._set_topic(connection, member, command)
 
     def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
         try:
@@ -166,6 +168,11 @@ class Commands:
         username = await self._history.invite(room.name, member, command.username)
         connection.send(frames.Invited(id=command.id, room=room.name, username=username))
 
+    async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
+        room = await self._room_of(member, command.room)
+        topic = await self._history.change_topic(room.name, member, command.topic)
+        connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
+
 
 def _summary(line: store.RoomLine) -> frames.RoomSummary:
     return frames.RoomSummary(
@@ -174,4 +181,5 @@ def _summary(line: store.RoomLine) -> frames.RoomSummary:
         member=line.member,
         members=line.members,
         at=Position(line.epoch, line.head),
+        topic=line.topic,
     )

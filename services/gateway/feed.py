@@ -90,6 +90,7 @@ class Feed:
         newest = [text_frame(bytes(frame)) for frame in page.frames]
         room.stream = Stream.at(page.epoch, page.first + len(newest) - 1, newest, self._recent_messages)
         room.sent = room.stream.head
+        room.topic = page.topic if room.topic is None else room.topic
         for payload in room.unopened:
             self._take(room, payload)
         room.unopened.clear()

@@ -157,6 +157,7 @@ def _room_state(room: Room, held: Position | None) -> frames.RoomState:
         head=at.offset,
         private=room.private,
         reset=held is not None and not known,
+        topic=room.topic or "",
     )
 
 

@@ -54,8 +54,8 @@ class Receiver(Protocol):
 class LiveSocket(asyncio.Protocol):
     """One connection's protocol object, from the handshake to the end.
 
-    The kernel's buffer is the only one: what it does not take at once waits in the transport, and until that has gone
-    the connection is full. So with one that is not full, bytes may go past the transport, and stay in order.
+    What the kernel does not take at once waits in the transport, and until that has gone the connection is full. With
+    one that is not full, bytes may go past the transport, and stay in order.
     """
 
     __slots__ = ("_close_timer", "_deframer", "_delivered_at_ping_bytes", "_departures", "_early", "_heard",

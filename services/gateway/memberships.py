@@ -1,7 +1,7 @@
-"""Which rooms the users who are here belong to, and what changes when that does.
+"""Which rooms the users who are here belong to, and what changes when that, or what a room is about, does.
 
 Changes are numbered without holes by history (`revision`). One that does not follow the last means that some
-were lost: then the memberships of everybody here are read anew.
+were lost: then the memberships of everybody here, and their rooms' topics, are read anew.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import NoReturn
 from chatterbox.wire import frames, store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.events import MembershipChanged
+from chatterbox.wire.events import MembershipChanged, RoomEvent, TopicChanged
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
 from services.gateway.hub import Hub
@@ -33,7 +33,7 @@ class Memberships:
         self._feed = feed
         self._history = history
         self._revision = 0
-        self._changes: asyncio.Queue[MembershipChanged] = asyncio.Queue(WAITING_CHANGES)
+        self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(WAITING_CHANGES)
         self._newcomers: dict[int, Member] = {}
         self._next_load: asyncio.Task[None] | None = None
         self._loading = asyncio.Lock()
@@ -70,7 +70,7 @@ class Memberships:
         except ChatError as problem:
             log.warning("memberships.unknown", extra={"code": problem.code})
 
-    def changed(self, change: MembershipChanged) -> None:
+    def changed(self, change: RoomEvent) -> None:
         """A change arrived from the broker."""
         if not self._changes.full():
             self._changes.put_nowait(change)
@@ -84,12 +84,24 @@ class Memberships:
             except ChatError as problem:
                 log.warning("membership.late", extra={"room_id": change.room_id, "code": problem.code})
 
-    async def _apply(self, change: MembershipChanged) -> None:
+    async def _apply(self, change: RoomEvent) -> None:
         if change.revision <= self._revision:
             return
         if change.revision > self._revision + 1:
             await self._reload()
             return
+        if isinstance(change, MembershipChanged):
+            await self._apply_membership(change)
+        else:
+            self._apply_topic(change)
+        self._revision = change.revision
+
+    def _apply_topic(self, change: TopicChanged) -> None:
+        """A room that is not open here reads its topic when it is."""
+        if (room := self._hub.rooms.get(change.room_id)) is not None:
+            room.change_topic(change.topic, change.by)
+
+    async def _apply_membership(self, change: MembershipChanged) -> None:
         member = self._hub.members.get(change.user_id)
         opened = await self._feed.open(_info(change)) if member is not None and change.member else None
         if member is not None:
@@ -101,7 +113,6 @@ class Memberships:
             self.enter(member, opened, by=change.by)
         elif member is not None and room is not None:
             self.exit(member, room)
-        self._revision = change.revision
 
     async def _reload(self) -> None:
         answer, rooms = await self._read({user_id: member.username for user_id, member in self._hub.members.items()})
@@ -124,6 +135,8 @@ class Memberships:
             if answer.revision < known:
                 self._revision = 0
             if answer.revision >= self._revision:
+                for info in answer.rooms:
+                    rooms[info.room_id].change_topic(info.topic)
                 return answer, rooms
 
     def _settle(self, member: Member, answer: store.Memberships, rooms: dict[int, Room]) -> None:
@@ -150,7 +163,13 @@ class Memberships:
         member.rooms[room.name] = room
         member.changes += 1
         told = frames.Membership(
-            room=room.name, username=member.username, member=True, by=by, at=room.at, private=room.private
+            room=room.name,
+            username=member.username,
+            member=True,
+            by=by,
+            at=room.at,
+            private=room.private,
+            topic=room.topic or "",
         )
         for connection in member.connections:
             if connection.state is State.OPEN:

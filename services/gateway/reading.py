@@ -43,7 +43,13 @@ def _reply(
 ) -> frames.Joined:
     room.flush()
     return frames.Joined(
-        id=command.id, room=room.name, at=room.at, messages=_raw(payloads), complete=complete, reset=reset
+        id=command.id,
+        room=room.name,
+        at=room.at,
+        messages=_raw(payloads),
+        complete=complete,
+        reset=reset,
+        topic=room.topic or "",
     )
 
 

@@ -45,7 +45,7 @@ class Room:
     """
 
     __slots__ = ("_loop", "_written_s", "behind", "filling", "idle_since_s", "live", "metrics", "name", "opening",
-                 "pending", "private", "room_id", "sent", "stream", "unopened")  # fmt: skip
+                 "pending", "private", "room_id", "sent", "stream", "topic", "unopened", "untold")  # fmt: skip
 
     def __init__(
         self,
@@ -56,6 +56,10 @@ class Room:
         self.room_id = info.room_id
         self.name = info.room
         self.private = info.private
+        self.topic: str | None = None
+        """Unknown until the room is open, or it is changed before."""
+        self.untold: set[Connection] = set()
+        """Connections that were full when the topic changed."""
         self.metrics = metrics or GatewayMetrics()
         self.live: dict[Connection, Callable[[bytes], int]] = {}
         """Each with its socket's `try_write`, which fan-out calls without a detour."""
@@ -120,6 +124,25 @@ class Room:
             if connection.member is not member:
                 connection.write(told)
 
+    def change_topic(self, topic: str, by: str | None = None) -> None:
+        """Take another topic and tell every connection; one that is full hears of it when it is live again."""
+        if topic == self.topic:
+            return
+        self.topic = topic
+        self.flush()
+        told = text_frame(codec.encode(frames.Topic(room=self.name, topic=topic, by=by)))
+        for connection in (*self.live, *self.behind):
+            if connection.is_full:
+                self.untold.add(connection)
+            else:
+                connection.write(told)
+
+    def tell_topic(self, connection: "Connection") -> None:
+        """Tell a connection that is live again of the topic, if that changed meanwhile."""
+        if connection in self.untold:
+            self.untold.discard(connection)
+            connection.send(frames.Topic(room=self.name, topic=self.topic or ""))
+
     def flush(self) -> None:
         """Write what is pending now: one system call a connection, whatever the number of frames."""
         if self.stream is not None:
@@ -161,6 +184,7 @@ class Room:
 
     def detach(self, connection: "Connection") -> None:
         """Take a connection out, and note how far it came: offsets tell what it was sent, without a count for each."""
+        self.untold.discard(connection)
         if self.live.pop(connection, None) is not None:
             connection.messages_out += self.sent
         elif connection in self.behind:

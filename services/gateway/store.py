@@ -57,6 +57,11 @@ class HistoryClient:
         body = store.InviteUser(room, member.user_id, member.username, invitee)
         return (await call(self._http, "POST", "/internal/invite", body, store.Invitee)).username
 
+    async def change_topic(self, room: str, member: "Member", topic: str) -> str:
+        """Returns the topic as it is kept."""
+        body = store.ChangeTopic(room, member.user_id, member.username, topic)
+        return (await call(self._http, "POST", "/internal/topic", body, store.KeptTopic)).topic
+
     async def rooms(self, member: "Member") -> list[store.RoomLine]:
         return (
             await call(self._http, "POST", "/internal/rooms", store.ListRooms(member.user_id), store.RoomListing)

@@ -14,7 +14,7 @@ from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import frames
 from chatterbox.wire.codec import encode
-from chatterbox.wire.events import CONTROL, MembershipChanged, encode_batch, encode_control, room_channel
+from chatterbox.wire.events import CONTROL, RoomEvent, encode_batch, encode_control, room_channel
 from chatterbox.wire.position import Position
 from services.history.metrics import HistoryMetrics
 from services.history.plan import Insert, Plan, RoomEnd
@@ -35,7 +35,7 @@ CLOSE_S = 2.0
 class News(NamedTuple):
     """What one transaction committed."""
 
-    events: list[MembershipChanged]
+    events: list[RoomEvent]
     plan: Plan
 
     @property
@@ -122,7 +122,7 @@ class Announcer:
 
 
 def payloads(news: News, payload_bytes: int = PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
-    """What is published of a transaction: membership events first, then the batches of each room, in order."""
+    """What is published of a transaction: events of rooms first, then the batches of each room, in order."""
     items = [(CONTROL, encode_control(event)) for event in news.events]
     by_room: dict[int, list[Insert]] = {}
     for insert in news.plan.inserts:

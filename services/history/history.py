@@ -7,7 +7,7 @@ from chatterbox.wire import store
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.tokens import User
-from services.history import memberships, pages, rooms
+from services.history import memberships, pages, rooms, topics
 from services.history.metrics import HistoryMetrics
 from services.history.pages import Page, Span
 from services.history.plan import Outcome
@@ -92,6 +92,12 @@ class History:
     async def create(self, room: str, user: User, *, private: bool) -> store.RoomInfo:
         return await self._writer.change(
             lambda transaction: memberships.create(transaction, room, user, self._limits, private=private)
+        )
+
+    async def change_topic(self, room: str, user: User, topic: str) -> str:
+        """Give a room another topic; returns it as it is kept."""
+        return await self._writer.change(
+            lambda transaction: topics.change(transaction, room, user, topic, self._limits)
         )
 
     async def invite(self, room: str, inviter: User, username: str) -> tuple[store.RoomInfo, User]:

@@ -72,6 +72,13 @@ async def invite(request: Request) -> Response:
     return write(store.Invitee(invitee.username))
 
 
+@router.post("/topic")
+async def topic(request: Request) -> Response:
+    asked = await read(request, store.ChangeTopic)
+    author = User(asked.user_id, asked.username)
+    return write(store.KeptTopic(await _history(request).change_topic(asked.room, author, asked.topic)))
+
+
 @router.post("/rooms")
 async def rooms(request: Request) -> Response:
     asked = await read(request, store.ListRooms)

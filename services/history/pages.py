@@ -16,13 +16,13 @@ GREATEST = 2**53 - 1
 
 _PAGE = """
     WITH span AS (
-        SELECT id, name, epoch, head,
+        SELECT id, name, epoch, head, topic,
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip - :limit ELSE :after + :skip END AS low,
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip
                 ELSE min(:before - 1, :after + :skip + :limit) END AS high
         FROM rooms WHERE id = :room
     )
-    SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1,
+    SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1, span.topic,
         messages.offset, messages.id, messages.username, messages.content, messages.timestamp
     FROM span LEFT JOIN messages
         ON messages.room_id = span.id AND messages.offset > span.low AND messages.offset <= span.high
@@ -47,6 +47,7 @@ class Page(NamedTuple):
     epoch: str
     head: int
     first: int
+    topic: str
     messages: list[PageMessage]
 
 
@@ -75,14 +76,14 @@ async def read(source: Rows, room_id: int, span: Span) -> Page:
 
 
 def _page(rows: list[Row]) -> Page:
-    room, epoch, head, first = rows[0][:4]
-    return Page(room, epoch, head, first, [PageMessage._make(row[4:]) for row in rows if row[4] is not None])
+    room, epoch, head, first, topic = rows[0][:5]
+    return Page(room, epoch, head, first, topic, [PageMessage._make(row[5:]) for row in rows if row[5] is not None])
 
 
 def stored(page: Page) -> StoredPage:
     """The page as gateways take it: finished frames, which they pass on without reading them."""
     finished = [msgspec.Raw(_frame(page, message)) for message in page.messages]
-    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=finished)
+    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=finished, topic=page.topic)
 
 
 def _frame(page: Page, message: PageMessage) -> bytes:

@@ -52,6 +52,7 @@ class RoomOut(BaseModel):
     members: int
     epoch: str
     head: int
+    topic: str
 
 
 class RoomDetails(RoomOut):
@@ -65,6 +66,12 @@ class NewRoom(BaseModel):
 
     room: str = Field(max_length=256)
     private: bool = False
+
+
+class NewTopic(BaseModel):
+    """What a room is about, in one line; empty: nothing in particular."""
+
+    topic: str = Field(max_length=4096)
 
 
 class Invitation(BaseModel):
@@ -121,6 +128,13 @@ async def room_details(room: RoomPath, caller: Caller, history: TheHistory) -> R
     return _described(await history.room(room, caller))
 
 
+@router.put("/rooms/{room}/topic", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID))
+async def change_topic(room: RoomPath, new: NewTopic, caller: Caller, history: TheHistory) -> RoomDetails:
+    """Say what a room that you are in is about."""
+    await history.change_topic(room, caller, new.topic)
+    return _described(await history.room(room, caller))
+
+
 @router.get("/rooms/{room}/members", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER))
 async def members(room: RoomPath, caller: Caller, history: TheHistory) -> list[str]:
     """List the usernames of those who are in a room that you are in."""
@@ -162,6 +176,7 @@ def _described(seen: SeenRoom) -> RoomDetails:
         members=seen.members,
         epoch=seen.info.epoch,
         head=seen.info.head,
+        topic=seen.info.topic,
         created=text.timestamp(seen.created_ms),
     )
 

@@ -18,14 +18,14 @@ LISTED_ROOMS = 1000
 """A list of rooms ends after so many: first those that one is in, then public ones by name."""
 
 _FIND = """
-    SELECT id, name, private, everyone, epoch, head,
+    SELECT id, name, private, everyone, epoch, head, topic,
         (SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user) IS NOT NULL,
         created_ms, (SELECT count(*) FROM memberships WHERE room_id = rooms.id)
     FROM rooms WHERE name = :name
 """
 _LIST = """
     SELECT name, private, mine.room_id IS NOT NULL AS member,
-        (SELECT count(*) FROM memberships WHERE room_id = rooms.id), epoch, head
+        (SELECT count(*) FROM memberships WHERE room_id = rooms.id), epoch, head, topic
     FROM rooms LEFT JOIN memberships AS mine ON mine.room_id = rooms.id AND mine.user_id = ?
     WHERE member OR NOT private
     ORDER BY member DESC, name LIMIT ?
@@ -37,7 +37,7 @@ _HEADS = """
     WHERE meta.name = 'membership_revision'
 """
 _OF_USERS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head
+    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
     LEFT JOIN rooms ON rooms.id = memberships.room_id
@@ -78,7 +78,7 @@ def _seen(row: Row) -> SeenRoom:
 
 
 def _info(columns: Iterable[object]) -> RoomInfo:
-    names = ("room_id", "room", "private", "everyone", "epoch", "head")
+    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic")
     return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
 
 
@@ -86,8 +86,10 @@ async def listing(source: Rows, user_id: int) -> list[RoomLine]:
     """The rooms that a user is in, then the public ones."""
     lines = await source.rows(_LIST, (user_id, LISTED_ROOMS))
     return [
-        RoomLine(room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head)
-        for room, private, member, members, epoch, head in lines
+        RoomLine(
+            room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head, topic=topic
+        )
+        for room, private, member, members, epoch, head, topic in lines
     ]
 
 

@@ -49,6 +49,9 @@ MIGRATIONS = (
         UNIQUE (room_id, key, user_id)
     ) STRICT;
     """,
+    """
+    ALTER TABLE rooms ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 _IMPOSSIBLE = """

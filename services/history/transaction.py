@@ -1,4 +1,4 @@
-"""What happens inside the writer's transaction: storing a planned batch, and counting membership changes."""
+"""What happens inside the writer's transaction: storing a planned batch, and counting changes of rooms."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import aiosqlite
 import msgspec
 
-from chatterbox.wire.events import MembershipChanged
+from chatterbox.wire.events import MembershipChanged, RoomEvent, TopicChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.store import Append, RoomInfo
 from chatterbox.wire.tokens import User
@@ -41,7 +41,7 @@ class Transaction:
 
     db: aiosqlite.Connection
     now_ms: int
-    events: list[MembershipChanged] = field(default_factory=list)
+    events: list[RoomEvent] = field(default_factory=list)
     """To be published once this is committed."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
@@ -49,10 +49,9 @@ class Transaction:
 
     async def note_membership(self, room: RoomInfo, user: User, *, member: bool, by: str) -> None:
         """Count a change of membership, and tell everybody when it is committed."""
-        [(revision,)] = await self.rows(_REVISE)
         self.events.append(
             MembershipChanged(
-                revision=revision,
+                revision=await self._next_revision(),
                 room_id=room.room_id,
                 room=room.room,
                 private=room.private,
@@ -62,6 +61,15 @@ class Transaction:
                 by=by,
             )
         )
+
+    async def note_topic(self, room: RoomInfo, topic: str, *, by: str) -> None:
+        """Count a change of topic with those of memberships, and tell everybody when it is committed."""
+        revision = await self._next_revision()
+        self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
+
+    async def _next_revision(self) -> int:
+        [(revision,)] = await self.rows(_REVISE)
+        return int(revision)
 
 
 def store(

@@ -34,6 +34,7 @@ class Conditions:
     """Messages in what a gateway reads of history at once."""
     piece_bytes: int
     kernel_bytes: int
+    unsent_bytes: int
     heads_s: float
     publish_s: Span
     lose: float
@@ -74,6 +75,7 @@ class Conditions:
             page_messages=chance.choice((1, 4, 200)),
             piece_bytes=chance.choice((300, 32_768)),
             kernel_bytes=chance.choice((700, 3_000, 100_000)),
+            unsent_bytes=chance.choice((700, 3_000, 100_000)),
             heads_s=chance.choice((1.0, 5.0)),
             publish_s=chance.choice(((0.001, 0.003), (0.001, 0.05), (0.001, 0.5))),
             lose=maybe(0.15),

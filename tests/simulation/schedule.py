@@ -94,6 +94,7 @@ def _constants(conditions: Conditions) -> Iterator[None]:
         patch.object(feed, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PIECE_BYTES", conditions.piece_bytes),
+        patch.object(catch_up, "UNSENT_BYTES", conditions.unsent_bytes),
     ):
         yield
 

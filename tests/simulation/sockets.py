@@ -98,6 +98,10 @@ class SimulatedSocket:
             self._read_soon()
         return len(taken)
 
+    @property
+    def unsent_bytes(self) -> int:
+        return len(self._unsent)
+
     def close(self, code: CloseCode) -> None:
         if self._close_sent is not None or self._is_lost:
             return
@@ -178,6 +182,9 @@ class SimulatedSocket:
             self._read_soon()
 
     def _drain(self) -> None:
+        """As kernels do: who is full may write again when half is free, not for each byte."""
+        if self._unread_bytes > self._conditions.kernel_bytes // 2:
+            return
         self._unsent = self._unsent[self._to_kernel(self._unsent) :]
         if self._is_full and not self._unsent and self._close_sent is None:
             self._is_full = False

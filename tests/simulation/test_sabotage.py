@@ -34,7 +34,7 @@ RESTORED = {**ONLY_DOUBT, "faults": ("backup_restored",)}
 COMMITS_FAIL = {"fail_before": 0.15}
 RACING: Mapping[str, Any] = {
     **ONLY_DOUBT, "faults_per_s": 0.0, "cuts": 0.0, "heads_s": 5.0, "publish_s": (0.001, 0.003), "recent_messages": 1,
-    "gateways": 3, "people": 1, "readers": 6, "wanders": 0.3, "pause_s": 0.15, "talk_s": 4.0, "call_s": (0.001, 0.6),
+    "gateways": 3, "people": 1, "readers": 6, "wanders": 0.6, "pause_s": 0.15, "talk_s": 8.0, "call_s": (0.001, 0.6),
 }  # fmt: skip
 """One user's six devices come into rooms and leave them; answers are much later than events, and nothing else heals."""
 WANDERING = {"wanders": 0.5, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}

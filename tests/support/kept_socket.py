@@ -8,6 +8,7 @@ from services.gateway.framing import payload_of
 class KeptSocket:
     """Keeps what is written, each write apart, and why it was closed."""
 
+    unsent_bytes = 0
     delivered_bytes = 0
     close_code = 1006
 

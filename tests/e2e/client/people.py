@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,7 +172,8 @@ class Person:
     def head(self, room: str) -> int:
         listed = self.run("rooms").stdout
         (line,) = (line for line in listed.splitlines() if line.split()[0] == f"#{room}")
-        return int(line.split(", ")[-1].split()[0])
+        (count,) = re.findall(r", (\d+) messages?(?:$|:| \()", line)[:1]  # whatever the topic after it says
+        return int(count)
 
     def stop(self) -> None:
         for process in self.running:

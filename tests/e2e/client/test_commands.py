@@ -55,6 +55,14 @@ class TestAccounts:
         assert other.run("rooms").returncode == Exit.NOT_LOGGED_IN
         assert alice.run("rooms").returncode == Exit.OK
 
+    def test_all_others_can_be_ended_at_once(self, alice: Person, tmp_path: Path) -> None:
+        others = [Person(tmp_path / name, alice.server, "alice") for name in ("laptop", "phone")]
+        for other in others:
+            assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
+        assert alice.run("logout", "others").stdout == "2 other sessions terminated.\n"
+        assert [other.run("rooms").returncode for other in others] == [Exit.NOT_LOGGED_IN] * 2
+        assert alice.run("logout", "others").stdout == "There is no other session of yours.\n"
+
     def test_what_is_kept_is_for_its_owners_eyes_only(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         folder = alice.home / "chatterbox"
@@ -78,9 +86,20 @@ class TestRooms:
         assert refused.returncode == Exit.REFUSED
         assert "still here?" in refused.stderr
 
+    def test_have_a_topic_that_a_script_can_read(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        assert alice.run("topic", "ops", "on call: ada").stdout == "#ops is about: on call: ada\n"
+        assert bob.run("topic", "ops").stdout == "on call: ada\n"
+        assert "on call: ada" in bob.run("rooms").stdout
+        for text, why in (("mine now", "not a member"), ("x" * 201, "at most 200")):
+            refused = (bob if why == "not a member" else alice).run("topic", "ops", text)
+            assert (refused.returncode, why in refused.stderr) == (Exit.REFUSED, True)
+        assert alice.run("topic", "ops", "-").stdout == "#ops has no topic.\n"
+        assert bob.run("topic", "ops").stdout == ""
+
     def test_one_that_is_none_is_guessed(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
-        for arguments in (["join", "opps"], ["tail", "opps"]):
+        for arguments in (["join", "opps"], ["tail", "opps"], ["topic", "opps"], ["topic", "opps", "x"]):
             refused = bob.run(*arguments)
             assert refused.returncode == Exit.REFUSED
             assert "Did you mean #ops?" in refused.stderr

@@ -28,9 +28,16 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
         at_bob.shows("alice invited you to #ops")
         at_bob.type("\x1b2")
         at_bob.shows("▸2 #ops")
-        at_bob.type("hello alice\r")
-        at_alice.shows("bob @│ hello alice")
-        at_bob.shows("bob ✓│ hello alice")
+        at_alice.type("/topic Engines, and what drives them\r")
+        at_bob.shows(" #ops  Engines, and what drives them")
+        at_bob.type("\x1b[15~")
+        at_bob.shows("Who is in #ops")
+        at_bob.shows("▸ alice")
+        at_bob.type("\r")
+        at_bob.shows(" @alice")
+        at_bob.type("hello\r")
+        at_alice.shows("bob @│ @alice hello")
+        at_bob.shows("bob ✓│ @alice hello")
         server.kill()
         at_alice.shows("offline")
         at_alice.type("are you there?\r")
@@ -43,7 +50,7 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
         at_alice.type("\x11")
         assert at_alice.ends() == Exit.OK
     assert alice.history("ops") == ["are you there?", "I write on"]
-    assert bob.history("ops") == ["hello alice"]
+    assert bob.history("ops") == ["@alice hello"]
 
 
 def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(

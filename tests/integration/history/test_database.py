@@ -1,6 +1,7 @@
 """The database over its life: one process at a time, migrations, backups, restores."""
 
 import asyncio
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -16,9 +17,9 @@ from chatterbox.wire.store import Appended
 from services.history import app as history_app
 from services.history.restore import restore
 from services.history.schema import SCHEMA
-from tests.support.history import Service, Start
+from tests.support.history import FakeAuth, Service, Start
 
-NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN topic TEXT;"))
+NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN colour TEXT;"))
 
 
 async def position(history: Service) -> tuple[str, int, int]:
@@ -60,9 +61,46 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     monkeypatch.setattr(history_app, "SCHEMA", NEWER)
     async with start() as history:
         assert (await position(history))[1] == 3
-    copy = tmp_path / "data" / "history.before-migration-1.sqlite"
+    copy = tmp_path / "data" / f"history.before-migration-{len(SCHEMA.migrations)}.sqlite"
     assert rows(copy, "SELECT count(*) FROM messages") == [(3,)]
     assert copy.stat().st_mode & 0o777 == 0o600
+
+
+class TestADatabaseOfAnEarlierVersion:
+    """Made by each of the scripts that came before the newest."""
+
+    @pytest.fixture(params=range(1, len(SCHEMA.migrations)))
+    async def earlier(self, request: pytest.FixtureRequest, auth: FakeAuth, tmp_path: Path) -> Path:
+        """A database as version `param` left it, with alice in a room of one message."""
+        auth.token("alice")
+        (tmp_path / "data").mkdir()
+        path = tmp_path / "data" / "history.sqlite"
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            for script in SCHEMA.migrations[: request.param]:
+                database.executescript(script)
+            database.executescript(f"""
+                INSERT INTO memberships VALUES (1, {auth.names["alice"]}, 'alice', 0);
+                INSERT INTO messages VALUES (1, 1, 1, {auth.names["alice"]}, 'alice', 'from before', 0, 'k');
+                UPDATE rooms SET head = 1;
+                PRAGMA user_version = {request.param};
+            """)
+        return path
+
+    async def test_opens_with_all_that_is_in_it_and_takes_what_is_new(self, earlier: Path, start: Start) -> None:
+        async with start() as history:
+            await self._has_all(history)
+
+    async def test_can_be_restored_from_a_backup(self, earlier: Path, start: Start, tmp_path: Path) -> None:
+        backup(earlier, tmp_path / "copy.db")
+        restore(earlier, tmp_path / "copy.db")
+        async with start() as history:
+            await self._has_all(history)
+
+    async def _has_all(self, history: Service) -> None:
+        assert [message["content"] for message in (await history.get("/messages")).json()] == ["from before"]
+        topic = await history.do("PUT", "/rooms/general/topic", "alice", {"topic": "engines"})
+        assert topic.json()["topic"] == "engines"
+        assert (await history.append(history.message("after", "k2")))[0].offset == 2  # type: ignore[union-attr]
 
 
 async def test_a_newer_database_is_not_touched(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,7 @@ class TestCreating:
             "member": True,
             "members": 1,
             "head": 0,
+            "topic": "",
             "created": "2026-09-21T14:13:20.000Z",
         }
 

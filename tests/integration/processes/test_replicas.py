@@ -49,6 +49,19 @@ async def test_people_on_different_gateways_talk_in_one_order(whole: Topology) -
         assert offsets(seen[0]) == list(range(1, 21))
 
 
+async def test_a_topic_set_on_one_gateway_is_told_on_the_other_with_redis_and_without(whole: Topology) -> None:
+    here, there = whole.gateways
+    tim_token, uma_token = await whole.newcomer("tim"), await whole.newcomer("uma")
+    async with here.talker(tim_token) as tim, there.talker(uma_token) as uma:
+        await _room(whole, tim, "topics", "uma")
+        await uma.push("membership", room="topics")
+        await tim.ask("topic", room="topics", topic="engines")
+        assert (await uma.push("topic"))["topic"] == "engines"
+        async with _without_redis(whole):
+            assert (await tim.ask("topic", room="topics", topic="steam"))["type"] == "topic_set"
+            assert await uma.push("topic") == {"type": "topic", "room": "topics", "topic": "steam"}
+
+
 async def test_a_client_resumes_on_the_other_gateway(whole: Topology) -> None:
     here, there = whole.gateways
     cyd_token, dan_token = await whole.newcomer("cyd"), await whole.newcomer("dan")

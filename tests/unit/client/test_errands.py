@@ -54,6 +54,13 @@ def known(tmp_path: Path) -> Known:
     return Known(tmp_path / "known.json")
 
 
+def test_all_sessions_but_this_one_can_be_ended_at_once(asked: list[str], place: Place, known: Known) -> None:
+    assert errands.end_session(place, "others", known) == "2 other sessions terminated."
+    assert asked == ["GET /sessions", "DELETE /sessions/5b1c0aaa", "DELETE /sessions/5b1c0bbb"]
+    assert known.names.sessions == ()
+    assert place.file.load() is not None
+
+
 def test_members_are_sorted_inert_and_remembered(asked: list[str], place: Place, known: Known) -> None:
     assert errands.members(place, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
     assert asked == ["GET /rooms/ops/members"]

@@ -6,7 +6,7 @@ from chatterbox.wire.position import Position
 from client import events, notes
 from client.state import State
 from client.stream import Stream
-from tests.unit.client.world import ME, Core, message, room_state, said, shown, transmitted
+from tests.unit.client.world import ME, ROOM, Core, message, room_state, said, shown, transmitted
 
 
 def page(command_id: int, *offsets: int, epoch: str = "e1") -> frames.Page:
@@ -171,3 +171,31 @@ class TestFollowing:
     def test_from_a_position_that_a_script_kept(self) -> None:
         core = Core(State(streams={"general": Stream(Position("e1", 2))}))
         assert events.Introduce({"general": Position("e1", 2)}) in core.live(room_state(2, head=4))
+
+
+class TestTopics:
+    def test_are_told_once_however_they_come(self) -> None:
+        core = Core()
+        core.live(frames.RoomState(room=ROOM, at=Position("e1", 3), head=3, topic="engines"))
+        assert core.state.topics == {ROOM: "engines"}
+        assert core.came(frames.Topic(room=ROOM, topic="engines", by="bob")) == []
+        assert shown(core.came(frames.Topic(room=ROOM, topic="steam", by="bob"))) == [notes.Topic(ROOM, "steam", "bob")]
+        assert shown(core.came(frames.Topic(room=ROOM, topic=""))) == [notes.Topic(ROOM, "")]
+
+    def test_of_a_room_that_one_enters_or_is_invited_to_are_known_before_it_is_seen(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.Entering("ops"))
+        joined = frames.Joined(id=1, room="ops", at=Position("e1", 0), messages=[], complete=True, topic="steam")
+        assert shown(core.came(joined))[:2] == [notes.Topic("ops", "steam"), notes.Entered("ops", ())]
+        invited = frames.Membership(room="dev", username=ME, member=True, by="bob", at=Position("e1", 0), topic="code")
+        assert shown(core.came(invited))[0] == notes.Topic("dev", "code")
+
+    def test_of_ones_own_are_known_by_the_reply_and_the_push_says_nothing_new(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.Asked(frames.SetTopic(id=0, room=ROOM, topic="steam")))
+        told = shown(core.came(frames.TopicSet(id=1, room=ROOM, topic="steam")))
+        assert told[0] == notes.Topic(ROOM, "steam", ME)
+        assert isinstance(told[1], notes.Answered)
+        assert core.came(frames.Topic(room=ROOM, topic="steam", by=ME)) == []

@@ -10,6 +10,7 @@ from client import notes, words
 from client.entry import Entry
 
 SERVER = "http://127.0.0.1:8000"
+SET = frames.SetTopic(id=1, room="ops", topic="steam")
 ENTRY = Entry("k", "general", "hello")
 
 
@@ -50,6 +51,19 @@ def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, kn
             "bob is in #ops now, invited by al.",
         ),
         (notes.Changed(frames.Membership(room="ops", username="bob", member=False), mine=False), "bob left #ops."),
+        (
+            notes.Topic("ops", "steam \x1b[2J\n10:00 al: hi", "bob"),
+            "bob says what #ops is about: steam ␛[2J␊10:00 al: hi",
+        ),
+        (notes.Topic("ops", "", "bob"), "bob took away the topic of #ops."),
+        (notes.Topic("ops", "learnt by the way"), None),
+        (notes.Answered(SET, frames.TopicSet(id=1, room="ops", topic="steam")), "#ops is about: steam"),
+        (notes.Answered(SET, frames.TopicSet(id=1, room="ops", topic="")), "#ops has no topic."),
+        (notes.Refused(SET, "topic_invalid", "Too long."), "Too long."),
+        (
+            notes.Refused(SET, "bad_frame", "The frame's type is not one that this server knows."),
+            "This server knows no topics: it is of an earlier version than this program.",
+        ),
     ],
 )
 def test_a_note_is_said_in_plain_words(note: notes.Note, sentence: str | None) -> None:

@@ -1,4 +1,4 @@
-"""However much there is to catch up, one piece at most waits for a socket that is full; and there is no hole in it."""
+"""However much there is to catch up, no more waits for a socket than it may; and there is no hole in it."""
 
 from typing import cast
 
@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from chatterbox.chassis.bucket import Bucket
-from chatterbox.wire import store
+from chatterbox.wire import codec, frames, store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.limits import Limits
-from services.gateway.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, CatchUp
+from services.gateway.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, UNSENT_BYTES, CatchUp
 from services.gateway.connection import Connection, State
 from services.gateway.framing import text_frame
 from services.gateway.member import Member
@@ -32,12 +32,12 @@ class NarrowSocket:
         self.close_code = 1006
 
     @property
-    def unsent(self) -> int:
+    def unsent_bytes(self) -> int:
         return max(0, sum(map(len, self.kept)) - KERNEL_BYTES)
 
     @property
     def delivered_bytes(self) -> int:
-        return -self.unsent
+        return -self.unsent_bytes
 
     def try_write(self, frames: bytes) -> int:
         raise BlockingIOError
@@ -45,8 +45,8 @@ class NarrowSocket:
     def write(self, frames: bytes) -> None:
         assert self.connection is not None
         self.kept.append(frames)
-        self.most_unsent = max(self.most_unsent, self.unsent)
-        if self.unsent and not self.connection.is_full:
+        self.most_unsent = max(self.most_unsent, self.unsent_bytes)
+        if self.unsent_bytes and not self.connection.is_full:
             self.connection.on_full()
 
     def read(self) -> bytes:
@@ -111,14 +111,33 @@ class Site:
         return b"".join(read)
 
 
+async def test_who_was_full_when_the_topic_changed_is_told_once_they_are_live_again() -> None:
+    stored = payloads(300, LARGE)
+    site = Site(stored, 1000)
+    site.catch_up.start(site.connection)
+    assert site.connection.is_full
+    site.room.change_topic("engines", "bob")
+    site.room.change_topic("steam", "bob")
+    told = text_frame(codec.encode(frames.Topic(room="r", topic="steam")))
+    everything = b"".join(map(text_frame, stored)) + told
+    assert await site.read_all(len(everything)) == everything
+    assert not site.room.untold
+
+
+async def test_who_is_catching_up_is_told_of_a_topic_at_once() -> None:
+    site = Site(payloads(300, LARGE), 30)
+    site.room.change_topic("engines", "bob")
+    assert site.socket.read() == text_frame(codec.encode(frames.Topic(room="r", topic="engines", by="bob")))
+
+
 @pytest.mark.parametrize("recent", [1000, 30], ids=["from memory", "from history"])
-async def test_one_piece_at_most_waits_for_a_socket_and_it_gets_everything_once_in_order(recent: int) -> None:
+async def test_no_more_waits_for_a_socket_than_it_may_and_it_gets_everything_once_in_order(recent: int) -> None:
     stored = payloads(300, LARGE)
     site = Site(stored, recent)
     expected = b"".join(text_frame(each) for each in stored)
     site.catch_up.start(site.connection)
     assert await site.read_all(len(expected)) == expected
-    assert site.socket.most_unsent <= PIECE_BYTES
+    assert site.socket.most_unsent <= UNSENT_BYTES + PIECE_BYTES
     assert site.connection in site.room.live
 
 

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+import msgspec
 import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.bucket import Bucket
-from chatterbox.wire import store
+from chatterbox.wire import codec, frames, store
 from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.events import CONTROL, room_channel
+from chatterbox.wire.events import CONTROL, TopicChanged, room_channel
 from chatterbox.wire.limits import Limits
 from services.gateway.connection import Connection, State
 from services.gateway.feed import Feed
+from services.gateway.framing import payload_of
 from services.gateway.hub import Hub
 from services.gateway.member import Member
 from services.gateway.memberships import Memberships
@@ -34,6 +36,7 @@ class Stored:
     def __init__(self) -> None:
         self.revision = 5
         self.room = room(7)
+        self.topic = ""
         self.is_away = self.has_no_pages = False
         self.asked = 0
 
@@ -47,7 +50,7 @@ class Stored:
     async def page(self, room_id: int, limit: int, **_: int) -> store.StoredPage:
         if self.is_away or self.has_no_pages:
             raise ChatError(Code.UNAVAILABLE)
-        return store.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[])
+        return store.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[], topic=self.topic)
 
 
 class Listened(MemoryBroker):
@@ -145,6 +148,33 @@ async def test_a_connection_that_is_being_greeted_hears_of_no_room_before_its_we
     site.memberships.exit(site.ada, site.ada.rooms["ops"])
     assert b"membership" in b"".join(site.socket.written)
     assert greeted.written == []
+
+
+class TestTopics:
+    async def test_a_change_is_told_to_everybody_in_the_room(self, site: Site) -> None:
+        await site.memberships._apply(TopicChanged(revision=6, room_id=7, topic="engines", by="bob"))
+        assert site.ada.rooms["ops"].topic == "engines"
+        assert list(map(payload_of, site.socket.written)) == [
+            codec.encode(frames.Topic(room="ops", topic="engines", by="bob"))
+        ]
+
+    async def test_one_that_comes_again_or_is_of_no_room_here_is_not(self, site: Site) -> None:
+        await site.memberships._apply(TopicChanged(revision=6, room_id=99, topic="engines", by="bob"))
+        await site.memberships._apply(TopicChanged(revision=6, room_id=7, topic="late", by="bob"))
+        assert site.socket.written == []
+
+    async def test_one_that_was_lost_is_found_with_the_next_comparison(self, site: Site) -> None:
+        site.history.revision, site.history.room = 6, msgspec.structs.replace(room(7), topic="engines")
+        await site.memberships.compare(6)
+        assert list(map(payload_of, site.socket.written)) == [codec.encode(frames.Topic(room="ops", topic="engines"))]
+
+    async def test_a_room_is_opened_with_what_history_has_or_with_what_came_since(self, site: Site) -> None:
+        site.history.topic = "engines"
+        assert (await site.feed.open(room(8))).topic == "engines"
+        opening = asyncio.ensure_future(site.feed.open(room(9)))
+        await asyncio.sleep(0)
+        site.hub.rooms[9].change_topic("")
+        assert (await opening).topic == ""
 
 
 class TestACrowd:

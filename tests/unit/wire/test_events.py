@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire import events
-from chatterbox.wire.events import Batch, MembershipChanged, Revoked
+from chatterbox.wire.events import Batch, MembershipChanged, Revoked, TopicChanged
 from chatterbox.wire.reading import UnreadableError
 
 lines = st.binary(min_size=1).filter(lambda line: b"\n" not in line)
@@ -55,6 +55,13 @@ def test_any_bytes_are_a_control_event_or_refused(payload: bytes) -> None:
         user_id=st.integers(1, 2**53),
         username=st.text(),
         member=st.booleans(),
+        by=st.text(),
+    )
+    | st.builds(
+        TopicChanged,
+        revision=st.integers(1, 2**53),
+        room_id=st.integers(1, 2**53),
+        topic=st.text(),
         by=st.text(),
     )
 )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp
+from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp, topic
 
 LIMITS = Limits()
 CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
@@ -114,6 +114,38 @@ class TestRoomNames:
         except ChatError:
             return
         assert room_name(name, LIMITS) == name
+
+
+class TestTopics:
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("", ""),
+            (" \n\t ", ""),
+            ("\u200b", ""),
+            ("  Engines ", "Engines"),
+            ("x" * 200, "x" * 200),
+            ("日本語 🚀", "日本語 🚀"),
+        ],
+    )
+    def test_are_kept_without_blanks_around_them_and_empty_where_nothing_is_seen(self, written: str, kept: str) -> None:
+        assert topic(written, LIMITS) == kept
+
+    @pytest.mark.parametrize(
+        "written", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"]
+    )
+    def test_that_are_long_or_more_than_one_line_or_dangerous_are_refused(self, written: str) -> None:
+        assert refused(topic, written, LIMITS) == Code.TOPIC_INVALID
+
+    @given(st.text())
+    def test_are_the_same_when_kept_again_and_one_harmless_line(self, written: str) -> None:
+        try:
+            kept = topic(written, LIMITS)
+        except ChatError:
+            return
+        assert topic(kept, LIMITS) == kept
+        assert forbidden(kept) is None
+        assert len(kept.splitlines()) <= 1
 
 
 class TestKeys:

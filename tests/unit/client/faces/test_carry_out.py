@@ -1,6 +1,7 @@
 """What each slash command does, whichever face it was typed in."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from chatterbox.wire import frames
 from client import errands, notes
 from client.faces import background
-from client.faces.carry_out import Performer, room_word
-from client.faces.slash import SLASHES, Call
+from client.faces.carry_out import Performer
+from client.faces.slash import SLASHES, Call, room_word
 from client.failures import Refused
 from client.known import Known
 from client.place import Place
+from client.state import State
 from tests.unit.client.faces.face import Face
 from tests.unit.client.world import message
 
@@ -47,6 +49,28 @@ async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
         "-- You are in no room; /leave ROOM names one.",
         "-- You are in no room; /invite USERNAME ROOM names one.",
         "-- You are in no room; /members ROOM names one.",
+    ]
+
+
+async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
+    face.connection.state = replace(face.connection.state, topics={"general": "engines \x1b[2J"})
+    assert await face.type("/topic", "/topic steam, and  coal", "/topic -") == [
+        frames.SetTopic(id=0, room="general", topic="steam, and  coal"),
+        frames.SetTopic(id=0, room="general", topic=""),
+    ]
+    assert face.shown == ["-- #general is about: engines ␛[2J"]
+
+
+async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
+    await face.type("/topic")
+    face.connection.state = State()
+    await face.type("/topic")
+    face.lines.room = None
+    await face.type("/topic")
+    assert face.shown == [
+        "-- #general has no topic. To say one: /topic TEXT",
+        "-- What #general is about is not known before there is a connection.",
+        "-- You are in no room: /join ROOM goes into one.",
     ]
 
 

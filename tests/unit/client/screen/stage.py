@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from textual import events
 from textual.pilot import Pilot
@@ -13,7 +15,10 @@ from chatterbox.wire import frames
 from client import notes
 from client.connection import Connection
 from client.entry import Entry
+from client.faces.carry_out import Performer
 from client.home.live import Live
+from client.known import Known
+from client.place import Place
 from client.screen.app import ChatApp
 from client.screen.listing import plain
 from client.screen.model import Model
@@ -137,6 +142,16 @@ async def stage(
     shell = Shell(model or Model("http://x", ROOM), now_s=now_s)
     shell.connection = connection = Recorder()
     app = ChatApp(shell, live=live)
+    with TemporaryDirectory() as home:
+        shell.performer = Performer(shell, Place("http://x", Path(home)), Known(Path(home) / "known.json"))
+        async with _staged(shell, app, connection, size=size, connect=connect, live=live) as there:
+            yield there
+
+
+@asynccontextmanager
+async def _staged(
+    shell: Shell, app: ChatApp, connection: Recorder, *, size: tuple[int, int], connect: bool, live: Live | None
+) -> AsyncIterator[Stage]:
     async with app.run_test(size=size, notifications=True) as pilot:
         there = Stage(app, pilot, shell, connection)
         there.live = live

@@ -17,9 +17,10 @@ from client.home.config import NoticeSettings
 from client.home.live import Live
 from client.home.palettes import BUILT_IN
 from client.inert import is_dangerous
+from client.screen import hearing
 from client.screen.actions import usual, with_keys
 from client.screen.keeping import Keeper
-from client.screen.memory import recall
+from client.screen.memory import recall, remember
 from client.screen.model import Model
 from client.screen.sheet import Help
 from tests.unit.client.screen.stage import Stage, connected, messages, said, stage
@@ -538,3 +539,105 @@ class TestTheTruth:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class TestTopics:
+    async def test_stand_above_the_timeline_beside_what_is_known_of_the_room(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Topic(ROOM, "Engines, and what drives them", "bob"))
+            assert there.pane("heading") == [" #general  Engines, and what drives them".ljust(72) + "1 heard"]
+            assert there.timeline()[-2] == "-- bob says what #general is about: Engines, and what"
+
+    @pytest.mark.parametrize("size", [(60, 15), (80, 24), (20, 5)])
+    async def test_take_no_more_room_than_there_is(self, size: tuple[int, int]) -> None:
+        async with stage(size=size) as there:
+            await there.show(notes.Topic(ROOM, "x" * 200))
+            [heading] = there.pane("heading")
+            assert len(heading) <= size[0]
+            assert heading.startswith(" #general")
+            assert ("x…" in heading) is (size[0] >= 60)
+
+    async def test_of_others_can_not_disturb_the_screen(self) -> None:
+        async with stage() as there:
+            for hostile in HOSTILE:
+                await there.show(notes.Topic(ROOM, hostile, hostile))
+                await there.press("alt+t")
+                assert not any(map(is_dangerous, everything_on(there)))
+
+    async def test_are_written_with_a_key_from_what_there_is(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Topic(ROOM, "Engines"))
+            await there.press("alt+t")
+            await there.type(" and steam")
+            await there.press("enter")
+            assert there.told == [frames.SetTopic(id=0, room=ROOM, topic="Engines and steam")]
+
+    async def test_are_completed_to_what_there_is(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Topic(ROOM, "Engines"))
+            await there.type("/topic ")
+            await there.press("tab")
+            assert there.text == "/topic Engines"
+
+    async def test_are_there_before_there_is_a_connection(self) -> None:
+        made = Model("http://x", ROOM)
+        hearing.take(made, notes.Topic(ROOM, "Engines"))
+        again = Model("http://x", ROOM)
+        recall(again, remember(made))
+        async with stage(connect=False, model=again) as there:
+            await there.settle()
+            assert "Engines" in there.pane("heading")[0]
+
+
+class TestRoomsByCommand:
+    @pytest.mark.parametrize(
+        ("typed", "asked"),
+        [
+            ("/create #Dev private", frames.Create(id=0, room="dev", private=True)),
+            ("/join #Dev", "enter dev"),
+            ("/invite @bob", frames.Invite(id=0, room=ROOM, username="bob")),
+            ("/invite bob #Ops", frames.Invite(id=0, room="ops", username="bob")),
+            ("/leave", frames.Leave(id=0, room=ROOM)),
+            ("/leave ops", frames.Leave(id=0, room="ops")),
+            ("/topic -", frames.SetTopic(id=0, room=ROOM, topic="")),
+        ],
+    )
+    async def test_each_asks_the_server(self, typed: str, asked: object) -> None:
+        async with stage() as there:
+            await there.type(typed)
+            await there.press("enter")
+            assert there.told == [asked]
+            assert there.text == ""
+
+    async def test_a_person_that_there_is_not_is_guessed(self) -> None:
+        async with stage() as there:
+            invite = frames.Invite(id=0, room=ROOM, username="bobb")
+            await there.show(notes.Refused(invite, Code.USER_UNKNOWN, "There is no user of this name."))
+            assert there.timeline()[-1] == "-- There is no user of this name. Did you mean bob?"
+
+    async def test_who_was_never_heard_is_guessed_and_completed_too(self) -> None:
+        async with stage() as there:
+            there.model.acquaintances = ["charlotte"]
+            invite = frames.Invite(id=0, room=ROOM, username="charlot")
+            await there.show(notes.Refused(invite, Code.USER_UNKNOWN, "There is no user of this name."))
+            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean charlotte?")
+            await there.type("/invite ch")
+            await there.press("tab")
+            assert there.text == "/invite charlotte"
+
+    async def test_a_room_that_there_is_not_is_guessed(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Refused(frames.Leave(id=0, room="opps"), Code.ROOM_UNKNOWN, "No such room."))
+            listed = [frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e1", 0))]
+            await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=listed)))
+            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /join ops")
+
+    async def test_status_who_and_help_answer_at_once(self) -> None:
+        async with stage() as there:
+            for typed in ("/who", "/status", "/help invite"):
+                await there.type(typed)
+                await there.press("enter")
+            who, status, usage, _ = there.timeline()[-4:]
+            assert who.startswith("-- Heard here: bob (")
+            assert status == "-- You are alice, at http://x, live. Not sent yet: 0."
+            assert usage.startswith("-- /invite USERNAME [ROOM]")

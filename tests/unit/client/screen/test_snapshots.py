@@ -55,6 +55,16 @@ async def talk_on_a_small_screen(there: Stage) -> None:
     await talk(there)
 
 
+@scene()
+async def a_topic(there: Stage) -> None:
+    await there.show(notes.Topic(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
+
+
+@scene(size=(60, 15))
+async def a_topic_on_a_small_screen(there: Stage) -> None:
+    await a_topic(there)
+
+
 @scene(size=(130, 24))
 async def talk_on_a_wide_screen_with_the_people(there: Stage) -> None:
     await talk(there)

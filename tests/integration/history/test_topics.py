@@ -1,0 +1,96 @@
+"""What rooms are about: who may say it, who is told, and that it stays."""
+
+import pytest
+
+from chatterbox.chassis.backup import backup
+from chatterbox.wire import store
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.events import CONTROL, TopicChanged, decode_control
+from services.history.restore import restore
+from tests.support.history import Service, Start, code, until
+
+
+async def change(history: Service, topic: str, *, user: str = "alice", room: str = "general") -> str:
+    """Set a topic as gateways do; returns it as it is kept."""
+    body = store.ChangeTopic(room, history.auth.names[user], user, topic)
+    return (await history.ask("topic", body, store.KeptTopic)).topic
+
+
+async def topic_of(history: Service, room: str = "general", user: str = "alice") -> str:
+    return str((await history.get(f"/rooms/{room}", user)).json()["topic"])
+
+
+class TestWhoMaySayIt:
+    async def test_every_member_and_nobody_else(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "ops"})
+        answer = await history.do("PUT", "/rooms/ops/topic", "bob", {"topic": "mine now"})
+        assert code(answer) == (403, Code.NOT_A_MEMBER)
+        await history.do("PUT", "/rooms/ops/members/me", "bob")
+        answer = await history.do("PUT", "/rooms/ops/topic", "bob", {"topic": "ours now"})
+        assert (answer.status_code, answer.json()["topic"]) == (200, "ours now")
+
+    async def test_to_strangers_a_private_room_is_not_there(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "priv", "private": True})
+        answers = [await history.do("PUT", f"/rooms/{name}/topic", "bob", {"topic": "x"}) for name in ("priv", "none")]
+        assert {code(answer) for answer in answers} == {(404, Code.ROOM_UNKNOWN)}
+
+    async def test_gateways_are_answered_the_same(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "ops"})
+        with pytest.raises(ChatError) as refused:
+            await change(history, "mine now", user="bob", room="ops")
+        assert refused.value.code == Code.NOT_A_MEMBER
+
+
+class TestWhatItMayBe:
+    @pytest.mark.parametrize("topic", ["x" * 201, "two\nlines", "\x1b]0;title\x07"])
+    async def test_one_short_line_without_control_characters(self, history: Service, topic: str) -> None:
+        await change(history, "before")
+        assert code(await history.do("PUT", "/rooms/general/topic", "alice", {"topic": topic})) == (
+            422,
+            Code.TOPIC_INVALID,
+        )
+        assert await topic_of(history) == "before"
+
+    async def test_blanks_around_it_go_and_an_empty_one_takes_it_away(self, history: Service) -> None:
+        assert await change(history, "  engines ") == "engines"
+        assert await change(history, " ") == ""
+        assert await topic_of(history) == ""
+
+
+class TestWhoIsTold:
+    async def test_gateways_hear_of_each_change_under_the_next_revision(self, history: Service) -> None:
+        heard = await history.listening(CONTROL)
+        before = (await history.ask("heads", store.RoomIds([]), store.Heads)).revision
+        for topic in ("one", "one", "two", ""):
+            await change(history, topic)
+        await until(lambda: len(heard) >= 3)
+        assert [decode_control(payload) for _, payload in heard] == [
+            TopicChanged(revision=before + number, room_id=1, topic=topic, by="alice")
+            for number, topic in enumerate(("one", "two", ""), 1)
+        ]
+
+    async def test_it_stands_wherever_a_room_is_told_of(self, history: Service) -> None:
+        await change(history, "engines")
+        user_id = history.auth.names["bob"]
+        [listed] = (await history.ask("rooms", store.ListRooms(user_id), store.RoomListing)).rooms
+        joined = await history.ask("join", store.JoinRoom("general", user_id, "bob"), store.RoomInfo)
+        page = await history.ask("page", store.PageQuery(room_id=1, limit=1), store.StoredPage)
+        [entered] = (await history.ask("memberships", store.UserIds({user_id: "bob"}), store.Memberships)).rooms
+        [public] = (await history.get("/rooms", "bob")).json()
+        topics = [listed.topic, joined.topic, page.topic, entered.topic, public["topic"]]
+        assert topics == ["engines"] * 5
+
+
+class TestThatItStays:
+    async def test_over_a_restart_and_a_backup(self, start: Start) -> None:
+        async with start() as history:
+            await history.greet("alice")
+            await change(history, "engines")
+        async with start() as history:
+            assert await topic_of(history) == "engines"
+            copy = history.settings.data / "copy.db"
+            backup(history.settings.database, copy)
+            await change(history, "something else")
+        restore(history.settings.database, copy)
+        async with start() as history:
+            assert await topic_of(history) == "engines"
