@@ -88,9 +88,8 @@ def _take_up(model: Model, state: frames.RoomState) -> None:
     if not known:
         room.marker.read = state.head
     elif state.head > room.marker.read:
-        room.unread = state.head - room.marker.read
-        room.draw_line()
         room.count(model.status.username)
+        room.draw_line()
 
 
 def _of_room(model: Model, note: object) -> None:
@@ -164,8 +163,7 @@ def _page(model: Model, asked: frames.History, page: frames.Page) -> None:
     room.page(page.messages, before=asked.before, begins=not page.more and asked.after is None)
     if asked.before is None and asked.after is None:
         room.head = min(room.head, room.log.last)  # history's word: there is nothing newer
-    if room.unread:
-        room.count(model.status.username)
+    room.count(model.status.username)
     if room is model.room:
         _keep_place(model, was_first)
 
