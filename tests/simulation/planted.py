@@ -86,6 +86,11 @@ def catching_up_forgets_a_message(patch: Patch) -> None:
     patch.setattr(CatchUp, "_go_live", go_live)
 
 
+def who_is_full_is_written_to(patch: Patch) -> None:
+    """Fan-out goes on past what is unsent."""
+    patch.setattr(Room, "fall_behind", lambda *_: None)
+
+
 def who_is_full_is_not_caught_up(patch: Patch) -> None:
     patch.setattr(Connection, "on_drained", lambda self: setattr(self, "full_since_s", None))
 
