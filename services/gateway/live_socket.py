@@ -6,14 +6,13 @@ one that is behind, and lets a peer read why it was closed.
 """
 
 import asyncio
-import contextlib
 import socket
-import struct
 from asyncio import TimerHandle
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from chatterbox.wire.close import SENTENCES, CloseCode
+from services.gateway import kernel
 from services.gateway.deframing import Deframer, Opcode, ViolationError, read_close
 from services.gateway.framing import PING, close_frame, pong_frame
 from services.gateway.turns import Turns
@@ -24,12 +23,6 @@ ENDED_S = 0.5
 """And so long when its login session has ended (seconds): what is unsent is not for it to read any more."""
 LOST = 1006
 """Stands for the close code of a connection that ended without one (RFC 6455 section 7.4.1)."""
-_DROP_UNSENT = struct.pack("ii", 1, 0)
-"""The socket option SO_LINGER: on, for no time at all."""
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
-"""Linux has it."""
-_BYTES_ACKED = struct.Struct("120xQ")
-"""Where `tcpi_bytes_acked` is in Linux' struct tcp_info (since 4.2)."""
 
 
 class Receiver(Protocol):
@@ -94,7 +87,7 @@ class LiveSocket(asyncio.Protocol):
         if self._transport.is_closing():
             receiver.on_lost()
             return
-        self._socket = socket.socket(fileno=self._transport.get_extra_info("socket").fileno())
+        self._socket = kernel.hold(self._transport)
         self.try_write = self._past_transport(self._socket)
         self._receiver = receiver
         self._departures = departures
@@ -103,8 +96,8 @@ class LiveSocket(asyncio.Protocol):
         if early:
             self.data_received(early)
 
-    def _past_transport(self, kernel: socket.socket) -> Callable[[bytes], int]:
-        return kernel.send
+    def _past_transport(self, held: socket.socket) -> Callable[[bytes], int]:
+        return held.send
 
     def write(self, frames: bytes) -> None:
         """Send finished frames, after everything that was written before."""
@@ -119,10 +112,8 @@ class LiveSocket(asyncio.Protocol):
     @property
     def delivered_bytes(self) -> int:
         """Grows when the peer takes something: so much has reached it, or, where that can't be known, the kernel."""
-        if _TCP_INFO is None or self._socket is None:
-            return -self.unsent_bytes
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
-        return int(_BYTES_ACKED.unpack(info)[0])
+        told = kernel.delivered_bytes(self._socket) if self._socket is not None else None
+        return -self.unsent_bytes if told is None else told
 
     def close(self, code: CloseCode) -> None:
         """Say why, wait for the peer to agree, then go; after `CLOSE_S` seconds go in any case."""
@@ -158,12 +149,9 @@ class LiveSocket(asyncio.Protocol):
         return True
 
     def _reset(self) -> None:
-        """End the connection by RST: after FIN the kernel would keep what is unsent until the peer has read it."""
-        if self._socket is None:
-            return
-        with contextlib.suppress(OSError):  # the peer has gone this moment
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
-        self._transport.abort()
+        if self._socket is not None:
+            kernel.drop_unsent(self._socket)
+            self._transport.abort()
 
     # What comes in
 

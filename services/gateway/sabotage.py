@@ -122,8 +122,8 @@ def leaves_out(frames: bytes, roll: float) -> bool:
 class Lossy(LiveSocket):
     """Leaves out some of the messages that it should write."""
 
-    def _past_transport(self, kernel: socket.socket) -> Callable[[bytes], int]:
-        write = super()._past_transport(kernel)
+    def _past_transport(self, held: socket.socket) -> Callable[[bytes], int]:
+        write = super()._past_transport(held)
         return lambda frames: len(frames) if leaves_out(frames, random.random()) else write(frames)  # noqa: S311 - no secret
 
 
