@@ -78,9 +78,10 @@ def close_stuck(hub: Hub, behind_s: float) -> None:
     for connection in tuple(hub.connections):
         if connection.full_since_s is None:
             continue
-        if (delivered_bytes := connection.socket.delivered_bytes) > connection.delivered_seen_bytes:
+        before_bytes = connection.delivered_seen_bytes
+        connection.delivered_seen_bytes = connection.socket.delivered_bytes
+        if connection.delivered_seen_bytes > before_bytes:
             connection.full_since_s = now_s
-            connection.delivered_seen_bytes = delivered_bytes
         elif now_s - connection.full_since_s >= behind_s:
             log.warning("connection.stuck", extra={"connection": connection.connection_id})
             connection.abort()
