@@ -66,8 +66,7 @@ class CatchUp:
             return False
         _push(connection, room, missing)
         if not connection.is_full:  # then nothing is left to be pushed
-            del room.behind[connection]
-            room.live[connection] = connection.socket.try_write
+            room.go_live(connection)
             room.tell_topic(connection)
         return True
 

@@ -179,9 +179,14 @@ class Room:
         self.flush()
         connection.messages_out -= offset
         if offset == self.sent and not connection.is_full:
-            self.live[connection] = connection.socket.try_write
+            self.go_live(connection)
         else:
             self.behind[connection] = offset
+
+    def go_live(self, connection: "Connection") -> None:
+        """Push to a connection that is not full, and has been told everything up to `sent`."""
+        self.behind.pop(connection, None)
+        self.live[connection] = connection.socket.try_write
 
     def detach(self, connection: "Connection") -> None:
         """Take a connection out, and note how far it came: offsets tell what it was sent, without a count for each."""
