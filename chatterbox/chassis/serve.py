@@ -11,7 +11,6 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -97,25 +96,19 @@ def config(
     app: ASGIApp,
     *,
     http_class: type[HttpProtocol] = HttpProtocol,
-    websocket_class: type[asyncio.Protocol] | None = None,
     frame_bytes: int = Limits().frame_bytes,
     trusted_proxies: str = "",
 ) -> uvicorn.Config:
-    """How every app here is served; `websocket_class` for one that takes WebSockets as uvicorn does, `http_class`
-    for one that takes them in its own way.
-    """
-    websocket: Any = websocket_class or "none"
+    """How every app here is served; `http_class` for one that takes over connections that switch protocols."""
     return uvicorn.Config(
         PlainStart(app),
         http=http_class,
-        ws=websocket,
+        ws="none",
         loop="uvloop",
         log_config=None,
         access_log=False,
         server_header=False,
         ws_max_size=frame_bytes,
-        ws_per_message_deflate=False,
-        ws_ping_interval=None,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=trusted_proxies,
         timeout_keep_alive=75,

@@ -1,4 +1,4 @@
-"""The line by which this gateway brings messages to history: one kept-open WebSocket, a batch in each frame.
+"""The line by which this gateway brings messages to history: a batch is a question, what became of it the answer.
 
 Its other end is `services/history/append_line.py`. Whatever goes wrong ends the line, so that no answer can be taken
 for that of another batch; the next batch opens a new one.
@@ -6,11 +6,9 @@ for that of another batch; the next batch opens a new one.
 
 import asyncio
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-
 from chatterbox.chassis import calls, request_ids
 from chatterbox.chassis.calls import CONNECT_S, DEADLINE_S, UnavailableError
+from chatterbox.chassis.line.asking import Asking, NoHttpError, RefusedError, open_line
 from chatterbox.wire import reading, store
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
@@ -28,7 +26,7 @@ class AppendLine:
         self._where = base_url.rstrip("/")
         self._service_key = service_key
         self._turn = asyncio.Lock()
-        self._line: ClientConnection | None = None
+        self._line: Asking | None = None
 
     async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
         """Store messages in this order; when it returns they are durable. One outcome for each.
@@ -45,8 +43,8 @@ class AppendLine:
 
     async def close(self) -> None:
         if self._line is not None:
-            line, self._line = self._line, None
-            await line.close()
+            self._line.close()
+            self._line = None
 
     async def _asked(self, batch: bytes) -> store.AppendAnswer:
         try:
@@ -55,7 +53,7 @@ class AppendLine:
         except reading.UnreadableError:
             self._drop()
             raise calls.another_service(self._where, PATH) from None
-        except (ConnectionClosed, OSError, TimeoutError) as failure:
+        except (OSError, TimeoutError) as failure:
             self._drop()
             raise calls.no_answer(self._where, failure) from failure
         except BaseException:
@@ -66,31 +64,24 @@ class AppendLine:
         """Once more where a line that was kept open has ended, as it does when history restarts: messages have keys."""
         if self._line is not None:
             try:
-                return await _exchange(self._line, batch)
-            except ConnectionClosed:
+                return await self._line.ask(batch)
+            except ConnectionError:
                 self._line = None
         self._line = await self._open()
-        return await _exchange(self._line, batch)
+        return await self._line.ask(batch)
 
-    async def _open(self) -> ClientConnection:
+    async def _open(self) -> Asking:
         try:
-            return await connect(
-                "ws" + self._where.removeprefix("http") + PATH,
-                additional_headers={"Authorization": f"Bearer {self._service_key}"},
-                compression=None,
-                proxy=None,
-                open_timeout=CONNECT_S,
-                close_timeout=CONNECT_S,
-                max_size=ANSWER_BYTES,
-            )
-        except InvalidStatus as refusal:
-            raise calls.refusal(self._where, PATH, refusal.response.status_code, bytes(refusal.response.body)) from None
-        except InvalidHandshake as failure:
-            raise calls.another_service(self._where, PATH) from failure
+            async with asyncio.timeout(CONNECT_S):
+                return await open_line(self._where + PATH, self._service_key, ANSWER_BYTES)
+        except RefusedError as refused:
+            raise calls.refusal(self._where, PATH, refused.status, refused.body) from None
+        except NoHttpError:
+            raise calls.another_service(self._where, PATH) from None
 
     def _drop(self) -> None:
         if self._line is not None:
-            self._line.transport.abort()
+            self._line.abort()
             self._line = None
 
     def _refusal(self, refused: store.Refused) -> ChatError:
@@ -101,9 +92,3 @@ class AppendLine:
         if problem.code is Code.INTERNAL:
             return UnavailableError(f"{self._where} answers with an error of its own; its log says why")
         return problem
-
-
-async def _exchange(line: ClientConnection, batch: bytes) -> bytes:
-    await line.send(batch)
-    answer = await line.recv(decode=False)
-    return answer if isinstance(answer, bytes) else answer.encode()

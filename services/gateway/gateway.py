@@ -67,7 +67,7 @@ class Gateway:
         self._settings = settings
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending)
+        store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending, clock)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = Verifier(auth_client.jwks, now_s)
         self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)

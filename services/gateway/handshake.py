@@ -6,8 +6,6 @@ accepts, and takes the connection over as a `LiveSocket`, which takes this objec
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from http import HTTPStatus
 from typing import cast
 
 from starlette.responses import Response
@@ -15,6 +13,7 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.server import ServerState
 
 from chatterbox.chassis.edge import answer
+from chatterbox.chassis.http_bytes import Headers, response_bytes
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from services.gateway.deframing import Deframer
@@ -25,7 +24,6 @@ log = logging.getLogger("chatterbox.handshake")
 
 EXTENSION = "chatterbox.handshake"
 """The scope extension under which the endpoint finds its `Handshake`."""
-Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Handshake(asyncio.Protocol):
@@ -110,10 +108,8 @@ class Handshake(asyncio.Protocol):
 
     def _answer(self, status: int, headers: Headers, body: bytes = b"") -> None:
         self._is_answered = True
-        lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
-        lines += [b"%b: %b" % header for header in (*self._server.default_headers, *headers)]
         if not self._transport.is_closing():
-            self._transport.write(b"\r\n".join((*lines, b"", body)))
+            self._transport.write(response_bytes(status, (*self._server.default_headers, *headers), body))
 
     # The transport's side
 

@@ -1,4 +1,4 @@
-"""What a gateway stands on, and whether it answers: asked once a second, told by `/health/ready`."""
+"""What a gateway stands on, and whether it answers: asked where nothing else tells, told by `/health/ready`."""
 
 import asyncio
 import logging
@@ -15,8 +15,10 @@ from services.gateway.store import HistoryClient
 log = logging.getLogger("chatterbox.parts")
 
 ASK_S = 1.0
-AWAY_S = 3.0
-"""A part that has not answered for so long is away (seconds)."""
+ASK_AUTH_S = 5.0
+"""Auth is asked less often (seconds): without it everything goes on but logging in."""
+FORGIVEN_S = 1.5
+"""A part that should have answered so long ago is away (seconds)."""
 
 
 class Part:
@@ -27,32 +29,49 @@ class Part:
         name: str,
         ask: Callable[[], Awaitable[object]],
         clock: Callable[[], float],
+        *,
+        ask_s: float = ASK_S,
         is_known_away: Callable[[], bool] = lambda: False,
+        last_seen_s: Callable[[], float] = lambda: float("-inf"),
     ) -> None:
-        """`is_known_away` says so without any wait, whatever `ask` was answered."""
+        """It is asked every `ask_s` seconds, but where it was seen to answer something else in the latter half of them.
+
+        `is_known_away` says so without any wait, whatever `ask` was answered; `last_seen_s` is by `clock`.
+        """
         self.name = name
         self._ask = ask
         self._clock = clock
+        self._ask_s = ask_s
         self._is_known_away = is_known_away
-        self._answered_s = float("-inf")
+        self._last_seen_s = last_seen_s
+        self._asked_s = float("-inf")
+        """When it last answered that it was asked."""
         self._told = ""
         """Why it is away, as the log has it; nothing while it is not."""
 
     @property
     def is_away(self) -> bool:
-        return self._is_known_away() or self._clock() - self._answered_s > AWAY_S
+        return self._is_known_away() or self._silent_s > 1.5 * self._ask_s + FORGIVEN_S
+
+    @property
+    def _silent_s(self) -> float:
+        return self._clock() - max(self._asked_s, self._last_seen_s())
 
     async def watch(self) -> NoReturn:
         """Ask it, for ever."""
         while True:
-            problem = ""
-            try:
-                await self._ask()
-                self._answered_s = self._clock()
-            except ChatError as refusal:
-                problem = why(refusal)
+            problem = await self._problem() if self._silent_s > self._ask_s / 2 else ""
             self._tell(problem)
-            await asyncio.sleep(ASK_S)
+            await asyncio.sleep(ASK_S if problem else self._ask_s)
+
+    async def _problem(self) -> str:
+        """Ask; returns why there was no answer."""
+        try:
+            await self._ask()
+        except ChatError as refusal:
+            return why(refusal)
+        self._asked_s = self._clock()
+        return ""
 
     def _tell(self, problem: str) -> None:
         """Once for each reason, not once a second."""
@@ -83,8 +102,9 @@ class Parts:
 
         self._verifier = verifier
         self._broker = Part("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)
-        self._auth = Part("auth", verifier.refresh, clock)  # so the keys are here before auth may go away
-        self._history = Part("history", lambda: history.heads([]), clock)
+        # Auth is asked for its keys, so that they are here before it may go away.
+        self._auth = Part("auth", verifier.refresh, clock, ask_s=ASK_AUTH_S)
+        self._history = Part("history", lambda: history.heads([]), clock, last_seen_s=lambda: history.answered_s)
         self.all = (self._broker, self._auth, self._history)
 
     @property

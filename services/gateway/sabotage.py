@@ -97,8 +97,8 @@ class _ForgetfulSubscriber:
 class OwnOffsets(HistoryClient):
     """Counts the messages that this gateway took in, as if there were no other."""
 
-    def __init__(self, http: httpx.AsyncClient, appending: Appending) -> None:
-        super().__init__(http, appending)
+    def __init__(self, http: httpx.AsyncClient, appending: Appending, clock: Callable[[], float]) -> None:
+        super().__init__(http, appending, clock)
         self._counts: Counter[int] = Counter()
 
     async def append(self, messages: Sequence[store.Append]) -> list[store.Appended | store.Refused]:

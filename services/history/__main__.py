@@ -4,8 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-
 from chatterbox.chassis import logs, serve
 from chatterbox.chassis.apart import broker_for, closing
 from chatterbox.chassis.backup import backup
@@ -13,8 +11,8 @@ from chatterbox.chassis.calls import over_network
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite import lock, make_folder
+from services.history import append_line
 from services.history.app import create_app
-from services.history.append_line import BATCH_BYTES
 from services.history.restore import restore
 from services.history.settings import HistorySettings
 
@@ -68,9 +66,7 @@ def _serve(settings: HistorySettings) -> None:
     app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    config = serve.config(
-        closing(app, broker.close, auth.aclose), websocket_class=WebSocketsSansIOProtocol, frame_bytes=BATCH_BYTES
-    )
+    config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_line.door(app))
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

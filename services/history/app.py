@@ -15,7 +15,7 @@ from chatterbox.chassis.metrics import Metrics
 from chatterbox.chassis.sqlite import make_folder, open_writer
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.limits import Limits
-from services.history import append_line, health, internal, public
+from services.history import health, internal, public
 from services.history.announcer import Announcer
 from services.history.ended_sessions import EndedSessions
 from services.history.history import History
@@ -41,6 +41,8 @@ def create_app(
 ) -> FastAPI:
     """The app; its lifespan opens the database and closes it. `auth` calls the auth service's internal address.
 
+    Where gateways bring messages over the network, it must be served with an `append_line.door`.
+
     Starting raises `DatabaseInUseError` or `DatabaseDamagedError` where the database can't be served.
     """
     auth_client = AuthClient(auth)
@@ -59,7 +61,7 @@ def create_app(
     app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
     app.state.service_key = service_key
     app.state.verifier = verifier
-    for router in (public.router, internal.router, append_line.router, health.router):
+    for router in (public.router, internal.router, health.router):
         app.include_router(router)
     return app
 

@@ -1,16 +1,15 @@
-"""The line by which a gateway brings its messages: one kept-open WebSocket, a batch in each frame, answered in order.
+"""The line by which a gateway brings its messages: a batch is a question, what became of it the answer.
 
 An HTTP request for each batch cost more than storing it, where batches are small because little is said.
 """
 
 import logging
 
-from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
+from fastapi import FastAPI
 
 from chatterbox.chassis import request_ids
-from chatterbox.chassis.calls import require_service_key
-from chatterbox.chassis.edge import answer
+from chatterbox.chassis.http_protocol import HttpProtocol
+from chatterbox.chassis.line.answering import line_door
 from chatterbox.wire import reading, store
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
@@ -18,35 +17,18 @@ from services.history.history import History
 
 log = logging.getLogger("chatterbox.history.append_line")
 
+PATH = "/internal/appends"
 BATCH_BYTES = 8 * 1024 * 1024
-"""No batch of messages is larger: its frame would end the line."""
+"""No batch of messages is larger: it would end the line."""
 
 
-async def appends(websocket: WebSocket) -> None:
-    """Store batch after batch, until the gateway or this process goes."""
-    try:
-        require_service_key(websocket, websocket.app.state.service_key)
-    except ChatError as problem:
-        await websocket.send_denial_response(answer(problem))
-        return
-    await websocket.accept()
-    try:
-        while True:
-            await websocket.send_bytes(encode(await answered(websocket.app.state.history, await _received(websocket))))
-    except WebSocketDisconnect:
-        pass
+def door(app: FastAPI) -> type[HttpProtocol]:
+    """The HTTP protocol class with which `app`, which is history, must be served for gateways to bring messages."""
 
+    async def answer(batch: bytes) -> bytes:
+        return encode(await answered(app.state.history, batch))
 
-router = APIRouter()
-router.add_websocket_route("/internal/appends", appends)
-
-
-async def _received(websocket: WebSocket) -> bytes:
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message["code"])
-    content: bytes | None = message.get("bytes")
-    return message["text"].encode() if content is None else content
+    return line_door(PATH, app.state.service_key, answer, BATCH_BYTES)
 
 
 async def answered(history: History, data: bytes) -> store.AppendAnswer:

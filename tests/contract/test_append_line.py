@@ -5,24 +5,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
 from starlette.types import ASGIApp
-from starlette.websockets import WebSocket
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.calls import UnavailableError
+from chatterbox.chassis.http_protocol import HttpProtocol
+from chatterbox.chassis.line.answering import Answer, line_door
+from chatterbox.chassis.line.asking import Asking, RefusedError, open_line
+from chatterbox.chassis.line.payloads import UPGRADE
 from chatterbox.wire import store
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.reading import read
 from services.gateway import append_line
 from services.gateway.append_line import PATH, AppendLine
-from services.history.append_line import BATCH_BYTES
+from services.history.append_line import BATCH_BYTES, door
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 
@@ -36,9 +37,9 @@ async def history(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 @asynccontextmanager
-async def at_port(app: ASGIApp) -> AsyncIterator[str]:
+async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -> AsyncIterator[str]:
     """`app`, served as history is; gives its URL."""
-    config = serve.config(app, websocket_class=WebSocketsSansIOProtocol, frame_bytes=BATCH_BYTES)
+    config = serve.config(app, http_class=http_class)
     config.lifespan = "off"
     async with served(config) as port:
         yield f"http://127.0.0.1:{port}"
@@ -46,7 +47,7 @@ async def at_port(app: ASGIApp) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app) as url:
+    async with at_port(history.app, door(history.app)) as url:
         yield url
 
 
@@ -89,23 +90,23 @@ class TestALineThatEnds:
     async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendLine) -> None:
         await line.append([history.message("a", "k1")])
         assert line._line is not None
-        line._line.transport.abort()
+        line._line.abort()
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
 
     async def test_amid_a_batch_has_it_asked_once_more_and_stored_once(
         self, history: Service, line: AppendLine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await line.append([history.message("a", "k1")])
-        whole, broken = append_line._exchange, asyncio.Event()
+        whole, broken = Asking.ask, asyncio.Event()
 
-        async def breaks_once(connection: object, batch: bytes) -> bytes:
-            answer = await whole(connection, batch)  # type: ignore[arg-type]
+        async def breaks_once(connection: Asking, batch: bytes) -> bytes:
+            answer = await whole(connection, batch)
             if not broken.is_set():
                 broken.set()
-                raise ConnectionClosedError(None, None)
+                raise ConnectionResetError
             return answer
 
-        monkeypatch.setattr(append_line, "_exchange", breaks_once)
+        monkeypatch.setattr(Asking, "ask", breaks_once)
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
         assert offsets(await line.append([history.message("c", "k3")])) == [3]
 
@@ -129,20 +130,19 @@ class TestALineThatEnds:
 
 class TestStrangers:
     @pytest.mark.parametrize(
-        "headers", [{}, {"Authorization": f"Bearer {SERVICE_KEY}x"}, {"Authorization": "Bearer é"}]
+        "headers", [{}, {"Authorization": f"Bearer {SERVICE_KEY}x"}, {"Authorization": "Bearer \xe9"}]
     )
     async def test_are_refused(self, url: str, headers: dict[str, str]) -> None:
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None):
-                pass
-        assert refused.value.response.status_code == 401
+        switching = {"Connection": "Upgrade", "Upgrade": UPGRADE.decode()}
+        given = httpx.Headers({**switching, **headers}, encoding="latin-1")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(url + PATH, headers=given)).json()["code"] == Code.SERVICE_KEY_INVALID
 
     async def test_users_are_refused(self, history: Service, url: str) -> None:
-        headers = history.headers("alice")
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None):
-                pass
-        assert refused.value.response.status_code == 401
+        token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
+        with pytest.raises(RefusedError) as refused:
+            await open_line(url + PATH, token, BATCH_BYTES)
+        assert refused.value.status == 401
 
     async def test_learn_why_as_operators_do(self, url: str) -> None:
         line = AppendLine(url, "another key")
@@ -150,48 +150,49 @@ class TestStrangers:
             await line.append([])
         assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
 
+    async def test_who_does_not_ask_for_a_line_finds_nothing(self, url: str) -> None:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(url + PATH)).status_code == 404
+
     @pytest.mark.parametrize(
-        "frame",
-        [b"", b"[]", b"{}", b"\xff", b'{"messages":[1]}', b'{"messages":[{"room_id":1}]}', b"[" * 20_000, "{}"],
+        "question",
+        [b"", b"[]", b"{}", b"\xff", b'{"messages":[1]}', b'{"messages":[{"room_id":1}]}', b"[" * 20_000],
     )
-    async def test_frames_that_are_no_batch_are_refused_and_the_line_goes_on(
-        self, history: Service, url: str, frame: bytes | str
+    async def test_questions_that_are_no_batch_are_refused_and_the_line_goes_on(
+        self, history: Service, url: str, question: bytes
     ) -> None:
-        headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
-        async with connect("ws" + url.removeprefix("http") + PATH, additional_headers=headers, proxy=None) as peer:
-            for _ in range(2):
-                await peer.send(frame)
-                answer = read(await peer.recv(decode=False), store.AppendAnswer)
-                assert answer.refused is not None
-                assert answer.refused.code == Code.BAD_REQUEST
+        line = await open_line(url + PATH, SERVICE_KEY, BATCH_BYTES)
+        for _ in range(2):
+            answer = read(await line.ask(question), store.AppendAnswer)
+            assert answer.refused is not None
+            assert answer.refused.code == Code.BAD_REQUEST
+        line.close()
 
 
-async def _says_something_else(websocket: WebSocket) -> None:
-    await websocket.accept()
-    while True:
-        await websocket.receive()
-        await websocket.send_text('{"outcomes": "none"}')
+async def _says_something_else(_: bytes) -> bytes:
+    return b'{"outcomes": "none"}'
 
 
-async def _says_what_we_do_not_know(websocket: WebSocket) -> None:
-    await websocket.accept()
-    while True:
-        await websocket.receive()
-        await websocket.send_text('{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}')
+async def _says_what_we_do_not_know(_: bytes) -> bytes:
+    return b'{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}'
+
+
+def _door(answer: Answer) -> type[HttpProtocol]:
+    return line_door(PATH, SERVICE_KEY, answer, BATCH_BYTES)
 
 
 @pytest.mark.parametrize(
-    "app",
+    ("app", "http_class"),
     [
-        Starlette(routes=[Route(PATH, lambda _: PlainTextResponse("hello"))]),
-        Starlette(),
-        Starlette(routes=[WebSocketRoute(PATH, _says_something_else)]),
-        Starlette(routes=[WebSocketRoute(PATH, _says_what_we_do_not_know)]),
+        (Starlette(routes=[Route(PATH, lambda _: PlainTextResponse("hello"))]), HttpProtocol),
+        (Starlette(), HttpProtocol),
+        (Starlette(), _door(_says_something_else)),
+        (Starlette(), _door(_says_what_we_do_not_know)),
     ],
     ids=["http", "nothing", "another-protocol", "another-code"],
 )
-async def test_another_service_is_told_apart(app: Starlette) -> None:
-    async with at_port(app) as url:
+async def test_another_service_is_told_apart(app: Starlette, http_class: type[HttpProtocol]) -> None:
+    async with at_port(app, http_class) as url:
         line = AppendLine(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
             await line.append([])

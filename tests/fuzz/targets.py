@@ -21,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from chatterbox.chassis.identity import Verifier
+from chatterbox.chassis.line.payloads import Payloads, TooLargeError
 from chatterbox.chassis.settings import LimitSettings, Settings
 from chatterbox.wire import codec, events, frames, position, reading, store, text, tokens
 from chatterbox.wire.errors import ChatError
@@ -262,6 +263,14 @@ def slashes(data: bytes) -> None:
             assert not line.strip()
 
 
+def lines(data: bytes) -> None:
+    """What comes over a line between services, in pieces: whole payloads, the same wherever it is cut, or refused."""
+    cut = data[0] if data else 0
+    whole, pieces = Payloads(200), Payloads(200)
+    with suppress(TooLargeError):
+        assert whole.feed(data) == pieces.feed(data[:cut]) + pieces.feed(data[cut:])
+
+
 def screens(data: bytes) -> None:
     """A message on a terminal of any width: nothing in it is obeyed, and no line of it begins where names stand."""
     columns = data[0] if data else 80
@@ -313,7 +322,7 @@ def notices(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        commands, server_frames, controls, batches, answers, positions, dates, names, session_tokens, key_files, logins,
-        settings, slashes, screens, addresses, configurations, notices,
+        commands, server_frames, controls, batches, answers, positions, lines, dates, names, session_tokens, key_files,
+        logins, settings, slashes, screens, addresses, configurations, notices,
     )
 }  # fmt: skip

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from chatterbox.wire.errors import ChatError, Code
-from services.gateway import parts
-from services.gateway.parts import AWAY_S, Part
+from services.gateway.parts import ASK_AUTH_S, ASK_S, FORGIVEN_S, Part
 
 
 class Clock:
@@ -44,7 +43,7 @@ async def test_a_short_silence_is_forgiven_and_a_long_one_is_not() -> None:
     part = Part("history", _answering(answers), clock)
     await _asked_once(part)
     answers[0] = False
-    clock.now += AWAY_S
+    clock.now += 1.5 * ASK_S + FORGIVEN_S
     await _asked_once(part)
     assert not part.is_away
     clock.now += 0.1
@@ -63,5 +62,36 @@ async def test_one_that_is_known_to_be_away_is_so_at_once_whatever_it_answered()
     assert part.is_away
 
 
+async def test_one_that_is_seen_to_answer_is_not_asked() -> None:
+    asked: list[str] = []
+    clock = Clock()
+
+    async def ask() -> None:
+        asked.append("asked")
+
+    part = Part("history", ask, clock, last_seen_s=lambda: clock.now - ASK_S / 3)
+    await _asked_once(part)
+    assert not asked
+    assert not part.is_away
+
+
+async def test_one_that_was_seen_to_answer_long_ago_is_asked() -> None:
+    clock = Clock()
+    part = Part("history", _answering([False]), clock, last_seen_s=lambda: 100.0)
+    clock.now += 1.5 * ASK_S + FORGIVEN_S + 0.1
+    await _asked_once(part)
+    assert part.is_away
+
+
+async def test_one_that_is_asked_seldom_may_be_silent_for_longer() -> None:
+    clock = Clock()
+    part = Part("auth", _answering([True]), clock, ask_s=ASK_AUTH_S)
+    await _asked_once(part)
+    clock.now += 1.5 * ASK_AUTH_S + FORGIVEN_S
+    assert not part.is_away
+    clock.now += 0.1
+    assert part.is_away
+
+
 def test_it_is_asked_often_enough_to_be_forgiven_one_failure() -> None:
-    assert parts.ASK_S * 2 < AWAY_S
+    assert ASK_S < FORGIVEN_S

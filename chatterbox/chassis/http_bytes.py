@@ -1,0 +1,17 @@
+"""HTTP responses in bytes, for connections that are no longer uvicorn's to answer."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def response_bytes(status: int, headers: Headers, body: bytes = b"") -> bytes:
+    r"""A whole response (RFC 9112).
+
+    >>> response_bytes(404, [(b"content-length", b"2")], b"no")
+    b'HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno'
+    """
+    lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
+    lines += [b"%b: %b" % header for header in headers]
+    return b"\r\n".join((*lines, b"", body))
