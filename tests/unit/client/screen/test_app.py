@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList
 
 from client.home.bindings import bind
 from client.home.config import NoticeSettings
@@ -14,6 +15,7 @@ from client.screen.keeping import Keeper
 from client.screen.memory import recall
 from client.screen.model import Model
 from client.screen.sheet import Help
+from tests.support.waiting import until
 from tests.unit.client.screen.stage import stage
 from tests.unit.client.world import ME, ROOM
 
@@ -30,9 +32,10 @@ class TestTheProgram:
         async with stage() as there:
             await there.press("ctrl+p")
             await there.pilot.press(*"next theme")
-            await there.pilot.pause(0.3)
+            found = there.app.screen.query_one(CommandList)
+            await until(lambda: bool(found.options) and "next theme" in str(found.options[0].prompt), 20)
             await there.press("enter")
-            assert there.app.theme == "light"
+            await until(lambda: there.app.theme == "light", 20)
 
     @pytest.mark.parametrize("theme", BUILT_IN)
     async def test_every_theme_shows_the_same_words(self, theme: str) -> None:
