@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from tests.support.process import Process, process
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +35,7 @@ async def start(**environment: str) -> tuple[int, str]:
 
 
 async def test_it_says_where_it_listens_and_how_to_open_a_client(server: Process) -> None:
+    await until(lambda: "Ctrl-C stops it." in server.log.read_text(), 10)
     said = server.log.read_text()
     assert f"listens on {server.url}" in said
     assert f"--server {server.url} chat" in said

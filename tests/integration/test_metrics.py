@@ -151,6 +151,7 @@ async def test_a_refused_handshake_is_counted_by_its_code(server: Server) -> Non
     await talker.open()
     assert await talker.closed() == CloseCode.TOKEN_REFUSED
     assert figure(of_gateway(server), "chatterbox_gateway_handshakes_refused_total", code="token_invalid") == 1
+    await until_counted(server, 1, "chatterbox_gateway_closes_total", code="token_refused")
     assert figure(of_gateway(server), "chatterbox_gateway_closes_total", code="token_refused") == 1
 
 

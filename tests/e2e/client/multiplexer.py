@@ -40,11 +40,11 @@ class Tmux:
         return [line for line in lines if line]
 
     def shows(self, text: str) -> None:
-        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} in tmux")
+        wait_until(lambda: any(text in line for line in self.lines()), lambda: f"{text!r} in tmux: {self.lines()}")
 
     def ended_with(self, code: Exit) -> None:
         """The command in the shell has ended, with this code."""
-        wait_until(lambda: self.lines()[-1].endswith("$"), "the shell is back")
+        wait_until(lambda: self.lines()[-1].endswith("$"), lambda: f"the shell is back: {self.lines()}")
         self.type("echo ended with $?", "Enter")
         self.shows(f"ended with {int(code)}")
 
@@ -78,6 +78,7 @@ def tmux(person: Person, folder: Path) -> Iterator[Tmux]:
             terminal.run("set-option", "-s" if option == "set-clipboard" else "-g", option, value)
         terminal.run("select-pane", "-T", TITLE)
         terminal.run("set-buffer", CLIPBOARD)
+        wait_until(lambda: terminal.lines() == ["$"], "the shell asks for a command")
         yield terminal
     finally:
         terminal.run("kill-server")

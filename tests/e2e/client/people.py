@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from client.session import SessionFile
 from tests.support.process import free_port
 from tests.support.server import PASSWORD
 
@@ -169,6 +170,15 @@ class Person:
         assert offsets == list(range(1, len(offsets) + 1))
         return [message["content"] for message in messages if message["username"] == self.name]
 
+    def newest(self, room: str = "general") -> str:
+        """What was written into a room last, by whomever; asked at once, without a process that has to start."""
+        session = SessionFile(self.home / "chatterbox", self.server).load()
+        assert session is not None
+        headers = {"Authorization": f"Bearer {session.token}"}
+        asked: dict[str, str | int] = {"room": room, "limit": 1}
+        answer = httpx.get(f"{self.server}/messages", params=asked, headers=headers, trust_env=False)
+        return next((str(message["content"]) for message in answer.raise_for_status().json()), "")
+
     def head(self, room: str) -> int:
         listed = self.run("rooms").stdout
         (line,) = (line for line in listed.splitlines() if line.split()[0] == f"#{room}")
@@ -186,11 +196,22 @@ class Person:
                         stream.close()
 
 
-def wait_until(condition: Any, what: str) -> None:
+def wait_until(condition: Callable[..., object], what: str | Callable[[], str]) -> None:
+    """Return as soon as it holds; else fail with what was waited for, said when it is too late."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what if isinstance(what, str) else what()}"
         time.sleep(0.02)
+
+
+def is_connected(process: subprocess.Popen[str]) -> bool:
+    """Whether it has a connection that is established (Linux: the sockets of a process, among all of them)."""
+    own = set[str]()
+    for link in Path(f"/proc/{process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            own.add(str(link.readlink()))
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(f"socket:[{row[9]}]" in own for row in rows if row[3] == "01")
 
 
 @contextlib.contextmanager

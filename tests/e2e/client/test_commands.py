@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server, is_connected, wait_until
 from tests.support.server import PASSWORD
 
 
@@ -38,9 +38,9 @@ class TestAccounts:
 
     def test_logout_is_logout(self, alice: Person) -> None:
         tail = alice.start("tail", "general")
-        wait_until(lambda: "general  " in alice.run("rooms").stdout, "alice is in general")
+        wait_until(lambda: is_connected(tail), "the tail runs")
         assert alice.run("logout").stdout == "Session terminated.\n"
-        assert tail.wait(10) == Exit.NOT_LOGGED_IN
+        assert tail.wait(20) == Exit.NOT_LOGGED_IN
         assert alice.run("send", "general", "x").returncode == Exit.NOT_LOGGED_IN
         assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
         assert alice.run("send", "general", "x").returncode == Exit.OK
@@ -134,7 +134,7 @@ class TestSendAndTail:
         assert tail.stdout is not None
         assert tail.stdout.readline()
         tail.send_signal(signal.SIGINT)
-        _, err = tail.communicate(timeout=10)
+        _, err = tail.communicate(timeout=20)
         assert (tail.returncode, err) == (Exit.INTERRUPTED, "")
 
     def test_a_reader_that_goes_ends_it_at_once_and_quietly(self, alice: Person) -> None:
@@ -143,7 +143,7 @@ class TestSendAndTail:
         assert tail.stdout is not None
         tail.stdout.readline()
         tail.stdout.close()
-        assert tail.wait(10) == Exit.OK
+        assert tail.wait(20) == Exit.OK
         assert tail.stderr is not None
         assert tail.stderr.read() == ""
 

@@ -17,7 +17,7 @@ from client.failures import Exit
 from tests.chaos.container_site import containers
 from tests.chaos.process_site import processes
 from tests.chaos.site import Part, Site
-from tests.e2e.client.people import Person, wait_until
+from tests.e2e.client.people import Person, is_connected, wait_until
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.cable import Cable, Way, cable
 from tests.support.engine import no_reaper, why_no_engine
@@ -137,7 +137,7 @@ def on_the_full_screen(network: Network, ada: Person, bob: Person) -> None:
                 at_bob.shows(f"ada-screen  │ {text}")
             at_ada.shows("half a sentence")
             at_ada.shows(" unread above")
-            assert "unsent" not in at_ada.lines()[-2]
+            wait_until(lambda: "unsent" not in at_ada.lines()[-2], "nothing is unsent")
             at_ada.type("\x1bu")
             at_ada.shows("─ unread ─")
             page_through(at_ada, [*MISSED, *WRITTEN])
@@ -218,6 +218,7 @@ def in_pipes(network: Network, ada: Person, bob: Person) -> None:
         tail = ada.start("tail", "pipes", "--json", "--resume", "story", "--recent", "2", stdout=tailed)
         sending = ada.start("send", "pipes", "-")
         wait_until(lambda: len(contents(out)) == len(BEFORE), "the tail is there")
+        wait_until(lambda: is_connected(sending), "the send is there")
         network.second_gateway()
         network.lose()
         assert sending.stdin is not None

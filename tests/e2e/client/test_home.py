@@ -125,6 +125,9 @@ class TestNotices:
             for number in range(3):
                 bob.run("send", "general", f"alice {number}")
             screen.shows("alice 2")
+            screen.shows("can't give notices")
+            screen.type("/quit\r")
+            assert screen.ends() == Exit.OK
             said = [line for line in screen.lines() if "can't give notices" in line]
             assert said == ["-- /nowhere/x can't give notices: No such file or directory."]
 

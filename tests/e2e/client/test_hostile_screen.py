@@ -32,6 +32,7 @@ async def shown(tmp_path: Path) -> AsyncIterator[Tmux]:
             terminal.run("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
             await asyncio.to_thread(terminal.type, "chatterbox chat", "Enter")
             await asyncio.to_thread(terminal.shows, "│ last")
+            await asyncio.to_thread(wait_until, lambda: drawn(terminal, "Write here; F1 helps"), "all is drawn")
             yield terminal
             await asyncio.to_thread(terminal.type, "", "C-q")
             await asyncio.to_thread(wait_until, lambda: terminal.told("alternate_on") == "0", "the screen is left")
@@ -44,6 +45,11 @@ def untouched(terminal: Tmux) -> None:
     assert terminal.clipboard == CLIPBOARD
     assert terminal.told("alternate_on") == "1"
     assert terminal.told("cursor_flag") == "0"
+
+
+def drawn(terminal: Tmux, text: str) -> bool:
+    """Whether it stands on the screen now."""
+    return text in terminal.run("capture-pane", "-p")
 
 
 def timeline(terminal: Tmux) -> list[str]:
@@ -72,7 +78,7 @@ async def test_what_one_writes_stands_where_it_should_and_nothing_else_was_typed
         terminal.type("mine")
         await asyncio.to_thread(terminal.shows, " mine")
         assert terminal.run("capture-pane", "-p").splitlines()[-1].strip() == "mine"
-        assert terminal.told("cursor_y") == str(ROWS - 1)
+        await asyncio.to_thread(wait_until, lambda: terminal.told("cursor_y") == str(ROWS - 1), "the cursor is there")
         untouched(terminal)
         terminal.type("", "BSpace", "BSpace", "BSpace", "BSpace")
 
@@ -83,6 +89,7 @@ async def test_neither_are_rooms_and_lists_that_one_opens(tmp_path: Path) -> Non
         await asyncio.to_thread(terminal.shows, "not joined")
         untouched(terminal)
         terminal.type("", "Escape")
+        await asyncio.to_thread(wait_until, lambda: not drawn(terminal, "not joined"), "the list is gone")
         terminal.type("", "M-2")
         await asyncio.to_thread(terminal.shows, "no messages here yet")
         untouched(terminal)

@@ -45,7 +45,9 @@ def small(person: Person, *arguments: str) -> Iterator[Terminal]:
 
 def says(screen: Terminal, sentence: str) -> None:
     """Wait for a sentence, over however many lines it is broken."""
-    wait_until(lambda: sentence in " ".join(" ".join(screen.lines()).split()), f"{sentence!r} in {screen.lines()}")
+    wait_until(
+        lambda: sentence in " ".join(" ".join(screen.lines()).split()), lambda: f"{sentence!r} in {screen.lines()}"
+    )
 
 
 def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> None:

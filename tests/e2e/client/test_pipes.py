@@ -3,15 +3,15 @@
 import json
 import random
 import signal
+import subprocess
 import time
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server, is_connected, wait_until
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ class TestShells:
     @pytest.mark.parametrize("arguments", [("tail", "general"), ("chat", "--plain"), ("send", "general", "-")])
     def test_sigint_ends_with_130_and_without_a_word(self, alice: Person, arguments: tuple[str, ...]) -> None:
         running = alice.start(*arguments)
-        wait_until(lambda: _is_connected(running.pid), "it runs")
+        wait_until(lambda: is_connected(running), "it runs")
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=20)
         assert running.returncode == Exit.INTERRUPTED
@@ -103,6 +103,13 @@ class TestSeveralRooms:
         assert "no longer in #ops" in err
 
 
+def say(sending: subprocess.Popen[str], count: int) -> None:
+    """Give a `send` that runs so many lines more."""
+    assert sending.stdin is not None
+    sending.stdin.write("".join(f"{number}\n" for number in range(count)))
+    sending.stdin.flush()
+
+
 def offsets(path: Path) -> list[int]:
     """Of the whole lines."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
@@ -133,13 +140,11 @@ class TestResume:
         self, server: Server, alice: Person, bob: Person, tmp_path: Path, seed: int
     ) -> None:
         moments = random.Random(seed)
-        seen, total, kills = tmp_path / "seen", 900, 4
+        seen, kills, part = tmp_path / "seen", 4, 180
         sending = bob.start("send", "general", "-")
-        assert sending.stdin is not None
-        sending.stdin.write("".join(f"{number}\n" for number in range(total)))
-        sending.stdin.flush()
         for life in range(kills):
             with seen.open("a") as out:
+                say(sending, part)  # each tail meets something that is new, however fast the others were
                 before = len(offsets(seen))
                 tail = alice.start("tail", "general", "--json", "--resume", "x", "--recent", "100000", stdout=out)
                 wait_until(lambda before=before: len(offsets(seen)) > before, "something came")
@@ -149,6 +154,8 @@ class TestResume:
             if life == 2:
                 server.kill()
                 server.start()
+        say(sending, part)
+        total = part * (kills + 1)
         sending.communicate(timeout=60)
         with seen.open("a") as out:
             tail = alice.start("tail", "general", "--json", "--resume", "x", stdout=out)
@@ -159,13 +166,3 @@ class TestResume:
         steps = [later - earlier for earlier, later in pairwise(got)]
         assert set(steps) <= {0, 1}
         assert steps.count(0) <= kills
-
-
-def _is_connected(pid: int) -> bool:
-    """Whether a connection of this process is established (Linux: the sockets of a process, among all of them)."""
-    own = set[str]()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            own.add(str(link.readlink()))
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return any(f"socket:[{row[9]}]" in own for row in rows if row[3] == "01")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.server import PASSWORD
 
@@ -69,7 +69,7 @@ def test_no_color_takes_the_colours_of_the_other_lines(alice_and_bob: list[Perso
     bob.run("send", "general", "hello")
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("bob: hello")
-        wait_until(lambda: screen.lines()[-1:] == ["#general>"], "there is a prompt")
+        screen.ends_with("#general>")
         assert (b"\x1b[1mbob" in screen.raw) is is_bold
 
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import terminal
 
 
@@ -89,10 +89,10 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
     theme.write_text('base = "light"\n[colours]\nbackground = "#fefdfc"\n')
     with terminal(alice) as screen, terminal(bob, "chat", "--plain") as lines:
         screen.shows("connected")
-        assert screen.drew("48;2;254;253;252")
+        screen.draws("48;2;254;253;252")
         theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
         screen.shows("The configuration was read anew.")
-        wait_until(lambda: screen.drew("48;2;253;252;251"), "it is drawn in the other colour")
+        screen.draws("48;2;253;252;251")
         alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
         screen.shows("keys.hepl")
         alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')

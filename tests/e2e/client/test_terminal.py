@@ -5,13 +5,15 @@ import pty
 import subprocess
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyte
 
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, wait_until
+
+ENDS_S = 20.0
 
 
 class Terminal:
@@ -39,21 +41,34 @@ class Terminal:
             return [line.rstrip() for line in self.screen.display if line.strip()]
 
     def shows(self, text: str) -> None:
-        wait_until(lambda: any(text in line for line in self.lines()), f"{text!r} on the screen: {self.lines()}")
+        wait_until(
+            lambda: any(text in line for line in self.lines()), lambda: f"{text!r} on the screen: {self.lines()}"
+        )
 
-    def drew(self, codes: str) -> bool:
-        """Whether the terminal was given these codes of a colour."""
+    def ends_with(self, line: str) -> None:
+        """Wait until this is the last line: what is written there, or a prompt that was drawn again."""
+        wait_until(lambda: self.lines()[-1:] == [line], lambda: f"{line!r} at the end of {self.lines()}")
+
+    def draws(self, codes: str) -> None:
+        """Wait until the terminal is given these codes of a colour."""
+        wait_until(lambda: codes.encode() in self._written(), f"something in the colour {codes}")
+
+    def _written(self) -> bytes:
         with self._lock:
-            return codes.encode() in self.raw
+            return self.raw
 
     def ends(self) -> int:
-        return self.process.wait(20)
+        """Wait for the end; then everything that was written is on the screen."""
+        code = self.process.wait(ENDS_S)
+        self._reader.join(ENDS_S)
+        assert not self._reader.is_alive(), f"something holds the terminal open: {self.lines()}"
+        return code
 
     def hang_up(self) -> None:
         """Be gone without a word, as a terminal is that was killed."""
         self._is_gone = True
         self.type(" ")  # something is drawn, which ends the reading that would keep it open
-        self._reader.join(5)
+        self._reader.join(ENDS_S)
         os.close(self._master)
 
     def close(self) -> None:
@@ -97,7 +112,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
         screen.type("half a sen")
         bob.run("send", "general", "hello alice")
         screen.shows("bob: hello alice")
-        assert screen.lines()[-1] == "#general> half a sen"
+        screen.ends_with("#general> half a sen")
         screen.type("tence\r")
         screen.shows("alice: half a sentence")
         server.kill()
@@ -107,7 +122,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
         screen.shows("#general (offline, 1 unsent)>")
         server.start()
         screen.shows("alice: are you there?")
-        assert screen.lines()[-1] == "#general>"
+        screen.ends_with("#general>")
         screen.type("/quit\r")
         assert screen.ends() == Exit.OK
     assert alice.history() == ["half a sentence", "are you there?"]
@@ -120,7 +135,7 @@ def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: lis
         screen.type("never mind")
         screen.shows("#general> never mind")
         screen.type("\x03")
-        wait_until(_last_is(screen, "#general>"), "the line is empty")
+        screen.ends_with("#general>")
         screen.type("\x03")
         assert screen.ends() == Exit.INTERRUPTED
         assert not any("Traceback" in line or "Interrupt" in line for line in screen.lines())
@@ -133,7 +148,3 @@ def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
         screen.shows("log in again")
-
-
-def _last_is(screen: Terminal, line: str) -> Callable[[], bool]:
-    return lambda: screen.lines()[-1:] == [line]

@@ -63,8 +63,8 @@ async def test_another_key_than_auth_has_is_named_and_mends_when_it_is_set(whole
     (line,) = await _said(gateway, "part.away", "part=auth", "refuses our key")
     assert f"{whole.auth.url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services" in line
     (line,) = await _said(whole.history, "revocations.unavailable", "refuses our key")
-    status, body = await gateway.health()
-    assert (status, body["auth"], body["history"]) == (503, "away", "ok")
+    body = await gateway.until(lambda status, body: status == 503 and body["history"] == "ok")
+    assert body["auth"] == "away"
     await whole.auth.kill()
     whole.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"] = right
     await whole.auth.start()

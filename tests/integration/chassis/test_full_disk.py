@@ -18,6 +18,8 @@ from tests.support.waiting import until
 
 DISK_BYTES = 8 * 2**20
 BACK_S = 15.0
+HEARD_S = 10.0
+"""History hears of a session's end by Redis, or asks every few seconds."""
 
 
 @pytest.fixture
@@ -57,6 +59,10 @@ async def call(url: str, token: str, method: str, path: str, **body: str) -> tup
 
 async def login(url: str, username: str, password: str = PASSWORD) -> int:
     return (await call(url, "", "POST", "/login", username=username, password=password))[0]
+
+
+async def refuses(url: str, token: str) -> bool:
+    return (await call(url, token, "GET", "/messages"))[0] == 401
 
 
 async def send_until_refused(talker: Talker) -> list[str]:
@@ -108,7 +114,7 @@ async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_bac
             late = gateway.talker(tokens["bob"], how="query")
             await late.open()
             assert await late.closed() == CloseCode.SESSION_ENDED
-        assert (await call(history.url, tokens["bob"], "GET", "/messages"))[0] == 401
+        await until(lambda: refuses(history.url, tokens["bob"]), HEARD_S)
         assert (await call(auth.url, tokens["bob"], "GET", "/sessions"))[0] == 401
 
         for number in range(3):  # again and again, and the other program takes what is let go each time
@@ -133,6 +139,7 @@ async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_bac
         assert await login(auth.url, "bob") == 200
         assert await stored(history.url, tokens["ada"]) == [*acked, "still none"]
     for service in (auth, history):
+        await until(lambda s=service: "ballast.whole" in s.log.read_text(), BACK_S)
         said = service.log.read_text()
         assert said.count("disk.full") == said.count("ballast.given_up") == said.count("ballast.whole") == 1, said
         assert "Traceback" not in said

@@ -9,13 +9,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from chatterbox.chassis import http_protocol, serve
 from services.gateway.front_door import front_door
 from services.gateway.live_socket import LiveSocket
 from tests.support import live
-from tests.support.peer import HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
+from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
 
 
 class Indifferent:
@@ -73,9 +74,9 @@ async def test_that_never_begins_is_ended(port: int, monkeypatch: pytest.MonkeyP
 
 
 async def test_in_time_is_not_ended_later(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.05)
+    monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.5)
     async with connected(port) as peer:
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.7)
         peer.write(frame(PING, b"still here"))
         assert await peer.frame() == Frame(PONG, b"still here")
 
@@ -131,8 +132,15 @@ async def sends_by_asgi(websocket: WebSocket) -> None:
     await websocket.send_text("hello")
 
 
-async def never_answers(_: WebSocket) -> None:
-    await asyncio.Event().wait()
+class NeverAnswers:
+    """An endpoint; `is_asked` is set once somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.is_asked = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.is_asked.set()
+        await asyncio.Event().wait()
 
 
 @asynccontextmanager
@@ -184,13 +192,13 @@ class TestAnApp:
             assert "x-served-by: here" in (await peer.head()).lower()
 
     async def test_that_has_not_answered_when_the_server_stops_is_answered_for(self) -> None:
-        app = Starlette(routes=[WebSocketRoute("/ws", never_answers)])
+        endpoint = NeverAnswers()
+        app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
         served = live.served(serve.config(app, http_class=front_door()))
         port = await served.__aenter__()
         async with dialled(port) as peer:
             peer.write(HANDSHAKE, b"\r\n")
-            await peer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.wait_for(endpoint.is_asked.wait(), DEADLINE_S)
             stopping = asyncio.create_task(served.__aexit__(None, None, None))
             head, body = await answer(peer)
             stopping.cancel()

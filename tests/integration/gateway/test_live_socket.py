@@ -31,7 +31,7 @@ from tests.support.peer import (
 )
 from tests.support.waiting import until
 
-PING_S = 0.1
+PING_S = 0.25
 
 
 @pytest.fixture

@@ -229,7 +229,8 @@ async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site
     assert here.cable.accepted - accepted <= 3 * 16  # one a second to publish, two at most to listen
     here.cable.mend()
     await here.listening.until_ready()
-    await until(lambda: here.count("part.back") > before["part.back"], 5)
+    back = ("broker.connected", "part.back")
+    await until(lambda: all(here.count(event) > before[event] for event in back), 10)
     assert {event: here.count(event) - before[event] for event in events} == {
         **dict.fromkeys(events, 1),
         "gateway.deaf": 0,

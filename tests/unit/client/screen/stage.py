@@ -26,6 +26,9 @@ from client.screen.shell import Shell
 from client.state import Phase, State
 from tests.unit.client.world import ME, ROOM, message, room_state
 
+HOSTILE = ["\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J", "\x9b6n\r\n10:00 root", "\u202e\u2066[red]x[/]"]
+"""What no terminal may get to see, whoever says it."""
+
 
 class Recorder(Connection):
     """Writes down what is said and asked; what is said stays unsent."""
@@ -115,6 +118,11 @@ class Stage:
 
     def timeline(self) -> list[str]:
         return [line for line in plain(self.chat.timeline.shown) if line]
+
+    def everything(self) -> str:
+        """All that goes to the terminal, without the sequences that Textual writes itself."""
+        strips = self.app.screen._compositor.render_strips()
+        return "".join(segment.text for strip in strips for segment in strip)
 
     def pane(self, name: str) -> list[str]:
         from client.screen.painted import Painted
