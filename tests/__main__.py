@@ -10,8 +10,15 @@ from pathlib import Path
 
 ALONE = ("tests/chaos", "tests/integration/containers")
 HALVES = (
-    ("tests/contract", "tests/e2e", "tests/simulation"),
-    ("tests/docs", "tests/fuzz", "tests/integration", "tests/unit", "--ignore=tests/integration/containers"),
+    ("tests/e2e", "tests/simulation"),
+    (
+        "tests/contract",
+        "tests/docs",
+        "tests/fuzz",
+        "tests/integration",
+        "tests/unit",
+        "--ignore=tests/integration/containers",
+    ),
 )
 _NOTHING_TO_DO = 5
 """Pytest's exit status where no test was chosen."""

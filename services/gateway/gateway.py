@@ -65,6 +65,7 @@ class Gateway:
         metrics: GatewayMetrics | None = None,
     ) -> None:
         self._settings = settings
+        self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
         store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending, clock)
@@ -122,7 +123,7 @@ class Gateway:
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._pulse.run(),
-                "seconds": upkeep.every_second(self.hub, self._settings.behind_s),
+                "seconds": upkeep.every_second(self.hub, self._settings.behind_s, self._now_s),
                 "revocations": self._revoked.run(),
                 "heads": upkeep.compare_with_history(self.hub, self._feed, self._memberships, self._settings.heads_s),
                 **{f"watch_{part.name}": part.watch() for part in self.parts.all},

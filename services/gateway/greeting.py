@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 
 from chatterbox.chassis.identity import Verifier
 from chatterbox.wire import frames
@@ -137,14 +136,6 @@ class Greeting:
             raise ChatError(Code.ALREADY_CONNECTED)
         connection.claims = claims
         connection.send(frames.Connected(id=command.id, expires=timestamp(claims.exp * 1000)))
-
-
-def close_expired(hub: Hub, leeway_s: float) -> None:
-    """Close every connection whose token has expired and was not renewed."""
-    now_s = time.time()
-    for connection in tuple(hub.connections):
-        if connection.claims is not None and connection.claims.exp + leeway_s < now_s:
-            connection.close(CloseCode.TOKEN_EXPIRED)
 
 
 def _room_state(room: Room, held: Position | None) -> frames.RoomState:

@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.calls import why
 from chatterbox.chassis.identity import AuthClient, Verifier
+from chatterbox.wire.close import CloseCode
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.tokens import LEEWAY_S, Revocation
 from services.gateway.feed import Feed
-from services.gateway.greeting import close_expired
 from services.gateway.hub import Hub
 from services.gateway.memberships import Memberships
 
@@ -72,6 +73,13 @@ class Revoked:
                 await asyncio.wait_for(self._doubt.wait(), RETRY_S)
 
 
+def close_expired(hub: Hub, now_s: float) -> None:
+    """Close every connection whose token has expired by `now_s`, seconds since 1970, and was not renewed."""
+    for connection in tuple(hub.connections):
+        if connection.claims is not None and connection.claims.exp + LEEWAY_S < now_s:
+            connection.close(CloseCode.TOKEN_EXPIRED)
+
+
 def close_stuck(hub: Hub, behind_s: float) -> None:
     """Cut off connections that are full and have taken nothing for `behind_s` seconds."""
     now_s = hub.clock()
@@ -87,10 +95,10 @@ def close_stuck(hub: Hub, behind_s: float) -> None:
             connection.abort()
 
 
-async def every_second(hub: Hub, behind_s: float) -> NoReturn:
-    """Keep time for connections, for ever."""
+async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) -> NoReturn:
+    """Keep time for connections, for ever; `now_s` is seconds since 1970."""
     while True:
-        close_expired(hub, LEEWAY_S)
+        close_expired(hub, now_s())
         close_stuck(hub, behind_s)
         await asyncio.sleep(1)
 
