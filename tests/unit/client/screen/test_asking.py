@@ -3,61 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
-from client import errands
-from client.api import Api
-from client.screen.listing import plain
-from client.screen.painted import Painted
-from client.session import Session
+from tests.unit.client.screen.server import Server, answered, log_in, served
 from tests.unit.client.screen.stage import Stage, stage
-
-ESC = "\x1b[2J"
-
-
-class Server:
-    """Answers over HTTP; `down` answers nothing."""
-
-    def __init__(self) -> None:
-        self.ids = ["5b1c0aaa", "77aa0000"]
-        self.asked: list[str] = []
-        self.is_down = False
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(f"{request.method} {request.url.path}")
-        if self.is_down:
-            raise httpx.ConnectError("connection refused")
-        if request.url.path.endswith("/members"):
-            return httpx.Response(200, json=["bob", "alice", f"mal{ESC}"])
-        if request.method == "DELETE":
-            self.ids.remove(request.url.path.rpartition("/")[2])
-        session = {"user_agent": f"browser{ESC}", "created": "2026-11-23T10:00:00.000"}
-        return httpx.Response(200, json=[{**session, "id": name, "current": name == "77aa0000"} for name in self.ids])
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    made = Server()
-    monkeypatch.setattr(
-        errands, "Api", lambda address, token=None: Api(address, token, httpx.MockTransport(made.answer))
-    )
-    return made
+    return served(monkeypatch)
 
 
 @pytest.fixture
 async def there(server: Server) -> AsyncIterator[Stage]:
     async with stage() as opened:
-        place = opened.shell.performer.place
-        place.file.save(Session(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
+        log_in(opened)
         yield opened
-
-
-async def answered(there: Stage) -> list[str]:
-    """The lines of the sheet, once the server has answered."""
-    await there.app.workers.wait_for_complete()
-    await there.settle()
-    return plain(there.app.screen.query_one("#choices", Painted).shown)
 
 
 async def ended(there: Stage) -> str:

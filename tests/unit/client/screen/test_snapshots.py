@@ -16,6 +16,7 @@ from client.entry import Entry
 from client.home.palettes import BUILT_IN
 from client.state import Phase, State
 from tests.unit.client.screen.drawing import drawn
+from tests.unit.client.screen.server import answered, log_in, served
 from tests.unit.client.screen.stage import Stage, connected, said, stage
 from tests.unit.client.world import ME, ROOM, message
 
@@ -167,6 +168,18 @@ async def links_of_the_room(there: Stage) -> None:
 
 
 @scene()
+async def members_of_the_room(there: Stage) -> None:
+    await there.press("f5")
+    await answered(there)
+
+
+@scene(size=(60, 15))
+async def sessions_on_a_small_screen(there: Stage) -> None:
+    await there.press("f6")
+    await answered(there)
+
+
+@scene()
 async def help_for_keys(there: Stage) -> None:
     await there.press("f1")
 
@@ -205,9 +218,11 @@ def _rooms(*names: str) -> frames.RoomList:
 
 
 @pytest.mark.parametrize("name", SCENES)
-async def test_is_drawn_as_it_was(name: str) -> None:
+async def test_is_drawn_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size, play = SCENES[name]
+    served(monkeypatch)
     async with still_stage(size) as there:
+        log_in(there)
         await play(there)
         await there.settle()
         compare(name, drawn(there.app))

@@ -1,0 +1,55 @@
+"""The server of a stage, for what is asked over HTTP: members and sessions."""
+
+import httpx
+import pytest
+
+from client import errands
+from client.api import Api
+from client.screen.listing import plain
+from client.screen.painted import Painted
+from client.session import Session
+from tests.unit.client.screen.stage import Stage
+
+ESC = "\x1b[2J"
+
+
+class Server:
+    """Answers over HTTP; `down` answers nothing."""
+
+    def __init__(self) -> None:
+        self.ids = ["5b1c0aaa", "77aa0000"]
+        self.asked: list[str] = []
+        self.is_down = False
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(f"{request.method} {request.url.path}")
+        if self.is_down:
+            raise httpx.ConnectError("connection refused")
+        if request.url.path.endswith("/members"):
+            return httpx.Response(200, json=["bob", "alice", f"mal{ESC}"])
+        if request.method == "DELETE":
+            self.ids.remove(request.url.path.rpartition("/")[2])
+        session = {"user_agent": f"browser{ESC}", "created": "2026-11-23T10:00:00.000"}
+        return httpx.Response(200, json=[{**session, "id": name, "current": name == "77aa0000"} for name in self.ids])
+
+
+def served(monkeypatch: pytest.MonkeyPatch) -> Server:
+    """From now on every errand is asked of the server that is returned."""
+    made = Server()
+    monkeypatch.setattr(
+        errands, "Api", lambda address, token=None: Api(address, token, httpx.MockTransport(made.answer))
+    )
+    return made
+
+
+def log_in(there: Stage) -> None:
+    """Keep a session of alice's, without which nothing is asked."""
+    place = there.shell.performer.place
+    place.file.save(Session(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
+
+
+async def answered(there: Stage) -> list[str]:
+    """The lines of the sheet, once the server has answered."""
+    await there.app.workers.wait_for_complete()
+    await there.settle()
+    return plain(there.app.screen.query_one("#choices", Painted).shown)
