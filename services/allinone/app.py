@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -46,8 +47,13 @@ class AllInOne(NamedTuple):
     gateway: Gateway
 
 
-def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInOne:
-    """Compose the three services; nothing is opened before the app's lifespan begins."""
+def create_all(
+    settings: AllSettings, *, broker: Broker | None = None, now_s: Callable[[], float] = time.time
+) -> AllInOne:
+    """Compose the three services; nothing is opened before the app's lifespan begins.
+
+    `now_s` is the gateway's clock, seconds since 1970: what expires, expires by it.
+    """
     service_key = secrets.token_urlsafe(32)
     limits = settings.limits.limits()
     broker = broker or MemoryBroker()
@@ -62,6 +68,7 @@ def create_all(settings: AllSettings, *, broker: Broker | None = None) -> AllInO
         auth=auth_client,
         history=history_client,
         appending=_appending(history),
+        now_s=now_s,
     )
     apps = [auth, history, gateway]
 

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,12 @@ def settings_for(data: Path, **environment: object) -> AllSettings:
 
 
 @asynccontextmanager
-async def running(data: Path, *, broker: Broker | None = None, **environment: object) -> AsyncIterator[Server]:
-    """Run Chatterbox on a free port until the block ends."""
+async def running(
+    data: Path, *, broker: Broker | None = None, now_s: Callable[[], float] = time.time, **environment: object
+) -> AsyncIterator[Server]:
+    """Run Chatterbox on a free port until the block ends; `now_s` is the gateway's clock."""
     settings = settings_for(data, **{"drain_s": 0, **environment})
-    whole = create_all(settings, broker=broker)
+    whole = create_all(settings, broker=broker, now_s=now_s)
     listener = serve.bind("127.0.0.1", 0)
     config = serve.config(whole.app, http_class=front_door(), frame_bytes=settings.limits.limits().frame_bytes)
     ready = asyncio.Event()

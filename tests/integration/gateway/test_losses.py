@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from chatterbox.chassis.broker import MemoryBroker
 from tests.support.server import running
 from tests.support.talker import offsets
 
-MANY = {"sends_per_s": 1e6, "sends_burst": 10**6}
+MANY: dict[str, Any] = {"sends_per_s": 1e6, "sends_burst": 10**6}
 
 
 class LossyBroker(MemoryBroker):

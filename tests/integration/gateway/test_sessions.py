@@ -61,11 +61,11 @@ async def test_a_revoked_session_stays_revoked_after_a_restart(tmp_path: Path) -
         await _is_refused(server, token, "session_ended", 4501)
 
 
-async def test_sockets_do_not_outlive_their_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with running(tmp_path) as server:
+async def test_sockets_do_not_outlive_their_token(tmp_path: Path) -> None:
+    later_s = 0
+    async with running(tmp_path, now_s=lambda: time.time() + later_s) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
-            real = time.time
-            monkeypatch.setattr(time, "time", lambda: real() + 13 * 3600)
+            later_s = 13 * 3600
             assert await alice.closed() == 4502
 
 
