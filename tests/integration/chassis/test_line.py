@@ -17,6 +17,8 @@ from tests.support.waiting import until
 
 KEY = "a key of these tests"
 MOST_BYTES = 1_000_000
+DEADLINE_S = 20.0
+"""No test takes longer: a question that is never answered fails it (seconds)."""
 
 
 class Echo:
@@ -42,7 +44,7 @@ def echo() -> Echo:
 async def at_port(echo: Echo, most_bytes: int = MOST_BYTES) -> AsyncIterator[str]:
     config = serve.config(Starlette(), http_class=line_door("/line", KEY, echo, most_bytes))
     config.lifespan = "off"
-    async with served(config) as port:
+    async with asyncio.timeout(DEADLINE_S), served(config) as port:
         yield f"http://127.0.0.1:{port}/line"
 
 
