@@ -83,7 +83,7 @@ class Connection:
         self.claims: Claims | None = None
         self.member: Member | None = None
         self.full_since_s: float | None = None
-        """Since when something is unsent, and its peer has taken nothing."""
+        """Since when something is unsent, and its peer has taken nothing; or since when its peer has gone."""
         self.delivered_seen_bytes = 0
         self.opened_s = clock()
         self.messages_in = 0
@@ -161,19 +161,26 @@ class Connection:
 
     def on_full(self) -> None:
         self.metrics.marked_behind.inc()
-        self.full_since_s = self._clock()
-        self.delivered_seen_bytes = self.socket.delivered_bytes
-        if self.member is not None:
-            for room in self.member.rooms.values():
-                room.fall_behind(self)
+        self._fall_behind()
 
     def on_drained(self) -> None:
         self.full_since_s = None
         if self.on_writable is not None:
             self.on_writable(self)
 
+    def on_gone(self) -> None:
+        self._fall_behind()  # fan-out must not write to thousands that went at once, until the last has had its turn
+
     def on_lost(self) -> None:
         self._ended(self.socket.close_code)
+
+    def _fall_behind(self) -> None:
+        """It takes nothing: be full, and live in no room."""
+        self.full_since_s = self._clock()
+        self.delivered_seen_bytes = self.socket.delivered_bytes
+        if self.member is not None:
+            for room in self.member.rooms.values():
+                room.fall_behind(self)
 
     def _on_bad_frame(self, problem: BadFrame) -> None:
         now_s, most = self._clock(), self._limits.bad_frames_per_minute

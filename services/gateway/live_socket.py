@@ -40,6 +40,9 @@ class Receiver(Protocol):
     def on_drained(self) -> None:
         """The kernel has taken all of it."""
 
+    def on_gone(self) -> None:
+        """The peer has gone, and nothing reaches it any more; `on_lost` follows when it is this one's turn."""
+
     def on_lost(self) -> None:
         """The connection is gone; nothing more comes or goes."""
 
@@ -224,26 +227,35 @@ class LiveSocket(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The peer is gone; whether the transport stays open for now, until it is this one's turn to be closed."""
-        if self._departures is None or self._is_closing:
+        if self._receiver is None or self._is_closing:
             self._closing()
             return False
-        self._is_closing = True
-        self._departures.add(self.depart)
+        self._gone(self._receiver)
         return True
 
+    def _gone(self, receiver: Receiver) -> None:
+        """Where thousands go at once, only this much is done for each at that moment."""
+        self._is_closing = True
+        receiver.on_gone()
+        if self._departures is not None:
+            self._departures.add(self.depart)
+
     def depart(self) -> None:
-        """Close a connection whose peer has gone."""
+        """Close a connection whose peer has gone, or tell that it was lost."""
         if self in self._others:
             self._closing()
             self._transport.close()
+        else:
+            self._lose()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
         self._others.discard(self)
-        self._is_closing = True
         self._deframer = None
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._lose()
+        if self._receiver is not None and not self._is_closing:
+            self._gone(self._receiver)
+        self._is_closing = True
         if self._socket is not None:
             self._socket.detach()  # the transport closes it next, and its number may be another connection's then
             self._socket = None
@@ -263,7 +275,7 @@ class LiveSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        if self._receiver is not None and not self._transport.is_closing():
+        if self._receiver is not None and not (self._is_closing or self._transport.is_closing()):
             self._keep_reading(wanted=True)
             self._receiver.on_drained()
 

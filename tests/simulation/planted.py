@@ -91,6 +91,11 @@ def who_is_full_is_written_to(patch: Patch) -> None:
     patch.setattr(Room, "fall_behind", lambda *_: None)
 
 
+def who_has_gone_is_written_to(patch: Patch) -> None:
+    """Fan-out does not leave out whose turn to be closed is yet to come."""
+    patch.setattr(Connection, "on_gone", lambda _: None)
+
+
 def who_is_full_is_not_caught_up(patch: Patch) -> None:
     patch.setattr(Connection, "on_drained", lambda self: setattr(self, "full_since_s", None))
 

@@ -16,6 +16,8 @@ SEND_S = (0.0001, 0.01)
 """On the way from peer to gateway (seconds)."""
 NOTICE_S = (0.0001, 1.5)
 """Until a gateway notices that a line is lost (seconds)."""
+DEPART_S = (0, 0.5)
+"""From then until it is that connection's turn to be closed (seconds)."""
 
 
 class Peer(Protocol):
@@ -75,8 +77,7 @@ class SimulatedSocket:
         assert self._close_sent is None, "this would come after the close frame"
         if self._drops_frames and sabotage.leaves_out(frames, self._chance.random()):
             return len(frames)
-        if self._is_lost:
-            raise BrokenPipeError
+        assert not self._is_lost, "nobody is there to read this"
         return self._to_kernel(frames)
 
     def write(self, frames: bytes) -> None:
@@ -149,7 +150,8 @@ class SimulatedSocket:
     def _lose(self) -> None:
         if not self._is_lost:
             self._is_lost = True
-            self._owner.on_lost()
+            self._owner.on_gone()
+            self._loop.call_later(self._chance.uniform(*DEPART_S), self._owner.on_lost)
 
     # Reading
 

@@ -83,6 +83,7 @@ SABOTAGES = [
     Sabotage(plant=planted.memberships_are_not_compared, broken=UNREST, altered={"lose": 0.3, "wanders": 0.4}),
     Sabotage(plant=planted.catching_up_forgets_a_message, broken=Invariant.RESUME_IS_EXACT),
     Sabotage(plant=planted.who_is_full_is_written_to, broken=UNREST),
+    Sabotage(plant=planted.who_has_gone_is_written_to, broken=UNREST),
     Sabotage(plant=planted.who_is_full_is_not_caught_up, broken=Invariant.ON_TIME),
     Sabotage(plant=planted.resuming_begins_at_the_head, broken=Invariant.RESUME_IS_EXACT),
     Sabotage(plant=planted.what_one_holds_is_not_reached, broken=Invariant.RESUME_IS_EXACT),

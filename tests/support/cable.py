@@ -115,7 +115,7 @@ class Cable:
             pass  # the server is away, or the test is over
         finally:
             if not writer.is_closing():
-                _reset(writer)
+                reset(writer)
             self._tasks.discard(task)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -171,10 +171,10 @@ class _Link:
 
     def abort(self) -> None:
         for writer in self.writers.values():
-            _reset(writer)
+            reset(writer)
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """End a connection by RST: an abort alone says FIN, like a polite end."""
     if not writer.transport.is_closing():
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from tests.support.cable import reset
+
 DEADLINE_S = 10.0
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -75,6 +77,14 @@ class Peer:
 
     async def exactly(self, count: int) -> bytes:
         return await asyncio.wait_for(self.reader.readexactly(count), DEADLINE_S)
+
+    def end(self) -> None:
+        """Close the connection without a word."""
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """Break the connection off, as a machine does that has forgotten it."""
+        reset(self.writer)
 
     async def rest(self) -> bytes:
         """Everything until the server ends the connection, whichever way it does."""

@@ -37,6 +37,9 @@ class Indifferent:
     def on_drained(self) -> None:
         pass
 
+    def on_gone(self) -> None:
+        pass
+
     def on_lost(self) -> None:
         pass
 

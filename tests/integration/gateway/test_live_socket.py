@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import pytest
 
@@ -24,6 +24,7 @@ from tests.support.peer import (
     PONG,
     TEXT,
     Frame,
+    Peer,
     close_frame,
     connected,
     dialled,
@@ -64,6 +65,9 @@ class Recorder:
 
     def on_drained(self) -> None:
         self._tell("drained")
+
+    def on_gone(self) -> None:
+        self._tell("gone")
 
     def on_lost(self) -> None:
         self._tell("lost")
@@ -368,12 +372,19 @@ class TestClosing:
             peer.write(frame(TEXT, b"half", fin=False), close_frame(1000), frame(CONTINUATION, b"other half"))
             assert (await peer.closed_with())[0] == 1000
 
-    async def test_of_a_lost_line_is_told_once(self, running: Running, port: int) -> None:
-        async with connected(port) as peer:
-            receiver = await running.receiver()
-            peer.writer.transport.abort()
-            await receiver.until("lost")
-        assert receiver.told == ["lost"]
+    @pytest.mark.parametrize("ending", [Peer.end, Peer.reset])
+    async def test_of_lost_lines_is_told_once_for_each(
+        self, running: Running, port: int, ending: Callable[[Peer], None]
+    ) -> None:
+        """At once that the peer has gone, and in its turn that all is over."""
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(connected(port)) for _ in range(30)]
+            receivers = [await running.receiver() for _ in peers]
+            for peer in peers:
+                ending(peer)
+            for receiver in receivers:
+                await receiver.until("lost")
+        assert [receiver.told for receiver in receivers] == [["gone", "lost"]] * len(peers)
 
     @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
     async def test_is_told_when_our_close_frame_goes_out_for_nothing_may_follow_it(

@@ -57,6 +57,10 @@ class NarrowSocket:
             self.connection.on_drained()
         return read
 
+    def read_by_nobody(self) -> None:
+        """What is written from now on is thrown away, as a connection's end does whose peer has gone."""
+        self.write = lambda frames: None  # type: ignore[method-assign]
+
     def close(self, code: CloseCode) -> None: ...
 
     def abort(self) -> None: ...
@@ -183,3 +187,16 @@ async def test_who_comes_into_a_room_with_a_full_socket_is_pushed_nothing_until_
     assert site.socket.read() == b"x" * (KERNEL_BYTES + 1)
     assert site.socket.read() == pushed
     assert site.connection in site.room.live
+
+
+@pytest.mark.parametrize("recent", [100, 30], ids=["live", "catching up"])
+async def test_who_has_gone_is_pushed_nothing_until_their_turn_to_be_closed(recent: int) -> None:
+    """Fan-out would write to thousands of them for nothing where they all go at once."""
+    site = Site(payloads(100, SMALL), recent)
+    site.catch_up.start(site.connection)
+    site.connection.on_gone()
+    site.socket.read_by_nobody()
+    await until(lambda: not site.connection.catching_up, 1)
+    site.room.deliver(site.room.opened.take("e", 101, [text_frame(b"hello")]))
+    site.room.flush()
+    assert site.connection not in site.room.live
