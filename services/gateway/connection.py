@@ -161,6 +161,7 @@ class Connection:
 
     def on_full(self) -> None:
         self.metrics.marked_behind.inc()
+        self.delivered_seen_bytes = self.socket.delivered_bytes
         self._fall_behind()
 
     def on_drained(self) -> None:
@@ -177,7 +178,6 @@ class Connection:
     def _fall_behind(self) -> None:
         """It takes nothing: be full, and live in no room."""
         self.full_since_s = self._clock()
-        self.delivered_seen_bytes = self.socket.delivered_bytes
         if self.member is not None:
             for room in self.member.rooms.values():
                 room.fall_behind(self)
