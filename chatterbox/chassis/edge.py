@@ -157,6 +157,8 @@ async def _on_invalid(_: Request, problem: Exception) -> Response:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
         return JSONResponse({"code": Code.BAD_REQUEST, "detail": "The body is not JSON."}, 400)
+    if where == "body":
+        return answer(ChatError(Code.BAD_REQUEST, "The body must be a JSON object, and its Content-Type say so."))
     return answer(ChatError(Code.BAD_REQUEST, f"{where}: {first['msg']}."))
 
 

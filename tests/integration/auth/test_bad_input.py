@@ -50,6 +50,19 @@ class TestBody:
         assert response.status_code in {400, 422}
         assert refusal(response)[1] == "bad_request"
 
+    @pytest.mark.parametrize(
+        ("body", "headers"),
+        [(b"[]", JSON), (b"null", JSON), (b"7", JSON), (b"{", {}), (b"", {}), (b"x", {"Content-Type": "text/plain"})],
+    )
+    async def test_that_is_no_object_is_told_what_it_must_be(
+        self, site: AuthSite, path: str, body: bytes, headers: dict[str, str]
+    ) -> None:
+        told = (await site.http.post(path, content=body, headers=headers)).json()
+        assert told["detail"] in {
+            "The body must be a JSON object, and its Content-Type say so.",
+            "The body is not JSON.",  # where no Content-Type is needed
+        }
+
     @pytest.mark.parametrize("field", ["username", "password"])
     async def test_with_half_a_surrogate_pair(self, site: AuthSite, path: str, field: str) -> None:
         body = json.dumps({**GOOD, field: "abcdefgh\ud800"})
