@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
-from bench.starting import Start, free_port, is_open, is_ready, started
+from bench.starting import Start, is_open, is_ready, started
 from bench.subject import Running
 from services.processes.plan import Planned, Ports, Site, plan
 from services.processes.programs import redis_program
+from tests.support.ports import free_port
 
 ROOM = "room-0"
 """Where the publisher's messages go."""

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import httpx
 
 from bench.loadgen import Load, generating
-from bench.starting import Start, free_port, http, is_ready, started
+from bench.starting import Start, http, is_ready, started
 from bench.subject import Dialect, Running, Step
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 ACCOUNTS = 200

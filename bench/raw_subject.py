@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.loadgen import build
-from bench.starting import Start, free_port, is_open, started
+from bench.starting import Start, is_open, started
 from bench.subject import Dialect, Running
+from tests.support.ports import free_port
 
 
 class RawSend:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.starting import Start, free_port, is_open, started
+from bench.starting import Start, is_open, started
 from services.processes.programs import redis_program
+from tests.support.ports import free_port
 
 
 @contextmanager

@@ -26,12 +26,6 @@ class Start(NamedTuple):
     given: str = ""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def started(start: Start, answers: Callable[[], bool]) -> Iterator[int]:
     """The process of which `answers` says that it serves, stopped at the end; exits with its log when it does not."""

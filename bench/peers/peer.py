@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bench.peers.installing import from_npm, from_pypi
 from bench.redis_server import redis
-from bench.starting import Start, free_port, is_open, started
+from bench.starting import Start, is_open, started
 from bench.subject import Dialect, Running
+from tests.support.ports import free_port
 
 SERVERS = Path(__file__).parent / "servers"
 

@@ -18,7 +18,7 @@ from services.processes.programs import caddy_program
 from tests.chaos.site import LIMITS, Part, Use, use_of
 from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
 from tests.support.wrong_clock import LACK, WrongClock, clock_shim

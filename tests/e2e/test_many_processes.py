@@ -13,7 +13,7 @@ import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.programs import caddy_program, redis_program
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker, contents
 

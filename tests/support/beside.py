@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support.engine import docker
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.stack import Stack
 from tests.support.talker import Talker
 

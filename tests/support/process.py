@@ -1,11 +1,8 @@
 """Chatterbox as its own process, as `make up` starts it; for tests that kill it."""
 
 import asyncio
-import contextlib
 import os
-import random
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,27 +10,11 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 
 READY_S = 30.0
-
-
-PORTS = range(20_000, 32_000)
-"""Below those that systems give out by themselves (Linux from 32768, macOS and Windows from 49152)."""
-
-
-def free_port() -> int:
-    """A port for a server that is stopped and started again: nobody who just asks for some port is given it meanwhile.
-
-    Chosen by chance (whatever seed a test has set): other tests choose at the same time.
-    """
-    chance = random.SystemRandom()
-    while True:
-        port = chance.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Process:

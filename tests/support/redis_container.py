@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from testcontainers.core.container import DockerContainer
 
 from tests.support.engine import no_reaper
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 IMAGE = "redis:8"
 READY_S = 20.0

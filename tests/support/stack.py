@@ -13,7 +13,7 @@ import httpx
 from testcontainers.compose import DockerCompose
 
 from tests.support.engine import docker
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.talker import Talker
 
 ROOT = Path(__file__).parents[2]

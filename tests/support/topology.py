@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 from tests.support.valkey import Valkey, valkey

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.programs import redis_program
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 READY_S = 10.0
 

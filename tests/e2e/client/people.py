@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from client.session import SessionFile
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 
 ROOT = Path(__file__).parents[3]

@@ -28,7 +28,8 @@ from tests.e2e.client.proxies import (
     tunnel,
     without,
 )
-from tests.support.process import free_port, process
+from tests.support.ports import free_port
+from tests.support.process import process
 
 NEVER = "http://127.0.0.1:9"
 

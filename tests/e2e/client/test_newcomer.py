@@ -11,7 +11,7 @@ from client.cli.shells import ASKED
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import Terminal, terminal
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 
 FACES = [("chat",), ("chat", "--lines"), ("chat", "--plain")]

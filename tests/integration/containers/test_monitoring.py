@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.containers.conftest import GATEWAYS
-from tests.support.process import free_port
+from tests.support.ports import free_port
 from tests.support.stack import ROOT, Stack
 
 MONITORING = ROOT / "deploy" / "monitoring"

@@ -9,7 +9,7 @@ import pytest
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes import programs
 from tests.support.attempt import attempt
-from tests.support.process import free_port
+from tests.support.ports import free_port
 
 
 async def test_a_setting_of_any_service_is_named(tmp_path: Path) -> None:
