@@ -21,6 +21,11 @@ from chatterbox.wire.limits import Limits
 
 UNREAD_MS = 120_000
 """A peer that takes none of an answer for this long is cut off by the kernel (RFC 5482): uvicorn waits for ever."""
+SILENT_S = 60
+"""The kernel asks a peer from which nothing came for so long whether it is still there (seconds).
+
+A machine that vanished never says so; without this, history would keep its line for ever.
+"""
 SEND_BUFFER_BYTES = 131_072
 """What the kernel holds for one connection (Linux doubles it). Left alone it grows to megabytes, which hides for
 minutes whether a slow peer reads at all, and adds up when many stand still."""
@@ -72,8 +77,10 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit it
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit all of these
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as problem:
