@@ -29,6 +29,8 @@ A machine that vanished never says so; without this, history would keep its line
 SEND_BUFFER_BYTES = 131_072
 """What the kernel holds for one connection (Linux doubles it). Left alone it grows to megabytes, which hides for
 minutes whether a slow peer reads at all, and adds up when many stand still."""
+TICK_S = 1.0
+"""So often the date that answers carry is renewed (seconds)."""
 Drain = Callable[[], Awaitable[None]]
 
 
@@ -44,6 +46,19 @@ class DrainingServer(uvicorn.Server):
         self._on_ready = on_ready
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Stop now, drained or not."""
+        self.should_exit = True
+        self._stopped.set()
+
+    async def main_loop(self) -> None:
+        """Uvicorn looks ten times a second whether it should stop; here it is told, so an idle process may sleep."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stopped.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -55,6 +70,8 @@ class DrainingServer(uvicorn.Server):
         if self._loop is None or self._draining is not None:
             self.should_exit = True
             self.force_exit = self._draining is not None and sig == signal.SIGINT
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._stopped.set)
         else:
             self._loop.call_soon_threadsafe(self._start_draining)
 
@@ -68,7 +85,7 @@ class DrainingServer(uvicorn.Server):
                 server.close()
         with contextlib.suppress(Exception):
             await self._drain()
-        self.should_exit = True
+        self.stop()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -85,7 +85,7 @@ async def running(
     finally:
         await server.http.aclose()
         await whole.gateway.drain()
-        uvicorn.should_exit = True
+        uvicorn.stop()
         await asyncio.wait_for(serving, 20)
 
 

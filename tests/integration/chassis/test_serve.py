@@ -1,8 +1,15 @@
 """The listening socket of every server here, and what its connections have from it."""
 
+import asyncio
+import signal
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from chatterbox.chassis import serve
 
@@ -17,3 +24,54 @@ def test_the_kernel_notices_that_a_silent_peer_has_vanished() -> None:
         assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == serve.SILENT_S
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == serve.UNREAD_MS
+
+
+async def _app(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response()(scope, receive, send)
+
+
+@asynccontextmanager
+async def serving(drain: serve.Drain) -> AsyncIterator[tuple[serve.DrainingServer, str, asyncio.Task[None]]]:
+    """A server, its address, and what ends when it does, which the block must see to."""
+    ready = asyncio.Event()
+    server = serve.DrainingServer(serve.config(_app), drain, ready.set)
+    with serve.bind("127.0.0.1", 0) as listener:
+        task = asyncio.create_task(server._serve([listener]))
+        await asyncio.wait_for(ready.wait(), 10)
+        yield server, f"http://127.0.0.1:{listener.getsockname()[1]}", task
+        async with asyncio.timeout(10):
+            await task
+
+
+async def test_answers_carry_the_date_as_it_is_now() -> None:
+    dates: set[str] = set()
+    async with serving(serve.nothing_to_drain) as (server, url, _):
+        async with httpx.AsyncClient(base_url=url) as http, asyncio.timeout(10):
+            while len(dates) < 2:
+                dates.add((await http.get("/")).headers["date"])
+        server.stop()
+
+
+async def test_a_server_stops_when_it_is_told_to_not_when_it_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "TICK_S", 3600)
+    async with serving(serve.nothing_to_drain) as (server, url, _):
+        async with httpx.AsyncClient(base_url=url) as http:
+            await http.get("/")
+        server.stop()
+
+
+async def test_the_first_signal_makes_a_server_drain_and_the_second_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "TICK_S", 3600)
+    draining = asyncio.Event()
+
+    async def drain() -> None:
+        draining.set()
+        await asyncio.Event().wait()  # for ever
+
+    async with serving(drain) as (server, url, task):
+        async with httpx.AsyncClient(base_url=url) as http:
+            await http.get("/")
+        server.handle_exit(signal.SIGTERM, None)
+        await asyncio.wait_for(draining.wait(), 10)
+        assert not task.done()
+        server.handle_exit(signal.SIGTERM, None)
