@@ -24,8 +24,6 @@ Strike = Callable[[Scene], AbstractAsyncContextManager[None]]
 MOMENT_S = (0.0, 0.5)
 SECONDS_S = (0.2, 3.0)
 LONG_S = (1.0, 8.0)
-UNTIL_FULL_S = (4.0, 6.0)
-"""Until SQLite has used up the room in its write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def available(site: Site) -> list[Fault]:
     if site.isolated is not None:
         faults += _of_the_network()
     if site.full_disk is not None:
-        faults.append(Fault("disk full", UNTIL_FULL_S, disk_full))
+        faults.append(Fault("disk full", SECONDS_S, disk_full))
     return faults
 
 
@@ -260,5 +258,5 @@ def _of_clocks() -> list[Fault]:
 @asynccontextmanager
 async def disk_full(scene: Scene) -> AsyncIterator[None]:
     assert scene.site.full_disk is not None
-    with scene.site.full_disk():
+    async with scene.site.full_disk():
         yield

@@ -1,10 +1,11 @@
 """Chatterbox as processes of this machine: Valkey, auth, history, gateways, and the edge in front of them."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -21,10 +22,12 @@ from tests.support.cable import Cable, Way, cable
 from tests.support.ports import free_port
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
 from tests.support.wrong_clock import LACK, WrongClock, clock_shim
 
 READY_S = 30.0
 DISK_BYTES = 256 * 2**20
+UNTIL_FULL_S = 20.0
 
 
 class CableLink:
@@ -125,7 +128,7 @@ class ProcessSite:
         self.history = ServicePart(whole.history)
         self.redis = ValkeyPart(whole.redis)
         self.redis_command = whole.redis.command
-        self.full_disk = None if disk is None else partial(_full, disk)
+        self.full_disk = None if disk is None else partial(_full, disk, whole.history.log)
         self.wrong_clock = self._wrong_clock if clocks else None
         self.lacks = () if clocks else (LACK,)
         self._clocks = clocks
@@ -217,10 +220,14 @@ def _small_disk(stack: AsyncExitStack, folder: Path) -> Path | None:
         return None
 
 
-@contextmanager
-def _full(disk: Path) -> Iterator[None]:
+@asynccontextmanager
+async def _full(disk: Path, log: Path) -> AsyncIterator[None]:
+    """SQLite first uses up the room in its write-ahead log: begin when a commit has failed."""
+    said_before = len(log.read_bytes())  # noqa: ASYNC240 - it is short, and a test's
     filler = fill(disk)
     try:
+        with contextlib.suppress(TimeoutError):  # it says so once, and not again before it has recovered
+            await until(lambda: b"disk.full" in log.read_bytes()[said_before:], UNTIL_FULL_S)
         yield
     finally:
         filler.unlink()

@@ -100,7 +100,7 @@ class Site(Protocol):
         """Cut a part off from the network while a block runs; nobody is told."""
 
     @property
-    def full_disk(self) -> Callable[[], AbstractContextManager[None]] | None:
+    def full_disk(self) -> Callable[[], AbstractAsyncContextManager[None]] | None:
         """Leave history no room on its disk while a block runs."""
 
     @property

@@ -34,11 +34,16 @@ class Sabotage(NamedTuple):
     environment: Mapping[str, str] = NOTHING
     is_slow: bool = False
     """Whether it is left to `CHATTERBOX_CHAOS=all`."""
+    users: int = 10
+    strikes: int = 1
 
 
 SABOTAGES = [
     Sabotage("ACK_BEFORE_COMMIT", "disk full", Invariant.ACKED_IS_STORED),
-    Sabotage("PUBLISH_BEFORE_COMMIT", "disk full", Invariant.ONE_MESSAGE_PER_POSITION, is_slow=True),
+    # A full disk fails one commit, and its messages must be sent again in another order to be missed: all in one room.
+    Sabotage(
+        "PUBLISH_BEFORE_COMMIT", "disk full", Invariant.ONE_MESSAGE_PER_POSITION, is_slow=True, users=2, strikes=4
+    ),
     Sabotage("FORGET_KEYS", "way to history slow", Invariant.STORED_WITHOUT_HOLES),
     Sabotage("OWN_OFFSETS", None, Invariant.ACKED_IS_STORED),
     Sabotage("DROP_FRAMES", None, Invariant.STREAM_IN_ORDER),
@@ -56,7 +61,7 @@ async def test_a_protection_that_is_switched_off_is_missed(tmp_path: Path, sabot
     async with processes(tmp_path, 2, environment=environment) as site:
         if sabotage.fault is not None and sabotage.fault not in {fault.name for fault in available(site)}:
             pytest.skip(f"{sabotage.fault}: can't be had here")
-        faults = [] if sabotage.fault is None else [named(sabotage.fault, site)]
-        load = Load(users=10, connections=40, sends_per_s=200, cuts_per_s=10)
+        faults = [] if sabotage.fault is None else [named(sabotage.fault, site)] * sabotage.strikes
+        load = Load(users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10)
         outcome = await run(site, load, faults, limits=QUICK, calm_s=1)
     assert sabotage.broken in outcome.verdict.broken
