@@ -64,6 +64,8 @@ class Room:
         if not self.log.epoch:
             self.marker.read = message.at.offset - 1  # what stood in a room before one heard of it is not news
         self.stale = self.stale or message.at.offset > self.log.last + 1
+        if not self.log:
+            self._place_notices(message.at.offset - 1)
         self.log.add([message])
         self._settle()
         self.hear([message])
@@ -112,8 +114,8 @@ class Room:
         """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
         was_empty, self.stale = not self.log, True
         self.log.add_page(list(messages), before=before, begins=begins)
-        if was_empty and 0 in self.notices and messages:
-            self.notices[self.log.last] = self.notices.pop(0)
+        if was_empty and messages:
+            self._place_notices(self.log.last)
         self._settle()
         self.hear(messages, older=True)
 
@@ -154,6 +156,11 @@ class Room:
             del self.notices[first][0]
             if not self.notices[first]:
                 del self.notices[first]
+
+    def _place_notices(self, offset: int) -> None:
+        """What was said before any message was known stands after this one from now on."""
+        if said := self.notices.pop(0, []):
+            self.notices[offset] = said
 
     def reset(self) -> None:
         """The history is another one: what is shown of it goes, what one wrote stays."""
