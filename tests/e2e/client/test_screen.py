@@ -78,7 +78,7 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
         screen.shows("connected")
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
-        screen.shows("log in again")
+        screen.shows("Log in: chatterbox login")
 
 
 def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
@@ -115,7 +115,7 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("later  (queued)")
         screen.type("\x11")
         assert screen.ends() == Exit.UNREACHABLE
-        screen.shows("1 not sent yet: kept in the outbox")
+        screen.shows("1 message not sent yet: kept in the outbox")
 
 
 def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
