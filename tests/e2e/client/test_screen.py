@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server
+from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
 
 
@@ -116,6 +116,21 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.type("\x11")
         assert screen.ends() == Exit.UNREACHABLE
         screen.shows("1 message not sent yet: kept in the outbox")
+
+
+def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
+    server: Server, alice_and_bob: list[Person]
+) -> None:
+    alice, _ = alice_and_bob
+    assert server.process is not None
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        server.process.send_signal(signal.SIGSTOP)
+        screen.type("anybody?\r")
+        screen.shows("connected · no answer for ")
+        server.process.send_signal(signal.SIGCONT)
+        screen.shows("alice ✓│ anybody?")
+        wait_until(lambda: not any("no answer" in line for line in screen.lines()), "the answer is heeded")
 
 
 def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
