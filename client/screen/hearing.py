@@ -90,7 +90,7 @@ def _take_up(model: Model, state: frames.RoomState) -> None:
         room.marker.read = state.head
     elif state.head > room.marker.read:
         room.count(model.status.username)
-        room.draw_line()
+        room.draw_line(model.status.username)
 
 
 def _of_room(model: Model, note: object) -> None:

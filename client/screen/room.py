@@ -76,12 +76,22 @@ class Room:
             self.unread += 1
             self.mentions += mentions(message.content, me)
             if not seen:
-                self.draw_line()
+                self.draw_line(me)
 
-    def draw_line(self) -> None:
+    def draw_line(self, me: str) -> None:
         """Put the unread line where what is unread begins; it stays there while one reads on."""
         if not self.lined:
             self.line, self.lined = self.marker.read, True
+            self._move_line(me)
+
+    def _move_line(self, me: str) -> None:
+        """One's own are never unread: the line stands above somebody else's, or not at all."""
+        if self.line is None:
+            return
+        while self.line + 1 in self.log and self.log[self.line + 1].username == me:
+            self.line += 1
+        if not self.unread and self.line >= max(self.log.last, self.head):
+            self.line, self.lined = None, False
 
     def drawn(self, offsets: Sequence[int], me: str) -> None:
         """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
@@ -93,7 +103,7 @@ class Room:
             self.unread = max(0, self.unread - len(others))
             self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
         if self.unread:
-            self.draw_line()
+            self.draw_line(me)
         elif offsets:
             self.lined = False
 
@@ -103,6 +113,7 @@ class Room:
         others = [message.content for message in messages if message.username != me]
         self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
         self.stale = False
+        self._move_line(me)
 
     def see_all(self) -> None:
         """Take everything as read, because somebody says so."""
@@ -176,10 +187,10 @@ class Room:
         self.asked.clear()
         self.refused.clear()
 
-    def rest(self) -> None:
+    def rest(self, me: str) -> None:
         """Nobody looks any more."""
         if self.unread:
-            self.draw_line()
+            self.draw_line(me)
         else:
             self.line, self.lined = None, False
         self.log.trim(QUIET)
