@@ -7,6 +7,7 @@ import pytest
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
+from tests.support.server import PASSWORD
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,27 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
         screen.shows("Log in: chatterbox login")
+
+
+@pytest.mark.parametrize("face", [(), ("chat", "--plain")])
+def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
+    server: Server, alice_and_bob: list[Person], face: tuple[str, ...]
+) -> None:
+    alice, bob = alice_and_bob
+    bob.run("send", "general", "before")
+    server.administer("backup", "copy")
+    bob.run("send", "general", "after")
+    with terminal(alice, *face) as screen:
+        screen.shows("after")
+        server.kill(signal.SIGTERM)
+        server.administer("restore", "copy")
+        server.start()
+        assert screen.ends() == Exit.NOT_LOGGED_IN
+    alice.run("login", "alice", typed=f"{PASSWORD}\n")
+    with terminal(alice, *face) as screen:
+        screen.shows("-- The history of #general was restored on the server")
+        screen.shows("before")
+        assert not any("after" in line for line in screen.lines() if "bob" in line)
 
 
 def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
