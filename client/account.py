@@ -16,6 +16,7 @@ from client.outbox import count
 from client.place import Place, columns_of, out, tell
 from client.prompts import ask, ask_secret
 from client.session import Session
+from client.words import messages
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -42,7 +43,8 @@ def login(place: Place, username: str | None) -> Exit:
             tell(f"With the password of the keyring: {refusal}")
             session = _log_in(place, api, username, ask_secret("Password: "))
     unsent = count(place.outbox_path(session))
-    waiting = f" The outbox holds {unsent} not sent yet; they go out when you chat." if unsent else ""
+    go = "it goes" if unsent == 1 else "they go"
+    waiting = f" The outbox holds {messages(unsent)} not sent yet; {go} out when you chat or send." if unsent else ""
     out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
     return Exit.OK
 
@@ -75,7 +77,7 @@ def logout(place: Place, session_id: str | None = None) -> Exit:
         tell("The session had ended already.")
     place.file.delete()
     unsent = count(place.outbox_path(session))
-    kept = f" The outbox keeps {unsent} not sent yet." if unsent else ""
+    kept = f" The outbox keeps {messages(unsent)} not sent yet." if unsent else ""
     out(f"Session terminated.{kept}")
     return Exit.OK
 

@@ -155,7 +155,7 @@ async def send(place: Place, room: str, content: str | None, timeout_s: float) -
             return sent.result()
         sent.cancel()
         await asyncio.wait({sent})
-        if failure := failure_of(connected.result()):
+        if failure := face.failure_of(connected.result()):
             raise failure
         return Exit.OK
 

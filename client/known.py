@@ -1,12 +1,13 @@
 """Names that the server has told: rooms, people, sessions. They are kept on disk, so that completion needs no network.
 
-Nothing is decided by them: a name that is missing or stale completes worse, and no more.
+Nothing is decided by them: a name that is missing or stale completes worse, and no more. With them is kept which
+history each room had, so that a restored backup is told of also to whoever was away.
 """
 
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -31,6 +32,8 @@ class Names:
     other_rooms: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
+    epochs: dict[str, str] = field(default_factory=dict)
+    """The history that each room had when a chat in lines connected last."""
 
 
 def learned(names: Names, note: notes.Note) -> Names:
@@ -106,6 +109,14 @@ class Known:
             self.names = replace(self.names, people=(*self.names.people, *unheard)[:LIMIT])
             if sessions is not None:
                 self.names = replace(self.names, sessions=tuple(sessions)[:LIMIT])
+
+    def restored(self, rooms: Iterable[frames.RoomState]) -> list[frames.RoomState]:
+        """Return the rooms that have another history than when this was asked last, in this run or an earlier one."""
+        with self._lock:
+            before, now = self.names.epochs, {room.room: room for room in rooms}
+            self.names = replace(self.names, epochs={name: room.at.epoch for name, room in now.items()})
+            self.save()
+        return [room for name, room in now.items() if before.get(name, room.at.epoch) != room.at.epoch]
 
     def save(self) -> None:
         with self._lock:

@@ -18,6 +18,7 @@ from client.layout import NOTICE, hung
 from client.outbox import Outbox, outbox_path
 from client.session import Session, SessionFile
 from client.tokens import Tokens
+from client.words import messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def tell_unsent(count: int) -> Exit:
     """Say how many messages a chat leaves in the outbox at its end; what it exits with therefore."""
     if not count:
         return Exit.OK
-    tell(f"{count} not sent yet: kept in the outbox, and sent when you chat the next time.")
+    tell(f"{messages(count)} not sent yet: kept in the outbox, and sent with the next chat or send.")
     return Exit.UNREACHABLE
 
 

@@ -23,7 +23,7 @@ def sentence(note: notes.Note, server: str) -> str | None:
         case notes.Cut():
             return _cut(note, server)
         case notes.CatchingUp(room, to_go):
-            return f"Catching up in #{inert_name(room)}: {_messages(to_go)} to go."
+            return f"Catching up in #{inert_name(room)}: {messages(to_go)} to go."
         case notes.CaughtUp(room):
             return f"Caught up in #{inert_name(room)}."
         case notes.Reset(room, at):
@@ -32,7 +32,7 @@ def sentence(note: notes.Note, server: str) -> str | None:
                 f"gone. Reading on after message {at.offset}."
             )
         case notes.Missing(room, count):
-            return f"The server can't give {_messages(count)} of #{inert_name(room)} that stood here."
+            return f"The server can't give {messages(count)} of #{inert_name(room)} that stood here."
         case notes.Gone(room):
             return f"You are no longer in #{inert_name(room)}."
         case notes.Changed(membership):
@@ -45,13 +45,13 @@ def sentence(note: notes.Note, server: str) -> str | None:
 
 def _connected(note: notes.Connected) -> str:
     hello = "Connected again." if note.again else f"Connected as {inert_name(note.username)}."
-    return f"{hello} Sending {_messages(note.unsent)} from the outbox." if note.unsent else hello
+    return f"{hello} Sending {messages(note.unsent)} from the outbox." if note.unsent else hello
 
 
 def _cut(note: notes.Cut, server: str) -> str | None:
     if note.known:
         return None
-    kept = f" {_messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
+    kept = f" {messages(note.unsent).capitalize()} not sent yet: kept in the outbox." if note.unsent else ""
     why = inert(note.why).rstrip(".")
     what = "Connection lost" if note.was_live else f"Can't reach {inert(server)}"
     return f"{what}: {why}. {_next_try(note.retry_s)}.{kept}"
@@ -93,8 +93,17 @@ def _about_commands(note: notes.Note) -> str | None:
         case notes.Answered(_, frames.TopicSet(room=room, topic=topic)):
             return topic_line(room, topic)
         case notes.Ended(code, why) if code is not None:
-            return inert(why)
+            return inert(without_advice(why))
     return None
+
+
+def without_advice(why: str) -> str:
+    """Why a session is no good, for where the command to type follows.
+
+    >>> without_advice("The session has ended; log in again.")
+    'The session has ended.'
+    """
+    return why.replace("; log in again.", ".")
 
 
 def topic_line(room: str, topic: str) -> str:
@@ -118,7 +127,7 @@ def _facts(room: frames.RoomSummary) -> str:
     people = "1 person" if room.members == 1 else f"{room.members} people"
     kind = "private, " if room.private else ""
     topic = f": {inert(room.topic)}" if room.topic else ""
-    return f"{kind}{people}, {_messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
+    return f"{kind}{people}, {messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
 
 
 def time_of(timestamp: str, zone: tzinfo | None = None) -> datetime | None:
@@ -174,10 +183,11 @@ def not_shown(room: str, dropped: int, shown: int) -> str:
     'Before these came 180 messages. To read them: chatterbox tail ops --recent 200'
     """
     command = f"chatterbox tail {inert_name(room)} --recent {dropped + shown}"
-    return f"Before these came {_messages(dropped)}. To read them: {command}"
+    return f"Before these came {messages(dropped)}. To read them: {command}"
 
 
-def _messages(count: int) -> str:
+def messages(count: int) -> str:
+    """So many messages, in words."""
     return "1 message" if count == 1 else f"{count} messages"
 
 

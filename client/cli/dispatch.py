@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     try:
         return _done(place, arguments)
     except NotLoggedIn as failure:
-        raise NotLoggedIn(f"{failure} {place.way_in()}") from None
+        from client.words import without_advice
+
+        raise NotLoggedIn(f"{without_advice(str(failure))} {place.way_in()}") from None
 
 
 def _done(place: "Place", arguments: argparse.Namespace) -> Exit:

@@ -71,6 +71,8 @@ class Lines:
         match note:
             case notes.Said(message, mine):
                 self._said(message, mine=mine)
+            case notes.Connected():
+                self._connected(note)
             case notes.Entered(room, messages):
                 self._show_room(room, messages[-KEPT:])
             case notes.Answered(_, frames.RoomList(rooms=rooms)):
@@ -129,6 +131,13 @@ class Lines:
     def _sentence(self, note: notes.Note) -> None:
         if (text := words.sentence(note, self._server)) is not None:
             self.notice(text)
+
+    def _connected(self, note: notes.Connected) -> None:
+        """Say also which histories are others than in an earlier run; of those in this one the core tells."""
+        self._sentence(note)
+        for room in self._known.restored(note.rooms):
+            if not note.again:
+                self._sentence(notes.Reset(room.room, room.at))
 
     def _nothing_typed(self) -> None:
         """An empty line: for faces that have an answer to it."""

@@ -85,13 +85,20 @@ class Sending:
             except TimeoutError:
                 raise Unreachable(self._gave_up()) from None
 
+    def failure_of(self, ended: notes.Ended) -> Failure | None:
+        """What it means that the connection ended before all was sent."""
+        failure = failure_of(ended)
+        return failure and type(failure)(f"{failure}{self._kept()}")
+
     def _gave_up(self) -> str:
-        count = self.connection.state.unsent_count
-        kept = "1 message is" if count == 1 else f"{count} messages are"
-        return (
-            f"{self._server} took nothing for {self._timeout_s:g} s. {kept} kept in the outbox "
-            "and will go out with the next chat or send."
-        )
+        return f"{self._server} took nothing for {self._timeout_s:g} s.{self._kept()}"
+
+    def _kept(self) -> str:
+        """What nobody has to type again, as a further sentence; empty if there is nothing."""
+        if not (count := self.connection.state.unsent_count):
+            return ""
+        are = "is" if count == 1 else "are"
+        return f" {words.messages(count)} {are} kept in the outbox and will go out with the next chat or send."
 
 
 class Tail:

@@ -62,7 +62,7 @@ class Blocks:
         """The rows of a block; at least one."""
         log = self.room.log
         if index == 0:
-            return [*self._beginning(), *self._notices(0)]
+            return [*self._beginning(), *self._first_notices()]
         if index > len(log):
             return self._on_its_way(index - len(log) - 1)
         offset = log.offsets[index - 1]
@@ -104,6 +104,11 @@ class Blocks:
         if log.is_full:
             return [self._rule("older messages do not fit into memory", Role.GAP)]
         return [self._rule("older messages" if log else f"#{name}: no messages here yet", Role.GAP)]
+
+    def _first_notices(self) -> list[Row]:
+        """What was said before the first message, perhaps after one that is still to load."""
+        places = {0, (self.room.log.first or 1) - 1}
+        return [row for offset in sorted(places) for row in self._notices(offset)]
 
     def _notices(self, offset: int) -> list[Row]:
         texts = self.room.notices.get(offset, ())

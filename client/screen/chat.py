@@ -156,12 +156,15 @@ class Chat(Screen[None]):
         around = {"below": model.below, "above": model.above, "elsewhere": elsewhere}
         said = line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, **around)
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
-        role = Role.TEXT if model.status.live and not model.to_go else Role.WAITING
+        is_well = model.status.live and model.status.silent_s is None and not model.to_go
+        role = Role.TEXT if is_well else Role.WAITING
         self.query_one("#status", Painted).paint([bar(said, hint, self.size.width, role)])
 
     def _tick(self) -> None:
-        """The wait for the next try runs down."""
-        if not self.model.status.live:
+        """The wait for the next try runs down, or an answer is waited for."""
+        status, silent_s = self.model.status, self.model.status.silent_s
+        self.shell.heed_silence()
+        if not status.live or status.silent_s != silent_s:
             self._draw_status()
 
     def hold_draft(self) -> None:

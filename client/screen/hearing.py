@@ -82,14 +82,15 @@ def _connected(model: Model, note: notes.Connected) -> None:
 def _take_up(model: Model, state: frames.RoomState) -> None:
     """What was remembered of a room tells what is unread; what was never looked at begins as read."""
     room = model.place(state.room)
-    if room.log.epoch not in ("", state.at.epoch) or room.marker.read > state.head:
+    if room.log.epoch not in ("", state.at.epoch) or max(room.marker.read, room.log.last) > state.head:
         room.reset()
+        model.notice(words.sentence(notes.Reset(state.room, state.at), model.server), state.room)
     known, room.log.epoch, room.head = bool(room.log.epoch), state.at.epoch, state.head
     if not known:
         room.marker.read = state.head
     elif state.head > room.marker.read:
         room.count(model.status.username)
-        room.draw_line()
+        room.draw_line(model.status.username)
 
 
 def _of_room(model: Model, note: object) -> None:

@@ -15,6 +15,8 @@ class Line:
     username: str = ""
     replica: str = ""
     lag_ms: float | None = None
+    silent_s: float | None = None
+    """How long the server has owed an answer, if that is long."""
     unsent: int = 0
     retry_s: float | None = None
     """How long it was until the next try when the connection was lost."""
@@ -30,8 +32,10 @@ def parts(
     out = []
     if not line.live:
         out.append(line.state + ("" if wait_s is None else f", next try {_in(wait_s)}"))
-    elif to_go:
-        out.append(f"catching up, {to_go} to go")
+    else:
+        out.append(f"catching up, {to_go} to go" if to_go else "connected")
+        if line.silent_s is not None:
+            out.append(f"no answer for {line.silent_s:.0f} s")
     if line.unsent:
         out.append(f"{line.unsent} unsent")
     if below:
@@ -41,9 +45,8 @@ def parts(
     if elsewhere:
         out.append(f"{elsewhere} unread elsewhere")
     if line.live:
-        out += [part for part in (_lag(line.lag_ms), _gateway(line.replica)) if part]
-        if not to_go:
-            out.insert(0, "connected")
+        lag_ms = line.lag_ms if line.silent_s is None else None
+        out += [part for part in (_lag(lag_ms), _gateway(line.replica)) if part]
     if line.username:
         out.append(inert(line.username))
     return out

@@ -81,4 +81,4 @@ def _take_up(room: Room, kept: KeptRoom, me: str) -> None:
     room.log.epoch, room.marker.read = kept.epoch, kept.read
     room.count(me)
     if room.unread:
-        room.draw_line()
+        room.draw_line(me)

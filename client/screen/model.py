@@ -79,7 +79,7 @@ class Model:
         room = self.place(name)
         self.joining = None
         if room is not self.room:
-            self.room.rest()
+            self.room.rest(self.status.username)
             self.earlier = self.room.name
             self.room = room
             self.view = View()

@@ -64,6 +64,8 @@ class Room:
         if not self.log.epoch:
             self.marker.read = message.at.offset - 1  # what stood in a room before one heard of it is not news
         self.stale = self.stale or message.at.offset > self.log.last + 1
+        if not self.log:
+            self._place_notices(message.at.offset - 1)
         self.log.add([message])
         self._settle()
         self.hear([message])
@@ -74,12 +76,22 @@ class Room:
             self.unread += 1
             self.mentions += mentions(message.content, me)
             if not seen:
-                self.draw_line()
+                self.draw_line(me)
 
-    def draw_line(self) -> None:
+    def draw_line(self, me: str) -> None:
         """Put the unread line where what is unread begins; it stays there while one reads on."""
         if not self.lined:
             self.line, self.lined = self.marker.read, True
+            self._move_line(me)
+
+    def _move_line(self, me: str) -> None:
+        """One's own are never unread: the line stands above somebody else's, or not at all."""
+        if self.line is None:
+            return
+        while self.line + 1 in self.log and self.log[self.line + 1].username == me:
+            self.line += 1
+        if not self.unread and self.line >= max(self.log.last, self.head):
+            self.line, self.lined = None, False
 
     def drawn(self, offsets: Sequence[int], me: str) -> None:
         """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
@@ -91,7 +103,7 @@ class Room:
             self.unread = max(0, self.unread - len(others))
             self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
         if self.unread:
-            self.draw_line()
+            self.draw_line(me)
         elif offsets:
             self.lined = False
 
@@ -101,6 +113,7 @@ class Room:
         others = [message.content for message in messages if message.username != me]
         self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
         self.stale = False
+        self._move_line(me)
 
     def see_all(self) -> None:
         """Take everything as read, because somebody says so."""
@@ -112,8 +125,8 @@ class Room:
         """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
         was_empty, self.stale = not self.log, True
         self.log.add_page(list(messages), before=before, begins=begins)
-        if was_empty and 0 in self.notices and messages:
-            self.notices[self.log.last] = self.notices.pop(0)
+        if was_empty and messages:
+            self._place_notices(self.log.last)
         self._settle()
         self.hear(messages, older=True)
 
@@ -155,6 +168,11 @@ class Room:
             if not self.notices[first]:
                 del self.notices[first]
 
+    def _place_notices(self, offset: int) -> None:
+        """What was said before any message was known stands after this one from now on."""
+        if said := self.notices.pop(0, []):
+            self.notices[offset] = said
+
     def reset(self) -> None:
         """The history is another one: what is shown of it goes, what one wrote stays."""
         said = [text for offset in sorted(self.notices) for text in self.notices[offset]]
@@ -169,10 +187,10 @@ class Room:
         self.asked.clear()
         self.refused.clear()
 
-    def rest(self) -> None:
+    def rest(self, me: str) -> None:
         """Nobody looks any more."""
         if self.unread:
-            self.draw_line()
+            self.draw_line(me)
         else:
             self.line, self.lined = None, False
         self.log.trim(QUIET)

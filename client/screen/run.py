@@ -71,9 +71,10 @@ async def chat(place: Place, room: str | None) -> Exit:
             ended = await shell.end(SENT_S)
     if app.return_code:
         return Exit.BUG  # Textual has shown it
+    left = tell_unsent(model.status.unsent)
     if failure := failure_of(ended):
         raise failure
-    return tell_unsent(model.status.unsent)
+    return left
 
 
 def _app(shell: Shell, keeper: Keeper, live: Live, kept_theme: str) -> ChatApp:

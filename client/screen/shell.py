@@ -13,6 +13,7 @@ from client.faces.carry_out import Performer
 from client.failures import Failure
 from client.screen import hearing, slashing
 from client.screen.model import Model
+from client.screen.silence import Silence
 from client.screen.wants import Ask, Do, Enter, Open, Quit, Say
 
 
@@ -30,6 +31,7 @@ class Shell:
         self.open: Callable[[str, str], None] = lambda _sheet, _about: None
         self.quit: Callable[[], None] = lambda: None
         self._now_s = now_s
+        self._silence = Silence()
         self._pinged_at: float | None = None
         self._cut_at = 0.0
         self._settled = asyncio.Event()
@@ -67,6 +69,7 @@ class Shell:
         while self.model.wants:
             self._do(self.model.wants.pop(0))
         self.model.outbox(self.connection.state.unsent, self.connection.state.in_flight)
+        self.heed_silence()
         self._settled.set()
         self.changed()
 
@@ -82,6 +85,11 @@ class Shell:
         if self.model.status.live and self._pinged_at is None:
             self._pinged_at = self._now_s()
             self.connection.ask(frames.Ping(id=0))
+            self.heed_silence()
+
+    def heed_silence(self) -> None:
+        """See whether the server answers."""
+        self.model.status.silent_s = self._silence.at(self._now_s(), self.connection.state.pending)
 
     @property
     def wait_s(self) -> float | None:

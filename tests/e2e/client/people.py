@@ -49,6 +49,12 @@ class Server:
             self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
         wait_until(self._is_ready, f"the server is ready; see {log}")
 
+    def administer(self, command: str, folder: str) -> None:
+        """Do what an operator does: `backup` into a folder beside the data, or `restore` from it."""
+        environment = os.environ | {"CHATTERBOX_DATA": str(self.data)}
+        words = [sys.executable, "-m", "services.allinone", command, str(self.data.parent / folder)]
+        subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True, timeout=DEADLINE_S)
+
     def _is_ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200

@@ -150,14 +150,24 @@ class TestASessionThatHasEnded:
     def test_is_said_in_each_face(self, ended: Person, face: tuple[str, ...]) -> None:
         with small(ended, *face) as screen:
             assert screen.ends() == Exit.NOT_LOGGED_IN
-            says(screen, "The session has ended; log in again.")
+            says(screen, "The session has ended.")
             says(screen, "Log in: chatterbox login")
 
     def test_is_said_in_pipes(self, ended: Person) -> None:
-        for arguments in (["send", "general", "x"], ["tail", "general"], ["rooms"], ["members", "general"]):
+        for arguments in (["tail", "general"], ["rooms"], ["members", "general"]):
             done = ended.run(*arguments)
-            sentence = "chatterbox: The session has ended; log in again. Log in: chatterbox login\n"
+            sentence = "chatterbox: The session has ended. Log in: chatterbox login\n"
             assert (done.returncode, done.stderr) == (Exit.NOT_LOGGED_IN, sentence)
+
+    def test_keeps_what_was_sent_says_so_and_sends_it_once_one_is_back(self, ended: Person) -> None:
+        done = ended.run("send", "general", "x")
+        kept = "1 message is kept in the outbox and will go out with the next chat or send."
+        sentence = f"chatterbox: The session has ended. {kept} Log in: chatterbox login\n"
+        assert (done.returncode, done.stderr) == (Exit.NOT_LOGGED_IN, sentence)
+        back = ended.run("login", "alice", typed=f"{PASSWORD}\n").stdout
+        assert "The outbox holds 1 message not sent yet; it goes out when you chat or send." in back
+        assert ended.run("send", "general", "y").returncode == Exit.OK
+        assert ended.history() == ["x", "y"]
 
 
 class TestARoomThatThereIsNot:

@@ -5,8 +5,9 @@ import signal
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server
+from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
+from tests.support.server import PASSWORD
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,28 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
         screen.shows("connected")
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
-        screen.shows("log in again")
+        screen.shows("Log in: chatterbox login")
+
+
+@pytest.mark.parametrize("face", [(), ("chat", "--plain")])
+def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
+    server: Server, alice_and_bob: list[Person], face: tuple[str, ...]
+) -> None:
+    alice, bob = alice_and_bob
+    bob.run("send", "general", "before")
+    server.administer("backup", "copy")
+    bob.run("send", "general", "after")
+    with terminal(alice, *face) as screen:
+        screen.shows("after")
+        server.kill(signal.SIGTERM)
+        server.administer("restore", "copy")
+        server.start()
+        assert screen.ends() == Exit.NOT_LOGGED_IN
+    alice.run("login", "alice", typed=f"{PASSWORD}\n")
+    with terminal(alice, *face) as screen:
+        screen.shows("-- The history of #general was restored on the server")
+        screen.shows("before")
+        assert not any("after" in line for line in screen.lines() if "bob" in line)
 
 
 def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
@@ -115,7 +137,22 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("later  (queued)")
         screen.type("\x11")
         assert screen.ends() == Exit.UNREACHABLE
-        screen.shows("1 not sent yet: kept in the outbox")
+        screen.shows("1 message not sent yet: kept in the outbox")
+
+
+def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
+    server: Server, alice_and_bob: list[Person]
+) -> None:
+    alice, _ = alice_and_bob
+    assert server.process is not None
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        server.process.send_signal(signal.SIGSTOP)
+        screen.type("anybody?\r")
+        screen.shows("connected · no answer for ")
+        server.process.send_signal(signal.SIGCONT)
+        screen.shows("alice ✓│ anybody?")
+        wait_until(lambda: not any("no answer" in line for line in screen.lines()), "the answer is heeded")
 
 
 def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(

@@ -147,4 +147,4 @@ def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -
         screen.shows("#general>")
         alice.run("logout")
         assert screen.ends() == Exit.NOT_LOGGED_IN
-        screen.shows("log in again")
+        screen.shows("Log in: chatterbox login")

@@ -9,6 +9,7 @@ import pytest
 
 from client import account, errands
 from client.api import Api
+from client.entry import new_entry
 from client.failures import NotLoggedIn, Refused, Unreachable, Usage
 from client.home.config import Config
 from client.place import Place
@@ -74,6 +75,29 @@ def test_registering_logs_in(server: Server, place: Place) -> None:
 def test_without_a_terminal_the_username_must_be_given(server: Server, place: Place) -> None:
     with pytest.raises(Usage, match="username must be given"):
         account.login(place, None)
+
+
+@pytest.mark.parametrize(
+    ("contents", "holds", "keeps"),
+    [
+        (["one"], "holds 1 message not sent yet; it goes out when you chat or send.", "keeps 1 message not sent yet."),
+        (
+            ["one", "two"],
+            "holds 2 messages not sent yet; they go out when you chat or send.",
+            "keeps 2 messages not sent yet.",
+        ),
+    ],
+)
+def test_what_is_in_the_outbox_is_said_at_login_and_logout(
+    server: Server, place: Place, contents: list[str], holds: str, keeps: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.login(place, "alice")
+    with place.outbox(place.tokens.session()) as outbox:
+        outbox.add(new_entry("general", content) for content in contents)
+    account.login(place, "alice")
+    assert holds in capsys.readouterr().out
+    account.logout(place)
+    assert keeps in capsys.readouterr().out
 
 
 def test_a_wrong_password_leaves_the_old_session_alone(server: Server, place: Place) -> None:

@@ -59,6 +59,18 @@ class TestPeople:
         assert names.people[0] == f"u{LIMIT + 9}"
 
 
+class TestHistories:
+    def test_that_are_others_than_in_the_last_run_are_named_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "known.json"
+        with Known(path) as known:
+            assert known.restored([room_state(3), room_state(3, room="ops")]) == []
+        now = [room_state(2, epoch="e2"), room_state(3, room="ops"), room_state(1, room="new")]
+        with Known(path) as known:
+            assert known.restored(now) == [room_state(2, epoch="e2")]
+        with Known(path) as known:
+            assert known.restored(now) == []
+
+
 class TestTheFile:
     def test_has_what_was_learned(self, tmp_path: Path) -> None:
         path = known_path(tmp_path, "http://x", "Alice")

@@ -42,7 +42,7 @@ def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, kn
         (notes.Delayed(ENTRY, "Too fast.", 2), "Too fast. Your message waits; next try in 2 s."),
         (notes.Undelivered(ENTRY, "x", "You are no member."), "NOT SENT to #general: You are no member. It was: hello"),
         (notes.Complaint("bad \x1b[2J"), "bad ␛[2J"),
-        (notes.Ended(4501, "The session has ended; log in again."), "The session has ended; log in again."),
+        (notes.Ended(4501, "The session has ended; log in again."), "The session has ended."),
         (notes.Ended(None, "You left."), None),
         (notes.Moving(), None),
         (notes.Changed(frames.Membership(room="ops", username="bob", member=True), mine=False), "bob is in #ops now."),

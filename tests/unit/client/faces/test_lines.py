@@ -13,7 +13,7 @@ from client.entry import Entry
 from client.failures import Failure
 from client.state import State
 from tests.unit.client.faces.face import Face
-from tests.unit.client.world import message
+from tests.unit.client.world import message, room_state
 
 
 @pytest.fixture
@@ -53,6 +53,17 @@ class TestTyping:
 class TestShowing:
     def test_a_message_of_the_room(self, face: Face) -> None:
         assert face.show(said(1))[-1] == "10:00 bob: message 1"
+
+    def test_that_a_history_was_restored_since_the_last_run(self, tmp_path: Path, face: Face) -> None:
+        face.show(notes.Connected("alice", (room_state(3), room_state(3, room="ops")), 0, again=False))
+        now = notes.Connected("alice", (room_state(2, epoch="e2"), room_state(3, room="ops")), 0, again=False)
+        connected, restored = Face(tmp_path).show(now)
+        assert connected == "-- Connected as alice."
+        assert restored == (
+            "-- The history of #general was restored on the server: messages that you have seen may be gone. "
+            "Reading on after message 2."
+        )
+        assert Face(tmp_path).show(now) == ["-- Connected as alice."]
 
     def test_what_is_new_elsewhere_is_told_together(self, face: Face) -> None:
         assert face.show(said(1, "ops"), said(2, "ops"), said(1, "dev")) == []

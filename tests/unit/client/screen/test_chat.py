@@ -2,7 +2,9 @@
 
 import pytest
 
+from chatterbox.wire import frames
 from client import notes
+from client.state import Pending, Phase, State
 from tests.unit.client.screen.stage import stage
 from tests.unit.client.world import ROOM
 
@@ -38,6 +40,18 @@ class TestOpening:
         async with stage(connect=False) as there:
             await there.show(notes.Cut("connection refused", 3.0, 0, was_live=False, known=False))
             assert "offline: connection refused, next try in" in there.status()
+
+    async def test_how_long_the_server_owes_an_answer_is_counted_without_a_touch(self) -> None:
+        now_s = [100.0]
+        async with stage(now_s=lambda: now_s[0]) as there:
+            there.connection.state = State(phase=Phase.LIVE, pending={7: Pending(frames.Ping(id=7), by_person=True)})
+            there.chat._tick()
+            now_s[0] += 8
+            there.chat._tick()
+            assert there.status().startswith(" connected · no answer for 8 s · gateway-1")
+            there.connection.state = State(phase=Phase.LIVE)
+            there.chat._tick()
+            assert there.status().startswith(" connected · gateway-1")
 
     async def test_panes_open_and_close_by_key(self) -> None:
         async with stage(size=(60, 15)) as there:

@@ -8,8 +8,18 @@ from chatterbox.wire import frames
 from client import notes
 from client.entry import Entry
 from client.inert import is_dangerous
+from client.screen import hearing
+from client.screen.listing import plain
+from client.screen.memory import recall, remember
+from client.screen.model import Model
+from client.screen.rows import Look
 from tests.unit.client.screen.stage import HOSTILE, connected, messages, said, stage
-from tests.unit.client.world import ME, ROOM
+from tests.unit.client.world import ME, ROOM, message, room_state
+
+RESTORED = (
+    "-- The history of #general was restored on the server: messages that you have seen may be gone. Reading on after "
+    "message 2."
+)
 
 
 class TestTheTruth:
@@ -53,3 +63,46 @@ class TestTheTruth:
             shown = " ".join(there.timeline())
             assert "[red]x[/]" in shown
             assert "[b]no[/b]" in shown
+
+
+class TestAHistoryThatWasRestoredSinceTheLastRun:
+    """Messages 1 to 3 were seen; then a backup was put back that ends with the second."""
+
+    def opened(self, epoch: str) -> Model:
+        before = Model("http://x", ROOM)
+        before.room.page(messages(1, 3), begins=True)
+        before.room.see_all()
+        made = Model("http://x", ROOM)
+        recall(made, remember(before))
+        hearing.take(made, notes.Connected(ME, (room_state(2, epoch=epoch),), 0, again=False))
+        return made
+
+    def shown(self, made: Model) -> list[str]:
+        return plain(line.row for line in made.lines(Look(200, ME), 10))
+
+    @pytest.mark.parametrize("epoch", ["e2", "e1"])
+    def test_is_told_of_below_what_is_left(self, epoch: str) -> None:
+        made = self.opened(epoch)
+        hearing.take(made, notes.Entered(ROOM, tuple(message(offset, epoch=epoch) for offset in (1, 2))))
+        *_, last, said = self.shown(made)
+        assert last.endswith("message 2")
+        assert said == RESTORED
+
+    def test_is_told_of_where_the_cut_is_whatever_comes_first(self) -> None:
+        made = self.opened("e2")
+        hearing.take(made, notes.Said(message(3, epoch="e2"), mine=False))
+        assert RESTORED in self.shown(made)
+        page = frames.Page(id=1, room=ROOM, messages=[message(offset, epoch="e2") for offset in (1, 2)], more=False)
+        hearing.take(made, notes.Answered(frames.History(id=1, room=ROOM, before=3, limit=100), page))
+        *_, last, said, came = self.shown(made)
+        assert last.endswith("message 2")
+        assert said == RESTORED
+        assert came.endswith("message 3")
+
+    def test_is_not_told_of_a_room_that_goes_on(self) -> None:
+        before = self.opened("e2")
+        hearing.take(before, notes.Entered(ROOM, tuple(message(offset, epoch="e2") for offset in (1, 2))))
+        made = Model("http://x", ROOM)
+        recall(made, remember(before))
+        hearing.take(made, notes.Connected(ME, (room_state(2, epoch="e2"),), 0, again=False))
+        assert RESTORED not in self.shown(made)

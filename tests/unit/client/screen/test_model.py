@@ -125,6 +125,33 @@ class TestUnread:
         hearing.take(made, said(4, room="ops", username=ME))
         assert made.rooms["ops"].unread == 0
 
+    def opened(self, *since: str) -> Model:
+        """Message 3 was read in the last run; these people have said one each since, and the last ones are loaded."""
+        made = Model("http://x", ROOM)
+        made.room.log.add([message(3)])
+        made.room.marker.read = 3
+        hearing.take(made, notes.Connected(ME, (room_state(3 + len(since)),), 0, again=False))
+        came = [message(offset, username=username) for offset, username in enumerate(since, 4)]
+        hearing.take(made, notes.Entered(ROOM, (message(3), *came)))
+        return made
+
+    def test_no_line_stands_above_ones_own_from_elsewhere(self) -> None:
+        made = self.opened(ME, ME)
+        assert not any("unread" in row for row in plain(line.row for line in made.lines(LOOK, 10)))
+        assert not made.first_unread()
+
+    def test_the_line_stands_above_the_first_of_somebody_else(self) -> None:
+        made = self.opened(ME, "bob", ME)
+        shown = plain(line.row for line in made.lines(LOOK, 10))
+        above = next(number for number, row in enumerate(shown) if "unread" in row)
+        assert shown[above + 1].endswith("message 5")
+
+    def test_and_above_what_is_said_after_ones_own(self) -> None:
+        made = self.opened(ME)
+        made.attend(attentive=False)
+        hearing.take(made, said(5))
+        assert (made.room.unread, made.room.line) == (1, 4)
+
     def test_what_came_since_the_last_run_is_unread(self) -> None:
         made = Model("http://x", ROOM)
         made.place("ops").marker.read = 1

@@ -7,9 +7,9 @@ from client import notes
 from client.entry import Entry
 from client.screen.model import Model
 from client.screen.shell import Shell
-from client.state import Phase, State
+from client.state import Pending, Phase, State
 from tests.unit.client.screen.stage import Recorder, connected
-from tests.unit.client.world import ROOM
+from tests.unit.client.world import ROOM, message
 
 
 class Clock:
@@ -34,6 +34,24 @@ async def test_the_lag_is_the_time_that_a_ping_takes() -> None:
     clock.now_s += 0.25
     made.show(notes.Answered(frames.Ping(id=1), frames.Pong(id=1)))
     assert made.model.status.lag_ms == 250
+
+
+async def test_a_server_that_does_not_answer_is_silent_until_it_does() -> None:
+    clock = Clock()
+    made, connection = shell(clock)
+    made.show(connected())
+    send = frames.Send(id=7, room=ROOM, content="x")
+    connection.state = State(phase=Phase.LIVE, pending={7: Pending(send, by_person=False)})
+    made.settle()
+    clock.now_s += 4
+    made.heed_silence()
+    assert made.model.status.silent_s is None
+    clock.now_s += 4
+    made.heed_silence()
+    assert made.model.status.silent_s == 8
+    connection.state = State(phase=Phase.LIVE)
+    made.show(notes.Stored(Entry("k", ROOM, "x"), message(4).at))
+    assert made.model.status.silent_s is None
 
 
 async def test_the_wait_for_the_next_try_runs_down() -> None:

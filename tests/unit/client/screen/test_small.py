@@ -19,7 +19,6 @@ from client.screen.doing import Doing
 from client.screen.emoji import EMOJI
 from client.screen.field import Field
 from client.screen.finding import best, score
-from client.screen.line import Line, parts
 from client.screen.links import links, mentions
 from client.screen.log import LIMIT, SLACK, Log
 from client.screen.memory import recall, remember
@@ -276,22 +275,6 @@ class TestMemory:
     @given(st.binary(max_size=60))
     def test_a_damaged_file_costs_the_memory_and_nothing_else(self, data: bytes) -> None:
         assert recall(Model("http://x", "general"), data) == ""
-
-
-class TestTheStatusLine:
-    def test_says_how_much_is_to_come(self) -> None:
-        said = parts(Line(live=True, replica="g1", lag_ms=4, username="ada"), to_go=132, below=0, elsewhere=0)
-        assert said == ["catching up, 132 to go", "4 ms", "g1", "ada"]
-
-    def test_names_the_gateway_by_its_last_word(self) -> None:
-        said = parts(Line(live=True, replica="chatterbox/0.1.0 gateway-1:8000"), to_go=0, below=0, elsewhere=0)
-        assert said == ["connected", "gateway-1:8000"]
-
-    def test_says_when_it_tries_again(self) -> None:
-        assert parts(Line("offline: cut", unsent=2), to_go=0, below=0, elsewhere=0, wait_s=2.6) == [
-            "offline: cut, next try in 3 s",
-            "2 unsent",
-        ]
 
 
 @given(st.text())
