@@ -53,6 +53,23 @@ class TestRooms:
             await there.press("enter")
             assert there.told == ["enter zzz"]
 
+    async def test_ctrl_k_finds_the_room_that_one_is_in_too(self) -> None:
+        async with stage() as there:
+            await there.press("alt+2", "ctrl+k")
+            await there.type("op")
+            assert "you are here" in there.everything()
+            await there.press("enter")
+            assert (there.model.room.name, there.told) == ("ops", [])
+
+    async def test_what_fits_nothing_and_names_no_room_joins_none(self) -> None:
+        async with stage() as there:
+            await there.press("ctrl+k")
+            await there.type("no such room")
+            assert "nothing fits" in there.everything()
+            await there.press("enter")
+            assert (there.model.room.name, there.told) == (ROOM, [])
+            assert "Nothing fits. A room's name is" in there.everything()
+
     async def test_the_list_counts_what_is_unread_and_mentions(self) -> None:
         async with stage() as there:
             await there.show(said(4, room="ops"), said(5, room="ops", content="Alice: look"))
