@@ -141,9 +141,13 @@ def _answer(model: Model, note: notes.Answered | notes.Refused | notes.Complaint
             _listed(model, rooms)
         case notes.Answered(_, frames.Pong()):
             pass
+        case notes.Answered(_, frames.Created() as created):
+            _created(model, created)
+            model.notice(words.sentence(note, model.server), created.room)
         case notes.Answered(_, reply):
             model.notice(words.sentence(note, model.server))
-            _follow_up(model, reply)
+            if isinstance(reply, frames.Left):
+                model.place(reply.room).member = False
         case notes.Refused(frames.History() as asked):
             model.place(asked.room).refused.add(_asked(asked))
             counting.answered(model, asked)
@@ -197,13 +201,12 @@ def _listed(model: Model, rooms: list[frames.RoomSummary]) -> None:
             model.notice(text)
 
 
-def _follow_up(model: Model, reply: frames.Reply) -> None:
-    match reply:
-        case frames.Created(room=room):
-            model.joining = room
-            model.wants.append(Enter(room))
-        case frames.Left(room=room):
-            model.place(room).member = False
+def _created(model: Model, created: frames.Created) -> None:
+    """One is in it from the beginning; the server is asked for it so that it is looked at."""
+    room = model.place(created.room)
+    room.member, room.private = True, created.private
+    model.joining = created.room
+    model.wants.append(Enter(created.room))
 
 
 def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
