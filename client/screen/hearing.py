@@ -112,14 +112,16 @@ def _of_room(model: Model, note: object) -> None:
 
 
 def _entered(model: Model, name: str, messages: tuple[frames.Message, ...]) -> None:
-    room = model.place(name)
-    is_new = not (room.member and room.log.epoch)
-    room.member = True
+    room = model.place(name, member=False)
+    was_member, room.member = room.member, True
+    is_new = not (was_member and room.log.epoch)
     room.page(messages, begins=not messages)
     if is_new:
         room.see_all()
     else:
         room.count(model.status.username)
+    if not was_member:
+        room.notice(f"You joined #{inert_name(name)}.")
     if model.joining == name:
         model.go_to(name)
 
@@ -212,7 +214,7 @@ def _created(model: Model, created: frames.Created) -> None:
 def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
     """Who came and who left; what one did oneself has its reply."""
     own_doing = change.by == model.status.username or (mine and change.by is None)
-    if mine:
+    if mine and not (own_doing and change.member and model.joining == change.room):  # else a reply follows
         model.place(change.room).member = change.member
         model.rooms[change.room].private = change.private
     if mine and change.member and not own_doing:

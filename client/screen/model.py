@@ -14,7 +14,7 @@ from client.screen.line import Line as StatusLine
 from client.screen.room import Room
 from client.screen.rows import Look
 from client.screen.view import Line, View
-from client.screen.wants import Ask, Enter, Say, Want
+from client.screen.wants import Ask, Say, Want
 from client.words import NOT_SENT
 
 PAGE = 100
@@ -75,7 +75,7 @@ class Model:
         self.notice(f"{NOT_SENT}: {inert(sentence)} What you wrote is where you wrote it.")
 
     def go_to(self, name: str) -> None:
-        """Look at a room; one that is not entered yet is entered."""
+        """Look at a room. Nobody becomes a member by that; `slashing.join` is for it."""
         room = self.place(name)
         self.joining = None
         if room is not self.room:
@@ -84,8 +84,6 @@ class Model:
             self.room = room
             self.view = View()
             self.selected = None
-        if not room.member:
-            self.wants.append(Enter(name))
 
     def see_newest(self) -> None:
         """Go to the newest message; whoever is there already has no need of what is unread above."""
