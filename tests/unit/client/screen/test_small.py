@@ -283,10 +283,6 @@ class TestTheStatusLine:
         said = parts(Line(live=True, replica="g1", lag_ms=4, username="ada"), to_go=132, below=0, elsewhere=0)
         assert said == ["catching up, 132 to go", "4 ms", "g1", "ada"]
 
-    def test_names_the_gateway_by_its_last_word(self) -> None:
-        said = parts(Line(live=True, replica="chatterbox/0.1.0 gateway-1:8000"), to_go=0, below=0, elsewhere=0)
-        assert said == ["connected", "gateway-1:8000"]
-
     def test_says_when_it_tries_again(self) -> None:
         assert parts(Line("offline: cut", unsent=2), to_go=0, below=0, elsewhere=0, wait_s=2.6) == [
             "offline: cut, next try in 3 s",
