@@ -135,9 +135,14 @@ def clock(timestamp: str) -> str:
     return f"{at:%H:%M}" if at else "--:--"
 
 
-def no_such_room(name: str, known: list[str], *, join: str, create: str) -> str:
-    """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type."""
+def no_such_room(name: str, known: list[str], *, join: str, create: str, left: bool = False) -> str:
+    """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type.
+
+    `left`: there is one, private, that one was in; nobody can make another of its name.
+    """
     sentence = f"There is no room #{inert_name(name)} that you may see."
+    if left:
+        return f"{sentence} You left it: somebody in it must invite you again."
     if (found := meant(name, known)) is not None:
         guess = inert_name(found)
         return f"{sentence} Did you mean #{guess}? {join} {guess}"

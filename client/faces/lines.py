@@ -36,6 +36,7 @@ class Lines:
         self._unread = Unread()
         self._news_timer = False
         self._entered: set[str] = set()
+        self._left: set[str] = set()
         self._heard: dict[str, dict[str, str]] = {}
         self._guessing: str | None = None
         self._changed = asyncio.Event()
@@ -190,7 +191,8 @@ class Lines:
                 self.notice(line)
             return
         name, self._guessing = self._guessing, None
-        self.notice(words.no_such_room(name, [room.room for room in rooms], join="/join", create="/create"))
+        known, left = [room.room for room in rooms], name in self._left
+        self.notice(words.no_such_room(name, known, join="/join", create="/create", left=left))
 
     def _follow_up(self, reply: frames.Reply) -> None:
         match reply:
@@ -201,6 +203,7 @@ class Lines:
 
     def _lose(self, room: str) -> None:
         self._entered.discard(room)
+        self._left.add(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None

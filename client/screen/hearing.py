@@ -196,7 +196,8 @@ def _listed(model: Model, rooms: list[frames.RoomSummary]) -> None:
     if model.guessing is not None:
         name, model.guessing = model.guessing, None
         known = [room.room for room in rooms]
-        model.notice(words.no_such_room(name, known, join="/join", create="/create"))
+        left = name in model.rooms and model.rooms[name].private and not model.rooms[name].member
+        model.notice(words.no_such_room(name, known, join="/join", create="/create", left=left))
     elif model.listing:
         model.listing = False
         for text in words.room_lines(rooms):

@@ -53,6 +53,16 @@ class TestRoomsByCommand:
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=listed)))
             assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /join ops")
 
+    async def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self) -> None:
+        async with stage(size=(120, 24)) as there:
+            there.model.rooms["ops"].private = True
+            await there.show(notes.Answered(frames.Leave(id=1, room="ops"), frames.Left(id=1, room="ops")))
+            invite = frames.Invite(id=2, room="ops", username="bob")
+            await there.show(notes.Refused(invite, Code.ROOM_UNKNOWN, "No such room."))
+            await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=[])))
+            said = " ".join(" ".join(there.timeline()).split())
+            assert said.endswith("no room #ops that you may see. You left it: somebody in it must invite you again.")
+
     async def test_status_who_and_help_answer_at_once(self) -> None:
         async with stage() as there:
             for typed in ("/who", "/status", "/help invite"):
