@@ -30,7 +30,7 @@ def content(text: str, limits: Limits) -> str:
         )
     if (found := forbidden(text)) is not None:
         raise ChatError(
-            Code.CONTENT_FORBIDDEN, f"Character {found} is {label(text[found])}, which a message can't have."
+            Code.CONTENT_FORBIDDEN, f"Character {found + 1} is {label(text[found])}, which a message can't have."
         )
     if not any(map(_is_visible, text)):
         raise ChatError(Code.CONTENT_EMPTY)
@@ -50,9 +50,10 @@ def forbidden(text: str) -> int | None:
 
 
 def label(character: str) -> str:
-    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`."""
-    name = unicodedata.name(character, "a control character" if ord(character) < 0xA0 else "not a character")
-    return f"U+{ord(character):04X} {name}"
+    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`, or `U+001B, a control character`."""
+    number, kind = ord(character), "a control character" if ord(character) < 0xA0 else "not a character"
+    name = unicodedata.name(character, "")
+    return f"U+{number:04X} {name}" if name else f"U+{number:04X}, {kind}"
 
 
 def room_name(text: str, limits: Limits) -> str:
@@ -96,7 +97,8 @@ def topic(text: str, limits: Limits) -> str:
         found = next((at for at, character in enumerate(kept) if character in "\t\n"), None)
     if found is not None:
         raise ChatError(
-            Code.TOPIC_INVALID, f"Character {found} is {label(kept[found])}, which a topic can't have: it is one line."
+            Code.TOPIC_INVALID,
+            f"Character {found + 1} is {label(kept[found])}, which a topic can't have: it is one line.",
         )
     return kept
 

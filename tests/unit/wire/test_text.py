@@ -52,7 +52,7 @@ class TestContent:
         assert refused(content, "x" * 4001, LIMITS) == Code.CONTENT_TOO_LONG
 
     def test_that_is_refused_is_told_where_and_why_without_showing_it(self) -> None:
-        with pytest.raises(ChatError, match=r"Character 2 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
+        with pytest.raises(ChatError, match=r"Character 3 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
             content("ab\u202ec", LIMITS)
         assert "\u202e" not in refusal.value.detail
 
@@ -68,7 +68,7 @@ class TestContent:
 
     @pytest.mark.parametrize(
         ("character", "name"),
-        [("\x1b", "U+001B a control character"), ("\ud800", "U+D800 not a character"), ("A", "U+0041 LATIN CAPITAL")],
+        [("\x1b", "U+001B, a control character"), ("\ud800", "U+D800, not a character"), ("A", "U+0041 LATIN CAPITAL")],
     )
     def test_labels_name_every_character(self, character: str, name: str) -> None:
         assert label(character).startswith(name)
