@@ -253,7 +253,7 @@ class Doing:
     def paste(self, text: str) -> None:
         from client.screen.sheet import Question
 
-        sentence = f"You paste {text.count(chr(10)) + 1} lines ({len(text)} characters) into one message for this room."
+        sentence = f"You paste {len(text.splitlines())} lines ({len(text)} characters) into one message for this room."
         question = Question(sentence, "paste; it is not sent yet")
         self._chat.app.push_screen(question, lambda yes: self._chat.composer.type(text) if yes else None)
 
