@@ -4,6 +4,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes, words
+from client.faces.slash import no_such_room
 from client.inert import inert, inert_name
 from client.screen import counting
 from client.screen.blocks import Key
@@ -194,10 +195,10 @@ def _listed(model: Model, rooms: list[frames.RoomSummary]) -> None:
         if room.room in model.rooms:
             model.rooms[room.room].private = room.private
     if model.guessing is not None:
-        name, model.guessing = model.guessing, None
-        known = [room.room for room in rooms]
-        left = name in model.rooms and model.rooms[name].private and not model.rooms[name].member
-        model.notice(words.no_such_room(name, known, join="/join", create="/create", left=left))
+        command, model.guessing = model.guessing, None
+        meant = model.rooms.get(command.room)
+        left = meant is not None and meant.private and not meant.member
+        model.notice(no_such_room(command, [room.room for room in rooms], left=left))
     elif model.listing:
         model.listing = False
         for text in words.room_lines(rooms):
@@ -228,11 +229,8 @@ def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
 def _refused(model: Model, command: frames.Command, code: str, sentence: str | None) -> None:
     """What could not be done: guess which name was meant."""
     match command, code:
-        case (
-            frames.Join(room=room) | frames.Leave(room=room) | frames.Invite(room=room) | frames.SetTopic(room=room),
-            Code.ROOM_UNKNOWN,
-        ):
-            model.guessing = room
+        case frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic(), Code.ROOM_UNKNOWN:
+            model.guessing = command
             model.wants.append(Ask(frames.Rooms(id=0)))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
             guess = words.meant(username, [*model.people(), *model.acquaintances])

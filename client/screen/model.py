@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from chatterbox.wire import frames
 from client.entry import Entry
+from client.faces.slash import AboutRoom
 from client.inert import inert
 from client.screen.blocks import TOP, Blocks, Key
 from client.screen.line import Line as StatusLine
@@ -44,8 +45,8 @@ class Model:
         """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
         self.listing = False
         """Whether somebody wants to see the list of rooms."""
-        self.guessing: str | None = None
-        """A room that does not exist, and the one that was meant is looked for."""
+        self.guessing: AboutRoom | None = None
+        """A command for a room that does not exist, and the one that was meant is looked for."""
         self.joining: str | None = room
         """A room to look at as soon as we are in it."""
         self.seeking: int | None = None

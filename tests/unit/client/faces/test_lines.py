@@ -95,6 +95,11 @@ class TestShowing:
         (line,) = face.show(answer)
         assert line.endswith("Did you mean #ops? /join ops")
 
+    def test_nobody_is_told_to_make_the_room_that_they_would_leave(self, face: Face) -> None:
+        face.show(notes.Refused(frames.Leave(id=1, room="zzz"), Code.ROOM_UNKNOWN, "No."))
+        answer = notes.Answered(frames.Rooms(id=2), frames.RoomList(id=2, rooms=[]))
+        assert face.show(answer) == ["-- There is no room #zzz that you may see."]
+
     def test_an_unknown_person_is_guessed_from_those_who_are_known(self, face: Face) -> None:
         face.known.learn(people=["Roberta", "bob"])
         command = frames.Invite(id=1, room="general", username="robert")

@@ -51,7 +51,7 @@ class TestRoomsByCommand:
             await there.show(notes.Refused(frames.Leave(id=0, room="opps"), Code.ROOM_UNKNOWN, "No such room."))
             listed = [frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e1", 0))]
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=listed)))
-            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /join ops")
+            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /leave ops")
 
     async def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self) -> None:
         async with stage(size=(120, 24)) as there:
