@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp, topic
+from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp, topic, username
 
 LIMITS = Limits()
 CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
@@ -72,6 +72,21 @@ class TestContent:
     )
     def test_labels_name_every_character(self, character: str, name: str) -> None:
         assert label(character).startswith(name)
+
+
+class TestUsernames:
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [("Ada", "Ada"), ("\uff41da", "ada"), ("x" * 32, "x" * 32), ("Жанна", "Жанна"), ("a_b", "a_b")],
+    )
+    def test_are_kept_as_typed_but_normalised(self, written: str, name: str) -> None:
+        assert username(written) == name
+
+    @pytest.mark.parametrize("written", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
+    def test_that_can_not_be_are_told_the_rule(self, written: str) -> None:
+        with pytest.raises(ChatError, match="A username is 3-32 letters") as refusal:
+            username(written)
+        assert refusal.value.code == Code.USERNAME_INVALID
 
 
 class TestRoomNames:
