@@ -217,11 +217,10 @@ def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
     """Who came and who left; what one did oneself has its reply."""
     own_doing = change.by == model.status.username or (mine and change.by is None)
     if mine and not (own_doing and change.member and model.joining == change.room):  # else a reply follows
-        model.place(change.room).member = change.member
-        model.rooms[change.room].private = change.private
+        room = model.place(change.room)
+        room.member, room.private = change.member, change.private if change.member else room.private
     if mine and change.member and not own_doing:
-        room = inert(change.room)
-        model.notice(f"{inert(change.by or '')} invited you to #{room}: it is in your list now.")
+        model.notice(f"{inert(change.by or '')} invited you to #{inert(change.room)}: it is in your list now.")
     elif not own_doing and (mine or change.room in model.rooms):
         model.notice(words.sentence(notes.Changed(change, mine), model.server), change.room)
 

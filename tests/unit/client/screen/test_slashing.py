@@ -7,7 +7,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes
 from tests.unit.client.screen.stage import stage
-from tests.unit.client.world import ROOM
+from tests.unit.client.world import ME, ROOM
 
 
 class TestRoomsByCommand:
@@ -56,6 +56,8 @@ class TestRoomsByCommand:
     async def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self) -> None:
         async with stage(size=(120, 24)) as there:
             there.model.rooms["ops"].private = True
+            left = frames.Membership(room="ops", username=ME, member=False)  # which does not say whether it is private
+            await there.show(notes.Changed(left, mine=True))
             await there.show(notes.Answered(frames.Leave(id=1, room="ops"), frames.Left(id=1, room="ops")))
             invite = frames.Invite(id=2, room="ops", username="bob")
             await there.show(notes.Refused(invite, Code.ROOM_UNKNOWN, "No such room."))
