@@ -4,7 +4,8 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from chatterbox.wire.errors import Code
+from chatterbox.wire import text
+from chatterbox.wire.errors import ChatError, Code
 from client import errands
 from client.api import Api
 from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, Usage
@@ -149,6 +150,8 @@ def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[st
     username = username or place.config.username or (ask("Username: ") if asks else "")
     if not username:
         raise Usage("Without a terminal the username must be given; the password is the first line of the input.")
+    if twice:
+        _may_be(username)
     password = (
         None if twice and not place.config.password_command else known_password(place.config, place.server, username)
     )
@@ -160,6 +163,14 @@ def _credentials(place: Place, username: str | None, *, twice: bool) -> tuple[st
     if twice and ask_secret("The same again: ") != password:
         raise Usage("The two passwords differ; nothing was done.")
     return username, password
+
+
+def _may_be(username: str) -> None:
+    """Refuse what can't be a username before anybody thinks of a password for it."""
+    try:
+        text.username(username)
+    except ChatError as refusal:
+        raise Refused(refusal.detail, refusal.code) from None
 
 
 def _first_line() -> str:

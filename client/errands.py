@@ -7,7 +7,7 @@ from client.inert import inert, inert_name
 from client.known import Known
 from client.place import Place
 from client.session import OTHERS
-from client.words import meant, time_of
+from client.words import no_such_room, time_of
 
 BEGINNING = 4
 """Characters of a session's id that name it, where no other begins so."""
@@ -19,10 +19,10 @@ def members(place: Place, room: str, known: Known) -> list[str]:
         try:
             names = sorted(api.members(room), key=str.casefold)
         except Refused as refusal:
-            guess = meant(room, [*known.names.rooms, *known.names.other_rooms])
-            if refusal.code != Code.ROOM_UNKNOWN or guess is None:
+            if refusal.code != Code.ROOM_UNKNOWN:
                 raise
-            raise Refused(f"{refusal} Did you mean #{inert_name(guess)}?", refusal.code) from None
+            rooms = [*known.names.rooms, *known.names.other_rooms]
+            raise Refused(no_such_room(room, rooms, left=room in rooms), refusal.code) from None
     known.learn(people=names)
     return [inert_name(name) for name in names]
 

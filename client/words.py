@@ -82,6 +82,10 @@ def _about_commands(note: notes.Note) -> str | None:
     match note:
         case notes.Refused(frames.SetTopic(), Code.BAD_FRAME, _):
             return "This server knows no topics: it is of an earlier version than this program."
+        case notes.Refused(frames.Leave(room=room), Code.ROOM_FOR_ALL, _):
+            return f"Everybody is a member of #{inert_name(room)}; nobody leaves it."
+        case notes.Refused(frames.Leave(room=room), Code.NOT_A_MEMBER, _):
+            return f"You are not in #{inert_name(room)}."
         case notes.Refused(_, _, detail) | notes.Complaint(detail):
             return inert(detail)
         case notes.Answered(_, frames.Created(room=room, private=private)):
@@ -144,13 +148,18 @@ def clock(timestamp: str) -> str:
     return f"{at:%H:%M}" if at else "--:--"
 
 
-def no_such_room(name: str, known: list[str], *, join: str, create: str) -> str:
-    """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type."""
+def no_such_room(name: str, known: list[str], *, join: str = "", create: str = "", left: bool = False) -> str:
+    """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type, if any.
+
+    `left`: there is one, private, that one was in; nobody can make another of its name.
+    """
     sentence = f"There is no room #{inert_name(name)} that you may see."
+    if left:
+        return f"{sentence} You left it: somebody in it must invite you again."
     if (found := meant(name, known)) is not None:
         guess = inert_name(found)
-        return f"{sentence} Did you mean #{guess}? {join} {guess}"
-    return f"{sentence} To make it: {create} {inert_name(name)}"
+        return f"{sentence} Did you mean #{guess}?" + (f" {join} {guess}" if join else "")
+    return f"{sentence} To make it: {create} {inert_name(name)}" if create else sentence
 
 
 def meant(name: str, known: list[str]) -> str | None:

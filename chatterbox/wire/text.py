@@ -1,4 +1,4 @@
-"""What people may write: messages, room names, topics, idempotency keys. The server refuses, the client shows inert."""
+"""What people may write: messages, names, topics, idempotency keys. The server refuses, the client shows inert."""
 
 import re
 import unicodedata
@@ -17,6 +17,13 @@ _FORBIDDEN = re.compile(
 )
 _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
 
+USERNAME_MIN, USERNAME_MAX = 3, 32
+USERNAME_MAX_TYPED = 2 * USERNAME_MAX
+"""Nothing longer can become a username by normalisation."""
+USERNAME_RULE = (
+    f"A username is {USERNAME_MIN}-{USERNAME_MAX} letters, digits or '_.-', and begins with a letter or digit."
+)
+
 
 def content(text: str, limits: Limits) -> str:
     """Return `text` if it can be a message: 1 to `limits.content_chars` characters, none of them dangerous.
@@ -30,7 +37,7 @@ def content(text: str, limits: Limits) -> str:
         )
     if (found := forbidden(text)) is not None:
         raise ChatError(
-            Code.CONTENT_FORBIDDEN, f"Character {found} is {label(text[found])}, which a message can't have."
+            Code.CONTENT_FORBIDDEN, f"Character {found + 1} is {label(text[found])}, which a message can't have."
         )
     if not any(map(_is_visible, text)):
         raise ChatError(Code.CONTENT_EMPTY)
@@ -50,9 +57,26 @@ def forbidden(text: str) -> int | None:
 
 
 def label(character: str) -> str:
-    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`."""
-    name = unicodedata.name(character, "a control character" if ord(character) < 0xA0 else "not a character")
-    return f"U+{ord(character):04X} {name}"
+    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`, or `U+001B, a control character`."""
+    number, kind = ord(character), "a control character" if ord(character) < 0xA0 else "not a character"
+    name = unicodedata.name(character, "")
+    return f"U+{number:04X} {name}" if name else f"U+{number:04X}, {kind}"
+
+
+def username(text: str) -> str:
+    """Return `text` in NFKC if it can be a username by its length, beginning and ASCII; raises `username_invalid`.
+
+    What other letters may stand in one, and which names are taken or look like another's, only auth can tell.
+    """
+    name = unicodedata.normalize("NFKC", text) if len(text) <= USERNAME_MAX_TYPED else text
+    fits = USERNAME_MIN <= len(name) <= USERNAME_MAX and name[0] not in "_.-"
+    if not (fits and all(map(_may_name_somebody, name))):
+        raise ChatError(Code.USERNAME_INVALID, USERNAME_RULE)
+    return name
+
+
+def _may_name_somebody(character: str) -> bool:
+    return not character.isascii() or character.isalnum() or character in "_.-"
 
 
 def room_name(text: str, limits: Limits) -> str:
@@ -96,7 +120,8 @@ def topic(text: str, limits: Limits) -> str:
         found = next((at for at, character in enumerate(kept) if character in "\t\n"), None)
     if found is not None:
         raise ChatError(
-            Code.TOPIC_INVALID, f"Character {found} is {label(kept[found])}, which a topic can't have: it is one line."
+            Code.TOPIC_INVALID,
+            f"Character {found + 1} is {label(kept[found])}, which a topic can't have: it is one line.",
         )
     return kept
 

@@ -19,7 +19,9 @@ def count(text: str) -> int:
 
 
 def some(text: str) -> int:
-    return count(text) or count("none")
+    if (number := count(text)) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of messages to end after")
+    return number
 
 
 def seconds(text: str) -> float:

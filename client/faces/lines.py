@@ -11,7 +11,7 @@ from client.connection import Connection
 from client.entry import Entry
 from client.faces.carry_out import Performer
 from client.faces.paper import Clock, Paper
-from client.faces.slash import Call, Mistake, Say, parse
+from client.faces.slash import AboutRoom, Call, Mistake, Say, no_such_room, parse
 from client.faces.unread import KEPT, Unread
 from client.failures import Failure
 from client.inert import inert, inert_name
@@ -36,8 +36,9 @@ class Lines:
         self._unread = Unread()
         self._news_timer = False
         self._entered: set[str] = set()
+        self._left: set[str] = set()
         self._heard: dict[str, dict[str, str]] = {}
-        self._guessing: str | None = None
+        self._guessing: AboutRoom | None = None
         self._changed = asyncio.Event()
         self.has_lost = False
         """Whether something that was said will never be sent, which was told with its text."""
@@ -198,8 +199,8 @@ class Lines:
             for line in words.room_lines(rooms):
                 self.notice(line)
             return
-        name, self._guessing = self._guessing, None
-        self.notice(words.no_such_room(name, [room.room for room in rooms], join="/join", create="/create"))
+        command, self._guessing = self._guessing, None
+        self.notice(no_such_room(command, [room.room for room in rooms], left=command.room in self._left))
 
     def _follow_up(self, reply: frames.Reply) -> None:
         match reply:
@@ -210,6 +211,7 @@ class Lines:
 
     def _lose(self, room: str) -> None:
         self._entered.discard(room)
+        self._left.add(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None
@@ -230,7 +232,7 @@ class Lines:
             case notes.Refused(
                 frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic() as command, Code.ROOM_UNKNOWN, _
             ):
-                self._guessing = command.room
+                self._guessing = command
                 self.connection.ask(frames.Rooms(id=0))
             case notes.Refused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):
                 guess = words.meant(username, list(self._known.names.people))

@@ -33,7 +33,7 @@ class Once:
             case notes.Cut():
                 self._fail(unreachable(self._server, inert(note.why)))
             case notes.Answered(_, frames.RoomList(rooms=rooms)) if self._refusal is not None:
-                self._fail(Refused(why_not_in(str(getattr(self._command, "room", "")), rooms)))
+                self._fail(Refused(self._why_not(rooms)))
             case notes.Answered() | notes.Entered():
                 self.answer = note
                 self.connection.leave()
@@ -42,6 +42,13 @@ class Once:
                 self.connection.ask(frames.Rooms(id=0))
             case notes.Refused() | notes.Complaint():
                 self._fail(Refused(words.sentence(note, self._server) or ""))
+
+    def _why_not(self, rooms: list[frames.RoomSummary]) -> str:
+        """Why the room of the command is none for it; nobody makes one to leave it."""
+        if isinstance(self._command, frames.Leave):
+            names = [summary.room for summary in rooms]
+            return words.no_such_room(self._command.room, names, join="chatterbox leave")
+        return why_not_in(str(getattr(self._command, "room", "")), rooms)
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure

@@ -6,9 +6,13 @@ done with a command is in `client.faces.carry_out`.
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from client.words import meant
+from chatterbox.wire import frames
+from client import words
+
+AboutRoom: TypeAlias = frames.Join | frames.Leave | frames.Invite | frames.SetTopic
+"""A command that names a room, which there may not be."""
 
 
 class Kind(Enum):
@@ -116,10 +120,17 @@ def _private_or_not(slash: Slash, words: list[str]) -> bool:
 
 def unknown(name: str) -> str:
     """Say that there is no such command, and which was probably meant."""
-    guess = meant(name, list(SLASHES))
+    guess = words.meant(name, list(SLASHES))
     if guess is None:
         return f"There is no /{name}. /help lists what there is; to say it, write //{name}"
     return f"There is no /{name}. Did you mean /{guess}?"
+
+
+def no_such_room(command: AboutRoom, known: list[str], *, left: bool) -> str:
+    """As `words` says it of the room that `command` names, with what leads on; nobody makes a room to leave it."""
+    if isinstance(command, frames.Leave):
+        return words.no_such_room(command.room, known, join="/leave", left=left)
+    return words.no_such_room(command.room, known, join="/join", create="/create", left=left)
 
 
 def help_lines(name: str | None = None) -> list[str]:

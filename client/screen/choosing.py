@@ -26,21 +26,19 @@ def narrowed(typed: str, choices: Sequence[Choice], *, fuzzy: bool) -> list[Choi
     if not typed:
         return list(choices)
     if fuzzy:
-        return best(typed.removeprefix("#"), ((choice.text.removeprefix("#"), choice) for choice in choices))
+        return best(typed.strip().removeprefix("#"), ((choice.text.removeprefix("#"), choice) for choice in choices))
     return [choice for choice in choices if typed.casefold() in choice.text.casefold()]
 
 
 def rooms(model: Model) -> list[Choice]:
-    """Rooms to go to: the one before this first, then those with something unread, then the others."""
-    mine = sorted(model.in_order(), key=lambda room: (room.name != model.earlier, -room.mentions, -room.unread))
-    out = [
-        Choice(f"#{inert(room.name)}", f"{room.unread} unread" if room.unread else "", room.name)
-        for room in mine
-        if room is not model.room
-    ]
-    known = {room.name for room in mine}
-    others = sorted(name for name in model.open_rooms if name not in known)
-    return [*out, *(Choice(f"#{inert(name)}", "not joined", name) for name in others)]
+    """Rooms to go to: the one before this first, then those with something unread, then the others, and this one."""
+    others = [room for room in model.in_order() if room is not model.room]
+    mine = sorted(others, key=lambda room: (room.name != model.earlier, -room.mentions, -room.unread))
+    out = [Choice(f"#{inert(room.name)}", f"{room.unread} unread" if room.unread else "", room.name) for room in mine]
+    here = Choice(f"#{inert(model.room.name)}", "you are here" if model.room.member else "not joined", model.room.name)
+    known = {room.name for room in (*mine, model.room)}
+    unjoined = sorted(name for name in model.open_rooms if name not in known)
+    return [*out, here, *(Choice(f"#{inert(name)}", "not joined", name) for name in unjoined)]
 
 
 def room_links(model: Model) -> list[Choice]:

@@ -2,7 +2,9 @@
 
 from functools import partial
 
+from client.failures import Usage
 from client.inert import inert
+from client.room_names import room_name
 from client.screen import choosing, slashing
 from client.screen.actions import ROOM_NUMBERS
 from client.screen.blocks import Key
@@ -38,16 +40,21 @@ class Doing:
     def switch_room(self) -> None:
         choices = choosing.rooms(self.model)
         title = "Go to a room (a new name: join it)"
-        self._pick(title, partial(choosing.narrowed, choices=choices, fuzzy=True), self._switch)
+        narrow = partial(choosing.narrowed, choices=choices, fuzzy=True)
+        self._pick(title, narrow, self._switch, empty="nothing fits; Enter joins the room of this very name")
 
     def _switch(self, room: str, typed: str) -> None:
-        if name := room or typed.strip():
-            slashing.join(self.model, name)
-            self._chat.shell.settle()
+        if not room and not typed.strip():
+            return
+        try:
+            slashing.join(self.model, room or room_name(typed.strip()))
+        except Usage as refusal:
+            self.say(f"Nothing fits. {refusal}")
+        self._chat.shell.settle()
 
-    def _pick(self, title: str, narrow: Narrow, chosen: Chosen, typed: str = "") -> None:
-        """Let somebody choose from a list."""
-        self._chat.app.push_screen(Picker(title, narrow, chosen, edits=self._chat.edits, typed=typed))
+    def _pick(self, title: str, narrow: Narrow, chosen: Chosen, typed: str = "", empty: str = "nothing fits") -> None:
+        """Let somebody choose from a list; `empty` is the word for where it has nothing."""
+        self._chat.app.push_screen(Picker(title, narrow, chosen, edits=self._chat.edits, typed=typed, empty=empty))
 
     def next_unread(self) -> None:
         if (name := self.model.next_unread()) is not None:
@@ -246,7 +253,7 @@ class Doing:
     def paste(self, text: str) -> None:
         from client.screen.sheet import Question
 
-        sentence = f"You paste {text.count(chr(10)) + 1} lines ({len(text)} characters) into one message for this room."
+        sentence = f"You paste {len(text.splitlines())} lines ({len(text)} characters) into one message for this room."
         question = Question(sentence, "paste; it is not sent yet")
         self._chat.app.push_screen(question, lambda yes: self._chat.composer.type(text) if yes else None)
 

@@ -4,6 +4,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes, words
+from client.faces.slash import no_such_room
 from client.inert import inert, inert_name
 from client.screen import counting
 from client.screen.blocks import Key
@@ -113,14 +114,16 @@ def _of_room(model: Model, note: object) -> None:
 
 
 def _entered(model: Model, name: str, messages: tuple[frames.Message, ...]) -> None:
-    room = model.place(name)
-    is_new = not (room.member and room.log.epoch)
-    room.member = True
+    room = model.place(name, member=False)
+    was_member, room.member = room.member, True
+    is_new = not (was_member and room.log.epoch)
     room.page(messages, begins=not messages)
     if is_new:
         room.see_all()
     else:
         room.count(model.status.username)
+    if not was_member:
+        room.notice(f"You joined #{inert_name(name)}.")
     if model.joining == name:
         model.go_to(name)
 
@@ -142,9 +145,13 @@ def _answer(model: Model, note: notes.Answered | notes.Refused | notes.Complaint
             _listed(model, rooms)
         case notes.Answered(_, frames.Pong()):
             pass
+        case notes.Answered(_, frames.Created() as created):
+            _created(model, created)
+            model.notice(words.sentence(note, model.server), created.room)
         case notes.Answered(_, reply):
             model.notice(words.sentence(note, model.server))
-            _follow_up(model, reply)
+            if isinstance(reply, frames.Left):
+                model.place(reply.room).member = False
         case notes.Refused(frames.History() as asked):
             model.place(asked.room).refused.add(_asked(asked))
             counting.answered(model, asked)
@@ -189,33 +196,32 @@ def _listed(model: Model, rooms: list[frames.RoomSummary]) -> None:
         if room.room in model.rooms:
             model.rooms[room.room].private = room.private
     if model.guessing is not None:
-        name, model.guessing = model.guessing, None
-        known = [room.room for room in rooms]
-        model.notice(words.no_such_room(name, known, join="/join", create="/create"))
+        command, model.guessing = model.guessing, None
+        meant = model.rooms.get(command.room)
+        left = meant is not None and meant.private and not meant.member
+        model.notice(no_such_room(command, [room.room for room in rooms], left=left))
     elif model.listing:
         model.listing = False
         for text in words.room_lines(rooms):
             model.notice(text)
 
 
-def _follow_up(model: Model, reply: frames.Reply) -> None:
-    match reply:
-        case frames.Created(room=room):
-            model.joining = room
-            model.wants.append(Enter(room))
-        case frames.Left(room=room):
-            model.place(room).member = False
+def _created(model: Model, created: frames.Created) -> None:
+    """One is in it from the beginning; the server is asked for it so that it is looked at."""
+    room = model.place(created.room)
+    room.member, room.private = True, created.private
+    model.joining = created.room
+    model.wants.append(Enter(created.room))
 
 
 def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
     """Who came and who left; what one did oneself has its reply."""
     own_doing = change.by == model.status.username or (mine and change.by is None)
-    if mine:
-        model.place(change.room).member = change.member
-        model.rooms[change.room].private = change.private
+    if mine and not (own_doing and change.member and model.joining == change.room):  # else a reply follows
+        room = model.place(change.room)
+        room.member, room.private = change.member, change.private if change.member else room.private
     if mine and change.member and not own_doing:
-        room = inert(change.room)
-        model.notice(f"{inert(change.by or '')} invited you to #{room}: it is in your list now.")
+        model.notice(f"{inert(change.by or '')} invited you to #{inert(change.room)}: it is in your list now.")
     elif not own_doing and (mine or change.room in model.rooms):
         model.notice(words.sentence(notes.Changed(change, mine), model.server), change.room)
 
@@ -223,11 +229,8 @@ def _changed(model: Model, change: frames.Membership, *, mine: bool) -> None:
 def _refused(model: Model, command: frames.Command, code: str, sentence: str | None) -> None:
     """What could not be done: guess which name was meant."""
     match command, code:
-        case (
-            frames.Join(room=room) | frames.Leave(room=room) | frames.Invite(room=room) | frames.SetTopic(room=room),
-            Code.ROOM_UNKNOWN,
-        ):
-            model.guessing = room
+        case frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic(), Code.ROOM_UNKNOWN:
+            model.guessing = command
             model.wants.append(Ask(frames.Rooms(id=0)))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
             guess = words.meant(username, [*model.people(), *model.acquaintances])

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from client.inert import inert
 
+USUAL_PORT = 8000
+"""Where a gateway listens that was told nothing else."""
+
 
 @dataclass
 class Line:
@@ -53,12 +56,14 @@ def parts(
 
 
 def _gateway(server: str) -> str:
-    """Its name, which is the last word of what a gateway says of itself.
+    """Its name: the last word of what a gateway says of itself, which is the name of its host and its port.
 
-    >>> _gateway("chatterbox/0.1.0 gateway-1:8000")
-    'gateway-1:8000'
+    The usual port tells nobody anything; by another, several gateways on one computer are told apart.
+
+    >>> _gateway("chatterbox/0.1.0 58dc26a00793:8000"), _gateway("chatterbox/0.1.0 mill:8012")
+    ('58dc26a00793', 'mill:8012')
     """
-    return "".join(inert(server).split()[-1:])[:24]
+    return "".join(inert(server).split()[-1:]).removesuffix(f":{USUAL_PORT}")[:24]
 
 
 def _lag(lag_ms: float | None) -> str:

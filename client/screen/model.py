@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from chatterbox.wire import frames
 from client.entry import Entry
+from client.faces.slash import AboutRoom
 from client.inert import inert
 from client.screen.blocks import TOP, Blocks, Key
 from client.screen.line import Line as StatusLine
 from client.screen.room import Room
 from client.screen.rows import Look
 from client.screen.view import Line, View
-from client.screen.wants import Ask, Enter, Say, Want
+from client.screen.wants import Ask, Say, Want
 from client.words import NOT_SENT
 
 PAGE = 100
@@ -44,8 +45,8 @@ class Model:
         """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
         self.listing = False
         """Whether somebody wants to see the list of rooms."""
-        self.guessing: str | None = None
-        """A room that does not exist, and the one that was meant is looked for."""
+        self.guessing: AboutRoom | None = None
+        """A command for a room that does not exist, and the one that was meant is looked for."""
         self.joining: str | None = room
         """A room to look at as soon as we are in it."""
         self.seeking: int | None = None
@@ -75,7 +76,7 @@ class Model:
         self.notice(f"{NOT_SENT}: {inert(sentence)} What you wrote is where you wrote it.")
 
     def go_to(self, name: str) -> None:
-        """Look at a room; one that is not entered yet is entered."""
+        """Look at a room. Nobody becomes a member by that; `slashing.join` is for it."""
         room = self.place(name)
         self.joining = None
         if room is not self.room:
@@ -84,8 +85,6 @@ class Model:
             self.room = room
             self.view = View()
             self.selected = None
-        if not room.member:
-            self.wants.append(Enter(name))
 
     def see_newest(self) -> None:
         """Go to the newest message; whoever is there already has no need of what is unread above."""

@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 from confusable_homoglyphs import categories  # type: ignore[import-untyped]
 
+from chatterbox.wire import text
 from chatterbox.wire.errors import ChatError, Code
 from services.auth.lookalikes import Skeletons, skeletons
 
-SHORTEST, LONGEST = 3, 32
-LONGEST_TYPED = 2 * LONGEST
-"""Nothing longer can become a username by normalisation."""
-RULE = f"A username is {SHORTEST}-{LONGEST} letters, digits or '_.-', and begins with a letter or digit."
+SHORTEST, LONGEST = text.USERNAME_MIN, text.USERNAME_MAX
+LONGEST_TYPED = text.USERNAME_MAX_TYPED
 
 _SCRIPTS = (
     "ARABIC ARMENIAN BENGALI BOPOMOFO CYRILLIC DEVANAGARI ETHIOPIC GEORGIAN GREEK GUJARATI GURMUKHI HAN HANGUL"
@@ -45,7 +44,7 @@ class Username(NamedTuple):
 
 def check(typed: str) -> Username:
     """The username that `typed` stands for; raises `username_invalid` with a sentence that says why not."""
-    shown = unicodedata.normalize("NFKC", typed) if len(typed) <= LONGEST_TYPED else typed
+    shown = text.username(typed)
     if (why := _why_not(shown)) is not None:
         raise ChatError(Code.USERNAME_INVALID, why)
     alike = skeletons(shown)
@@ -74,8 +73,8 @@ def folded(name: str) -> str:
 
 
 def _why_not(name: str) -> str | None:
-    if not SHORTEST <= len(name) <= LONGEST or not all(map(_may_stand, name)) or name[0] in "_.-":
-        return RULE
+    if not all(map(_may_stand, name)):
+        return text.USERNAME_RULE
     scripts = {categories.alias(character) for character in name if not character.isascii() or character.isalpha()}
     if not scripts <= set(_SCRIPTS.split()):
         return "A username is written in a script that is in everyday use."
@@ -88,7 +87,7 @@ def _why_not(name: str) -> str | None:
 
 def _may_stand(character: str) -> bool:
     if character.isascii():
-        return character.isalnum() or character in "_.-"
+        return True  # `text.username` has looked at it
     # A Hangul jamo outside of a syllable may be a filler, which shows nothing.
     is_jamo = categories.alias(character) == "HANGUL" and not "가" <= character <= "힣"
     return unicodedata.category(character) in {"Lu", "Ll", "Lo"} and not is_jamo

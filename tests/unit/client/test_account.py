@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import httpx
@@ -70,6 +71,13 @@ def test_registering_logs_in(server: Server, place: Place) -> None:
     account.register(place, "alice")
     assert [path for _, path, _ in server.asked] == ["/register", "/login"]
     assert place.file.load() is not None
+
+
+def test_a_name_that_can_not_be_is_refused_before_a_password_is_asked_for(server: Server, place: Place) -> None:
+    with pytest.raises(Refused, match="A username is 3-32 letters"):
+        account.register(place, "nu")
+    assert server.asked == []
+    assert sys.stdin.readline() == "correct horse\n"
 
 
 def test_without_a_terminal_the_username_must_be_given(server: Server, place: Place) -> None:

@@ -68,10 +68,16 @@ def test_members_are_sorted_inert_and_remembered(asked: list[str], place: Place,
 
 
 def test_a_room_that_is_none_is_guessed(asked: list[str], place: Place, known: Known) -> None:
-    with pytest.raises(Refused, match=r"No such room\.$"):
+    with pytest.raises(Refused, match=r"^There is no room #opps that you may see\.$"):
         errands.members(place, "opps", known)
     known.before(lambda _: None)(notes.Entered("ops", ()))
-    with pytest.raises(Refused, match="Did you mean #ops"):
+    with pytest.raises(Refused, match=r"Did you mean #ops\?$"):
+        errands.members(place, "opps", known)
+
+
+def test_a_private_room_that_one_has_left_is_said_to_be_that(asked: list[str], place: Place, known: Known) -> None:
+    known.before(lambda _: None)(notes.Gone("opps"))
+    with pytest.raises(Refused, match="You left it"):
         errands.members(place, "opps", known)
 
 

@@ -59,6 +59,14 @@ def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, kn
         (notes.Topic("ops", "learnt by the way"), None),
         (notes.Answered(SET, frames.TopicSet(id=1, room="ops", topic="steam")), "#ops is about: steam"),
         (notes.Answered(SET, frames.TopicSet(id=1, room="ops", topic="")), "#ops has no topic."),
+        (
+            notes.Refused(frames.Leave(id=1, room="general"), "room_for_all", "Nobody leaves this room."),
+            "Everybody is a member of #general; nobody leaves it.",
+        ),
+        (
+            notes.Refused(frames.Leave(id=1, room="ops"), "not_a_member", "Join this room first."),
+            "You are not in #ops.",
+        ),
         (notes.Refused(SET, "topic_invalid", "Too long."), "Too long."),
         (
             notes.Refused(SET, "bad_frame", "The frame's type is not one that this server knows."),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp, topic
+from chatterbox.wire.text import content, forbidden, key, label, room_name, timestamp, topic, username
 
 LIMITS = Limits()
 CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
@@ -52,7 +52,7 @@ class TestContent:
         assert refused(content, "x" * 4001, LIMITS) == Code.CONTENT_TOO_LONG
 
     def test_that_is_refused_is_told_where_and_why_without_showing_it(self) -> None:
-        with pytest.raises(ChatError, match=r"Character 2 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
+        with pytest.raises(ChatError, match=r"Character 3 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
             content("ab\u202ec", LIMITS)
         assert "\u202e" not in refusal.value.detail
 
@@ -68,10 +68,25 @@ class TestContent:
 
     @pytest.mark.parametrize(
         ("character", "name"),
-        [("\x1b", "U+001B a control character"), ("\ud800", "U+D800 not a character"), ("A", "U+0041 LATIN CAPITAL")],
+        [("\x1b", "U+001B, a control character"), ("\ud800", "U+D800, not a character"), ("A", "U+0041 LATIN CAPITAL")],
     )
     def test_labels_name_every_character(self, character: str, name: str) -> None:
         assert label(character).startswith(name)
+
+
+class TestUsernames:
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [("Ada", "Ada"), ("\uff41da", "ada"), ("x" * 32, "x" * 32), ("Жанна", "Жанна"), ("a_b", "a_b")],
+    )
+    def test_are_kept_as_typed_but_normalised(self, written: str, name: str) -> None:
+        assert username(written) == name
+
+    @pytest.mark.parametrize("written", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
+    def test_that_can_not_be_are_told_the_rule(self, written: str) -> None:
+        with pytest.raises(ChatError, match="A username is 3-32 letters") as refusal:
+            username(written)
+        assert refusal.value.code == Code.USERNAME_INVALID
 
 
 class TestRoomNames:

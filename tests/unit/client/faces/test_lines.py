@@ -106,6 +106,11 @@ class TestShowing:
         (line,) = face.show(answer)
         assert line.endswith("Did you mean #ops? /join ops")
 
+    def test_nobody_is_told_to_make_the_room_that_they_would_leave(self, face: Face) -> None:
+        face.show(notes.Refused(frames.Leave(id=1, room="zzz"), Code.ROOM_UNKNOWN, "No."))
+        answer = notes.Answered(frames.Rooms(id=2), frames.RoomList(id=2, rooms=[]))
+        assert face.show(answer) == ["-- There is no room #zzz that you may see."]
+
     def test_an_unknown_person_is_guessed_from_those_who_are_known(self, face: Face) -> None:
         face.known.learn(people=["Roberta", "bob"])
         command = frames.Invite(id=1, room="general", username="robert")
@@ -151,6 +156,12 @@ class TestShowing:
         face.show(notes.Answered(frames.Leave(id=1, room="general"), frames.Left(id=1, room="general")))
         assert face.lines.room is None
         assert face.lines.prompt == "no room> "
+
+    def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self, face: Face) -> None:
+        face.show(notes.Answered(frames.Leave(id=1, room="den"), frames.Left(id=1, room="den")))
+        face.show(notes.Refused(frames.Invite(id=2, room="den", username="bob"), Code.ROOM_UNKNOWN, "No such room."))
+        (line,) = face.show(notes.Answered(frames.Rooms(id=3), frames.RoomList(id=3, rooms=[])))
+        assert line == "-- There is no room #den that you may see. You left it: somebody in it must invite you again."
 
     def test_nothing_hostile_gets_through(self, face: Face) -> None:
         hostile = msgspec.structs.replace(message(1, room="x\x1b]0;t\x07"), content="\x1b[2J", username="\x9b")

@@ -2,8 +2,11 @@
 
 from textual import events
 
-from tests.unit.client.screen.stage import connected, said, stage
-from tests.unit.client.world import ROOM
+from chatterbox.wire import frames
+from chatterbox.wire.position import Position
+from client import notes
+from tests.unit.client.screen.stage import connected, messages, said, stage
+from tests.unit.client.world import ME, ROOM
 
 
 class TestRooms:
@@ -52,6 +55,60 @@ class TestRooms:
             await there.type("zzz")
             await there.press("enter")
             assert there.told == ["enter zzz"]
+
+    async def test_ctrl_k_finds_the_room_that_one_is_in_too(self) -> None:
+        async with stage() as there:
+            await there.press("alt+2", "ctrl+k")
+            await there.type("op")
+            assert "you are here" in there.everything()
+            await there.press("enter")
+            assert (there.model.room.name, there.told) == ("ops", [])
+
+    async def test_a_key_that_leads_to_a_room_joins_none(self) -> None:
+        async with stage() as there:
+            await there.press("alt+2")
+            await there.show(notes.Answered(frames.Leave(id=1, room="ops"), frames.Left(id=1, room="ops")))
+            await there.press("alt+2")
+            assert there.told == []
+            assert "you are not in it" in there.pane("heading")[0]
+
+    async def test_a_click_on_a_room_that_one_has_left_joins_it_neither(self) -> None:
+        async with stage() as there:
+            await there.press("alt+2")
+            await there.show(notes.Answered(frames.Leave(id=1, room="ops"), frames.Left(id=1, room="ops")))
+            await there.pilot.click("#rooms", offset=(4, 1))
+            assert (there.model.room.name, there.told) == ("ops", [])
+
+    async def test_ctrl_k_joins_a_room_that_one_is_not_in_and_says_so(self) -> None:
+        async with stage() as there:
+            there.model.open_rooms = {"dev": False}
+            await there.burst("ctrl+k", *"dev", "enter")
+            assert there.told == ["enter dev"]
+            await there.show(notes.Entered("dev", tuple(messages(1, 2, room="dev"))))
+            assert there.model.room.name == "dev"
+            assert there.timeline()[-1] == "-- You joined #dev."
+
+    async def test_that_one_joined_is_said_also_where_the_news_of_it_came_before_the_reply(self) -> None:
+        async with stage() as there:
+            await there.burst("ctrl+k", *"dev", "enter")
+            change = frames.Membership(room="dev", username=ME, member=True, at=Position("e1", 2))
+            await there.show(notes.Changed(change, mine=True), notes.Entered("dev", ()))
+            assert there.timeline()[-1] == "-- You joined #dev."
+
+    async def test_nothing_is_said_of_joining_where_one_was_in_the_room(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Entered("ops", ()))
+            await there.press("alt+2")
+            assert "You joined" not in " ".join(there.timeline())
+
+    async def test_what_fits_nothing_and_names_no_room_joins_none(self) -> None:
+        async with stage() as there:
+            await there.press("ctrl+k")
+            await there.type("no such room")
+            assert "nothing fits" in there.everything()
+            await there.press("enter")
+            assert (there.model.room.name, there.told) == (ROOM, [])
+            assert "Nothing fits. A room's name is" in there.everything()
 
     async def test_the_list_counts_what_is_unread_and_mentions(self) -> None:
         async with stage() as there:

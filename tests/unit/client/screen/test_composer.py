@@ -77,6 +77,12 @@ class TestWriting:
             assert there.text.count("\n") == 9
             assert there.told == []
 
+    async def test_a_line_end_behind_the_last_line_makes_no_line_more(self) -> None:
+        async with stage() as there:
+            there.app.post_message(events.Paste("line\n" * 30))
+            await there.settle()
+            assert "You paste 30 lines (150 characters)" in there.everything()
+
     async def test_pasted_escapes_do_not_get_in(self) -> None:
         async with stage() as there:
             there.app.post_message(events.Paste("a\x1b[2Jb\r\nc\u202ed"))

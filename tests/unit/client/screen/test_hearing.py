@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.position import Position
 from client import notes
 from client.entry import Entry
 from client.inert import is_dangerous
@@ -106,3 +107,16 @@ class TestAHistoryThatWasRestoredSinceTheLastRun:
         recall(made, remember(before))
         hearing.take(made, notes.Connected(ME, (room_state(2, epoch="e2"),), 0, again=False))
         assert RESTORED not in self.shown(made)
+
+
+class TestRoomsOfOnesOwn:
+    async def test_that_a_room_is_made_is_said_there_and_that_it_is_private_is_known_at_once(self) -> None:
+        async with stage() as there:
+            created = frames.Created(id=1, room="den", private=True, at=Position("e1", 0))
+            await there.show(notes.Answered(frames.Create(id=1, room="den", private=True), created))
+            assert there.told == ["enter den"]
+            await there.show(notes.Entered("den", ()))
+            assert there.timeline()[-1] == "-- Room #den is made, for those who are invited."
+            assert there.pane("heading")[0].split() == ["#den", "private"]
+            await there.press("alt+2")
+            assert "is made" not in " ".join(there.timeline())

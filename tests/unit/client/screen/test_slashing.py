@@ -7,7 +7,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes
 from tests.unit.client.screen.stage import stage
-from tests.unit.client.world import ROOM
+from tests.unit.client.world import ME, ROOM
 
 
 class TestRoomsByCommand:
@@ -51,7 +51,19 @@ class TestRoomsByCommand:
             await there.show(notes.Refused(frames.Leave(id=0, room="opps"), Code.ROOM_UNKNOWN, "No such room."))
             listed = [frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e1", 0))]
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=listed)))
-            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /join ops")
+            assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /leave ops")
+
+    async def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self) -> None:
+        async with stage(size=(120, 24)) as there:
+            there.model.rooms["ops"].private = True
+            left = frames.Membership(room="ops", username=ME, member=False)  # which does not say whether it is private
+            await there.show(notes.Changed(left, mine=True))
+            await there.show(notes.Answered(frames.Leave(id=1, room="ops"), frames.Left(id=1, room="ops")))
+            invite = frames.Invite(id=2, room="ops", username="bob")
+            await there.show(notes.Refused(invite, Code.ROOM_UNKNOWN, "No such room."))
+            await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=[])))
+            said = " ".join(" ".join(there.timeline()).split())
+            assert said.endswith("no room #ops that you may see. You left it: somebody in it must invite you again.")
 
     async def test_status_who_and_help_answer_at_once(self) -> None:
         async with stage() as there:

@@ -1,0 +1,53 @@
+"""A single command against a server that follows a script."""
+
+from pathlib import Path
+
+import pytest
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client.faces.once import ask_once
+from client.failures import Refused
+from client.session import Session, SessionFile
+from client.tokens import Tokens
+from tests.unit.client.twin import Line, twin
+
+OPS = frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e1", 0))
+
+
+async def refused(command: frames.Command, home: Path) -> str:
+    """What is said where the server knows no room but #ops."""
+
+    async def script(line: Line) -> None:
+        await line.greet()
+        asked = await line.expect(type(command))
+        await line.say(frames.Error(id=asked.id, code=Code.ROOM_UNKNOWN, detail="No such room."))
+        listed = await line.expect(frames.Rooms)
+        await line.say(frames.RoomList(id=listed.id, rooms=[OPS]))
+        await line.stay()
+
+    async with twin(script) as server:
+        file = SessionFile(home, server)
+        file.save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+        with pytest.raises(Refused) as refusal:
+            await ask_once(server, Tokens(file), command)
+    return str(refusal.value)
+
+
+NONE = "There is no room #{} that you may see."
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (frames.Join(id=0, room="zzz"), NONE.format("zzz") + " To make it: chatterbox create zzz"),
+        (frames.Join(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox join ops"),
+        (frames.Leave(id=0, room="zzz"), NONE.format("zzz")),
+        (frames.Leave(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox leave ops"),
+    ],
+)
+async def test_a_room_that_there_is_not_is_told_with_what_the_command_could_have_meant(
+    command: frames.Command, said: str, tmp_path: Path
+) -> None:
+    assert await refused(command, tmp_path) == said
