@@ -56,7 +56,7 @@ class Connection:
         self._timers: set[asyncio.TimerHandle] = set()
         self._ended: Ended | None = None
         self._bug: Exception | None = None
-        self._stopped = asyncio.Event()
+        self._hurried = asyncio.Event()
 
     async def run(self) -> Ended:
         """Stay connected, coming back as often as it takes, until it is over; return why."""
@@ -89,6 +89,10 @@ class Connection:
     def enter(self, room: str) -> None:
         """Become a member of a room and have its recent messages shown."""
         self._feed(events.Entering(room))
+
+    def try_now(self) -> None:
+        """Try to connect now if the next try is waited for."""
+        self._hurried.set()
 
     def leave(self) -> None:
         """Hang up for good; `run` returns."""
@@ -134,7 +138,7 @@ class Connection:
 
     def _stop(self, ended: Ended) -> None:
         self._ended = ended
-        self._stopped.set()
+        self._hurried.set()
         self._outgoing.put_nowait(None)
 
     def _wake(self, after_s: float, timer: events.Timer) -> None:
@@ -146,8 +150,10 @@ class Connection:
         self._timers.add(handle)
 
     async def _pause(self, for_s: float) -> None:
+        """Wait, unless it is over or somebody can't wait."""
+        self._hurried.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped.wait(), for_s)
+            await asyncio.wait_for(self._hurried.wait(), for_s)
 
     async def _try_once(self) -> None:
         """Open one connection and stay on it while it lasts."""

@@ -89,6 +89,7 @@ TABLE = (
     Action("sessions", ("f6",), "list where you are logged in, and log out there", Where.PROGRAM),
     Action("palette", ("ctrl+p",), "do anything of this table by its name", Where.PROGRAM),
     Action("next-theme", ("f8",), "the next theme: dark, light, high contrast, 16 colours, your own", Where.PROGRAM),
+    Action("try-now", ("f9",), "while offline: connect at once, without waiting for the next try", Where.PROGRAM),
     Action("redraw", ("ctrl+l",), "draw the screen anew", Where.PROGRAM),
     Action("quit", ("ctrl+q",), "end; what is not sent stays in the outbox, what is half written too", Where.PROGRAM),
 )

@@ -1,4 +1,7 @@
-"""What each action of the table does, but for those that edit the text: one method for each, by its name."""
+"""What each action of the table does, but for those that edit the text: one method for each, by its name.
+
+Those about what one writes are in `writing`.
+"""
 
 from functools import partial
 
@@ -8,21 +11,19 @@ from client.room_names import room_name
 from client.screen import choosing, slashing
 from client.screen.actions import ROOM_NUMBERS
 from client.screen.blocks import Key
-from client.screen.completing import Known
 from client.screen.composer import clean
 from client.screen.links import links
-from client.screen.picker import Chosen, Narrow, Picker
 from client.screen.selecting import moved, place_of, quoted
 from client.screen.surface import Surface
 from client.screen.themed import Themed
+from client.screen.writing import Writing
 
 
-class Doing:
+class Doing(Writing):
     """Turns a key into a change of the model, a list to choose from, or a program that is called."""
 
     def __init__(self, chat: Surface) -> None:
-        self._chat = chat
-        self.model = chat.model
+        super().__init__(chat)
         self.found = ""
         """The text that is looked for."""
 
@@ -51,10 +52,6 @@ class Doing:
         except Usage as refusal:
             self.say(f"Nothing fits. {refusal}")
         self._chat.shell.settle()
-
-    def _pick(self, title: str, narrow: Narrow, chosen: Chosen, typed: str = "", empty: str = "nothing fits") -> None:
-        """Let somebody choose from a list; `empty` is the word for where it has nothing."""
-        self._chat.app.push_screen(Picker(title, narrow, chosen, edits=self._chat.edits, typed=typed, empty=empty))
 
     def next_unread(self) -> None:
         if (name := self.model.next_unread()) is not None:
@@ -199,64 +196,6 @@ class Doing:
             self._chat.app.open_url(address)
             self.say("Opened, and copied.")
 
-    # Writing.
-
-    def send(self) -> None:
-        composer, room = self._chat.composer, self.model.room
-        text = composer.text
-        if not slashing.submit(self.model, text) and not room.draft:
-            room.draft = text
-        self._chat.shell.settle()
-        if self.model.room is room:
-            composer.show(room.draft)
-
-    def new_line(self) -> None:
-        self._chat.composer.type("\n")
-
-    def complete(self) -> None:
-        from client.faces.slash import SLASHES
-
-        rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
-        known = dict.fromkeys([*self.model.people(), *self.model.acquaintances])
-        people = [inert(name) for name in known if name != self.model.status.username]
-        self._chat.composer.complete(
-            Known(list(SLASHES), people, list(map(inert, rooms)), inert(self.model.room.topic))
-        )
-
-    def older_text(self) -> None:
-        self._recall(self.model.room.recall.previous(self._chat.composer.text))
-
-    def newer_text(self) -> None:
-        self._recall(self.model.room.recall.next())
-
-    def _recall(self, text: str | None) -> None:
-        if text is not None:
-            self._chat.composer.show(text)
-
-    def find_text(self) -> None:
-        choices = choosing.written(self.model)
-        narrow = partial(choosing.narrowed, choices=choices, fuzzy=False)
-        self._pick("What you wrote before", narrow, lambda text, _: self._recall(text or None))
-
-    def clear(self) -> None:
-        composer = self._chat.composer
-        if not composer.text:
-            self.say(f"{self._chat.key_of('quit') or '/quit'} ends.")
-        self.model.room.recall.add(composer.text)
-        composer.show("")
-
-    def editor(self) -> None:
-        from client.screen.editor import edit
-
-        self._chat.run_worker(edit(self._chat.app, self._chat.composer), exclusive=True)
-
-    def paste(self, text: str) -> None:
-        from client.screen.sheet import Question
-
-        sentence = f"You paste {len(text.splitlines())} lines ({len(text)} characters) into one message for this room."
-        question = Question(sentence, "paste; it is not sent yet")
-        self._chat.app.push_screen(question, lambda yes: self._chat.composer.type(text) if yes else None)
-
     # The program.
 
     def help(self) -> None:
@@ -289,12 +228,14 @@ class Doing:
             app.theme = names[(names.index(app.theme) + 1) % len(names)]
             self.say(f"Theme: {app.theme}")
 
+    def try_now(self) -> None:
+        if self.model.status.live:
+            self.say("You are connected.")
+        else:
+            self._chat.shell.try_now()
+
     def redraw(self) -> None:
         self._chat.refresh(repaint=True, layout=True)
 
     def quit(self) -> None:
         self._chat.shell.quit()
-
-    def say(self, sentence: str) -> None:
-        """A word that goes by itself."""
-        self._chat.app.notify(sentence, timeout=3, markup=False)

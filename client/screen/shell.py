@@ -91,6 +91,12 @@ class Shell:
         """See whether the server answers."""
         self.model.status.silent_s = self._silence.at(self._now_s(), self.connection.state.pending)
 
+    def try_now(self) -> None:
+        """Connect at once if the next try is waited for."""
+        self._cut_at = float("-inf")  # the line counts down to it no more
+        self.connection.try_now()
+        self.changed()
+
     @property
     def wait_s(self) -> float | None:
         """How long it is until the next try to connect."""

@@ -143,6 +143,20 @@ class TestComingBack:
         assert cuts[0].why == "Too many"
         assert cuts[0].retry_s >= 0.01
 
+    async def test_who_can_not_wait_for_the_next_try_has_it_at_once(self, tmp_path: Path) -> None:
+        body = b'{"code": "too_many_connections", "detail": "Too many.", "retry_after_s": 3600}'
+
+        def refuse(_: ServerConnection, request: Request) -> Response:
+            return Response(429, "Too Many Requests", Headers({"Content-Length": str(len(body))}), body)
+
+        async with serve(nobody, "127.0.0.1", 0, process_request=refuse) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            async with Person(f"http://127.0.0.1:{port}", tmp_path) as person:
+                await person.see(notes.Cut)
+                person.connection.try_now()
+                cuts = await person.see(notes.Cut, 2)
+        assert [cut.retry_s for cut in cuts] == [3600, 3600]
+
     async def test_moves_when_asked_to(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             await line.greet()
