@@ -80,7 +80,7 @@ class _Talk:
     def __init__(self) -> None:
         self.core = Core()
         self.lines: list[str] = []
-        nowhere, clock = Path(os.devnull), Clock(later=lambda *_: None)
+        nowhere, clock = Path(os.devnull) / "nothing", Clock(later=lambda *_: None)  # nothing can be written there
         paper = Paper(Timeline(columns=lambda: 40), self.lines.append, self.lines.append)
         self.faces = [
             kind(Place("http://x", nowhere), "general", paper, Known(nowhere), clock) for kind in (Lines, Plain)
