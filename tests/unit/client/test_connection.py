@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,18 @@ def ack(send: frames.Send, offset: int) -> frames.Sent:
 
 async def nobody(_: ServerConnection) -> None:
     """A handler that is never reached."""
+
+
+@asynccontextmanager
+async def refusing(*, retry_after_s: float) -> AsyncIterator[str]:
+    """A server that refuses every handshake; its address."""
+    body = f'{{"code": "too_many_connections", "detail": "Too many.", "retry_after_s": {retry_after_s}}}'.encode()
+
+    def refuse(_: ServerConnection, request: Request) -> Response:
+        return Response(429, "Too Many Requests", Headers({"Content-Length": str(len(body))}), body)
+
+    async with serve(nobody, "127.0.0.1", 0, process_request=refuse) as server:
+        yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
 
 
 class TestOneConnection:
@@ -131,30 +145,16 @@ class TestComingBack:
         assert keys[0] == keys[1] is not None
 
     async def test_a_server_that_refuses_the_handshake_is_tried_again(self, tmp_path: Path) -> None:
-        body = b'{"code": "too_many_connections", "detail": "Too many.", "retry_after_s": 0.01}'
-
-        def refuse(_: ServerConnection, request: Request) -> Response:
-            return Response(429, "Too Many Requests", Headers({"Content-Length": str(len(body))}), body)
-
-        async with serve(nobody, "127.0.0.1", 0, process_request=refuse) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            async with Person(f"http://127.0.0.1:{port}", tmp_path) as person:
-                cuts = await person.see(notes.Cut, 2)
+        async with refusing(retry_after_s=0.01) as server, Person(server, tmp_path) as person:
+            cuts = await person.see(notes.Cut, 2)
         assert cuts[0].why == "Too many"
         assert cuts[0].retry_s >= 0.01
 
     async def test_who_can_not_wait_for_the_next_try_has_it_at_once(self, tmp_path: Path) -> None:
-        body = b'{"code": "too_many_connections", "detail": "Too many.", "retry_after_s": 3600}'
-
-        def refuse(_: ServerConnection, request: Request) -> Response:
-            return Response(429, "Too Many Requests", Headers({"Content-Length": str(len(body))}), body)
-
-        async with serve(nobody, "127.0.0.1", 0, process_request=refuse) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            async with Person(f"http://127.0.0.1:{port}", tmp_path) as person:
-                await person.see(notes.Cut)
-                person.connection.try_now()
-                cuts = await person.see(notes.Cut, 2)
+        async with refusing(retry_after_s=3600) as server, Person(server, tmp_path) as person:
+            await person.see(notes.Cut)
+            person.connection.try_now()
+            cuts = await person.see(notes.Cut, 2)
         assert [cut.retry_s for cut in cuts] == [3600, 3600]
 
     async def test_moves_when_asked_to(self, tmp_path: Path) -> None:
