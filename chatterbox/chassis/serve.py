@@ -67,13 +67,13 @@ class DrainingServer(uvicorn.Server):
             self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal's interface
-        if self._loop is None or self._draining is not None:
+        if self._loop is None:
             self.should_exit = True
-            self.force_exit = self._draining is not None and sig == signal.SIGINT
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._stopped.set)
-        else:
+        elif self._draining is None:
             self._loop.call_soon_threadsafe(self._start_draining)
+        else:
+            self.force_exit = sig == signal.SIGINT
+            self._loop.call_soon_threadsafe(self.stop)
 
     def _start_draining(self) -> None:
         if self._draining is None:

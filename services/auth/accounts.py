@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.text import USERNAME_MAX_TYPED
 from chatterbox.wire.tokens import Revocation
 from services.auth import passwords, sessions, usernames, users
 from services.auth.database import Database, Transaction
@@ -65,7 +66,7 @@ class Accounts:
     async def authenticate(self, username: str, password: str, address: str) -> User:
         """Whose credentials these are; raises `credentials_invalid` or `login_throttled`."""
         user = await self._users.named(username)
-        account = usernames.folded(username[: usernames.LONGEST_TYPED])
+        account = usernames.folded(username[:USERNAME_MAX_TYPED])
         await self._prove(user, password, account, address)
         if user is None:
             raise ChatError(Code.CREDENTIALS_INVALID)

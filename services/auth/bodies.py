@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from services.auth import passwords, usernames
+from chatterbox.wire.text import USERNAME_MAX_TYPED, USERNAME_MIN
+from services.auth import passwords
 
 
 class Body(BaseModel):
@@ -29,7 +30,7 @@ Text = Annotated[str, AfterValidator(_whole)]
 
 _SECRET: JsonDict = {"format": "password"}
 # The reference states lengths; the rules themselves check them, and refuse with a code of their own.
-_NAME_LENGTHS: JsonDict = {"minLength": usernames.SHORTEST, "maxLength": usernames.LONGEST_TYPED}
+_NAME_LENGTHS: JsonDict = {"minLength": USERNAME_MIN, "maxLength": USERNAME_MAX_TYPED}
 _NEW_SECRET: JsonDict = {**_SECRET, "minLength": passwords.SHORTEST, "maxLength": passwords.LONGEST}
 
 

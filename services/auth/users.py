@@ -4,9 +4,10 @@ import sqlite3
 from dataclasses import dataclass
 
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.text import USERNAME_MAX_TYPED
 from services.auth.database import Database, Transaction
 from services.auth.lookalikes import skeletons
-from services.auth.usernames import LONGEST_TYPED, Username, same
+from services.auth.usernames import Username, same
 
 _COLUMNS = "SELECT id, username, hashed_password, password_number, banned IS NOT NULL FROM users"
 
@@ -30,7 +31,7 @@ class Users:
 
     async def named(self, name: str) -> User | None:
         """The user of this name, however it is spelled; not one whose name only looks like it."""
-        if len(name) > LONGEST_TYPED:
+        if len(name) > USERNAME_MAX_TYPED:
             return None
         key = skeletons(name).small
         found = [User(*row) for row in await self._database.read(f"{_COLUMNS} WHERE name_key = ?", key)]

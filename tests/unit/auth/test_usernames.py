@@ -5,8 +5,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.text import USERNAME_MAX, USERNAME_MIN
 from services.auth.lookalikes import skeletons
-from services.auth.usernames import LONGEST, SHORTEST, check, folded, same
+from services.auth.usernames import check, folded, same
 
 ASCII_NAMES = st.from_regex(r"\A[a-zA-Z][a-zA-Z0-9_.-]{4,20}\Z")
 
@@ -125,7 +126,7 @@ class TestForAnyText:
     def test_a_name_is_refused_or_is_within_the_rule(self, typed: str) -> None:
         if not refused(typed):
             shown = check(typed).shown
-            assert SHORTEST <= len(shown) <= LONGEST
+            assert USERNAME_MIN <= len(shown) <= USERNAME_MAX
             assert unicodedata.is_normalized("NFKC", shown)
             assert shown.isprintable()
 

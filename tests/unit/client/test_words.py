@@ -5,6 +5,8 @@ from datetime import UTC
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.close import SENTENCES
+from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.entry import Entry
@@ -76,6 +78,12 @@ def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, kn
 )
 def test_a_note_is_said_in_plain_words(note: notes.Note, sentence: str | None) -> None:
     assert words.sentence(note, SERVER) == sentence
+
+
+@pytest.mark.parametrize("why", [*SENTENCES.values(), *(meaning.sentence for meaning in MEANINGS.values())])
+def test_no_advice_to_log_in_is_left_where_the_command_for_it_follows(why: str) -> None:
+    """The sentences are the wire's; should they be worded anew, this must take out what they say then."""
+    assert "log in again" not in words.without_advice(why)
 
 
 def test_another_history_is_said_plainly() -> None:
