@@ -3,7 +3,6 @@
 In one process the same calls go through ASGI without a socket; only the transport differs.
 """
 
-import asyncio
 import secrets
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp
 
 from chatterbox.chassis import request_ids
 from chatterbox.chassis.clocks import Clocks, Dated
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.wire import reading
 from chatterbox.wire.errors import ChatError, Code
 
@@ -46,7 +46,7 @@ def _client(base_url: str, service_key: str, transport: httpx.AsyncBaseTransport
     return httpx.AsyncClient(
         base_url=base_url,
         transport=transport,
-        timeout=httpx.Timeout(DEADLINE_S, connect=CONNECT_S),
+        timeout=httpx.Timeout(None, connect=CONNECT_S),
         headers={"Authorization": f"Bearer {service_key}", "Content-Type": "application/json"},
         trust_env=False,
     )
@@ -107,7 +107,7 @@ async def call(http: httpx.AsyncClient, method: str, path: str, body: object, an
     headers = {request_ids.HEADER: request_ids.current() or request_ids.new()}
     where = str(http.base_url).rstrip("/")
     try:
-        async with asyncio.timeout(DEADLINE_S):  # httpx has no deadline of its own in process
+        async with deadline(DEADLINE_S):
             response = await http.request(method, path, content=content, headers=headers)
     except (httpx.HTTPError, TimeoutError) as failure:
         raise no_answer(where, failure) from failure

@@ -1,11 +1,11 @@
 """The broker between processes: Redis pub/sub, over one connection that listens and one that publishes."""
 
-import asyncio
 from collections.abc import Sequence
 
 from redis.asyncio.connection import parse_url
 
 from chatterbox.chassis.broker import BrokerError, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.redis_line import FAILURES, Line, OnAnswer
 from chatterbox.chassis.redis_listening import Deadlines, Listening, RedisSubscriber
 from chatterbox.chassis.redis_publishing import Publishing
@@ -40,7 +40,7 @@ class RedisBroker:
         if not items:
             return
         try:
-            async with asyncio.timeout(self._deadlines.publish_s):
+            async with deadline(self._deadlines.publish_s):
                 await self._publishing.publish(items)
         except FAILURES as problem:
             raise BrokerError(str(problem) or "the broker does not answer") from problem

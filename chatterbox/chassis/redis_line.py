@@ -25,6 +25,8 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from chatterbox.chassis.deadlines import deadline
+
 OLDEST = (6, 2)
 """The first Redis with all that we ask of it."""
 FAILURES = (RedisError, OSError, TimeoutError)
@@ -62,7 +64,7 @@ class Line:
         )
         connection = pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(within_s):
+            async with deadline(within_s):
                 await connection.connect()
                 await _introduce(connection)
             return cls(connection, on_answer)

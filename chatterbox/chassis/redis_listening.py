@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from redis.exceptions import NoPermissionError
 
 from chatterbox.chassis.broker import BrokerError, Guarded, OnDoubt, OnPayload
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.redis_line import FAILURES, Line, OnAnswer, RefusedError
 
 log = logging.getLogger("chatterbox.broker")
@@ -123,7 +124,9 @@ class Listening:
             raise BrokerError("the broker did not confirm a subscription in time")
 
     async def _confirmed(self, waiting: dict[str, "asyncio.Future[bool]"]) -> None:
-        await asyncio.wait(waiting.values(), timeout=self._deadlines.subscribe_s)
+        with contextlib.suppress(TimeoutError):
+            async with deadline(self._deadlines.subscribe_s):
+                await asyncio.wait(waiting.values())
         for channel, future in waiting.items():
             if not future.done():
                 future.set_result(False)
@@ -261,7 +264,7 @@ class Listening:
             self._sign_of_life.clear()
             line.write([("PING",)])
             try:
-                async with asyncio.timeout(self._deadlines.pong_s):
+                async with deadline(self._deadlines.pong_s):
                     await self._sign_of_life.wait()
             except TimeoutError:
                 raise TimeoutError("the broker gives no sign of life") from None

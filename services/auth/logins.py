@@ -4,13 +4,13 @@ An end is committed first and announced after. An announcement that gets lost de
 for the revocations anew.
 """
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.events import CONTROL, Revoked, encode_control
 from chatterbox.wire.tokens import Claims, Revocation
@@ -120,7 +120,7 @@ class Logins:
         for revocation in ended:
             log.info("session.ended", extra={"session": revocation.sid})
         try:
-            async with asyncio.timeout(ANNOUNCE_S):
+            async with deadline(ANNOUNCE_S):
                 await self._broker.publish([(CONTROL, encode_control(Revoked(sid, end))) for sid, end in _pairs(ended)])
         except (BrokerError, TimeoutError) as problem:
             self._metrics.unannounced.inc(len(ended))

@@ -8,6 +8,7 @@ import asyncio
 
 from chatterbox.chassis import calls, request_ids
 from chatterbox.chassis.calls import CONNECT_S, DEADLINE_S, UnavailableError
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.line.asking import Asking, NoHttpError, RefusedError, open_line
 from chatterbox.wire import reading, store
 from chatterbox.wire.codec import encode
@@ -48,7 +49,7 @@ class AppendLine:
 
     async def _asked(self, batch: bytes) -> store.AppendAnswer:
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with deadline(DEADLINE_S):
                 return reading.read(await self._exchanged(batch), store.AppendAnswer)
         except reading.UnreadableError:
             self._drop()
@@ -72,7 +73,7 @@ class AppendLine:
 
     async def _open(self) -> Asking:
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with deadline(CONNECT_S):
                 return await open_line(self._where + PATH, self._service_key, ANSWER_BYTES)
         except RefusedError as refused:
             raise calls.refusal(self._where, PATH, refused.status, refused.body) from None

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import frames
 from chatterbox.wire.codec import encode
@@ -97,7 +98,7 @@ class Announcer:
 
     async def _publish(self, news: News) -> None:
         try:
-            async with asyncio.timeout(PUBLISH_S):
+            async with deadline(PUBLISH_S):
                 await self._broker.publish(payloads(news))
         except (BrokerError, TimeoutError) as problem:
             self._drop(news, str(problem) or "timeout")
