@@ -240,7 +240,8 @@ async def ask(place: Place, command: frames.Command) -> Exit:
 
 async def _asked(place: Place, command: frames.Command) -> notes.Answered | notes.Entered:
     with Known(place.known_path(place.tokens.session())) as known:
-        return await ask_once(place.server, place.tokens, command, before=known.before)
+        rooms = (*known.names.rooms, *known.names.other_rooms)
+        return await ask_once(place.server, place.tokens, command, before=known.before, known=rooms)
 
 
 async def _just(content: str) -> AsyncIterator[str]:

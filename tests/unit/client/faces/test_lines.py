@@ -157,11 +157,14 @@ class TestShowing:
         assert face.lines.room is None
         assert face.lines.prompt == "no room> "
 
-    def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self, face: Face) -> None:
+    def test_a_private_room_that_one_has_left_needs_an_invitation_or_is_lost(self, face: Face) -> None:
         face.show(notes.Answered(frames.Leave(id=1, room="den"), frames.Left(id=1, room="den")))
         face.show(notes.Refused(frames.Invite(id=2, room="den", username="bob"), Code.ROOM_UNKNOWN, "No such room."))
         (line,) = face.show(notes.Answered(frames.Rooms(id=3), frames.RoomList(id=3, rooms=[])))
-        assert line == "-- There is no room #den that you may see. You left it: somebody in it must invite you again."
+        assert line == (
+            "-- There is no room #den that you may see. If you left it, somebody in it must invite you again; if the "
+            "server has lost it, it can be made again: /create den"
+        )
 
     def test_nothing_hostile_gets_through(self, face: Face) -> None:
         hostile = msgspec.structs.replace(message(1, room="x\x1b]0;t\x07"), content="\x1b[2J", username="\x9b")
