@@ -34,7 +34,8 @@ def sentence(note: notes.Note, server: str) -> str | None:
         case notes.Missing(room, count):
             return f"The server can't give {messages(count)} of #{inert_name(room)} that stood here."
         case notes.Gone(room):
-            return f"You are no longer in #{inert_name(room)}."
+            why = "you left it elsewhere, or the server lost it when a backup was restored"
+            return f"You are no longer in #{inert_name(room)}: {why}."
         case notes.Changed(membership):
             return _changed(membership)
         case notes.Topic(room, topic, by) if by is not None:

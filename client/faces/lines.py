@@ -134,11 +134,11 @@ class Lines:
             self.notice(text)
 
     def _connected(self, note: notes.Connected) -> None:
-        """Say also which histories are others than in an earlier run; of those in this one the core tells."""
+        """Say also what is other than in an earlier run; what changes in this one, the core tells."""
         self._sentence(note)
-        for room in self._known.restored(note.rooms):
+        for change in self._known.changes(note.rooms):
             if not note.again:
-                self._sentence(notes.Reset(room.room, room.at))
+                self._sentence(change)
 
     def _nothing_typed(self) -> None:
         """An empty line: for faces that have an answer to it."""

@@ -7,6 +7,7 @@ from chatterbox.wire.errors import Code
 from client import notes, words
 from client.connection import Connection
 from client.faces.pipes import failure_of, why_not_in
+from client.faces.slash import invites_into
 from client.failures import Failure, Refused, unreachable
 from client.inert import inert
 from client.state import State
@@ -52,11 +53,7 @@ class Once:
         room, names = str(getattr(self._command, "room", "")), [summary.room for summary in rooms]
         if isinstance(self._command, frames.Leave):
             return words.no_such_room(room, names, join="chatterbox leave")
-        return why_not_in(room, rooms, left=room in self._known or self._invites_into(room, names))
-
-    def _invites_into(self, room: str, names: list[str]) -> bool:
-        """Whether it is an invitation into a room that is no typing error: who invites means one that there is."""
-        return isinstance(self._command, frames.Invite) and words.meant(room, names) is None
+        return why_not_in(room, rooms, left=room in self._known or invites_into(self._command, names))
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure

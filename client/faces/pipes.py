@@ -11,8 +11,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
-from client.faces.timeline import Timeline
 from client.ended import BY_CLOSE_CODE
+from client.faces.timeline import Timeline
 from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, unreachable
 from client.inert import inert, inert_name
 

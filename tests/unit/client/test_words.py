@@ -37,7 +37,10 @@ def cut(why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, kn
         (notes.CatchingUp("ops", 132), "Catching up in #ops: 132 messages to go."),
         (notes.CaughtUp("ops"), "Caught up in #ops."),
         (notes.Missing("ops", 1), "The server can't give 1 message of #ops that stood here."),
-        (notes.Gone("ops"), "You are no longer in #ops."),
+        (
+            notes.Gone("ops"),
+            "You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored.",
+        ),
         (notes.Kept(ENTRY), "Not sent yet, kept in the outbox for #general: hello"),
         (notes.Delayed(ENTRY, "Too fast.", 2), "Too fast. Your message waits; next try in 2 s."),
         (notes.Undelivered(ENTRY, "x", "You are no member."), "NOT SENT to #general: You are no member. It was: hello"),

@@ -64,8 +64,8 @@ class TestRoomsByCommand:
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=[])))
             said = " ".join(" ".join(there.timeline()).split())
             assert said.endswith(
-                "no room #ops that you may see. If you left it, somebody in it must invite you again; if the server has "
-                "lost it, it can be made again: /create ops"
+                "no room #ops that you may see. If you left it, somebody in it must invite you again; if the server "
+                "has lost it, it can be made again: /create ops"
             )
 
     async def test_status_who_and_help_answer_at_once(self) -> None:
