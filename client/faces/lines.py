@@ -42,6 +42,8 @@ class Lines:
         self._changed = asyncio.Event()
         self.has_lost = False
         """Whether something that was said will never be sent, which was told with its text."""
+        self.logs_out = False
+        """Whether somebody wants this session to be ended after the chat."""
 
     @property
     def prompt(self) -> str:
@@ -128,6 +130,11 @@ class Lines:
     def notice(self, text: str) -> None:
         """Show a word of the client's own; `text` is inert."""
         self._paper.notice(text)
+
+    def log_out(self) -> None:
+        """End, and have this session ended after that."""
+        self.logs_out = True
+        self.connection.leave()
 
     def _sentence(self, note: notes.Note) -> None:
         if (text := words.sentence(note, self._server)) is not None:

@@ -114,6 +114,15 @@ def test_this_session_is_forgotten_here_too(asked: list[str], place: Place, know
     assert place.file.load() is None
 
 
+def test_of_this_session_a_chat_is_told_to_end_and_to_log_out_itself(
+    asked: list[str], place: Place, known: Known
+) -> None:
+    told: list[str] = []
+    assert errands.end_session(place, IDS[2], known, lambda: told.append("log out")) == "Logging out."
+    assert (told, asked) == (["log out"], ["GET /sessions"])
+    assert place.file.load() is not None
+
+
 @pytest.mark.parametrize(
     ("beginning", "sentence"),
     [("5b1c", "2 of your sessions begin with 5b1c"), ("9999", "No session of yours has the id 9999"), ("5", "4 char")],
