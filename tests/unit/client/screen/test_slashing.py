@@ -6,6 +6,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes
+from client.screen.listing import plain
+from client.screen.painted import Painted
 from tests.unit.client.screen.stage import stage
 from tests.unit.client.world import ME, ROOM
 
@@ -77,3 +79,11 @@ class TestRoomsByCommand:
             assert who.startswith("-- Heard here: bob (")
             assert status == "-- You are alice, at http://x, live. Not sent yet: 0."
             assert usage.startswith("-- /invite USERNAME [ROOM]")
+
+    @pytest.mark.parametrize(("way", "first"), [("/help", "Commands"), ("", "Rooms")])
+    async def test_help_begins_with_commands_where_it_was_asked_for_by_one(self, way: str, first: str) -> None:
+        async with stage() as there:
+            await there.type(way)
+            await there.press("enter" if way else "f1")
+            shown = plain(there.app.screen.query_one(Painted).shown)
+            assert shown[0] == first
