@@ -10,6 +10,7 @@ import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
 from client.agent import USER_AGENT
+from client.ended import BY_ERROR_CODE
 from client.failures import NotLoggedIn, Refused, reason, unreachable
 from client.session import Session
 
@@ -122,7 +123,7 @@ class Api:
         if response.status_code in _AWAY:
             return unreachable(self.server, refusal.detail)
         if response.status_code == HTTPStatus.UNAUTHORIZED and refusal.code != _WRONG_PASSWORD:
-            return NotLoggedIn(refusal.detail)
+            return NotLoggedIn(BY_ERROR_CODE.get(refusal.code, refusal.detail))
         return Refused(_with_wait(refusal), refusal.code, refusal.retry_after_s)
 
     def _parsed(self, kind: type[Answer], response: httpx.Response) -> Answer:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
-from client import notes, words
+from client import account, notes, words
 from client.connection import Connection
 from client.cursors import Cursor
 from client.faces.carry_out import NO_TOPIC
@@ -70,6 +70,8 @@ async def chat_in_lines(place: Place, room: str, kind: FaceKind) -> Exit:
                 ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
             finally:
                 following.cancel()
+    if face.logs_out:
+        return account.logout(place)
     if ended is Exit.NOT_LOGGED_IN:
         remark(place.way_in())
     return Exit.REFUSED if ended is Exit.OK and face.has_lost and not typed else ended
@@ -240,7 +242,8 @@ async def ask(place: Place, command: frames.Command) -> Exit:
 
 async def _asked(place: Place, command: frames.Command) -> notes.Answered | notes.Entered:
     with Known(place.known_path(place.tokens.session())) as known:
-        return await ask_once(place.server, place.tokens, command, before=known.before)
+        rooms = (*known.names.rooms, *known.names.other_rooms)
+        return await ask_once(place.server, place.tokens, command, before=known.before, known=rooms)
 
 
 async def _just(content: str) -> AsyncIterator[str]:

@@ -15,6 +15,7 @@ from chatterbox.wire.frames import Command, Connect
 from chatterbox.wire.reading import UnreadableError
 from client import events
 from client.dial import dial, why_closed, why_not_opened
+from client.ended import BY_CLOSE_CODE
 from client.entry import Entry, new_entry
 from client.failures import Failure, NotLoggedIn
 from client.notes import Ended, Note
@@ -22,8 +23,6 @@ from client.outbox import Outbox
 from client.reduce import step
 from client.state import State
 from client.tokens import Tokens
-
-_SESSION_CODES = {CloseCode.TOKEN_REFUSED, CloseCode.SESSION_ENDED, CloseCode.TOKEN_EXPIRED}
 
 
 class Connection:
@@ -175,7 +174,7 @@ class Connection:
 
     def _lost_by(self, closed: ConnectionClosed) -> None:
         why, code = why_closed(closed)
-        if code in _SESSION_CODES and self._has_another_token():
+        if code in BY_CLOSE_CODE and self._has_another_token():
             code = None
         self._lost(why, code=code)
 

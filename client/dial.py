@@ -10,6 +10,7 @@ from chatterbox.wire.close import SENTENCES, CloseCode
 from chatterbox.wire.reading import UnreadableError, read
 from client.agent import USER_AGENT
 from client.api import Refusal
+from client.ended import BY_CLOSE_CODE
 from client.failures import reason
 
 OPEN_S = 10.0
@@ -77,6 +78,8 @@ def why_closed(closed: ConnectionClosed) -> tuple[str, int | None]:
 
 
 def _words(code: int, said: str) -> str:
+    if code in BY_CLOSE_CODE:
+        return BY_CLOSE_CODE[code]
     known = SENTENCES[CloseCode(code)] if code in set(CloseCode) else f"The server closed it with code {code}."
     return said or known
 

@@ -1,5 +1,7 @@
 """What is asked over HTTP by commands and in chats alike: members, and sessions."""
 
+from collections.abc import Callable
+
 from chatterbox.wire.errors import Code
 from client.api import Api, SessionLine
 from client.failures import Refused
@@ -40,16 +42,19 @@ def session_lines(place: Place, known: Known) -> list[SessionLine]:
     return lines
 
 
-def end_session(place: Place, beginning: str, known: Known) -> str:
+def end_session(place: Place, beginning: str, known: Known, log_out: Callable[[], None] | None = None) -> str:
     """End the one session whose id begins so, forget it here if it is this one, and say so; raises `Refused`.
 
-    `OTHERS` ends all but this one.
+    `OTHERS` ends all but this one. A chat, which this one would be ended under, has a way of its own to `log_out`.
     """
     with _api(place) as api:
         lines = api.sessions()
         if beginning == OTHERS:
             return _end_others(api, [line for line in lines if not line.current], known)
         line = _meant(lines, beginning)
+        if line.current and log_out is not None:
+            log_out()
+            return "Logging out."
         api.end_session(line.id)
     known.learn(sessions=[other.id for other in lines if other is not line and not other.current])
     if line.current:

@@ -48,12 +48,18 @@ def learned(names: Names, note: notes.Note) -> Names:
         case notes.Entered(room=room) | notes.Answered(reply=frames.Created(room=room)):
             return replace(names, rooms=_first(names.rooms, room), other_rooms=_without(names.other_rooms, room))
         case notes.Gone(room=room) | notes.Answered(reply=frames.Left(room=room)):
-            return replace(names, rooms=_without(names.rooms, room), other_rooms=_first(names.other_rooms, room))
+            return _left(names, room)
         case notes.Said(message=message, mine=False):
             return replace(names, people=_first(names.people, message.username))
         case notes.Changed(membership=change, mine=False) if change.member:
             return replace(names, people=_first(names.people, change.username))
     return names
+
+
+def _left(names: Names, room: str) -> Names:
+    epochs = {name: epoch for name, epoch in names.epochs.items() if name != room}
+    others = _first(names.other_rooms, room)
+    return replace(names, rooms=_without(names.rooms, room), other_rooms=others, epochs=epochs)
 
 
 def _kept(before: tuple[str, ...], now: list[str]) -> tuple[str, ...]:
@@ -110,13 +116,16 @@ class Known:
             if sessions is not None:
                 self.names = replace(self.names, sessions=tuple(sessions)[:LIMIT])
 
-    def restored(self, rooms: Iterable[frames.RoomState]) -> list[frames.RoomState]:
-        """Return the rooms that have another history than when this was asked last, in this run or an earlier one."""
+    def changes(self, rooms: Iterable[frames.RoomState]) -> list[notes.Reset | notes.Gone]:
+        """Return what is other than when this was asked last, in this run or an earlier one: histories, gone rooms."""
         with self._lock:
             before, now = self.names.epochs, {room.room: room for room in rooms}
             self.names = replace(self.names, epochs={name: room.at.epoch for name, room in now.items()})
             self.save()
-        return [room for name, room in now.items() if before.get(name, room.at.epoch) != room.at.epoch]
+        restored = [room for name, room in now.items() if before.get(name, room.at.epoch) != room.at.epoch]
+        return [notes.Reset(room.room, room.at) for room in restored] + [
+            notes.Gone(name) for name in before if name not in now
+        ]
 
     def save(self) -> None:
         with self._lock:

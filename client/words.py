@@ -34,7 +34,8 @@ def sentence(note: notes.Note, server: str) -> str | None:
         case notes.Missing(room, count):
             return f"The server can't give {messages(count)} of #{inert_name(room)} that stood here."
         case notes.Gone(room):
-            return f"You are no longer in #{inert_name(room)}."
+            why = "you left it elsewhere, or the server lost it when a backup was restored"
+            return f"You are no longer in #{inert_name(room)}: {why}."
         case notes.Changed(membership):
             return _changed(membership)
         case notes.Topic(room, topic, by) if by is not None:
@@ -97,17 +98,8 @@ def _about_commands(note: notes.Note) -> str | None:
         case notes.Answered(_, frames.TopicSet(room=room, topic=topic)):
             return topic_line(room, topic)
         case notes.Ended(code, why) if code is not None:
-            return inert(without_advice(why))
+            return inert(why)
     return None
-
-
-def without_advice(why: str) -> str:
-    """Why a session is no good, for where the command to type follows.
-
-    >>> without_advice("The session has ended; log in again.")
-    'The session has ended.'
-    """
-    return why.replace("; log in again.", ".")
 
 
 def topic_line(room: str, topic: str) -> str:
@@ -151,11 +143,13 @@ def clock(timestamp: str) -> str:
 def no_such_room(name: str, known: list[str], *, join: str = "", create: str = "", left: bool = False) -> str:
     """Say that a room does not exist, and what was probably meant; `join` and `create` are commands to type, if any.
 
-    `left`: there is one, private, that one was in; nobody can make another of its name.
+    `left`: it is one that one was in. Whether it is private now, or lost, the server tells only those who are in it.
     """
     sentence = f"There is no room #{inert_name(name)} that you may see."
     if left:
-        return f"{sentence} You left it: somebody in it must invite you again."
+        again = f"again: {create} {inert_name(name)}" if create else "again."
+        way = f"somebody in it must invite you again; if the server has lost it, it can be made {again}"
+        return f"{sentence} If you left it, {way}"
     if (found := meant(name, known)) is not None:
         guess = inert_name(found)
         return f"{sentence} Did you mean #{guess}?" + (f" {join} {guess}" if join else "")

@@ -30,9 +30,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Exit:
     try:
         return _done(place, arguments)
     except NotLoggedIn as failure:
-        from client.words import without_advice
-
-        raise NotLoggedIn(f"{without_advice(str(failure))} {place.way_in()}") from None
+        raise NotLoggedIn(f"{failure} {place.way_in()}") from None
 
 
 def _done(place: "Place", arguments: argparse.Namespace) -> Exit:

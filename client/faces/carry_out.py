@@ -3,7 +3,9 @@
 `client.faces.slash` says what a line means; a face is a `Stage` here, and is told the rest by notes.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import Protocol
 
 from chatterbox.wire import frames
@@ -39,6 +41,9 @@ class Stage(Protocol):
     def notice(self, text: str) -> None:
         """Show a word of the client's own; `text` is inert."""
 
+    def log_out(self) -> None:
+        """End, and end this session after that: the other way round it would look like somebody else's doing."""
+
 
 class Performer:
     """Carries out the commands of one face. The face itself ends at `/quit`, which has no meaning here."""
@@ -58,7 +63,7 @@ class Performer:
             "members": self._members,
             "who": self._who,
             "sessions": self._sessions,
-            "logout": self._logout,
+            "logout": self.end_session,
             "status": self._status,
             "help": self._help,
         }
@@ -66,6 +71,15 @@ class Performer:
     def in_background(self, work: Callable[[], list[str]]) -> None:
         """Do what the server must be waited for, and tell its lines."""
         self._background.do(work)
+
+    def end_session(self, session: str) -> None:
+        """End a session, by the beginning of its id, or all others."""
+        loop, context = asyncio.get_running_loop(), copy_context()
+
+        def log_out() -> None:
+            loop.call_soon_threadsafe(self._stage.log_out, context=context)
+
+        self.in_background(lambda: [errands.end_session(self.place, session, self.known, log_out)])
 
     def carry_out(self, call: Call) -> None:
         """Do what was typed; how it went is told by notices and notes."""
@@ -115,9 +129,6 @@ class Performer:
 
     def _sessions(self) -> None:
         self.in_background(lambda: errands.sessions(self.place, self.known))
-
-    def _logout(self, session: str) -> None:
-        self.in_background(lambda: [errands.end_session(self.place, session, self.known)])
 
     def _status(self) -> None:
         state = self._stage.connection.state

@@ -42,6 +42,8 @@ class Lines:
         self._changed = asyncio.Event()
         self.has_lost = False
         """Whether something that was said will never be sent, which was told with its text."""
+        self.logs_out = False
+        """Whether somebody wants this session to be ended after the chat."""
 
     @property
     def prompt(self) -> str:
@@ -129,16 +131,21 @@ class Lines:
         """Show a word of the client's own; `text` is inert."""
         self._paper.notice(text)
 
+    def log_out(self) -> None:
+        """End, and have this session ended after that."""
+        self.logs_out = True
+        self.connection.leave()
+
     def _sentence(self, note: notes.Note) -> None:
         if (text := words.sentence(note, self._server)) is not None:
             self.notice(text)
 
     def _connected(self, note: notes.Connected) -> None:
-        """Say also which histories are others than in an earlier run; of those in this one the core tells."""
+        """Say also what is other than in an earlier run; what changes in this one, the core tells."""
         self._sentence(note)
-        for room in self._known.restored(note.rooms):
+        for change in self._known.changes(note.rooms):
             if not note.again:
-                self._sentence(notes.Reset(room.room, room.at))
+                self._sentence(change)
 
     def _nothing_typed(self) -> None:
         """An empty line: for faces that have an answer to it."""

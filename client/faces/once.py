@@ -1,12 +1,13 @@
 """The face of a single command: connect, ask, take the answer, go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client import notes, words
 from client.connection import Connection
 from client.faces.pipes import failure_of, why_not_in
+from client.faces.slash import invites_into
 from client.failures import Failure, Refused, unreachable
 from client.inert import inert
 from client.state import State
@@ -16,14 +17,18 @@ Show = Callable[[notes.Note], None]
 
 
 class Once:
-    """Gives one command as soon as it is connected. `answer` is the note that answered it."""
+    """Gives one command as soon as it is connected. `answer` is the note that answered it.
 
-    def __init__(self, server: str, command: frames.Command) -> None:
+    `known` are rooms that the server has shown before.
+    """
+
+    def __init__(self, server: str, command: frames.Command, known: Collection[str] = ()) -> None:
         self.connection: Connection
         self.answer: notes.Answered | notes.Entered | None = None
         self.failure: Failure | None = None
         self._server = server
         self._command = command
+        self._known = known
         self._refusal: notes.Refused | None = None
 
     def show(self, note: notes.Note) -> None:
@@ -45,10 +50,10 @@ class Once:
 
     def _why_not(self, rooms: list[frames.RoomSummary]) -> str:
         """Why the room of the command is none for it; nobody makes one to leave it."""
+        room, names = str(getattr(self._command, "room", "")), [summary.room for summary in rooms]
         if isinstance(self._command, frames.Leave):
-            names = [summary.room for summary in rooms]
-            return words.no_such_room(self._command.room, names, join="chatterbox leave")
-        return why_not_in(str(getattr(self._command, "room", "")), rooms)
+            return words.no_such_room(room, names, join="chatterbox leave")
+        return why_not_in(room, rooms, left=room in self._known or invites_into(self._command, names))
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
@@ -56,10 +61,18 @@ class Once:
 
 
 async def ask_once(
-    server: str, tokens: Tokens, command: frames.Command, *, before: Callable[[Show], Show] = lambda show: show
+    server: str,
+    tokens: Tokens,
+    command: frames.Command,
+    *,
+    before: Callable[[Show], Show] = lambda show: show,
+    known: Collection[str] = (),
 ) -> notes.Answered | notes.Entered:
-    """Give `command` and return its answer; raises `Failure`. `before` may put something before the face."""
-    face = Once(server, command)
+    """Give `command` and return its answer; raises `Failure`. `before` may put something before the face.
+
+    `known` are rooms that the server has shown before.
+    """
+    face = Once(server, command, known)
     face.connection = Connection(server, tokens, before(face.show), state=State(follow=frozenset()))
     ended = await face.connection.run()
     if face.answer is not None:

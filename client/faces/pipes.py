@@ -11,6 +11,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client import notes, words
 from client.connection import Connection
+from client.ended import BY_CLOSE_CODE
 from client.faces.timeline import Timeline
 from client.failures import Exit, Failure, NotLoggedIn, Refused, Unreachable, unreachable
 from client.inert import inert, inert_name
@@ -128,6 +129,8 @@ class Tail:
         self._left = count
         self._save = save
         self._missing = ""
+        self._was_in = False
+        """Whether one was in the room that is missing."""
 
     def show(self, note: notes.Note) -> None:
         match note:
@@ -135,8 +138,10 @@ class Tail:
                 self._print(message)
             case notes.Connected(rooms=rooms):
                 self._connected(note, {room.room for room in rooms})
+            case notes.Gone(room) if room == self._missing:
+                self._was_in = True
             case notes.Answered(_, frames.RoomList(rooms=listed)):
-                self._fail(Refused(why_not_in(self._missing, listed)))
+                self._fail(Refused(why_not_in(self._missing, listed, left=self._was_in)))
             case notes.Changed(change, True) if not change.member and change.room in self._rooms:
                 self._fail(Refused(words.sentence(notes.Gone(change.room), self._server) or ""))
             case notes.Refused(_, _, detail):
@@ -180,16 +185,16 @@ def as_json(message: frames.Message) -> str:
     return json.dumps(msgspec.to_builtins(message))
 
 
-def why_not_in(room: str, rooms: list[frames.RoomSummary]) -> str:
-    """Say why a room can't be read: one has to join it, or there is none."""
+def why_not_in(room: str, rooms: list[frames.RoomSummary], *, left: bool = False) -> str:
+    """Say why a room can't be read: one has to join it, or there is none; `left`: one was in it."""
     names = [summary.room for summary in rooms]
     if room in names:
         return f"You are not in #{inert_name(room)}. To join it: chatterbox join {inert_name(room)}"
-    return words.no_such_room(room, names, join="chatterbox join", create="chatterbox create")
+    return words.no_such_room(room, names, join="chatterbox join", create="chatterbox create", left=left)
 
 
 def failure_of(ended: notes.Ended) -> Failure | None:
     """What an end means to the one who started the command; None if it was their wish."""
     if ended.code is None:
         return None
-    return NotLoggedIn(ended.why) if 4500 <= ended.code < 4503 else Refused(ended.why)
+    return NotLoggedIn(ended.why) if ended.code in BY_CLOSE_CODE else Refused(ended.why)

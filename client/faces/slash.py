@@ -128,9 +128,15 @@ def unknown(name: str) -> str:
 
 def no_such_room(command: AboutRoom, known: list[str], *, left: bool) -> str:
     """As `words` says it of the room that `command` names, with what leads on; nobody makes a room to leave it."""
+    left = left or invites_into(command, known)
     if isinstance(command, frames.Leave):
         return words.no_such_room(command.room, known, join="/leave", left=left)
     return words.no_such_room(command.room, known, join="/join", create="/create", left=left)
+
+
+def invites_into(command: frames.Command, known: list[str]) -> bool:
+    """Whether it invites into a room whose name is no typing error: who does that means one that there is."""
+    return isinstance(command, frames.Invite) and words.meant(command.room, known) is None
 
 
 def help_lines(name: str | None = None) -> list[str]:

@@ -96,6 +96,15 @@ TABLE = (
 ACTIONS = {action.name: action for action in TABLE}
 
 
+IN_SHORT = {"copy": "copy", "quote": "quote", "open-link": "open", "copy-place": "place", "unselect": "back"}
+"""What can be done with a message selected, for where all of it must fit on 60 columns."""
+
+
+def in_short(actions: Mapping[str, Action]) -> list[str]:
+    """What can be done with a message selected, each with its first key; without those that have none."""
+    return [f"{spoken(actions[name].keys[:1])} {word}" for name, word in IN_SHORT.items() if actions[name].keys]
+
+
 def usual(actions: Mapping[str, Action] = ACTIONS) -> Actions:
     """The table as the configuration needs it. While a message is selected, keys may mean something else."""
     modes = {Where.SELECTING: Where.SELECTING.value}

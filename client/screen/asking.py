@@ -47,10 +47,7 @@ def sessions(chat: Surface) -> None:
 
     def chosen(session: str) -> None:
         question = Question(sentences[session], "log out")
-        chat.app.push_screen(question, lambda yes: end(session) if yes else None)
-
-    def end(session: str) -> None:
-        performer.in_background(lambda: [errands.end_session(performer.place, session, performer.known)])
+        chat.app.push_screen(question, lambda yes: performer.end_session(session) if yes else None)
 
     _open(chat, "Where you are logged in (Enter logs out there)", ask, chosen)
 

@@ -8,7 +8,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from client.screen import line
-from client.screen.actions import Action, Where, keymap, spoken
+from client.screen.actions import Action, Where, in_short, keymap, spoken
 from client.screen.composer import Composer
 from client.screen.doing import Doing
 from client.screen.listing import bar, heading, line_here, people_rows, room_at, room_rows
@@ -154,7 +154,8 @@ class Chat(Screen[None]):
         model = self.model
         elsewhere = sum(room.unread for room in model.rooms.values() if room is not model.room)
         around = {"below": model.below, "above": model.above, "elsewhere": elsewhere}
-        said = line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, **around)
+        keys = in_short(self.actions) if model.selected is not None else []
+        said = line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, keys=keys, **around)
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
         is_well = model.status.live and model.status.silent_s is None and not model.to_go
         role = Role.TEXT if is_well else Role.WAITING

@@ -199,9 +199,12 @@ class Doing(Writing):
     # The program.
 
     def help(self) -> None:
+        self._help(commands_first=False)
+
+    def _help(self, *, commands_first: bool) -> None:
         from client.screen.sheet import Help
 
-        self._chat.app.push_screen(Help(self._chat.actions))
+        self._chat.app.push_screen(Help(self._chat.actions, commands_first=commands_first))
 
     def sessions(self) -> None:
         self.open("sessions")
@@ -212,7 +215,7 @@ class Doing(Writing):
 
         match sheet:
             case "help":
-                self.help()
+                self._help(commands_first=True)
             case "members":
                 asking.members(self._chat, about or self.model.room.name)
             case "sessions":

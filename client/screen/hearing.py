@@ -66,7 +66,9 @@ def _connected(model: Model, note: notes.Connected) -> None:
     status.username, status.replica = note.username, note.server
     named = {state.room for state in note.rooms}
     for room in model.rooms.values():
-        room.member = room.name in named
+        was_member, room.member = room.member, room.name in named
+        if was_member and not room.member and not note.again and room.name != model.joining:
+            model.notice(words.sentence(notes.Gone(room.name), model.server))  # later on, the core tells it
         room.to_go = 0
         room.ask_again()
     for state in note.rooms:

@@ -1,5 +1,6 @@
 """The status line: what state everything is in, in one sentence. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from client.inert import inert
@@ -26,11 +27,19 @@ class Line:
 
 
 def parts(
-    line: Line, *, to_go: int, below: int, elsewhere: int, above: int = 0, wait_s: float | None = None
+    line: Line,
+    *,
+    to_go: int,
+    below: int,
+    elsewhere: int,
+    above: int = 0,
+    wait_s: float | None = None,
+    keys: Sequence[str] = (),
 ) -> list[str]:
     """What the status line says, the most important first.
 
-    `wait_s`: until the next try; `below`, `above` and `elsewhere`: unread, around what is on the screen.
+    `wait_s`: until the next try; `below`, `above` and `elsewhere`: unread, around what is on the screen; `keys`: what
+    can be done just now, with which key.
     """
     out = []
     if not line.live:
@@ -41,6 +50,7 @@ def parts(
             out.append(f"no answer for {line.silent_s:.0f} s")
     if line.unsent:
         out.append(f"{line.unsent} unsent")
+    out += keys
     if below:
         out.append(f"↓ {below} new below")
     if above:

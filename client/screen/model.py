@@ -182,9 +182,10 @@ class Model:
         return self.rooms[name]
 
     def notice(self, text: str | None, room: str | None = None) -> None:
-        """Say something of one's own in a room; `text` is inert."""
+        """Say something of one's own in a room, or here if that one is not on the list; `text` is inert."""
         if text:
-            self.rooms.get(room or "", self.room).notice(text)
+            meant = self.rooms.get(room or "", self.room)
+            (meant if meant.member else self.room).notice(text)
 
     def _shown(self) -> View:
         self.blocks.show(self.room, self.look)

@@ -4,6 +4,7 @@ import os
 import termios
 from contextlib import suppress
 
+from client import account
 from client.connection import Connection
 from client.faces.carry_out import Performer
 from client.faces.pipes import failure_of
@@ -71,6 +72,8 @@ async def chat(place: Place, room: str | None) -> Exit:
             ended = await shell.end(SENT_S)
     if app.return_code:
         return Exit.BUG  # Textual has shown it
+    if shell.logs_out:
+        return account.logout(place)
     left = tell_unsent(model.status.unsent)
     if failure := failure_of(ended):
         raise failure

@@ -1,6 +1,7 @@
 """The help, and a question: sheets that lie over the screen until a key puts them away."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -16,7 +17,10 @@ from client.screen.pieces import Piece, Role, Row
 
 
 class Help(ModalScreen[None]):
-    """Every action with its keys, and every command, from the same tables as the bindings and `/help`."""
+    """Every action with its keys, and every command, from the same tables as the bindings and `/help`.
+
+    The commands come first where one of them asked for it.
+    """
 
     DEFAULT_CSS = """
     Help { align: center middle; }
@@ -33,9 +37,10 @@ class Help(ModalScreen[None]):
         Binding("end", "move(1000)", show=False, priority=True),
     ]
 
-    def __init__(self, actions: Mapping[str, Action]) -> None:
+    def __init__(self, actions: Mapping[str, Action], *, commands_first: bool = False) -> None:
         super().__init__()
         self._actions = actions
+        self._commands_first = commands_first
         self._at = 0
 
     def compose(self) -> ComposeResult:
@@ -49,13 +54,15 @@ class Help(ModalScreen[None]):
 
     def action_move(self, by: int) -> None:
         area = self.query_one(Painted)
-        rows = help_rows(self._actions, area.content_size.width)
+        columns = area.content_size.width
+        parts = [key_rows(self._actions, columns), command_rows(columns)]
+        rows = list(chain(*(reversed(parts) if self._commands_first else parts)))
         self._at = max(0, min(self._at + by, len(rows) - area.content_size.height))
         area.paint(rows[self._at : self._at + area.content_size.height])
 
 
-def help_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
-    """The help as rows of so many columns."""
+def key_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
+    """The help for keys as rows of so many columns."""
     out: list[Row] = []
     for where, rows in sections(actions):
         out += [
@@ -63,9 +70,14 @@ def help_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
             *(row for _, keys, about in rows for row in _entry(keys, about, columns)),
             (),
         ]
+    return out
+
+
+def command_rows(columns: int) -> list[Row]:
+    """The help for commands as rows of so many columns."""
     commands = [line.split("  ", 1) for line in help_lines()]
-    out.append((Piece("Commands", Role.TITLE),))
-    return [*out, *(row for usage, about in commands for row in _entry(usage, about.strip(), columns))]
+    rows = (row for usage, about in commands for row in _entry(usage, about.strip(), columns))
+    return [(Piece("Commands", Role.TITLE),), *rows, ()]
 
 
 def _entry(keys: str, about: str, columns: int) -> list[Row]:

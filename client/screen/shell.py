@@ -30,6 +30,8 @@ class Shell:
         self.changed: Callable[[], None] = lambda: None
         self.open: Callable[[str, str], None] = lambda _sheet, _about: None
         self.quit: Callable[[], None] = lambda: None
+        self.logs_out = False
+        """Whether somebody wants this session to be ended after the program."""
         self._now_s = now_s
         self._silence = Silence()
         self._pinged_at: float | None = None
@@ -136,6 +138,10 @@ class Shell:
     def notice(self, text: str) -> None:
         self.model.notice(text)
         self.changed()
+
+    def log_out(self) -> None:
+        self.logs_out = True
+        self.quit()
 
     def _say(self, say: Say, room: str, content: str) -> None:
         try:

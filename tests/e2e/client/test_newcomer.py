@@ -170,6 +170,30 @@ class TestASessionThatHasEnded:
         assert ended.history() == ["x", "y"]
 
 
+class TestLoggingOutOfWhereOneIs:
+    @in_each_face
+    def test_ends_the_chat_as_a_wish_that_was_done(self, alice: Person, face: tuple[str, ...]) -> None:
+        (own,) = (line.split()[0] for line in alice.run("sessions").stdout.splitlines() if "(this one)" in line)
+        with small(alice, *face) as screen:
+            says(screen, "#general")
+            screen.type(f"/logout {own[:8]}\r")
+            assert screen.ends() == Exit.OK
+            says(screen, "Session terminated.")
+            assert "has ended" not in " ".join(screen.lines())
+        assert alice.run("rooms").returncode == Exit.NOT_LOGGED_IN
+
+    def test_can_be_chosen_from_the_list_of_sessions(self, alice: Person) -> None:
+        with small(alice) as screen:
+            screen.shows("connected")
+            screen.type("\x1b[17~")
+            screen.shows("this one")
+            screen.type("\r")
+            screen.shows("This logs you out here")
+            screen.type("\r")
+            assert screen.ends() == Exit.OK
+            says(screen, "Session terminated.")
+
+
 class TestARoomThatThereIsNot:
     @in_each_face
     def test_is_guessed_in_each_face(self, alice: Person, face: tuple[str, ...]) -> None:

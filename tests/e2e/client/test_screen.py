@@ -90,6 +90,7 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
     bob.run("send", "general", "before")
     server.administer("backup", "copy")
     bob.run("send", "general", "after")
+    alice.run("create", "ops")
     with terminal(alice, *face) as screen:
         screen.shows("after")
         server.kill(signal.SIGTERM)
@@ -99,6 +100,7 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
     alice.run("login", "alice", typed=f"{PASSWORD}\n")
     with terminal(alice, *face) as screen:
         screen.shows("-- The history of #general was restored on the server")
+        screen.shows("-- You are no longer in #ops")
         screen.shows("before")
         assert not any("after" in line for line in screen.lines() if "bob" in line)
 

@@ -57,7 +57,9 @@ class TestFailures:
         [
             (says(409, {"code": "username_taken", "detail": "Taken."}), Refused, "Taken."),
             (says(401, {"code": "credentials_invalid", "detail": "Wrong."}), Refused, "Wrong."),
-            (says(401, {"code": "session_ended", "detail": "Ended."}), NotLoggedIn, "Ended."),
+            (says(401, {"code": "session_ended", "detail": "Log in again."}), NotLoggedIn, "The session has ended."),
+            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "does not accept this login"),
+            (says(401, {"code": "another", "detail": "Ended."}), NotLoggedIn, "Ended."),
             (
                 says(429, {"code": "login_throttled", "detail": "Slow.", "retry_after_s": 29.6}),
                 Refused,

@@ -24,7 +24,7 @@ class TestSend:
             place = Place(server, tmp_path)
             session = Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100)
             place.file.save(session)
-            kept = r"log in again\. 1 message is kept in the outbox and will go out with the next chat or send\.$"
-            with pytest.raises(NotLoggedIn, match=kept):
+            kept = "1 message is kept in the outbox and will go out with the next chat or send."
+            with pytest.raises(NotLoggedIn, match=f"^The session has ended. {kept}$"):
                 await commands.send(place, "general", "hello", 3.0)
         assert count(place.outbox_path(session)) == 1

@@ -196,7 +196,7 @@ class TestTheEnd:
 
         async with twin(script) as server, Person(server, tmp_path) as person:
             ended = await person.running
-        assert ended == notes.Ended(CloseCode.SESSION_ENDED, "The session has ended; log in again.")
+        assert ended == notes.Ended(CloseCode.SESSION_ENDED, "The session has ended.")
 
     async def test_leaving_while_waiting_for_the_next_try_does_not_wait(self, tmp_path: Path) -> None:
         person = Person("http://127.0.0.1:9", tmp_path)

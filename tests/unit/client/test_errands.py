@@ -75,10 +75,17 @@ def test_a_room_that_is_none_is_guessed(asked: list[str], place: Place, known: K
         errands.members(place, "opps", known)
 
 
-def test_a_private_room_that_one_has_left_is_said_to_be_that(asked: list[str], place: Place, known: Known) -> None:
-    known.before(lambda _: None)(notes.Gone("opps"))
-    with pytest.raises(Refused, match="You left it"):
+@pytest.mark.parametrize("told", [notes.Entered("opps", ()), notes.Gone("opps")])
+def test_a_room_that_one_was_in_was_left_or_is_lost(
+    asked: list[str], place: Place, known: Known, told: notes.Note
+) -> None:
+    known.before(lambda _: None)(told)
+    with pytest.raises(Refused) as refusal:
         errands.members(place, "opps", known)
+    assert str(refusal.value) == (
+        "There is no room #opps that you may see. If you left it, somebody in it must invite you again; if the server "
+        "has lost it, it can be made again."
+    )
 
 
 def test_a_room_can_not_leave_its_path(asked: list[str], place: Place, known: Known) -> None:
@@ -105,6 +112,15 @@ def test_a_session_is_ended_by_the_beginning_of_its_id(
 def test_this_session_is_forgotten_here_too(asked: list[str], place: Place, known: Known) -> None:
     assert errands.end_session(place, IDS[2], known) == "Session terminated."
     assert place.file.load() is None
+
+
+def test_of_this_session_a_chat_is_told_to_end_and_to_log_out_itself(
+    asked: list[str], place: Place, known: Known
+) -> None:
+    told: list[str] = []
+    assert errands.end_session(place, IDS[2], known, lambda: told.append("log out")) == "Logging out."
+    assert (told, asked) == (["log out"], ["GET /sessions"])
+    assert place.file.load() is not None
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,20 @@ class TestHistories:
     def test_that_are_others_than_in_the_last_run_are_named_once(self, tmp_path: Path) -> None:
         path = tmp_path / "known.json"
         with Known(path) as known:
-            assert known.restored([room_state(3), room_state(3, room="ops")]) == []
+            assert known.changes([room_state(3), room_state(3, room="ops")]) == []
         now = [room_state(2, epoch="e2"), room_state(3, room="ops"), room_state(1, room="new")]
         with Known(path) as known:
-            assert known.restored(now) == [room_state(2, epoch="e2")]
+            assert known.changes(now) == [notes.Reset("general", Position("e2", 2))]
         with Known(path) as known:
-            assert known.restored(now) == []
+            assert known.changes(now) == []
+
+    def test_that_are_gone_are_named_once_unless_one_left_them(self, tmp_path: Path) -> None:
+        with Known(tmp_path / "known.json") as known:
+            known.changes([room_state(0, room=name) for name in ("general", "dev", "ops")])
+            left = notes.Answered(frames.Leave(id=1, room="dev"), frames.Left(id=1, room="dev"))
+            known.before(lambda _: None)(left)
+            assert known.changes([room_state(0)]) == [notes.Gone("ops")]
+            assert known.changes([room_state(0)]) == []
 
 
 class TestTheFile:

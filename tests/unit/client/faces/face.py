@@ -34,6 +34,9 @@ class Recorder(Connection):
     def ask(self, command: frames.Command) -> None:
         self.done.append(command)
 
+    def leave(self) -> None:
+        self.done.append("leave")
+
     def enter(self, room: str) -> None:
         self.done.append(f"enter {room}")
 

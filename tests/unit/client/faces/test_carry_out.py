@@ -1,6 +1,7 @@
 """What each slash command does, whichever face it was typed in."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,7 +90,7 @@ async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypa
     def sessions(_: Place, __: Known) -> list[str]:
         return ["5b1c  laptop"]
 
-    def end(_: Place, beginning: str, __: Known) -> str:
+    def end(_: Place, beginning: str, *__: object) -> str:
         raise Refused(f"No session of yours has the id {beginning}.")
 
     monkeypatch.setattr(errands, "members", members)
@@ -99,6 +100,18 @@ async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypa
     await face.until_shown("-- In #general (2): alice, bob")
     await face.until_shown("-- 5b1c  laptop")
     await face.until_shown("-- No session of yours has the id 9999.")
+
+
+async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(_: Place, __: str, ___: Known, log_out: Callable[[], None]) -> str:
+        log_out()
+        return "Logging out."
+
+    monkeypatch.setattr(errands, "end_session", end)
+    await face.type("/logout 5b1c")
+    await face.until_shown("-- Logging out.")
+    assert face.lines.logs_out
+    assert face.connection.done == ["leave"]
 
 
 async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,19 @@ class TestShowing:
         )
         assert Face(tmp_path).show(now) == ["-- Connected as alice."]
 
+    def test_that_a_room_is_gone_since_the_last_run(self, tmp_path: Path, face: Face) -> None:
+        rooms = tuple(room_state(3, room=name) for name in ("general", "dev", "ops"))
+        face.show(notes.Connected("alice", rooms, 0, again=False))
+        face.known.before(face.lines.show)(
+            notes.Answered(frames.Leave(id=1, room="dev"), frames.Left(id=1, room="dev"))
+        )
+        face.known.save()
+        now = notes.Connected("alice", (room_state(3),), 0, again=False)
+        assert Face(tmp_path).show(now)[1:] == [
+            "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+        ]
+        assert Face(tmp_path).show(now) == ["-- Connected as alice."]
+
     def test_what_is_new_elsewhere_is_told_together(self, face: Face) -> None:
         assert face.show(said(1, "ops"), said(2, "ops"), said(1, "dev")) == []
         assert face.wait(1.0) == ["-- 2 new in #ops, 1 new in #dev"]
@@ -157,11 +170,22 @@ class TestShowing:
         assert face.lines.room is None
         assert face.lines.prompt == "no room> "
 
-    def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self, face: Face) -> None:
+    def test_a_private_room_that_one_has_left_needs_an_invitation_or_is_lost(self, face: Face) -> None:
         face.show(notes.Answered(frames.Leave(id=1, room="den"), frames.Left(id=1, room="den")))
         face.show(notes.Refused(frames.Invite(id=2, room="den", username="bob"), Code.ROOM_UNKNOWN, "No such room."))
         (line,) = face.show(notes.Answered(frames.Rooms(id=3), frames.RoomList(id=3, rooms=[])))
-        assert line == "-- There is no room #den that you may see. You left it: somebody in it must invite you again."
+        assert line == (
+            "-- There is no room #den that you may see. If you left it, somebody in it must invite you again; if the "
+            "server has lost it, it can be made again: /create den"
+        )
+
+    @pytest.mark.parametrize(("room", "ending"), [("den", "/create den"), ("opps", "Did you mean #ops? /join ops")])
+    def test_who_invites_means_a_room_that_there_is(self, face: Face, room: str, ending: str) -> None:
+        face.show(notes.Refused(frames.Invite(id=2, room=room, username="bob"), Code.ROOM_UNKNOWN, "No such room."))
+        ops = frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e", 0))
+        (line,) = face.show(notes.Answered(frames.Rooms(id=3), frames.RoomList(id=3, rooms=[ops])))
+        assert line.endswith(ending)
+        assert ("somebody in it must invite you again" in line) is (room == "den")
 
     def test_nothing_hostile_gets_through(self, face: Face) -> None:
         hostile = msgspec.structs.replace(message(1, room="x\x1b]0;t\x07"), content="\x1b[2J", username="\x9b")

@@ -16,8 +16,8 @@ from tests.unit.client.twin import Line, twin
 OPS = frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e1", 0))
 
 
-async def refused(command: frames.Command, home: Path) -> str:
-    """What is said where the server knows no room but #ops."""
+async def refused(command: frames.Command, home: Path, *known: str) -> str:
+    """What is said where the server knows no room but #ops; `known` are rooms that it showed before."""
 
     async def script(line: Line) -> None:
         await line.greet()
@@ -31,11 +31,15 @@ async def refused(command: frames.Command, home: Path) -> str:
         file = SessionFile(home, server)
         file.save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
         with pytest.raises(Refused) as refusal:
-            await ask_once(server, Tokens(file), command)
+            await ask_once(server, Tokens(file), command, known=known)
     return str(refusal.value)
 
 
 NONE = "There is no room #{} that you may see."
+MAYBE = (
+    " If you left it, somebody in it must invite you again; if the server has lost it, it can be made again: "
+    "chatterbox create {}"
+)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +55,17 @@ async def test_a_room_that_there_is_not_is_told_with_what_the_command_could_have
     command: frames.Command, said: str, tmp_path: Path
 ) -> None:
     assert await refused(command, tmp_path) == said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [frames.Invite(id=0, room="opps", username="bob"), frames.Join(id=0, room="opps")],
+)
+async def test_a_room_that_one_was_in_was_left_or_is_lost(command: frames.Command, tmp_path: Path) -> None:
+    assert await refused(command, tmp_path, "opps") == NONE.format("opps") + MAYBE.format("opps")
+
+
+@pytest.mark.parametrize(("room", "ending"), [("den", MAYBE.format("den")), ("opps", " Did you mean #ops?")])
+async def test_who_invites_means_a_room_that_there_is(room: str, ending: str, tmp_path: Path) -> None:
+    said = await refused(frames.Invite(id=0, room=room, username="bob"), tmp_path)
+    assert said.startswith(NONE.format(room) + ending)

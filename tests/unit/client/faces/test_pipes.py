@@ -229,6 +229,19 @@ class TestTail:
             with pytest.raises(Refused, match="chatterbox join general"):
                 await Tailed(server, tmp_path, count=None).run()
 
+    async def test_a_room_that_one_was_in_and_that_is_not_there_any_more_was_left_or_is_lost(
+        self, tmp_path: Path
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0, room="other"))
+            asked = await line.expect(frames.Rooms)
+            await line.say(frames.RoomList(id=asked.id, rooms=[]))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(Refused, match=r"If you left it, .*; if the server has lost it, it can be made again"):
+                await Tailed(server, tmp_path, count=None, since=Position("e1", 3)).run()
+
     async def test_an_ended_session_is_said(self, tmp_path: Path) -> None:
         SessionFile(tmp_path, "http://127.0.0.1:9").delete()
         with pytest.raises(NotLoggedIn):

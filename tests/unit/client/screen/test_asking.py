@@ -67,6 +67,17 @@ class TestSessions:
         assert "Session terminated: 5b1c0aaa" in await ended(there)
         assert server.ids == ["77aa0000"]
 
+    async def test_of_this_one_the_program_ends_first_and_logs_out_then(self, there: Stage, server: Server) -> None:
+        done = asyncio.Event()
+        there.shell.quit = done.set
+        await there.press("f6")
+        await answered(there)
+        await there.press("down", "enter", "enter")
+        async with asyncio.timeout(5):
+            await done.wait()
+        assert there.shell.logs_out
+        assert server.ids == ["5b1c0aaa", "77aa0000"]
+
     async def test_are_kept_where_the_question_is_answered_with_no(self, there: Stage, server: Server) -> None:
         await there.press("f6")
         await answered(there)

@@ -14,7 +14,7 @@ from client.screen.listing import plain
 from client.screen.memory import recall, remember
 from client.screen.model import Model
 from client.screen.rows import Look
-from tests.unit.client.screen.stage import HOSTILE, connected, messages, said, stage
+from tests.unit.client.screen.stage import HOSTILE, Stage, connected, messages, said, stage
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 RESTORED = (
@@ -120,3 +120,42 @@ class TestRoomsOfOnesOwn:
             assert there.pane("heading")[0].split() == ["#den", "private"]
             await there.press("alt+2")
             assert "is made" not in " ".join(there.timeline())
+
+
+class TestARoomThatIsGone:
+    """Its row is gone, too: what is said of it is said where somebody looks."""
+
+    GONE = "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+
+    def said_last(self, there: Stage) -> str:
+        return " ".join(line.strip() for line in there.timeline()[-2:])
+
+    async def test_is_told_of_in_the_room_that_is_looked_at(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(connected(again=True), notes.Gone("ops"))
+            assert not any("#ops" in row for row in there.pane("rooms"))
+            assert self.said_last(there) == self.GONE
+
+    async def test_is_told_of_where_it_was_looked_at(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            there.model.go_to("ops")
+            await there.show(connected(again=True), notes.Gone("ops"))
+            assert self.said_last(there) == self.GONE
+            assert "you are not in it" in there.pane("heading")[0]
+
+    async def test_since_the_last_run_is_told_of_at_the_start(self) -> None:
+        before = Model("http://x", ROOM)
+        before.place("ops")
+        before.place("dev", member=False).draft = "half"
+        model = Model("http://x", ROOM)
+        recall(model, remember(before))
+        async with stage(size=(130, 24), connect=False, model=model) as there:
+            await there.show(connected(), notes.Entered(ROOM, tuple(messages(1, 3))))
+            assert self.said_last(there) == self.GONE
+            assert "#dev" not in " ".join(there.timeline())
+
+    async def test_takes_nothing_that_was_written_there_with_it(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(connected(again=True), notes.Gone("ops"))
+            await there.show(notes.Undelivered(Entry("k", "ops", "hello"), "room_unknown", "No such room."))
+            assert there.timeline()[-1] == "-- NOT SENT to #ops: No such room. It was: hello"

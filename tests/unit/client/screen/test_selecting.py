@@ -2,6 +2,7 @@
 
 import pytest
 
+from client.screen.actions import with_keys
 from tests.unit.client.screen.stage import said, stage
 
 
@@ -31,3 +32,16 @@ class TestAMessageSelected:
         async with stage() as there:
             await there.press("alt+m", "p")
             assert there.app.clipboard == "#general e1:3"
+
+    async def test_names_the_keys_for_it_where_there_is_little_room_too(self) -> None:
+        async with stage(size=(60, 15)) as there:
+            await there.press("alt+m")
+            assert there.status() == " connected · c copy · q quote · o open · p place · Esc back"
+            await there.press("escape")
+            assert "copy" not in there.status()
+
+    async def test_names_the_keys_as_they_are_bound(self) -> None:
+        async with stage() as there:
+            there.chat.bind_keys(with_keys({"copy": ("ctrl+g", "c"), "quote": (), "unselect": ("f12",)}))
+            await there.press("alt+m")
+            assert there.status().startswith(" connected · Ctrl+G copy · o open · p place · F12 back · ")

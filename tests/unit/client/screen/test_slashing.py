@@ -6,6 +6,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client import notes
+from client.screen.listing import plain
+from client.screen.painted import Painted
 from tests.unit.client.screen.stage import stage
 from tests.unit.client.world import ME, ROOM
 
@@ -53,7 +55,7 @@ class TestRoomsByCommand:
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=listed)))
             assert " ".join(" ".join(there.timeline()[-2:]).split()).endswith("Did you mean #ops? /leave ops")
 
-    async def test_a_private_room_that_one_has_left_is_not_to_be_made_again(self) -> None:
+    async def test_a_private_room_that_one_has_left_needs_an_invitation_or_is_lost(self) -> None:
         async with stage(size=(120, 24)) as there:
             there.model.rooms["ops"].private = True
             left = frames.Membership(room="ops", username=ME, member=False)  # which does not say whether it is private
@@ -63,7 +65,10 @@ class TestRoomsByCommand:
             await there.show(notes.Refused(invite, Code.ROOM_UNKNOWN, "No such room."))
             await there.show(notes.Answered(frames.Rooms(id=0), frames.RoomList(id=0, rooms=[])))
             said = " ".join(" ".join(there.timeline()).split())
-            assert said.endswith("no room #ops that you may see. You left it: somebody in it must invite you again.")
+            assert said.endswith(
+                "no room #ops that you may see. If you left it, somebody in it must invite you again; if the server "
+                "has lost it, it can be made again: /create ops"
+            )
 
     async def test_status_who_and_help_answer_at_once(self) -> None:
         async with stage() as there:
@@ -74,3 +79,11 @@ class TestRoomsByCommand:
             assert who.startswith("-- Heard here: bob (")
             assert status == "-- You are alice, at http://x, live. Not sent yet: 0."
             assert usage.startswith("-- /invite USERNAME [ROOM]")
+
+    @pytest.mark.parametrize(("way", "first"), [("/help", "Commands"), ("", "Rooms")])
+    async def test_help_begins_with_commands_where_it_was_asked_for_by_one(self, way: str, first: str) -> None:
+        async with stage() as there:
+            await there.type(way)
+            await there.press("enter" if way else "f1")
+            shown = plain(there.app.screen.query_one(Painted).shown)
+            assert shown[0] == first
