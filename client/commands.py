@@ -143,7 +143,7 @@ async def send(place: Place, room: str, content: str | None, timeout_s: float) -
     if content is not None and not content.strip():
         raise Usage("The message is empty; nothing was sent.")
     session = place.tokens.session()
-    face = Sending(place.server, room, remark, timeout_s)
+    face = Sending(place.server, room, remark, timeout_s, is_known=room in _rooms_known(place))
     lines = stdin_lines() if content in {None, "-"} else _just(content or "")
     with place.outbox(session) as outbox:
         state = State(follow=frozenset())
@@ -215,13 +215,14 @@ async def topic(place: Place, room: str, text: str | None) -> Exit:
     """Print what a room is about, and nothing where it has no topic; with a text, say it."""
     if text is not None:
         return await ask(place, frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+    was_shown = room in _rooms_known(place)
     answer = await _asked(place, frames.Rooms(id=0))
     rooms = (
         answer.reply.rooms if isinstance(answer, notes.Answered) and isinstance(answer.reply, frames.RoomList) else []
     )
     found = next((summary.topic for summary in rooms if summary.room == room), None)
     if found is None:
-        raise Refused(why_not_in(room, rooms))
+        raise Refused(why_not_in(room, rooms, left=was_shown))
     if found:
         out(inert(found))
     else:
@@ -242,8 +243,13 @@ async def ask(place: Place, command: frames.Command) -> Exit:
 
 async def _asked(place: Place, command: frames.Command) -> notes.Answered | notes.Entered:
     with Known(place.known_path(place.tokens.session())) as known:
-        rooms = (*known.names.rooms, *known.names.other_rooms)
+        rooms = known.names.all_rooms
         return await ask_once(place.server, place.tokens, command, before=known.before, known=rooms)
+
+
+def _rooms_known(place: Place) -> tuple[str, ...]:
+    """Rooms that the server has shown before."""
+    return Known(place.known_path(place.tokens.session())).names.all_rooms
 
 
 async def _just(content: str) -> AsyncIterator[str]:

@@ -23,7 +23,7 @@ def members(place: Place, room: str, known: Known) -> list[str]:
         except Refused as refusal:
             if refusal.code != Code.ROOM_UNKNOWN:
                 raise
-            rooms = [*known.names.rooms, *known.names.other_rooms]
+            rooms = list(known.names.all_rooms)
             raise Refused(no_such_room(room, rooms, left=room in rooms), refusal.code) from None
     known.learn(people=names)
     return [inert_name(name) for name in names]

@@ -35,6 +35,11 @@ class Names:
     epochs: dict[str, str] = field(default_factory=dict)
     """The history that each room had when a chat in lines connected last."""
 
+    @property
+    def all_rooms(self) -> tuple[str, ...]:
+        """Every room that the server has shown, also those that one has left."""
+        return (*self.rooms, *self.other_rooms)
+
 
 def learned(names: Names, note: notes.Note) -> Names:
     """What is known after `note`. Pure."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from chatterbox.wire.frames import Error, History, Join, Joined, Membership, Message, Page, RoomState
+from chatterbox.wire.frames import Error, History, Join, Joined, Leave, Membership, Message, Page, RoomState
 from chatterbox.wire.position import Position
 from client import stream as streams
 from client.events import Rested, Wake
@@ -106,7 +106,7 @@ def rested(turn: Turn, room: str, command_id: int) -> None:
         return
     stream = turn.state.streams.get(room)
     if room in turn.state.entering:
-        if not _asking_to_join(turn, room):
+        if not _asks(turn, Join, room):
             _ask_to_join(turn, room)
     elif stream is not None and stream.waiting == command_id:
         _pass_on(turn, room, *streams.freed(stream))
@@ -138,9 +138,10 @@ def joined(turn: Turn, reply: Joined, asked_for: str) -> None:
         _pass_on(turn, reply.room, *streams.joined(stream, reply.at))
 
 
-def _asking_to_join(turn: Turn, room: str) -> bool:
+def _asks(turn: Turn, kind: type[Join | Leave], room: str) -> bool:
+    """Whether a command of this kind, on this room, waits for its answer."""
     commands = (pending.command for pending in turn.state.pending.values())
-    return any(isinstance(command, Join) and command.room == room for command in commands)
+    return any(isinstance(command, kind) and command.room == room for command in commands)
 
 
 def not_joined(turn: Turn, join: Join, error: Error, *, later: bool) -> None:
@@ -167,12 +168,18 @@ def left(turn: Turn, room: str) -> None:
 
 
 def membership(turn: Turn, change: Membership) -> None:
-    """Somebody came or left; if it was oneself, pushes of the room begin or end."""
+    """Somebody came or left; if it was oneself, pushes of the room begin or end.
+
+    One's own leaving is answered; where nobody asked for it here, one did it elsewhere.
+    """
     mine = change.username == turn.state.username
     if mine and change.member and change.at is not None:
         topic(turn, change.room, change.topic)
         begin(turn, change.room, change.at)
     elif mine and not change.member:
+        if change.room in turn.state.streams and not _asks(turn, Leave, change.room):
+            _gone(turn, change.room)
+            return
         left(turn, change.room)
     turn.show(Changed(change, mine))
 

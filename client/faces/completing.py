@@ -36,7 +36,7 @@ def _of(kind: Kind, word: str, names: Names) -> list[str]:
         case Kind.ROOM:
             return _marked("#", word, names.rooms)
         case Kind.ANY_ROOM:
-            return _marked("#", word, (*names.rooms, *names.other_rooms))
+            return _marked("#", word, names.all_rooms)
         case Kind.PERSON:
             return _marked("@", word, names.people)
         case Kind.SESSION:

@@ -23,12 +23,16 @@ AHEAD = 1000
 class Sending:
     """`send`: every line of the input is a message; it is done when the server has stored them all."""
 
-    def __init__(self, server: str, room: str, tell: Callable[[str], None], timeout_s: float) -> None:
+    def __init__(
+        self, server: str, room: str, tell: Callable[[str], None], timeout_s: float, *, is_known: bool = False
+    ) -> None:
+        """`is_known`: the server has shown the room before."""
         self.connection: Connection
         self._server = server
         self._room = room
         self._tell = tell
         self._timeout_s = timeout_s
+        self._is_known = is_known
         self._own: set[str] = set()
         self._failed = False
         self._asked = self._answered = False
@@ -49,7 +53,7 @@ class Sending:
                 self._moved.set()
                 self._tell(words.sentence(note, self._server) or "")
             case notes.Answered(_, frames.RoomList(rooms=listed)):
-                self._tell(why_not_in(self._room, listed))
+                self._tell(why_not_in(self._room, listed, left=self._is_known))
                 self._answered = True
                 self._moved.set()
             case notes.Refused():
@@ -140,10 +144,10 @@ class Tail:
                 self._connected(note, {room.room for room in rooms})
             case notes.Gone(room) if room == self._missing:
                 self._was_in = True
+            case notes.Gone(room) if room in self._rooms:
+                self._fail(Refused(words.sentence(note, self._server) or ""))
             case notes.Answered(_, frames.RoomList(rooms=listed)):
                 self._fail(Refused(why_not_in(self._missing, listed, left=self._was_in)))
-            case notes.Changed(change, True) if not change.member and change.room in self._rooms:
-                self._fail(Refused(words.sentence(notes.Gone(change.room), self._server) or ""))
             case notes.Refused(_, _, detail):
                 self._fail(Refused(detail))
             case notes.Cut() if self.connection.state.connection == 0:

@@ -1,5 +1,7 @@
 """What happens in rooms: recent messages, holes, joins, memberships, another history."""
 
+import pytest
+
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
@@ -148,7 +150,19 @@ class TestMemberships:
     def test_a_room_that_one_was_put_out_of_is_not(self) -> None:
         core = Core()
         core.live(room_state(4))
-        core.came(frames.Membership(room="general", username=ME, member=False))
+        effects = core.came(frames.Membership(room="general", username=ME, member=False))
+        assert shown(effects) == [notes.Gone("general")]
+        assert "general" not in core.state.streams
+
+    @pytest.mark.parametrize("is_answered_first", [False, True])
+    def test_a_room_that_one_leaves_here_is_left_and_not_gone(self, *, is_answered_first: bool) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.feed(events.Asked(frames.Leave(id=0, room="general")))
+        (leave_id,) = core.state.pending
+        change = frames.Membership(room="general", username=ME, member=False)
+        told: list[frames.ServerFrame] = [change, frames.Left(id=leave_id, room="general")]
+        assert notes.Gone("general") not in shown(core.came(*(reversed(told) if is_answered_first else told)))
         assert "general" not in core.state.streams
 
     def test_a_room_that_is_missing_at_the_welcome_is_gone(self) -> None:

@@ -39,9 +39,11 @@ async def lines(*typed: str) -> AsyncIterator[str]:
 
 
 class TestSend:
-    async def send(self, server: str, home: Path, *typed: str, timeout_s: float = 3) -> tuple[Exit, list[str]]:
+    async def send(
+        self, server: str, home: Path, *typed: str, timeout_s: float = 3, is_known: bool = False
+    ) -> tuple[Exit, list[str]]:
         told: list[str] = []
-        face = Sending(server, "general", told.append, timeout_s)
+        face = Sending(server, "general", told.append, timeout_s, is_known=is_known)
         with Outbox(home / "outbox.sqlite3") as outbox:
             face.connection = Connection(
                 server, tokens(server, home), face.show, outbox=outbox, state=State(follow=frozenset())
@@ -86,6 +88,24 @@ class TestSend:
         assert any(line.startswith("Line 2 was NOT SENT") for line in told)
         assert "NOT SENT to #general: Join it first. It was: one" in told
         assert told[-1] == "You are not in #general. To join it: chatterbox join general"
+
+    @pytest.mark.parametrize(
+        ("is_known", "way"), [(False, "To make it: chatterbox create"), (True, "If you left it, somebody in it must")]
+    )
+    async def test_a_room_that_is_not_shown_is_to_be_made_unless_one_was_in_it(
+        self, tmp_path: Path, way: str, *, is_known: bool
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            send = await line.expect(frames.Send)
+            await line.say(frames.Error(id=send.id, code=Code.ROOM_UNKNOWN, detail="No such room."))
+            asked = await line.expect(frames.Rooms)
+            await line.say(frames.RoomList(id=asked.id, rooms=[]))
+            await line.stay()
+
+        async with twin(script) as server:
+            _, told = await self.send(server, tmp_path, "one", is_known=is_known)
+        assert way in told[-1]
 
     async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):
