@@ -29,11 +29,15 @@ class Damage:
         self.bytes_per_s = float("inf")
         self.open = asyncio.Event()
         self.open.set()
+        self.holds = False
+        """Whether something has come that waits here."""
 
     async def pass_through(self, size_bytes: int) -> None:
         """Wait as long as so many bytes take."""
+        self.holds = True
         await asyncio.sleep(self.delay_s + size_bytes / self.bytes_per_s)
         await self.open.wait()
+        self.holds = False
 
 
 class Cable:
@@ -88,6 +92,10 @@ class Cable:
             for damage in self._damaged(way, new=True):
                 damage.delay_s, damage.bytes_per_s = 0, float("inf")
                 damage.open.set()
+
+    def holding(self, way: Way) -> int:
+        """How many connections have something on its way in this direction."""
+        return sum(link.damage[way].holds for link in self._links)
 
     def inject(self, way: Way, data: bytes) -> None:
         """Put bytes into every connection, between two chunks: the test must know that this is between two commands."""

@@ -245,7 +245,7 @@ async def test_a_gateway_that_stood_still_is_not_deaf(here: Site) -> None:
     async with conversation(here, "still") as talk:
         before = here.count("broker.away", "gateway.deaf", "canary.untaken"), here.cable.accepted
         here.cable.block(Way.TO_CLIENT)
-        await asyncio.sleep(1.1)  # a canary and a PING are sent each second, and given 2 s
+        await until(lambda: here.cable.holding(Way.TO_CLIENT) == 2, 5)  # what a canary brings, on both connections
         here.listening.send(signal.SIGSTOP)
         here.cable.mend()
         await talk.say()

@@ -30,7 +30,7 @@ async def test_an_answer_that_came_while_we_stood_still_is_read(
 ) -> None:
     reader, other_end = pair
     waits = asyncio.ensure_future(_answer(reader, 0.05))
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
     other_end.send(b"yes\n")
     time.sleep(0.1)  # noqa: ASYNC251 - the event loop stands still
     assert await waits == b"yes\n"

@@ -199,9 +199,9 @@ class TestTheEnd:
         assert ended == notes.Ended(CloseCode.SESSION_ENDED, "The session has ended.")
 
     async def test_leaving_while_waiting_for_the_next_try_does_not_wait(self, tmp_path: Path) -> None:
-        person = Person("http://127.0.0.1:9", tmp_path)
-        async with person, asyncio.timeout(2):
-            await person.see(notes.Cut, 2)
+        async with refusing(retry_after_s=60) as server, asyncio.timeout(20):
+            async with Person(server, tmp_path) as person:
+                await person.see(notes.Cut)
         assert person.running.result() == notes.Ended(None, "You left.")
 
     async def test_a_mistake_in_a_face_comes_up_where_it_is_waited_for(self, tmp_path: Path) -> None:
