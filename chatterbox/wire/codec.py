@@ -67,7 +67,7 @@ def _strict_json(data: bytes) -> Any:  # noqa: ANN401 - JSON is any value
     except UnicodeDecodeError:
         raise BadFrame("The frame is not UTF-8.") from None
     except json.JSONDecodeError as problem:
-        raise BadFrame(f"The frame is not JSON: {problem.msg} at character {problem.pos}.") from None
+        raise BadFrame(f"The frame is not JSON: {problem.msg} at character {problem.pos + 1}.") from None
     except ValueError:
         raise BadFrame("The frame has a number that is too large.") from None
     return value

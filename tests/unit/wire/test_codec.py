@@ -104,6 +104,7 @@ class TestBadInput:
             (b"hello", "not JSON"),
             (b'{"type":"ping","id":1', "not JSON"),
             (b'{"type":"ping","id":1} {}', "not JSON"),
+            (b"hello", "not JSON: Expecting value at character 1."),
             (b"{'type':'ping'}", "not JSON"),
             (b'{"type":"send","id":1,"content":"a\nb"}', "not JSON"),
             (b'{"type":"ping","id":01}', "not JSON"),
