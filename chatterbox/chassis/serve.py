@@ -148,8 +148,8 @@ async def nothing_to_drain() -> None:
 def _spare_the_collector() -> None:
     """Look for garbage in cycles among what is new, a little at a time, and hardly ever among all there is.
 
-    Connections leave none (`test_live_socket.py`). In a crowd that connects, looking through everything took a fifth
-    of the time, a quarter of a second at once, in which nobody got a message.
+    Connections leave none (`live_socket/test_ends.py`). In a crowd that connects, looking through everything took a
+    fifth of the time, a quarter of a second at once, in which nobody got a message.
     """
     gc.collect()
     gc.freeze()

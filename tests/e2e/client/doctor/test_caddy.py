@@ -1,0 +1,77 @@
+"""`chatterbox doctor` against a real server behind a real proxy."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from client.failures import Exit
+from services.processes.programs import caddy_program
+from tests.e2e.client.doctor.examining import at, examined, worst
+from tests.e2e.client.people import Person, Server, wait_until
+from tests.support.ports import free_port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@asynccontextmanager
+async def caddy(folder: Path, port: int, address: str, *lines: str) -> AsyncIterator[None]:
+    """A real proxy in front of `port`."""
+    config = folder / "Caddyfile"
+    inner = "\n".join(lines)
+    site = f"{address} {{\nreverse_proxy 127.0.0.1:{port} {{\n{inner}\n}}\n}}\n"
+    config.write_text(
+        "{\nadmin off\npersist_config off\nskip_install_trust\nauto_https disable_redirects\n"
+        f"storage file_system {folder / 'caddy'}\n}}\n{site}"
+    )
+    with (folder / "caddy.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            str(caddy_program()), "run", "--config", str(config), stdout=log, stderr=log
+        )
+    try:
+        await asyncio.to_thread(wait_until, lambda: listens(int(address.rsplit(":", 1)[1])), "caddy listens")
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+class TestCaddy:
+    async def test_as_it_is_does_no_harm(self, site: Server, ada: Person, tmp_path: Path) -> None:
+        address = f"http://127.0.0.1:{free_port()}"
+        async with caddy(tmp_path, site.port, address):
+            told = await examined(at(ada, address), exits=Exit.OK)
+        assert {each.status for each in told.values()} == {"ok"}
+
+    async def test_that_takes_out_upgrade(self, site: Server, ada: Person, tmp_path: Path) -> None:
+        address = f"http://127.0.0.1:{free_port()}"
+        async with caddy(tmp_path, site.port, address, "header_up -Connection", "header_up -Upgrade"):
+            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+        assert check == "websocket"
+        assert "header_up" in told.advice
+
+    async def test_that_reaches_nothing(self, ada: Person, tmp_path: Path) -> None:
+        address = f"http://127.0.0.1:{free_port()}"
+        async with caddy(tmp_path, free_port(), address):
+            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+        assert check == "http"
+        assert told.seen.startswith("not Chatterbox: 502 Bad Gateway")
+
+    async def test_that_knows_the_site_by_another_name(self, site: Server, ada: Person, tmp_path: Path) -> None:
+        address = f"http://127.0.0.1:{free_port()}"
+        async with caddy(tmp_path, site.port, address):
+            here = at(ada, address.replace("127.0.0.1", "localhost"))
+            check, told = worst(await examined(here, exits=Exit.UNREACHABLE))
+        assert check == "http"
+        assert "no site of this name" in told.advice
+
+    async def test_with_a_certificate_of_its_own(self, site: Server, ada: Person, tmp_path: Path) -> None:
+        address = f"https://localhost:{free_port()}"
+        async with caddy(tmp_path, site.port, address):
+            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+        assert check == "tls"
+        assert "SSL_CERT_FILE" in told.advice

@@ -1,0 +1,94 @@
+"""What a live socket of a real server tells, kept."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+from services.gateway.framing import text_frame
+from services.gateway.handshake import Handshake
+from services.gateway.live_socket import LiveSocket
+from tests.support import live
+
+PING_S = 0.25
+
+
+class Recorder:
+    """A receiver that keeps what it was told."""
+
+    def __init__(self, socket: LiveSocket) -> None:
+        self.socket = socket
+        self.told: list[str | bytes] = []
+        self.most_unsent = 0
+        self._changed = asyncio.Event()
+
+    def _tell(self, what: str | bytes) -> None:
+        self.told.append(what)
+        self._changed.set()
+
+    def on_text(self, data: bytes) -> None:
+        self._tell(data)
+
+    def on_binary(self) -> None:
+        self._tell("binary")
+
+    def on_full(self) -> None:
+        self._tell("full")
+
+    def on_drained(self) -> None:
+        self._tell("drained")
+
+    def on_gone(self) -> None:
+        self._tell("gone")
+
+    def on_lost(self) -> None:
+        self._tell("lost")
+
+    async def until(self, *told: str | bytes) -> None:
+        """Wait until all of this has been told."""
+        async with asyncio.timeout(10):
+            while not set(told) <= set(self.told):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Echo(Recorder):
+    """A receiver that sends back what it gets."""
+
+    def on_text(self, data: bytes) -> None:
+        super().on_text(data)
+        self.socket.write(text_frame(data))
+
+
+class Running:
+    """The server and the receivers of its connections, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.kind: type[Recorder] = Recorder
+        self.receivers: asyncio.Queue[Recorder] = asyncio.Queue()
+        self.accepted: Callable[[Handshake], Awaitable[object]] = _at_once
+
+    def new(self, socket: LiveSocket) -> Recorder:
+        receiver = self.kind(socket)
+        self.receivers.put_nowait(receiver)
+        return receiver
+
+    async def receiver(self) -> Recorder:
+        return await asyncio.wait_for(self.receivers.get(), 10)
+
+    def serving(self, *, ping_s: float = 20) -> AbstractAsyncContextManager[int]:
+        return live.serving(self.new, ping_s=ping_s, accepted=self.accepted)
+
+
+async def _at_once(_: Handshake) -> None:
+    return
+
+
+async def flood(receiver: Recorder) -> int:
+    """Write until the kernel's buffers are full and much is unsent; returns the number of bytes written."""
+    frame = text_frame(b"x" * 60_000)
+    for count in range(2000):
+        receiver.socket.write(frame)
+        await asyncio.sleep(0)
+        if "full" in receiver.told and receiver.socket.unsent_bytes > 200_000:
+            return (count + 1) * len(frame)
+    raise AssertionError("the peer took everything")

@@ -1,0 +1,164 @@
+"""How a connection ends, from either side, and that nothing of it is left."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from chatterbox.chassis.http_protocol import HttpProtocol
+from chatterbox.wire.close import SENTENCES, CloseCode
+from services.gateway import live_socket as module
+from services.gateway.framing import text_frame
+from services.gateway.handshake import Handshake
+from services.gateway.live_socket import LiveSocket
+from tests.integration.gateway.live_socket.receivers import Running, flood
+from tests.support.peer import (
+    CLOSE,
+    CONTINUATION,
+    HANDSHAKE,
+    PING,
+    TEXT,
+    Frame,
+    Peer,
+    close_frame,
+    connected,
+    dialled,
+    frame,
+)
+from tests.support.waiting import until
+
+
+class TestClosing:
+    async def test_says_code_and_reason_and_takes_the_answer(self, running: Running, port: int) -> None:
+        async with connected(port) as peer:
+            receiver = await running.receiver()
+            receiver.socket.close(CloseCode.SESSION_ENDED)
+            assert await peer.closed_with() == (4501, SENTENCES[CloseCode.SESSION_ENDED])
+            peer.write(close_frame(4501))
+            assert await peer.rest() == b""
+        await receiver.until("lost")
+
+    async def test_lets_what_was_written_before_go_first_and_nothing_after(self, running: Running, port: int) -> None:
+        async with connected(port) as peer:
+            socket = (await running.receiver()).socket
+            socket.write(text_frame(b"before"))
+            socket.close(CloseCode.RESTART)
+            socket.write(text_frame(b"after"))
+            socket.close(CloseCode.BEHIND)
+            assert await peer.frame() == Frame(TEXT, b"before")
+            assert (await peer.closed_with())[0] == CloseCode.RESTART
+            peer.write(frame(PING, b"too late"), close_frame(1012))
+            assert await peer.rest() == b""
+
+    async def test_passes_on_nothing_that_comes_later(self, running: Running, port: int) -> None:
+        async with connected(port) as peer:
+            receiver = await running.receiver()
+            receiver.socket.close(CloseCode.RESTART)
+            peer.write(frame(TEXT, b"late"), close_frame(1012))
+            await receiver.until("lost")
+        assert receiver.told == ["lost"]
+
+    async def test_of_a_slow_peer_still_reaches_it(self, running: Running, port: int) -> None:
+        async with connected(port, receive_bytes=65_536) as peer:
+            receiver = await running.receiver()
+            await flood(receiver)
+            receiver.socket.close(CloseCode.BEHIND)
+            assert (await peer.closed_with())[0] == CloseCode.BEHIND
+            peer.write(close_frame(4000))
+            await receiver.until("lost")
+
+    async def test_by_the_peer_is_answered_with_its_code(self, running: Running, port: int) -> None:
+        async with connected(port) as peer:
+            peer.write(close_frame(1000, "bye"))
+            assert await peer.closed_with() == (1000, "bye")
+            assert await peer.rest() == b""
+            await (await running.receiver()).until("lost")
+
+    async def test_by_the_peer_amid_a_fragmented_message_is_answered(self, port: int) -> None:
+        async with connected(port) as peer:
+            peer.write(frame(TEXT, b"half", fin=False), close_frame(1000), frame(CONTINUATION, b"other half"))
+            assert (await peer.closed_with())[0] == 1000
+
+    @pytest.mark.parametrize("ending", [Peer.end, Peer.reset])
+    async def test_of_lost_lines_is_told_once_for_each(
+        self, running: Running, port: int, ending: Callable[[Peer], None]
+    ) -> None:
+        """At once that the peer has gone, and in its turn that all is over."""
+        async with AsyncExitStack() as stack:
+            peers = [await stack.enter_async_context(connected(port)) for _ in range(30)]
+            receivers = [await running.receiver() for _ in peers]
+            for peer in peers:
+                ending(peer)
+            for receiver in receivers:
+                await receiver.until("lost")
+        assert [receiver.told for receiver in receivers] == [["gone", "lost"]] * len(peers)
+
+    @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
+    async def test_is_told_when_our_close_frame_goes_out_for_nothing_may_follow_it(
+        self, running: Running, port: int, ending: bytes
+    ) -> None:
+        async with connected(port) as peer:
+            receiver = await running.receiver()
+            peer.write(ending)
+            assert (await peer.frame()).opcode == CLOSE
+            async with asyncio.timeout(module.CLOSE_S / 2):
+                await receiver.until("lost")
+
+    async def test_of_a_line_lost_before_the_handover_is_told(self, running: Running) -> None:
+        async def gone(handshake: Handshake) -> None:
+            while not handshake.is_lost:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0)
+
+        running.accepted = gone
+        async with running.serving() as port:
+            async with connected(port):
+                pass
+            receiver = await running.receiver()
+            await receiver.until("lost")
+        assert receiver.told == ["lost"]
+
+    async def test_of_lines_cut_amid_the_handshake_leaves_no_trace(
+        self, running: Running, port: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(20):
+            async with dialled(port) as peer:
+                peer.write(HANDSHAKE, b"\r\n")
+                await peer.drain()
+        async with connected(port):
+            while running.receivers.qsize() > 1:
+                await (await running.receiver()).until("lost")
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    async def test_when_the_server_stops_asks_to_come_back(self, running: Running) -> None:
+        server = running.serving()
+        async with server as port, connected(port) as peer:
+            await running.receiver()
+            stopping = asyncio.create_task(server.__aexit__(None, None, None))
+            assert (await peer.closed_with())[0] == CloseCode.RESTART
+            peer.write(close_frame(1012))
+            await stopping
+
+
+def _kept() -> int:
+    return sum(isinstance(each, LiveSocket | HttpProtocol) for each in gc.get_objects())
+
+
+class TestMemory:
+    async def test_nothing_of_a_connection_waits_for_the_garbage_collector(
+        self, running: Running, pinging: int
+    ) -> None:
+        gc.collect()
+        gc.disable()
+        before = _kept()
+        try:
+            for _ in range(20):
+                async with connected(pinging) as peer:
+                    peer.write(frame(TEXT, b"hello"), close_frame(1000))
+                    await peer.rest()
+                await (await running.receiver()).until("lost")
+            await until(lambda: _kept() <= before, 10)  # who beats for them lets go of them at the next beat
+        finally:
+            gc.enable()
