@@ -1,21 +1,52 @@
 """Ports for servers that tests and benchmarks start."""
 
 import contextlib
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 PORTS = range(20_000, 32_000)
 """Below those that systems give out by themselves (Linux from 32768, macOS and Windows from 49152)."""
 
+_taken: set[int] = set()
 
-def free_port() -> int:
-    """A port for a server that is stopped and started again: nobody who just asks for some port is given it meanwhile.
 
-    Chosen by chance (whatever seed a test has set): other tests choose at the same time.
+def free_port(among: Sequence[int] = PORTS) -> int:
+    """A port for a server that is stopped and started again: while this process lives, nobody else is given it.
+
+    Neither by the system nor by this function: other tests run at the same time, and a server that starts takes a while
+    to listen. Raises `OSError` where all are in use.
     """
-    chance = random.SystemRandom()
-    while True:
-        port = chance.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+    for port in random.SystemRandom().sample(among, len(among)):  # whatever seed a test has set
+        if port not in _taken and _is_unused(port) and _reserve(port):
+            _taken.add(port)
             return port
+    raise OSError(f"no port from {min(among)} to {max(among)} is free")
+
+
+def _is_unused(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
+
+
+def _reserve(port: int) -> bool:
+    """Lock the port's byte in a file that all processes share; the lock ends with this process."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _reservations() -> int:
+    """Open once and never closed: to close it anywhere in this process would end all of its locks."""
+    path = Path(tempfile.gettempdir()) / f"chatterbox-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
