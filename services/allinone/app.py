@@ -5,9 +5,10 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,12 +22,14 @@ from chatterbox.chassis.requests import WithRequestId
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import asyncapi, store
 from chatterbox.wire.errors import ChatError, Code
+from services.auth import routes as auth_routes
 from services.auth.app import create_app as create_auth
 from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Appending, Outcome
+from services.history import public as history_public
 from services.history.app import create_app as create_history
 from services.history.settings import HistorySettings
 
@@ -85,10 +88,11 @@ def create_all(
     front = FastAPIOffline(
         title="Chatterbox", version=__version__, lifespan=lifespan, redoc_url=None, static_url="/docs-assets"
     )
-    _serve_reference(front, reference.merged_openapi(apps, __version__))
+    _serve_reference(front, apps)
     _serve_health(front)
     front.add_middleware(WithRequestId)
-    front.router.default = PublicPaths(apps, gateway)  # not a mount: its pattern leaves out paths with a newline
+    public = [(auth, auth_routes.router), (history, history_public.router)]
+    front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
 
 
@@ -106,8 +110,13 @@ def _appending(history: FastAPI) -> Appending:
     return append
 
 
-def _serve_reference(front: FastAPI, openapi: dict[str, Any]) -> None:
-    front.openapi = lambda: openapi  # type: ignore[method-assign]
+def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
+    @cache
+    def openapi() -> dict[str, Any]:
+        """Made when somebody looks: it takes longer than all the rest of a start but the imports."""
+        return reference.merged_openapi(apps, __version__)
+
+    front.openapi = openapi  # type: ignore[method-assign]
     document = asyncapi.document(__version__)
 
     @front.get("/asyncapi.json", include_in_schema=False)
@@ -125,8 +134,9 @@ def _serve_health(front: FastAPI) -> None:
 class PublicPaths:
     """Sends each public path to the app that has it; whatever is not public does not exist here."""
 
-    def __init__(self, apps: Sequence[FastAPI], gateway: ASGIApp) -> None:
-        self._apps = {segment: app for app in apps for segment in reference.public_paths(app)}
+    def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
+        """`public` has each app with its router of public paths; WebSockets are for the `gateway`."""
+        self._apps = {segment: app for app, router in public for segment in reference.first_segments(router)}
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.ports import free_port
+from tests.support.program import Program, start
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 
@@ -26,16 +26,13 @@ class Process:
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = environment
         self.log = data.parent / f"{data.name}.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
 
     async def start(self) -> None:
         """Start it and wait until it answers; its output is in the assertion when it does not."""
         settings = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), "CHATTERBOX_DRAIN_S": "0"}
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.allinone", stdout=log, stderr=log,
-                env={**os.environ, **settings, **self.environment}, cwd=Path(__file__).parents[2],
-            )  # fmt: skip
+        environment = {**os.environ, **settings, **self.environment}
+        self._process = await asyncio.to_thread(start, "allinone", environment=environment, log=self.log)
         async with asyncio.timeout(READY_S):
             while not await self._answers():
                 assert self._process.returncode is None, self.log.read_text()
@@ -51,9 +48,8 @@ class Process:
     async def signal(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; returns the exit status (negative: the signal that ended it)."""
         assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(number)
-        return await asyncio.wait_for(self._process.wait(), READY_S)
+        self._process.send_signal(number)
+        return await asyncio.to_thread(self._process.wait, READY_S)
 
     async def kill(self) -> None:
         await self.signal(signal.SIGKILL)

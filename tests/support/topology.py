@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 
 from tests.support.ports import free_port
+from tests.support.program import Program, start
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 from tests.support.valkey import Valkey, valkey
@@ -30,14 +30,11 @@ class Service:
         self.environment = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), **environment}
         self._kind = kind
         self.log = folder / f"{name}.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
 
     async def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", f"services.{self._kind}", "serve", stdout=log, stderr=log,
-                env={**os.environ, **self.environment}, cwd=Path(__file__).parents[2],
-            )  # fmt: skip
+        environment = {**os.environ, **self.environment}
+        self._process = await asyncio.to_thread(start, self._kind, "serve", environment=environment, log=self.log)
 
     @property
     def pid(self) -> int | None:
@@ -74,14 +71,13 @@ class Service:
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(number)
+        self._process.send_signal(number)
 
     async def signal(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; returns the exit status."""
         assert self._process is not None
         self.send(number)
-        return await asyncio.wait_for(self._process.wait(), READY_S)
+        return await asyncio.to_thread(self._process.wait, READY_S)
 
     async def kill(self) -> None:
         if self._process is not None:

@@ -16,8 +16,10 @@ from typing import Any
 
 import httpx
 
+from client.api import Api
 from client.session import SessionFile
 from tests.support.ports import free_port
+from tests.support.program import Program, start
 from tests.support.server import PASSWORD
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +32,7 @@ class Server:
 
     data: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: Program | None = None
 
     @property
     def url(self) -> str:
@@ -44,9 +46,7 @@ class Server:
             "CHATTERBOX_SENDS_BURST": "1000",
         }
         log = self.data.parent / "server.log"
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", "services.allinone"]
-            self.process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
+        self.process = start("allinone", environment=environment, log=log)
         wait_until(self._is_ready, f"the server is ready; see {log}")
 
     def administer(self, command: str, folder: str) -> None:
@@ -164,8 +164,11 @@ class Person:
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def register(self) -> None:
-        done = self.run("register", self.name, typed=PASSWORD + "\n")
-        assert done.returncode == 0, done.stderr
+        """Make an account and log in, as the command does, but without a process that has to start."""
+        with Api(self.server) as api:
+            api.register(self.name, PASSWORD)
+            session = api.login(self.name, PASSWORD).as_session(self.server, time.time())
+        SessionFile(self.home / "chatterbox", self.server).save(session)
 
     def history(self, room: str = "general") -> list[str]:
         """What this person wrote into a room, oldest first."""
