@@ -3,8 +3,9 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.program import start
+
 KEY = "a key that all the services know!"
 GIVES_UP_S = 30.0
 
@@ -35,18 +37,15 @@ class Attempt(NamedTuple):
 async def attempt(service: str, data: Path, *arguments: str, powerless: bool = False, **environment: str) -> Attempt:
     """Start `services.<service>` on `data`; `powerless`: without root's right to write and read everything."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
-    given = {"CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
-    command = [*(_powerless() if powerless else []), sys.executable, "-m", f"services.{service}", *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, env={**kept, **given}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), GIVES_UP_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return Attempt(process.returncode or 0, said.decode())
+    given = {**kept, "CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
+    under = _powerless() if powerless else []
+    with tempfile.NamedTemporaryFile() as log:
+        program = start(service, *arguments, environment=given, log=Path(log.name), under=under)
+        try:
+            status = await asyncio.to_thread(program.wait, GIVES_UP_S)
+        finally:
+            program.send_signal(signal.SIGKILL)
+        return Attempt(status, log.read().decode())
 
 
 def _powerless() -> list[str]:

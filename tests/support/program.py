@@ -1,7 +1,7 @@
 """A service as a process of its own: `python -m services.…`, or what is the same in a fraction of the time.
 
-Most of a start is imports. So a service is forked from a process that has imported them all, unless there is something
-(LD_PRELOAD) that must be loaded before Python is.
+Most of a start is imports. So a service is forked from a process that has imported them all, unless something must be
+there (LD_PRELOAD) or taken away before Python begins.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,19 +36,26 @@ class Program(Protocol):
         """Does nothing where it has ended."""
 
     def wait(self, timeout_s: float, /) -> int:
-        """Wait until it has ended; returns how."""
+        """Wait until it has ended; returns how, or raises `TimeoutError`."""
 
 
-def start(service: str, *arguments: str, environment: Mapping[str, str], log: Path) -> Program:
-    """Start `services.<service>`; `environment` is all that it gets, what it says is appended to `log`."""
-    kind = _Program if "LD_PRELOAD" in environment else _Fork
-    return kind(f"services.{service}", arguments, environment, log)
+def start(
+    service: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
+) -> Program:
+    """Start `services.<service>`; `environment` is all that it gets, what it says is appended to `log`.
+
+    `under` is a command that starts another, if it needs one.
+    """
+    module = f"services.{service}"
+    log.touch()  # whoever waits for what it says may look at once
+    if under or "LD_PRELOAD" in environment:
+        return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
+    return _Fork(module, arguments, environment, log)
 
 
 class _Program:
-    def __init__(self, module: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as output:
-            command = [sys.executable, "-m", module, *arguments]
             self._process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
         self.pid = self._process.pid
         self.send_signal = self._process.send_signal
@@ -58,7 +65,10 @@ class _Program:
         return self._process.poll()
 
     def wait(self, timeout_s: float) -> int:
-        return self._process.wait(timeout_s)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired as late:
+            raise TimeoutError(str(late)) from None
 
 
 class _Fork:
@@ -84,7 +94,7 @@ class _Fork:
 
 
 def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.clear()
