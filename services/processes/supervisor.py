@@ -7,8 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import httpx
-
+from chatterbox.chassis.healthcheck import answers
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.plan import ROOT, Planned
 
@@ -109,11 +108,7 @@ async def _until(told: asyncio.Event, supervisor: Supervisor) -> None:
 async def _is_ready(planned: Planned) -> bool:
     if planned.ready_url is None:
         return await _is_open(planned.port)
-    try:
-        async with httpx.AsyncClient(trust_env=False, timeout=1) as http:
-            return (await http.get(planned.ready_url)).is_success
-    except httpx.HTTPError:
-        return False
+    return await asyncio.to_thread(answers, planned.ready_url, 200)
 
 
 async def _is_open(port: int) -> bool:

@@ -16,6 +16,7 @@ import httpx
 
 from tests.chaos import operations
 from tests.chaos.reader import Person, Reader
+from tests.support.loopback import NO_TLS
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 from tests.support.waiting import until
@@ -64,7 +65,7 @@ class Crowd:
 
     async def gather(self) -> None:
         """Register, make rooms, connect everybody."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=60) as http:
             names = [f"{self.name}-user{number}" for number in range(self.load.users)]
             tokens = await _a_few_at_once([self._newcomer(http, name) for name in names])
         for number, (name, (token, session)) in enumerate(zip(names, tokens, strict=True)):
@@ -180,7 +181,7 @@ class Crowd:
 
     async def read_all(self) -> None:
         """Read every room as a fresh client does, and write down what is stored."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
             for person in self.people[::2]:
                 await self._read(http, person)
 

@@ -19,6 +19,7 @@ from services.processes.programs import caddy_program
 from tests.chaos.site import LIMITS, Part, Use, use_of
 from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
@@ -254,7 +255,7 @@ async def _edge(whole: Topology, folder: Path, port: int) -> AsyncIterator[None]
 
 
 async def _until_it_answers(url: str) -> None:
-    async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         while True:
             try:
                 await http.get(url)

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.shim import built
 from tests.support.talker import Talker
@@ -80,7 +81,7 @@ async def everything_stored(server: Process, token: str) -> list[dict[str, Any]]
     """The whole room, read page by page."""
     stored: list[dict[str, Any]] = []
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False, verify=NO_TLS) as http:
         while True:
             after = stored[-1]["offset"] if stored else 0
             page = (await http.get("/messages", params={"after": after, "limit": 200})).raise_for_status().json()

@@ -25,6 +25,7 @@ from services.gateway.append_line import PATH, AppendLine
 from services.history.append_line import BATCH_BYTES, door
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
+from tests.support.loopback import NO_TLS
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ class TestStrangers:
     async def test_are_refused(self, url: str, headers: dict[str, str]) -> None:
         switching = {"Connection": "Upgrade", "Upgrade": UPGRADE.decode()}
         given = httpx.Headers({**switching, **headers}, encoding="latin-1")
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
             assert (await http.get(url + PATH, headers=given)).json()["code"] == Code.SERVICE_KEY_INVALID
 
     async def test_users_are_refused(self, history: Service, url: str) -> None:
@@ -149,7 +150,7 @@ class TestStrangers:
         assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
 
     async def test_who_does_not_ask_for_a_line_finds_nothing(self, url: str) -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
             assert (await http.get(url + PATH)).status_code == 404
 
     @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from schemathesis import Case
 from schemathesis.config import SchemathesisConfig
 
 from services.allinone.app import create_all
+from tests.support.loopback import NO_TLS
 from tests.support.process import Process
 from tests.support.server import PASSWORD, settings_for
 
@@ -45,8 +46,10 @@ class People:
         call = next(self._calls)
         who = {"username": f"fuzz{call // 20}", "password": PASSWORD}
         if call % 20 == 0:
-            httpx.post(f"{self.url}/register", json=who, trust_env=False).raise_for_status()
-        return str(httpx.post(f"{self.url}/login", json=who, trust_env=False).raise_for_status().json()["token"])
+            httpx.post(f"{self.url}/register", json=who, trust_env=False, verify=NO_TLS).raise_for_status()
+        return str(
+            httpx.post(f"{self.url}/login", json=who, trust_env=False, verify=NO_TLS).raise_for_status().json()["token"]
+        )
 
 
 people = People()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.loopback import NO_TLS
 from tests.support.process import process
 from tests.support.server import PASSWORD
 from tests.support.talker import contents
@@ -40,7 +41,7 @@ async def test_a_backup_made_while_it_runs_brings_everything_back_and_says_the_c
         status, said = await command(data, "restore", str(copies))
         assert status == 0, said
     async with process(data) as server:
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as http:
             old = await http.get("/messages", headers={"Authorization": f"Bearer {token}"})
             assert old.json()["code"] == "token_invalid"
             login = await http.post("/login", json={"username": "alice", "password": PASSWORD})

@@ -13,6 +13,7 @@ import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.programs import caddy_program, redis_program
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker, contents
@@ -31,7 +32,7 @@ class Site:
 
     async def newcomer(self, username: str) -> str:
         who = {"username": username, "password": PASSWORD}
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/register", json=who)).raise_for_status()
             return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
 
@@ -89,7 +90,7 @@ async def test_people_talk_through_the_edge_over_two_gateways_and_ctrl_c_leaves_
     async with running.talker(ada_token) as ada, running.talker(bob_token) as bob:
         await ada.send("hello across", key="k1")
         assert contents(await bob.messages(1)) == ["hello across"]
-    async with httpx.AsyncClient(base_url=running.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=running.url, trust_env=False, verify=NO_TLS) as http:
         statuses = [(await http.get(path)).status_code for path in ("/internal/jwks", "/metrics", "/health/ready")]
         assert statuses == [404, 404, 404]
         assert "/messages" in (await http.get("/openapi.json")).json()["paths"]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.waiting import until
 
@@ -115,7 +116,7 @@ async def test_nothing_internal_is_served_in_public(server: Process) -> None:
 
 
 async def test_the_reference_is_served(server: Process) -> None:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as http:
         openapi = (await http.get("/openapi.json")).json()
         assert {"/register", "/login", "/logout", "/messages", "/rooms"} <= openapi["paths"].keys()
         assert not [path for path in openapi["paths"] if path.startswith("/internal")]
@@ -127,7 +128,7 @@ async def test_the_reference_is_served(server: Process) -> None:
 
 async def test_no_secret_and_no_message_text_reaches_the_log(server: Process) -> None:
     token = await server.newcomer("alice")
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as http:
         who = {"username": "alice", "password": "canary-wrong-password"}
         await http.post("/login", json=who)
         await http.get("/messages", params={"token": token}, headers={"Authorization": f"Bearer {token}x"})
@@ -146,5 +147,5 @@ async def test_no_secret_and_no_message_text_reaches_the_log(server: Process) ->
 
 
 async def _get(url: str) -> int:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         return (await http.get(url)).status_code

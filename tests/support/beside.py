@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support.engine import docker
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.stack import Stack
 from tests.support.talker import Talker
@@ -21,7 +22,7 @@ class Beside:
     def __init__(self, stack: Stack, image: str, *options: str) -> None:
         self._stack = stack
         self._port = free_port()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}", trust_env=False, verify=NO_TLS, timeout=10)
         where = ("--network", f"{stack.project}_public", "--publish", f"127.0.0.1:{self._port}:8000")
         self.container = stack.engine("create", *where, *options, image).strip()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
@@ -40,7 +41,7 @@ class Process:
 
     async def _answers(self) -> bool:
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
                 return (await http.get(f"{self.url}/health/ready", timeout=1)).is_success
         except httpx.HTTPError:
             return False
@@ -57,7 +58,7 @@ class Process:
     async def newcomer(self, username: str) -> str:
         """Register somebody and log them in; returns the token."""
         who = {"username": username, "password": PASSWORD}
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/register", json=who)).raise_for_status()
             return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
 

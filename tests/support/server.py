@@ -20,6 +20,7 @@ from services.auth.settings import AuthSettings
 from services.gateway.front_door import front_door
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
+from tests.support.loopback import NO_TLS
 from tests.support.talker import Talker
 
 PASSWORD = "correct horse battery"
@@ -32,7 +33,7 @@ class Server:
         self.port = port
         self.whole = whole
         self.url = f"http://127.0.0.1:{port}"
-        self.http = httpx.AsyncClient(base_url=self.url, trust_env=False)
+        self.http = httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS)
 
     async def register(self, username: str) -> None:
         answer = await self.http.post("/register", json={"username": username, "password": PASSWORD})

@@ -13,6 +13,7 @@ import httpx
 from testcontainers.compose import DockerCompose
 
 from tests.support.engine import docker
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.talker import Talker
 
@@ -40,7 +41,7 @@ class Stack:
         more.write_text(json.dumps({"services": {name: {"environment": {**settings}} for name in SERVICES}}))
         files = ["docker-compose.yml", str(more)]
         self.compose = DockerCompose(ROOT, compose_file_name=files, env_file=str(environment))
-        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=10)
+        self.http = httpx.Client(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=10)
 
     def run(self, *arguments: str) -> str:
         """`docker compose ARGUMENTS` for this deployment; returns what it printed."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
@@ -44,7 +45,7 @@ class Service:
     async def health(self, which: str = "ready") -> tuple[int, dict[str, Any]]:
         """Status and body of a health check; 0 while the process does not answer."""
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
                 answer = await http.get(f"{self.url}/health/{which}", timeout=5)
         except httpx.HTTPError:
             assert self._process is None or self._process.returncode is None, self.log.read_text()
@@ -119,12 +120,12 @@ class Topology:
     async def newcomer(self, username: str) -> str:
         """Register somebody and log them in; returns the token."""
         who = {"username": username, "password": PASSWORD}
-        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/register", json=who)).raise_for_status()
             return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
 
     async def logout(self, token: str) -> None:
-        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/logout", headers={"Authorization": f"Bearer {token}"})).raise_for_status()
 
 

@@ -18,6 +18,7 @@ import httpx
 
 from client.api import Api
 from client.session import SessionFile
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
@@ -57,7 +58,7 @@ class Server:
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/health/ready", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/health/ready", trust_env=False, verify=NO_TLS).status_code == 200
         return False
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
@@ -185,7 +186,7 @@ class Person:
         assert session is not None
         headers = {"Authorization": f"Bearer {session.token}"}
         asked: dict[str, str | int] = {"room": room, "limit": 1}
-        answer = httpx.get(f"{self.server}/messages", params=asked, headers=headers, trust_env=False)
+        answer = httpx.get(f"{self.server}/messages", params=asked, headers=headers, trust_env=False, verify=NO_TLS)
         return next((str(message["content"]) for message in answer.raise_for_status().json()), "")
 
     def head(self, room: str) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from chatterbox.wire.close import CloseCode
 from tests.support.attempt import KEY, attempt, fill, small_disk
+from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker, contents
@@ -52,7 +53,7 @@ class Filler:
 
 async def call(url: str, token: str, method: str, path: str, **body: str) -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, verify=NO_TLS) as http:
         answer = await http.request(method, path, json=body or None)
         return answer.status_code, answer.json()
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.support.attempt import KEY, Attempt, attempt, fill, small_disk
+from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
@@ -170,6 +171,6 @@ async def _until_refused(talker: Talker) -> str:
 
 
 async def _status_of_login(server: Process) -> int:
-    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, verify=NO_TLS) as http:
         answers = [await http.post("/login", json={"username": "ada", "password": PASSWORD}) for _ in range(2)]
         return answers[-1].status_code

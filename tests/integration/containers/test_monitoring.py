@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.integration.containers.conftest import GATEWAYS
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.stack import ROOT, Stack
 
@@ -25,7 +26,9 @@ class Prometheus:
     """Asks a running Prometheus."""
 
     def __init__(self, port: int) -> None:
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, timeout=10)
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}/api/v1", trust_env=False, verify=NO_TLS, timeout=10
+        )
 
     def ask(self, path: str, **parameters: str) -> Any:
         """The answer's data; an answer that is an error, or has warnings, fails the test."""

@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from chatterbox.wire.events import CONTROL
 from tests.support.cable import Cable, Way, cable
 from tests.support.figures import figure
+from tests.support.loopback import NO_TLS
 from tests.support.talker import Talker, contents, offsets
 from tests.support.topology import Service, Topology, topology
 from tests.support.waiting import until
@@ -58,7 +59,7 @@ class Site:
         return [line.partition("why=")[2] for line in lines if line.split()[3:4] == ["part.away"]]
 
     async def figure(self, name: str) -> float:
-        async with httpx.AsyncClient(base_url=self.listening.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.listening.url, trust_env=False, verify=NO_TLS) as http:
             return figure((await http.get("/metrics")).content, f"chatterbox_gateway_{name}")
 
 
