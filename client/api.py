@@ -1,11 +1,13 @@
-"""The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence."""
+"""The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence.
+
+`httpx` is imported by the first call only: it takes a quarter of the start of a command, and most need none of it.
+"""
 
 import time
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from chatterbox.wire.reading import UnreadableError, read
@@ -13,6 +15,9 @@ from client.agent import USER_AGENT
 from client.ended import BY_ERROR_CODE
 from client.failures import NotLoggedIn, Refused, reason, unreachable
 from client.session import Session
+
+if TYPE_CHECKING:
+    import httpx
 
 Answer = TypeVar("Answer")
 
@@ -58,7 +63,9 @@ class SessionLine(msgspec.Struct, kw_only=True):
 class Api:
     """Calls to one server; with a token, on behalf of its session."""
 
-    def __init__(self, server: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, server: str, token: str | None = None, transport: "httpx.BaseTransport | None" = None) -> None:
+        import httpx
+
         self.server = server
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if token:
@@ -94,7 +101,9 @@ class Api:
         """Usernames of those who are in a room that one is in."""
         return self._parsed(list[str], self._call("GET", f"/rooms/{quote(room, safe='')}/members"))
 
-    def _call(self, method: str, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own arguments
+    def _call(self, method: str, path: str, **more: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's own arguments
+        import httpx
+
         try:
             with self._http.stream(method, path, **more) as answer:
                 response = httpx.Response(answer.status_code, content=self._body(answer))
@@ -104,7 +113,7 @@ class Api:
             return response
         raise self._failure(response)
 
-    def _body(self, answer: httpx.Response) -> bytes:
+    def _body(self, answer: "httpx.Response") -> bytes:
         """All of an answer; whoever answers may never end."""
         body, until_s = b"", time.monotonic() + ANSWER_S
         for chunk in answer.iter_bytes():
@@ -113,7 +122,7 @@ class Api:
                 raise self._foreign()
         return body
 
-    def _failure(self, response: httpx.Response) -> Exception:
+    def _failure(self, response: "httpx.Response") -> Exception:
         try:
             refusal = read(response.content, Refusal)
         except UnreadableError:
@@ -126,7 +135,7 @@ class Api:
             return NotLoggedIn(BY_ERROR_CODE.get(refusal.code, refusal.detail))
         return Refused(_with_wait(refusal), refusal.code, refusal.retry_after_s)
 
-    def _parsed(self, kind: type[Answer], response: httpx.Response) -> Answer:
+    def _parsed(self, kind: type[Answer], response: "httpx.Response") -> Answer:
         try:
             return read(response.content, kind)
         except UnreadableError:

@@ -1,7 +1,14 @@
 """Addresses of servers: written in one way, refused where they are none, and guessed."""
 
-import pytest
+import subprocess
+import sys
+from unittest.mock import patch
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client import address
 from client.address import likely_address, server_address
 from client.failures import Usage
 
@@ -49,3 +56,16 @@ class TestAddresses:
     )
     def test_that_are_none_are_guessed(self, typed: str, meant: str | None) -> None:
         assert likely_address(typed) == meant
+
+
+class TestPlainOnes:
+    @given(st.from_regex(address._PLAIN, fullmatch=True).filter(lambda plain: len(plain) <= 255))
+    def test_are_all_such_as_can_be_dialled(self, plain: str) -> None:
+        with patch.object(address, "_PLAIN") as never:
+            never.fullmatch.return_value = None
+            assert server_address(plain) == plain
+
+    @pytest.mark.parametrize("plain", ["http://127.0.0.1:8000", "https://chat.example.org", "http://localhost/chat"])
+    def test_are_known_without_what_takes_long_to_import(self, plain: str) -> None:
+        asks = f"import client.api; from client.address import server_address; server_address({plain!r})"
+        subprocess.run([sys.executable, "-c", f"{asks}; import sys; assert 'httpx' not in sys.modules"], check=True)
