@@ -1,24 +1,26 @@
-"""`python -m tests`: every test. What other work would disturb comes first and alone, the rest in two halves at a time.
+"""`python -m tests`: every test. What other work would disturb comes first and alone, the rest beside each other.
 
-Most tests wait, for processes to start and to end, so two at a time take little more than half as long.
+Most tests wait, for processes to start and to end, so that three parts at a time keep two cores busy.
 """
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ALONE = ("tests/chaos", "tests/integration/containers")
-HALVES = (
-    ("tests/e2e", "tests/simulation"),
+PARTS = (
+    ("tests/e2e/client",),
     (
         "tests/contract",
-        "tests/docs",
-        "tests/fuzz",
+        "tests/e2e",
         "tests/integration",
-        "tests/unit",
+        "--ignore=tests/e2e/client",
         "--ignore=tests/integration/containers",
     ),
+    ("tests/docs", "tests/fuzz", "tests/simulation", "tests/unit"),
 )
 _NOTHING_TO_DO = 5
 """Pytest's exit status where no test was chosen."""
@@ -27,22 +29,31 @@ _NOTHING_TO_DO = 5
 def main() -> int:
     """Run them; the exit status is that of the first part that failed."""
     more = sys.argv[1:]
-    found = [_run(ALONE, more)]
-    first, second = HALVES
-    with tempfile.TemporaryFile("w+") as said:
-        beside = subprocess.Popen(_command(second, more), stdout=said, stderr=subprocess.STDOUT)
-        try:
-            found.append(_run(first, more))
-            found.append(beside.wait())
-        finally:
-            beside.kill()
-        said.seek(0)
-        sys.stdout.write(said.read())
+    found = [subprocess.run(_command(ALONE, more), check=False).returncode]
+    first, *others = PARTS
+    with ExitStack() as stack:
+        ended = [stack.enter_context(_beside(_command(part, more))) for part in others]
+        found.append(subprocess.run(_command(first, more), check=False).returncode)
+        found += [each() for each in ended]
     return next((status for status in found if status not in {0, _NOTHING_TO_DO}), 0)
 
 
-def _run(part: tuple[str, ...], more: list[str]) -> int:
-    return subprocess.run(_command(part, more), check=False).returncode
+@contextmanager
+def _beside(command: list[str]) -> Iterator[Callable[[], int]]:
+    """Run a part while others run; what is yielded waits for its end, shows its output in one piece, returns how."""
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+
+        def ended() -> int:
+            status = process.wait()
+            said.seek(0)
+            sys.stdout.write(said.read())
+            return status
+
+        try:
+            yield ended
+        finally:
+            process.kill()
 
 
 def _command(part: tuple[str, ...], more: list[str]) -> list[str]:

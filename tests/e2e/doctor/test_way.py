@@ -9,9 +9,9 @@ import pytest
 from client.doctor.verdict import Check
 from client.failures import Exit
 from client.session import SessionFile
-from tests.e2e.client.doctor.examining import NEVER, at, examined, worst
 from tests.e2e.client.people import Person, Server, people
 from tests.e2e.client.proxies import Authority, Fault, proxy, tunnel
+from tests.e2e.doctor.examining import NEVER, at, examined, worst
 from tests.support.ports import free_port
 from tests.support.process import process
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.doctor.examining import at, examined, verdicts, worst
 from tests.e2e.client.people import Person, Server
 from tests.e2e.client.proxies import Fault, always, for_handshakes, on_handshakes, page, proxy, without
+from tests.e2e.doctor.examining import at, examined, verdicts, worst
 
 
 class TestAnswers:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.client.doctor.examining import NEVER
 from tests.e2e.client.people import Person, Server, people
+from tests.e2e.doctor.examining import NEVER
 
 
 @pytest.fixture(scope="module")
