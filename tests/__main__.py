@@ -1,6 +1,6 @@
 """`python -m tests`: every test. What other work would disturb comes first and alone, the rest beside each other.
 
-Most tests wait, for processes to start and to end, so that three parts at a time keep two cores busy.
+Most tests wait, for processes to start and to end, so that four parts at a time just keep two cores busy.
 """
 
 import subprocess
@@ -12,14 +12,9 @@ from pathlib import Path
 
 ALONE = ("tests/chaos", "tests/integration/containers")
 PARTS = (
+    ("tests/integration", "--ignore=tests/integration/containers"),
+    ("tests/contract", "tests/e2e", "--ignore=tests/e2e/client"),
     ("tests/e2e/client",),
-    (
-        "tests/contract",
-        "tests/e2e",
-        "tests/integration",
-        "--ignore=tests/e2e/client",
-        "--ignore=tests/integration/containers",
-    ),
     ("tests/docs", "tests/fuzz", "tests/simulation", "tests/unit"),
 )
 _NOTHING_TO_DO = 5
