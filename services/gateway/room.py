@@ -45,7 +45,7 @@ class Room:
     `behind` and is brought up to `live` by `catch_up`.
     """
 
-    __slots__ = ("_loop", "_written_s", "behind", "filling", "idle_since_s", "live", "metrics", "name", "opening",
+    __slots__ = ("_came_s", "_loop", "behind", "filling", "idle_since_s", "live", "metrics", "name", "opening",
                  "pending", "private", "room_id", "sent", "stream", "topic", "unopened", "untold")  # fmt: skip
 
     def __init__(
@@ -73,7 +73,7 @@ class Room:
         self.filling: asyncio.Task[None] | None = None
         self.idle_since_s = 0.0
         self._loop = loop or asyncio.get_running_loop()
-        self._written_s = float("-inf")
+        self._came_s = float("-inf")
 
     @property
     def opened(self) -> Stream:
@@ -102,17 +102,24 @@ class Room:
     def deliver(self, ready: Sequence[bytes]) -> None:
         """Send frames to every live connection: in a quiet room at the end of this turn of the event loop.
 
-        In a busy one, where the last were written a moment ago, they wait for more. Either way one write has them all.
+        In a busy one, where others came a moment ago, they wait for more. Either way one write has them all.
         """
         if not ready:
             return
+        now_s = self._loop.time()
         if not self.pending:
-            self._flush_soon()
+            self._flush_soon(now_s - self._came_s)
+        self._came_s = now_s
         self.pending.extend(ready)
 
-    def _flush_soon(self) -> None:
+    def _flush_soon(self, after_s: float) -> None:
+        """`after_s` is how long after the last message this one came: nobody waits who would wait alone.
+
+        Not how long after the last write: a message that waited in vain was written late, and so the next, which comes
+        soon after that, would wait in vain as well, and so on.
+        """
         wait_s = joining_s(len(self.live))
-        if self._loop.time() - self._written_s < wait_s:
+        if after_s < wait_s:
             self._loop.call_later(wait_s, self.flush)
         else:
             self._loop.call_soon(self.flush)
@@ -158,7 +165,6 @@ class Room:
         self.pending.clear()
         for connection, taken in self._write_live(joined):
             connection.socket.write(joined[taken:])
-        self._written_s = self._loop.time()
         self.metrics.fan_out_s.observe(time.perf_counter() - began_s)
 
     def _write_live(self, joined: bytes) -> list[tuple["Connection", int]]:

@@ -5,11 +5,12 @@ there (LD_PRELOAD) or taken away before Python begins.
 """
 
 import importlib
-import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -71,26 +72,32 @@ class _Program:
             raise TimeoutError(str(late)) from None
 
 
+_one_at_a_time = threading.Lock()
+"""How a fork ended can be read once. Each start looks how all others are, and who reads second is told 255."""
+
+
 class _Fork:
     def __init__(self, module: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
         self._process = _forks.Process(target=_become, args=(module, arguments, dict(environment), log), daemon=True)
-        self._process.start()
+        with _one_at_a_time:
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        with _one_at_a_time:
+            return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.returncode is None:
             os.kill(self.pid, number)
 
     def wait(self, timeout_s: float) -> int:
-        self._process.join(timeout_s)
-        if self.returncode is None:
+        multiprocessing.connection.wait([self._process.sentinel], timeout_s)
+        if (how := self.returncode) is None:
             raise TimeoutError(f"process {self.pid} has not ended after {timeout_s:g} s")
-        return self.returncode
+        return how
 
 
 def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> None:

@@ -131,6 +131,15 @@ class TestABusyRoom:
         scene.loop.turn(JOINING_S / 2)
         assert scene.written == [b"a", b"bcd"]
 
+    def test_is_quiet_again_when_messages_come_slower_than_they_would_wait(self, scene: Scene) -> None:
+        scene.say(b"b")
+        for frame in (b"c", b"d"):
+            scene.loop.turn(JOINING_S)
+            scene.loop.turn(JOINING_S / 2)
+            scene.say(frame)
+            scene.loop.turn()
+        assert scene.written == [b"a", b"b", b"c", b"d"]
+
     def test_lets_nobody_in_before_what_waits_is_written(self, scene: Scene) -> None:
         scene.say(b"b")
         late: Any = Hearer()
