@@ -1,6 +1,6 @@
 """The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence.
 
-`httpx` is imported by the first call only: it takes a quarter of the start of a command, and most need none of it.
+`httpx` is imported by the first `Api` only: it takes a quarter of the start of a command, and most need none of it.
 """
 
 import time

@@ -113,7 +113,7 @@ class Room:
         self.pending.extend(ready)
 
     def _flush_soon(self, after_s: float) -> None:
-        """`after_s` is how long after the last message this one came: nobody waits who would wait alone.
+        """`after_s` is how long after the last message this one came: by that a room is busy or quiet.
 
         Not how long after the last write: a message that waited in vain was written late, and so the next, which comes
         soon after that, would wait in vain as well, and so on.

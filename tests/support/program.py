@@ -4,6 +4,7 @@ Most of a start is imports. So a service is forked from a process that has impor
 there (LD_PRELOAD) or taken away before Python begins.
 """
 
+import contextlib
 import importlib
 import multiprocessing.connection
 import os
@@ -91,7 +92,8 @@ class _Fork:
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # ended since
+                os.kill(self.pid, number)
 
     def wait(self, timeout_s: float) -> int:
         multiprocessing.connection.wait([self._process.sentinel], timeout_s)
