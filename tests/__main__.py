@@ -1,5 +1,7 @@
 """`python -m tests`: every test. What other work would disturb comes first and alone, the rest beside each other.
 
+What is disturbed are faults under load, containers, and promises that leave a second between what is and what may be.
+
 Most tests wait, for processes to start and to end, so that four parts at a time just keep two cores busy.
 """
 
@@ -10,9 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-ALONE = ("tests/chaos", "tests/integration/containers")
+ALONE = (
+    "tests/integration/processes/test_deaf_gateway.py",
+    "tests/integration/processes/test_replicas.py",
+    "tests/chaos",
+    "tests/integration/containers",
+)
 PARTS = (
-    ("tests/integration", "--ignore=tests/integration/containers"),
+    ("tests/integration", *(f"--ignore={path}" for path in ALONE)),
     ("tests/contract", "tests/e2e", "--ignore=tests/e2e/client"),
     ("tests/e2e/client",),
     ("tests/docs", "tests/fuzz", "tests/simulation", "tests/unit"),

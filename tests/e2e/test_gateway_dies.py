@@ -188,7 +188,7 @@ def in_plain_lines(network: Network, ada: Person, bob: Person) -> None:
         screen.shows("-- Connection lost")
         for text in WRITTEN:
             screen.type(f"{text}\n")
-            wait_until(lambda said=text: plain_lines(screen)[-2:] == [said, "-- queued"], f"{text} is queued")
+            wait_until(lambda said=text: "-- queued" in after(said, screen), lambda: f"queued: {plain_lines(screen)}")
         say_what_is_missed(bob, "plain")
         network.come_back()
         for line in (
@@ -206,6 +206,12 @@ def in_plain_lines(network: Network, ada: Person, bob: Person) -> None:
 
 def plain_lines(screen: Terminal) -> list[str]:
     return screen.raw.decode(errors="replace").split("\r\n")[:-1]
+
+
+def after(text: str, screen: Terminal) -> list[str]:
+    """The lines after this one, if it stands there."""
+    lines = plain_lines(screen)
+    return lines[lines.index(text) + 1 :] if text in lines else []
 
 
 def in_pipes(network: Network, ada: Person, bob: Person) -> None:

@@ -10,9 +10,10 @@ IGNORED = "--ignore="
 
 def has(part: tuple[str, ...], test: Path) -> bool:
     """Whether pytest would find it there."""
-    ignored = [ROOT / each.removeprefix(IGNORED) for each in part if each.startswith(IGNORED)]
-    looked_into = [ROOT / each for each in part if not each.startswith("-")]
-    return any(folder in test.parents for folder in looked_into) and not any(each in test.parents for each in ignored)
+    around = {test, *test.parents}
+    ignored = {ROOT / each.removeprefix(IGNORED) for each in part if each.startswith(IGNORED)}
+    looked_into = {ROOT / each for each in part if not each.startswith("-")}
+    return not around.isdisjoint(looked_into) and around.isdisjoint(ignored)
 
 
 def test_every_test_is_in_one_part() -> None:
