@@ -6,7 +6,6 @@ Drain starts from the signal itself: uvicorn runs the lifespan's shutdown only a
 import asyncio
 import contextlib
 import errno
-import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from chatterbox.chassis import garbage
 from chatterbox.chassis.http_protocol import HttpProtocol
 from chatterbox.chassis.operator_errors import OperatorError, PlainStart
 from chatterbox.wire.limits import Limits
@@ -145,17 +145,6 @@ async def nothing_to_drain() -> None:
     """For services that keep no connections: requests in flight are waited for by the server itself."""
 
 
-def _spare_the_collector() -> None:
-    """Look for garbage in cycles among what is new, a little at a time, and hardly ever among all there is.
-
-    Connections leave none (`live_socket/test_ends.py`). In a crowd that connects, looking through everything took a
-    fifth of the time, a quarter of a second at once, in which nobody got a message.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(1_000, 5, 1_000)
-
-
 def run(
     config: uvicorn.Config,
     listener: socket.socket,
@@ -169,5 +158,5 @@ def run(
     `stop_listening` is for one of several replicas: as soon as it drains, new connections are refused, which makes
     any proxy try the next replica. A refusal in words would reach the client.
     """
-    _spare_the_collector()
+    garbage.spare()
     DrainingServer(config, drain, on_ready, stop_listening=stop_listening).run(sockets=[listener])

@@ -13,6 +13,7 @@ import httpx
 from chatterbox import __version__
 from chatterbox.chassis import request_ids
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.garbage import Sweeper
 from chatterbox.chassis.identity import AuthClient, Verifier
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import events, frames
@@ -82,6 +83,7 @@ class Gateway:
         self._sends = Sends(store, self.metrics, clock)
         self._pulse = Pulse(settings.ping_s)
         self._departures = Turns(DEPARTURES)
+        self._sweeper = Sweeper()
         self._greeting = Greeting(
             self.hub,
             self._verifier,
@@ -155,6 +157,7 @@ class Gateway:
             self.metrics,
         )
         self.metrics.opened.inc()
+        self._sweeper.count()
         self.hub.add(connection)
         self._pulse.add(live_socket)
         live_socket.begin(connection, self._departures)
@@ -163,6 +166,7 @@ class Gateway:
     def _closed(self, connection: Connection) -> None:
         self.hub.remove(connection)
         self.metrics.closed.inc()
+        self._sweeper.count()
         log.info(
             "connection.close",
             extra={
