@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bench import interruptions
 from bench.processes import Cores
 
 LIBRARIES = ("fastapi", "uvicorn", "uvloop", "websockets", "msgspec", "aiosqlite", "pyjwt")
@@ -20,6 +21,7 @@ def describe(cores: Cores, data: Path) -> dict[str, str]:
         "memory": f"{memory_gib(_read('/proc/meminfo')):.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "disk": f"data on {file_system(_read('/proc/mounts'), data.resolve())}",
+        "interruptions": interruptions.look(),
         "pinned": _pinned(cores),
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "SQLite": sqlite3.sqlite_version,
