@@ -161,7 +161,8 @@ async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tri
         for peer in peers:
             head = await peer.shake_hands(b"Authorization: Bearer " + session.token.encode())
             assert " 101 " in head, head
-            assert b'"welcome"' in (await peer.frame()).payload
+            first = await peer.frame()
+            assert b'"welcome"' in first.payload, first
         watching = [asyncio.create_task(_closed(peer)) for peer in peers]
         try:
             asked_s = time.time()
