@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.__main__ import ALONE, PARTS
+from tests.__main__ import STAGES
 
 ROOT = Path(__file__).parents[3]
 IGNORED = "--ignore="
@@ -19,4 +19,6 @@ def has(part: tuple[str, ...], test: Path) -> bool:
 def test_every_test_is_in_one_part() -> None:
     tests = [path for path in (ROOT / "tests").rglob("test_*.py") if ".cache" not in path.parts]
     assert len(tests) > 100
-    assert dict.fromkeys(tests, 1) == {path: sum(has(part, path) for part in (ALONE, *PARTS)) for path in tests}
+    assert dict.fromkeys(tests, 1) == {
+        path: sum(has(part, path) for stage in STAGES for part in stage) for path in tests
+    }
