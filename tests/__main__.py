@@ -21,9 +21,9 @@ STAGES = (
     (CONTAINERS, SECONDS),
     (
         ("tests/integration", *(f"--ignore={path}" for path in (*CONTAINERS, *SECONDS))),
-        ("tests/e2e", "--ignore=tests/e2e/client"),
+        ("tests/contract", "tests/e2e", "--ignore=tests/e2e/client"),
         ("tests/e2e/client", *(f"--ignore={path}" for path in PIPES)),
-        ("tests/contract", "tests/docs", "tests/fuzz", "tests/simulation", "tests/unit", *PIPES),
+        ("tests/docs", "tests/fuzz", "tests/simulation", "tests/unit", *PIPES),
     ),
 )
 """One after the other; the parts of each at the same time."""
