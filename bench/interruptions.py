@@ -1,10 +1,11 @@
 """What a machine takes away: how long a process that only looks at the clock is kept from it, all cores being busy.
 
-A virtual machine's neighbours do that, and nothing inside of it says so. Delays up to the longest one found here say
-nothing of what is measured. `python -m bench.interruptions` says what it is now.
+A virtual machine's neighbours do that, and whatever else runs here, were it only a few containers' health checks. Delays
+up to the longest one found say nothing of what is measured. `python -m bench.interruptions` says what it is now.
 """
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -20,13 +21,8 @@ SHORTEST_S = 0.001
 
 def interruptions(times_s: Iterator[float]) -> list[float]:
     """What is missing between one look at the clock and the next, where it is `SHORTEST_S` or more (seconds)."""
-    missing = []
-    before_s = next(times_s)
-    for now_s in times_s:
-        if now_s - before_s >= SHORTEST_S:
-            missing.append(now_s - before_s)
-        before_s = now_s
-    return missing
+    steps_s = (now_s - before_s for before_s, now_s in itertools.pairwise(times_s))
+    return [step_s for step_s in steps_s if step_s >= SHORTEST_S]
 
 
 def look(seconds: float = LOOK_S) -> str:
@@ -47,9 +43,9 @@ def sentence(found: Sequence[Sequence[float]], seconds: float) -> str:
     share = sum(map(sum, found)) / (len(found) * seconds)
     longest_s = max((each for core in found for each in core), default=0.0)
     return (
-        f"with all cores busy for {seconds:g} s, {share:.1%} of their time was taken away, "
+        f"with all cores busy for {seconds:g} s, {100 * share:.1f} % of their time was taken away, "
         f"up to {longest_s * 1000:.0f} ms at once"
-    ).replace("%", " %")
+    )
 
 
 def _clock(seconds: float) -> Iterator[float]:

@@ -5,6 +5,9 @@ import gc
 SWEPT = 32
 """After so many comings and goings what they left is looked through: about half a millisecond's work."""
 
+THRESHOLDS = (1_000, 5, 10_000)
+"""Of `gc.set_threshold`: what is new is looked through often, everything hardly ever."""
+
 
 def spare() -> None:
     """Look for garbage among what is new, and hardly ever among all there is.
@@ -14,7 +17,7 @@ def spare() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(1_000, 5, 10_000)
+    gc.set_threshold(*THRESHOLDS)
 
 
 class Sweeper:

@@ -11,20 +11,19 @@ from docs.tables import ROOT
 FOLDERS = ("bench", "chatterbox", "client", "services")
 
 
-def _with_examples() -> list[str]:
-    files = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
-    return sorted(_module(path) for path in files if "\n    >>> " in path.read_text())
-
-
 def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
+FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+MODULES = sorted(_module(path) for path in FILES if "\n    >>> " in path.read_text())
+
+
 def test_there_are_some() -> None:
-    assert len(_with_examples()) > 20
+    assert len(MODULES) > 20
 
 
-@pytest.mark.parametrize("name", _with_examples())
+@pytest.mark.parametrize("name", MODULES)
 def test_examples_do_what_they_say(name: str) -> None:
     done = doctest.testmod(importlib.import_module(name))
     assert done.attempted

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatterbox.chassis.garbage import SWEPT, Sweeper
+from chatterbox.chassis.garbage import SWEPT, THRESHOLDS, Sweeper
+from tests.support.garbage import collections
 
 CROWD = 2_000
 OBJECTS = 20
@@ -16,7 +17,7 @@ OBJECTS = 20
 def _as_in_a_server() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
-    gc.set_threshold(1_000, 5, 10_000)
+    gc.set_threshold(*THRESHOLDS)
     yield
     gc.set_threshold(*before)
 
@@ -37,19 +38,11 @@ def test_it_is_looked_through_before_it_is_much() -> None:
 
 
 def test_it_is_looked_through_only_now_and_then() -> None:
-    sweeper, swept = Sweeper(), list[int]()
-
-    def look(phase: str, about: dict[str, int]) -> None:
-        if phase == "stop":
-            swept.append(about["generation"])
-
-    gc.callbacks.append(look)
-    try:
+    sweeper = Sweeper()
+    with collections() as seen:
         for _ in range(3 * SWEPT):
             sweeper.count()
-    finally:
-        gc.callbacks.remove(look)
-    assert swept == [1, 1, 1]
+    assert seen == [1, 1, 1]
 
 
 class _Part:
