@@ -1,7 +1,7 @@
 """What a machine takes away: how long a process that only looks at the clock is kept from it, all cores being busy.
 
-A virtual machine's neighbours do that, and whatever else runs here, were it only a few containers' health checks. Delays
-up to the longest one found say nothing of what is measured. `python -m bench.interruptions` says what it is now.
+A virtual machine's neighbours do that, and whatever else runs here, were it only a few containers' health checks.
+Delays up to the longest one found say nothing of what is measured. `python -m bench.interruptions` says what it is now.
 """
 
 import gc
