@@ -18,8 +18,8 @@ from pathlib import Path
 from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
 from bench.starting import Start, is_open, is_ready, started
 from bench.subject import Running
-from services.processes.plan import Planned, Ports, Site, plan
-from services.processes.programs import redis_program
+from services.processes.process_plan import DeploymentPlan, ProcessPorts, ProcessSpec, plan
+from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
 
 ROOM = "room-0"
@@ -45,7 +45,7 @@ class ChatterboxApart:
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._made.data, data)
-        ports = Ports(free_port(), free_port(), free_port(), tuple(free_port() for _ in range(self._gateways)))
+        ports = ProcessPorts(free_port(), free_port(), free_port(), tuple(free_port() for _ in range(self._gateways)))
         site = _site(data)
         try:
             with ExitStack() as stack:
@@ -63,7 +63,7 @@ class ChatterboxApart:
         finally:
             shutil.rmtree(data, ignore_errors=True)
 
-    def _start(self, stack: ExitStack, planned: Planned) -> int:
+    def _start(self, stack: ExitStack, planned: ProcessSpec) -> int:
         environment = {**os.environ, **planned.environment, **SETTINGS}
         given = environment.pop("CHATTERBOX_STDIN", "")
         log = self._folder / f"{planned.name}.log"
@@ -75,8 +75,8 @@ class ChatterboxApart:
         return pid
 
 
-def _site(data: Path) -> Site:
-    return Site(
+def _site(data: Path) -> DeploymentPlan:
+    return DeploymentPlan(
         host="127.0.0.1", port=0, data=data.resolve(), reference=_NOWHERE, service_key=secrets.token_urlsafe(32),
         redis_password=secrets.token_urlsafe(32), redis_program=redis_program(), caddy_program=_NOWHERE,
     )  # fmt: skip

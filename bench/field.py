@@ -13,7 +13,7 @@ from bench.raw_subject import RawSend
 from bench.subject import Subject
 from bench.targets import OURS
 from bench.workloads import Against, Workload
-from services.processes.programs import redis_program
+from services.processes.program_paths import redis_program
 
 JOINED_US = 20_000
 REPLICAS = (1, 2, 4)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
-from client.screen.keeping import Keeper
-from client.screen.memory import remember
-from client.screen.model import Model
-from client.session import Session, SessionFile
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.saved_state import remember
+from client.screen.state_file import StateFile
+from client.store.session_file import SavedSession, SessionFile
 
 SERVER = "http://127.0.0.1:9"
 """A port at which nobody answers."""
@@ -54,14 +54,14 @@ def opened_s(home: Path) -> float:
 
 def _yesterday(home: Path) -> None:
     """A session, and what the screen remembers of its rooms."""
-    session = Session(SERVER, "ada", "token", "session", time.time() + 3600, 3600)
+    session = SavedSession(SERVER, "ada", "token", "session", time.time() + 3600, 3600)
     SessionFile(home, SERVER).save(session)
-    model = Model(SERVER, "general")
+    model = ChatModel(SERVER, "general")
     for number in range(ROOMS):
         room = model.place("general" if number == 0 else f"room{number}")
         room.log.add([_message(room.name, offset) for offset in range(1, MESSAGES + 1)])
         room.marker.read = MESSAGES
-    Keeper(home, SERVER, "ada").save(remember(model))
+    StateFile(home, SERVER, "ada").save(remember(model))
 
 
 def _message(room: str, offset: int) -> frames.Message:

@@ -10,9 +10,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from chatterbox.chassis.redis_broker import RedisBroker
-from services.history.announcer import News, payloads
-from services.history.plan import Insert, Plan, RoomEnd
+from chatterbox.chassis.redis.redis_broker import RedisBroker
+from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
+from services.history.messages.commit_publisher import CommittedChanges, payloads
 
 PAUSE_S = 0.002
 """So often it looks what is due: a commit of history takes about as long, and brings what came meanwhile."""
@@ -33,14 +33,14 @@ def content(due_ns: int) -> str:
     return f"@T={due_ns:019d},{0:05d};"
 
 
-def news(place: Place, due_ns: range) -> News:
+def news(place: Place, due_ns: range) -> CommittedChanges:
     """What one commit of the messages due at these times would announce; the first follows the room's head. Pure."""
     inserts = [
-        Insert(place.head + number, place.room_id, place.head + number, 1, "member-0", content(each), 0, None)
+        MessageRow(place.head + number, place.room_id, place.head + number, 1, "member-0", content(each), 0, None)
         for number, each in enumerate(due_ns, 1)
     ]
-    end = RoomEnd(place.room, place.epoch, place.head + len(due_ns), 0)
-    return News([], Plan(inserts, {place.room_id: end}, [], {0: TIMESTAMP}))
+    end = RoomTail(place.room, place.epoch, place.head + len(due_ns), 0)
+    return CommittedChanges([], AppendPlan(inserts, {place.room_id: end}, [], {0: TIMESTAMP}))
 
 
 async def publish(url: str, place: Place, rate: float) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.starting import Start, is_open, started
-from services.processes.programs import redis_program
+from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
 
 

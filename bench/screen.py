@@ -22,8 +22,8 @@ from bench.opening import opened_s
 from bench.processes import Cores
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
-from client import notes
-from client.screen.app import ChatApp
+from client.core import notes
+from client.screen.widgets.chat_app import ChatApp
 from docs.screenshots import pictured
 
 MESSAGES = 50_000
@@ -42,7 +42,7 @@ FIGURES = (
 )
 
 
-def said(offset: int) -> notes.Said:
+def said(offset: int) -> notes.MessageShown:
     message = frames.Message(
         room="general",
         at=Position("e", offset),
@@ -51,7 +51,7 @@ def said(offset: int) -> notes.Said:
         content=f"line {offset} with some words, and now and then more of them" + " and more" * (offset % 17),
         timestamp="2026-11-25T10:00:00.000Z",
     )
-    return notes.Said(message, mine=False)
+    return notes.MessageShown(message, mine=False)
 
 
 def scrolled(app: ChatApp) -> float:

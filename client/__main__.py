@@ -6,8 +6,8 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from client.failures import Exit, Failure
-from client.inert import inert
+from client.failures import ExitCode, Failure
+from client.text.sanitize import inert
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,10 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
             _say(str(failure))
         return failure.exit
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         _close_output()
-        return Exit.OK
+        return ExitCode.OK
     except Exception as bug:  # noqa: BLE001 - the last place to catch it
         return _mistake(bug)
 
@@ -42,16 +42,16 @@ def _run(arguments: list[str] | None) -> int:
     return run(parser().parse_args(arguments), os.environ)
 
 
-def _mistake(bug: Exception) -> Exit:
+def _mistake(bug: Exception) -> ExitCode:
     _say(f"a mistake in this program, sorry: {type(bug).__name__}: {bug} (CHATTERBOX_DEBUG=1 shows more)")
     if os.environ.get("CHATTERBOX_DEBUG") == "1":
         traceback.print_exception(bug)
-    return Exit.BUG
+    return ExitCode.BUG
 
 
 def _say(sentence: str) -> None:
     with suppress(OSError):
-        from client.place import tell
+        from client.context import tell
 
         tell(f"chatterbox: {inert(sentence)}")
 

@@ -20,7 +20,7 @@ _NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 """What OpenSSL calls an answer that is none of TLS."""
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes; part of the command's contract with scripts."""
 
     OK = 0
@@ -33,13 +33,13 @@ class Exit(IntEnum):
 
 
 EXITS = {
-    Exit.OK: "done",
-    Exit.REFUSED: "the server refused it, or it can't be done here (the sentence says why)",
-    Exit.USAGE: "typed in a way that it can't be meant",
-    Exit.NOT_LOGGED_IN: "not logged in, or the session has ended",
-    Exit.UNREACHABLE: "the server can't be reached, or `doctor` found what is in the way",
-    Exit.BUG: "a mistake in this program",
-    Exit.INTERRUPTED: "interrupted by Ctrl-C",
+    ExitCode.OK: "done",
+    ExitCode.REFUSED: "the server refused it, or it can't be done here (the sentence says why)",
+    ExitCode.USAGE: "typed in a way that it can't be meant",
+    ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
+    ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found what is in the way",
+    ExitCode.BUG: "a mistake in this program",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
 """What each means: shown by `--help`, the manual page and the docs."""
 
@@ -47,10 +47,10 @@ EXITS = {
 class Failure(Exception):  # noqa: N818 - not every one is an error: being logged out is not
     """The command can't go on; `str()` is the sentence to show."""
 
-    exit = Exit.REFUSED
+    exit = ExitCode.REFUSED
 
 
-class Refused(Failure):
+class ServerRefused(Failure):
     """The server said no; `code` is one of the wire's, or empty if the answer had none."""
 
     def __init__(self, detail: str, code: str = "", retry_after_s: float | None = None) -> None:
@@ -59,28 +59,28 @@ class Refused(Failure):
         self.retry_after_s = retry_after_s
 
 
-class Usage(Failure):
+class UsageError(Failure):
     """The command was typed in a way that it can't be meant."""
 
-    exit = Exit.USAGE
+    exit = ExitCode.USAGE
 
 
 class NotLoggedIn(Failure):
     """There is no session, or it has ended."""
 
-    exit = Exit.NOT_LOGGED_IN
+    exit = ExitCode.NOT_LOGGED_IN
 
 
 class Interrupted(Failure):
     """Ctrl-C; there is nothing to say."""
 
-    exit = Exit.INTERRUPTED
+    exit = ExitCode.INTERRUPTED
 
 
 class Unreachable(Failure):
     """The server did not answer."""
 
-    exit = Exit.UNREACHABLE
+    exit = ExitCode.UNREACHABLE
 
 
 def unreachable(server: str, why: str) -> Unreachable:

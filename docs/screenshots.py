@@ -11,14 +11,14 @@ from textual.pilot import Pilot
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
-from client import notes
-from client.connection import Connection
-from client.entry import Entry
-from client.home.palettes import BUILT_IN
-from client.screen.app import ChatApp
-from client.screen.model import Model
-from client.screen.shell import Shell
-from client.state import Phase, State
+from client.config.builtin_themes import BUILT_IN
+from client.core import notes
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
+from client.net.chat_connection import ChatConnection
+from client.screen.model.chat_model import ChatModel
+from client.screen.runtime import ScreenRuntime
+from client.screen.widgets.chat_app import ChatApp
 
 PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small", (60, 15), "high-contrast"))
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
@@ -34,14 +34,14 @@ TALK = (
 )
 
 
-class Pictured(Connection):
+class Pictured(ChatConnection):
     """A connection that does nothing, for a screen that is only looked at."""
 
     def __init__(self) -> None:
-        entry = Entry("k", "general", "Looked at it: ship it.")
-        self.state = State(phase=Phase.LIVE, username="bob", unsent={"general": (entry,)})
+        entry = OutboxEntry("k", "general", "Looked at it: ship it.")
+        self.state = ClientState(phase=ConnectionPhase.LIVE, username="bob", unsent={"general": (entry,)})
 
-    async def run(self) -> notes.Ended:
+    async def run(self) -> notes.SessionOver:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
@@ -52,7 +52,7 @@ class Pictured(Connection):
 
 @asynccontextmanager
 async def pictured(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
-    shell = Shell(Model("http://127.0.0.1:8000", "general"))
+    shell = ScreenRuntime(ChatModel("http://127.0.0.1:8000", "general"))
     shell.connection = Pictured()
     app = ChatApp(shell)
     app.wear(BUILT_IN[theme])
@@ -72,12 +72,12 @@ def _notes() -> list[notes.Note]:
     states = tuple(frames.RoomState(room=name, at=Position("e", 0), head=0) for name in rooms)
     said = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
     others = [_message("ops", 1, "grace", "bob: the disk is at 80 %"), _message("random", 1, "ada", "cake!")]
-    entered = notes.Entered("general", tuple(said))
+    entered = notes.RoomEntered("general", tuple(said))
     return [
-        notes.Connected("bob", states, 1, again=False, server="gateway-2"),
-        notes.Topic("general", "What goes out, and what comes back"),
+        notes.WelcomeReceived("bob", states, 1, again=False, server="gateway-2"),
+        notes.TopicChange("general", "What goes out, and what comes back"),
         entered,
-        *(notes.Said(message, mine=False) for message in others),
+        *(notes.MessageShown(message, mine=False) for message in others),
     ]
 
 

@@ -16,20 +16,20 @@ from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
 from chatterbox.wire import asyncapi
-from chatterbox.wire.close import SENTENCES, may_return
+from chatterbox.wire.close_codes import SENTENCES, may_return
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
 from client.cli import manual
 from client.cli.grammar import grammar
 from client.cli.parser import parser
-from client.faces.slash import SLASHES
+from client.commands.config_command import documented
+from client.config.builtin_themes import BUILT_IN
+from client.config.config_fields import variable_of
+from client.config.config_schema import ROWS
+from client.config.themes import COLOURS
+from client.faces.slash_parser import SLASHES
 from client.failures import EXITS
-from client.home.config import ROWS
-from client.home.declaring import variable_of
-from client.home.palettes import BUILT_IN
-from client.home.telling import documented
-from client.home.themes import COLOURS
-from client.screen import actions
+from client.screen.actions import action_table
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -156,7 +156,7 @@ def _theme() -> Iterator[str]:
 
 def _keys() -> Iterator[str]:
     yield from ("| action | keys | what it does |", "|---|---|---|")
-    for where, rows in actions.sections():
+    for where, rows in action_table.sections():
         yield f"| **{where}** | | |"
         for name, keys, about in rows:
             yield f"| `{name}` | {keys} | {about} |"

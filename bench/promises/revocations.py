@@ -14,7 +14,7 @@ from typing import NamedTuple
 import httpx
 
 from bench.promises.bars import Bar, Judged, Line, Part
-from chatterbox.wire.close import CloseCode
+from chatterbox.wire.close_codes import CloseCode
 from tests.chaos.site import LIMITS
 from tests.support.attempt import attempt
 from tests.support.peer import CLOSE, PING, Peer, dialled

@@ -1,1 +1,1 @@
-"""What every service stands on: settings, logs, errors at the edge, SQLite, broker, who a token belongs to, serving."""
+"""Shared infrastructure of every service process: HTTP, Redis, SQLite, RPC, observability, settings, serving."""

@@ -94,7 +94,7 @@ class MemoryBroker:
         self._listeners.clear()
 
 
-class Guarded:
+class GuardedListener:
     """A listener whose mistakes are logged, and stay its own: whoever brings it something goes on."""
 
     def __init__(self, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
@@ -114,7 +114,7 @@ class Guarded:
             log.exception("doubt.failed")
 
 
-class _MemorySubscriber(Guarded):
+class _MemorySubscriber(GuardedListener):
     def __init__(
         self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_doubt: OnDoubt
     ) -> None:

@@ -22,7 +22,7 @@ def told_plainly() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-class PlainStart:
+class PlainStartupErrors:
     """ASGI middleware: the same for an `OperatorError` in the lifespan; anything else keeps its trace."""
 
     def __init__(self, app: ASGIApp) -> None:

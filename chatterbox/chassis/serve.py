@@ -14,9 +14,9 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from chatterbox.chassis import garbage
-from chatterbox.chassis.http_protocol import HttpProtocol
-from chatterbox.chassis.operator_errors import OperatorError, PlainStart
+from chatterbox.chassis import gc_tuning
+from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.operator_errors import OperatorError, PlainStartupErrors
 from chatterbox.wire.limits import Limits
 
 UNREAD_MS = 120_000
@@ -125,7 +125,7 @@ def config(
 ) -> uvicorn.Config:
     """How every app here is served; `http_class` for one that takes over connections that switch protocols."""
     return uvicorn.Config(
-        PlainStart(app),
+        PlainStartupErrors(app),
         http=http_class,
         ws="none",
         loop="uvloop",
@@ -158,5 +158,5 @@ def run(
     `stop_listening` is for one of several replicas: as soon as it drains, new connections are refused, which makes
     any proxy try the next replica. A refusal in words would reach the client.
     """
-    garbage.spare()
+    gc_tuning.spare()
     DrainingServer(config, drain, on_ready, stop_listening=stop_listening).run(sockets=[listener])

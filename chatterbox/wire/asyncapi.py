@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 
 from chatterbox.wire import frames
-from chatterbox.wire.close import SENTENCES, may_return
+from chatterbox.wire.close_codes import SENTENCES, may_return
 from chatterbox.wire.errors import MEANINGS
 
 COMMANDS: tuple[type[msgspec.Struct], ...] = get_args(frames.Command)

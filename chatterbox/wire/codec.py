@@ -6,9 +6,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.frames import Command, Error, Send, ServerFrame
+from chatterbox.wire.frames import Command, ErrorFrame, Send, ServerFrame
 from chatterbox.wire.limits import DEFAULT_ROOM
-from chatterbox.wire.reading import read
+from chatterbox.wire.untrusted_json import decode_json
 
 
 class BadFrame(ChatError):  # noqa: N818 - the frame, not the program, is in error
@@ -112,9 +112,9 @@ encode = msgspec.json.Encoder().encode
 
 def decode_server_frame(data: bytes | str) -> ServerFrame:
     """Read a reply or push, as a client does; raises `UnreadableError` for what it doesn't know."""
-    return read(data, ServerFrame)  # type: ignore[arg-type]  # a union is no `type` to mypy
+    return decode_json(data, ServerFrame)  # type: ignore[arg-type]  # a union is no `type` to mypy
 
 
-def error_frame(problem: ChatError, command_id: int | None = None) -> Error:
+def error_frame(problem: ChatError, command_id: int | None = None) -> ErrorFrame:
     """Tell a refusal to the client."""
-    return Error(code=problem.code, detail=problem.detail, id=command_id, retry_after_s=problem.retry_after_s)
+    return ErrorFrame(code=problem.code, detail=problem.detail, id=command_id, retry_after_s=problem.retry_after_s)

@@ -18,7 +18,7 @@ CommandId: TypeAlias = Annotated[
 ]
 
 
-class Numbered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
     """Half of an exchange: a command, or the reply that echoes its id."""
 
     id: CommandId
@@ -33,20 +33,20 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     id: CommandId | None = None
 
 
-class Join(Numbered, frozen=True, kw_only=True):
+class Join(Exchange, frozen=True, kw_only=True):
     """Become a member of a public room (or stay one) and get its recent messages, or those after `since`."""
 
     room: str = DEFAULT_ROOM
     since: Position | None = None
 
 
-class Leave(Numbered, frozen=True, kw_only=True):
+class Leave(Exchange, frozen=True, kw_only=True):
     """Stop being a member of a room."""
 
     room: str
 
 
-class Send(Numbered, frozen=True, kw_only=True):
+class Send(Exchange, frozen=True, kw_only=True):
     """Store a message and tell everybody. The same `key` from the same user in the same room is stored once."""
 
     content: str
@@ -55,7 +55,7 @@ class Send(Numbered, frozen=True, kw_only=True):
     """Idempotency key: made by the client, kept for retries. Without one, a retry may store twice."""
 
 
-class History(Numbered, frozen=True, kw_only=True):
+class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
     """Read a page: the last messages, those before offset `before`, or those after offset `after`."""
 
     room: str = DEFAULT_ROOM
@@ -64,36 +64,36 @@ class History(Numbered, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
-class Rooms(Numbered, frozen=True, kw_only=True):
+class ListRooms(Exchange, frozen=True, kw_only=True, tag="rooms"):
     """List the rooms that one is in and the public ones that one could join."""
 
 
-class Create(Numbered, frozen=True, kw_only=True):
+class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
     """Make a room and become its first member."""
 
     room: str
     private: bool = False
 
 
-class Invite(Numbered, frozen=True, kw_only=True):
+class Invite(Exchange, frozen=True, kw_only=True):
     """Make somebody a member of a room that one is in."""
 
     room: str
     username: str
 
 
-class SetTopic(Numbered, frozen=True, kw_only=True, tag="topic"):
+class SetTopic(Exchange, frozen=True, kw_only=True, tag="topic"):
     """Say what a room that one is in is about; an empty topic takes it away."""
 
     room: str = DEFAULT_ROOM
     topic: str
 
 
-class Ping(Numbered, frozen=True, kw_only=True):
+class Ping(Exchange, frozen=True, kw_only=True):
     """Ask for a sign of life."""
 
 
-Command: TypeAlias = Connect | Join | Leave | Send | History | Rooms | Create | Invite | SetTopic | Ping
+Command: TypeAlias = Connect | Join | Leave | Send | ReadHistory | ListRooms | CreateRoom | Invite | SetTopic | Ping
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -130,7 +130,7 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""
 
 
-class Joined(Numbered, frozen=True, kw_only=True):
+class Joined(Exchange, frozen=True, kw_only=True):
     """The reply to `join`: the messages up to `at`, oldest first; pushes follow from there."""
 
     room: str
@@ -143,13 +143,13 @@ class Joined(Numbered, frozen=True, kw_only=True):
     topic: str = ""
 
 
-class Left(Numbered, frozen=True, kw_only=True):
+class Left(Exchange, frozen=True, kw_only=True):
     """The reply to `leave`."""
 
     room: str
 
 
-class Sent(Numbered, frozen=True, kw_only=True):
+class Sent(Exchange, frozen=True, kw_only=True):
     """The reply to `send`, the ack: the message is stored, at this position."""
 
     room: str
@@ -158,7 +158,7 @@ class Sent(Numbered, frozen=True, kw_only=True):
     timestamp: str
 
 
-class Page(Numbered, frozen=True, kw_only=True):
+class Page(Exchange, frozen=True, kw_only=True):
     """The reply to `history`, oldest first; `more`: there are further messages in the direction asked for."""
 
     room: str
@@ -166,13 +166,13 @@ class Page(Numbered, frozen=True, kw_only=True):
     more: bool
 
 
-class RoomList(Numbered, frozen=True, kw_only=True, tag="rooms"):
+class RoomList(Exchange, frozen=True, kw_only=True, tag="rooms"):
     """The reply to `rooms`."""
 
     rooms: list[RoomSummary]
 
 
-class Created(Numbered, frozen=True, kw_only=True):
+class Created(Exchange, frozen=True, kw_only=True):
     """The reply to `create`."""
 
     room: str
@@ -180,31 +180,31 @@ class Created(Numbered, frozen=True, kw_only=True):
     at: Position
 
 
-class Invited(Numbered, frozen=True, kw_only=True):
+class Invited(Exchange, frozen=True, kw_only=True):
     """The reply to `invite`."""
 
     room: str
     username: str
 
 
-class TopicSet(Numbered, frozen=True, kw_only=True, tag="topic_set"):
+class TopicSet(Exchange, frozen=True, kw_only=True, tag="topic_set"):
     """The reply to `topic`: the topic as it is kept, without blanks around it."""
 
     room: str
     topic: str
 
 
-class Connected(Numbered, frozen=True, kw_only=True):
+class Reconnected(Exchange, frozen=True, kw_only=True, tag="connected"):
     """The reply to a `connect` on a connection that has one already: the new token is taken."""
 
     expires: str
 
 
-class Pong(Numbered, frozen=True, kw_only=True):
+class Pong(Exchange, frozen=True, kw_only=True):
     """The reply to `ping`."""
 
 
-class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
     """The refusal of a command (then with its `id`), or word of what is wrong with a frame."""
 
     code: str
@@ -238,7 +238,7 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """With `at`: what the room is about."""
 
 
-class Topic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
+class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
     """A room has another topic, or (empty) none any more. Without `by`: it changed unheard, some time ago."""
 
     room: str
@@ -252,6 +252,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="mov
     after_ms: Whole
 
 
-Reply: TypeAlias = Joined | Left | Sent | Page | RoomList | Created | Invited | TopicSet | Connected | Pong | Error
-Push: TypeAlias = Welcome | Message | Membership | Topic | Move
+Reply: TypeAlias = (
+    Joined | Left | Sent | Page | RoomList | Created | Invited | TopicSet | Reconnected | Pong | ErrorFrame
+)
+Push: TypeAlias = Welcome | Message | Membership | TopicUpdate | Move
 ServerFrame: TypeAlias = Reply | Push

@@ -12,16 +12,16 @@ from pathlib import Path
 from client.cli.grammar import Argument, Command, Grammar, grammar
 from client.cli.parser import parser
 from client.cli.shells import typed_before, whole
-from client.failures import Exit, Failure
-from client.home.reading import Named
-from client.session import OTHERS
+from client.config.config_parser import CliOverrides
+from client.failures import ExitCode, Failure
+from client.store.session_file import OTHERS
 
 _FIT = re.compile(r"[\w.@+-]+")
 """Names that no shell reads anything into."""
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
+class LocalNames:
     """What is known without a network."""
 
     rooms: Sequence[str] = ()
@@ -31,16 +31,16 @@ class Local:
     cursors: Sequence[str] = ()
 
 
-def answer(words: Sequence[str], environ: Mapping[str, str]) -> Exit:
+def answer(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
     """Print what the last of `words` (those after the program's name) could become, each with a word about it."""
     before, typed = typed_before(words), whole(words) or [""]
     for name, about in completed(grammar(parser()), typed, local(typed, environ)):
         shown = name.removeprefix(before)
         print(f"{shown}\t{about}" if about else shown)
-    return Exit.OK
+    return ExitCode.OK
 
 
-def completed(known: Grammar, words: Sequence[str], names: Local) -> list[tuple[str, str]]:
+def completed(known: Grammar, words: Sequence[str], names: LocalNames) -> list[tuple[str, str]]:
     """What the last word could become, each with a word about it. Pure."""
     *before, last = words
     command, wanted, awaited = _read(known, before)
@@ -83,7 +83,7 @@ def _at(words: Sequence[Argument], place: int) -> Argument | None:
     return words[-1] if words and words[-1].is_repeated else None
 
 
-def _values(argument: Argument, command: Command, names: Local) -> list[tuple[str, str]]:
+def _values(argument: Argument, command: Command, names: LocalNames) -> list[tuple[str, str]]:
     if argument.choices:
         return [(choice, "") for choice in argument.choices]
     match argument.dest:
@@ -103,24 +103,24 @@ def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
     return [(name, about) for name in names if _FIT.fullmatch(name) and not name.startswith("-")]
 
 
-def local(words: Sequence[str], environ: Mapping[str, str]) -> Local:
+def local(words: Sequence[str], environ: Mapping[str, str]) -> LocalNames:
     """What this machine knows of the server and user that `words` are about."""
-    from client.address import written_address
-    from client.cursors import cursor_folder
-    from client.home.choice import choice
-    from client.known import known_path, load
-    from client.session import SessionFile
+    from client.config.profile_choice import choose_profile
+    from client.store.name_cache import known_path, load
+    from client.store.session_file import SessionFile
+    from client.store.tail_cursors import cursor_folder
+    from client.text.server_url import written_address
 
     try:
-        meant = choice(Named(_said("--server", words), _said("--profile", words)), environ)
+        meant = choose_profile(CliOverrides(_said("--server", words), _said("--profile", words)), environ)
     except Failure:  # a configuration that is wrong is said by the command itself
-        return Local()
+        return LocalNames()
     session = SessionFile(meant.folder, written_address(meant.server), meant.config.profile).load()
     if session is None:
-        return Local()
+        return LocalNames()
     names = load(known_path(meant.folder, session.server, session.username))
     cursors = _stems(cursor_folder(meant.folder, session.server, session.username))
-    return Local(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
+    return LocalNames(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
 
 
 def _said(flag: str, words: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from client.cli.about import ABOUT, FILES, VARIABLES
 from client.cli.grammar import Argument, Command, grammar
-from client.faces.slash import SLASHES
+from client.faces.slash_parser import SLASHES
 from client.failures import EXITS
 
 

@@ -7,18 +7,18 @@ from typing import Any, NoReturn
 from chatterbox import __version__
 from client.cli import values
 from client.cli.about import ABOUT, FILES, VARIABLES, exits, table
-from client.faces.choose import FaceKind
-from client.inert import inert
-from client.words import meant
+from client.faces.face_choice import FaceKind
+from client.text.note_text import meant
+from client.text.sanitize import inert
 
 
 def parser() -> argparse.ArgumentParser:
     """What can be typed."""
     epilog = "\n".join([exits(), table("files", FILES), table("environment", VARIABLES)])
-    top = Parser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
+    top = SuggestingParser(prog="chatterbox", description=ABOUT, epilog=epilog, **_common())
     version = f"chatterbox {__version__}"
     top.add_argument("--version", action="version", version=version, help="print the version")
-    commands = Commands(top.add_subparsers(title="commands", dest="command", metavar="COMMAND"))
+    commands = CommandParsers(top.add_subparsers(title="commands", dest="command", metavar="COMMAND"))
     _accounts(commands)
     _rooms(commands)
     _messages(commands)
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-class Parser(argparse.ArgumentParser):
+class SuggestingParser(argparse.ArgumentParser):
     """One that guesses which command was meant, and is at a loss like the rest of the program: with 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -41,10 +41,10 @@ def _guess(word: str, commands: list[str]) -> str | None:
     return "--help" if word in {"help", "?"} else meant(word, commands)
 
 
-class Commands:
+class CommandParsers:
     """Adds commands that all look alike in their help."""
 
-    def __init__(self, actions: "argparse._SubParsersAction[Parser]") -> None:
+    def __init__(self, actions: "argparse._SubParsersAction[SuggestingParser]") -> None:
         self._actions = actions
 
     def add(self, name: str, about: str, *examples: str) -> argparse.ArgumentParser:
@@ -62,7 +62,7 @@ def _common() -> dict[str, Any]:
     return {"formatter_class": argparse.RawDescriptionHelpFormatter, "parents": [server]}
 
 
-def _accounts(commands: Commands) -> None:
+def _accounts(commands: CommandParsers) -> None:
     stdin = "without a terminal, its password is the first line of the input"
     add = commands.add("register", "make an account and log in", "register alice")
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"3-32 letters, digits or '_.-'; {stdin}")
@@ -81,7 +81,7 @@ def _accounts(commands: Commands) -> None:
     add.add_argument("--end", dest="session", metavar="ID", help=f"end this session, {beginning}")
 
 
-def _rooms(commands: Commands) -> None:
+def _rooms(commands: CommandParsers) -> None:
     commands.add("rooms", "list the rooms that you are in or could join", "rooms")
     add = commands.add("create", "make a room", "create ops", "create --private board")
     add.add_argument("new_room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
@@ -102,7 +102,7 @@ def _rooms(commands: Commands) -> None:
     add.add_argument("room", metavar="ROOM")
 
 
-def _messages(commands: Commands) -> None:
+def _messages(commands: CommandParsers) -> None:
     add = commands.add("chat", "talk: what you type is sent, what is said is shown", "chat", "chat ops --plain")
     add.add_argument("room", metavar="ROOM", nargs="?", help="the room to begin in (else as configured, else general)")
     lines = "a line to type on and what is said above it, instead of the full screen"
@@ -114,7 +114,7 @@ def _messages(commands: Commands) -> None:
     _tail(commands)
 
 
-def _send(commands: Commands) -> None:
+def _send(commands: CommandParsers) -> None:
     about = "send a message, or every line of the input; done when all of it is stored"
     add = commands.add("send", about, "send ops 'deployed 1.4'", "send ops - < lines.txt")
     add.add_argument("room", metavar="ROOM")
@@ -123,7 +123,7 @@ def _send(commands: Commands) -> None:
     add.add_argument("--timeout", metavar="SECONDS", type=values.seconds, default=30.0, help=wait)
 
 
-def _tail(commands: Commands) -> None:
+def _tail(commands: CommandParsers) -> None:
     about = "print the messages of rooms as they come, each once and in order, over lost connections too"
     examples = ("tail ops", "tail ops --json --count 1", "tail ops deploys --json --resume mailer")
     add = commands.add("tail", about, *examples)
@@ -138,7 +138,7 @@ def _tail(commands: Commands) -> None:
     add.add_argument("--count", metavar="N", type=values.some, help="end after N messages")
 
 
-def _doctor(commands: Commands) -> None:
+def _doctor(commands: CommandParsers) -> None:
     about = "check that a server can be used through whatever is between, and say what to change when not"
     add = commands.add("doctor", about, "doctor", "doctor https://chat.example.org --idle 45", "doctor --json | jq .ok")
     add.add_argument("server_url", metavar="URL", nargs="?", help="the server; with a login there, more is checked")
@@ -147,14 +147,14 @@ def _doctor(commands: Commands) -> None:
     add.add_argument("--idle", metavar="SECONDS", type=values.seconds, default=3.0, help=idle)
 
 
-def _config(commands: Commands) -> None:
+def _config(commands: CommandParsers) -> None:
     about = "say where the configuration is, what is in effect and why, or what is wrong with it"
     add = commands.add("config", about, "config check", "config show --profile work", "config path")
     what = "path: of the file; show: every key with its value and where that comes from; check: exits with 2 if wrong"
     add.add_argument("what", choices=["check", "show", "path"], help=what)
 
 
-def _manual(commands: Commands) -> None:
+def _manual(commands: CommandParsers) -> None:
     commands.add("man", "print the manual page", "man | man -l -")
     install = "completion bash > ~/.local/share/bash-completion/completions/chatterbox"
     about = "print what teaches a shell to complete commands, rooms and sessions, without asking the server"

@@ -5,22 +5,22 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, replace
 
-from client.doctor.examine import examine
-from client.doctor.verdict import Check, Status, Verdict
-from client.failures import Exit, Usage
-from client.home.choice import choice
-from client.home.reading import Named
-from client.inert import inert
-from client.place import Place, out
-from client.session import Session
+from client.config.config_parser import CliOverrides
+from client.config.profile_choice import choose_profile
+from client.context import ClientContext, out
+from client.doctor.check_sequence import examine
+from client.doctor.verdict import CheckName, CheckResult, CheckStatus
+from client.failures import ExitCode, UsageError
+from client.store.session_file import SavedSession
+from client.text.sanitize import inert
 
-_CHECK_WIDTH = max(map(len, Check))
-_STATUS_WIDTH = max(map(len, Status))
+_CHECK_WIDTH = max(map(len, CheckName))
+_STATUS_WIDTH = max(map(len, CheckStatus))
 
 
-async def doctor(named: Named, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> Exit:
+async def doctor(named: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> ExitCode:
     """Examine the server that is meant. Nothing is stored there, and nothing is changed here."""
-    address = named.server or choice(named, environ).server
+    address = named.server or choose_profile(named, environ).server
     verdicts = [verdict async for verdict in _told(address, named, environ, idle_s, as_json=as_json)]
     if as_json:
         out(as_object(address, verdicts))
@@ -30,8 +30,8 @@ async def doctor(named: Named, environ: Mapping[str, str], idle_s: float, *, as_
 
 
 async def _told(
-    address: str, named: Named, environ: Mapping[str, str], idle_s: float, *, as_json: bool
-) -> AsyncIterator[Verdict]:
+    address: str, named: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool
+) -> AsyncIterator[CheckResult]:
     async for verdict in examine(address, _session(replace(named, server=address), environ), idle_s):
         if not as_json and not _is_left_out(verdict):
             for line in lines(verdict):
@@ -39,20 +39,20 @@ async def _told(
         yield verdict
 
 
-def _session(named: Named, environ: Mapping[str, str]) -> Session | None:
+def _session(named: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:
     """The session for that server, if there is one that has not expired."""
     try:
-        session = Place.find(named, environ).file.load()
-    except Usage:
+        session = ClientContext.find(named, environ).file.load()
+    except UsageError:
         return None
     return session if session and session.expires_at > time.time() else None
 
 
-def _is_left_out(verdict: Verdict) -> bool:
-    return verdict.status is Status.SKIPPED and verdict.seen.startswith("not checked")
+def _is_left_out(verdict: CheckResult) -> bool:
+    return verdict.status is CheckStatus.SKIPPED and verdict.seen.startswith("not checked")
 
 
-def lines(verdict: Verdict) -> Iterator[str]:
+def lines(verdict: CheckResult) -> Iterator[str]:
     """A verdict as a person reads it; the advice stands below what was seen."""
     left = f"{verdict.status:<{_STATUS_WIDTH}}  {verdict.check:<{_CHECK_WIDTH}}"
     yield inert(f"{left}  {verdict.seen}")
@@ -60,10 +60,10 @@ def lines(verdict: Verdict) -> Iterator[str]:
         yield inert(f"{'':<{len(left)}}  -> {verdict.advice}")
 
 
-def summary(verdicts: list[Verdict]) -> str:
+def summary(verdicts: list[CheckResult]) -> str:
     """The last line."""
     failed, warned = (
-        sum(verdict.status is status for verdict in verdicts) for status in (Status.FAILED, Status.WARNING)
+        sum(verdict.status is status for verdict in verdicts) for status in (CheckStatus.FAILED, CheckStatus.WARNING)
     )
     if failed:
         rest = ", ".join(verdict.check for verdict in verdicts if _is_left_out(verdict))
@@ -71,16 +71,16 @@ def summary(verdicts: list[Verdict]) -> str:
     return f"It works, with {warned} to look at." if warned else "All is well."
 
 
-def as_object(address: str, verdicts: list[Verdict]) -> str:
+def as_object(address: str, verdicts: list[CheckResult]) -> str:
     """All of it as one line of ASCII."""
-    is_ok = all(verdict.status is not Status.FAILED for verdict in verdicts)
+    is_ok = all(verdict.status is not CheckStatus.FAILED for verdict in verdicts)
     checks = [asdict(verdict) for verdict in verdicts]
     return json.dumps({"server": inert(address), "ok": is_ok, "checks": checks})
 
 
-def exit_of(verdicts: list[Verdict]) -> Exit:
+def exit_of(verdicts: list[CheckResult]) -> ExitCode:
     """0 if nothing failed; 2 for an address that is none; else 4."""
-    failed = [verdict.check for verdict in verdicts if verdict.status is Status.FAILED]
-    if Check.ADDRESS in failed:
-        return Exit.USAGE
-    return Exit.UNREACHABLE if failed else Exit.OK
+    failed = [verdict.check for verdict in verdicts if verdict.status is CheckStatus.FAILED]
+    if CheckName.ADDRESS in failed:
+        return ExitCode.USAGE
+    return ExitCode.UNREACHABLE if failed else ExitCode.OK

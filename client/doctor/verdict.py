@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from client.inert import inert
+from client.text.sanitize import inert
 
 SHOWN_CHARS = 120
 """Of what others wrote, this much is repeated."""
 
 
-class Check(StrEnum):
+class CheckName(StrEnum):
     """The checks, in the order in which each builds on those before it."""
 
     ADDRESS = "address"
@@ -25,7 +25,7 @@ class Check(StrEnum):
     IDLE = "idle"
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check stands; `skipped` is one that could not be made, which is no fault."""
 
     OK = "ok"
@@ -35,29 +35,29 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CheckResult:
     """One check's outcome. `seen` is a few words, `advice` a sentence where there is something to do."""
 
-    check: Check
-    status: Status
+    check: CheckName
+    status: CheckStatus
     seen: str
     advice: str = ""
 
 
-def ok(check: Check, seen: str) -> Verdict:
-    return Verdict(check, Status.OK, seen)
+def ok(check: CheckName, seen: str) -> CheckResult:
+    return CheckResult(check, CheckStatus.OK, seen)
 
 
-def warning(check: Check, seen: str, advice: str) -> Verdict:
-    return Verdict(check, Status.WARNING, seen, advice)
+def warning(check: CheckName, seen: str, advice: str) -> CheckResult:
+    return CheckResult(check, CheckStatus.WARNING, seen, advice)
 
 
-def failed(check: Check, seen: str, advice: str) -> Verdict:
-    return Verdict(check, Status.FAILED, seen, advice)
+def failed(check: CheckName, seen: str, advice: str) -> CheckResult:
+    return CheckResult(check, CheckStatus.FAILED, seen, advice)
 
 
-def skipped(check: Check, seen: str, advice: str = "") -> Verdict:
-    return Verdict(check, Status.SKIPPED, seen, advice)
+def skipped(check: CheckName, seen: str, advice: str = "") -> CheckResult:
+    return CheckResult(check, CheckStatus.SKIPPED, seen, advice)
 
 
 def shown(text: str) -> str:

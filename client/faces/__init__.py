@@ -1,1 +1,1 @@
-"""The faces of the client: lines (`chat`), pipes (`send`, `tail`) and single questions. All stand on one core."""
+"""Line-based faces of the chat, and the faces for scripts."""

@@ -6,15 +6,16 @@ import socket
 import sys
 from pathlib import Path
 
-from chatterbox.chassis import logs, serve
+from chatterbox.chassis import serve
+from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.sqlite import lock, make_folder
+from chatterbox.chassis.sqlite.database import lock, make_folder
 from services.allinone.app import AllSettings, create_all
-from services.allinone.copies import back_up, put_back
+from services.allinone.full_backup import back_up, put_back
 from services.auth.settings import AuthSettings
-from services.gateway.front_door import front_door
 from services.gateway.settings import GatewaySettings
+from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.history.settings import HistorySettings
 
 DEFAULT_PORT = 8000
@@ -70,7 +71,7 @@ def _serve(settings: AllSettings) -> None:
     whole = create_all(settings)
     config = serve.config(
         whole.app,
-        http_class=front_door(),
+        http_class=upgrade_protocol(),
         frame_bytes=settings.limits.limits().frame_bytes,
         trusted_proxies=settings.gateway.trusted_proxies,
     )

@@ -14,23 +14,23 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
-from chatterbox.chassis import reference
 from chatterbox.chassis.broker import Broker, MemoryBroker
-from chatterbox.chassis.calls import DEADLINE_S, in_process, no_answer
-from chatterbox.chassis.edge import answer
-from chatterbox.chassis.requests import WithRequestId
+from chatterbox.chassis.http.http_errors import answer
+from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
+from chatterbox.chassis.http.openapi import first_segments, merged_openapi
+from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.wire import asyncapi, store
+from chatterbox.wire import asyncapi, history_api
 from chatterbox.wire.errors import ChatError, Code
-from services.auth import routes as auth_routes
 from services.auth.app import create_app as create_auth
+from services.auth.http import public_routes as auth_routes
 from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
-from services.gateway.store import Appending, Outcome
-from services.history import public as history_public
+from services.gateway.upstream.history_client import AppendFunction, Outcome
 from services.history.app import create_app as create_history
+from services.history.http import public_routes as history_public
 from services.history.settings import HistorySettings
 
 
@@ -90,16 +90,16 @@ def create_all(
     )
     _serve_reference(front, apps)
     _serve_health(front)
-    front.add_middleware(WithRequestId)
+    front.add_middleware(RequestIdMiddleware)
     public = [(auth, auth_routes.router), (history, history_public.router)]
     front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
 
 
-def _appending(history: FastAPI) -> Appending:
+def _appending(history: FastAPI) -> AppendFunction:
     """Messages go from one part to the other as they are. As between processes, whoever waits too long is told so."""
 
-    async def append(messages: list[store.Append]) -> list[Outcome]:
+    async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 stored: list[Outcome] = await history.state.history.append(messages)
@@ -114,7 +114,7 @@ def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
     @cache
     def openapi() -> dict[str, Any]:
         """Made when somebody looks: it takes longer than all the rest of a start but the imports."""
-        return reference.merged_openapi(apps, __version__)
+        return merged_openapi(apps, __version__)
 
     front.openapi = openapi  # type: ignore[method-assign]
     document = asyncapi.document(__version__)
@@ -136,7 +136,7 @@ class PublicPaths:
 
     def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
         """`public` has each app with its router of public paths; WebSockets are for the `gateway`."""
-        self._apps = {segment: app for app, router in public for segment in reference.first_segments(router)}
+        self._apps = {segment: app for app, router in public for segment in first_segments(router)}
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

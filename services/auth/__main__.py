@@ -11,18 +11,20 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
-from chatterbox.chassis import calls, logs, serve
-from chatterbox.chassis.apart import broker_for, closing
-from chatterbox.chassis.backup import backup
+from chatterbox.chassis import serve
 from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.http import internal_http
+from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, told_plainly
-from chatterbox.chassis.sqlite import DatabaseInUseError, lock, make_folder
+from chatterbox.chassis.sqlite.backup import backup
+from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
+from chatterbox.chassis.standalone import broker_for, closing
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.tokens import User
 from services.auth.app import create_app
-from services.auth.database import database_of
-from services.auth.keys import PUBLISHED_S, KeyRing
+from services.auth.auth_database import database_of
 from services.auth.restore import restore
+from services.auth.sessions.signing_keys import PUBLISHED_S, KeyRing
 from services.auth.settings import AuthSettings
 
 
@@ -91,9 +93,9 @@ def _restore(settings: AuthSettings, copy: Path) -> None:
 async def _ban(settings: AuthSettings, command: str, name: str) -> None:
     try:
         async with _reach(settings) as http:
-            user = await calls.call(http, "POST", f"/internal/{command}", {"username": name}, User)
+            user = await internal_http.call(http, "POST", f"/internal/{command}", {"username": name}, UserInfo)
     except ChatError as problem:
-        raise OperatorError(calls.why(problem)) from None
+        raise OperatorError(internal_http.why(problem)) from None
     except DatabaseInUseError:
         raise OperatorError(
             "auth is running; set CHATTERBOX_SERVICE_KEY, CHATTERBOX_HOST and CHATTERBOX_PORT to reach it, or stop it"
@@ -105,12 +107,12 @@ async def _ban(settings: AuthSettings, command: str, name: str) -> None:
 async def _reach(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A way to call auth: the running one if its key is known, otherwise one that is started for this call."""
     if settings.service_key is not None or settings.service_key_file is not None:
-        async with calls.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
+        async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
             yield http
         return
     key = secrets.token_urlsafe(32)
     app: FastAPI = create_app(settings, broker=MemoryBroker(), service_key=key)
-    async with app.router.lifespan_context(app), calls.in_process(app, key) as http:
+    async with app.router.lifespan_context(app), internal_http.in_process(app, key) as http:
         yield http
 
 

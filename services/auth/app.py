@@ -9,23 +9,23 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from fastapi import FastAPI
 
 from chatterbox import __version__
-from chatterbox.chassis import edge
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.identity import Verifier
-from chatterbox.chassis.metrics import Metrics
+from chatterbox.chassis.http import http_errors
+from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.tasks import background
+from chatterbox.chassis.token_verifier import TokenVerifier
+from chatterbox.wire.auth_api import Jwks
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.tokens import Jwks
-from services.auth import internal, routes
-from services.auth.accounts import Accounts
-from services.auth.database import open_database
-from services.auth.hashing import Hasher
-from services.auth.keys import KeyRing
-from services.auth.logins import Logins
+from services.auth.auth_database import open_database
+from services.auth.http import internal_routes, public_routes
+from services.auth.http.request_dependencies import AuthContext
 from services.auth.metrics import AuthMetrics
+from services.auth.sessions.login_sessions import LoginSessions
+from services.auth.sessions.signing_keys import KeyRing
 from services.auth.settings import AuthSettings
-from services.auth.users import Users
-from services.auth.wiring import Auth
+from services.auth.users.accounts import Accounts
+from services.auth.users.password_hasher import PasswordHasher
+from services.auth.users.user_table import UserTable
 
 log = logging.getLogger("chatterbox.auth")
 
@@ -54,8 +54,8 @@ def create_app(
             await stack.enter_async_context(background(_tidy(app.state.auth), "auth.tidy"))
             yield
 
-    app = edge.new_app("Chatterbox auth", metrics.metrics, version=__version__, lifespan=lifespan)
-    for router in (routes.router, internal.router, internal.health):
+    app = http_errors.new_app("Chatterbox auth", metrics.metrics, version=__version__, lifespan=lifespan)
+    for router in (public_routes.router, internal_routes.router, internal_routes.health):
         app.include_router(router)
     return app
 
@@ -68,17 +68,17 @@ async def _open(
     now_s: Callable[[], float],
     clock: Callable[[], float],
     metrics: AuthMetrics,
-) -> Auth:
+) -> AuthContext:
     database = await stack.enter_async_context(open_database(settings.data))
     metrics.watch_ballast(database.ballast)
     ring = KeyRing(settings.data, now_s)
     ring.open()
-    hasher = stack.enter_context(closing(Hasher(settings.hash_concurrency, settings.hash_waiting, metrics)))
+    hasher = stack.enter_context(closing(PasswordHasher(settings.hash_concurrency, settings.hash_waiting, metrics)))
     await hasher.warm()
-    users = Users(database)
-    return Auth(
+    users = UserTable(database)
+    return AuthContext(
         accounts=Accounts(settings, database, users, hasher, now_s, clock, metrics),
-        logins=Logins(settings, database, ring, broker, now_s, metrics),
+        logins=LoginSessions(settings, database, ring, broker, now_s, metrics),
         users=users,
         ring=ring,
         verifier=_verifier(ring, now_s, clock),
@@ -87,14 +87,14 @@ async def _open(
     )
 
 
-def _verifier(ring: KeyRing, now_s: Callable[[], float], clock: Callable[[], float]) -> Verifier:
+def _verifier(ring: KeyRing, now_s: Callable[[], float], clock: Callable[[], float]) -> TokenVerifier:
     async def jwks() -> Jwks:
         return ring.jwks()
 
-    return Verifier(jwks, now_s, clock)
+    return TokenVerifier(jwks, now_s, clock)
 
 
-async def _tidy(auth: Auth) -> None:
+async def _tidy(auth: AuthContext) -> None:
     while True:
         try:
             await auth.logins.forget_expired()

@@ -3,14 +3,14 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from chatterbox.chassis.ballast import Ballast
-from chatterbox.chassis.metrics import Metrics
+from chatterbox.chassis.observability.metrics import Metrics
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 
 if TYPE_CHECKING:
-    from services.auth.hashing import Hasher
+    from services.auth.users.password_hasher import PasswordHasher
 
 
-class Proof(StrEnum):
+class AuthOutcome(StrEnum):
     """How a try to prove who one is ended."""
 
     RIGHT = "right"
@@ -24,7 +24,9 @@ class AuthMetrics:
     def __init__(self, metrics: Metrics | None = None) -> None:
         """Declare them in `metrics`; without, in a registry that nobody sees."""
         self.metrics = metrics = metrics or Metrics("auth")
-        self.proofs = metrics.counter_by("logins", "Passwords given, to log in or to change them", "result", Proof)
+        self.proofs = metrics.counter_by(
+            "logins", "Passwords given, to log in or to change them", "result", AuthOutcome
+        )
         self.registrations = metrics.counter("registrations", "Accounts made")
         self.sessions_opened = metrics.counter("sessions_opened", "Login sessions begun")
         self.sessions_ended = metrics.counter("sessions_ended", "Login sessions ended before they expired")
@@ -34,10 +36,10 @@ class AuthMetrics:
         self._waiting = metrics.gauge("hashes_waiting", "Passwords that wait to be hashed")
         self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for ending sessions")
 
-    def watch_ballast(self, ballast: Ballast) -> None:
+    def watch_ballast(self, ballast: DiskReserve) -> None:
         self._ballast.set_function(lambda: ballast.missing_bytes)
 
-    def watch(self, hasher: "Hasher") -> None:
+    def watch(self, hasher: "PasswordHasher") -> None:
         """Read the gauges from `hasher`."""
         self._running.set_function(lambda: hasher.running)
         self._waiting.set_function(lambda: hasher.waiting)

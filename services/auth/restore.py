@@ -7,9 +7,9 @@ far above any that may have been given.
 
 from pathlib import Path
 
-from chatterbox.chassis import backup
-from services.auth.database import MIGRATIONS
-from services.auth.keys import KeyRing
+from chatterbox.chassis.sqlite import backup
+from services.auth.auth_database import MIGRATIONS
+from services.auth.sessions.signing_keys import KeyRing
 
 _LOG_OUT_EVERYBODY = """
     DELETE FROM sessions;

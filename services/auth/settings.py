@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from chatterbox.chassis.settings import Settings
-from chatterbox.wire import tokens
+from chatterbox.wire import auth_api
 
 
 class AuthSettings(Settings):
     """Auth's own settings."""
 
-    token_s: int = Field(tokens.LONGEST_S, ge=1, le=tokens.LONGEST_S)
+    token_s: int = Field(auth_api.LONGEST_S, ge=1, le=auth_api.LONGEST_S)
     """Seconds that a token is valid; a client renews it before, without a new login."""
     session_max_s: int = Field(2_592_000, ge=60, le=31_536_000)
     """Seconds after which a session ends however often its token was renewed (30 days)."""

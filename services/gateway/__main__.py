@@ -4,20 +4,21 @@ import argparse
 
 from fastapi import FastAPI
 
-from chatterbox.chassis import logs, serve
-from chatterbox.chassis.apart import broker_for, closing
-from chatterbox.chassis.calls import over_network
-from chatterbox.chassis.clocks import Clocks
+from chatterbox.chassis import serve
+from chatterbox.chassis.http.clock_skew import ClockSkew
+from chatterbox.chassis.http.internal_http import over_network
+from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
+from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
-from services.gateway.append_line import AppendLine
-from services.gateway.front_door import front_door
 from services.gateway.gateway import Gateway
-from services.gateway.handshake import Handshake
 from services.gateway.sabotage import Forgetful, LossyHandshake
 from services.gateway.settings import GatewaySettings
+from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.upgrade_protocol import upgrade_protocol
+from services.gateway.upstream.append_client import AppendClient
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     host, port = listener.getsockname()[:2]
     config = serve.config(
         app,
-        http_class=front_door(LossyHandshake if settings.sabotage_drop_frames else Handshake),
+        http_class=upgrade_protocol(LossyHandshake if settings.sabotage_drop_frames else Handshake),
         frame_bytes=limits.frame_bytes,
         trusted_proxies=settings.trusted_proxies,
     )
@@ -56,9 +57,9 @@ def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
     broker = broker_for(settings)
     if settings.sabotage_resubscribe_off:
         broker = Forgetful(broker)
-    clocks = Clocks()
+    clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
-    line = AppendLine(settings.history_url, key)
+    line = AppendClient(settings.history_url, key)
     app = create_app(
         settings, limits=limits, broker=broker, auth=auth, history=history, appending=line.append, clocks=clocks
     )

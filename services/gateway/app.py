@@ -9,15 +9,15 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.clocks import Clocks
-from chatterbox.chassis.edge import new_app
-from chatterbox.chassis.metrics import Metrics
+from chatterbox.chassis.http.clock_skew import ClockSkew
+from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.wire.limits import Limits
-from services.gateway.endpoint import serve_websockets
 from services.gateway.gateway import Gateway
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.settings import GatewaySettings
-from services.gateway.store import Appending
+from services.gateway.transport.endpoint import serve_websockets
+from services.gateway.upstream.history_client import AppendFunction
 
 
 def create_app(
@@ -27,12 +27,12 @@ def create_app(
     broker: Broker,
     auth: httpx.AsyncClient,
     history: httpx.AsyncClient,
-    appending: Appending,
+    appending: AppendFunction,
     clock: Callable[[], float] = time.monotonic,
     now_s: Callable[[], float] = time.time,
-    clocks: Clocks | None = None,
+    clocks: ClockSkew | None = None,
 ) -> FastAPI:
-    """The gateway; `auth` and `history` call those services (see `chatterbox.chassis.calls`), `clocks` compares theirs.
+    """The gateway; `auth` and `history` call those services, `clocks` compares their clocks with ours.
 
     `appending` brings messages to history.
 

@@ -11,35 +11,35 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 
 from chatterbox import __version__
-from chatterbox.chassis import request_ids
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.garbage import Sweeper
-from chatterbox.chassis.identity import AuthClient, Verifier
+from chatterbox.chassis.gc_tuning import GcScheduler
+from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.tasks import background
-from chatterbox.wire import events, frames
-from chatterbox.wire.close import CloseCode
+from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
+from chatterbox.wire import broker_events, frames
+from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.reading import UnreadableError
-from chatterbox.wire.tokens import Revocation
-from services.gateway import gauges, upkeep
-from services.gateway.catch_up import CatchUp
-from services.gateway.commands import Commands
-from services.gateway.connection import Connection, State
-from services.gateway.feed import Feed
-from services.gateway.greeting import Greeting
-from services.gateway.hearing import Hearing
-from services.gateway.hub import Hub
-from services.gateway.live_socket import LiveSocket
-from services.gateway.memberships import Memberships
+from chatterbox.wire.untrusted_json import UnreadableError
+from services.gateway import gauges, maintenance
+from services.gateway.connections.command_handlers import CommandHandlers
+from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.hub import Hub
+from services.gateway.connections.pacing import PacedQueue
+from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.parts import Parts
-from services.gateway.pulse import Pulse
+from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.sabotage import OwnOffsets
-from services.gateway.sends import Sends
 from services.gateway.settings import GatewaySettings
-from services.gateway.store import Appending, HistoryClient
-from services.gateway.turns import Turns
+from services.gateway.transport.keepalive import Keepalive
+from services.gateway.transport.live_socket import LiveSocket
+from services.gateway.upstream.append_batcher import AppendBatcher
+from services.gateway.upstream.broker_watchdog import BrokerWatchdog
+from services.gateway.upstream.dependencies import Dependencies
+from services.gateway.upstream.history_client import AppendFunction, HistoryClient
 
 log = logging.getLogger("chatterbox.gateway")
 
@@ -60,7 +60,7 @@ class Gateway:
         broker: Broker,
         auth: httpx.AsyncClient,
         history: httpx.AsyncClient,
-        appending: Appending,
+        appending: AppendFunction,
         clock: Callable[[], float],
         now_s: Callable[[], float],
         metrics: GatewayMetrics | None = None,
@@ -71,20 +71,20 @@ class Gateway:
         auth_client = AuthClient(auth)
         store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending, clock)
         self.hub = Hub(limits, settings.connections, clock)
-        self._verifier = Verifier(auth_client.jwks, now_s)
-        self._revoked = upkeep.Revoked(self.hub, self._verifier, auth_client, broker)
-        self._hearing = Hearing(broker, clock, self.metrics)
-        self.parts = Parts(broker, self._verifier, store, clock, self._hearing)
-        self._feed = Feed(self.hub, store, broker, settings.recent_messages, self.metrics)
+        self._verifier = TokenVerifier(auth_client.jwks, now_s)
+        self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker)
+        self._hearing = BrokerWatchdog(broker, clock, self.metrics)
+        self.parts = Dependencies(broker, self._verifier, store, clock, self._hearing)
+        self._feed = RoomFeed(self.hub, store, broker, settings.recent_messages, self.metrics)
         self._feed.on_control = self._on_control
         self._feed.on_doubt = self._revoked.doubt
         self._memberships = Memberships(self.hub, self._feed, store)
         self._catch_up = CatchUp(store, self.metrics)
-        self._sends = Sends(store, self.metrics, clock)
-        self._pulse = Pulse(settings.ping_s)
-        self._departures = Turns(DEPARTURES)
-        self._sweeper = Sweeper()
-        self._greeting = Greeting(
+        self._sends = AppendBatcher(store, self.metrics, clock)
+        self._pulse = Keepalive(settings.ping_s)
+        self._departures = PacedQueue(DEPARTURES)
+        self._sweeper = GcScheduler()
+        self._greeting = WelcomeSequence(
             self.hub,
             self._verifier,
             self._memberships,
@@ -94,7 +94,7 @@ class Gateway:
             ping_s=settings.ping_s,
             metrics=self.metrics,
         )
-        self._commands = Commands(
+        self._commands = CommandHandlers(
             limits=limits,
             clock=clock,
             greeting=self._greeting,
@@ -125,9 +125,11 @@ class Gateway:
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._pulse.run(),
-                "seconds": upkeep.every_second(self.hub, self._settings.behind_s, self._now_s),
+                "seconds": maintenance.every_second(self.hub, self._settings.behind_s, self._now_s),
                 "revocations": self._revoked.run(),
-                "heads": upkeep.compare_with_history(self.hub, self._feed, self._memberships, self._settings.heads_s),
+                "heads": maintenance.compare_with_history(
+                    self.hub, self._feed, self._memberships, self._settings.heads_s
+                ),
                 **{f"watch_{part.name}": part.watch() for part in self.parts.all},
             }.items():
                 await stack.enter_async_context(background(work, f"gateway.{name}"))
@@ -184,7 +186,7 @@ class Gateway:
         self.is_draining = True
         drain_ms = int(self._settings.drain_s * 1000)
         for connection in tuple(self.hub.connections):
-            if connection.state is State.OPEN:
+            if connection.state is ConnectionState.OPEN:
                 connection.send(frames.Move(after_ms=random.randint(0, drain_ms)))  # noqa: S311 - a spread, no secret
         log.info("drain.start", extra={"connections": len(self.hub.connections)})
         await self._until_empty(self._settings.drain_s)
@@ -201,11 +203,11 @@ class Gateway:
 
     def _on_control(self, payload: bytes) -> None:
         try:
-            event = events.decode_control(payload)
+            event = broker_events.decode_control(payload)
         except UnreadableError:
             log.warning("control.unknown")
             return
-        if isinstance(event, events.Revoked):
+        if isinstance(event, broker_events.SessionRevoked):
             self._revoked.add(Revocation(event.sid, event.expires))
         else:
             self._memberships.changed(event)

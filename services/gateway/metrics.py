@@ -2,12 +2,12 @@
 
 from enum import StrEnum
 
-from chatterbox.chassis.metrics import CALL_S, MESSAGES, TURN_S, Metrics
-from chatterbox.wire.close import CloseCode
+from chatterbox.chassis.observability.metrics import CALL_S, MESSAGES, TURN_S, Metrics
+from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import Code
 
 
-class Needed(StrEnum):
+class DependencyName(StrEnum):
     """What a gateway stands on, by the names of `Parts`."""
 
     BROKER = "broker"
@@ -62,6 +62,8 @@ class GatewayMetrics:
         self.behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
         self.sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
         self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
-        self.parts = metrics.gauge_by("part_up", "1 while that part answers this gateway, 0 while not", "part", Needed)
+        self.parts = metrics.gauge_by(
+            "part_up", "1 while that part answers this gateway, 0 while not", "part", DependencyName
+        )
         self.canary_age_s = metrics.gauge("canary_age_seconds", "Time since this gateway heard itself by the broker")
         self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")

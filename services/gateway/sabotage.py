@@ -14,10 +14,10 @@ from pydantic import ValidationInfo, field_validator
 
 from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
-from chatterbox.wire import store
-from services.gateway.handshake import Handshake
-from services.gateway.live_socket import LiveSocket
-from services.gateway.store import Appending, HistoryClient
+from chatterbox.wire import history_api
+from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.live_socket import LiveSocket
+from services.gateway.upstream.history_client import AppendFunction, HistoryClient
 
 DROPPED = 0.01
 """Of all messages that are written to a connection."""
@@ -97,18 +97,20 @@ class _ForgetfulSubscriber:
 class OwnOffsets(HistoryClient):
     """Counts the messages that this gateway took in, as if there were no other."""
 
-    def __init__(self, http: httpx.AsyncClient, appending: Appending, clock: Callable[[], float]) -> None:
+    def __init__(self, http: httpx.AsyncClient, appending: AppendFunction, clock: Callable[[], float]) -> None:
         super().__init__(http, appending, clock)
         self._counts: Counter[int] = Counter()
 
-    async def append(self, messages: Sequence[store.Append]) -> list[store.Appended | store.Refused]:
+    async def append(
+        self, messages: Sequence[history_api.Append]
+    ) -> list[history_api.Appended | history_api.AppendRefused]:
         outcomes = await super().append(list(messages))
         return [self._counted(*pair) for pair in zip(messages, outcomes, strict=True)]
 
     def _counted(
-        self, message: store.Append, outcome: store.Appended | store.Refused
-    ) -> store.Appended | store.Refused:
-        if isinstance(outcome, store.Refused):
+        self, message: history_api.Append, outcome: history_api.Appended | history_api.AppendRefused
+    ) -> history_api.Appended | history_api.AppendRefused:
+        if isinstance(outcome, history_api.AppendRefused):
             return outcome
         self._counts[message.room_id] += 1
         return msgspec.structs.replace(outcome, offset=self._counts[message.room_id])

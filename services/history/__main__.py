@@ -4,15 +4,16 @@ import argparse
 import os
 from pathlib import Path
 
-from chatterbox.chassis import logs, serve
-from chatterbox.chassis.apart import broker_for, closing
-from chatterbox.chassis.backup import backup
-from chatterbox.chassis.calls import over_network
+from chatterbox.chassis import serve
+from chatterbox.chassis.http.internal_http import over_network
+from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.sqlite import lock, make_folder
-from services.history import append_line
+from chatterbox.chassis.sqlite.backup import backup
+from chatterbox.chassis.sqlite.database import lock, make_folder
+from chatterbox.chassis.standalone import broker_for, closing
 from services.history.app import create_app
+from services.history.messages import append_server
 from services.history.restore import restore
 from services.history.settings import HistorySettings
 
@@ -66,7 +67,7 @@ def _serve(settings: HistorySettings) -> None:
     app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_line.door(app))
+    config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_server.door(app))
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

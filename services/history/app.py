@@ -7,23 +7,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from chatterbox.chassis.ballast import Ballast
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.edge import new_app
-from chatterbox.chassis.identity import AuthClient, Verifier
-from chatterbox.chassis.metrics import Metrics
-from chatterbox.chassis.sqlite import make_folder, open_writer
+from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.observability.metrics import Metrics
+from chatterbox.chassis.sqlite.database import make_folder, open_writer
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.chassis.tasks import background
+from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
-from services.history import health, internal, public
-from services.history.announcer import Announcer
-from services.history.ended_sessions import EndedSessions
-from services.history.history import History
+from services.history.history import HistoryService
+from services.history.http import health_routes, internal_routes, public_routes
+from services.history.messages.commit_publisher import CommitPublisher
+from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.revocation_sync import RevocationSync
 from services.history.rows import open_readers
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
-from services.history.writer import Writer
 
 
 def _now_ms() -> int:
@@ -46,14 +46,14 @@ def create_app(
     Starting raises `DatabaseInUseError` or `DatabaseDamagedError` where the database can't be served.
     """
     auth_client = AuthClient(auth)
-    verifier = Verifier(auth_client.jwks, lambda: now_ms() / 1000)
+    verifier = TokenVerifier(auth_client.jwks, lambda: now_ms() / 1000)
     metrics = HistoryMetrics(Metrics("history"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             history = await _open(stack, settings, broker, auth_client, limits, now_ms, metrics)
-            ended = EndedSessions(verifier, auth_client, broker)
+            ended = RevocationSync(verifier, auth_client, broker)
             app.state.ended_sessions = await stack.enter_async_context(ended.following())
             app.state.history = history
             yield
@@ -61,7 +61,7 @@ def create_app(
     app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
     app.state.service_key = service_key
     app.state.verifier = verifier
-    for router in (public.router, internal.router, health.router):
+    for router in (public_routes.router, internal_routes.router, health_routes.router):
         app.include_router(router)
     return app
 
@@ -74,18 +74,18 @@ async def _open(
     limits: Limits,
     now_ms: Callable[[], int],
     metrics: HistoryMetrics,
-) -> History:
+) -> HistoryService:
     """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
     make_folder(settings.data)
     metrics.watch_disk(settings.data)
-    ballast = Ballast.beside(settings.database)
+    ballast = DiskReserve.beside(settings.database)
     metrics.watch_ballast(ballast)
     db = await stack.enter_async_context(
         open_writer(settings.database, SCHEMA, ballast=ballast, synchronous=settings.sabotage_synchronous)
     )
     await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
     readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
-    announcer = await stack.enter_async_context(Announcer(broker, metrics=metrics).running())
+    announcer = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
     writer = Writer(
         db,
         limits=limits,
@@ -96,4 +96,4 @@ async def _open(
         sabotage=settings.of_the_writer(),
     )
     await stack.enter_async_context(writer.running())
-    return History(readers, writer, auth, limits, metrics)
+    return HistoryService(readers, writer, auth, limits, metrics)

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
-from chatterbox.chassis.identity import AuthClient
-from chatterbox.wire import store
+from chatterbox.chassis.token_verifier import AuthClient
+from chatterbox.wire import history_api
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.tokens import User
-from services.history import memberships, pages, rooms, topics
+from services.history.core.append_plan import Outcome
+from services.history.messages import message_pages
+from services.history.messages.message_pages import MessagePage, PageSpan
+from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.pages import Page, Span
-from services.history.plan import Outcome
-from services.history.rooms import SeenRoom
-from services.history.rows import Readers
-from services.history.writer import Writer
+from services.history.rooms import membership_changes, room_queries, topic_changes
+from services.history.rooms.room_queries import SeenRoom
+from services.history.rows import ReaderPool
 
 APPEND_MESSAGES = 2000
 """One append holds at most so many messages."""
@@ -21,12 +22,12 @@ PAGE_MESSAGES = 1000
 """A page for a gateway holds at most so many messages."""
 
 
-class History:
+class HistoryService:
     """Rooms, memberships and messages. Every refusal is a `ChatError`."""
 
     def __init__(
         self,
-        readers: Readers,
+        readers: ReaderPool,
         writer: Writer,
         auth: AuthClient,
         limits: Limits,
@@ -38,73 +39,77 @@ class History:
         self._limits = limits
         self._page_s = (metrics or HistoryMetrics()).page_s
 
-    async def append(self, messages: Sequence[store.Append]) -> list[Outcome]:
+    async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
         """Store messages; when it returns they are durable."""
         if len(messages) > APPEND_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"One append holds at most {APPEND_MESSAGES} messages.")
         return await self._writer.append(messages)
 
-    async def page(self, room_id: int, span: Span) -> Page:
+    async def page(self, room_id: int, span: PageSpan) -> MessagePage:
         """A page for a gateway, which knows who may read it."""
         if not 1 <= span.limit <= PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {PAGE_MESSAGES}.")
         return await self._read(room_id, span)
 
-    async def messages(self, room: str, user: User, span: Span) -> Page:
+    async def messages(self, room: str, user: UserInfo, span: PageSpan) -> MessagePage:
         """A page for a user, who must be a member."""
         info = (await self.room(room, user)).require_member()
         return await self._read(info.room_id, span)
 
-    async def _read(self, room_id: int, span: Span) -> Page:
+    async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
         with self._page_s.time():
-            return await pages.read(self._readers, room_id, span)
+            return await message_pages.read(self._readers, room_id, span)
 
-    async def heads(self, room_ids: list[int]) -> store.Heads:
-        return await rooms.heads(self._readers, room_ids)
+    async def heads(self, room_ids: list[int]) -> history_api.Heads:
+        return await room_queries.heads(self._readers, room_ids)
 
-    async def memberships(self, users: dict[int, str]) -> store.Memberships:
+    async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         """Which rooms users are in, after new ones were greeted; names by user id."""
         await self.greet(users)
-        return await rooms.memberships(self._readers, users)
+        return await room_queries.memberships(self._readers, users)
 
     async def greet(self, users: dict[int, str]) -> None:
         """Make sure that users are members of every room that everybody is in; writes only for new ones."""
-        if await memberships.not_greeted(self._readers, users):
-            await self._writer.change(lambda transaction: memberships.greet(transaction, users))
+        if await membership_changes.not_greeted(self._readers, users):
+            await self._writer.change(lambda transaction: membership_changes.greet(transaction, users))
 
-    async def room(self, room: str, user: User) -> SeenRoom:
-        return await rooms.find(self._readers, room, user.user_id, self._limits)
+    async def room(self, room: str, user: UserInfo) -> SeenRoom:
+        return await room_queries.find(self._readers, room, user.user_id, self._limits)
 
-    async def rooms(self, user_id: int) -> list[store.RoomLine]:
-        return await rooms.listing(self._readers, user_id)
+    async def rooms(self, user_id: int) -> list[history_api.VisibleRoom]:
+        return await room_queries.listing(self._readers, user_id)
 
-    async def members(self, room: str, user: User) -> list[str]:
+    async def members(self, room: str, user: UserInfo) -> list[str]:
         """Who is in a room; only its members may know."""
         info = (await self.room(room, user)).require_member()
-        return await rooms.members(self._readers, info.room_id)
+        return await room_queries.members(self._readers, info.room_id)
 
-    async def join(self, room: str, user: User) -> store.RoomInfo:
-        return await self._writer.change(lambda transaction: memberships.join(transaction, room, user, self._limits))
-
-    async def leave(self, room: str, user: User) -> store.RoomInfo:
-        return await self._writer.change(lambda transaction: memberships.leave(transaction, room, user, self._limits))
-
-    async def create(self, room: str, user: User, *, private: bool) -> store.RoomInfo:
+    async def join(self, room: str, user: UserInfo) -> history_api.RoomInfo:
         return await self._writer.change(
-            lambda transaction: memberships.create(transaction, room, user, self._limits, private=private)
+            lambda transaction: membership_changes.join(transaction, room, user, self._limits)
         )
 
-    async def change_topic(self, room: str, user: User, topic: str) -> str:
+    async def leave(self, room: str, user: UserInfo) -> history_api.RoomInfo:
+        return await self._writer.change(
+            lambda transaction: membership_changes.leave(transaction, room, user, self._limits)
+        )
+
+    async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
+        return await self._writer.change(
+            lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
+        )
+
+    async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Give a room another topic; returns it as it is kept."""
         return await self._writer.change(
-            lambda transaction: topics.change(transaction, room, user, topic, self._limits)
+            lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
         )
 
-    async def invite(self, room: str, inviter: User, username: str) -> tuple[store.RoomInfo, User]:
+    async def invite(self, room: str, inviter: UserInfo, username: str) -> tuple[history_api.RoomInfo, UserInfo]:
         """Make whoever goes by `username` a member; raises `user_unknown`. Strangers to the room learn no names."""
         info = (await self.room(room, inviter)).require_member()
         invitee = await self._auth.user(username)
         await self._writer.change(
-            lambda transaction: memberships.invite(transaction, room, inviter, invitee, self._limits)
+            lambda transaction: membership_changes.invite(transaction, room, inviter, invitee, self._limits)
         )
         return info, invitee

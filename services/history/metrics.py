@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chatterbox.chassis.ballast import Ballast
-from chatterbox.chassis.metrics import CALL_S, MESSAGES, Metrics
+from chatterbox.chassis.observability.metrics import CALL_S, MESSAGES, Metrics
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.wire.errors import Code
-from chatterbox.wire.store import Refused
+from chatterbox.wire.history_api import AppendRefused
 
 if TYPE_CHECKING:
-    from services.history.backlog import Backlog
-    from services.history.plan import Plan
+    from services.history.core.append_plan import AppendPlan
+    from services.history.messages.write_queue import WriteQueue
 
 
 class HistoryMetrics:
@@ -37,7 +37,7 @@ class HistoryMetrics:
 
         self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for changes of rooms")
 
-    def committed(self, plan: "Plan", seconds: float) -> None:
+    def committed(self, plan: "AppendPlan", seconds: float) -> None:
         """Count a transaction that is durable."""
         self.commits.inc()
         self.commit_s.observe(seconds)
@@ -47,18 +47,18 @@ class HistoryMetrics:
         if len(plan.outcomes) > len(plan.inserts):
             self._count_others(plan)
 
-    def _count_others(self, plan: "Plan") -> None:
-        refusals = [outcome for outcome in plan.outcomes if isinstance(outcome, Refused)]
+    def _count_others(self, plan: "AppendPlan") -> None:
+        refusals = [outcome for outcome in plan.outcomes if isinstance(outcome, AppendRefused)]
         for refusal in refusals:
             self.refused.inc(Code(refusal.code))
         self.duplicates.inc(len(plan.outcomes) - len(plan.inserts) - len(refusals))
 
-    def watch_backlog(self, backlog: "Backlog") -> None:
+    def watch_backlog(self, backlog: "WriteQueue") -> None:
         self._jobs.set_function(lambda: len(backlog))
         self._messages.set_function(lambda: backlog.messages)
         self._bytes.set_function(lambda: backlog.bytes)
 
-    def watch_ballast(self, ballast: Ballast) -> None:
+    def watch_ballast(self, ballast: DiskReserve) -> None:
         self._ballast.set_function(lambda: ballast.missing_bytes)
 
     def watch_disk(self, folder: Path) -> None:

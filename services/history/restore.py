@@ -6,7 +6,7 @@ epoch, which clients are told, and ids go on far above any that may have been gi
 
 from pathlib import Path
 
-from chatterbox.chassis import backup
+from chatterbox.chassis.sqlite import backup
 from services.history.schema import MIGRATIONS
 
 _NEW_EPOCHS = """

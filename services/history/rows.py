@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import aiosqlite
 
-from chatterbox.chassis.sqlite import open_reader
+from chatterbox.chassis.sqlite.database import open_reader
 from chatterbox.wire.errors import ChatError, Code
 
 Row: TypeAlias = tuple[Any, ...]
@@ -18,14 +18,14 @@ DEADLINE_S = 5.0
 """A read that has not answered by then is refused (seconds)."""
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """Where rows can be read."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of one query, which sees one state of the database."""
 
 
-class Readers:
+class ReaderPool:
     """Read-only connections, each used by one query at a time."""
 
     def __init__(self, connections: Iterable[aiosqlite.Connection]) -> None:
@@ -34,7 +34,7 @@ class Readers:
             self._free.put_nowait(connection)
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """As `Rows.rows`; raises `unavailable` when the database doesn't answer in time."""
+        """As `RowSource.rows`; raises `unavailable` when the database doesn't answer in time."""
         try:
             async with asyncio.timeout(DEADLINE_S), self._one() as connection:
                 return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
@@ -51,7 +51,7 @@ class Readers:
 
 
 @asynccontextmanager
-async def open_readers(path: Path, count: int) -> AsyncIterator[Readers]:
+async def open_readers(path: Path, count: int) -> AsyncIterator[ReaderPool]:
     """Open `count` read-only connections to the database at `path`, which must exist."""
     async with AsyncExitStack() as stack:
-        yield Readers([await stack.enter_async_context(open_reader(path)) for _ in range(count)])
+        yield ReaderPool([await stack.enter_async_context(open_reader(path)) for _ in range(count)])

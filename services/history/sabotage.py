@@ -12,7 +12,7 @@ import msgspec
 from pydantic import ValidationInfo, field_validator
 
 from chatterbox.chassis.settings import Environment
-from chatterbox.wire.store import Append
+from chatterbox.wire.history_api import Append
 
 
 class SabotageSettings(Environment):

@@ -1,6 +1,6 @@
 """What the database looks like. A script is never edited once released; a change is one more script at the end."""
 
-from chatterbox.chassis.sqlite import Schema
+from chatterbox.chassis.sqlite.database import Schema
 
 MIGRATIONS = (
     """

@@ -9,12 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chatterbox.chassis import logs, serve
+from chatterbox.chassis import serve
+from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import Settings
-from chatterbox.chassis.sqlite import lock, make_folder
-from services.processes.plan import ROOT, Ports, Site, plan
-from services.processes.programs import caddy_program, redis_program
+from chatterbox.chassis.sqlite.database import lock, make_folder
+from services.processes.process_plan import ROOT, DeploymentPlan, ProcessPorts, plan
+from services.processes.program_paths import caddy_program, redis_program
 from services.processes.supervisor import run
 
 MOST_GATEWAYS = 64
@@ -50,8 +51,8 @@ def _gateways() -> int:
     return number
 
 
-def _site(settings: Settings, reference: Path) -> Site:
-    return Site(
+def _site(settings: Settings, reference: Path) -> DeploymentPlan:
+    return DeploymentPlan(
         host=settings.host,
         port=settings.port,
         data=settings.data.resolve(),
@@ -63,13 +64,13 @@ def _site(settings: Settings, reference: Path) -> Site:
     )
 
 
-def _ports(gateways: int) -> Ports:
+def _ports(gateways: int) -> ProcessPorts:
     """Free ones; held open together, so that no two are the same."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 + gateways)]
     redis, auth, history, *rest = [int(one.getsockname()[1]) for one in held]
     for one in held:
         one.close()
-    return Ports(redis, auth, history, tuple(rest))
+    return ProcessPorts(redis, auth, history, tuple(rest))
 
 
 def _announcement(settings: Settings, gateways: int) -> str:

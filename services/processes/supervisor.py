@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from chatterbox.chassis.healthcheck import answers
+from chatterbox.chassis.http.healthcheck import answers
 from chatterbox.chassis.operator_errors import OperatorError
-from services.processes.plan import ROOT, Planned
+from services.processes.process_plan import ROOT, ProcessSpec
 
 READY_S = 30.0
 STOP_S = 30.0
@@ -20,9 +20,9 @@ class Supervisor:
     """The processes that run now."""
 
     def __init__(self) -> None:
-        self._running: list[tuple[Planned, asyncio.subprocess.Process]] = []
+        self._running: list[tuple[ProcessSpec, asyncio.subprocess.Process]] = []
 
-    async def start(self, planned: Planned) -> None:
+    async def start(self, planned: ProcessSpec) -> None:
         """Start a process and wait until it serves; raises `OperatorError`."""
         given = planned.environment.get("CHATTERBOX_STDIN")
         process = await asyncio.create_subprocess_exec(
@@ -43,7 +43,7 @@ class Supervisor:
             process.stdin.close()
         await self._until_ready(planned, process)
 
-    async def _until_ready(self, planned: Planned, process: asyncio.subprocess.Process) -> None:
+    async def _until_ready(self, planned: ProcessSpec, process: asyncio.subprocess.Process) -> None:
         try:
             async with asyncio.timeout(READY_S):
                 while not await _is_ready(planned):
@@ -75,7 +75,7 @@ class Supervisor:
                     process.kill()
 
 
-async def run(processes: Sequence[Planned], announcement: str) -> None:
+async def run(processes: Sequence[ProcessSpec], announcement: str) -> None:
     """Start `processes`, say so, and serve until a signal comes or one of them ends; raises `OperatorError`."""
     supervisor = Supervisor()
     told = asyncio.Event()
@@ -105,7 +105,7 @@ async def _until(told: asyncio.Event, supervisor: Supervisor) -> None:
         await asyncio.gather(stopping, ending, return_exceptions=True)
 
 
-async def _is_ready(planned: Planned) -> bool:
+async def _is_ready(planned: ProcessSpec) -> bool:
     if planned.ready_url is None:
         return await _is_open(planned.port)
     return await asyncio.to_thread(answers, planned.ready_url, 200)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
-from services.processes.plan import Ports, edge
-from services.processes.programs import caddy_program
+from services.processes.process_plan import ProcessPorts, edge
+from services.processes.program_paths import caddy_program
 from tests.chaos.site import LIMITS, Part, Use, use_of
 from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
@@ -240,7 +240,7 @@ async def _edge(whole: Topology, folder: Path, port: int) -> AsyncIterator[None]
         program = caddy_program()
     except OperatorError as problem:
         pytest.skip(str(problem))
-    ports = Ports(0, whole.auth.port, whole.history.port, tuple(gateway.port for gateway in whole.gateways))
+    ports = ProcessPorts(0, whole.auth.port, whole.history.port, tuple(gateway.port for gateway in whole.gateways))
     planned = edge(program, "127.0.0.1", port, ports, data=folder, reference=folder)
     with (folder / "edge.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

@@ -18,11 +18,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatterbox.wire import frames
-from chatterbox.wire.close import may_return
+from chatterbox.wire.close_codes import may_return
 from chatterbox.wire.codec import decode_server_frame, encode
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position
-from client.retry import delay_s
+from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
 
 PATIENCE_S = 10.0
@@ -186,7 +186,7 @@ class Reader:
             case frames.Sent() if frame.id in line.in_flight:
                 self._acked(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)
-            case frames.Error() if frame.id in line.in_flight:
+            case frames.ErrorFrame() if frame.id in line.in_flight:
                 self._refused(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)
             case frames.Membership(at=Position() as at):
@@ -212,7 +212,7 @@ class Reader:
             )
         )  # fmt: skip
 
-    def _refused(self, line: Line, waiting: Waiting, error: frames.Error) -> None:
+    def _refused(self, line: Line, waiting: Waiting, error: frames.ErrorFrame) -> None:
         final = error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
         self._note(
             operations.Refused(

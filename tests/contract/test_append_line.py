@@ -1,4 +1,4 @@
-"""Both ends of the line by which messages come to history: a gateway's `AppendLine`, and history as it is served."""
+"""Both ends of the line by which messages come to history: a gateway's `AppendClient`, and history as it is served."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,16 +13,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chatterbox.chassis import serve
-from chatterbox.chassis.calls import UnavailableError
-from chatterbox.chassis.http_protocol import HttpProtocol
-from chatterbox.chassis.line.answering import Answer, line_door
-from chatterbox.chassis.line.asking import Asking, RefusedError, open_line
-from chatterbox.chassis.line.payloads import UPGRADE
-from chatterbox.wire import store
+from chatterbox.chassis.core.length_prefix import UPGRADE
+from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.http.internal_http import UnavailableError
+from chatterbox.chassis.rpc.rpc_client import RpcClient, RpcRefusedError, open_rpc
+from chatterbox.chassis.rpc.rpc_server import Answer, rpc_upgrade_protocol
+from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.reading import read
-from services.gateway.append_line import PATH, AppendLine
-from services.history.append_line import BATCH_BYTES, door
+from chatterbox.wire.untrusted_json import decode_json
+from services.gateway.upstream.append_client import PATH, AppendClient
+from services.history.messages.append_server import BATCH_BYTES, door
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 from tests.support.loopback import NO_TLS
@@ -52,76 +52,76 @@ async def url(history: Service) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def line(url: str) -> AsyncIterator[AppendLine]:
-    line = AppendLine(url, SERVICE_KEY)
+async def line(url: str) -> AsyncIterator[AppendClient]:
+    line = AppendClient(url, SERVICE_KEY)
     yield line
     await line.close()
 
 
-def offsets(outcomes: list[store.Appended | store.Refused]) -> list[int]:
-    return [outcome.offset for outcome in outcomes if isinstance(outcome, store.Appended)]
+def offsets(outcomes: list[history_api.Appended | history_api.AppendRefused]) -> list[int]:
+    return [outcome.offset for outcome in outcomes if isinstance(outcome, history_api.Appended)]
 
 
 class TestBatches:
-    async def test_are_answered_one_outcome_for_each_message(self, history: Service, line: AppendLine) -> None:
+    async def test_are_answered_one_outcome_for_each_message(self, history: Service, line: AppendClient) -> None:
         stored, refused = await line.append([history.message("a", "k1"), history.message("b", "k2", room_id=99)])
-        assert isinstance(stored, store.Appended)
+        assert isinstance(stored, history_api.Appended)
         assert (stored.offset, getattr(refused, "code", None)) == (1, Code.ROOM_UNKNOWN)
 
-    async def test_of_many_tasks_are_stored_each_as_a_whole(self, history: Service, line: AppendLine) -> None:
+    async def test_of_many_tasks_are_stored_each_as_a_whole(self, history: Service, line: AppendClient) -> None:
         batches = [[history.message("x", f"{task}-{number}") for number in range(5)] for task in range(20)]
         answers = await asyncio.gather(*(line.append(batch) for batch in batches))
         stored = sorted(offsets(answer) for answer in answers)
         assert stored == [list(range(first, first + 5)) for first in range(1, 101, 5)]
 
     async def test_that_history_refuses_are_refused_and_the_line_goes_on(
-        self, history: Service, line: AppendLine
+        self, history: Service, line: AppendClient
     ) -> None:
         with pytest.raises(ChatError, match="at most 2000"):
             await line.append([history.message("x", "k")] * 2001)
         assert offsets(await line.append([history.message("a", "k1")])) == [1]
 
-    async def test_may_be_large(self, history: Service, line: AppendLine) -> None:
+    async def test_may_be_large(self, history: Service, line: AppendClient) -> None:
         large = [history.message("x" * 4000, f"k{number}") for number in range(1000)]
         assert len(offsets(await line.append(large))) == 1000
 
 
 class TestALineThatEnds:
-    async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendLine) -> None:
+    async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendClient) -> None:
         await line.append([history.message("a", "k1")])
         assert line._line is not None
         line._line.abort()
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
 
     async def test_amid_a_batch_has_it_asked_once_more_and_stored_once(
-        self, history: Service, line: AppendLine, monkeypatch: pytest.MonkeyPatch
+        self, history: Service, line: AppendClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await line.append([history.message("a", "k1")])
-        whole, broken = Asking.ask, asyncio.Event()
+        whole, broken = RpcClient.ask, asyncio.Event()
 
-        async def breaks_once(connection: Asking, batch: bytes) -> bytes:
+        async def breaks_once(connection: RpcClient, batch: bytes) -> bytes:
             answer = await whole(connection, batch)
             if not broken.is_set():
                 broken.set()
                 raise ConnectionResetError
             return answer
 
-        monkeypatch.setattr(Asking, "ask", breaks_once)
+        monkeypatch.setattr(RpcClient, "ask", breaks_once)
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
         assert offsets(await line.append([history.message("c", "k3")])) == [3]
 
     async def test_because_nobody_waits_any_more_gives_no_answer_to_the_next(
-        self, history: Service, line: AppendLine
+        self, history: Service, line: AppendClient
     ) -> None:
         await line.append([history.message("a", "k1")])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):  # once it is sent
                 await line.append([history.message("late", "k3")])
         [outcome] = await line.append([history.message("b", "k2", room_id=99)])
-        assert isinstance(outcome, store.Refused)
+        assert isinstance(outcome, history_api.AppendRefused)
 
-    async def test_and_cannot_be_opened_makes_history_unavailable(self, line: AppendLine) -> None:
-        nowhere = AppendLine("http://127.0.0.1:9", SERVICE_KEY)
+    async def test_and_cannot_be_opened_makes_history_unavailable(self, line: AppendClient) -> None:
+        nowhere = AppendClient("http://127.0.0.1:9", SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
             await nowhere.append([])
         assert problem.value.why.startswith("no answer from http://127.0.0.1:9: ")
@@ -139,12 +139,12 @@ class TestStrangers:
 
     async def test_users_are_refused(self, history: Service, url: str) -> None:
         token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
-        with pytest.raises(RefusedError) as refused:
-            await open_line(url + PATH, token, BATCH_BYTES)
+        with pytest.raises(RpcRefusedError) as refused:
+            await open_rpc(url + PATH, token, BATCH_BYTES)
         assert refused.value.status == 401
 
     async def test_learn_why_as_operators_do(self, url: str) -> None:
-        line = AppendLine(url, "another key")
+        line = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
         assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
@@ -160,9 +160,9 @@ class TestStrangers:
     async def test_questions_that_are_no_batch_are_refused_and_the_line_goes_on(
         self, history: Service, url: str, question: bytes
     ) -> None:
-        line = await open_line(url + PATH, SERVICE_KEY, BATCH_BYTES)
+        line = await open_rpc(url + PATH, SERVICE_KEY, BATCH_BYTES)
         for _ in range(2):
-            answer = read(await line.ask(question), store.AppendAnswer)
+            answer = decode_json(await line.ask(question), history_api.AppendAnswer)
             assert answer.refused is not None
             assert answer.refused.code == Code.BAD_REQUEST
         line.close()
@@ -177,7 +177,7 @@ async def _says_what_we_do_not_know(_: bytes) -> bytes:
 
 
 def _door(answer: Answer) -> type[HttpProtocol]:
-    return line_door(PATH, SERVICE_KEY, answer, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, BATCH_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def _door(answer: Answer) -> type[HttpProtocol]:
 )
 async def test_another_service_is_told_apart(app: Starlette, http_class: type[HttpProtocol]) -> None:
     async with at_port(app, http_class) as url:
-        line = AppendLine(url, SERVICE_KEY)
+        line = AppendClient(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
         assert f"what answers at {url} does not know {PATH}: another service" in problem.value.why

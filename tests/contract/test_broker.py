@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatterbox.chassis.broker import Broker, MemoryBroker
-from chatterbox.chassis.redis_broker import RedisBroker
+from chatterbox.chassis.redis.redis_broker import RedisBroker
 from tests.contract.conftest import SERVERS, running
 from tests.support.ear import ear
 

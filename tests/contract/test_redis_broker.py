@@ -11,16 +11,16 @@ import pytest
 import redis
 
 from chatterbox.chassis.broker import Broker, BrokerError
-from chatterbox.chassis.redis_broker import RedisBroker
-from chatterbox.chassis.redis_listening import Deadlines
+from chatterbox.chassis.redis.redis_broker import RedisBroker
+from chatterbox.chassis.redis.redis_subscriber import SubscriberTimeouts
 from tests.contract.conftest import Server
 from tests.support.ear import Ear, ear
 
-QUICK = Deadlines(connect_s=1, publish_s=1, subscribe_s=1, ping_s=0.1, pong_s=1, retry_max_s=0.1)
+QUICK = SubscriberTimeouts(connect_s=1, publish_s=1, subscribe_s=1, ping_s=0.1, pong_s=1, retry_max_s=0.1)
 
 
 @asynccontextmanager
-async def to(server: Server, deadlines: Deadlines = QUICK) -> AsyncIterator[RedisBroker]:
+async def to(server: Server, deadlines: SubscriberTimeouts = QUICK) -> AsyncIterator[RedisBroker]:
     broker = RedisBroker(server.url, deadlines)
     yield broker
     await broker.close()
@@ -103,7 +103,7 @@ class TestDoubt:
 class TestWhileTheServerIsAway:
     async def test_subscribing_fails_soon_and_is_made_good_later(self, server: Server) -> None:
         await server.kill()
-        async with to(server, Deadlines(subscribe_s=60, retry_max_s=0.1)) as broker:
+        async with to(server, SubscriberTimeouts(subscribe_s=60, retry_max_s=0.1)) as broker:
             listening = Ear(broker)
             for channel in ("a", "b"):
                 with pytest.raises(BrokerError):
@@ -114,7 +114,7 @@ class TestWhileTheServerIsAway:
             await _delivers(broker, listening, "a", "b")
 
     async def test_a_frozen_one_holds_nobody_up_for_longer_than_the_deadline(self, server: Server) -> None:
-        patient = Deadlines(connect_s=0.3, publish_s=0.3, subscribe_s=0.3, ping_s=5, pong_s=5)
+        patient = SubscriberTimeouts(connect_s=0.3, publish_s=0.3, subscribe_s=0.3, ping_s=5, pong_s=5)
         async with to(server, patient) as broker:
             listening = await ear(broker, "a")
             server.signal(signal.SIGSTOP)

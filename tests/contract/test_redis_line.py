@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chatterbox.chassis.redis_line import FAILURES, Line
+from chatterbox.chassis.redis.redis_connection import FAILURES, RedisConnection
 from tests.contract.conftest import Server
 
 WITHIN_S = 10.0
@@ -34,11 +34,11 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
         await asyncio.gather(*(each.wait() for each in ended))
 
 
-async def _open(url: str, within_s: float = WITHIN_S) -> Line:
-    return await Line.open(url, within_s, lambda _: None)
+async def _open(url: str, within_s: float = WITHIN_S) -> RedisConnection:
+    return await RedisConnection.open(url, within_s, lambda _: None)
 
 
-async def _problem(opening: Awaitable[Line]) -> str:
+async def _problem(opening: Awaitable[RedisConnection]) -> str:
     with pytest.raises(FAILURES) as caught:
         await opening
     return str(caught.value)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.chaos.container_site import containers
 from tests.chaos.process_site import processes
 from tests.chaos.site import Part, Site
@@ -233,7 +233,7 @@ def in_pipes(network: Network, ada: Person, bob: Person) -> None:
         say_what_is_missed(bob, "pipes")
         network.come_back()
         _, said = sending.communicate(timeout=60)
-        assert sending.returncode == Exit.OK
+        assert sending.returncode == ExitCode.OK
         assert "Connection lost" in said
         assert "Connected again. Sending 2 messages from the outbox." in said
         wait_until(lambda: contents(out)[-1:] == WRITTEN[-1:], "the tail has caught up")
@@ -252,7 +252,7 @@ def contents(path: Path) -> list[str]:
 
 def say_what_is_missed(bob: Person, room: str) -> None:
     sent = bob.run("send", room, "-", typed="".join(f"{text}\n" for text in MISSED))
-    assert sent.returncode == Exit.OK, sent.stderr
+    assert sent.returncode == ExitCode.OK, sent.stderr
 
 
 def agree(room: str, *persons: Person) -> None:

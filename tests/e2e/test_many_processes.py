@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
-from services.processes.programs import caddy_program, redis_program
+from services.processes.program_paths import caddy_program, redis_program
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD

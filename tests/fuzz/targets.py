@@ -20,38 +20,38 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from chatterbox.chassis.identity import Verifier
-from chatterbox.chassis.line.payloads import Payloads, TooLargeError
+from chatterbox.chassis.core.length_prefix import PayloadReader, PayloadTooLargeError
 from chatterbox.chassis.settings import LimitSettings, Settings
-from chatterbox.wire import codec, events, frames, position, reading, store, text, tokens
+from chatterbox.chassis.token_verifier import TokenVerifier
+from chatterbox.wire import auth_api, broker_events, codec, frames, history_api, position, text_rules, untrusted_json
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from client import events as client_events
-from client.address import server_address
-from client.api import Login, Refusal, SessionLine
-from client.faces.lines import Lines
-from client.faces.paper import Clock, Paper
-from client.faces.plain import Plain
-from client.faces.slash import Call, Mistake, Say, parse
-from client.faces.timeline import Timeline
-from client.failures import Usage
-from client.home.config import config_of, values_of
-from client.home.palettes import BUILT_IN
-from client.home.reading import Named
-from client.home.reading import parse as parse_configuration
-from client.home.themes import hard_to_read, parse_theme
-from client.inert import inert, is_dangerous
-from client.known import Known
-from client.notices.mentions import names as names_somebody
-from client.notices.notice import Heard, Why, notice_of
-from client.notices.terminal import osc9, osc777
-from client.place import Place
-from client.session import Session
-from services.auth import usernames
-from services.auth.bodies import Credentials
-from services.auth.keys import SigningKey
-from services.auth.login_body import _fields, _validated
+from client.config.builtin_themes import BUILT_IN
+from client.config.config_parser import CliOverrides
+from client.config.config_parser import parse as parse_configuration
+from client.config.config_schema import config_of, values_of
+from client.config.themes import hard_to_read, parse_theme
+from client.context import ClientContext
+from client.core import events as client_events
+from client.faces.line_face import LineFace
+from client.faces.line_output import LineOutput, LoopClock
+from client.faces.line_timeline import LineTimeline
+from client.faces.plain_face import PlainFace
+from client.faces.slash_parser import TypedCommand, TypedMessage, TypedMistake, parse
+from client.failures import UsageError
+from client.net.http_api import LoginResult, RefusalBody, SessionInfo
+from client.notifications.mentions import names as names_somebody
+from client.notifications.notification import NotableMessage, NotifyReason, notification_of
+from client.notifications.terminal_escape import osc9, osc777
+from client.store.name_cache import NameCache
+from client.store.session_file import SavedSession
+from client.text.sanitize import inert, is_dangerous
+from client.text.server_url import server_address
+from services.auth.http.login_form import _fields, _validated
+from services.auth.http.schemas import Credentials
+from services.auth.rules import username_policy
+from services.auth.sessions.signing_keys import SigningKey
 from tests.unit.client.world import Core, message, room_state, welcome
 
 Target = Callable[[bytes], None]
@@ -80,10 +80,11 @@ class _Talk:
     def __init__(self) -> None:
         self.core = Core()
         self.lines: list[str] = []
-        nowhere, clock = Path(os.devnull) / "nothing", Clock(later=lambda *_: None)  # nothing can be written there
-        paper = Paper(Timeline(columns=lambda: 40), self.lines.append, self.lines.append)
+        nowhere, clock = Path(os.devnull) / "nothing", LoopClock(later=lambda *_: None)  # nothing can be written there
+        paper = LineOutput(LineTimeline(columns=lambda: 40), self.lines.append, self.lines.append)
         self.faces = [
-            kind(Place("http://x", nowhere), "general", paper, Known(nowhere), clock) for kind in (Lines, Plain)
+            kind(ClientContext("http://x", nowhere), "general", paper, NameCache(nowhere), clock)
+            for kind in (LineFace, PlainFace)
         ]
         for face in self.faces:
             face.connection = self  # type: ignore[assignment]
@@ -103,66 +104,72 @@ class _Talk:
         for effect in self.core.feed(*fed):
             self._perform(effect)
         while self.asked:
-            for effect in self.core.feed(client_events.Asked(self.asked.pop())):
-                if not isinstance(effect, client_events.Show):
+            for effect in self.core.feed(client_events.CommandRequested(self.asked.pop())):
+                if not isinstance(effect, client_events.ShowNote):
                     self._perform(effect)
 
     def _perform(self, effect: Any) -> None:
         match effect:
-            case client_events.Transmit(command):
+            case client_events.SendCommand(command):
                 assert codec.decode_command(codec.encode(command)) == command
-            case client_events.Introduce(resume, _):
+            case client_events.SendConnect(resume, _):
                 codec.encode(frames.Connect(token="t", resume=dict(resume)))
-            case client_events.Wake(after_s, _) | client_events.Dial(after_s):
+            case client_events.StartTimer(after_s, _) | client_events.Dial(after_s):
                 assert math.isfinite(float(after_s))
-            case client_events.Show(note):
+            case client_events.ShowNote(note):
                 for face in self.faces:
                     face.show(note)
 
 
 def server_frames(data: bytes) -> None:
     """What a server sends to the client: read, taken by the core and shown by the faces in lines."""
-    with suppress(reading.UnreadableError):
+    with suppress(untrusted_json.UnreadableError):
         frame = codec.decode_server_frame(data)
         assert codec.decode_server_frame(codec.encode(frame)) == frame
         talk = _Talk()
-        talk.feed(client_events.Started(), client_events.Opened(), client_events.Came(welcome(room_state(3))))
-        talk.feed(client_events.Came(message(4)))
-        for command in (frames.Rooms(id=0), frames.Create(id=0, room="ops"), frames.History(id=0)):
-            talk.feed(client_events.Asked(command))
-        talk.feed(client_events.Entering("general"))
-        talk.feed(client_events.Came(frame), client_events.Came(frame))
-        talk.feed(client_events.Lost("cut", 0.5), client_events.Opened(), client_events.Came(frame))
+        talk.feed(
+            client_events.Started(), client_events.HandshakeDone(), client_events.FrameReceived(welcome(room_state(3)))
+        )
+        talk.feed(client_events.FrameReceived(message(4)))
+        for command in (frames.ListRooms(id=0), frames.CreateRoom(id=0, room="ops"), frames.ReadHistory(id=0)):
+            talk.feed(client_events.CommandRequested(command))
+        talk.feed(client_events.RoomRequested("general"))
+        talk.feed(client_events.FrameReceived(frame), client_events.FrameReceived(frame))
+        talk.feed(
+            client_events.ConnectionLost("cut", 0.5), client_events.HandshakeDone(), client_events.FrameReceived(frame)
+        )
         assert not any(map(is_dangerous, "".join(talk.lines)))
 
 
 def controls(data: bytes) -> None:
     """Events of sessions and memberships, from the broker."""
-    with suppress(reading.UnreadableError):
-        event = events.decode_control(data)
-        assert events.decode_control(events.encode_control(event)) == event
+    with suppress(untrusted_json.UnreadableError):
+        event = broker_events.decode_control(data)
+        assert broker_events.decode_control(broker_events.encode_control(event)) == event
 
 
 def batches(data: bytes) -> None:
     """Messages from the broker."""
-    with suppress(reading.UnreadableError):
-        batch = events.decode_batch(data)
-        again = events.encode_batch(batch.epoch, batch.first, batch.frames)
-        assert events.decode_batch(again) == batch
+    with suppress(untrusted_json.UnreadableError):
+        batch = broker_events.decode_batch(data)
+        again = broker_events.encode_batch(batch.epoch, batch.first, batch.frames)
+        assert broker_events.decode_batch(again) == batch
 
 
 ANSWERS: tuple[Any, ...] = (
-    store.AppendBatch, store.AppendAnswer, store.RoomInfo, store.Memberships, store.Heads, store.PageQuery,
-    store.StoredPage, store.RoomListing, tokens.Jwks, tokens.Revocations, Login, Refusal, Session, list[SessionLine],
+    history_api.AppendBatch, history_api.AppendAnswer, history_api.RoomInfo, history_api.MembershipSnapshot,
+    history_api.Heads, history_api.PageQuery, history_api.StoredPage, history_api.RoomListing,
+    auth_api.Jwks, auth_api.Revocations,
+    LoginResult, RefusalBody, SavedSession, list[SessionInfo],
 )  # fmt: skip
 
 
 def answers(data: bytes) -> None:
     """JSON between the services, and what the client is answered over HTTP or keeps on disk: the first byte chooses."""
     if data:
-        with suppress(reading.UnreadableError):
+        with suppress(untrusted_json.UnreadableError):
             kind = ANSWERS[data[0] % len(ANSWERS)]
-            reading.read(data[1:], kind)
+            untrusted_json.decode_json(data[1:], kind)
 
 
 def positions(data: bytes) -> None:
@@ -174,7 +181,7 @@ def positions(data: bytes) -> None:
 
 def dates(data: bytes) -> None:
     """The `Date` header of an answer."""
-    at_s = text.http_date_s(as_text(data))
+    at_s = text_rules.http_date_s(as_text(data))
     assert at_s is None or math.isfinite(at_s)
 
 
@@ -182,39 +189,39 @@ def names(data: bytes) -> None:
     """What people write: content, names of rooms and users, keys."""
     written = as_text(data)
     with suppress(ChatError):
-        assert text.content(written, LIMITS) == written
+        assert text_rules.content(written, LIMITS) == written
         written.encode()
     with suppress(ChatError):
-        room = text.room_name(written, LIMITS)
-        assert text.room_name(room, LIMITS) == room
+        room = text_rules.room_name(written, LIMITS)
+        assert text_rules.room_name(room, LIMITS) == room
         assert inert(room) == room or any(map(is_dangerous, room)) is False
     with suppress(ChatError):
-        assert text.key(written, LIMITS).isascii()
+        assert text_rules.key(written, LIMITS).isascii()
     with suppress(ChatError):
-        user = usernames.check(written)
-        assert usernames.check(user.shown) == user
-        assert usernames.same(user.shown, user.shown.upper()) or user.shown.upper().lower() != user.shown.lower()
+        user = username_policy.check(written)
+        assert username_policy.check(user.shown) == user
+        assert username_policy.same(user.shown, user.shown.upper()) or user.shown.upper().lower() != user.shown.lower()
 
 
 _KEY = SigningKey.generate(0.0)
 
 
-async def _jwks() -> tokens.Jwks:
-    return tokens.Jwks([_KEY.public()])
+async def _jwks() -> auth_api.Jwks:
+    return auth_api.Jwks([_KEY.public()])
 
 
 def _verified(token: str) -> None:
     with suppress(ChatError):
-        claims = asyncio.run(Verifier(_jwks, lambda: NOW_S).verify(token))
+        claims = asyncio.run(TokenVerifier(_jwks, lambda: NOW_S).verify(token))
         assert claims.user_id >= 0
-        assert claims.exp > NOW_S - tokens.LEEWAY_S
+        assert claims.exp > NOW_S - auth_api.LEEWAY_S
 
 
 def session_tokens(data: bytes) -> None:
     """A token as it comes, and a payload that was signed by the right key."""
     _verified(as_text(data))
-    head = {"alg": tokens.ALGORITHM, "kid": _KEY.kid, "typ": tokens.TYPE}
-    _verified(jwt.PyJWS().encode(data, _KEY.private, tokens.ALGORITHM, head))
+    head = {"alg": auth_api.ALGORITHM, "kid": _KEY.kid, "typ": auth_api.TYPE}
+    _verified(jwt.PyJWS().encode(data, _KEY.private, auth_api.ALGORITHM, head))
 
 
 def key_files(data: bytes) -> None:
@@ -253,11 +260,11 @@ def slashes(data: bytes) -> None:
     """A typed line."""
     line = as_text(data)
     match parse(line):
-        case Say(content):
+        case TypedMessage(content):
             assert content in {line, line[1:]}
-        case Mistake(sentence):
+        case TypedMistake(sentence):
             assert sentence
-        case Call(_, words):
+        case TypedCommand(_, words):
             assert len(words) <= 2
         case None:
             assert not line.strip()
@@ -266,8 +273,8 @@ def slashes(data: bytes) -> None:
 def lines(data: bytes) -> None:
     """What comes over a line between services, in pieces: whole payloads, the same wherever it is cut, or refused."""
     cut = data[0] if data else 0
-    whole, pieces = Payloads(200), Payloads(200)
-    with suppress(TooLargeError):
+    whole, pieces = PayloadReader(200), PayloadReader(200)
+    with suppress(PayloadTooLargeError):
         assert whole.feed(data) == pieces.feed(data[:cut]) + pieces.feed(data[cut:])
 
 
@@ -281,14 +288,14 @@ def screens(data: bytes) -> None:
     said = frames.Message(
         room="r", at=Position("e", 1), message_id=1, username=written[:8], content=written, timestamp=written[:40]
     )
-    lines = Timeline(columns=lambda: columns).message(said)
+    lines = LineTimeline(columns=lambda: columns).message(said)
     assert not any(map(is_dangerous, "".join(lines)))
     assert all(line.startswith("  ") for line in lines[1:] if not line.startswith("-- ") and "--:--" in lines[0])
 
 
 def addresses(data: bytes) -> None:
     """The address of a server, as people type it."""
-    with suppress(Usage):
+    with suppress(UsageError):
         address = server_address(as_text(data))
         assert server_address(address) == address
         assert urlsplit(address).hostname
@@ -297,7 +304,9 @@ def addresses(data: bytes) -> None:
 def configurations(data: bytes) -> None:
     """What people write into the client's configuration and themes, and into a variable: used, or said in a line."""
     written = as_text(data)
-    parsed = parse_configuration(written, {"CHATTERBOX_CLIENT_NOTICES_BY": written}, Named(written[:20], written[:8]))
+    parsed = parse_configuration(
+        written, {"CHATTERBOX_CLIENT_NOTICES_BY": written}, CliOverrides(written[:20], written[:8])
+    )
     theme, wrong = parse_theme("x", written, BUILT_IN)
     for problem in (*parsed.problems, *wrong):
         assert not any(map(is_dangerous, problem.sentence("f")))
@@ -312,7 +321,7 @@ def notices(data: bytes) -> None:
         room=written[:8], at=Position("e", 1), message_id=1, username=written[8:16], content=written, timestamp=""
     )
     names_somebody(written, [written[:8]])
-    told = notice_of([Heard(said, Why.MENTION)], {said.room: 1})
+    told = notification_of([NotableMessage(said, NotifyReason.MENTION)], {said.room: 1})
     for sequence, fields in ((osc9(told), 1), (osc777(told), 3)):
         inside = sequence.removeprefix("\x1b]").removesuffix("\x1b\\")
         assert not any(map(is_dangerous, inside))

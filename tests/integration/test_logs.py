@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
-from chatterbox.chassis.logs import fields_of
-from services.gateway import sends
-from services.history import writer
+from chatterbox.chassis.observability.logs import fields_of
+from services.gateway.upstream import append_batcher
+from services.history.messages import writer
 from tests.support.server import running
 from tests.support.talker import offsets
 
@@ -46,7 +46,7 @@ async def test_at_info_no_line_is_written_or_prepared_for_a_message(
     def fail(*_: object) -> None:
         raise AssertionError("computed for nobody")
 
-    monkeypatch.setattr(sends, "_described", fail)
+    monkeypatch.setattr(append_batcher, "_described", fail)
     monkeypatch.setattr(writer, "_described", fail)
     caplog.set_level(logging.INFO, "chatterbox")
     async with running(tmp_path) as server:

@@ -15,15 +15,15 @@ from fastapi import FastAPI
 from websockets.exceptions import InvalidStatus
 
 from chatterbox.chassis.broker import MemoryBroker
-from chatterbox.chassis.metrics import UNKNOWN_ROUTE, Method, Status
-from chatterbox.wire.close import CloseCode
+from chatterbox.chassis.observability.metrics import UNKNOWN_ROUTE, Method, StatusClass
+from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import Limits
-from services.auth.metrics import Proof
+from services.auth.metrics import AuthOutcome
 from services.gateway.app import create_app
-from services.gateway.append_line import AppendLine
-from services.gateway.metrics import Needed
+from services.gateway.metrics import DependencyName
 from services.gateway.settings import GatewaySettings
+from services.gateway.upstream.append_client import AppendClient
 from tests.support import auth_site, history
 from tests.support.figures import families, figure, samples
 from tests.support.server import Server, running
@@ -44,7 +44,7 @@ async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
         httpx.AsyncClient() as nowhere,
     ):
         settings = GatewaySettings(data=data)
-        line = AppendLine("http://nowhere", "key")
+        line = AppendClient("http://nowhere", "key")
         gateway = create_app(
             settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, appending=line.append
         )
@@ -90,7 +90,12 @@ async def test_labels_come_from_enums(tmp_path: Path) -> None:
 
 
 def may_be(app: FastAPI, label: str, value: str) -> bool:
-    allowed: dict[str, type[Enum]] = {"method": Method, "status": Status, "result": Proof, "part": Needed}
+    allowed: dict[str, type[Enum]] = {
+        "method": Method,
+        "status": StatusClass,
+        "result": AuthOutcome,
+        "part": DependencyName,
+    }
     if label == "code":
         return value in {*Code, *(code.name.lower() for code in CloseCode)}
     if label == "route":
@@ -126,7 +131,7 @@ async def test_a_message_is_counted_on_its_whole_way(server: Server) -> None:
         "append_seconds_count": 1,
         "append_messages_sum": 1,
         "ready": 1,
-        "part_up": len(Needed),
+        "part_up": len(DependencyName),
     }.items():
         assert (name, figure(scraped, f"chatterbox_gateway_{name}")) == (name, value)
 
@@ -215,8 +220,8 @@ async def test_auth_counts_who_gets_in_and_who_does_not(tmp_path: Path) -> None:
             await site.try_login(password="wrong-password")
         await site.http.post("/logout", headers=auth_site.bearing(token))
         scraped = await scrape(site.app)
-    results = {result: figure(scraped, "chatterbox_auth_logins_total", result=result) for result in Proof}
-    assert results == {Proof.RIGHT: 1, Proof.WRONG: 1, Proof.THROTTLED: 1}
+    results = {result: figure(scraped, "chatterbox_auth_logins_total", result=result) for result in AuthOutcome}
+    assert results == {AuthOutcome.RIGHT: 1, AuthOutcome.WRONG: 1, AuthOutcome.THROTTLED: 1}
     for name in ("registrations", "sessions_opened", "sessions_ended"):
         assert (name, figure(scraped, f"chatterbox_auth_{name}_total")) == (name, 1)
     assert figure(scraped, "chatterbox_auth_hashes_running") == 0

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from chatterbox.chassis.broker import BrokerError, Guarded, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, GuardedListener, OnDoubt, OnPayload
 from tests.simulation.conditions import Conditions, grid
 
 log = logging.getLogger("chatterbox.broker")
@@ -146,7 +146,7 @@ class Line:
                 subscriber.deliver(channel, payload)
 
 
-class LineSubscriber(Guarded):
+class LineSubscriber(GuardedListener):
     """One listener's set of channels."""
 
     def __init__(self, line: Line, on_payload: OnPayload, on_doubt: OnDoubt) -> None:

@@ -1,6 +1,7 @@
 """The ways from gateways to history and auth: late, failing before or after the work was done, or away.
 
-They stand for the HTTP client alone; deadlines, refusals and what can't be read are `chatterbox.chassis.calls`' own.
+They replace the HTTP client only; `chatterbox.chassis.http.internal_http` still handles deadlines, refusals and
+unreadable answers.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from typing import cast
 import httpx
 import msgspec
 
-from chatterbox.chassis.calls import DEADLINE_S, call
-from chatterbox.wire import store
+from chatterbox.chassis.http.internal_http import DEADLINE_S, call
+from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError
 from tests.simulation.conditions import grid
 from tests.simulation.service import Service
@@ -22,7 +23,7 @@ CALM_S = (0.001, 0.003)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `chatterbox.chassis.calls` reads of a response."""
+    """What `chatterbox.chassis.http.internal_http` reads of a response."""
 
     status_code: int
     content: bytes
@@ -46,9 +47,13 @@ class Way:
     def client(self) -> httpx.AsyncClient:
         return cast("httpx.AsyncClient", self)
 
-    async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
+    async def append(
+        self, messages: list[history_api.Append]
+    ) -> list[history_api.Appended | history_api.AppendRefused]:
         """Stands for the line by which messages are brought."""
-        answer = await call(self.client, "POST", "/internal/append", store.AppendBatch(messages), store.AppendAnswer)
+        answer = await call(
+            self.client, "POST", "/internal/append", history_api.AppendBatch(messages), history_api.AppendAnswer
+        )
         return answer.outcomes
 
     async def request(self, method: str, path: str, *, content: bytes | None, headers: dict[str, str]) -> Answer:

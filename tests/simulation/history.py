@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chatterbox.wire import frames, store, text
+from chatterbox.wire import frames, history_api, text_rules
+from chatterbox.wire.broker_events import MembershipChanged
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.events import MembershipChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from services.history.announcer import News, payloads
-from services.history.plan import Insert, Known, Plan, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, MessageRow, plan
+from services.history.messages.commit_publisher import CommittedChanges, payloads
 
 Items = list[tuple[str, bytes]]
 """What is to be published."""
@@ -30,7 +30,7 @@ class StoredRoom:
     name: str
     epoch: str
     everyone: bool = False
-    messages: list[Insert] = field(default_factory=list)
+    messages: list[MessageRow] = field(default_factory=list)
     members: dict[int, str] = field(default_factory=dict)
     """Usernames by user id."""
 
@@ -39,26 +39,27 @@ class StoredRoom:
         return len(self.messages)
 
     @property
-    def info(self) -> store.RoomInfo:
-        return store.RoomInfo(
+    def info(self) -> history_api.RoomInfo:
+        return history_api.RoomInfo(
             room_id=self.room_id, room=self.name, private=False, everyone=self.everyone, epoch=self.epoch,
             head=self.head,
         )  # fmt: skip
 
-    def page(self, asked: store.PageQuery) -> store.StoredPage:
+    def page(self, asked: history_api.PageQuery) -> history_api.StoredPage:
         if asked.after is None:
             high = self.head if asked.before is None else min(asked.before - 1, self.head)
             low = max(0, high - asked.limit)
         else:
             low, high = asked.after, min(asked.after + asked.limit, self.head)
         found = [msgspec.Raw(self._frame(message)) for message in self.messages[low:high]]
-        return store.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
+        return history_api.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
 
-    def _frame(self, message: Insert) -> bytes:
+    def _frame(self, message: MessageRow) -> bytes:
         return encode(
             frames.Message(
                 room=self.name, at=Position(self.epoch, message.offset), message_id=message.message_id,
-                username=message.username, content=message.content, timestamp=text.timestamp(message.timestamp_ms),
+                username=message.username, content=message.content,
+                timestamp=text_rules.timestamp(message.timestamp_ms),
             )
         )  # fmt: skip
 
@@ -71,7 +72,7 @@ class StoredHistory:
     revision: int = 1
     last_id: int = 0
     epochs: int = 0
-    keys: dict[tuple[int, int, str], Insert] = field(default_factory=dict)
+    keys: dict[tuple[int, int, str], MessageRow] = field(default_factory=dict)
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -93,18 +94,18 @@ class StoredHistory:
 
     # Messages
 
-    def planned(self, batch: Sequence[store.Append], now_ms: int) -> Plan:
+    def planned(self, batch: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
         """What storing `batch` would do."""
         return plan(batch, [self._known(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
 
-    def _known(self, message: store.Append) -> Known:
+    def _known(self, message: history_api.Append) -> MessageContext:
         room = self.rooms.get(message.room_id)
         if room is None:
-            return Known(
+            return MessageContext(
                 None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
             )
         earlier = self.keys.get((message.user_id, message.room_id, message.key))
-        return Known(
+        return MessageContext(
             room=room.name, epoch=room.epoch, head=room.head,
             last_ms=room.messages[-1].timestamp_ms if room.messages else 0,
             member=message.user_id in room.members,
@@ -114,7 +115,7 @@ class StoredHistory:
             earlier_content=earlier.content if earlier else "",
         )  # fmt: skip
 
-    def commit(self, planned: Plan) -> None:
+    def commit(self, planned: AppendPlan) -> None:
         for insert in planned.inserts:
             self.rooms[insert.room_id].messages.append(insert)
             self.last_id = insert.message_id
@@ -123,14 +124,14 @@ class StoredHistory:
 
     # Memberships
 
-    def join(self, asked: store.JoinRoom) -> tuple[store.RoomInfo, Items]:
+    def join(self, asked: history_api.JoinRoomCall) -> tuple[history_api.RoomInfo, Items]:
         room = self._named(asked.room)
         if asked.user_id in room.members:
             return room.info, []
         room.members[asked.user_id] = asked.username
         return room.info, self._changed(room, asked.user_id, asked.username, member=True)
 
-    def leave(self, asked: store.LeaveRoom) -> tuple[store.RoomInfo, Items]:
+    def leave(self, asked: history_api.LeaveRoomCall) -> tuple[history_api.RoomInfo, Items]:
         room = self._named(asked.room)
         if room.everyone:
             raise ChatError(Code.ROOM_FOR_ALL)
@@ -144,12 +145,12 @@ class StoredHistory:
             revision=self.revision, room_id=room.room_id, room=room.name, private=False, user_id=user_id,
             username=username, member=member, by=username,
         )  # fmt: skip
-        return payloads(News([change], Plan()))
+        return payloads(CommittedChanges([change], AppendPlan()))
 
-    def memberships(self, asked: store.UserIds) -> store.Memberships:
+    def memberships(self, asked: history_api.UserIds) -> history_api.MembershipSnapshot:
         of = {user_id: self.rooms_of(user_id) for user_id in asked.users}
         named = {room.room_id: room.info for rooms in of.values() for room in rooms}
-        return store.Memberships(
+        return history_api.MembershipSnapshot(
             self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of}
         )
 
@@ -158,19 +159,19 @@ class StoredHistory:
 
     # Reading
 
-    def heads(self, asked: store.RoomIds) -> store.Heads:
+    def heads(self, asked: history_api.RoomIds) -> history_api.Heads:
         rooms = [self.rooms[room_id] for room_id in asked.room_ids if room_id in self.rooms]
-        return store.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
+        return history_api.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
 
-    def page(self, asked: store.PageQuery) -> store.StoredPage:
+    def page(self, asked: history_api.PageQuery) -> history_api.StoredPage:
         if asked.room_id not in self.rooms:
             raise ChatError(Code.ROOM_UNKNOWN)
         return self.rooms[asked.room_id].page(asked)
 
-    def listing(self, asked: store.ListRooms) -> store.RoomListing:
-        return store.RoomListing(
+    def listing(self, asked: history_api.ListRoomsCall) -> history_api.RoomListing:
+        return history_api.RoomListing(
             [
-                store.RoomLine(
+                history_api.VisibleRoom(
                     room=room.name, private=False, member=asked.user_id in room.members, members=len(room.members),
                     epoch=room.epoch, head=room.head,
                 )

@@ -9,7 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chatterbox.wire import tokens
+from chatterbox.wire import auth_api
 
 KEY_ID = "simulated"
 NOW_S = 1_800_000_000
@@ -32,14 +32,16 @@ class Person:
 def person(user_id: int) -> Person:
     """The person of this number: the same in every schedule."""
     username, session = f"user{user_id}", f"session{user_id}"
-    claims = tokens.Claims(sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S)
-    payload = {**msgspec.to_builtins(claims), "iss": tokens.ISSUER, "aud": tokens.AUDIENCE}
-    headers = {"kid": KEY_ID, "typ": tokens.TYPE}
-    return Person(user_id, username, session, jwt.encode(payload, _KEY, tokens.ALGORITHM, headers))
+    claims = auth_api.Claims(sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S)
+    payload = {**msgspec.to_builtins(claims), "iss": auth_api.ISSUER, "aud": auth_api.AUDIENCE}
+    headers = {"kid": KEY_ID, "typ": auth_api.TYPE}
+    return Person(user_id, username, session, jwt.encode(payload, _KEY, auth_api.ALGORITHM, headers))
 
 
 @cache
-def jwks() -> tokens.Jwks:
+def jwks() -> auth_api.Jwks:
     public = _KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     x = base64.urlsafe_b64encode(public).rstrip(b"=").decode()
-    return tokens.Jwks([{"kty": "OKP", "crv": "Ed25519", "kid": KEY_ID, "x": x, "alg": tokens.ALGORITHM, "use": "sig"}])
+    return auth_api.Jwks(
+        [{"kty": "OKP", "crv": "Ed25519", "kid": KEY_ID, "x": x, "alg": auth_api.ALGORITHM, "use": "sig"}]
+    )

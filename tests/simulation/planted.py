@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from chatterbox.wire import frames
-from services.gateway.catch_up import CatchUp
-from services.gateway.connection import Connection, State
-from services.gateway.feed import Feed
-from services.gateway.greeting import Greeting
-from services.gateway.member import Member
-from services.gateway.memberships import Memberships
-from services.gateway.room import Room
-from services.gateway.stream import Stream
+from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.member import Member
+from services.gateway.connections.welcome import WelcomeSequence
+from services.gateway.core.room_stream import RoomStream
+from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.room import Room
+from services.gateway.rooms.room_feed import RoomFeed
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -30,42 +30,42 @@ def attach_after_an_await(patch: Patch) -> None:
 
 
 def no_gap_is_filled(patch: Patch) -> None:
-    patch.setattr(Feed, "_fill_soon", lambda self, room: None)
+    patch.setattr(RoomFeed, "_fill_soon", lambda self, room: None)
 
 
 def events_are_taken_twice(patch: Patch) -> None:
     """What comes again is passed on again."""
 
-    def take(self: Stream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
+    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
         ready = original(self, epoch, first, arrived)
         return ready or (list(arrived) if first <= self.head else [])
 
-    original = Stream.take
-    patch.setattr(Stream, "take", take)
+    original = RoomStream.take
+    patch.setattr(RoomStream, "take", take)
 
 
 def holes_are_passed_over(patch: Patch) -> None:
     """What comes early is passed on at once."""
 
-    def take(self: Stream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
+    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
         if first > self.head + 1 and epoch == self.epoch:
             self.recent.last = first - 1
             self.recent.frames.clear()
         return original(self, epoch, first, arrived)
 
-    original = Stream.take
-    patch.setattr(Stream, "take", take)
+    original = RoomStream.take
+    patch.setattr(RoomStream, "take", take)
 
 
 def heads_are_not_compared(patch: Patch) -> None:
-    async def compare(self: Feed) -> int | None:
+    async def compare(self: RoomFeed) -> int | None:
         return None
 
-    patch.setattr(Feed, "compare_heads", compare)
+    patch.setattr(RoomFeed, "compare_heads", compare)
 
 
 def a_new_epoch_is_not_noticed(patch: Patch) -> None:
-    patch.setattr(Feed, "_begin_epoch", lambda self, room: None)
+    patch.setattr(RoomFeed, "_begin_epoch", lambda self, room: None)
 
 
 def memberships_are_not_compared(patch: Patch) -> None:
@@ -104,15 +104,15 @@ def resuming_begins_at_the_head(patch: Patch) -> None:
     def state(room: Room, held: object) -> frames.RoomState:
         return frames.RoomState(room=room.name, at=room.at, head=room.at.offset)
 
-    patch.setattr("services.gateway.greeting._room_state", state)
+    patch.setattr("services.gateway.connections.welcome._room_state", state)
 
 
 def what_one_holds_is_not_reached(patch: Patch) -> None:
     """A gateway that heard less than another tells who comes from there that all was restored."""
 
-    async def reach(self: Greeting, member: Member, resume: object) -> None: ...
+    async def reach(self: WelcomeSequence, member: Member, resume: object) -> None: ...
 
-    patch.setattr(Greeting, "_reach", reach)
+    patch.setattr(WelcomeSequence, "_reach", reach)
 
 
 def a_stale_answer_is_believed(patch: Patch) -> None:
@@ -125,7 +125,7 @@ def rooms_are_told_of_before_the_welcome(patch: Patch) -> None:
     original = Memberships.exit
 
     def leave(self: Memberships, member: Member, room: Room) -> None:
-        greeted = [each for each in member.connections if each.state is State.GREETING]
+        greeted = [each for each in member.connections if each.state is ConnectionState.GREETING]
         for connection in greeted if room.name in member.rooms else ():
             connection.send(frames.Membership(room=room.name, username=member.username, member=False))
         original(self, member, room)

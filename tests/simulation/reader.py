@@ -9,10 +9,10 @@ from collections.abc import Callable
 from random import Random
 
 from chatterbox.wire import frames
-from chatterbox.wire.close import may_return
+from chatterbox.wire.close_codes import may_return
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position
-from services.gateway.live_socket import LOST
+from services.gateway.transport.live_socket import LOST
 from tests.chaos import operations
 from tests.simulation.holding import Holding
 from tests.simulation.line import Desk, Line, Said
@@ -119,7 +119,9 @@ class Reader:
         self.ask(lambda number: frames.Leave(id=number, room=room))
 
     def read(self, room: str, *, after: int | None = None, before: int | None = None) -> None:
-        self.ask(lambda number: frames.History(id=number, room=room, after=after, before=before, limit=PAGE_MESSAGES))
+        self.ask(
+            lambda number: frames.ReadHistory(id=number, room=room, after=after, before=before, limit=PAGE_MESSAGES)
+        )
 
     # What comes
 
@@ -127,7 +129,7 @@ class Reader:
         if line is not self.line:
             return
         line.sign_of_life_s = self._loop.time()
-        if not line.is_welcome and not isinstance(frame, frames.Welcome | frames.Error):
+        if not line.is_welcome and not isinstance(frame, frames.Welcome | frames.ErrorFrame):
             self._desk.complain(f"{line.name} got {frame} before its welcome.")
         match frame:
             case frames.Message():
@@ -136,9 +138,9 @@ class Reader:
                 self._welcomed(line, frame)
             case frames.Sent():
                 self._acked(line, line.in_flight.pop(frame.id), frame)
-            case frames.Error(id=int() as number) if number in line.in_flight:
+            case frames.ErrorFrame(id=int() as number) if number in line.in_flight:
                 self._refused(line, line.in_flight.pop(number), frame)
-            case frames.Error(id=int() as number):
+            case frames.ErrorFrame(id=int() as number):
                 line.waiting.pop(number, None)
             case frames.Membership(username=self.person.username):
                 self._membership(line, frame)
@@ -245,7 +247,7 @@ class Reader:
         )  # fmt: skip
         self.advance()
 
-    def _refused(self, line: Line, said: Said, error: frames.Error) -> None:
+    def _refused(self, line: Line, said: Said, error: frames.ErrorFrame) -> None:
         final = error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
         self._desk.note(
             operations.Refused(

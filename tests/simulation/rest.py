@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from services.gateway.connection import State
+from services.gateway.connections.connection import ConnectionState
 from services.gateway.gateway import Gateway
 from tests.simulation.history import StoredHistory
 from tests.simulation.reader import Reader
@@ -44,7 +44,7 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
 def _of_gateway(gateway: Gateway) -> Iterator[str]:
     hub = gateway.hub
     for connection in hub.connections:
-        if connection.state is not State.OPEN or connection.member is None:
+        if connection.state is not ConnectionState.OPEN or connection.member is None:
             continue
         for room in connection.member.rooms.values():
             if connection not in room.live or connection in room.behind:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from chatterbox.chassis import tasks
-from services.gateway import catch_up, feed
+from services.gateway.rooms import catch_up, room_feed
 from services.history.sabotage import Sabotage
 from tests.chaos import operations
 from tests.chaos.checker import judge
@@ -91,7 +91,7 @@ def _close(loop: SimulatedLoop) -> None:
 def _constants(conditions: Conditions) -> Iterator[None]:
     """So little is said in a schedule that pages and pieces must be smaller for there to be several."""
     with (
-        patch.object(feed, "PAGE_MESSAGES", conditions.page_messages),
+        patch.object(room_feed, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PIECE_BYTES", conditions.piece_bytes),
         patch.object(catch_up, "UNSENT_BYTES", conditions.unsent_bytes),

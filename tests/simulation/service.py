@@ -5,10 +5,10 @@ from random import Random
 
 import httpx
 
-from chatterbox.wire import store, tokens
-from chatterbox.wire.reading import read
-from services.history.announcer import News, payloads
-from services.history.plan import Plan
+from chatterbox.wire import auth_api, history_api
+from chatterbox.wire.untrusted_json import decode_json
+from services.history.core.append_plan import AppendPlan
+from services.history.messages.commit_publisher import CommittedChanges, payloads
 from services.history.sabotage import Sabotage
 from tests.simulation.conditions import Conditions
 from tests.simulation.history import Items, StoredHistory
@@ -62,36 +62,36 @@ class HistoryService(Service):
     def carry_out(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
             case "append":
-                return self._append(read(content, store.AppendBatch).messages)
+                return self._append(decode_json(content, history_api.AppendBatch).messages)
             case "memberships":
-                return self.stored.memberships(read(content, store.UserIds))
+                return self.stored.memberships(decode_json(content, history_api.UserIds))
             case "heads":
-                return self.stored.heads(read(content, store.RoomIds))
+                return self.stored.heads(decode_json(content, history_api.RoomIds))
             case "page":
-                return self.stored.page(read(content, store.PageQuery))
+                return self.stored.page(decode_json(content, history_api.PageQuery))
             case "join":
-                return self._told(self.stored.join(read(content, store.JoinRoom)))
+                return self._told(self.stored.join(decode_json(content, history_api.JoinRoomCall)))
             case "leave":
-                return self._told(self.stored.leave(read(content, store.LeaveRoom)))
+                return self._told(self.stored.leave(decode_json(content, history_api.LeaveRoomCall)))
             case "rooms":
-                return self.stored.listing(read(content, store.ListRooms))
+                return self.stored.listing(decode_json(content, history_api.ListRoomsCall))
             case _:
                 raise AssertionError(f"the simulated history does not know {path}")
 
-    def _append(self, messages: Sequence[store.Append]) -> store.AppendAnswer:
+    def _append(self, messages: Sequence[history_api.Append]) -> history_api.AppendAnswer:
         planned = self._planned(messages)
         self.stored.commit(planned)
         self._announce(planned)
-        return store.AppendAnswer(outcomes=planned.outcomes)
+        return history_api.AppendAnswer(outcomes=planned.outcomes)
 
-    def _planned(self, messages: Sequence[store.Append]) -> Plan:
+    def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
         return self.stored.planned(self._sabotage.keyed(messages), self._now_ms())
 
-    def _announce(self, planned: Plan) -> None:
+    def _announce(self, planned: AppendPlan) -> None:
         if planned.inserts:
-            self._publish(payloads(News([], planned)))
+            self._publish(payloads(CommittedChanges([], planned)))
 
-    def _told(self, done: tuple[store.RoomInfo, Items]) -> store.RoomInfo:
+    def _told(self, done: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
         info, items = done
         self._publish(items)
         return info
@@ -99,11 +99,11 @@ class HistoryService(Service):
     def failed(self, path: str, content: bytes) -> object:
         """The transaction came to nothing. All that is promised of an ack is that this is not one."""
         if path == "/internal/append":
-            planned = self._planned(read(content, store.AppendBatch).messages)
+            planned = self._planned(decode_json(content, history_api.AppendBatch).messages)
             if self._sabotage.publish_before_commit:
                 self._announce(planned)
             if self._sabotage.ack_before_commit:
-                return store.AppendAnswer(outcomes=planned.outcomes)
+                return history_api.AppendAnswer(outcomes=planned.outcomes)
         return FAILED
 
     def restore(self, backup: StoredHistory) -> None:
@@ -114,17 +114,17 @@ class HistoryService(Service):
 class AuthService(Service):
     """Auth: its keys, and the sessions that have ended."""
 
-    def __init__(self, conditions: Conditions, chance: Random, jwks: tokens.Jwks) -> None:
+    def __init__(self, conditions: Conditions, chance: Random, jwks: auth_api.Jwks) -> None:
         super().__init__(conditions, chance)
         self._jwks = jwks
-        self.revocations: list[tokens.Revocation] = []
+        self.revocations: list[auth_api.Revocation] = []
 
     def carry_out(self, path: str, content: bytes) -> object:
         match path:
             case "/internal/jwks":
                 return self._jwks
             case "/internal/revocations":
-                return tokens.Revocations(self.revocations)
+                return auth_api.Revocations(self.revocations)
             case _:
                 raise AssertionError(f"the simulated auth does not know {path}")
 

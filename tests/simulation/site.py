@@ -10,10 +10,10 @@ from typing import Any, cast
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from services.gateway.gateway import Gateway
-from services.gateway.live_socket import LiveSocket
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.sabotage import Forgetful
 from services.gateway.settings import GatewaySettings
+from services.gateway.transport.live_socket import LiveSocket
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.calls import Way
 from tests.simulation.conditions import Conditions

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
-from chatterbox.wire.close import CloseCode
+from chatterbox.wire.close_codes import CloseCode
 from services.gateway import sabotage
-from services.gateway.live_socket import CLOSE_S, ENDED_S, LOST, Receiver
-from services.gateway.turns import Turns
+from services.gateway.connections.pacing import PacedQueue
+from services.gateway.transport.live_socket import CLOSE_S, ENDED_S, LOST, SocketReceiver
 from tests.simulation.conditions import Conditions
 
 SEND_S = (0.0001, 0.01)
@@ -39,7 +39,7 @@ class SimulatedSocket:
         self._peer = peer
         self._drops_frames = drops_frames
         self._loop = asyncio.get_running_loop()
-        self._receiver: Receiver | None = None
+        self._receiver: SocketReceiver | None = None
         self._unread: deque[bytes] = deque()
         """What the kernel has; `_unsent` is what it did not take yet."""
         self._unread_bytes = 0
@@ -61,7 +61,7 @@ class SimulatedSocket:
 
     # What the gateway may do
 
-    def begin(self, receiver: Receiver, departures: Turns) -> None:
+    def begin(self, receiver: SocketReceiver, departures: PacedQueue) -> None:
         self._receiver = receiver
 
     def beat(self) -> bool:
@@ -117,7 +117,7 @@ class SimulatedSocket:
         self._end(LOST)
 
     @property
-    def _owner(self) -> Receiver:
+    def _owner(self) -> SocketReceiver:
         assert self._receiver is not None
         return self._receiver
 

@@ -10,13 +10,13 @@ import httpx
 import jwt
 from fastapi import FastAPI
 
-from chatterbox.chassis import calls
 from chatterbox.chassis.broker import Broker, MemoryBroker
-from chatterbox.chassis.identity import AuthClient
-from chatterbox.wire.events import CONTROL, Revoked, decode_control
+from chatterbox.chassis.http import internal_http
+from chatterbox.chassis.token_verifier import AuthClient
+from chatterbox.wire.broker_events import CONTROL, SessionRevoked, decode_control
 from services.auth.app import create_app
+from services.auth.http.request_dependencies import AuthContext
 from services.auth.settings import AuthSettings
-from services.auth.wiring import Auth
 
 SERVICE_KEY = "k" * 32
 PASSWORD = "tangerine-moon"
@@ -47,9 +47,9 @@ class AuthSite:
     """The sessions whose end was published, in order."""
 
     @property
-    def auth(self) -> Auth:
+    def auth(self) -> AuthContext:
         auth = self.app.state.auth
-        assert isinstance(auth, Auth)
+        assert isinstance(auth, AuthContext)
         return auth
 
     def at(self, address: str) -> httpx.AsyncClient:
@@ -110,7 +110,7 @@ async def running(
     clock, broker = clock or Clock(), broker or MemoryBroker()
     told = AuthSettings(data=data, **settings)
     app = create_app(told, broker=broker, service_key=SERVICE_KEY, now_s=clock, clock=steady or clock)
-    internal = calls.in_process(app, SERVICE_KEY)
+    internal = internal_http.in_process(app, SERVICE_KEY)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
     async with app.router.lifespan_context(app), http, internal:
         site = AuthSite(app, http, AuthClient(internal), internal, clock, data)
@@ -120,5 +120,5 @@ async def running(
 
 def _note(site: AuthSite, payload: bytes) -> None:
     event = decode_control(payload)
-    if isinstance(event, Revoked):
+    if isinstance(event, SessionRevoked):
         site.revoked.append(event.sid)

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
 
-from chatterbox.chassis.damage import DatabaseDamagedError
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 
 Told = TypeVar("Told")
 Tell: TypeAlias = Callable[[Path], Coroutine[Any, Any, Told]]

@@ -14,15 +14,15 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chatterbox.chassis import calls
 from chatterbox.chassis.broker import MemoryBroker
-from chatterbox.chassis.edge import new_app
-from chatterbox.wire import store, tokens
+from chatterbox.chassis.http import internal_http
+from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.history import append_line
 from services.history.app import create_app
+from services.history.messages import append_server
 from services.history.settings import HistorySettings
 
 UNHURRIED = Limits(sends_per_s=1e9, sends_burst=10**9)
@@ -54,7 +54,7 @@ class FakeAuth:
         self._clock = clock
         self._key = Ed25519PrivateKey.generate()
         self.names: dict[str, int] = {}
-        self.revoked: list[tokens.Revocation] = []
+        self.revoked: list[auth_api.Revocation] = []
         self.away = False
         self.revocations_away = False
         self.before_user: Callable[[], Awaitable[object]] | None = None
@@ -67,8 +67,8 @@ class FakeAuth:
         now_s = self._clock.now // 1000
         user_id = self.names.setdefault(username, len(self.names) + 1)
         claims = {
-            "iss": tokens.ISSUER,
-            "aud": tokens.AUDIENCE,
+            "iss": auth_api.ISSUER,
+            "aud": auth_api.AUDIENCE,
             "sub": str(user_id),
             "name": username,
             "sid": sid,
@@ -76,30 +76,30 @@ class FakeAuth:
             "iat": now_s,
             "exp": now_s + expires_in_s,
         }
-        return jwt.encode(claims, self._key, tokens.ALGORITHM, headers={"kid": "k1", "typ": tokens.TYPE})
+        return jwt.encode(claims, self._key, auth_api.ALGORITHM, headers={"kid": "k1", "typ": auth_api.TYPE})
 
     async def _jwks(self, request: Request) -> Response:
         self._answer(request)
         public = jwt.algorithms.OKPAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
-        return calls.write(tokens.Jwks([{**public, "kid": "k1"}]))
+        return internal_http.write(auth_api.Jwks([{**public, "kid": "k1"}]))
 
     async def _revocations(self, request: Request) -> Response:
         self._answer(request)
         if self.revocations_away:
             raise ChatError(Code.UNAVAILABLE)
-        return calls.write(tokens.Revocations(self.revoked))
+        return internal_http.write(auth_api.Revocations(self.revoked))
 
     async def _user(self, request: Request) -> Response:
         self._answer(request)
         if self.before_user is not None:
             await self.before_user()
-        name = (await calls.read(request, dict[str, str]))["username"]
+        name = (await internal_http.read(request, dict[str, str]))["username"]
         if name not in self.names:
             raise ChatError(Code.USER_UNKNOWN)
-        return calls.write(tokens.User(self.names[name], name))
+        return internal_http.write(auth_api.UserInfo(self.names[name], name))
 
     def _answer(self, request: Request) -> None:
-        calls.require_service_key(request, SERVICE_KEY)
+        internal_http.require_service_key(request, SERVICE_KEY)
         if self.away:
             raise ChatError(Code.UNAVAILABLE)
 
@@ -130,7 +130,7 @@ class Service:
 
     async def ask(self, path: str, body: object, answer: type[T]) -> T:
         """Call an internal address as gateways do."""
-        return await calls.call(self.internal, "POST", f"/internal/{path}", body, answer)
+        return await internal_http.call(self.internal, "POST", f"/internal/{path}", body, answer)
 
     async def get(self, path: str, user: str = "alice", **params: str | int) -> httpx.Response:
         return await self.public.get(path, params=params or None, headers=self.headers(user))
@@ -141,20 +141,20 @@ class Service:
     def headers(self, user: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.auth.token(user)}"}
 
-    async def greet(self, *names: str) -> store.RoomInfo:
+    async def greet(self, *names: str) -> history_api.RoomInfo:
         """Make users known to auth and to history; returns `general`."""
         for name in names:
             self.auth.token(name)
         users = {self.auth.names[name]: name for name in names}
-        answer = await self.ask("memberships", store.UserIds(users), store.Memberships)
+        answer = await self.ask("memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
         return next(room for room in answer.rooms if room.everyone)
 
-    def message(self, content: str, key: str, *, user: str = "alice", room_id: int = 1) -> store.Append:
-        return store.Append(room_id, self.auth.names[user], user, content, key)
+    def message(self, content: str, key: str, *, user: str = "alice", room_id: int = 1) -> history_api.Append:
+        return history_api.Append(room_id, self.auth.names[user], user, content, key)
 
-    async def append(self, *messages: store.Append) -> list[store.Appended | store.Refused]:
+    async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
         """Store messages, as they come by a gateway's line."""
-        answer = await append_line.answered(self.app.state.history, encode(store.AppendBatch(list(messages))))
+        answer = await append_server.answered(self.app.state.history, encode(history_api.AppendBatch(list(messages))))
         if (refused := answer.refused) is not None:
             raise ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
         return answer.outcomes
@@ -185,7 +185,7 @@ async def running(
     broker = broker or MemoryBroker()
     configured = HistorySettings.model_validate({"data": data, **settings})
     async with AsyncExitStack() as stack:
-        to_auth = await stack.enter_async_context(calls.in_process(auth.app, SERVICE_KEY))
+        to_auth = await stack.enter_async_context(internal_http.in_process(auth.app, SERVICE_KEY))
         app = create_app(
             configured,
             broker=broker,
@@ -203,5 +203,5 @@ async def running(
             broker,
             configured,
             await stack.enter_async_context(public),
-            await stack.enter_async_context(calls.in_process(app, SERVICE_KEY)),
+            await stack.enter_async_context(internal_http.in_process(app, SERVICE_KEY)),
         )

@@ -1,8 +1,8 @@
 """A socket of a connection that has no peer: its kernel takes everything."""
 
 from chatterbox.wire import codec, frames
-from chatterbox.wire.close import CloseCode
-from services.gateway.framing import payload_of
+from chatterbox.wire.close_codes import CloseCode
+from services.gateway.core.frame_writer import payload_of
 
 
 class KeptSocket:

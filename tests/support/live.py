@@ -10,11 +10,11 @@ from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.tasks import background
-from services.gateway.front_door import front_door
-from services.gateway.handshake import EXTENSION, Handshake
-from services.gateway.live_socket import LiveSocket, Receiver
-from services.gateway.pulse import Pulse
-from services.gateway.turns import Turns
+from services.gateway.connections.pacing import PacedQueue
+from services.gateway.transport.handshake import EXTENSION, Handshake
+from services.gateway.transport.keepalive import Keepalive
+from services.gateway.transport.live_socket import LiveSocket, SocketReceiver
+from services.gateway.transport.upgrade_protocol import upgrade_protocol
 
 
 async def _at_once(_: Handshake) -> None:
@@ -27,7 +27,7 @@ async def _nothing_to_drain() -> None:
 
 @asynccontextmanager
 async def serving(
-    receiver: Callable[[LiveSocket], Receiver],
+    receiver: Callable[[LiveSocket], SocketReceiver],
     *,
     frame_bytes: int = 65_536,
     ping_s: float = 20,
@@ -38,8 +38,8 @@ async def serving(
 
     Each socket is accepted, then `accepted` is awaited, then it is taken over for a new `receiver`.
     """
-    pulse = Pulse(ping_s)
-    departures = Turns(8)
+    pulse = Keepalive(ping_s)
+    departures = PacedQueue(8)
 
     async def endpoint(websocket: WebSocket) -> None:
         handshake = websocket.scope["extensions"][EXTENSION]
@@ -51,7 +51,7 @@ async def serving(
         live_socket.begin(receiver(live_socket), departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, http_class=front_door(handshake_class), frame_bytes=frame_bytes)
+    config = serve.config(app, http_class=upgrade_protocol(handshake_class), frame_bytes=frame_bytes)
     async with background(pulse.run(), "test.pings"), served(config) as port:
         yield port
 

@@ -17,8 +17,8 @@ from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.settings import LimitSettings
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.auth.settings import AuthSettings
-from services.gateway.front_door import front_door
 from services.gateway.settings import GatewaySettings
+from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.history.settings import HistorySettings
 from tests.support.loopback import NO_TLS
 from tests.support.talker import Talker
@@ -71,7 +71,7 @@ async def running(
     settings = settings_for(data, **{"drain_s": 0, **environment})
     whole = create_all(settings, broker=broker, now_s=now_s)
     listener = serve.bind("127.0.0.1", 0)
-    config = serve.config(whole.app, http_class=front_door(), frame_bytes=settings.limits.limits().frame_bytes)
+    config = serve.config(whole.app, http_class=upgrade_protocol(), frame_bytes=settings.limits.limits().frame_bytes)
     ready = asyncio.Event()
     uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)
     serving = asyncio.create_task(uvicorn._serve([listener]))

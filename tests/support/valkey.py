@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chatterbox.chassis.operator_errors import OperatorError
-from services.processes.programs import redis_program
+from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
 
 READY_S = 10.0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.deframing import Opcode
-from services.gateway.framing import text_frame
-from services.gateway.handshake import Handshake
-from services.gateway.live_socket import LiveSocket, Receiver
+from services.gateway.core.frame_reader import Opcode
+from services.gateway.core.frame_writer import text_frame
+from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.live_socket import LiveSocket, SocketReceiver
 from tests.support import autobahn, live
 
 CACHE = Path(__file__).parents[2] / ".cache/autobahn"
@@ -78,7 +78,7 @@ class EchoHandshake(Handshake):
     fragments = FRAGMENTS
 
 
-def echo(socket: LiveSocket) -> Receiver:
+def echo(socket: LiveSocket) -> SocketReceiver:
     assert isinstance(socket, EchoSocket)
     return Echo(socket)
 

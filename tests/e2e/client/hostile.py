@@ -8,7 +8,7 @@ from pathlib import Path
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
-from client.session import Session, SessionFile
+from client.store.session_file import SavedSession, SessionFile
 from tests.e2e.client.people import Person
 from tests.unit.client.twin import Line
 from tests.unit.client.world import room_state
@@ -77,7 +77,7 @@ class Hostile:
                     await line.say(frames.Joined(id=number, room=room, at=at, messages=[], complete=True))
                     if room == "general":
                         await self.speak(line)
-                case frames.Rooms(id=number):
+                case frames.ListRooms(id=number):
                     listed = [self.room(f"s{payload}") for payload in PAYLOADS.values()]
                     await line.say(frames.RoomList(id=number, rooms=listed))
                 case frames.Ping(id=number):
@@ -95,13 +95,13 @@ class Hostile:
                 self.message(payload),
                 self.message("named", f"m{payload}"),
                 frames.Membership(room=f"r{payload}", username=f"u{payload}", member=True, by=f"b{payload}"),
-                frames.Error(code=Code.INTERNAL, detail=f"sentence {payload}"),
+                frames.ErrorFrame(code=Code.INTERNAL, detail=f"sentence {payload}"),
             )
         await line.say(self.message("last", "alice"))
 
 
 def logged_in(tmp_path: Path, server: str) -> Person:
     person = Person(tmp_path / "alice", server, "alice")
-    session = Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100)
+    session = SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100)
     SessionFile(person.home / "chatterbox", server).save(session)
     return person

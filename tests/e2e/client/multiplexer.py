@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import ROOT, Person, wait_until
 
 TITLE = "title before"
@@ -42,7 +42,7 @@ class Tmux:
     def shows(self, text: str) -> None:
         wait_until(lambda: any(text in line for line in self.lines()), lambda: f"{text!r} in tmux: {self.lines()}")
 
-    def ended_with(self, code: Exit) -> None:
+    def ended_with(self, code: ExitCode) -> None:
         """The command in the shell has ended, with this code."""
         wait_until(lambda: self.lines()[-1].endswith("$"), lambda: f"the shell is back: {self.lines()}")
         self.type("echo ended with $?", "Enter")

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
-from client.api import Api
-from client.session import SessionFile
+from client.net.http_api import HttpApi
+from client.store.session_file import SessionFile
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
@@ -166,7 +166,7 @@ class Person:
 
     def register(self) -> None:
         """Make an account and log in, as the command does, but without a process that has to start."""
-        with Api(self.server) as api:
+        with HttpApi(self.server) as api:
             api.register(self.name, PASSWORD)
             session = api.login(self.name, PASSWORD).as_session(self.server, time.time())
         SessionFile(self.home / "chatterbox", self.server).save(session)

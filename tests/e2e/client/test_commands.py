@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, is_connected, wait_until
 from tests.support.server import PASSWORD
 
@@ -26,41 +26,41 @@ def bob(alice_and_bob: list[Person]) -> Person:
 class TestAccounts:
     def test_a_name_is_registered_once(self, alice: Person) -> None:
         again = alice.run("register", "Alice", typed="another password\n")
-        assert again.returncode == Exit.REFUSED
+        assert again.returncode == ExitCode.REFUSED
         assert "taken" in again.stderr
 
     def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
-        assert wrong.returncode == Exit.REFUSED
+        assert wrong.returncode == ExitCode.REFUSED
         said = "chatterbox: The username or the password is wrong. No account there yet? chatterbox register\n"
         assert wrong.stderr == said
-        assert alice.run("rooms").returncode == Exit.OK
+        assert alice.run("rooms").returncode == ExitCode.OK
 
     def test_logout_is_logout(self, alice: Person) -> None:
         tail = alice.start("tail", "general")
         wait_until(lambda: is_connected(tail), "the tail runs")
         assert alice.run("logout").stdout == "Session terminated.\n"
-        assert tail.wait(20) == Exit.NOT_LOGGED_IN
-        assert alice.run("send", "general", "x").returncode == Exit.NOT_LOGGED_IN
-        assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
-        assert alice.run("send", "general", "x").returncode == Exit.OK
+        assert tail.wait(20) == ExitCode.NOT_LOGGED_IN
+        assert alice.run("send", "general", "x").returncode == ExitCode.NOT_LOGGED_IN
+        assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
+        assert alice.run("send", "general", "x").returncode == ExitCode.OK
 
     def test_a_session_can_be_ended_from_another(self, alice: Person, tmp_path: Path) -> None:
         other = Person(tmp_path / "laptop", alice.server, "alice")
-        assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
+        assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         lines = alice.run("sessions").stdout.splitlines()
         assert len(lines) == 2
         (theirs,) = (line.split()[0] for line in lines if "(this one)" not in line)
-        assert alice.run("sessions", "--end", theirs).returncode == Exit.OK
-        assert other.run("rooms").returncode == Exit.NOT_LOGGED_IN
-        assert alice.run("rooms").returncode == Exit.OK
+        assert alice.run("sessions", "--end", theirs).returncode == ExitCode.OK
+        assert other.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
+        assert alice.run("rooms").returncode == ExitCode.OK
 
     def test_all_others_can_be_ended_at_once(self, alice: Person, tmp_path: Path) -> None:
         others = [Person(tmp_path / name, alice.server, "alice") for name in ("laptop", "phone")]
         for other in others:
-            assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == Exit.OK
+            assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         assert alice.run("logout", "others").stdout == "2 other sessions terminated.\n"
-        assert [other.run("rooms").returncode for other in others] == [Exit.NOT_LOGGED_IN] * 2
+        assert [other.run("rooms").returncode for other in others] == [ExitCode.NOT_LOGGED_IN] * 2
         assert alice.run("logout", "others").stdout == "There is no other session of yours.\n"
 
     def test_what_is_kept_is_for_its_owners_eyes_only(self, alice: Person) -> None:
@@ -74,16 +74,16 @@ class TestAccounts:
 
 class TestRooms:
     def test_are_made_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
-        assert alice.run("create", "ops").returncode == Exit.OK
-        assert bob.run("join", "ops").returncode == Exit.OK
-        assert alice.run("create", "board", "--private").returncode == Exit.OK
+        assert alice.run("create", "ops").returncode == ExitCode.OK
+        assert bob.run("join", "ops").returncode == ExitCode.OK
+        assert alice.run("create", "board", "--private").returncode == ExitCode.OK
         assert "#board" not in bob.run("rooms").stdout
-        assert bob.run("join", "board").returncode == Exit.REFUSED
-        assert alice.run("invite", "board", "bob").returncode == Exit.OK
+        assert bob.run("join", "board").returncode == ExitCode.REFUSED
+        assert alice.run("invite", "board", "bob").returncode == ExitCode.OK
         assert "#board" in bob.run("rooms").stdout
-        assert bob.run("leave", "ops").returncode == Exit.OK
+        assert bob.run("leave", "ops").returncode == ExitCode.OK
         refused = bob.run("send", "ops", "still here?")
-        assert refused.returncode == Exit.REFUSED
+        assert refused.returncode == ExitCode.REFUSED
         assert "still here?" in refused.stderr
 
     def test_have_a_topic_that_a_script_can_read(self, alice: Person, bob: Person) -> None:
@@ -93,7 +93,7 @@ class TestRooms:
         assert "on call: ada" in bob.run("rooms").stdout
         for text, why in (("mine now", "not a member"), ("x" * 201, "at most 200")):
             refused = (bob if why == "not a member" else alice).run("topic", "ops", text)
-            assert (refused.returncode, why in refused.stderr) == (Exit.REFUSED, True)
+            assert (refused.returncode, why in refused.stderr) == (ExitCode.REFUSED, True)
         assert alice.run("topic", "ops", "-").stdout == "#ops has no topic.\n"
         assert bob.run("topic", "ops").stdout == ""
 
@@ -101,14 +101,14 @@ class TestRooms:
         alice.run("create", "ops")
         for arguments in (["join", "opps"], ["tail", "opps"], ["topic", "opps"], ["topic", "opps", "x"]):
             refused = bob.run(*arguments)
-            assert refused.returncode == Exit.REFUSED
+            assert refused.returncode == ExitCode.REFUSED
             assert "Did you mean #ops?" in refused.stderr
 
 
 class TestSendAndTail:
     def test_lines_go_in_and_messages_come_out(self, alice: Person, bob: Person) -> None:
-        assert alice.run("send", "general", "hello").returncode == Exit.OK
-        assert alice.run("send", "general", "-", typed="one\n\ntwo\n").returncode == Exit.OK
+        assert alice.run("send", "general", "hello").returncode == ExitCode.OK
+        assert alice.run("send", "general", "-", typed="one\n\ntwo\n").returncode == ExitCode.OK
         tailed = bob.run("tail", "general", "--json", "--count", "3")
         messages = [json.loads(line) for line in tailed.stdout.splitlines()]
         assert [message["content"] for message in messages] == ["hello", "one", "two"]
@@ -135,7 +135,7 @@ class TestSendAndTail:
         assert tail.stdout.readline()
         tail.send_signal(signal.SIGINT)
         _, err = tail.communicate(timeout=20)
-        assert (tail.returncode, err) == (Exit.INTERRUPTED, "")
+        assert (tail.returncode, err) == (ExitCode.INTERRUPTED, "")
 
     def test_a_reader_that_goes_ends_it_at_once_and_quietly(self, alice: Person) -> None:
         alice.run("send", "general", "x")
@@ -143,13 +143,13 @@ class TestSendAndTail:
         assert tail.stdout is not None
         tail.stdout.readline()
         tail.stdout.close()
-        assert tail.wait(20) == Exit.OK
+        assert tail.wait(20) == ExitCode.OK
         assert tail.stderr is not None
         assert tail.stderr.read() == ""
 
     def test_what_the_server_would_refuse_is_said_with_its_line(self, alice: Person) -> None:
         done = alice.run("send", "general", "-", typed="good\n\x1b[2J\nbetter\n")
-        assert done.returncode == Exit.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert "Line 2 was NOT SENT" in done.stderr
         assert "\x1b" not in done.stderr
         assert alice.history() == ["good", "better"]
@@ -168,18 +168,18 @@ class TestChat:
         hear(talk, "bob: hello alice")
         say(talk, "/create ops")
         say(other, "/quit")
-        assert other.wait(20) == Exit.OK
+        assert other.wait(20) == ExitCode.OK
         talk.stdin.close()
-        assert talk.wait(20) == Exit.OK
+        assert talk.wait(20) == ExitCode.OK
 
     def test_what_was_piped_in_and_refused_is_no_success(self, alice: Person) -> None:
         for room, line in (("nosuch", "hello\n"), ("general", f"{'x' * 4001}\n")):
             done = alice.run("chat", room, typed=line)
-            assert done.returncode == Exit.REFUSED
+            assert done.returncode == ExitCode.REFUSED
             assert "NOT SENT" in done.stderr
 
     def test_what_was_piped_in_is_stored_before_it_ends(self, alice: Person) -> None:
-        assert alice.run("chat", typed="one\ntwo\n").returncode == Exit.OK
+        assert alice.run("chat", typed="one\ntwo\n").returncode == ExitCode.OK
         assert alice.history() == ["one", "two"]
 
 
@@ -188,10 +188,10 @@ class TestWithoutAServer:
         server.kill()
         for arguments in (["rooms"], ["tail", "general"], ["send", "general", "x", "--timeout", "0.5"], ["sessions"]):
             done = alice.run(*arguments)
-            assert done.returncode == Exit.UNREACHABLE
+            assert done.returncode == ExitCode.UNREACHABLE
             assert f"{server.url}" in done.stderr
         done = alice.run("login", "alice", typed=PASSWORD + "\n")
-        assert done.returncode == Exit.UNREACHABLE
+        assert done.returncode == ExitCode.UNREACHABLE
         assert "connection refused" in done.stderr
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
@@ -30,17 +30,17 @@ def test_two_profiles_are_two_users_of_one_server(alice: Person, bob: Person) ->
         f'[profiles.work]\nusername = "alice"\nserver = "{alice.server}"\npassword_command = {command}\n'
         f'[profiles.other]\nusername = "bob"\nserver = "{alice.server}"\npassword_command = {command}\nroom = "ops"\n'
     )
-    assert alice.run("--profile", "other", "create", "ops").returncode == Exit.OK
-    assert alice.run("--profile", "other", "chat", typed="from bob\n").returncode == Exit.OK
-    assert alice.run("--profile", "work", "send", "general", "from alice").returncode == Exit.OK
+    assert alice.run("--profile", "other", "create", "ops").returncode == ExitCode.OK
+    assert alice.run("--profile", "other", "chat", typed="from bob\n").returncode == ExitCode.OK
+    assert alice.run("--profile", "work", "send", "general", "from alice").returncode == ExitCode.OK
     assert alice.history() == ["from alice"]
     assert bob.history("ops") == ["from bob"]
 
 
 def test_a_session_that_is_gone_is_begun_again_without_a_question(alice: Person) -> None:
     alice.configure(f'server = "{alice.server}"\nusername = "alice"\npassword_command = "echo {PASSWORD}"\n')
-    assert alice.run("logout").returncode == Exit.OK
-    assert alice.run("send", "general", "x").returncode == Exit.OK
+    assert alice.run("logout").returncode == ExitCode.OK
+    assert alice.run("send", "general", "x").returncode == ExitCode.OK
 
 
 def test_a_password_command_that_fails_is_said(alice: Person) -> None:
@@ -48,7 +48,7 @@ def test_a_password_command_that_fails_is_said(alice: Person) -> None:
     alice.run("logout")
     done = alice.run("send", "general", "x")
     assert (done.returncode, done.stderr) == (
-        Exit.REFUSED,
+        ExitCode.REFUSED,
         "chatterbox: The password command sh failed: exit code 2.\n",
     )
 
@@ -56,16 +56,16 @@ def test_a_password_command_that_fails_is_said(alice: Person) -> None:
 def test_a_mistake_is_said_with_its_line(alice: Person) -> None:
     path = alice.configure('# mine\ntheme = "dark"\nsevrer = "x"\n')
     done = alice.run("rooms")
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr == f"chatterbox: {path}, line 3: sevrer is no key. Did you mean server?\n"
     checked = alice.run("config", "check")
-    assert (checked.returncode, checked.stdout) == (Exit.USAGE, f"{path}: 1 problem.\n")
+    assert (checked.returncode, checked.stdout) == (ExitCode.USAGE, f"{path}: 1 problem.\n")
 
 
 def test_show_says_where_each_value_comes_from(alice: Person) -> None:
     alice.configure('theme = "light"\n')
     shown = alice.run("config", "show")
-    assert shown.returncode == Exit.OK
+    assert shown.returncode == ExitCode.OK
     lines = {line.split(" = ")[0]: line.rpartition("# ")[2] for line in shown.stdout.splitlines()}
     assert (lines["server"], lines["theme"], lines["room"]) == ("CHATTERBOX_SERVER", "file, line 1", "default")
 
@@ -92,7 +92,7 @@ class TestNotices:
             assert told["messages"][0]["content"] == "hello @Alice; $(touch x)"
             wait_until(lambda: screen.bells == 1, "one bell")
             screen.type("/quit\r")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
         for number in range(3):
             bob.run("send", "general", f"alice, missed {number}")
         with terminal(alice, "chat", "--lines") as screen:
@@ -127,7 +127,7 @@ class TestNotices:
             screen.shows("alice 2")
             screen.shows("can't give notices")
             screen.type("/quit\r")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
             said = [line for line in screen.lines() if "can't give notices" in line]
             assert said == ["-- /nowhere/x can't give notices: No such file or directory."]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
 from tests.e2e.client.people import wait_until
@@ -98,7 +98,7 @@ async def test_neither_are_rooms_and_lists_that_one_opens(tmp_path: Path) -> Non
 async def test_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
     async with shown(tmp_path) as terminal:
         terminal.type("", "C-q")
-        await asyncio.to_thread(terminal.ended_with, Exit.OK)
+        await asyncio.to_thread(terminal.ended_with, ExitCode.OK)
         await asyncio.to_thread(wait_until, lambda: terminal.lines()[-1] == "$", "the shell is back")
-        assert terminal.lines() == ["$ chatterbox chat", "$ echo ended with $?", f"ended with {int(Exit.OK)}", "$"]
+        assert terminal.lines() == ["$ chatterbox chat", "$ echo ended with $?", f"ended with {int(ExitCode.OK)}", "$"]
         assert (terminal.title, terminal.clipboard) == (TITLE, CLIPBOARD)

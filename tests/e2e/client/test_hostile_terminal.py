@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
 from tests.e2e.client.people import Person, wait_until
@@ -52,7 +52,7 @@ async def test_a_chat_in_lines_is_not_taken_over(tmp_path: Path, typed: str) -> 
     async with shown(tmp_path, Hostile().talk, typed) as terminal:
         untouched(terminal)
         terminal.type("/quit", "Enter")
-        await asyncio.to_thread(terminal.ended_with, Exit.OK)
+        await asyncio.to_thread(terminal.ended_with, ExitCode.OK)
         untouched(terminal)
 
 
@@ -60,14 +60,14 @@ async def test_what_people_read_of_tail_is_not_taken_over(tmp_path: Path) -> Non
     async with shown(tmp_path, Hostile().tail, "chatterbox tail general") as terminal:
         untouched(terminal)
         terminal.type("", "C-c")
-        await asyncio.to_thread(terminal.ended_with, Exit.INTERRUPTED)
+        await asyncio.to_thread(terminal.ended_with, ExitCode.INTERRUPTED)
         untouched(terminal)
 
 
 async def test_ctrl_c_ends_a_plain_chat_with_130(tmp_path: Path) -> None:
     async with shown(tmp_path, Hostile().talk, "chatterbox chat --plain") as terminal:
         terminal.type("", "C-c")
-        await asyncio.to_thread(terminal.ended_with, Exit.INTERRUPTED)
+        await asyncio.to_thread(terminal.ended_with, ExitCode.INTERRUPTED)
         assert not any("Traceback" in line for line in terminal.lines())
 
 

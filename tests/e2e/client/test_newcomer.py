@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from client.cli.shells import ASKED
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.ports import free_port
@@ -52,13 +52,13 @@ def says(screen: Terminal, sentence: str) -> None:
 
 def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> None:
     with small(newcomer) as screen:
-        assert screen.ends() == Exit.NOT_LOGGED_IN
+        assert screen.ends() == ExitCode.NOT_LOGGED_IN
         says(screen, "new here: chatterbox register")
     with small(newcomer, "register") as screen:
         for question, answer in (("Username:", "alice"), ("Password:", PASSWORD), ("The same again:", PASSWORD)):
             screen.shows(question)
             screen.type(f"{answer}\n")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
         says(screen, "Registered, and logged in as alice.")
     with small(newcomer) as screen:
         screen.shows("connected")
@@ -66,7 +66,7 @@ def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> N
         screen.shows("alice ✓│ hello")
         screen.shows("F1 help")
         screen.type("\x11")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
     assert newcomer.run(ASKED, "send", "g").stdout == "general\troom\n"
 
 
@@ -76,31 +76,31 @@ class TestAtAPrompt:
             with small(newcomer, *arguments) as screen:
                 screen.shows("name:" if len(arguments) == 1 else "Password:")
                 screen.type("\x04")
-                assert screen.ends() == Exit.USAGE
+                assert screen.ends() == ExitCode.USAGE
                 says(screen, "chatterbox: Nothing was typed, so nothing was done.")
 
     def test_ctrl_c_ends_the_line_and_no_more(self, newcomer: Person) -> None:
         with small(newcomer, "login", "alice") as screen:
             screen.shows("Password:")
             screen.process.send_signal(signal.SIGINT)  # what a terminal makes of the key
-            assert screen.ends() == Exit.INTERRUPTED
+            assert screen.ends() == ExitCode.INTERRUPTED
             assert screen.lines() == ["Password:"]
 
     def test_a_wrong_password_says_what_else_it_could_be(self, newcomer: Person) -> None:
         with small(newcomer, "login", "alice") as screen:
             screen.shows("Password:")
             screen.type("wrong\n")
-            assert screen.ends() == Exit.REFUSED
+            assert screen.ends() == ExitCode.REFUSED
             says(screen, "No account there yet? chatterbox register")
 
     def test_a_password_that_is_too_short_says_how_long_one_is(self, newcomer: Person) -> None:
         done = newcomer.run("register", "alice", typed="short\n")
-        assert (done.returncode, done.stderr) == (Exit.REFUSED, "chatterbox: A password has 8-128 characters.\n")
+        assert (done.returncode, done.stderr) == (ExitCode.REFUSED, "chatterbox: A password has 8-128 characters.\n")
 
     @pytest.mark.parametrize("name", ["al ice", "al", "-alice"])
     def test_a_username_that_is_none_says_what_one_is(self, newcomer: Person, name: str) -> None:
         done = newcomer.run("register", "--", name, typed=f"{PASSWORD}\n")
-        assert done.returncode == Exit.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert "A username is 3-32 letters, digits or" in done.stderr
 
 
@@ -113,13 +113,13 @@ class TestAServerThatIsNotThere:
             screen.type("later\r")
             says(screen, "queued" if "--lines" not in face else "kept in the outbox")
             screen.process.send_signal(signal.SIGTERM)
-            assert screen.ends() == Exit.UNREACHABLE
+            assert screen.ends() == ExitCode.UNREACHABLE
             says(screen, "not sent yet: kept in the outbox")
 
     def test_is_told_apart_from_one_without_tls(self, newcomer: Person) -> None:
         newcomer.server = newcomer.server.replace("http:", "https:")
         done = newcomer.run("login", "alice", typed="x\n")
-        assert done.returncode == Exit.UNREACHABLE
+        assert done.returncode == ExitCode.UNREACHABLE
         assert "it speaks no TLS (then its address begins with http://)" in done.stderr
 
     @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ class TestAServerThatIsNotThere:
     def test_names_what_is_in_the_way(self, newcomer: Person, address: str, why: str) -> None:
         newcomer.server = address
         done = newcomer.run("login", "alice", typed="x\n")
-        assert done.returncode == Exit.UNREACHABLE
+        assert done.returncode == ExitCode.UNREACHABLE
         assert f"Can't reach {address}: {why}. Is that its address, and is it running?" in done.stderr
 
 
@@ -143,13 +143,13 @@ class TestASessionThatHasEnded:
         other = Person(tmp_path / "laptop", alice.server, "alice")
         other.run("login", "alice", typed=f"{PASSWORD}\n")
         (theirs,) = (line for line in other.run("sessions").stdout.splitlines() if "(this one)" not in line)
-        assert other.run("sessions", "--end", theirs.split()[0]).returncode == Exit.OK
+        assert other.run("sessions", "--end", theirs.split()[0]).returncode == ExitCode.OK
         return alice
 
     @in_each_face
     def test_is_said_in_each_face(self, ended: Person, face: tuple[str, ...]) -> None:
         with small(ended, *face) as screen:
-            assert screen.ends() == Exit.NOT_LOGGED_IN
+            assert screen.ends() == ExitCode.NOT_LOGGED_IN
             says(screen, "The session has ended.")
             says(screen, "Log in: chatterbox login")
 
@@ -157,16 +157,16 @@ class TestASessionThatHasEnded:
         for arguments in (["tail", "general"], ["rooms"], ["members", "general"]):
             done = ended.run(*arguments)
             sentence = "chatterbox: The session has ended. Log in: chatterbox login\n"
-            assert (done.returncode, done.stderr) == (Exit.NOT_LOGGED_IN, sentence)
+            assert (done.returncode, done.stderr) == (ExitCode.NOT_LOGGED_IN, sentence)
 
     def test_keeps_what_was_sent_says_so_and_sends_it_once_one_is_back(self, ended: Person) -> None:
         done = ended.run("send", "general", "x")
         kept = "1 message is kept in the outbox and will go out with the next chat or send."
         sentence = f"chatterbox: The session has ended. {kept} Log in: chatterbox login\n"
-        assert (done.returncode, done.stderr) == (Exit.NOT_LOGGED_IN, sentence)
+        assert (done.returncode, done.stderr) == (ExitCode.NOT_LOGGED_IN, sentence)
         back = ended.run("login", "alice", typed=f"{PASSWORD}\n").stdout
         assert "The outbox holds 1 message not sent yet; it goes out when you chat or send." in back
-        assert ended.run("send", "general", "y").returncode == Exit.OK
+        assert ended.run("send", "general", "y").returncode == ExitCode.OK
         assert ended.history() == ["x", "y"]
 
 
@@ -177,10 +177,10 @@ class TestLoggingOutOfWhereOneIs:
         with small(alice, *face) as screen:
             says(screen, "#general")
             screen.type(f"/logout {own[:8]}\r")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
             says(screen, "Session terminated.")
             assert "has ended" not in " ".join(screen.lines())
-        assert alice.run("rooms").returncode == Exit.NOT_LOGGED_IN
+        assert alice.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
 
     def test_can_be_chosen_from_the_list_of_sessions(self, alice: Person) -> None:
         with small(alice) as screen:
@@ -190,7 +190,7 @@ class TestLoggingOutOfWhereOneIs:
             screen.type("\r")
             screen.shows("This logs you out here")
             screen.type("\r")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
             says(screen, "Session terminated.")
 
 
@@ -202,7 +202,7 @@ class TestARoomThatThereIsNot:
 
     def test_is_guessed_in_pipes_and_the_message_is_not_lost_silently(self, alice: Person) -> None:
         done = alice.run("send", "genral", "hello")
-        assert done.returncode == Exit.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert "It was: hello" in done.stderr
         assert "Did you mean #general? chatterbox join general" in done.stderr
 
@@ -210,6 +210,6 @@ class TestARoomThatThereIsNot:
         with small(alice, "chat", "nosuch") as screen:
             says(screen, "To make it: /create nosuch")
             screen.type("\x11")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
         with small(alice) as screen:
             screen.shows("this is where #general begins")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Exit
-from client.session import SessionFile
+from client.failures import ExitCode
+from client.store.session_file import SessionFile
 from tests.e2e.client.people import Cable, Person, Server, people, wait_until
 
 ALL_300 = "".join(f"{number}\n" for number in range(300))
@@ -48,7 +48,7 @@ async def test_300_messages_missed_while_cut_off_arrive_in_order_once(server: Se
         chat.stdin.write("written while cut off\n")
         chat.stdin.flush()
         sent = await asyncio.to_thread(alice.run, "send", "general", "-", typed=ALL_300)
-        assert sent.returncode == Exit.OK
+        assert sent.returncode == ExitCode.OK
         await cable.mend()
         await asyncio.to_thread(wait_until, lambda: len(lines_of(tailed)) >= 302, "the tail has caught up")
         messages = [json.loads(line) for line in lines_of(tailed)]
@@ -75,7 +75,7 @@ def test_a_killed_server_loses_nothing_of_a_long_send(server: Server, alice_and_
         server.kill()
         server.start()
     sending.communicate(timeout=60)
-    assert sending.returncode == Exit.OK
+    assert sending.returncode == ExitCode.OK
     assert alice.history() == [str(number) for number in range(300)]
 
 
@@ -85,12 +85,12 @@ def test_what_was_sent_while_the_server_was_away_goes_out_with_the_next_command(
     alice, bob = alice_and_bob
     server.kill(signal.SIGTERM)
     away = alice.run("send", "general", "-", "--timeout", "0.5", typed="one\ntwo\n")
-    assert away.returncode == Exit.UNREACHABLE
+    assert away.returncode == ExitCode.UNREACHABLE
     assert "2 messages are kept in the outbox" in away.stderr
     server.start()
-    assert alice.run("send", "general", "three").returncode == Exit.OK
+    assert alice.run("send", "general", "three").returncode == ExitCode.OK
     assert alice.history() == ["one", "two", "three"]
-    assert alice.run("send", "general", "four").returncode == Exit.OK
+    assert alice.run("send", "general", "four").returncode == ExitCode.OK
     assert alice.history() == ["one", "two", "three", "four"]
     assert bob.history() == []
 
@@ -109,7 +109,7 @@ def test_a_client_killed_at_any_moment_sends_each_message_once(
         wait_until(lambda own=f"{life}.": alice.newest().startswith(own), f"something of life {life} arrives")
         time.sleep(moments.uniform(0, 0.2))
         sending.kill()
-    assert alice.run("send", "general", "last").returncode == Exit.OK
+    assert alice.run("send", "general", "last").returncode == ExitCode.OK
     history = alice.history()
     assert history[-1] == "last"
     assert len(history) == len(set(history))

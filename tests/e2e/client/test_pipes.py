@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, is_connected, wait_until
 
 
@@ -27,7 +27,7 @@ def bob(alice_and_bob: list[Person]) -> Person:
 class TestShells:
     def test_a_loop_over_lines_sends_each_and_does_not_eat_the_next(self, alice: Person) -> None:
         loop = "printf 'one\\ntwo\\nthree\\n' | while read -r line; do chatterbox send general \"$line\" || exit; done"
-        assert alice.shell(loop).returncode == Exit.OK
+        assert alice.shell(loop).returncode == ExitCode.OK
         assert alice.history() == ["one", "two", "three"]
 
     def test_a_loop_over_messages_reads_each(self, alice: Person) -> None:
@@ -51,7 +51,8 @@ class TestShells:
             f"chatterbox --server http://localhost:{server.port} rooms 2>/dev/null; echo $?"
         )
         assert codes.stdout.split() == [
-            str(int(code)) for code in (Exit.REFUSED, Exit.USAGE, Exit.NOT_LOGGED_IN, Exit.NOT_LOGGED_IN)
+            str(int(code))
+            for code in (ExitCode.REFUSED, ExitCode.USAGE, ExitCode.NOT_LOGGED_IN, ExitCode.NOT_LOGGED_IN)
         ]
 
     def test_a_reader_that_has_enough_is_no_mistake(self, alice: Person) -> None:
@@ -68,7 +69,7 @@ class TestShells:
         wait_until(lambda: is_connected(running), "it runs")
         running.send_signal(signal.SIGINT)
         _, err = running.communicate(timeout=20)
-        assert running.returncode == Exit.INTERRUPTED
+        assert running.returncode == ExitCode.INTERRUPTED
         assert "Traceback" not in err
 
 
@@ -84,11 +85,11 @@ class TestSeveralRooms:
     def test_one_that_one_is_not_in_is_said(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
         done = bob.run("tail", "general", "ops")
-        assert done.returncode == Exit.REFUSED
+        assert done.returncode == ExitCode.REFUSED
         assert "chatterbox join ops" in done.stderr
 
     def test_since_is_of_one_room(self, alice: Person) -> None:
-        assert alice.run("tail", "general", "ops", "--since", "e:1").returncode == Exit.USAGE
+        assert alice.run("tail", "general", "ops", "--since", "e:1").returncode == ExitCode.USAGE
 
     def test_leaving_it_elsewhere_ends_the_tail(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
@@ -99,7 +100,7 @@ class TestSeveralRooms:
         assert json.loads(tail.stdout.readline())["content"] == "hello"
         bob.run("leave", "ops")
         _, err = tail.communicate(timeout=20)
-        assert tail.returncode == Exit.REFUSED
+        assert tail.returncode == ExitCode.REFUSED
         assert "no longer in #ops" in err
 
 
@@ -131,9 +132,9 @@ class TestResume:
         assert tail.stdout is not None
         tail.stdout.readline()
         second = alice.run("tail", "general", "--resume", "x", "--count", "1")
-        assert second.returncode == Exit.REFUSED
+        assert second.returncode == ExitCode.REFUSED
         assert "Another tail keeps its place as x" in second.stderr
-        assert alice.run("tail", "general", "--resume", "../x").returncode == Exit.USAGE
+        assert alice.run("tail", "general", "--resume", "../x").returncode == ExitCode.USAGE
 
     @pytest.mark.parametrize("seed", range(2))
     def test_loses_nothing_when_it_is_killed_at_any_moment(

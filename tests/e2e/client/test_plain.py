@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.server import PASSWORD
@@ -44,7 +44,7 @@ def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bo
         screen.shows("-- This is #ops.")
         screen.shows("bob: three")
         screen.type("/quit\n")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
         assert only_adds_lines(screen)
     assert alice.history() == ["hello bob", "written while cut off"]
 
@@ -58,7 +58,7 @@ def test_a_terminal_that_can_not_draw_gets_plain_lines(alice_and_bob: list[Perso
         screen.type("hello\n")
         screen.shows("-- stored")
         screen.type("\x04")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
         assert only_adds_lines(screen)
 
 
@@ -85,9 +85,9 @@ class TestSessions:
             screen.shows("(this one)")
             screen.type(f"/logout {other[:8]}\n")
             screen.shows(f"-- Session terminated: {other}")
-            assert laptop.run("rooms").returncode == Exit.NOT_LOGGED_IN
+            assert laptop.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
             screen.type("/quit\n")
-            assert screen.ends() == Exit.OK
+            assert screen.ends() == ExitCode.OK
 
     def test_members_and_logout_are_commands_too(self, alice_and_bob: list[Person]) -> None:
         alice, bob = alice_and_bob
@@ -97,6 +97,6 @@ class TestSessions:
         laptop.run("login", "bob", typed=PASSWORD + "\n")
         other = next(line.split()[0] for line in bob.run("sessions").stdout.splitlines() if "(this one)" not in line)
         assert bob.run("logout", other[:6]).stdout.startswith("Session terminated")
-        assert laptop.run("rooms").returncode == Exit.NOT_LOGGED_IN
-        assert bob.run("logout", other).returncode == Exit.REFUSED
-        assert bob.run("rooms").returncode == Exit.OK
+        assert laptop.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
+        assert bob.run("logout", other).returncode == ExitCode.REFUSED
+        assert bob.run("rooms").returncode == ExitCode.OK

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
@@ -49,7 +49,7 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
         at_alice.shows("alice ✓│ I write on")
         at_bob.shows("alice  │ I write on")
         at_alice.type("\x11")
-        assert at_alice.ends() == Exit.OK
+        assert at_alice.ends() == ExitCode.OK
     assert alice.history("ops") == ["are you there?", "I write on"]
     assert bob.history("ops") == ["@alice hello"]
 
@@ -63,7 +63,7 @@ def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
         screen.type("half a sentence")
         screen.shows("half a sentence")
         screen.process.send_signal(signal.SIGTERM)
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
     bob.run("send", "general", "-", typed="".join(f"line {number}\n" for number in range(1, 41)))
     with terminal(alice) as screen:
         screen.shows("half a sentence")
@@ -78,7 +78,7 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
     with terminal(alice) as screen:
         screen.shows("connected")
         alice.run("logout")
-        assert screen.ends() == Exit.NOT_LOGGED_IN
+        assert screen.ends() == ExitCode.NOT_LOGGED_IN
         screen.shows("Log in: chatterbox login")
 
 
@@ -96,7 +96,7 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
         server.kill(signal.SIGTERM)
         server.administer("restore", "copy")
         server.start()
-        assert screen.ends() == Exit.NOT_LOGGED_IN
+        assert screen.ends() == ExitCode.NOT_LOGGED_IN
     alice.run("login", "alice", typed=f"{PASSWORD}\n")
     with terminal(alice, *face) as screen:
         screen.shows("-- The history of #general was restored on the server")
@@ -138,7 +138,7 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.type("later\r")
         screen.shows("later  (queued)")
         screen.type("\x11")
-        assert screen.ends() == Exit.UNREACHABLE
+        assert screen.ends() == ExitCode.UNREACHABLE
         screen.shows("1 message not sent yet: kept in the outbox")
 
 
@@ -208,4 +208,4 @@ def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_a
         screen.shows("connected")
         assert len(screen.lines()) <= 24
         screen.type("\x11")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pyte
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, wait_until
 
 ENDS_S = 20.0
@@ -124,7 +124,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
         screen.shows("alice: are you there?")
         screen.ends_with("#general>")
         screen.type("/quit\r")
-        assert screen.ends() == Exit.OK
+        assert screen.ends() == ExitCode.OK
     assert alice.history() == ["half a sentence", "are you there?"]
 
 
@@ -137,7 +137,7 @@ def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: lis
         screen.type("\x03")
         screen.ends_with("#general>")
         screen.type("\x03")
-        assert screen.ends() == Exit.INTERRUPTED
+        assert screen.ends() == ExitCode.INTERRUPTED
         assert not any("Traceback" in line or "Interrupt" in line for line in screen.lines())
 
 
@@ -146,5 +146,5 @@ def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
         alice.run("logout")
-        assert screen.ends() == Exit.NOT_LOGGED_IN
+        assert screen.ends() == ExitCode.NOT_LOGGED_IN
         screen.shows("Log in: chatterbox login")

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import replace
 from typing import NamedTuple
 
-from client.doctor.verdict import Check
-from client.failures import Exit
-from client.session import SessionFile
+from client.doctor.verdict import CheckName
+from client.failures import ExitCode
+from client.store.session_file import SessionFile
 from tests.e2e.client.people import Person, Server
 from tests.e2e.client.proxies import Fault, proxy
 
@@ -32,7 +32,7 @@ def at(person: Person, address: str) -> Person:
     return replace(person, server=address)
 
 
-async def examined(person: Person, *arguments: str, exits: Exit) -> dict[str, Told]:
+async def examined(person: Person, *arguments: str, exits: ExitCode) -> dict[str, Told]:
     """Run the command, and hold it to what is true of each report; returns the verdicts by check."""
     command = ["doctor", "--json", "--idle", "0.3", *arguments]
     done = await asyncio.to_thread(person.run, *command)
@@ -40,7 +40,7 @@ async def examined(person: Person, *arguments: str, exits: Exit) -> dict[str, To
     report = json.loads(done.stdout)
     assert done.stdout.isascii()
     assert done.stdout.count("\n") == 1
-    assert [check["check"] for check in report["checks"]] == [*Check]
+    assert [check["check"] for check in report["checks"]] == [*CheckName]
     told = {check.pop("check"): Told(**check) for check in report["checks"]}
     assert report["ok"] == all(each.status != "failed" for each in told.values())
     assert all(each.advice for each in told.values() if each.status in {"failed", "warning"})
@@ -48,7 +48,9 @@ async def examined(person: Person, *arguments: str, exits: Exit) -> dict[str, To
     return told
 
 
-async def verdicts(fault: Fault, site: Server, person: Person, exits: Exit = Exit.UNREACHABLE) -> dict[str, Told]:
+async def verdicts(
+    fault: Fault, site: Server, person: Person, exits: ExitCode = ExitCode.UNREACHABLE
+) -> dict[str, Told]:
     """What is told of the server through a proxy with this fault."""
     async with proxy(site.port, fault) as address:
         return await examined(at(person, address), exits=exits)

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from client.failures import Exit
-from services.processes.programs import caddy_program
+from client.failures import ExitCode
+from services.processes.program_paths import caddy_program
 from tests.e2e.client.people import Person, Server, wait_until
 from tests.e2e.doctor.examining import at, examined, worst
 from tests.support.ports import free_port
@@ -44,20 +44,20 @@ class TestCaddy:
     async def test_as_it_is_does_no_harm(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address):
-            told = await examined(at(ada, address), exits=Exit.OK)
+            told = await examined(at(ada, address), exits=ExitCode.OK)
         assert {each.status for each in told.values()} == {"ok"}
 
     async def test_that_takes_out_upgrade(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address, "header_up -Connection", "header_up -Upgrade"):
-            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "websocket"
         assert "header_up" in told.advice
 
     async def test_that_reaches_nothing(self, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, free_port(), address):
-            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "http"
         assert told.seen.startswith("not Chatterbox: 502 Bad Gateway")
 
@@ -65,13 +65,13 @@ class TestCaddy:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address):
             here = at(ada, address.replace("127.0.0.1", "localhost"))
-            check, told = worst(await examined(here, exits=Exit.UNREACHABLE))
+            check, told = worst(await examined(here, exits=ExitCode.UNREACHABLE))
         assert check == "http"
         assert "no site of this name" in told.advice
 
     async def test_with_a_certificate_of_its_own(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"https://localhost:{free_port()}"
         async with caddy(tmp_path, site.port, address):
-            check, told = worst(await examined(at(ada, address), exits=Exit.UNREACHABLE))
+            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "tls"
         assert "SSL_CERT_FILE" in told.advice

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from client.failures import Exit
+from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server
 from tests.e2e.client.proxies import Fault, always, for_handshakes, on_handshakes, page, proxy, without
 from tests.e2e.doctor.examining import at, examined, verdicts, worst
@@ -47,7 +47,7 @@ class TestAnswers:
         def an_hour_ago(head: bytes) -> bytes:
             return without(b"date")(head).replace(b"\r\n", b"\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\n", 1)
 
-        check, told = worst(await verdicts(Fault(answer=an_hour_ago), site, ada, Exit.OK))
+        check, told = worst(await verdicts(Fault(answer=an_hour_ago), site, ada, ExitCode.OK))
         assert (check, told.status) == ("clock", "warning")
         assert "ahead of the server's" in told.seen
 
@@ -105,22 +105,22 @@ class TestToken:
     async def test_whose_header_is_dropped_everywhere(self, site: Server, ada: Person, stranger: Person) -> None:
         async with proxy(site.port, Fault(request=without(b"authorization"))) as address:
             for check, told in (
-                worst(await examined(at(ada, address), exits=Exit.UNREACHABLE)),
-                worst(await examined(stranger, address, exits=Exit.UNREACHABLE)),
+                worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE)),
+                worst(await examined(stranger, address, exits=ExitCode.UNREACHABLE)),
             ):
                 assert check == "token"
                 assert "proxy_set_header Authorization" in told.advice
 
     async def test_whose_header_is_dropped_from_the_handshake_goes_in_a_frame(self, site: Server, ada: Person) -> None:
         fault = Fault(request=on_handshakes(without(b"authorization")))
-        check, told = worst(await verdicts(fault, site, ada, Exit.OK))
+        check, told = worst(await verdicts(fault, site, ada, ExitCode.OK))
         assert (check, told.status) == ("token", "warning")
         assert "only by a frame" in told.seen
 
 
 class TestFrames:
     async def test_held_back_for_two_seconds(self, site: Server, ada: Person) -> None:
-        check, told = worst(await verdicts(Fault(hold_s=2), site, ada, Exit.OK))
+        check, told = worst(await verdicts(Fault(hold_s=2), site, ada, ExitCode.OK))
         assert (check, told.status) == ("round trip", "warning")
         assert "in bunches" in told.seen
         assert "what inspects" in told.advice
@@ -128,8 +128,8 @@ class TestFrames:
     async def test_that_are_large_are_cut(self, site: Server, ada: Person, stranger: Person) -> None:
         async with proxy(site.port, Fault(frame_bytes=4096)) as address:
             for check, told in (
-                worst(await examined(at(ada, address), exits=Exit.UNREACHABLE)),
-                worst(await examined(stranger, address, exits=Exit.UNREACHABLE)),
+                worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE)),
+                worst(await examined(stranger, address, exits=ExitCode.UNREACHABLE)),
             ):
                 assert check == "large frames"
                 assert told.seen.endswith("(the line was cut); 4,095 bytes do")
@@ -137,7 +137,7 @@ class TestFrames:
 
     async def test_that_stay_out_for_a_while_are_cut(self, site: Server, ada: Person) -> None:
         async with proxy(site.port, Fault(idle_s=2.0)) as address:
-            check, told = worst(await examined(at(ada, address), "--idle", "8", exits=Exit.UNREACHABLE))
+            check, told = worst(await examined(at(ada, address), "--idle", "8", exits=ExitCode.UNREACHABLE))
         assert check == "idle"
         assert told.seen.startswith("cut after 2.")
         assert "proxy_read_timeout" in told.advice

@@ -6,7 +6,7 @@ import pytest
 from passlib.context import CryptContext  # type: ignore[import-untyped]
 
 from chatterbox.wire.errors import ChatError
-from services.auth.hashing import Hasher
+from services.auth.users.password_hasher import PasswordHasher
 from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, running, sid_of
 
 OTHER = "violet-harbour"
@@ -42,8 +42,8 @@ class TestRegister:
     async def test_hashes_nothing_for_a_password_that_is_too_long(
         self, site: AuthSite, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(Hasher, "_hash", lambda *_: pytest.fail("hashed"))
-        monkeypatch.setattr(Hasher, "_verify", lambda *_: pytest.fail("hashed"))
+        monkeypatch.setattr(PasswordHasher, "_hash", lambda *_: pytest.fail("hashed"))
+        monkeypatch.setattr(PasswordHasher, "_verify", lambda *_: pytest.fail("hashed"))
         assert refusal(await site.register("alice", "x" * 60_000)) == (422, "password_invalid")
         assert refusal(await site.try_login("alice", "x" * 60_000)) == (401, "credentials_invalid")
 
@@ -124,12 +124,12 @@ class TestWrongCredentials:
         await site.register()
         verified: list[str] = []
 
-        def verify(_: Hasher, password: str, hashed: str) -> tuple[bool, None]:
+        def verify(_: PasswordHasher, password: str, hashed: str) -> tuple[bool, None]:
             verified.append(hashed[:31])
             return False, None
 
-        monkeypatch.setattr(Hasher, "_hash", lambda *_: pytest.fail("hashed"))
-        monkeypatch.setattr(Hasher, "_verify", verify)
+        monkeypatch.setattr(PasswordHasher, "_hash", lambda *_: pytest.fail("hashed"))
+        monkeypatch.setattr(PasswordHasher, "_verify", verify)
         await site.try_login("alice", "wrong-password")
         await site.try_login("nobody1", "wrong-password")
         assert verified == ["$argon2id$v=19$m=19456,t=2,p=1$"] * 2

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import given, settings
 
-from chatterbox.chassis.damage import DatabaseDamagedError
-from services.auth.database import Database, open_database
-from services.auth.sessions import Session, begin
-from services.auth.usernames import check
-from services.auth.users import Users
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from services.auth.auth_database import AuthDatabase, open_database
+from services.auth.rules.username_policy import check
+from services.auth.sessions.session_table import SessionRow, begin
+from services.auth.users.user_table import UserTable
 from tests.support.damage import Damage, Kind, Stored, damages, told_or_refused
 
 DATABASE = "auth.sqlite"
@@ -33,7 +33,7 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 @asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[Database]:
+async def opened(data: Path) -> AsyncIterator[AuthDatabase]:
     """As auth opens it; without ballast, which would be made in each of many folders."""
     (data / "auth.ballast").unlink(missing_ok=True)
     async with open_database(data) as database:
@@ -43,19 +43,19 @@ async def opened(data: Path) -> AsyncIterator[Database]:
 async def who(data: Path) -> Rows:
     """All users and sessions, found one by one as auth finds them."""
     async with opened(data) as database:
-        found = [await Users(database).named(name) for name in NAMES]
+        found = [await UserTable(database).named(name) for name in NAMES]
         assert [user.username for user in found if user is not None] == NAMES[: sum(map(bool, found))]
         return await database.read(WHO)
 
 
-async def _fill(database: Database) -> None:
-    users = Users(database)
+async def _fill(database: AuthDatabase) -> None:
+    users = UserTable(database)
     for number, name in enumerate(NAMES):
         await users.add(check(name), f"$argon2id$v=19${number:060x}", 1_790_000_000)
         user = await users.named(name)
         assert user is not None
         for login in range(4):
-            session = Session(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)
+            session = SessionRow(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)
             async with database.transaction() as transaction:
                 assert await begin(transaction, user, session)
 

@@ -3,10 +3,10 @@ import asyncio
 import httpx
 import pytest
 
-from chatterbox.chassis.calls import call, in_process
-from chatterbox.chassis.identity import Verifier
+from chatterbox.chassis.http.internal_http import call, in_process
+from chatterbox.chassis.token_verifier import TokenVerifier
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.tokens import User
 from tests.support.auth_site import AuthSite, bearing, refusal, sid_of
 
 ROUTES = [
@@ -35,7 +35,7 @@ class TestUser:
     @pytest.mark.parametrize("name", ["Alice", "alice", "ALICE", "\uff21lice"])
     async def test_is_found_however_the_name_is_spelled(self, site: AuthSite, name: str) -> None:
         await site.register("Alice")
-        assert await site.internal.user(name) == User(1, "Alice")
+        assert await site.internal.user(name) == UserInfo(1, "Alice")
 
     @pytest.mark.parametrize("name", ["nobody1", "al1ce", "", "x" * 10_000, "a\0b", "alice "])
     async def test_nobody_else_is(self, site: AuthSite, name: str) -> None:
@@ -52,7 +52,7 @@ class TestUser:
 class TestOtherServices:
     async def test_can_verify_and_learn_what_has_ended(self, site: AuthSite) -> None:
         token = await site.registered()
-        verifier = Verifier(site.internal.jwks, site.clock)
+        verifier = TokenVerifier(site.internal.jwks, site.clock)
         assert (await verifier.verify(token)).name == "alice"
         await site.http.post("/logout", headers=bearing(token))
         for revocation in await site.internal.revocations():
@@ -69,7 +69,7 @@ class TestOtherServices:
             fetched += 1
             return await site.internal.jwks()
 
-        verifier = Verifier(jwks, site.clock)  # type: ignore[arg-type]
+        verifier = TokenVerifier(jwks, site.clock)  # type: ignore[arg-type]
         await asyncio.gather(*(verifier.verify(token) for _ in range(50)))
         assert fetched == 1
 
@@ -77,7 +77,9 @@ class TestOtherServices:
 class TestBan:
     async def test_ends_every_session_and_refuses_the_right_password(self, site: AuthSite) -> None:
         token = await site.registered()
-        assert await call(site.internal_http, "POST", "/internal/ban", {"username": "ALICE"}, User) == User(1, "alice")
+        assert await call(site.internal_http, "POST", "/internal/ban", {"username": "ALICE"}, UserInfo) == UserInfo(
+            1, "alice"
+        )
         assert refusal(await site.sessions(token)) == (401, "session_ended")
         assert site.revoked == [sid_of(token)]
         banned, wrong = await site.try_login(), await site.try_login("alice", "wrong-password")
@@ -86,12 +88,12 @@ class TestBan:
     async def test_can_be_taken_back(self, site: AuthSite) -> None:
         await site.register()
         for path in ("/internal/ban", "/internal/unban"):
-            await call(site.internal_http, "POST", path, {"username": "alice"}, User)
+            await call(site.internal_http, "POST", path, {"username": "alice"}, UserInfo)
         assert (await site.try_login()).status_code == 200
 
     async def test_of_nobody_is_refused(self, site: AuthSite) -> None:
         with pytest.raises(ChatError, match="user_unknown"):
-            await call(site.internal_http, "POST", "/internal/ban", {"username": "nobody1"}, User)
+            await call(site.internal_http, "POST", "/internal/ban", {"username": "nobody1"}, UserInfo)
 
 
 class TestHealth:

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from chatterbox.chassis.logs import fields_of
+from chatterbox.chassis.observability.logs import fields_of
 from tests.support.auth_site import SERVICE_KEY, AuthSite, bearing
 
 CANARY = "canary-password-8fk2"

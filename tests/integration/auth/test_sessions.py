@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
-from services.auth.sessions import AHEAD_S
+from services.auth.sessions.session_table import AHEAD_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
 
@@ -176,7 +176,7 @@ class TestWithoutABroker:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        monkeypatch.setattr("services.auth.logins.ANNOUNCE_S", 0.01)
+        monkeypatch.setattr("services.auth.sessions.login_sessions.ANNOUNCE_S", 0.01)
         async with running(tmp_path, broker=Unreachable(fail)) as site:
             token = await site.registered()
             assert (await post(site, "/logout", token)).status_code == 200

@@ -11,9 +11,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatterbox.chassis.identity import Verifier
-from chatterbox.wire.tokens import Claims
-from services.auth.keys import PUBLISHED_S, KeyRing
+from chatterbox.chassis.token_verifier import TokenVerifier
+from chatterbox.wire.auth_api import Claims
+from services.auth.sessions.signing_keys import PUBLISHED_S, KeyRing
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 
 
@@ -109,7 +109,7 @@ class TestHeader:
 
 class TestRotationWhileRunning:
     async def test_logs_nobody_out(self, site: AuthSite) -> None:
-        elsewhere = Verifier(site.internal.jwks, site.clock, site.clock)
+        elsewhere = TokenVerifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         await elsewhere.verify(token)
         site.clock.now += 100
@@ -122,7 +122,7 @@ class TestRotationWhileRunning:
             assert (await elsewhere.verify(either)).sid == sid_of(either)
 
     async def test_not_even_while_somebody_shows_unknown_keys_all_the_time(self, site: AuthSite) -> None:
-        elsewhere = Verifier(site.internal.jwks, site.clock, site.clock)
+        elsewhere = TokenVerifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         bogus = jwt.encode({}, Ed25519PrivateKey.generate(), "EdDSA", {"kid": "bogus", "typ": "at+jwt"})
         KeyRing(site.data, site.clock).add()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatterbox.wire.close import CloseCode
+from chatterbox.wire.close_codes import CloseCode
 from tests.support.attempt import KEY, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process

@@ -9,9 +9,9 @@ import pytest
 from starlette.applications import Starlette
 
 from chatterbox.chassis import serve
-from chatterbox.chassis.line.answering import line_door
-from chatterbox.chassis.line.asking import Asking, NoHttpError, open_line
-from chatterbox.chassis.line.payloads import prefixed
+from chatterbox.chassis.core.length_prefix import prefixed
+from chatterbox.chassis.rpc.rpc_client import NotHttpError, RpcClient, open_rpc
+from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
 from tests.support.live import served
 from tests.support.waiting import until
 
@@ -42,7 +42,7 @@ def echo() -> Echo:
 
 @asynccontextmanager
 async def at_port(echo: Echo, most_bytes: int = MOST_BYTES) -> AsyncIterator[str]:
-    config = serve.config(Starlette(), http_class=line_door("/line", KEY, echo, most_bytes))
+    config = serve.config(Starlette(), http_class=rpc_upgrade_protocol("/line", KEY, echo, most_bytes))
     config.lifespan = "off"
     async with asyncio.timeout(DEADLINE_S), served(config) as port:
         yield f"http://127.0.0.1:{port}/line"
@@ -67,8 +67,8 @@ async def listening(serve_one: Callable[[asyncio.StreamReader, asyncio.StreamWri
 
 
 @asynccontextmanager
-async def opened(url: str, most_bytes: int = MOST_BYTES) -> AsyncIterator[Asking]:
-    line = await open_line(url, KEY, most_bytes)
+async def opened(url: str, most_bytes: int = MOST_BYTES) -> AsyncIterator[RpcClient]:
+    line = await open_rpc(url, KEY, most_bytes)
     try:
         yield line
     finally:
@@ -114,7 +114,7 @@ async def test_a_line_that_has_ended_is_asked_nothing(echo: Echo) -> None:
 async def test_a_server_that_stops_answers_what_it_was_asked_and_then_ends_the_line(echo: Echo) -> None:
     echo.may.clear()
     async with at_port(echo) as url:
-        line = await open_line(url, KEY, MOST_BYTES)
+        line = await open_rpc(url, KEY, MOST_BYTES)
         asking = asyncio.ensure_future(line.ask(b"hello"))
         await until(lambda: echo.asked == [b"hello"], 5)
         asyncio.get_running_loop().call_later(0.2, echo.may.set)
@@ -137,14 +137,14 @@ async def test_who_goes_amid_a_question_disturbs_nobody(echo: Echo) -> None:
 
 async def test_what_does_not_speak_http_is_told_apart() -> None:
     async with listening(lambda _, writer: writer.write(b"220 mail.example ESMTP\r\n")) as url:
-        with pytest.raises(NoHttpError):
-            await open_line(url, KEY, MOST_BYTES)
+        with pytest.raises(NotHttpError):
+            await open_rpc(url, KEY, MOST_BYTES)
 
 
 async def test_what_hangs_up_at_once_is_no_connection() -> None:
     async with listening(lambda _, writer: writer.close()) as url:
         with pytest.raises(ConnectionError):
-            await open_line(url, KEY, MOST_BYTES)
+            await open_rpc(url, KEY, MOST_BYTES)
 
 
 async def test_an_answer_that_comes_with_the_beginning_is_for_nobody() -> None:

@@ -86,7 +86,7 @@ class TestRedis:
     def ask(self, stack: Stack, user: str, *command: str) -> str:
         """What Redis answers a service's user, asked from that service's own container."""
         script = (
-            "import sys; from chatterbox.chassis.redis_line import *; import asyncio\n"
+            "import sys; from chatterbox.chassis.redis.redis_connection import *; import asyncio\n"
             "async def ask(url, *command):\n"
             "    answer = asyncio.get_running_loop().create_future()\n"
             "    line = await Line.open(url, 2, answer.set_result)\n"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chatterbox.chassis.garbage import SWEPT
+from chatterbox.chassis.gc_tuning import SWEPT
 from tests.support.garbage import collections
 from tests.support.server import running
 from tests.support.waiting import until

@@ -12,9 +12,10 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from chatterbox.chassis import http_protocol, serve
-from services.gateway.front_door import front_door
-from services.gateway.live_socket import LiveSocket
+from chatterbox.chassis import serve
+from chatterbox.chassis.http import http_protocol
+from services.gateway.transport.live_socket import LiveSocket
+from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from tests.support import live
 from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
 
@@ -150,7 +151,7 @@ class NeverAnswers:
 async def asked(endpoint: object) -> AsyncIterator[Peer]:
     """Somebody who asks an app with this endpoint for a WebSocket."""
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])  # type: ignore[arg-type]
-    async with live.served(serve.config(app, http_class=front_door())) as port, dialled(port) as peer:
+    async with live.served(serve.config(app, http_class=upgrade_protocol())) as port, dialled(port) as peer:
         peer.write(HANDSHAKE, b"\r\n")
         yield peer
 
@@ -197,7 +198,7 @@ class TestAnApp:
     async def test_that_has_not_answered_when_the_server_stops_is_answered_for(self) -> None:
         endpoint = NeverAnswers()
         app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
-        served = live.served(serve.config(app, http_class=front_door()))
+        served = live.served(serve.config(app, http_class=upgrade_protocol()))
         port = await served.__aenter__()
         async with dialled(port) as peer:
             peer.write(HANDSHAKE, b"\r\n")

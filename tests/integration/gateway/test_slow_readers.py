@@ -5,9 +5,9 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from services.gateway.catch_up import PIECE_BYTES, UNSENT_BYTES
-from services.gateway.connection import Connection
-from services.gateway.live_socket import LiveSocket
+from services.gateway.connections.connection import Connection
+from services.gateway.rooms.catch_up import PIECE_BYTES, UNSENT_BYTES
+from services.gateway.transport.live_socket import LiveSocket
 from tests.support.figures import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets

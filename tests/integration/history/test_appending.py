@@ -7,20 +7,20 @@ from itertools import chain
 import httpx
 import pytest
 
-from chatterbox.wire import store
+from chatterbox.wire import history_api
+from chatterbox.wire.broker_events import decode_batch, room_channel
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.events import decode_batch, room_channel
 from chatterbox.wire.frames import Message
-from chatterbox.wire.store import Append, Appended, Refused
+from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from tests.support.history import START_MS, Clock, Service, Start, until
 
 
-def codes(outcomes: list[Appended | Refused]) -> list[str | None]:
-    return [outcome.code if isinstance(outcome, Refused) else None for outcome in outcomes]
+def codes(outcomes: list[Appended | AppendRefused]) -> list[str | None]:
+    return [outcome.code if isinstance(outcome, AppendRefused) else None for outcome in outcomes]
 
 
-def offsets(outcomes: list[Appended | Refused]) -> list[int]:
+def offsets(outcomes: list[Appended | AppendRefused]) -> list[int]:
     return [outcome.offset for outcome in outcomes if isinstance(outcome, Appended)]
 
 
@@ -58,7 +58,7 @@ async def test_retries_of_many_senders_at_once_are_stored_once(history: Service)
     messages = [history.message(f"text {n}", f"k{n}") for n in range(50)]
     tries = [history.append(*random.sample(messages, 10)) for _ in range(100)]
     await asyncio.gather(*tries, history.append(*messages))
-    heads = await history.ask("heads", store.RoomIds([1]), store.Heads)
+    heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
     assert heads.heads[1][1] == 50
 
 
@@ -94,10 +94,10 @@ async def test_one_refused_message_does_not_harm_those_beside_it(history: Servic
 
 
 async def test_who_has_left_is_refused_but_their_retries_are_acked(history: Service) -> None:
-    room = await history.ask("create", store.CreateRoom("ops", False, 1, "alice"), store.RoomInfo)
+    room = await history.ask("create", history_api.CreateRoomCall("ops", False, 1, "alice"), history_api.RoomInfo)
     before = history.message("before", "k", room_id=room.room_id)
     acked = await history.append(before)
-    await history.ask("leave", store.LeaveRoom("ops", 1, "alice"), store.RoomInfo)
+    await history.ask("leave", history_api.LeaveRoomCall("ops", 1, "alice"), history_api.RoomInfo)
     assert await history.append(before) == acked
     assert codes(await history.append(history.message("after", "k2", room_id=room.room_id))) == [Code.NOT_A_MEMBER]
 
@@ -121,7 +121,7 @@ async def test_what_is_stored_is_published_as_finished_frames(history: Service) 
     frames = [decode_server_frame(frame) for frame in batch.frames]
     assert batch.first == 1
     assert [frame.content for frame in frames if isinstance(frame, Message)] == ["a", "ü 🙂 \n b"]
-    stored = await history.ask("page", store.PageQuery(room_id=1, limit=10), store.StoredPage)
+    stored = await history.ask("page", history_api.PageQuery(room_id=1, limit=10), history_api.StoredPage)
     assert [bytes(raw) for raw in stored.frames] == list(batch.frames)
     assert [frame.message_id for frame in frames if isinstance(frame, Message)] == [
         outcome.message_id for outcome in outcomes if isinstance(outcome, Appended)

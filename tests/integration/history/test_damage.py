@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 
-from chatterbox.chassis.backup import backup
-from chatterbox.chassis.damage import DatabaseDamagedError
-from chatterbox.chassis.sqlite import open_writer
-from chatterbox.wire.store import Appended
-from services.history import pages
-from services.history.pages import PageMessage, Span
+from chatterbox.chassis.sqlite.backup import backup
+from chatterbox.chassis.sqlite.database import open_writer
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from chatterbox.wire.history_api import Appended
+from services.history.messages import message_pages
+from services.history.messages.message_pages import PageMessage, PageSpan
 from services.history.restore import restore
-from services.history.rows import Readers, open_readers
+from services.history.rows import ReaderPool, open_readers
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused
 from tests.support.history import Clock, FakeAuth, Service, running
@@ -57,7 +57,7 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def opened(data: Path) -> AsyncIterator[Readers]:
+async def opened(data: Path) -> AsyncIterator[ReaderPool]:
     async with open_writer(data / DATABASE, SCHEMA), open_readers(data / DATABASE, 1) as readers:
         yield readers
 
@@ -65,7 +65,7 @@ async def opened(data: Path) -> AsyncIterator[Readers]:
 async def served(data: Path) -> Served:
     async with opened(data) as readers:
         rooms = await readers.rows("SELECT id FROM rooms ORDER BY id")
-        read = [await pages.read(readers, room_id, Span(limit=1000, after=0)) for (room_id,) in rooms]
+        read = [await message_pages.read(readers, room_id, PageSpan(limit=1000, after=0)) for (room_id,) in rooms]
         return Served(await readers.rows(PLACES), [message for page in read for message in page.messages])
 
 

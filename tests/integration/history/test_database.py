@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from chatterbox.chassis.backup import BackupError, backup
-from chatterbox.chassis.damage import DatabaseDamagedError
-from chatterbox.chassis.sqlite import DatabaseInUseError
-from chatterbox.wire import store
-from chatterbox.wire.store import Appended
+from chatterbox.chassis.sqlite.backup import BackupError, backup
+from chatterbox.chassis.sqlite.database import DatabaseInUseError
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from chatterbox.wire import history_api
+from chatterbox.wire.history_api import Appended
 from services.history import app as history_app
 from services.history.restore import restore
 from services.history.schema import SCHEMA
@@ -24,7 +24,7 @@ NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD C
 
 async def position(history: Service) -> tuple[str, int, int]:
     """Epoch and head of `general`, and the membership revision."""
-    heads = await history.ask("heads", store.RoomIds([1]), store.Heads)
+    heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
     return *heads.heads[1], heads.revision
 
 

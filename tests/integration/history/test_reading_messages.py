@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chatterbox.wire import store
+from chatterbox.wire import history_api
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Message
@@ -123,7 +123,7 @@ class TestBadInput:
 
 class TestGatewaysPages:
     async def page(self, history: Service, **query: Any) -> tuple[int, int, list[int]]:
-        stored = await history.ask("page", store.PageQuery(room_id=1, **query), store.StoredPage)
+        stored = await history.ask("page", history_api.PageQuery(room_id=1, **query), history_api.StoredPage)
         frames = [decode_server_frame(bytes(raw)) for raw in stored.frames]
         return stored.head, stored.first, [frame.at.offset for frame in frames if isinstance(frame, Message)]
 
@@ -147,10 +147,10 @@ class TestGatewaysPages:
 
     async def test_an_unknown_room_is_refused(self, history: Service) -> None:
         with pytest.raises(ChatError) as refused:
-            await history.ask("page", store.PageQuery(room_id=99, limit=1), store.StoredPage)
+            await history.ask("page", history_api.PageQuery(room_id=99, limit=1), history_api.StoredPage)
         assert refused.value.code == Code.ROOM_UNKNOWN
 
     async def test_heads_are_those_of_the_rooms_that_exist(self, filled: Service) -> None:
-        heads = await filled.ask("heads", store.RoomIds([1, 99, 2**70]), store.Heads)
+        heads = await filled.ask("heads", history_api.RoomIds([1, 99, 2**70]), history_api.Heads)
         assert {room_id: head for room_id, (_, head) in heads.heads.items()} == {1: HEAD}
         assert heads.revision == 2

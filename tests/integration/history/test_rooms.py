@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from chatterbox.wire import store
+from chatterbox.wire import history_api
+from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.events import CONTROL, MembershipChanged, decode_control
 from chatterbox.wire.limits import Limits
 from tests.support.history import Service, Start, code, until
 
@@ -49,9 +49,9 @@ class TestWhoSeesWhat:
 
     async def test_gateways_are_told_the_same(self, rooms: Service) -> None:
         for path, name in product(("join", "leave"), ("priv", "nowhere")):
-            body = store.JoinRoom(name, rooms.auth.names["bob"], "bob")
+            body = history_api.JoinRoomCall(name, rooms.auth.names["bob"], "bob")
             with pytest.raises(ChatError) as refused:
-                await rooms.ask(path, body, store.RoomInfo)
+                await rooms.ask(path, body, history_api.RoomInfo)
             assert refused.value.code == Code.ROOM_UNKNOWN
 
     async def test_the_list_has_ones_own_rooms_first_then_the_public_ones(self, rooms: Service) -> None:
@@ -66,7 +66,7 @@ class TestWhoSeesWhat:
             ("general", True, False),
             ("pub", False, False),
         ]
-        listing = await rooms.ask("rooms", store.ListRooms(rooms.auth.names["bob"]), store.RoomListing)
+        listing = await rooms.ask("rooms", history_api.ListRoomsCall(rooms.auth.names["bob"]), history_api.RoomListing)
         assert [(room.room, room.member) for room in listing.rooms] == [("general", True), ("pub", False)]
 
     async def test_after_leaving_a_private_room_it_is_gone(self, rooms: Service) -> None:
@@ -187,14 +187,14 @@ class TestInviting:
 
     async def test_without_auth_nobody_is_invited(self, rooms: Service) -> None:
         rooms.auth.away = True
-        body = store.InviteUser("priv", rooms.auth.names["alice"], "alice", "bob")
+        body = history_api.InviteUserCall("priv", rooms.auth.names["alice"], "alice", "bob")
         with pytest.raises(ChatError) as refused:
-            await rooms.ask("invite", body, store.Invitee)
+            await rooms.ask("invite", body, history_api.Invitee)
         assert refused.value.code == Code.UNAVAILABLE
 
     async def test_gateways_are_told_the_name_as_its_owner_writes_it(self, rooms: Service) -> None:
-        body = store.InviteUser("PRIV", rooms.auth.names["alice"], "alice", "bob")
-        assert await rooms.ask("invite", body, store.Invitee) == store.Invitee("bob")
+        body = history_api.InviteUserCall("PRIV", rooms.auth.names["alice"], "alice", "bob")
+        assert await rooms.ask("invite", body, history_api.Invitee) == history_api.Invitee("bob")
 
 
 class TestWhatGatewaysAreTold:
@@ -207,7 +207,7 @@ class TestWhatGatewaysAreTold:
             await history.do("DELETE", "/rooms/priv/members/me", "bob")
             await until(lambda: len(heard) >= 5)
             told = events(heard)
-            heads = await history.ask("heads", store.RoomIds([]), store.Heads)
+            heads = await history.ask("heads", history_api.RoomIds([]), history_api.Heads)
         assert [(event.room, event.username, event.member, event.by) for event in told] == [
             ("general", "alice", True, "alice"),
             ("general", "bob", True, "bob"),
@@ -228,7 +228,7 @@ class TestWhatGatewaysAreTold:
 
     async def test_memberships_name_every_room_of_every_user(self, rooms: Service) -> None:
         users = {rooms.auth.names[name]: name for name in ("alice", "bob")}
-        answer = await rooms.ask("memberships", store.UserIds(users), store.Memberships)
+        answer = await rooms.ask("memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
         names = {room.room_id: room.room for room in answer.rooms}
         of = {users[user_id]: sorted(names[room_id] for room_id in ids) for user_id, ids in answer.of.items()}
         assert of == {"alice": ["general", "priv", "pub"], "bob": ["general"]}

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from chatterbox.chassis.broker import MemoryBroker, OnDoubt, OnPayload, Subscriber
+from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import Code
-from chatterbox.wire.events import CONTROL, Revoked, encode_control
-from chatterbox.wire.tokens import Revocation
-from services.history import ended_sessions
+from services.history import revocation_sync
 from tests.support.history import START_MS, Clock, FakeAuth, Service, Start, code, until
 
 EXPIRES = START_MS // 1000 + 3600
@@ -49,7 +49,7 @@ async def test_an_expired_token_is_refused(history: Service, clock: Clock) -> No
 async def test_a_session_that_is_revoked_ends_at_once(history: Service) -> None:
     token, other = history.auth.token("alice", sid="gone"), history.auth.token("alice", sid="stays")
     assert await answer(history, token) == (200, None)
-    await history.broker.publish([(CONTROL, encode_control(Revoked("gone", EXPIRES)))])
+    await history.broker.publish([(CONTROL, encode_control(SessionRevoked("gone", EXPIRES)))])
     assert await answer(history, token) == (401, Code.SESSION_ENDED)
     assert await answer(history, other) == (200, None)
 
@@ -68,7 +68,7 @@ async def test_events_of_newer_versions_are_passed_over(history: Service) -> Non
 async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody_does(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ended_sessions, "RETRY_S", 0.001)
+    monkeypatch.setattr(revocation_sync, "RETRY_S", 0.001)
     auth.away = True
     token = auth.token("alice")
     async with start() as history:
@@ -106,7 +106,7 @@ async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth
 async def test_an_event_that_was_lost_is_made_up_for_by_asking_now_and_then(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ended_sessions, "RELOAD_S", 0.001)
+    monkeypatch.setattr(revocation_sync, "RELOAD_S", 0.001)
     async with start() as history:
         auth.revoked.append(Revocation("gone", EXPIRES))
         verifier: Any = history.app.state.verifier

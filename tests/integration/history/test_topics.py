@@ -2,18 +2,18 @@
 
 import pytest
 
-from chatterbox.chassis.backup import backup
-from chatterbox.wire import store
+from chatterbox.chassis.sqlite.backup import backup
+from chatterbox.wire import history_api
+from chatterbox.wire.broker_events import CONTROL, TopicChanged, decode_control
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.events import CONTROL, TopicChanged, decode_control
 from services.history.restore import restore
 from tests.support.history import Service, Start, code, until
 
 
 async def change(history: Service, topic: str, *, user: str = "alice", room: str = "general") -> str:
     """Set a topic as gateways do; returns it as it is kept."""
-    body = store.ChangeTopic(room, history.auth.names[user], user, topic)
-    return (await history.ask("topic", body, store.KeptTopic)).topic
+    body = history_api.ChangeTopicCall(room, history.auth.names[user], user, topic)
+    return (await history.ask("topic", body, history_api.StoredTopic)).topic
 
 
 async def topic_of(history: Service, room: str = "general", user: str = "alice") -> str:
@@ -60,7 +60,7 @@ class TestWhatItMayBe:
 class TestWhoIsTold:
     async def test_gateways_hear_of_each_change_under_the_next_revision(self, history: Service) -> None:
         heard = await history.listening(CONTROL)
-        before = (await history.ask("heads", store.RoomIds([]), store.Heads)).revision
+        before = (await history.ask("heads", history_api.RoomIds([]), history_api.Heads)).revision
         for topic in ("one", "one", "two", ""):
             await change(history, topic)
         await until(lambda: len(heard) >= 3)
@@ -72,10 +72,12 @@ class TestWhoIsTold:
     async def test_it_stands_wherever_a_room_is_told_of(self, history: Service) -> None:
         await change(history, "engines")
         user_id = history.auth.names["bob"]
-        [listed] = (await history.ask("rooms", store.ListRooms(user_id), store.RoomListing)).rooms
-        joined = await history.ask("join", store.JoinRoom("general", user_id, "bob"), store.RoomInfo)
-        page = await history.ask("page", store.PageQuery(room_id=1, limit=1), store.StoredPage)
-        [entered] = (await history.ask("memberships", store.UserIds({user_id: "bob"}), store.Memberships)).rooms
+        [listed] = (await history.ask("rooms", history_api.ListRoomsCall(user_id), history_api.RoomListing)).rooms
+        joined = await history.ask("join", history_api.JoinRoomCall("general", user_id, "bob"), history_api.RoomInfo)
+        page = await history.ask("page", history_api.PageQuery(room_id=1, limit=1), history_api.StoredPage)
+        [entered] = (
+            await history.ask("memberships", history_api.UserIds({user_id: "bob"}), history_api.MembershipSnapshot)
+        ).rooms
         [public] = (await history.get("/rooms", "bob")).json()
         topics = [listed.topic, joined.topic, page.topic, entered.topic, public["topic"]]
         assert topics == ["engines"] * 5

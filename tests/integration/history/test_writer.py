@@ -12,21 +12,21 @@ from typing import Any
 import aiosqlite
 import pytest
 
-from chatterbox.chassis.sqlite import open_writer
+from chatterbox.chassis.sqlite.database import open_writer
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import Append, Appended, RoomInfo
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.store import Append, Appended, RoomInfo
-from chatterbox.wire.tokens import User
-from services.history import memberships
-from services.history.announcer import News
-from services.history.backlog import Bounds
+from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.write_queue import QueueBounds
+from services.history.messages.write_transaction import WriteTransaction
+from services.history.messages.writer import Writer
+from services.history.rooms import membership_changes
 from services.history.sabotage import Sabotage
 from services.history.schema import SCHEMA
-from services.history.transaction import Transaction
-from services.history.writer import Writer
 from tests.support.history import UNHURRIED, until
 
-ALICE = User(1, "alice")
+ALICE = UserInfo(1, "alice")
 
 
 class Gate:
@@ -91,7 +91,9 @@ class Counted:
 class Desk:
     """A writer at work on a new database, with alice in `general`."""
 
-    def __init__(self, path: Path, db: aiosqlite.Connection, gate: Gate, writer: Writer, told: list[News]) -> None:
+    def __init__(
+        self, path: Path, db: aiosqlite.Connection, gate: Gate, writer: Writer, told: list[CommittedChanges]
+    ) -> None:
         self.path = path
         self.db = db
         self.gate = gate
@@ -119,13 +121,13 @@ class Desk:
 
 @asynccontextmanager
 async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
-    told: list[News] = []
+    told: list[CommittedChanges] = []
     async with open_writer(path, SCHEMA) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
         writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
         async with writer.running():
-            await writer.change(lambda transaction: memberships.greet(transaction, {1: "alice"}))
+            await writer.change(lambda transaction: membership_changes.greet(transaction, {1: "alice"}))
             await until(lambda: bool(told))  # with an early ack, the commit is still to come
             told.clear()
             gate.statements.clear()
@@ -203,12 +205,12 @@ class TestGroups:
         assert (len(desk.gate.statements), desk.gate.hops) == (5, 1)
 
     async def test_a_change_that_is_refused_leaves_nothing_and_does_not_harm_its_group(self, desk: Desk) -> None:
-        async def half_done(transaction: Transaction) -> None:
-            await memberships.create(transaction, "half", ALICE, Limits(), private=False)
+        async def half_done(transaction: WriteTransaction) -> None:
+            await membership_changes.create(transaction, "half", ALICE, Limits(), private=False)
             raise ChatError(Code.TOO_MANY_ROOMS)
 
-        async def whole(transaction: Transaction) -> RoomInfo:
-            return await memberships.create(transaction, "whole", ALICE, Limits(), private=False)
+        async def whole(transaction: WriteTransaction) -> RoomInfo:
+            return await membership_changes.create(transaction, "whole", ALICE, Limits(), private=False)
 
         results = await asyncio.gather(
             desk.writer.change(half_done), desk.writer.change(whole), desk.append(), return_exceptions=True
@@ -220,7 +222,7 @@ class TestGroups:
         assert [event.revision for news in desk.told for event in news.events] == [2]
 
     async def test_a_bug_in_a_change_is_the_askers_own(self, desk: Desk) -> None:
-        async def broken(_: Transaction) -> None:
+        async def broken(_: WriteTransaction) -> None:
             raise ZeroDivisionError
 
         results = await asyncio.gather(desk.writer.change(broken), desk.append(), return_exceptions=True)
@@ -277,7 +279,7 @@ class TestWhenItCantWrite:
         assert (again.offset, following.offset) == (1, 2)
 
     async def test_when_too_much_waits_it_says_when_to_come_back(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.sqlite", bounds=Bounds(waiting_messages=10)) as desk:
+        async with at_work(tmp_path / "history.sqlite", bounds=QueueBounds(waiting_messages=10)) as desk:
             desk.gate.open.clear()
             first = asyncio.ensure_future(desk.append(10))
             await until(lambda: desk.gate.commits == 1)

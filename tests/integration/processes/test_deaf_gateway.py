@@ -19,7 +19,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from chatterbox.wire.events import CONTROL
+from chatterbox.wire.broker_events import CONTROL
 from tests.support.cable import Cable, Way, cable
 from tests.support.figures import figure
 from tests.support.loopback import NO_TLS

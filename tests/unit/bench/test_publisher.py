@@ -1,6 +1,6 @@
 from bench.publisher import Place, content, news
-from chatterbox.wire.events import decode_batch, room_channel
-from services.history.announcer import payloads
+from chatterbox.wire.broker_events import decode_batch, room_channel
+from services.history.messages.commit_publisher import payloads
 
 PLACE = Place("room-0", 7, "epoch", 41)
 

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from pydantic import ValidationError
 
-from chatterbox.chassis.apart import broker_for
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.settings import Environment, LimitSettings, Settings
+from chatterbox.chassis.standalone import broker_for
 from chatterbox.wire.limits import Limits
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings

@@ -11,14 +11,15 @@ import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
-from client import api, notes
-from client.api import Api
-from client.faces.lines import Lines
-from client.faces.paper import Paper
-from client.faces.timeline import Timeline
-from client.failures import Failure, Refused
-from client.known import Known
-from client.place import Place
+from client.context import ClientContext
+from client.core import notes
+from client.faces.line_face import LineFace
+from client.faces.line_output import LineOutput
+from client.faces.line_timeline import LineTimeline
+from client.failures import Failure, ServerRefused
+from client.net import http_api
+from client.net.http_api import HttpApi
+from client.store.name_cache import NameCache
 from tests.unit.client.twin import Line, Person, twin
 from tests.unit.client.world import message
 
@@ -78,7 +79,7 @@ class TestFrames:
             await line.say(message(1))
 
         async with told(tmp_path, script) as person:
-            await person.see(notes.Said)
+            await person.see(notes.MessageShown)
             assert person.heard == [1]
 
     async def test_of_bytes_that_are_no_text_are_passed_over(self, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ class TestFrames:
             await line.say(message(1))
 
         async with told(tmp_path, script) as person:
-            await person.see(notes.Said)
+            await person.see(notes.MessageShown)
 
     async def test_at_the_end_of_what_can_be_counted_are_shown(self, tmp_path: Path) -> None:
         """The hole before it is asked for, and the answer tells nothing."""
@@ -96,24 +97,24 @@ class TestFrames:
 
         async def script(line: Line) -> None:
             await line.say(message(most))
-            asked = await line.expect(frames.History)
+            asked = await line.expect(frames.ReadHistory)
             await line.say(frames.Page(id=asked.id, room="general", messages=[], more=True))
 
         async with told(tmp_path, script) as person:
-            await person.see(notes.Said)
+            await person.see(notes.MessageShown)
             assert person.heard == [most]
-            assert person.all(notes.Missing)[0].count == most - 1
+            assert person.all(notes.MessagesMissing)[0].count == most - 1
 
 
 @pytest.mark.parametrize("timestamp", TIMES, ids=ascii)
 def test_a_time_that_is_none_is_shown_as_none_or_as_it_is(tmp_path: Path, timestamp: str) -> None:
     shown: list[str] = []
-    paper = Paper(Timeline(colour=True), shown.append, shown.append)
-    face = Lines(Place("http://x", tmp_path), "general", paper, Known(tmp_path / "known"))
+    paper = LineOutput(LineTimeline(colour=True), shown.append, shown.append)
+    face = LineFace(ClientContext("http://x", tmp_path), "general", paper, NameCache(tmp_path / "known"))
     said = frames.Message(
         room="general", at=Position("e", 1), message_id=1, username="b", content="hello", timestamp=timestamp
     )
-    face.show(notes.Said(said, mine=False))
+    face.show(notes.MessageShown(said, mine=False))
     assert shown[-1].endswith("hello")
     assert "\x1b[2J" not in shown[-1]
 
@@ -151,13 +152,13 @@ class TestAnswers:
     @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
     async def test_to_a_handshake_are_told_and_it_is_tried_again(self, tmp_path: Path, answer: bytes) -> None:
         async with answering(answer) as server, Person(server, tmp_path) as person:
-            cuts = await person.see(notes.Cut, 2)
+            cuts = await person.see(notes.Disconnected, 2)
         assert all(cut.why for cut in cuts)
 
     @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
     async def test_to_a_request_become_a_sentence(self, answer: bytes) -> None:
         def ask(server: str) -> None:
-            with Api(server, "token") as http, pytest.raises(Failure) as failure:
+            with HttpApi(server, "token") as http, pytest.raises(Failure) as failure:
                 http.sessions()
             assert str(failure.value)
 
@@ -171,7 +172,7 @@ class TestAnswers:
         async with twin() as elsewhere:
             answer = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/ws\r\nContent-Length: 0\r\n\r\n".encode()
             async with answering(answer) as server, Person(server, tmp_path) as person:
-                cuts = await person.see(notes.Cut, 2)
+                cuts = await person.see(notes.Disconnected, 2)
         assert "302 Found" in cuts[0].why
 
 
@@ -197,11 +198,11 @@ def endless() -> Iterator[str]:
 
 
 def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    with endless() as server, Api(server) as http, pytest.raises(Refused, match="does not answer as"):
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
         http.sessions()
 
 
 def test_an_answer_that_never_gets_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "ANSWER_S", -1.0)
-    with endless() as server, Api(server) as http, pytest.raises(Refused, match="does not answer as"):
+    monkeypatch.setattr(http_api, "ANSWER_S", -1.0)
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
         http.sessions()

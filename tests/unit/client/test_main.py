@@ -11,8 +11,8 @@ from chatterbox import __version__
 from client import __main__ as command
 from client.cli import dispatch
 from client.cli.parser import parser
-from client.failures import Exit, Refused
-from client.session import Session, SessionFile
+from client.failures import ExitCode, ServerRefused
+from client.store.session_file import SavedSession, SessionFile
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def log_in(home: Path, server: str = NOWHERE) -> None:
-    SessionFile(home, server).save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+    SessionFile(home, server).save(SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
 
 
 def typed(*arguments: str) -> int:
@@ -59,7 +59,7 @@ class TestUsage:
     def test_that_is_wrong_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed(*arguments)
-        assert exit_.value.code == Exit.USAGE
+        assert exit_.value.code == ExitCode.USAGE
         assert "usage:" in capsys.readouterr().err
 
     def test_a_command_that_is_nearly_right_is_guessed(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ class TestUsage:
     def test_what_needs_no_server_needs_no_login_either(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert typed(*arguments) == Exit.OK
+        assert typed(*arguments) == ExitCode.OK
         assert "chatterbox" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ class TestUsage:
         ],
     )
     def test_a_server_that_is_none_is_guessed(self, server: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
-        assert typed("--server", server, "rooms") == Exit.USAGE
+        assert typed("--server", server, "rooms") == ExitCode.USAGE
         assert way in capsys.readouterr().err
 
     def test_the_version_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed("--version")
-        assert exit_.value.code == Exit.OK
+        assert exit_.value.code == ExitCode.OK
         assert capsys.readouterr().out == f"chatterbox {__version__}\n"
 
     def test_help_is_an_option(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ class TestUsage:
         assert capsys.readouterr().err.endswith("Did you mean --help?\n")
 
     def test_a_room_name_that_is_none_too(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert typed("chat", "no such room") == Exit.USAGE
+        assert typed("chat", "no such room") == ExitCode.USAGE
         assert "letters, digits" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ class TestFailures:
     def test_without_a_session_exits_with_3_and_says_what_to_do(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert typed(*arguments) == Exit.NOT_LOGGED_IN
+        assert typed(*arguments) == ExitCode.NOT_LOGGED_IN
         assert "Log in: chatterbox login; new here: chatterbox register" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ class TestFailures:
         configured = tmp_path / "config" / "chatterbox" / "config.toml"
         configured.parent.mkdir(parents=True)
         configured.write_text("[profiles.work]\n")
-        assert typed(*options, "rooms") == Exit.NOT_LOGGED_IN
+        assert typed(*options, "rooms") == ExitCode.NOT_LOGGED_IN
         assert way in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -165,26 +165,26 @@ class TestFailures:
         self, home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         log_in(home)
-        assert typed("--server", NOWHERE, *arguments) == Exit.UNREACHABLE
+        assert typed("--server", NOWHERE, *arguments) == ExitCode.UNREACHABLE
         assert NOWHERE in capsys.readouterr().err
 
     def test_a_refusal_exits_with_1_and_is_inert(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        raise_in_run(monkeypatch, Refused("No \x1b[2J."))
-        assert typed("rooms") == Exit.REFUSED
+        raise_in_run(monkeypatch, ServerRefused("No \x1b[2J."))
+        assert typed("rooms") == ExitCode.REFUSED
         assert capsys.readouterr().err == "chatterbox: No ␛[2J.\n"
 
     def test_ctrl_c_exits_with_130(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         raise_in_run(monkeypatch, KeyboardInterrupt())
-        assert typed("rooms") == Exit.INTERRUPTED
+        assert typed("rooms") == ExitCode.INTERRUPTED
         assert capsys.readouterr() == ("", "")
 
     def test_a_mistake_of_ours_is_one_line(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         raise_in_run(monkeypatch, ZeroDivisionError("oops"))
-        assert typed("rooms") == Exit.BUG
+        assert typed("rooms") == ExitCode.BUG
         assert capsys.readouterr().err.count("\n") == 1
 
     def test_and_a_traceback_only_for_those_who_ask(
@@ -192,7 +192,7 @@ class TestFailures:
     ) -> None:
         monkeypatch.setenv("CHATTERBOX_DEBUG", "1")
         raise_in_run(monkeypatch, ZeroDivisionError("oops"))
-        assert typed("rooms") == Exit.BUG
+        assert typed("rooms") == ExitCode.BUG
         assert "Traceback" in capsys.readouterr().err
 
 
@@ -219,7 +219,7 @@ class TestADiskThatRefuses:
     ) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
         (tmp_path / "file").write_text("in the way")
-        assert typed("login", "alice") == Exit.REFUSED
+        assert typed("login", "alice") == ExitCode.REFUSED
         said = capsys.readouterr().err
         assert "can't be written (Not a directory). $CHATTERBOX_HOME can name another folder." in said
 
@@ -230,7 +230,7 @@ class TestADiskThatRefuses:
         log_in(home)
         for folder in ("outbox", "cursors"):
             (home / folder).write_text("in the way")
-        assert typed(*arguments) == Exit.REFUSED
+        assert typed(*arguments) == ExitCode.REFUSED
         assert "can't be written (Not a directory)" in capsys.readouterr().err
 
 
@@ -238,7 +238,7 @@ def test_a_stream_that_was_closed_leads_nowhere() -> None:
     code = "import sys; from client.__main__ import main; sys.exit(main(['register', 'alice']))"
     shell = ["bash", "-c", f"'{sys.executable}' -c \"{code}\" <&-"]
     done = subprocess.run(shell, check=False, capture_output=True, text=True, env=os.environ)
-    assert done.returncode == Exit.USAGE
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr.startswith("chatterbox: There is no password")
 
 
@@ -250,7 +250,7 @@ def test_a_reader_that_has_gone_is_no_mistake() -> None:
 
 
 def raise_in_run(monkeypatch: pytest.MonkeyPatch, problem: BaseException) -> None:
-    def run(*_: object) -> Exit:
+    def run(*_: object) -> ExitCode:
         raise problem
 
     monkeypatch.setattr(dispatch, "run", run)

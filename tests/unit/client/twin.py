@@ -9,12 +9,12 @@ from typing import Self, TypeVar
 from websockets.asyncio.server import ServerConnection, serve
 
 from chatterbox.wire import codec, frames
-from client import notes
-from client.connection import Connection
-from client.outbox import Outbox
-from client.session import Session, SessionFile
-from client.state import State
-from client.tokens import Tokens
+from client.core import notes
+from client.core.client_state import ClientState
+from client.net.chat_connection import ChatConnection
+from client.net.token_source import TokenSource
+from client.store.outbox import Outbox
+from client.store.session_file import SavedSession, SessionFile
 from tests.unit.client.world import room_state, welcome
 
 DEADLINE_S = 5.0
@@ -83,13 +83,13 @@ async def twin(*scripts: Script) -> AsyncIterator[str]:
 class Person:
     """Somebody at a connection: what they are shown, and a way to wait for it."""
 
-    def __init__(self, server: str, home: Path, *, outbox: bool = True, state: State | None = None) -> None:
+    def __init__(self, server: str, home: Path, *, outbox: bool = True, state: ClientState | None = None) -> None:
         file = SessionFile(home, server)
-        file.save(Session(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+        file.save(SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
         self.outbox = Outbox(home / "outbox.sqlite3") if outbox else None
         self.shown: list[notes.Note] = []
         self._more = asyncio.Event()
-        self.connection = Connection(server, Tokens(file), self.show, outbox=self.outbox, state=state)
+        self.connection = ChatConnection(server, TokenSource(file), self.show, outbox=self.outbox, state=state)
 
     async def __aenter__(self) -> Self:
         self.running = asyncio.create_task(self.connection.run())
@@ -124,4 +124,4 @@ class Person:
 
     @property
     def heard(self) -> list[int]:
-        return [note.message.at.offset for note in self.all(notes.Said)]
+        return [note.message.at.offset for note in self.all(notes.MessageShown)]

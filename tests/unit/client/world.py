@@ -7,10 +7,10 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from client import events, notes
-from client.entry import Entry
-from client.reduce import step
-from client.state import Phase, State
+from client.core import events, notes
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
+from client.core.reducer import step
 
 ROOM = "general"
 ME = "alice"
@@ -47,7 +47,7 @@ def welcome(*rooms: frames.RoomState, username: str = ME, limits: Limits | None 
 class Core:
     """Drives the reducer by hand and keeps what it wanted done."""
 
-    state: State = field(default_factory=State)
+    state: ClientState = field(default_factory=ClientState)
     effects: list[events.Effect] = field(default_factory=list)
 
     def feed(self, *fed: events.Event) -> list[events.Effect]:
@@ -58,27 +58,29 @@ class Core:
         return self.effects[before:]
 
     def came(self, *came: frames.ServerFrame) -> list[events.Effect]:
-        return self.feed(*map(events.Came, came))
+        return self.feed(*map(events.FrameReceived, came))
 
     def live(self, *rooms: frames.RoomState, limits: Limits | None = None) -> list[events.Effect]:
         """Be connected and welcomed."""
-        return self.feed(events.Started(), events.Opened(), events.Came(welcome(*rooms, limits=limits)))
+        return self.feed(events.Started(), events.HandshakeDone(), events.FrameReceived(welcome(*rooms, limits=limits)))
 
     def again(self, *rooms: frames.RoomState) -> list[events.Effect]:
         """Lose the connection, and be welcomed again."""
-        return self.feed(events.Lost("cut", 0.5), events.Opened(), events.Came(welcome(*rooms)))
+        return self.feed(
+            events.ConnectionLost("cut", 0.5), events.HandshakeDone(), events.FrameReceived(welcome(*rooms))
+        )
 
 
 def shown(effects: list[events.Effect]) -> list[notes.Note]:
-    return [effect.note for effect in effects if isinstance(effect, events.Show)]
+    return [effect.note for effect in effects if isinstance(effect, events.ShowNote)]
 
 
 def transmitted(effects: list[events.Effect]) -> list[frames.Command]:
-    return [effect.command for effect in effects if isinstance(effect, events.Transmit)]
+    return [effect.command for effect in effects if isinstance(effect, events.SendCommand)]
 
 
 def said(effects: list[events.Effect]) -> list[int]:
-    return [note.message.at.offset for note in shown(effects) if isinstance(note, notes.Said)]
+    return [note.message.at.offset for note in shown(effects) if isinstance(note, notes.MessageShown)]
 
 
 @dataclass
@@ -93,13 +95,13 @@ class World:
     logs: dict[str, list[frames.Message]] = field(default_factory=lambda: {"general": [], "ops": []})
     epoch: str = "e1"
     keys: dict[tuple[str, str], frames.Message] = field(default_factory=dict)
-    to_server: deque[frames.Command | events.Introduce] = field(default_factory=deque)
+    to_server: deque[frames.Command | events.SendConnect] = field(default_factory=deque)
     to_client: deque[frames.ServerFrame] = field(default_factory=deque)
     welcomed: bool = False
     refusals: int = 0
 
-    disk: dict[str, Entry] = field(default_factory=dict)
-    state: State = field(default_factory=State)
+    disk: dict[str, OutboxEntry] = field(default_factory=dict)
+    state: ClientState = field(default_factory=ClientState)
     timers: list[events.Timer] = field(default_factory=list)
     screens: list[list[frames.Message]] = field(default_factory=list)
     wrote: dict[str, list[str]] = field(default_factory=lambda: {"general": [], "ops": []})
@@ -109,19 +111,19 @@ class World:
     def start(self) -> None:
         """A client begins, with what an earlier one left on the disk."""
         self.cut_line()
-        self.state, self.timers = State(), []
+        self.state, self.timers = ClientState(), []
         self.screens.append([])
         self.feed(events.Started(tuple(self.disk.values())))
 
     def connect(self) -> None:
-        if self.state.phase is Phase.OFFLINE:
+        if self.state.phase is ConnectionPhase.OFFLINE:
             self.cut_line()
-            self.feed(events.Opened())
+            self.feed(events.HandshakeDone())
 
     def cut(self) -> None:
         self.cut_line()
-        if self.state.phase is not Phase.OFFLINE:
-            self.feed(events.Lost("cut", 0.5))
+        if self.state.phase is not ConnectionPhase.OFFLINE:
+            self.feed(events.ConnectionLost("cut", 0.5))
 
     def cut_line(self) -> None:
         self.to_server.clear()
@@ -131,10 +133,10 @@ class World:
     def write(self, room: str) -> None:
         """The person writes a message: to the disk first, then to the core."""
         self._number += 1
-        entry = Entry(f"key{self._number}", room, f"{room} {self._number}")
+        entry = OutboxEntry(f"key{self._number}", room, f"{room} {self._number}")
         self.wrote[room].append(entry.content)
         self.disk[entry.key] = entry
-        self.feed(events.Queued(entry))
+        self.feed(events.MessageQueued(entry))
 
     def other(self, room: str, *, lost: bool = False) -> None:
         """Somebody else's message is stored; its push may get lost."""
@@ -154,31 +156,31 @@ class World:
 
     def _perform(self, effect: events.Effect) -> None:
         match effect:
-            case events.Introduce():
+            case events.SendConnect():
                 self.to_server.append(effect)
-            case events.Transmit(command):
+            case events.SendCommand(command):
                 self.to_server.append(command)
-            case events.Forget(key):
+            case events.DropEntry(key):
                 del self.disk[key]
-            case events.Wake(_, timer):
+            case events.StartTimer(_, timer):
                 self.timers.append(timer)
-            case events.HangUp():
+            case events.CloseConnection():
                 self.cut()
-            case events.Show(notes.Said(said, _)):
+            case events.ShowNote(notes.MessageShown(said, _)):
                 self.screens[-1].append(said)
 
     def wake(self) -> None:
         """All timers run down, except those that watch for a dead connection."""
         timers, self.timers = self.timers, []
         for timer in timers:
-            if not isinstance(timer, events.Overdue):
+            if not isinstance(timer, events.ReplyOverdue):
                 self.feed(timer)
 
     def serve(self) -> None:
         """The server takes one frame."""
         if self.to_server:
             taken = self.to_server.popleft()
-            if isinstance(taken, events.Introduce):
+            if isinstance(taken, events.SendConnect):
                 self._welcome(taken)
             elif (reply := self._reply(taken)) is not None:
                 self.to_client.append(reply)
@@ -186,7 +188,7 @@ class World:
     def receive(self) -> None:
         """The client takes one frame."""
         if self.to_client:
-            self.feed(events.Came(self.to_client.popleft()))
+            self.feed(events.FrameReceived(self.to_client.popleft()))
 
     def settle(self) -> None:
         """Let everything run until nothing moves."""
@@ -199,7 +201,7 @@ class World:
             self.wake()
         raise AssertionError("it never settles")
 
-    def _welcome(self, introduction: events.Introduce) -> None:
+    def _welcome(self, introduction: events.SendConnect) -> None:
         rooms = []
         for room, log in self.logs.items():
             at, head = introduction.resume.get(room), len(log)
@@ -215,7 +217,7 @@ class World:
         match command:
             case frames.Send():
                 return self._send(command)
-            case frames.History():
+            case frames.ReadHistory():
                 after = command.after or 0
                 page = self.logs[command.room][after : after + 3]
                 return frames.Page(id=command.id, room=command.room, messages=page, more=True)
@@ -228,7 +230,7 @@ class World:
     def _send(self, send: frames.Send) -> frames.Reply:
         if self.refusals:
             self.refusals -= 1
-            return frames.Error(id=send.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
+            return frames.ErrorFrame(id=send.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
         stored = self.keys.get((send.room, send.key or ""))
         if stored is None:
             stored = self.keys[send.room, send.key or ""] = self._store(send.room, ME, send.content)
@@ -253,4 +255,4 @@ class World:
 
 
 def _matters(timer: events.Timer) -> bool:
-    return isinstance(timer, events.Rested | events.TimeToMove)
+    return isinstance(timer, events.RetryDue | events.MoveDue)

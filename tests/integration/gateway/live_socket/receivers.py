@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-from services.gateway.framing import text_frame
-from services.gateway.handshake import Handshake
-from services.gateway.live_socket import LiveSocket
+from services.gateway.core.frame_writer import text_frame
+from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.live_socket import LiveSocket
 from tests.support import live
 
 PING_S = 0.25

@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from chatterbox.chassis.http_protocol import HttpProtocol
-from chatterbox.wire.close import SENTENCES, CloseCode
-from services.gateway import live_socket as module
-from services.gateway.framing import text_frame
-from services.gateway.handshake import Handshake
-from services.gateway.live_socket import LiveSocket
+from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.wire.close_codes import SENTENCES, CloseCode
+from services.gateway.core.frame_writer import text_frame
+from services.gateway.transport import live_socket as module
+from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.live_socket import LiveSocket
 from tests.integration.gateway.live_socket.receivers import Running, flood
 from tests.support.peer import (
     CLOSE,

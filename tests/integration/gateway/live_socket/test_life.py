@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from chatterbox.wire.close import CloseCode
-from services.gateway import live_socket as module
-from services.gateway.framing import text_frame
+from chatterbox.wire.close_codes import CloseCode
+from services.gateway.core.frame_writer import text_frame
+from services.gateway.transport import live_socket as module
 from tests.integration.gateway.live_socket.receivers import PING_S, Echo, Running, flood
 from tests.support.peer import PING, TEXT, connected, frame
 from tests.support.waiting import until

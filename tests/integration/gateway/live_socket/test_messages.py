@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from chatterbox.wire.close import SENTENCES, CloseCode
-from services.gateway.handshake import Handshake
+from chatterbox.wire.close_codes import SENTENCES, CloseCode
+from services.gateway.transport.handshake import Handshake
 from tests.integration.gateway.live_socket.receivers import Echo, Running
 from tests.support.peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, connected, frame
 

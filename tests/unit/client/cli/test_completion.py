@@ -8,16 +8,16 @@ import pytest
 
 from client import __main__ as command
 from client.cli import completion, shells
-from client.cli.completion import Local, completed
+from client.cli.completion import LocalNames, completed
 from client.cli.grammar import grammar
 from client.cli.parser import parser
-from client.cursors import Cursor, cursor_path
-from client.known import Known, known_path
-from client.session import Session, SessionFile
+from client.store.name_cache import NameCache, known_path
+from client.store.session_file import SavedSession, SessionFile
+from client.store.tail_cursors import TailCursor, cursor_path
 
 SERVER = "https://chat.example.org"
 GRAMMAR = grammar(parser())
-NAMES = Local(
+NAMES = LocalNames(
     rooms=("general", "ops"),
     other_rooms=("opera",),
     people=("bob", "$(reboot)", "x\x1b[2J", "-rf", "a b", "ü"),
@@ -68,39 +68,39 @@ class TestLocal:
     @pytest.fixture
     def home(self, tmp_path: Path) -> Path:
         home = tmp_path / "chatterbox"
-        SessionFile(home, SERVER).save(Session(SERVER, "Alice", "t", "s", expires_at=4e9, lifetime_s=100))
-        with Known(known_path(home, SERVER, "Alice")) as known:
+        SessionFile(home, SERVER).save(SavedSession(SERVER, "Alice", "t", "s", expires_at=4e9, lifetime_s=100))
+        with NameCache(known_path(home, SERVER, "Alice")) as known:
             known.learn(people=["bob"], sessions=["5b1c"])
-        with Cursor(cursor_path(home, SERVER, "Alice", "mailer")):
+        with TailCursor(cursor_path(home, SERVER, "Alice", "mailer")):
             pass
         return tmp_path
 
     def test_names_are_those_of_the_server_that_is_meant(self, home: Path) -> None:
         environ = {"XDG_STATE_HOME": str(home)}
-        assert completion.local(["invite"], environ) == Local((), (), ("bob",), ("5b1c",), ["mailer"])
+        assert completion.local(["invite"], environ) == LocalNames((), (), ("bob",), ("5b1c",), ["mailer"])
         assert completion.local(["--server", "HTTPS://chat.example.org/", ""], environ).people == ("bob",)
-        assert completion.local(["--server", "http://other", ""], environ) == Local()
-        assert completion.local([""], environ | {"CHATTERBOX_SERVER": "http://other"}) == Local()
+        assert completion.local(["--server", "http://other", ""], environ) == LocalNames()
+        assert completion.local([""], environ | {"CHATTERBOX_SERVER": "http://other"}) == LocalNames()
 
     def test_the_server_is_the_one_that_every_command_chooses(self, home: Path) -> None:
         environ = {"XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")}
         configured = home / "config" / "chatterbox" / "config.toml"
         configured.parent.mkdir(parents=True)
         configured.write_text('server = "http://other"\n[profiles.work]\n')
-        assert completion.local([""], environ) == Local()
+        assert completion.local([""], environ) == LocalNames()
         assert completion.local([f"--server={SERVER}", ""], environ).people == ("bob",)
-        assert completion.local(["--server", SERVER, "--profile", "work", ""], environ) == Local()
+        assert completion.local(["--server", SERVER, "--profile", "work", ""], environ) == LocalNames()
         SessionFile(home / "chatterbox", "http://other", "work").save(
-            Session("http://other", "carol", "t", "s", expires_at=4e9, lifetime_s=100)
+            SavedSession("http://other", "carol", "t", "s", expires_at=4e9, lifetime_s=100)
         )
-        with Known(known_path(home / "chatterbox", "http://other", "carol")) as known:
+        with NameCache(known_path(home / "chatterbox", "http://other", "carol")) as known:
             known.learn(people=["dave"])
         assert completion.local(["--profile", "work", ""], environ).people == ("dave",)
 
     def test_a_configuration_that_is_wrong_has_no_names(self, home: Path) -> None:
         configured = home / "chatterbox" / "config.toml"
         configured.write_text("sevrer = 1\n")
-        assert completion.local([""], {"CHATTERBOX_HOME": str(configured.parent)}) == Local()
+        assert completion.local([""], {"CHATTERBOX_HOME": str(configured.parent)}) == LocalNames()
 
     def test_the_command_prints_them(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

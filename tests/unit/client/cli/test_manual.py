@@ -10,8 +10,8 @@ from client.cli.about import VARIABLES
 from client.cli.grammar import grammar
 from client.cli.manual import flags_of
 from client.cli.parser import parser
-from client.faces.slash import SLASHES
-from client.failures import EXITS, Exit
+from client.faces.slash_parser import SLASHES
+from client.failures import EXITS, ExitCode
 
 PAGE = manual.page(parser())
 
@@ -30,12 +30,12 @@ def test_it_names_every_command_and_every_option() -> None:
 
 
 def test_it_has_every_slash_command_exit_code_and_variable() -> None:
-    terms = [*(slash.usage for slash in SLASHES.values()), *map(str, map(int, Exit)), *VARIABLES]
+    terms = [*(slash.usage for slash in SLASHES.values()), *map(str, map(int, ExitCode)), *VARIABLES]
     assert [term for term in terms if f"\n.B {term}\n" not in plain(PAGE)] == []
 
 
 def test_every_exit_code_has_its_meaning() -> None:
-    assert list(EXITS) == list(Exit)
+    assert list(EXITS) == list(ExitCode)
 
 
 def test_nothing_in_it_is_taken_for_a_request() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from client.doctor.report import as_object, exit_of, lines, summary
-from client.doctor.verdict import SHOWN_CHARS, Check, Status, Verdict, failed, ok, shown, skipped, warning
-from client.failures import Exit
+from client.doctor.verdict import SHOWN_CHARS, CheckName, CheckResult, CheckStatus, failed, ok, shown, skipped, warning
+from client.failures import ExitCode
 
-FINE = ok(Check.DNS, "127.0.0.1")
-WARNED = warning(Check.TLS, "not encrypted", "Use TLS.")
-BROKEN = failed(Check.HTTP, "502", "Start it.")
-BARRED = failed(Check.ADDRESS, "not one", "Write another.")
-LEFT_OUT = skipped(Check.IDLE, "not checked, because http failed")
+FINE = ok(CheckName.DNS, "127.0.0.1")
+WARNED = warning(CheckName.TLS, "not encrypted", "Use TLS.")
+BROKEN = failed(CheckName.HTTP, "502", "Start it.")
+BARRED = failed(CheckName.ADDRESS, "not one", "Write another.")
+LEFT_OUT = skipped(CheckName.IDLE, "not checked, because http failed")
 
 
 def test_a_verdict_is_a_line_and_its_advice_stands_below() -> None:
@@ -26,7 +26,7 @@ def test_a_verdict_is_a_line_and_its_advice_stands_below() -> None:
 
 
 def test_no_verdict_reaches_the_terminal_with_anything_that_it_obeys() -> None:
-    assert list(lines(failed(Check.HTTP, "\x1b[2J", "\x9b\u202e"))) == [
+    assert list(lines(failed(CheckName.HTTP, "\x1b[2J", "\x9b\u202e"))) == [
         "failed   http          ␛[2J",
         "                       -> ‹U+009B›‹U+202E›",  # noqa: RUF001 - meant so
     ]
@@ -35,21 +35,21 @@ def test_no_verdict_reaches_the_terminal_with_anything_that_it_obeys() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "status", "last"),
     [
-        ([FINE], Exit.OK, "All is well."),
-        ([FINE, WARNED], Exit.OK, "It works, with 1 to look at."),
-        ([FINE, WARNED, BROKEN], Exit.UNREACHABLE, "Something is in the way."),
-        ([BROKEN, LEFT_OUT], Exit.UNREACHABLE, "Something is in the way. Not checked: idle."),
-        ([BARRED], Exit.USAGE, "Something is in the way."),
+        ([FINE], ExitCode.OK, "All is well."),
+        ([FINE, WARNED], ExitCode.OK, "It works, with 1 to look at."),
+        ([FINE, WARNED, BROKEN], ExitCode.UNREACHABLE, "Something is in the way."),
+        ([BROKEN, LEFT_OUT], ExitCode.UNREACHABLE, "Something is in the way. Not checked: idle."),
+        ([BARRED], ExitCode.USAGE, "Something is in the way."),
     ],
 )
-def test_it_ends_with_what_all_of_it_means(verdicts: list[Verdict], status: Exit, last: str) -> None:
+def test_it_ends_with_what_all_of_it_means(verdicts: list[CheckResult], status: ExitCode, last: str) -> None:
     assert exit_of(verdicts) is status
     assert summary(verdicts) == last
-    assert json.loads(as_object("http://x", verdicts))["ok"] is (status is Exit.OK)
+    assert json.loads(as_object("http://x", verdicts))["ok"] is (status is ExitCode.OK)
 
 
 def test_for_machines_it_is_one_line_of_ascii() -> None:
-    told = as_object("http://x\x9b", [failed(Check.HTTP, "\x7fé\n\u202e", "x")])
+    told = as_object("http://x\x9b", [failed(CheckName.HTTP, "\x7fé\n\u202e", "x")])
     assert told.isascii()
     assert told.isprintable()
     assert json.loads(told)["checks"][0] == {
@@ -65,12 +65,12 @@ def test_what_others_write_is_repeated_in_part_and_on_one_line() -> None:
 
 def test_checks_and_states_keep_their_names() -> None:
     """They are part of the command's contract with scripts."""
-    assert [*Status] == ["ok", "warning", "failed", "skipped"]
-    assert [*Check] == [
+    assert [*CheckStatus] == ["ok", "warning", "failed", "skipped"]
+    assert [*CheckName] == [
         "address", "dns", "tcp", "tls", "http", "clock", "websocket", "token", "round trip", "large frames", "idle",
     ]  # fmt: skip
 
 
 def test_the_page_about_it_describes_each_check() -> None:
     page = (Path(__file__).parents[4] / "docs" / "doctor.md").read_text()
-    assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE) == [*Check]
+    assert re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE) == [*CheckName]

@@ -6,30 +6,30 @@ from datetime import UTC
 from pathlib import Path
 
 from chatterbox.wire import frames
-from client import notes
-from client.connection import Connection
-from client.entry import Entry
-from client.faces.lines import Lines
-from client.faces.paper import Clock, Paper
-from client.faces.timeline import Timeline
-from client.known import Known
-from client.place import Place
-from client.state import Phase, State
+from client.context import ClientContext
+from client.core import notes
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
+from client.faces.line_face import LineFace
+from client.faces.line_output import LineOutput, LoopClock
+from client.faces.line_timeline import LineTimeline
+from client.net.chat_connection import ChatConnection
+from client.store.name_cache import NameCache
 
 
-class Recorder(Connection):
+class Recorder(ChatConnection):
     """A connection that only writes down what it is asked for."""
 
     def __init__(self) -> None:
-        self.state = State(phase=Phase.LIVE, username="alice")
+        self.state = ClientState(phase=ConnectionPhase.LIVE, username="alice")
         self.done: list[object] = []
         self.refusal: Exception | None = None
 
-    def say(self, room: str, *contents: str) -> list[Entry]:
+    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
         if self.refusal:
             raise self.refusal
         self.done.append((room, *contents))
-        return [Entry(f"{room} {content}", room, content) for content in contents]
+        return [OutboxEntry(f"{room} {content}", room, content) for content in contents]
 
     def ask(self, command: frames.Command) -> None:
         self.done.append(command)
@@ -44,17 +44,19 @@ class Recorder(Connection):
 class Face:
     """One of the faces in lines, in #general; `wait` lets time pass."""
 
-    def __init__(self, home: Path, kind: type[Lines] = Lines, *, echoed: bool = False) -> None:
+    def __init__(self, home: Path, kind: type[LineFace] = LineFace, *, echoed: bool = False) -> None:
         self.shown: list[str] = []
         self._more = asyncio.Event()
         self.now_s = 0.0
         self._timers: list[tuple[float, Callable[[], None]]] = []
-        self.known = Known(home / "known.json")
-        paper = Paper(Timeline(zone=UTC), self._print, self._print, echoed=echoed)
-        self.lines = kind(Place("http://x", home), "general", paper, self.known, Clock(lambda: self.now_s, self._later))
+        self.known = NameCache(home / "known.json")
+        paper = LineOutput(LineTimeline(zone=UTC), self._print, self._print, echoed=echoed)
+        self.lines = kind(
+            ClientContext("http://x", home), "general", paper, self.known, LoopClock(lambda: self.now_s, self._later)
+        )
         self.connection = Recorder()
         self.lines.connection = self.connection
-        self.lines.show(notes.Entered("general", ()))
+        self.lines.show(notes.RoomEntered("general", ()))
         self.shown.clear()
 
     def _print(self, line: str) -> None:

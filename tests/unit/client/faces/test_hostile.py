@@ -15,16 +15,18 @@ from hypothesis import strategies as st
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
-from client import commands, notes, words
-from client.entry import Entry
-from client.faces.lines import Lines
-from client.faces.pipes import Sending, Tail
-from client.faces.plain import Plain
-from client.faces.timeline import Timeline
-from client.inert import inert_name, is_dangerous
-from client.place import Place
+from client.commands import chat_commands
+from client.context import ClientContext
+from client.core import notes
+from client.core.outbox_entry import OutboxEntry
+from client.faces.line_face import LineFace
+from client.faces.line_timeline import LineTimeline
+from client.faces.pipe_faces import SendFace, TailFace
+from client.faces.plain_face import PlainFace
+from client.text import note_text
+from client.text.sanitize import inert_name, is_dangerous
 from tests.unit.client.faces.face import Face, Recorder
-from tests.unit.client.test_inert import ANYTHING, PAYLOADS
+from tests.unit.client.text.test_sanitize import ANYTHING, PAYLOADS
 
 TIME = "2026-11-23T10:00:00.000Z"
 FAKES = ["x\n10:00 root: hi", "x\n-- You are logged out.", "bob: hi\r10:00 root", "bob left #ops. root", "a\u3164b", ""]
@@ -39,7 +41,7 @@ MESSAGE = st.builds(
     content=TEXT,
     timestamp=st.just(TIME) | TEXT,
 )
-ENTRY = st.builds(Entry, TEXT, TEXT, TEXT)
+ENTRY = st.builds(OutboxEntry, TEXT, TEXT, TEXT)
 SUMMARY = st.builds(
     frames.RoomSummary, room=TEXT, private=st.booleans(), member=st.booleans(), members=st.just(1), at=AT
 )
@@ -56,24 +58,24 @@ COMMAND = st.one_of(
 CODE = st.sampled_from([Code.ROOM_UNKNOWN, Code.USER_UNKNOWN, Code.NOT_A_MEMBER]).map(str) | TEXT
 CHANGE = st.builds(frames.Membership, room=TEXT, username=TEXT, member=st.booleans(), by=st.none() | TEXT)
 NOTE = st.one_of(
-    st.builds(notes.Said, MESSAGE, mine=st.booleans()),
-    st.builds(notes.Entered, TEXT, st.lists(MESSAGE, max_size=3).map(tuple)),
-    st.builds(notes.Connected, TEXT, st.just(()), st.just(1), again=st.booleans()),
-    st.builds(notes.Cut, TEXT, st.just(1.0), st.just(1), was_live=st.booleans(), known=st.just(False)),
+    st.builds(notes.MessageShown, MESSAGE, mine=st.booleans()),
+    st.builds(notes.RoomEntered, TEXT, st.lists(MESSAGE, max_size=3).map(tuple)),
+    st.builds(notes.WelcomeReceived, TEXT, st.just(()), st.just(1), again=st.booleans()),
+    st.builds(notes.Disconnected, TEXT, st.just(1.0), st.just(1), was_live=st.booleans(), known=st.just(False)),
     st.builds(notes.CatchingUp, TEXT, st.just(3)),
     st.builds(notes.CaughtUp, TEXT),
-    st.builds(notes.Reset, TEXT, AT),
-    st.builds(notes.Missing, TEXT, st.just(2)),
-    st.builds(notes.Gone, TEXT),
-    st.builds(notes.Changed, CHANGE, mine=st.booleans()),
-    st.builds(notes.Kept, ENTRY),
-    st.builds(notes.Delayed, ENTRY, TEXT, st.just(1.0)),
-    st.builds(notes.Stored, ENTRY, AT),
-    st.builds(notes.Undelivered, ENTRY, TEXT, TEXT),
-    st.builds(notes.Answered, COMMAND, REPLY),
-    st.builds(notes.Refused, COMMAND, CODE, TEXT),
-    st.builds(notes.Complaint, TEXT),
-    st.builds(notes.Ended, st.just(4501), TEXT),
+    st.builds(notes.RoomReset, TEXT, AT),
+    st.builds(notes.MessagesMissing, TEXT, st.just(2)),
+    st.builds(notes.RoomGone, TEXT),
+    st.builds(notes.MembershipChange, CHANGE, mine=st.booleans()),
+    st.builds(notes.QueuedOffline, ENTRY),
+    st.builds(notes.SendDelayed, ENTRY, TEXT, st.just(1.0)),
+    st.builds(notes.SendStored, ENTRY, AT),
+    st.builds(notes.SendFailed, ENTRY, TEXT, TEXT),
+    st.builds(notes.CommandAnswered, COMMAND, REPLY),
+    st.builds(notes.CommandRefused, COMMAND, CODE, TEXT),
+    st.builds(notes.ServerError, TEXT),
+    st.builds(notes.SessionOver, st.just(4501), TEXT),
 )
 OF_A_MESSAGE = re.compile(r"(\d\d:\d\d|--:--) (#\S+ )?\S+: ")
 """How only a message begins: the time, and one word for whoever said it."""
@@ -88,11 +90,11 @@ def holds(lines: list[str], *, colour: bool = False) -> None:
         assert line.startswith(("-- ", "  ")) or OF_A_MESSAGE.match(line), ascii(line)
 
 
-@pytest.mark.parametrize("kind", [Lines, Plain])
+@pytest.mark.parametrize("kind", [LineFace, PlainFace])
 @given(shown=st.lists(NOTE, max_size=6))
-def test_the_faces_of_chat_in_lines(kind: type[Lines], shown: list[notes.Note]) -> None:
+def test_the_faces_of_chat_in_lines(kind: type[LineFace], shown: list[notes.Note]) -> None:
     with TemporaryDirectory() as home:
-        face = Face(Path(home), kind, echoed=kind is Plain)
+        face = Face(Path(home), kind, echoed=kind is PlainFace)
         lines = face.show(*shown)
         holds(lines)
         holds(face.wait(100))
@@ -103,21 +105,21 @@ def test_the_faces_of_chat_in_lines(kind: type[Lines], shown: list[notes.Note]) 
 @given(shown=st.lists(NOTE, max_size=6))
 def test_plain_lines_hold_not_even_a_colour(shown: list[notes.Note]) -> None:
     with TemporaryDirectory() as home:
-        face = Face(Path(home), Plain)
+        face = Face(Path(home), PlainFace)
         assert "\x1b" not in "".join([*face.show(*shown), *face.wait(100)])
 
 
 @given(said=st.lists(MESSAGE, max_size=4), columns=st.integers(20, 200))
 def test_coloured_lines_hold_our_colours_only(said: list[frames.Message], columns: int) -> None:
-    timeline = Timeline(columns=lambda: columns, colour=True)
+    timeline = LineTimeline(columns=lambda: columns, colour=True)
     holds([line for message in said for line in timeline.message(message)], colour=True)
 
 
 @given(shown=st.lists(NOTE, max_size=6), rooms=st.booleans())
 def test_what_people_read_of_tail(shown: list[notes.Note], rooms: bool) -> None:
     out, told = list[str](), list[str]()
-    timeline = Timeline(rooms=rooms)
-    face = Tail("http://x", ["general", "ops"], out=out.append, tell=told.append, timeline=timeline, count=None)
+    timeline = LineTimeline(rooms=rooms)
+    face = TailFace("http://x", ["general", "ops"], out=out.append, tell=told.append, timeline=timeline, count=None)
     face.connection = Quiet()
     for note in shown:
         face.show(note)
@@ -128,30 +130,32 @@ def test_what_people_read_of_tail(shown: list[notes.Note], rooms: bool) -> None:
 @given(shown=st.lists(NOTE, max_size=6))
 def test_what_send_tells(shown: list[notes.Note]) -> None:
     told: list[str] = []
-    face = Sending("http://x", "general", told.append, 1.0)
+    face = SendFace("http://x", "general", told.append, 1.0)
     face.connection = Quiet()
     for note in shown:
         face.show(note)
     assert not any(map(is_dangerous, "".join(told)))
 
 
-@given(answer=st.one_of(st.builds(notes.Answered, COMMAND, REPLY), st.builds(notes.Entered, TEXT, st.just(()))))
+@given(
+    answer=st.one_of(st.builds(notes.CommandAnswered, COMMAND, REPLY), st.builds(notes.RoomEntered, TEXT, st.just(())))
+)
 @settings(max_examples=50)
-def test_what_a_single_command_prints(answer: notes.Answered | notes.Entered) -> None:
-    async def asked(*_: object, **__: object) -> notes.Answered | notes.Entered:
+def test_what_a_single_command_prints(answer: notes.CommandAnswered | notes.RoomEntered) -> None:
+    async def asked(*_: object, **__: object) -> notes.CommandAnswered | notes.RoomEntered:
         return answer
 
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as home, redirect_stdout(printed):
-        patch.setattr(commands, "_asked", asked)
-        asyncio.run(commands.ask(Place("http://x", Path(home)), frames.Rooms(id=0)))
+        patch.setattr(chat_commands, "_asked", asked)
+        asyncio.run(chat_commands.ask(ClientContext("http://x", Path(home)), frames.ListRooms(id=0)))
     assert not any(map(is_dangerous, printed.getvalue().replace("\n", "")))
     assert printed.getvalue().count("\n") == 1
 
 
 @given(note=NOTE)
 def test_every_sentence_is_one_line(note: notes.Note) -> None:
-    said = words.sentence(note, "http://x") or ""
+    said = note_text.sentence(note, "http://x") or ""
     assert not any(map(is_dangerous, said))
 
 
@@ -170,13 +174,13 @@ Sentence = Callable[[str], notes.Note]
 @pytest.mark.parametrize(
     "told",
     [
-        lambda name: notes.Changed(frames.Membership(room="ops", username=name, member=False), mine=False),
-        lambda name: notes.Answered(frames.Rooms(id=1), frames.Invited(id=1, room="ops", username=name)),
+        lambda name: notes.MembershipChange(frames.Membership(room="ops", username=name, member=False), mine=False),
+        lambda name: notes.CommandAnswered(frames.ListRooms(id=1), frames.Invited(id=1, room="ops", username=name)),
     ],
 )
 @pytest.mark.parametrize("name", ["bob is in #ops now. root", "bob\u2028root", "bob\u00a0root", "bob\u200broot"])
 def test_a_name_can_not_go_on_as_our_sentence(told: Sentence, name: str) -> None:
-    said = words.sentence(told(name), "http://x") or ""
+    said = note_text.sentence(told(name), "http://x") or ""
     assert said.split()[0] == inert_name(name)
 
 

@@ -9,8 +9,8 @@ import string
 from rich.cells import cell_len
 from rich.style import Style
 
-from client.home.themes import COLOURS, Theme
-from client.screen.app import ChatApp
+from client.config.themes import COLOURS, Theme
+from client.screen.widgets.chat_app import ChatApp
 
 _PLAIN = "text on background"
 _LETTERS = string.ascii_letters + string.digits

@@ -3,11 +3,11 @@
 import httpx
 import pytest
 
-from client import errands
-from client.api import Api
-from client.screen.listing import plain
-from client.screen.painted import Painted
-from client.session import Session
+from client.net import http_jobs
+from client.net.http_api import HttpApi
+from client.screen.layout.side_lists import plain
+from client.screen.widgets.row_widget import RowWidget
+from client.store.session_file import SavedSession
 from tests.unit.client.screen.stage import Stage
 
 ESC = "\x1b[2J"
@@ -37,7 +37,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
     """From now on every errand is asked of the server that is returned."""
     made = Server()
     monkeypatch.setattr(
-        errands, "Api", lambda address, token=None: Api(address, token, httpx.MockTransport(made.answer))
+        http_jobs, "HttpApi", lambda address, token=None: HttpApi(address, token, httpx.MockTransport(made.answer))
     )
     return made
 
@@ -45,11 +45,11 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
 def log_in(there: Stage) -> None:
     """Keep a session of alice's, without which nothing is asked."""
     place = there.shell.performer.place
-    place.file.save(Session(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
+    place.file.save(SavedSession(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
 
 
 async def answered(there: Stage) -> list[str]:
     """The lines of the sheet, once the server has answered."""
     await there.app.workers.wait_for_complete()
     await there.settle()
-    return plain(there.app.screen.query_one("#choices", Painted).shown)
+    return plain(there.app.screen.query_one("#choices", RowWidget).shown)

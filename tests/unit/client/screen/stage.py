@@ -12,36 +12,36 @@ from textual import events
 from textual.pilot import Pilot
 
 from chatterbox.wire import frames
-from client import notes
-from client.connection import Connection
-from client.entry import Entry
-from client.faces.carry_out import Performer
-from client.home.live import Live
-from client.known import Known
-from client.place import Place
-from client.screen.app import ChatApp
-from client.screen.listing import plain
-from client.screen.model import Model
-from client.screen.shell import Shell
-from client.state import Phase, State
+from client.config.live_config import LiveConfig
+from client.context import ClientContext
+from client.core import notes
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
+from client.faces.slash_commands import SlashCommands
+from client.net.chat_connection import ChatConnection
+from client.screen.layout.side_lists import plain
+from client.screen.model.chat_model import ChatModel
+from client.screen.runtime import ScreenRuntime
+from client.screen.widgets.chat_app import ChatApp
+from client.store.name_cache import NameCache
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 HOSTILE = ["\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J", "\x9b6n\r\n10:00 root", "\u202e\u2066[red]x[/]"]
 """What no terminal may get to see, whoever says it."""
 
 
-class Recorder(Connection):
+class Recorder(ChatConnection):
     """Writes down what is said and asked; what is said stays unsent."""
 
     def __init__(self) -> None:
-        self.state = State(phase=Phase.LIVE, username=ME)
+        self.state = ClientState(phase=ConnectionPhase.LIVE, username=ME)
         self.done: list[object] = []
         self.refusal: Exception | None = None
         self.over = asyncio.Event()
 
-    async def run(self) -> notes.Ended:
+    async def run(self) -> notes.SessionOver:
         await self.over.wait()
-        return notes.Ended(None, "left")
+        return notes.SessionOver(None, "left")
 
     def leave(self) -> None:
         self.over.set()
@@ -49,12 +49,14 @@ class Recorder(Connection):
     def try_now(self) -> None:
         self.done.append("try now")
 
-    def say(self, room: str, *contents: str) -> list[Entry]:
+    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
         if self.refusal:
             raise self.refusal
         self.done.append((room, *contents))
-        entries = [Entry(f"key{len(self.done)}", room, content) for content in contents]
-        self.state = State(phase=Phase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), *entries)})
+        entries = [OutboxEntry(f"key{len(self.done)}", room, content) for content in contents]
+        self.state = ClientState(
+            phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), *entries)}
+        )
         return entries
 
     def ask(self, command: frames.Command) -> None:
@@ -67,15 +69,15 @@ class Recorder(Connection):
 class Stage:
     """A person at the screen. `told` is what was asked of the connection but for what the screen asks by itself."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[None], shell: Shell, connection: Recorder) -> None:
+    def __init__(self, app: ChatApp, pilot: Pilot[None], shell: ScreenRuntime, connection: Recorder) -> None:
         self.app, self.pilot, self.shell, self.connection = app, pilot, shell, connection
-        self.live: Live | None = None
+        self.live: LiveConfig | None = None
         self.model = shell.model
         self.chat = app.chat
 
     @property
     def told(self) -> list[object]:
-        quiet = frames.Rooms | frames.Ping | frames.History
+        quiet = frames.ListRooms | frames.Ping | frames.ReadHistory
         return [done for done in self.connection.done if not isinstance(done, quiet)]
 
     @property
@@ -128,9 +130,9 @@ class Stage:
         return "".join(segment.text for strip in strips for segment in strip)
 
     def pane(self, name: str) -> list[str]:
-        from client.screen.painted import Painted
+        from client.screen.widgets.row_widget import RowWidget
 
-        return plain(self.chat.query_one(f"#{name}", Painted).shown)
+        return plain(self.chat.query_one(f"#{name}", RowWidget).shown)
 
     def status(self) -> str:
         return self.pane("status")[0]
@@ -145,47 +147,55 @@ async def stage(
     *,
     size: tuple[int, int] = (80, 24),
     connect: bool = True,
-    model: Model | None = None,
-    live: Live | None = None,
+    model: ChatModel | None = None,
+    live: LiveConfig | None = None,
     now_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Stage]:
     """Open the screen in #general, as alice."""
-    shell = Shell(model or Model("http://x", ROOM), now_s=now_s)
+    shell = ScreenRuntime(model or ChatModel("http://x", ROOM), now_s=now_s)
     shell.connection = connection = Recorder()
     app = ChatApp(shell, live=live)
     with TemporaryDirectory() as home:
-        shell.performer = Performer(shell, Place("http://x", Path(home)), Known(Path(home) / "known.json"))
+        shell.performer = SlashCommands(
+            shell, ClientContext("http://x", Path(home)), NameCache(Path(home) / "known.json")
+        )
         async with _staged(shell, app, connection, size=size, connect=connect, live=live) as there:
             yield there
 
 
 @asynccontextmanager
 async def _staged(
-    shell: Shell, app: ChatApp, connection: Recorder, *, size: tuple[int, int], connect: bool, live: Live | None
+    shell: ScreenRuntime,
+    app: ChatApp,
+    connection: Recorder,
+    *,
+    size: tuple[int, int],
+    connect: bool,
+    live: LiveConfig | None,
 ) -> AsyncIterator[Stage]:
     async with app.run_test(size=size, notifications=True) as pilot:
         there = Stage(app, pilot, shell, connection)
         there.live = live
         there.chat.zone = UTC
         if connect:
-            await there.show(connected("ops"), notes.Entered(ROOM, tuple(messages(1, 3))))
+            await there.show(connected("ops"), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
         connection.done.clear()
         yield there
     await shell.end(0)
 
 
-def connected(*others: str, again: bool = False) -> notes.Connected:
+def connected(*others: str, again: bool = False) -> notes.WelcomeReceived:
     rooms = tuple(room_state(3, room=name) for name in (ROOM, *others))
-    return notes.Connected(ME, rooms, 0, again, server="gateway-1")
+    return notes.WelcomeReceived(ME, rooms, 0, again, server="gateway-1")
 
 
 def messages(first: int, last: int, *, room: str = ROOM) -> list[frames.Message]:
     return [message(offset, room=room) for offset in range(first, last + 1)]
 
 
-def said(offset: int, *, room: str = ROOM, content: str | None = None, username: str = "bob") -> notes.Said:
+def said(offset: int, *, room: str = ROOM, content: str | None = None, username: str = "bob") -> notes.MessageShown:
     import msgspec
 
     whole = message(offset, room=room, username=username)
     content = whole.content if content is None else content
-    return notes.Said(msgspec.structs.replace(whole, content=content), username == ME)
+    return notes.MessageShown(msgspec.structs.replace(whole, content=content), username == ME)

@@ -5,16 +5,16 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client import events
-from client.screen import hearing
-from client.screen.memory import recall, remember
-from client.screen.model import Model
-from client.screen.pieces import text_of
-from client.screen.rows import Look
-from client.screen.view import Line
+from client.core import events
+from client.screen.layout.message_rows import RowStyle
+from client.screen.layout.spans import text_of
+from client.screen.layout.viewport import ViewportRow
+from client.screen.model import update
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.saved_state import recall, remember
 from tests.unit.client.world import ME, World
 
-LOOK = Look(60, ME)
+LOOK = RowStyle(60, ME)
 HEIGHT = 10
 ROOMS = st.sampled_from(["general", "ops"])
 MOVES = ("serve", "serve", "serve", "receive", "receive", "cut", "connect", "connect", "wake")
@@ -46,16 +46,16 @@ class Watched(World):
         """What somebody looked at, or said not to care for."""
 
     def start(self) -> None:
-        self.model = Model("http://x", "general")
+        self.model = ChatModel("http://x", "general")
         recall(self.model, self.kept)
         self.drafts = dict(self.kept_drafts)
         super().start()
-        self.feed(events.Entering("general"))
+        self.feed(events.RoomRequested("general"))
 
     def _perform(self, effect: events.Effect) -> None:
         super()._perform(effect)
-        if isinstance(effect, events.Show):
-            hearing.take(self.model, effect.note)
+        if isinstance(effect, events.ShowNote):
+            update.take(self.model, effect.note)
 
     def look(self) -> None:
         """Draw, do what the model wants, and hold what is shown against what is true."""
@@ -76,7 +76,7 @@ class Watched(World):
             assert all(stored[at].content == entry.content for at, entry in room.landed.items())
             assert set(room.sending) == set(self.state.unsent.get(room.name, ()))
 
-    def each_is_shown_once_in_order(self, lines: list[Line]) -> None:
+    def each_is_shown_once_in_order(self, lines: list[ViewportRow]) -> None:
         keys = list(dict.fromkeys(line.key for line in lines))
         assert keys == sorted(keys)
         texts = [text_of(line.row) for line in lines if line.key.kind == 1 and "│" in text_of(line.row)]

@@ -7,24 +7,24 @@ from textual import events
 from textual.keys import _character_to_key
 
 from chatterbox.wire.frames import Message
-from client.home.bindings import bind, canonical
-from client.home.colours import contrast
-from client.home.palettes import BUILT_IN
-from client.home.themes import LEAST_OF_TEXT, Theme
-from client.screen.actions import ACTIONS, Where, keymap, sections, spoken, usual, with_keys
-from client.screen.colours import person_colour
-from client.screen.completing import Known, complete
-from client.screen.composer import EDITS, clean
-from client.screen.doing import Doing
-from client.screen.emoji import EMOJI
-from client.screen.field import Field
-from client.screen.finding import best, score
-from client.screen.links import links, mentions
-from client.screen.log import LIMIT, SLACK, Log
-from client.screen.memory import recall, remember
-from client.screen.model import Model
-from client.screen.pressed import name_of
-from client.screen.recall import Recall
+from client.config.builtin_themes import BUILT_IN
+from client.config.key_bindings import bind, canonical
+from client.config.theme_colors import contrast
+from client.config.themes import LEAST_OF_TEXT, Theme
+from client.screen.actions.action_table import ACTIONS, ActionScope, keymap, sections, spoken, usual, with_keys
+from client.screen.actions.handlers import ActionHandlers
+from client.screen.input.emoji_names import EMOJI
+from client.screen.input.fuzzy_match import best, score
+from client.screen.input.input_field import InputField
+from client.screen.input.tab_completion import CompletionSources, complete
+from client.screen.layout.links import links, mentions
+from client.screen.layout.name_colors import person_colour
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.input_history import InputHistory
+from client.screen.model.message_log import LIMIT, SLACK, MessageLog
+from client.screen.model.saved_state import recall, remember
+from client.screen.widgets.composer import EDITS, clean
+from client.screen.widgets.key_names import name_of
 from tests.unit.client.world import message
 
 NAMES = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=20)
@@ -40,10 +40,10 @@ class TestActions:
         here = {"kill-", "yank", "swap"}
         for name in ACTIONS:
             word = "room" if name.startswith("room-") else name.replace("-", "_")
-            assert name in EDITS or name.startswith(tuple(here)) or hasattr(Doing, word), name
+            assert name in EDITS or name.startswith(tuple(here)) or hasattr(ActionHandlers, word), name
 
-    @pytest.mark.parametrize("parts", [set(Where) - {Where.SELECTING}, {Where.SELECTING}])
-    def test_no_key_does_two_things(self, parts: set[Where]) -> None:
+    @pytest.mark.parametrize("parts", [set(ActionScope) - {ActionScope.SELECTING}, {ActionScope.SELECTING}])
+    def test_no_key_does_two_things(self, parts: set[ActionScope]) -> None:
         keys = [key for action in ACTIONS.values() if action.where in parts for key in action.keys]
         assert len(keys) == len(set(keys))
 
@@ -52,7 +52,7 @@ class TestActions:
         assert [name for name in ACTIONS if name not in listed and not name.startswith("room-")] == []
 
     def test_keys_can_be_others(self) -> None:
-        keys = keymap(with_keys({"switch-room": ("ctrl+g",), "quit": ()}), set(Where))
+        keys = keymap(with_keys({"switch-room": ("ctrl+g",), "quit": ()}), set(ActionScope))
         assert keys["ctrl+g"] == "switch-room"
         assert "ctrl+q" not in keys
 
@@ -97,7 +97,7 @@ class TestAKeyPressed:
 class TestAField:
     @given(st.text("ab ", max_size=6), st.lists(st.sampled_from(["left", "right", "line-start", "line-end"])))
     def test_what_is_typed_stands_where_the_cursor_is(self, text: str, moves: list[str]) -> None:
-        field = Field(text, len(text))
+        field = InputField(text, len(text))
         for move in moves:
             field.act(move)
         at = field.at
@@ -116,12 +116,12 @@ class TestAField:
         ],
     )
     def test_is_edited_as_what_one_writes(self, actions: list[str], left: str) -> None:
-        field = Field("one two", 7)
+        field = InputField("one two", 7)
         assert all(field.act(action) for action in actions)
         assert field.text == left
 
     def test_does_nothing_else(self) -> None:
-        assert not Field("x", 1).act("send")
+        assert not InputField("x", 1).act("send")
 
 
 class TestColours:
@@ -141,7 +141,7 @@ class TestColours:
 
 
 class TestCompleting:
-    KNOWN = Known(["join", "leave"], ["bob", "barbara"], ["general", "ops"])
+    KNOWN = CompletionSources(["join", "leave"], ["bob", "barbara"], ["general", "ops"])
 
     @pytest.mark.parametrize(
         ("before", "choices"),
@@ -206,7 +206,7 @@ class TestLinks:
 class TestTheLog:
     @given(st.lists(st.integers(1, 60), max_size=80))
     def test_has_each_message_once_and_in_order(self, offsets: list[int]) -> None:
-        log = Log()
+        log = MessageLog()
         for offset in offsets:
             log.add([message(offset)])
         assert log.offsets == sorted(set(offsets))
@@ -215,21 +215,21 @@ class TestTheLog:
         assert not log or holes == log.last - (log.first or 0) + 1 - len(log)
 
     def test_is_bounded(self) -> None:
-        log = Log()
+        log = MessageLog()
         log.add(message(offset) for offset in range(1, LIMIT + 2))
         assert len(log) == LIMIT - SLACK
         assert log.last == LIMIT + 1
         assert not log.complete
 
     def test_another_epoch_begins_it_anew(self) -> None:
-        log = Log()
+        log = MessageLog()
         log.add([message(1), message(2), message(1, epoch="e2")])
         assert (log.offsets, log.epoch) == ([1], "e2")
 
 
 class TestRecall:
     def test_walks_back_and_forth_and_ends_where_it_began(self) -> None:
-        recall = Recall()
+        recall = InputHistory()
         recall.add("one")
         recall.add("two")
         assert [recall.previous("half"), recall.previous("two"), recall.previous("one")] == ["two", "one", None]
@@ -237,7 +237,7 @@ class TestRecall:
 
     @given(st.lists(st.sampled_from(["up", "down"])), st.text("abc", max_size=3))
     def test_what_was_half_written_is_never_lost(self, steps: list[str], half: str) -> None:
-        recall = Recall(["one", "two"])
+        recall = InputHistory(["one", "two"])
         shown = half
         for step in steps:
             shown = (recall.previous(shown) if step == "up" else recall.next()) or shown
@@ -246,40 +246,40 @@ class TestRecall:
 
 class TestMemory:
     def test_a_run_takes_up_where_the_last_one_ended(self) -> None:
-        before = Model("http://x", "general")
+        before = ChatModel("http://x", "general")
         before.status.username = "alice"
         before.room.page([message(1), message(2)])
         before.room.marker.read, before.room.draft = 2, "half"
         before.room.recall.add("said")
-        after = Model("http://x", "general")
+        after = ChatModel("http://x", "general")
         assert recall(after, remember(before, "light")) == "light"
         assert (after.room.marker.read, after.room.draft, after.room.recall.written) == (2, "half", ["said"])
         assert after.room.log.offsets == [1, 2]
 
     def test_what_was_not_read_is_unread_before_there_is_a_connection(self) -> None:
-        before = Model("http://x", "general")
+        before = ChatModel("http://x", "general")
         before.place("ops").page([message(offset, room="ops") for offset in (1, 2, 3)])
         before.place("ops").marker.read = 1
-        after = Model("http://x", "general")
+        after = ChatModel("http://x", "general")
         recall(after, remember(before))
         assert (after.rooms["ops"].unread, after.rooms["ops"].line) == (2, 1)
 
     def test_a_walk_through_what_was_written_does_not_cost_the_draft(self) -> None:
-        before = Model("http://x", "general")
+        before = ChatModel("http://x", "general")
         before.room.recall.add("said")
         before.room.draft = before.room.recall.previous("half") or ""
-        after = Model("http://x", "general")
+        after = ChatModel("http://x", "general")
         recall(after, remember(before))
         assert after.room.draft == "half"
 
     @given(st.binary(max_size=60))
     def test_a_damaged_file_costs_the_memory_and_nothing_else(self, data: bytes) -> None:
-        assert recall(Model("http://x", "general"), data) == ""
+        assert recall(ChatModel("http://x", "general"), data) == ""
 
 
 @given(st.text())
 def test_pasted_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    from client.inert import is_dangerous
+    from client.text.sanitize import is_dangerous
 
     assert not any(is_dangerous(character) for character in clean(text) if character != "\n")
 

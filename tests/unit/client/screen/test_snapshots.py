@@ -11,10 +11,10 @@ import pytest
 from textual.widgets import OptionList
 
 from chatterbox.wire import frames
-from client import notes
-from client.entry import Entry
-from client.home.palettes import BUILT_IN
-from client.state import Phase, State
+from client.config.builtin_themes import BUILT_IN
+from client.core import notes
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
 from tests.unit.client.screen.drawing import drawn
 from tests.unit.client.screen.server import answered, log_in, served
 from tests.unit.client.screen.stage import Stage, connected, said, stage
@@ -58,7 +58,7 @@ async def talk_on_a_small_screen(there: Stage) -> None:
 
 @scene()
 async def a_topic(there: Stage) -> None:
-    await there.show(notes.Topic(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
+    await there.show(notes.TopicChange(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
 
 
 @scene(size=(60, 15))
@@ -86,7 +86,7 @@ async def people_that_were_asked_for(there: Stage) -> None:
 @scene()
 async def a_new_day(there: Stage) -> None:
     late = msgspec.structs.replace(message(4), timestamp="2026-11-24T00:03:00.000Z")
-    await there.show(notes.Said(late, mine=False))
+    await there.show(notes.MessageShown(late, mine=False))
 
 
 @scene()
@@ -109,15 +109,17 @@ async def new_below_who_reads_above(there: Stage) -> None:
 
 @scene()
 async def on_its_way_and_stored(there: Stage) -> None:
-    entries = tuple(Entry(f"k{number}", ROOM, f"message of mine {number}") for number in (1, 2))
-    there.connection.state = State(phase=Phase.LIVE, username=ME, unsent={ROOM: entries}, in_flight={ROOM: 1})
-    await there.show(notes.Undelivered(Entry("k", ROOM, "too much"), "x", "Slowly."))
+    entries = tuple(OutboxEntry(f"k{number}", ROOM, f"message of mine {number}") for number in (1, 2))
+    there.connection.state = ClientState(
+        phase=ConnectionPhase.LIVE, username=ME, unsent={ROOM: entries}, in_flight={ROOM: 1}
+    )
+    await there.show(notes.SendFailed(OutboxEntry("k", ROOM, "too much"), "x", "Slowly."))
 
 
 @scene()
 async def offline(there: Stage) -> None:
-    there.connection.state = State(username=ME, unsent={ROOM: (Entry("k", ROOM, "later"),)})
-    await there.show(notes.Cut("connection refused", 3.0, 0, was_live=True, known=False))
+    there.connection.state = ClientState(username=ME, unsent={ROOM: (OutboxEntry("k", ROOM, "later"),)})
+    await there.show(notes.Disconnected("connection refused", 3.0, 0, was_live=True, known=False))
 
 
 @scene()
@@ -144,7 +146,7 @@ async def a_text_found(there: Stage) -> None:
 @scene()
 async def going_to_a_room(there: Stage) -> None:
     await talk(there)
-    await there.show(notes.Answered(frames.Rooms(id=1), _rooms("dev", "market")))
+    await there.show(notes.CommandAnswered(frames.ListRooms(id=1), _rooms("dev", "market")))
     await there.burst("ctrl+k")
 
 

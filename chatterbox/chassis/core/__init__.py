@@ -1,0 +1,1 @@
+"""Pure building blocks: no asyncio, framework, driver or clock."""

@@ -1,0 +1,1 @@
+"""HTTP on both sides: serving, errors, middleware, and calls between services."""

@@ -1,0 +1,1 @@
+"""Internal RPC: length-prefixed requests and responses over one upgraded HTTP connection."""

@@ -1,0 +1,1 @@
+"""SQLite files: opening, migrations, locks, integrity checks, backups, disk reserve."""

@@ -1,0 +1,112 @@
+"""Copies of a SQLite database: made while it is in use, put back while it is not."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from chatterbox.chassis.operator_errors import OperatorError
+from chatterbox.chassis.sqlite.database import lock
+
+
+class BackupError(OperatorError):
+    """The copy could not be made or put back; nothing was changed. The message says why."""
+
+
+def backup(database: Path, copy: Path) -> None:
+    """Write a consistent copy of `database` to the new file `copy`, readable by its owner only.
+
+    It reads like any reader, so the service may go on writing. The copy appears under its name only when it is
+    whole and on the disk.
+    """
+    if copy.exists():
+        raise BackupError(f"{copy} exists already; name a new file")
+    partial = copy.with_name(f"{copy.name}.partial")
+    try:
+        _copy(database, partial)
+        partial.rename(copy)
+        _sync(copy.parent)
+    except (OSError, sqlite3.Error) as problem:
+        raise BackupError(f"can't copy {database} to {copy}: {problem}") from problem
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def restore(database: Path, copy: Path, *, version: int, adapt: str) -> Path | None:
+    """Put `copy` in the place of `database`; returns where the old one is kept, if there was one.
+
+    The SQL script `adapt` is run on it first. `version` is the newest schema that this program knows. Raises
+    `DatabaseInUseError` while a service has the database.
+    """
+    descriptor = lock(database.with_suffix(".lock"))
+    new = database.with_name(f"{database.name}.restoring")
+    try:
+        new.unlink(missing_ok=True)
+        _copy(copy, new)
+        _adapt(new, version, adapt)
+        return _exchange(database, new)
+    except (OSError, sqlite3.Error) as problem:
+        raise BackupError(f"can't restore {copy} to {database}: {problem}") from problem
+    finally:
+        new.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with contextlib.closing(_open(f"file:{quote(str(source))}?mode=ro")) as connection:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        connection.execute("VACUUM INTO ?", (str(target),))
+    _sync(target)
+
+
+def _adapt(new: Path, version: int, adapt: str) -> None:
+    with contextlib.closing(_open(f"file:{quote(str(new))}?mode=rw")) as connection:
+        if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise BackupError("the copy is damaged")
+        (its_version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not 1 <= its_version <= version:
+            raise BackupError(f"the copy has schema {its_version}; this version of Chatterbox knows 1 to {version}")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{adapt}\nCOMMIT;")
+    _sync(new)
+
+
+def _exchange(database: Path, new: Path) -> Path | None:
+    """Order matters: the old log must be gone before the new file has the name, or SQLite would replay it there."""
+    kept = None
+    if database.exists():
+        _fold_log(database)
+        kept = _free_name(database)
+        for suffix in ("-wal", "-shm"):
+            left = database.with_name(database.name + suffix)
+            if left.exists():  # of a database too damaged to be opened
+                left.rename(kept.with_name(kept.name + suffix))
+        os.link(database, kept)
+    new.replace(database)
+    _sync(database.parent)
+    return kept
+
+
+def _fold_log(database: Path) -> None:
+    """Move what is committed in the write-ahead log into the database itself; closing it removes the log."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _free_name(database: Path) -> Path:
+    number = 1
+    while (name := database.with_name(f"{database.stem}.before-restore-{number}{database.suffix}")).exists():
+        number += 1
+    return name
+
+
+def _open(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

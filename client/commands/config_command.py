@@ -1,0 +1,94 @@
+"""The command `chatterbox config`: where the configuration is, what is in effect and why, what is wrong with it."""
+
+import json
+from collections.abc import Iterator, Mapping
+
+from client.config.builtin_themes import BUILT_IN, DEFAULT
+from client.config.config_files import LoadedConfig, load, load_theme
+from client.config.config_parser import CliOverrides
+from client.config.config_schema import ROWS, Config, values_of
+from client.config.key_bindings import Actions
+from client.config.themes import hard_to_read
+from client.config.xdg_folders import config_file, theme_file
+from client.context import out, tell
+from client.failures import ExitCode
+from client.text.sanitize import inert
+
+
+def config(what: str, environ: Mapping[str, str], named: CliOverrides, actions: Actions | None = None) -> ExitCode:
+    """Do `chatterbox config path`, `show` or `check`. Problems go to the error output and mean exit code 2.
+
+    `actions` are those whose keys may be bound; None: any name is taken as one.
+    """
+    if what == "path":
+        out(str(config_file(environ)))
+        return ExitCode.OK
+    loaded = load(environ, named, actions)
+    problems, warnings = findings(loaded, environ)
+    if what == "show":
+        for line in shown(loaded):
+            out(line)
+    else:
+        for warning in warnings:
+            tell(warning)
+        out(_verdict(loaded, len(problems)))
+    for problem in problems:
+        tell(problem)
+    return ExitCode.USAGE if problems else ExitCode.OK
+
+
+def findings(loaded: LoadedConfig, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """What is wrong with the configuration and its theme, and what could be better, as inert sentences."""
+    problems = [problem.sentence(str(loaded.path)) for problem in loaded.parsed.problems]
+    name = loaded.parsed.config.theme or DEFAULT
+    theme, wrong = load_theme(name, environ)
+    file = str(theme_file(environ, name))
+    problems += [problem.sentence(file) for problem in wrong]
+    return problems, [] if name in BUILT_IN else [inert(f"{file}: {warning}") for warning in hard_to_read(theme)]
+
+
+def _verdict(loaded: LoadedConfig, problems: int) -> str:
+    if not loaded.exists:
+        what = "there is no such file, so every key has its default"
+    else:
+        what = f"{problems} problem{'s' * (problems > 1)}" if problems else "nothing is wrong with it"
+    return inert(f"{loaded.path}: {what}.")
+
+
+def shown(loaded: LoadedConfig) -> Iterator[str]:
+    """Every key with its value, as TOML, and where that comes from; inert and aligned."""
+    rows = list(_rows(loaded.parsed.config, loaded.parsed.origins))
+    widest = min(60, max(len(written) for written, _ in rows))
+    for written, origin in rows:
+        yield f"{written:<{widest}}  # {origin}"
+
+
+def _rows(config: Config, origins: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in values_of(config).items():
+        origin = origins.get(name, "default")
+        if ROWS[name].about.is_table and isinstance(value, Mapping):
+            yield from ((f"{name}.{_key(each)} = {_toml(entry)}", origin) for each, entry in value.items())
+        else:
+            yield f"{name} = {_toml(value)}", origin
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return name if bare else _toml(name)
+
+
+def _toml(value: object) -> str:
+    """A value as it would be written; its text stays on one line and inert."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return inert(json.dumps(value, ensure_ascii=False))
+
+
+def documented() -> Iterator[tuple[str, str, str, str]]:
+    """Each key for the docs: its name, its default as it is written, what it can be, and its sentence."""
+    for row in ROWS.values():
+        default = "" if row.about.is_table else _toml(row.default)
+        name = f"{row.name}.NAME" if row.about.is_table else row.name
+        yield name, default, row.about.kind.described, row.about.sentence

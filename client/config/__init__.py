@@ -1,0 +1,1 @@
+"""The configuration: its keys, files, themes and key bindings."""

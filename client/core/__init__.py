@@ -1,0 +1,1 @@
+"""The pure client core: events in, new state and effects out."""

@@ -1,0 +1,176 @@
+"""What goes into the core (events) and what it wants done (effects). Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from chatterbox.wire.frames import Command, ServerFrame
+from chatterbox.wire.position import Position
+from client.core.notes import Note, SessionOver
+from client.core.outbox_entry import OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The client begins; `entries` are those that an earlier run left in the outbox, in order."""
+
+    entries: tuple[OutboxEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeDone:
+    """The WebSocket handshake is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """A frame of the server's."""
+
+    frame: ServerFrame
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """There is no connection (any more). `code`: the server's close code, if it gave one.
+
+    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server wants us to wait.
+    """
+
+    why: str
+    roll: float
+    code: int | None = None
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQueued:
+    """Somebody wrote a message, and it is in the outbox on disk."""
+
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequested:
+    """Somebody gave a command; its id is filled in by the core."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRequested:
+    """Somebody wants to be in a room, and to see it."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRenewed:
+    """There is a newer token, for this connection too."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuitRequested:
+    """The person (or the script) wants to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOverdue:
+    """A timer: command `command_id` should have its reply by now."""
+
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDue:
+    """A timer: the server's wait after it refused command `command_id` for `room` is over."""
+
+    room: str
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStable:
+    """A timer: connection number `connection` has held for a while."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDue:
+    """A timer: the wait that connection number `connection` was given by `move` is over."""
+
+    connection: int
+
+
+Timer: TypeAlias = ReplyOverdue | RetryDue | ConnectionStable | MoveDue
+Event: TypeAlias = (
+    Started
+    | HandshakeDone
+    | FrameReceived
+    | ConnectionLost
+    | MessageQueued
+    | CommandRequested
+    | RoomRequested
+    | TokenRenewed
+    | QuitRequested
+    | Timer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Make a connection after so many seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendConnect:
+    """Send `connect` with the session's token, which the core never sees."""
+
+    resume: Mapping[str, Position]
+    command_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand:
+    """Send a command on the connection."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Bring `timer` back as an event after so many seconds."""
+
+    after_s: float
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """Take the entry with this key off the disk: it is acknowledged, or refused for good and shown."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Close the connection; `ConnectionLost` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowNote:
+    """Tell the face."""
+
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Close what is open and end."""
+
+    ended: SessionOver
+
+
+Effect: TypeAlias = Dial | SendConnect | SendCommand | StartTimer | DropEntry | CloseConnection | ShowNote | Stop

@@ -1,0 +1,59 @@
+"""What a half-typed line of `chat` could become: from the table of slash commands and from what is known. Pure."""
+
+from collections.abc import Iterable
+
+from client.faces.slash_parser import SLASHES, WordKind
+from client.store.name_cache import CachedNames
+from client.store.session_file import OTHERS
+from client.text.sanitize import inert_name
+
+
+def completions(typed: str, names: CachedNames) -> list[str]:
+    """Return what the last word of `typed` could become, whole; nothing where nothing can be said.
+
+    >>> completions("/jo", CachedNames()), completions("/join o", CachedNames(rooms=("general", "ops")))
+    (['/join'], ['ops'])
+    """
+    if not typed.startswith("/") or typed.startswith("//"):
+        return _mentions(typed, names)
+    first, *words = typed.split(" ")
+    if not words:
+        return _beginning(first, (f"/{name}" for name in SLASHES))
+    words = [word for word in words[:-1] if word] + words[-1:]
+    slash = SLASHES.get(first[1:])
+    if slash is None or len(words) > len(slash.takes):
+        return []
+    return _of(slash.takes[len(words) - 1], words[-1], names)
+
+
+def _mentions(typed: str, names: CachedNames) -> list[str]:
+    word = typed.rsplit(" ", 1)[-1]
+    return _beginning(word, (f"@{name}" for name in names.people)) if word.startswith("@") else []
+
+
+def _of(kind: WordKind, word: str, names: CachedNames) -> list[str]:
+    match kind:
+        case WordKind.ROOM:
+            return _marked("#", word, names.rooms)
+        case WordKind.ANY_ROOM:
+            return _marked("#", word, names.all_rooms)
+        case WordKind.PERSON:
+            return _marked("@", word, names.people)
+        case WordKind.SESSION:
+            return _beginning(word, (*names.sessions, OTHERS))
+        case WordKind.SLASH:
+            return _beginning(word, SLASHES)
+        case WordKind.PRIVATE:
+            return _beginning(word, ("private",))
+        case WordKind.NEW | WordKind.TOPIC:
+            return []
+
+
+def _marked(mark: str, word: str, names: Iterable[str]) -> list[str]:
+    """Names, written with or without their mark as the word is."""
+    return _beginning(word, (f"{mark}{name}" if word.startswith(mark) else name for name in names))
+
+
+def _beginning(word: str, names: Iterable[str]) -> list[str]:
+    """Those that begin so; a name that is not one inert word is not put into anybody's line."""
+    return [name for name in names if name.casefold().startswith(word.casefold()) and inert_name(name) == name]

@@ -1,0 +1,54 @@
+"""Messages and notices as lines of text: time, name, what was said. The first columns belong to the client."""
+
+from collections.abc import Callable
+from datetime import date, tzinfo
+
+from chatterbox.wire.frames import Message
+from client.text.line_wrap import NOTICE, hang
+from client.text.note_text import time_of
+from client.text.sanitize import inert_lines, inert_name
+
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+class LineTimeline:
+    """Lays out what is shown, one after the other, and says when a new day begins.
+
+    `columns` tells the terminal's width, or None where lines are not broken. With `rooms`, a message says its room.
+    """
+
+    def __init__(
+        self,
+        *,
+        columns: Callable[[], int | None] = lambda: None,
+        colour: bool = False,
+        rooms: bool = False,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self._columns = columns
+        self._colour = colour
+        self._rooms = rooms
+        self._zone = zone
+        self._day: date | None = None
+
+    def message(self, message: Message) -> list[str]:
+        """The lines of one message, after a line for its day if that is another than the last one's."""
+        at = time_of(message.timestamp, self._zone)
+        time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
+        time += f" #{inert_name(message.room)}" if self._rooms else ""
+        prefix = f"{time} {name}: "
+        first, *others = hang(prefix, inert_lines(message.content), self._columns())
+        shown = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}: " if self._colour else prefix
+        return [*self._new_day(at.date() if at else None), shown + first, *others]
+
+    def notice(self, text: str) -> list[str]:
+        """The lines of a word from the client itself; `text` is inert."""
+        first, *others = hang(NOTICE, [text], self._columns())
+        lines = [NOTICE + first, *others]
+        return [f"{_DIM}{line}{_PLAIN}" for line in lines] if self._colour else lines
+
+    def _new_day(self, day: date | None) -> list[str]:
+        if day is None or day == self._day:
+            return []
+        self._day = day
+        return self.notice(f"{day:%A %d %B %Y}")

@@ -1,0 +1,1 @@
+"""Network I/O: the WebSocket connection, the HTTP API, tokens."""

@@ -1,0 +1,220 @@
+"""The thin loop around the core: it dials, moves bytes and timers, and does what the reducer wants done."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
+
+from chatterbox.wire import codec, text_rules
+from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.frames import Command, Connect
+from chatterbox.wire.untrusted_json import UnreadableError
+from client.core import events
+from client.core.client_state import ClientState
+from client.core.notes import Note, SessionOver
+from client.core.outbox_entry import OutboxEntry, new_entry
+from client.core.reducer import step
+from client.failures import Failure, NotLoggedIn
+from client.net.dialer import dial, why_closed, why_not_opened
+from client.net.token_source import TokenSource
+from client.store.outbox import Outbox
+from client.text.session_ended import BY_CLOSE_CODE
+
+
+class ChatConnection:
+    """A conversation with one server that outlives each of its sockets.
+
+    `show` is called with every note, in order, from the event loop. `state` may be read at any time.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        tokens: TokenSource,
+        show: Callable[[Note], None],
+        *,
+        outbox: Outbox | None = None,
+        state: ClientState | None = None,
+        dial: Callable[[str], connect] = dial,
+    ) -> None:
+        self.state = state or ClientState()
+        self._server = server
+        self._tokens = tokens
+        self._show = show
+        self._outbox = outbox
+        self._dial = dial
+        self._token = ""
+        self._waiting: deque[events.Event] = deque()
+        self._feeding = False
+        self._dial_after_s = 0.0
+        self._outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._ended: SessionOver | None = None
+        self._bug: Exception | None = None
+        self._hurried = asyncio.Event()
+
+    async def run(self) -> SessionOver:
+        """Stay connected, coming back as often as it takes, until it is over; return why."""
+        self._feed(events.Started(self._outbox.take_over() if self._outbox else ()))
+        try:
+            while self._ended is None:
+                await self._pause(self._dial_after_s)
+                if self._ended is None:
+                    await self._try_once()
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+        if self._bug is not None:
+            raise self._bug
+        return self._ended
+
+    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
+        """Put messages into the outbox, on disk, and send them at their turn; raises `ChatError` for unfit ones."""
+        entries = [new_entry(room, text_rules.content(content, self.state.limits)) for content in contents]
+        if self._outbox is not None:
+            self._outbox.add(entries)
+        for entry in entries:
+            self._feed(events.MessageQueued(entry))
+        return entries
+
+    def ask(self, command: Command) -> None:
+        """Give a command (its id does not matter); the answer is shown as a note."""
+        self._feed(events.CommandRequested(command))
+
+    def enter(self, room: str) -> None:
+        """Become a member of a room and have its recent messages shown."""
+        self._feed(events.RoomRequested(room))
+
+    def try_now(self) -> None:
+        """Try to connect now if the next try is waited for."""
+        self._hurried.set()
+
+    def leave(self) -> None:
+        """Hang up for good; `run` returns."""
+        self._feed(events.QuitRequested())
+
+    def _feed(self, event: events.Event) -> None:
+        """Take an event, and those that a face adds while it is shown the outcome, one after another."""
+        self._waiting.append(event)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self._waiting:
+                self.state, effects = step(self.state, self._waiting.popleft())
+                for effect in effects:
+                    self._perform(effect)
+        except Exception as bug:  # noqa: BLE001 - it may come up in a timer, and belongs to whoever called `run`
+            self._bug = self._bug or bug
+            self._stop(SessionOver(None, "bug"))
+        finally:
+            self._feeding = False
+
+    def _perform(self, effect: events.Effect) -> None:
+        match effect:
+            case events.ShowNote(note):
+                self._show(note)
+            case events.SendCommand(command):
+                self._outgoing.put_nowait(codec.encode(command))
+            case events.SendConnect(resume, command_id):
+                introduction = Connect(token=self._token, resume=dict(resume), id=command_id)
+                self._outgoing.put_nowait(codec.encode(introduction))
+            case events.DropEntry(key) if self._outbox is not None:
+                with suppress(Failure):  # if it stays, it is sent again, and stored once all the same
+                    self._outbox.remove(key)
+            case events.StartTimer(after_s, timer):
+                self._wake(after_s, timer)
+            case events.Dial(after_s):
+                self._dial_after_s = after_s
+            case events.CloseConnection():
+                self._outgoing.put_nowait(None)
+            case events.Stop(ended):
+                self._stop(ended)
+
+    def _stop(self, ended: SessionOver) -> None:
+        self._ended = ended
+        self._hurried.set()
+        self._outgoing.put_nowait(None)
+
+    def _wake(self, after_s: float, timer: events.Timer) -> None:
+        def wake() -> None:
+            self._timers.discard(handle)
+            self._feed(timer)
+
+        handle = asyncio.get_running_loop().call_later(after_s, wake)
+        self._timers.add(handle)
+
+    async def _pause(self, for_s: float) -> None:
+        """Wait, unless it is over or somebody can't wait."""
+        self._hurried.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurried.wait(), for_s)
+
+    async def _try_once(self) -> None:
+        """Open one connection and stay on it while it lasts."""
+        self._outgoing = asyncio.Queue()
+        try:
+            self._token = await self._tokens.fresh()
+            async with self._dial(self._server) as socket:
+                await self._converse(socket)
+        except NotLoggedIn as problem:
+            self._lost(str(problem), code=CloseCode.SESSION_ENDED)
+        except ConnectionClosed as closed:
+            self._lost_by(closed)
+        except (OSError, WebSocketException) as problem:
+            why, after_s = why_not_opened(problem)
+            self._lost(why, after_s=after_s)
+
+    def _lost(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
+        self._feed(events.ConnectionLost(why, random.random(), code, after_s))  # noqa: S311 - jitter
+
+    def _lost_by(self, closed: ConnectionClosed) -> None:
+        why, code = why_closed(closed)
+        if code in BY_CLOSE_CODE and self._has_another_token():
+            code = None
+        self._lost(why, code=code)
+
+    def _has_another_token(self) -> bool:
+        """Whether somebody logged in again meanwhile, in another window."""
+        with suppress(NotLoggedIn):
+            return self._tokens.session().token != self._token
+        return False
+
+    async def _converse(self, socket: ClientConnection) -> None:
+        self._feed(events.HandshakeDone())
+        others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
+        try:
+            await self._read(socket)
+        finally:
+            for task in others:
+                task.cancel()
+            for outcome in await asyncio.gather(*others, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    async def _read(self, socket: ClientConnection) -> None:
+        """Feed frames until the connection is closed, which raises; frames of a newer protocol are passed over."""
+        while True:
+            data = await socket.recv(decode=False)
+            with suppress(UnreadableError):
+                self._feed(events.FrameReceived(codec.decode_server_frame(data)))
+
+    async def _write(self, socket: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while (frame := await self._outgoing.get()) is not None:
+                await socket.send(frame, text=True)
+            await socket.close()
+
+    async def _renew(self) -> None:
+        """Renew the token while connected, so that a long conversation never ends with its token."""
+        with suppress(NotLoggedIn):
+            while True:
+                await self._tokens.until_due()
+                token = await self._tokens.fresh()
+                if token != self._token:
+                    self._token = token
+                    self._feed(events.TokenRenewed())

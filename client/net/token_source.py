@@ -1,0 +1,57 @@
+"""A token that is good for a connection: from the session file, renewed before it gets old."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from client.failures import Failure, NotLoggedIn
+from client.net.http_api import HttpApi
+from client.store.session_file import SavedSession, SessionFile
+
+RETRY_S = 60.0
+
+
+class TokenSource:
+    """The session's token. The file is read each time: another client of this user may have renewed it."""
+
+    def __init__(
+        self, file: SessionFile, api: Callable[[str, str], HttpApi] = HttpApi, now_s: Callable[[], float] = time.time
+    ) -> None:
+        self._file = file
+        self._api = api
+        self._now_s = now_s
+
+    def session(self) -> SavedSession:
+        """Return the session, as it is on disk; raises `NotLoggedIn`."""
+        session = self._file.load()
+        if session is None:
+            raise NotLoggedIn(f"You are not logged in at {self._file.server}.")
+        return session
+
+    async def fresh(self) -> str:
+        """Return a token with at least half of its life before it, unless the server can't renew it just now.
+
+        By our clock it is only decided when to renew. Whether a token has expired is for the server to say: a clock
+        that was set forward here would log its user out.
+        """
+        session = self.session()
+        if not session.is_due(self._now_s()):
+            return session.token
+        try:
+            return await asyncio.to_thread(self._renewed, session)
+        except NotLoggedIn:
+            raise
+        except Failure:
+            return session.token
+
+    async def until_due(self) -> None:
+        """Return when the token should be renewed; after a try that failed, not before a while has passed."""
+        wait_s = self.session().renew_at - self._now_s()
+        await asyncio.sleep(wait_s if wait_s > 0 else RETRY_S)
+
+    def _renewed(self, session: SavedSession) -> str:
+        with self._api(session.server, session.token) as api:
+            renewed = api.renew().as_session(session.server, self._now_s())
+        if self._file.load() is not None:
+            self._file.save(renewed)
+        return renewed.token

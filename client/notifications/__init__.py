@@ -1,0 +1,1 @@
+"""Desktop and terminal notifications."""

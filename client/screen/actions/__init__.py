@@ -1,0 +1,1 @@
+"""Actions bound to keys, and their handlers."""

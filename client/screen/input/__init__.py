@@ -1,0 +1,1 @@
+"""What is being typed: completion, pickers, fuzzy matching. Pure."""

@@ -1,0 +1,1 @@
+"""What each row of the screen says: messages, lists, status line. Pure."""

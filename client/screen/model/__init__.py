@@ -1,0 +1,1 @@
+"""The screen's state and how notes and actions change it. Pure."""

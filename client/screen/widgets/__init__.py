@@ -1,0 +1,1 @@
+"""Textual widgets: they draw the model and hand on keys."""

@@ -1,0 +1,16 @@
+"""A key as it was pressed, by the name that the configuration has for it."""
+
+from textual.keys import REPLACED_KEYS, key_to_character
+
+from client.config.key_bindings import canonical
+
+
+def name_of(key: str, character: str | None = None) -> str:
+    """What Textual calls `question_mark` or `ctrl+underscore` is `?` or `ctrl+_`.
+
+    >>> name_of("question_mark", "?"), name_of("ctrl+underscore"), name_of("alt+ctrl+up")
+    ('?', 'ctrl+_', 'ctrl+alt+up')
+    """
+    modifiers, plus, last = key.rpartition("+")
+    sign = character if not plus and character is not None else key_to_character(REPLACED_KEYS.get(last, last))
+    return canonical(modifiers + plus + (sign or last)) or canonical(key) or key

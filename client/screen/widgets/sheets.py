@@ -1,0 +1,122 @@
+"""The help, and a question: sheets that lie over the screen until a key puts them away."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from client.faces.slash_parser import help_lines
+from client.screen.actions.action_table import Action, sections
+from client.screen.layout.spans import Row, Span, SpanRole
+from client.screen.widgets.row_widget import RowWidget
+from client.text.line_wrap import hang
+
+
+class HelpSheet(ModalScreen[None]):
+    """Every action with its keys, and every command, from the same tables as the bindings and `/help`.
+
+    The commands come first where one of them asked for it.
+    """
+
+    DEFAULT_CSS = """
+    HelpSheet { align: center middle; }
+    HelpSheet Vertical { width: 96%; max-width: 100; height: 94%; background: $panel; border: round $accent; }
+    HelpSheet RowWidget { height: 1fr; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,f1,enter,ctrl+c", "dismiss(None)", show=False, priority=True),
+        Binding("up,k", "move(-1)", show=False, priority=True),
+        Binding("down,j", "move(1)", show=False, priority=True),
+        Binding("pageup,b", "move(-10)", show=False, priority=True),
+        Binding("pagedown,space", "move(10)", show=False, priority=True),
+        Binding("home", "move(-1000)", show=False, priority=True),
+        Binding("end", "move(1000)", show=False, priority=True),
+    ]
+
+    def __init__(self, actions: Mapping[str, Action], *, commands_first: bool = False) -> None:
+        super().__init__()
+        self._actions = actions
+        self._commands_first = commands_first
+        self._at = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Help"
+            box.border_subtitle = "Up, Down, PgUp, PgDn move; Esc closes"
+            yield RowWidget()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.action_move, 0)
+
+    def action_move(self, by: int) -> None:
+        area = self.query_one(RowWidget)
+        columns = area.content_size.width
+        parts = [key_rows(self._actions, columns), command_rows(columns)]
+        rows = list(chain(*(reversed(parts) if self._commands_first else parts)))
+        self._at = max(0, min(self._at + by, len(rows) - area.content_size.height))
+        area.paint(rows[self._at : self._at + area.content_size.height])
+
+
+def key_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
+    """The help for keys as rows of so many columns."""
+    out: list[Row] = []
+    for where, rows in sections(actions):
+        out += [
+            (Span(where, SpanRole.TITLE),),
+            *(row for _, keys, about in rows for row in _entry(keys, about, columns)),
+            (),
+        ]
+    return out
+
+
+def command_rows(columns: int) -> list[Row]:
+    """The help for commands as rows of so many columns."""
+    commands = [line.split("  ", 1) for line in help_lines()]
+    rows = (row for usage, about in commands for row in _entry(usage, about.strip(), columns))
+    return [(Span("Commands", SpanRole.TITLE),), *rows, ()]
+
+
+def _entry(keys: str, about: str, columns: int) -> list[Row]:
+    prefix = f"  {keys:<24} "
+    first, *others = hang(prefix, [about], columns + 1)
+    return [
+        (Span(prefix, SpanRole.TITLE), Span(first, SpanRole.TEXT)),
+        *((Span(line, SpanRole.TEXT),) for line in others),
+    ]
+
+
+class QuestionSheet(ModalScreen[bool]):
+    """A sentence, and Enter for yes or Esc for no."""
+
+    DEFAULT_CSS = """
+    QuestionSheet { align: center middle; }
+    QuestionSheet Vertical { width: 80%; max-width: 64; height: auto; background: $panel; border: round $warning; }
+    QuestionSheet RowWidget { padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,y", "dismiss(True)", show=False, priority=True),
+        Binding("escape,n,ctrl+c", "dismiss(False)", show=False, priority=True),
+    ]
+
+    def __init__(self, sentence: str, yes: str) -> None:
+        super().__init__()
+        self._sentence, self._yes = sentence, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Sure?"
+            box.border_subtitle = f"Enter: {self._yes} · Esc: no"
+            yield RowWidget()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._paint)
+
+    def _paint(self) -> None:
+        area = self.query_one(RowWidget)
+        lines = hang("", [self._sentence], area.content_size.width + 1)
+        area.styles.height = len(lines)
+        area.paint([(Span(line, SpanRole.TEXT),) for line in lines])

@@ -1,0 +1,1 @@
+"""Files on disk: outbox, session, name cache, tail positions."""

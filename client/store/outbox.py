@@ -1,0 +1,164 @@
+"""The outbox on disk: what was written and is not acknowledged, safe from a crash at any moment.
+
+One SQLite file for each server and user. Every running client owns the entries that it put in or found
+without an owner, by holding a lock on a file named after it; the system drops the lock when the process
+ends, however it ends, and the next client takes the entries over. So no two send the same entry, and a
+client that hangs keeps back its own messages only.
+"""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+from uuid import uuid4
+
+from client.core.outbox_entry import OutboxEntry
+from client.failures import Failure
+from client.store.private_files import on_disk, private_folder
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    room TEXT NOT NULL,
+    content TEXT NOT NULL,
+    owner TEXT NOT NULL
+)
+"""
+_BUSY_S = 10.0
+
+
+def outbox_path(home: Path, server: str, username: str) -> Path:
+    return home / "outbox" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.sqlite3"
+
+
+class Outbox:
+    """Entries in the order of writing. `close`, or the end of the process, leaves them to the next client.
+
+    Every method raises `Failure` where the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path.parent
+        self._stem = path.stem
+        self._owner = uuid4().hex
+        with on_disk(self._folder):
+            private_folder(self._folder)
+            self._lock = _locked(self._lock_path(self._owner))
+        try:
+            with _as_failures():
+                self._db = _opened(path)
+        except BaseException:
+            self._unlock()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, entries: Iterable[OutboxEntry]) -> None:
+        """Put `entries` behind the others; they are on the disk when this returns."""
+        rows = [(entry.key, entry.room, entry.content, self._owner) for entry in entries]
+        with self._transaction():
+            self._db.executemany("INSERT INTO entries (key, room, content, owner) VALUES (?, ?, ?, ?)", rows)
+
+    def remove(self, key: str) -> None:
+        """Take out an entry that is acknowledged or refused for good; one that is out already is no error."""
+        with self._transaction():
+            self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
+
+    def take_over(self) -> tuple[OutboxEntry, ...]:
+        """Make the entries of clients that have ended one's own; return all of one's own, in order."""
+        with self._transaction():
+            for (owner,) in self._db.execute("SELECT DISTINCT owner FROM entries").fetchall():
+                if owner != self._owner and self._has_ended(owner):
+                    self._db.execute("UPDATE entries SET owner = ? WHERE owner = ?", (self._owner, owner))
+        return self.entries()
+
+    def entries(self) -> tuple[OutboxEntry, ...]:
+        """One's own entries, in order."""
+        rows = self._db.execute("SELECT key, room, content FROM entries WHERE owner = ? ORDER BY seq", (self._owner,))
+        return tuple(OutboxEntry(*row) for row in rows)
+
+    def total(self) -> int:
+        """How many entries there are, whoever owns them."""
+        (number,) = self._db.execute("SELECT count(*) FROM entries").fetchone()
+        return int(number)
+
+    def close(self) -> None:
+        self._db.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        self._lock_path(self._owner).unlink(missing_ok=True)
+        os.close(self._lock)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, on the disk at its end; no other client changes the file meanwhile."""
+        with _as_failures():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _has_ended(self, owner: str) -> bool:
+        """Whether nobody holds `owner`'s lock; its file goes, since owners' names are never used again."""
+        path = self._lock_path(owner)
+        with suppress(BlockingIOError):
+            os.close(_locked(path))
+            path.unlink(missing_ok=True)
+            return True
+        return False
+
+    def _lock_path(self, owner: str) -> Path:
+        return self._folder / f"{self._stem}.{owner}.lock"
+
+
+def count(path: Path) -> int:
+    """How many messages wait in the outbox at `path`, whoever owns them."""
+    if not path.exists():
+        return 0
+    with Outbox(path) as outbox:
+        return outbox.total()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as problem:
+        raise Failure(f"The outbox on disk can't be used ({problem}), so no message is taken.") from problem
+
+
+def _locked(path: Path) -> int:
+    """Open and lock a file; raises `BlockingIOError` while somebody else holds it."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,0 +1,1 @@
+"""Text for terminals: sanitizing, wrapping, and the sentences shown to people."""

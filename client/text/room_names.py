@@ -1,0 +1,14 @@
+"""Names of rooms as somebody types them."""
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.limits import Limits
+from client.failures import UsageError
+
+
+def room_name(name: str) -> str:
+    """Return a room's name as the server writes it; raises `UsageError`."""
+    try:
+        return text_rules.room_name(name.removeprefix("#"), Limits())
+    except ChatError as refusal:
+        raise UsageError(refusal.detail) from None

@@ -1,0 +1,1 @@
+"""The HTTP API of auth: public and internal routes, schemas, dependencies."""

@@ -1,0 +1,1 @@
+"""Pure rules: usernames, passwords, look-alike names, login throttling."""

@@ -1,0 +1,1 @@
+"""Login sessions and the keys that sign their tokens."""

@@ -1,0 +1,1 @@
+"""User accounts: the users table, password hashing, registration and password changes."""

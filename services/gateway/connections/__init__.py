@@ -1,0 +1,1 @@
+"""Live connections: welcome, commands, the registry of connections and members."""

@@ -1,0 +1,185 @@
+"""What each command does. Everything a client may ask for is here, one function a command."""
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from chatterbox.wire import frames, history_api, text_rules
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.position import Position
+from services.gateway.connections.connection import Connection, ConnectionState, Later
+from services.gateway.connections.member import Member
+from services.gateway.connections.welcome import WelcomeSequence
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.rooms import history_replies
+from services.gateway.rooms.memberships import Memberships
+from services.gateway.rooms.room import Room
+from services.gateway.rooms.room_feed import RoomFeed
+from services.gateway.upstream.append_batcher import AppendBatcher, PendingSend
+from services.gateway.upstream.history_client import HistoryClient
+
+
+class CommandHandlers:
+    """Carries commands out; a `ChatError` becomes the command's reply."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits,
+        clock: Callable[[], float],
+        greeting: WelcomeSequence,
+        memberships: Memberships,
+        feed: RoomFeed,
+        history: HistoryClient,
+        sends: AppendBatcher,
+        metrics: GatewayMetrics | None = None,
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._greeting = greeting
+        self._memberships = memberships
+        self._feed = feed
+        self._history = history
+        self._sends = sends
+        self._refused = (metrics or GatewayMetrics()).sends_refused
+
+    def carry_out(self, connection: Connection, command: frames.Command) -> Later | None:
+        """Do what `command` asks: at once, or by the coroutine returned."""
+        if isinstance(command, frames.Connect):
+            return self._greeting.connect(connection, command)
+        if connection.state is ConnectionState.NEW or connection.member is None:
+            raise ChatError(Code.TOKEN_MISSING, 'The first frame must be {"type": "connect", "token": ...}.')
+        member = connection.member
+        match command:
+            case frames.Send():
+                return self._counted_send(connection, member, command)
+            case frames.Ping():
+                connection.send(frames.Pong(id=command.id))
+                return None
+            case frames.Join():
+                return self._join(connection, member, command)
+            case frames.ReadHistory():
+                return self._page(connection, member, command)
+            case frames.Leave():
+                return self._leave(connection, member, command)
+            case frames.ListRooms():
+                return self._rooms(connection, member, command)
+            case frames.CreateRoom():
+                return self._create(connection, member, command)
+            case frames.Invite():
+                return self._invite(connection, member, command)
+            case frames.SetTopic():
+                return self._set_topic(connection, member, command)
+
+    def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+        try:
+            return self._send(connection, member, command)
+        except ChatError as problem:
+            self._refused.inc(problem.code)
+            raise
+
+    def _send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+        if (wait_s := member.sends.take(self._clock())) > 0:
+            detail = f"At most {self._limits.sends_per_s:g} messages a second ({self._limits.sends_burst} at once)."
+            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+        text_rules.content(command.content, self._limits)
+        key = (
+            text_rules.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
+            if command.key is None
+            else text_rules.key(command.key, self._limits)
+        )
+        room = self._room(member, command.room)
+        if room is None:
+            return self._refuse_send(member, command.room)
+        append = history_api.Append(room.room_id, member.user_id, member.username, command.content, key)
+        self._sends.put(PendingSend(connection, command.id, room, append))
+        connection.messages_in += 1
+        return None
+
+    def _room(self, member: Member, name: str) -> Room | None:
+        return member.rooms.get(name) or member.rooms.get(text_rules.room_name(name, self._limits))
+
+    async def _room_of(self, member: Member, name: str) -> Room:
+        room = self._room(member, name)
+        if room is None:
+            await self._refuse_room(member, name)
+        return room
+
+    async def _refuse_room(self, member: Member, name: str) -> NoReturn:
+        """Say `not_a_member` of a room that one may see, and `room_unknown` of any other, existing or not."""
+        name = text_rules.room_name(name, self._limits)
+        visible = any(line.room == name for line in await self._history.rooms(member))
+        raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
+
+    async def _refuse_send(self, member: Member, name: str) -> NoReturn:
+        try:
+            await self._refuse_room(member, name)
+        except ChatError as problem:
+            self._refused.inc(problem.code)
+            raise
+
+    async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
+        """What was asked before a change came here may be older than that: then it is asked anew."""
+        while True:
+            changes = member.changes
+            room = self._room(member, command.room)
+            if room is None:
+                name = text_rules.room_name(command.room, self._limits)
+                room = await self._feed.open(await self._history.join(name, member))
+            if command.since is not None and not room.reaches(command.since):
+                await self._feed.reach([room])
+            reply = await history_replies.joined(self._history, room, command, self._limits.page_messages)
+            if member.changes == changes:
+                break
+        self._memberships.enter(member, room, asked=connection)
+        connection.send(reply)
+        if connection in room.behind:  # it was in the room: what it was not pushed yet is in the reply, or in pages
+            room.detach(connection)
+            room.attach(connection, reply.at.offset)
+
+    async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
+        room = await self._room_of(member, command.room)
+        connection.send(await history_replies.page(self._history, room, command))
+
+    async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
+        room = await self._room_of(member, command.room)
+        while member.rooms.get(room.name) is room:
+            changes = member.changes
+            await self._history.leave(room.name, member)
+            if member.changes == changes:  # else one may have come into it again since
+                self._memberships.exit(member, room)
+        connection.send(frames.Left(id=command.id, room=room.name))
+
+    async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
+        lines = await self._history.rooms(member)
+        connection.send(frames.RoomList(id=command.id, rooms=[_summary(line) for line in lines]))
+
+    async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
+        name = text_rules.room_name(command.room, self._limits)
+        room = await self._feed.open(await self._history.create(name, member, private=command.private))
+        self._memberships.enter(member, room, asked=connection)
+        room.flush()
+        connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
+
+    async def _invite(self, connection: Connection, member: Member, command: frames.Invite) -> None:
+        room = await self._room_of(member, command.room)
+        username = await self._history.invite(room.name, member, command.username)
+        connection.send(frames.Invited(id=command.id, room=room.name, username=username))
+
+    async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
+        room = await self._room_of(member, command.room)
+        topic = await self._history.change_topic(room.name, member, command.topic)
+        connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
+
+
+def _summary(line: history_api.VisibleRoom) -> frames.RoomSummary:
+    return frames.RoomSummary(
+        room=line.room,
+        private=line.private,
+        member=line.member,
+        members=line.members,
+        at=Position(line.epoch, line.head),
+        topic=line.topic,
+    )

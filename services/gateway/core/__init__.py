@@ -1,0 +1,1 @@
+"""Pure protocol and ordering rules: WebSocket frames, the room stream, the canary."""

@@ -1,0 +1,122 @@
+"""A client's bytes in, whole messages and control frames out (RFC 6455 sections 5.2 to 5.5). Pure.
+
+Written for what a chat's clients send, nearly always one small frame at a time, and for tens of thousands of them that
+send nothing: between messages a `FrameReader` holds no buffer at all.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from websockets.exceptions import ProtocolError
+from websockets.frames import Close
+
+from chatterbox.wire.close_codes import CloseCode
+
+try:
+    from websockets.speedups import apply_mask  # in C
+except ImportError:
+    from websockets.utils import apply_mask
+
+
+class Opcode(IntEnum):
+    """What a frame is (RFC 6455 section 11.8)."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+_FIN, _RESERVED, _OPCODE, _MASKED, _SIZE = 0x80, 0x70, 0x0F, 0x80, 0x7F
+_HEAD_BYTES = 6
+"""Of a short frame: two bytes and the mask."""
+_CONTROL_BYTES = 125
+_UNKNOWN = frozenset(range(16)) - frozenset(Opcode)
+
+
+class ProtocolViolationError(Exception):
+    """The client broke the protocol; `code` is what to close with. Nothing can be read after it."""
+
+    def __init__(self, code: CloseCode) -> None:
+        super().__init__(code.name)
+        self.code = code
+
+
+class FrameReader:
+    """The reading side of one connection."""
+
+    __slots__ = ("_fragments", "_kind", "_message_bytes", "_most_bytes", "_most_fragments", "_rest")
+
+    def __init__(self, most_bytes: int, most_fragments: int) -> None:
+        """A message may have `most_bytes`, in at most `most_fragments` frames."""
+        self._most_bytes = most_bytes
+        self._most_fragments = most_fragments
+        self._rest: bytearray | None = None
+        self._kind = Opcode.TEXT
+        self._fragments: list[bytes] | None = None
+        self._message_bytes = 0
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Opcode and payload of every message and control frame that `data` completes, in order.
+
+        Raises `ProtocolViolationError` at the first invalid frame, as soon as its header shows it. Iterate to the end
+        before feeding more.
+        """
+        buffer = data if self._rest is None else self._rest + data
+        start, end = 0, len(buffer)
+        while end - start >= 2:
+            first, second = buffer[start], buffer[start + 1]
+            size, body = second & _SIZE, start + _HEAD_BYTES
+            if size > _CONTROL_BYTES:
+                wide = 2 if size == 126 else 8
+                if end - start < 2 + wide:
+                    break
+                size = int.from_bytes(buffer[start + 2 : start + 2 + wide])
+                body += wide
+            self._check(first, second, size)
+            if end < body + size:
+                break
+            payload = apply_mask(buffer[body : body + size], buffer[body - 4 : body])
+            start = body + size
+            opcode = first & _OPCODE
+            if opcode >= Opcode.CLOSE or (first & _FIN and opcode):
+                yield opcode, payload
+            elif (message := self._joined(first, payload)) is not None:
+                yield self._kind, message
+        self._rest = bytearray(buffer[start:]) if start < end else None
+
+    def _check(self, first: int, second: int, size: int) -> None:
+        opcode = first & _OPCODE
+        if first & _RESERVED or opcode in _UNKNOWN or not second & _MASKED:
+            raise ProtocolViolationError(CloseCode.PROTOCOL_ERROR)
+        if opcode >= Opcode.CLOSE:
+            if size > _CONTROL_BYTES or not first & _FIN:
+                raise ProtocolViolationError(CloseCode.PROTOCOL_ERROR)
+            return
+        if (opcode == Opcode.CONTINUATION) is (self._fragments is None):
+            raise ProtocolViolationError(CloseCode.PROTOCOL_ERROR)
+        if self._message_bytes + size > self._most_bytes or len(self._fragments or ()) >= self._most_fragments:
+            raise ProtocolViolationError(CloseCode.TOO_BIG)
+
+    def _joined(self, first: int, payload: bytes) -> bytes | None:
+        """The whole message, if this fragment is its last."""
+        if self._fragments is None:
+            self._kind, self._fragments = Opcode(first & _OPCODE), []
+        self._fragments.append(payload)
+        self._message_bytes += len(payload)
+        if not first & _FIN:
+            return None
+        message = b"".join(self._fragments)
+        self._fragments, self._message_bytes = None, 0
+        return message
+
+
+def read_close(payload: bytes) -> tuple[int, str]:
+    """Code and reason of a client's close frame, 1005 where it gives none; raises `ProtocolViolationError`."""
+    try:
+        close = Close.parse(payload)
+    except (ProtocolError, UnicodeDecodeError):
+        raise ProtocolViolationError(CloseCode.PROTOCOL_ERROR) from None
+    return int(close.code), close.reason

@@ -1,0 +1,1 @@
+"""Rooms on this gateway: fan-out, subscriptions, catch-up, memberships."""

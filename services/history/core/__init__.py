@@ -1,0 +1,1 @@
+"""Pure rules: which messages of a batch are stored, and at which offsets."""

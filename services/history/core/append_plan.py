@@ -1,0 +1,161 @@
+"""Which messages of a batch are stored, at which offsets, and what their senders are told. Pure.
+
+The rules: offsets of a room are 1, 2, 3 ... without holes; a key stands for one content, for ever; the time of
+a room's messages never goes backwards, whatever the clock does.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.errors import MEANINGS, ChatError, Code
+from chatterbox.wire.history_api import Append, Appended, AppendRefused
+from chatterbox.wire.limits import Limits
+
+Outcome: TypeAlias = Appended | AppendRefused
+Spend: TypeAlias = Callable[[int], float]
+"""Counts a message of a user: 0.0 if it may be stored, otherwise the seconds until one may."""
+
+
+class MessageContext(NamedTuple):
+    """What the database knows of a message to store: its room, its sender's membership, its key's first message."""
+
+    room: str | None
+    """None: there is no such room, and nothing below is known."""
+    epoch: str
+    head: int
+    last_ms: int
+    member: bool
+    earlier_id: int | None
+    """None: the key is new, and nothing below is known."""
+    earlier_offset: int
+    earlier_ms: int
+    earlier_content: str
+
+
+class MessageRow(NamedTuple):
+    """A row of the messages table, in the order of its columns."""
+
+    message_id: int
+    room_id: int
+    offset: int
+    user_id: int
+    username: str
+    content: str
+    timestamp_ms: int
+    key: str | None
+
+
+@dataclass(slots=True)
+class RoomTail:
+    """Where a room ends: the offset and the time of its last message."""
+
+    room: str
+    epoch: str
+    head: int
+    last_ms: int
+
+
+@dataclass(slots=True)
+class AppendPlan:
+    """What to write, and what to answer once that is durable: one outcome for each message, in order."""
+
+    inserts: list[MessageRow] = field(default_factory=list)
+    ends: dict[int, RoomTail] = field(default_factory=dict)
+    """By room id; only rooms that get messages."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    timestamps: dict[int, str] = field(default_factory=dict)
+    """The times of `inserts` as text: nearly all messages of a batch share one, and writing it takes a while."""
+
+
+def _unlimited(_: int) -> float:
+    return 0.0
+
+
+def plan(
+    batch: Sequence[Append],
+    known: Sequence[MessageContext],
+    *,
+    now_ms: int,
+    last_id: int,
+    limits: Limits,
+    spend: Spend = _unlimited,
+) -> AppendPlan:
+    """Decide over `batch`, in its order; `known[i]` is about `batch[i]`, `last_id` the last message id ever given."""
+    planner = _Planner(now_ms, last_id, limits, spend)
+    for message, facts in zip(batch, known, strict=True):
+        planner.plan.outcomes.append(planner.decide(message, facts))
+    return planner.plan
+
+
+class _Planner:
+    def __init__(self, now_ms: int, last_id: int, limits: Limits, spend: Spend) -> None:
+        self.plan = AppendPlan()
+        self._spend = spend
+        self._now_ms = now_ms
+        self._next_id = last_id + 1
+        self._limits = limits
+        self._placed: dict[tuple[int, int, str], tuple[str, Appended]] = {}
+
+    def decide(self, message: Append, known: MessageContext) -> Outcome:
+        """A retry is recognised before anything else: its sender may have left the room since."""
+        if known.room is None:
+            return _refused(Code.ROOM_UNKNOWN)
+        if (earlier := self._earlier(message, known)) is not None:
+            content, appended = earlier
+            return appended if content == message.content else _refused(Code.KEY_REUSED)
+        if not known.member:
+            return _refused(Code.NOT_A_MEMBER)
+        try:
+            _check(message, self._limits)
+        except ChatError as refusal:
+            return AppendRefused(refusal.code, refusal.detail)
+        if (wait_s := self._spend(message.user_id)) > 0:
+            return _too_fast(wait_s, self._limits)
+        return self._append(message, known, known.room)
+
+    def _earlier(self, message: Append, known: MessageContext) -> tuple[str, Appended] | None:
+        if known.earlier_id is not None:
+            at = (known.epoch, known.earlier_offset, known.earlier_id)
+            return known.earlier_content, Appended(*at, self._timestamp(known.earlier_ms))
+        return self._placed.get((message.user_id, message.room_id, message.key))
+
+    def _append(self, message: Append, known: MessageContext, room: str) -> Appended:
+        end = self.plan.ends.get(message.room_id)
+        if end is None:
+            end = self.plan.ends[message.room_id] = RoomTail(room, known.epoch, known.head, known.last_ms)
+        end.head += 1
+        end.last_ms = max(end.last_ms, self._now_ms)
+        appended = Appended(end.epoch, end.head, self._next_id, self._timestamp(end.last_ms))
+        self.plan.inserts.append(_insert(message, appended, end.last_ms))
+        self._next_id += 1
+        if message.key:
+            self._placed[message.user_id, message.room_id, message.key] = (message.content, appended)
+        return appended
+
+    def _timestamp(self, at_ms: int) -> str:
+        written = self.plan.timestamps.get(at_ms)
+        if written is None:
+            written = self.plan.timestamps[at_ms] = text_rules.timestamp(at_ms)
+        return written
+
+
+def _check(message: Append, limits: Limits) -> None:
+    text_rules.content(message.content, limits)
+    if message.key:
+        text_rules.key(message.key, limits)
+
+
+def _insert(message: Append, at: Appended, at_ms: int) -> MessageRow:
+    sender = (message.user_id, message.username)
+    return MessageRow(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
+
+
+def _too_fast(wait_s: float, limits: Limits) -> AppendRefused:
+    detail = f"At most {limits.sends_per_s:g} messages a second ({limits.sends_burst} at once), over all connections."
+    return AppendRefused(Code.RATE_LIMITED, detail, round(wait_s, 3))
+
+
+def _refused(code: Code) -> AppendRefused:
+    return AppendRefused(code, MEANINGS[code].sentence)

@@ -1,0 +1,1 @@
+"""The HTTP API of history: public, internal and health routes."""

@@ -1,0 +1,1 @@
+"""Messages: the group-commit writer, pages, and publishing what was committed."""

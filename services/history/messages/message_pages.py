@@ -1,0 +1,101 @@
+"""Pages of messages. Offsets have no holes, so any page is a range of them and costs the same."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from chatterbox.wire import frames, text_rules
+from chatterbox.wire.codec import encode
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import StoredPage
+from chatterbox.wire.position import Position
+from services.history.rows import Row, RowSource
+
+GREATEST = 2**53 - 1
+"""No offset or id is larger: the greatest integer that JSON readers keep exactly."""
+
+_PAGE = """
+    WITH span AS (
+        SELECT id, name, epoch, head, topic,
+            CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip - :limit ELSE :after + :skip END AS low,
+            CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip
+                ELSE min(:before - 1, :after + :skip + :limit) END AS high
+        FROM rooms WHERE id = :room
+    )
+    SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1, span.topic,
+        messages.offset, messages.id, messages.username, messages.content, messages.timestamp
+    FROM span LEFT JOIN messages
+        ON messages.room_id = span.id AND messages.offset > span.low AND messages.offset <= span.high
+    ORDER BY messages.offset
+"""
+
+
+class PageMessage(NamedTuple):
+    """One message of a page."""
+
+    offset: int
+    message_id: int
+    username: str
+    content: str
+    timestamp_ms: int
+
+
+class MessagePage(NamedTuple):
+    """Consecutive messages of a room, oldest first; the first would have offset `first` if there is none."""
+
+    room: str
+    epoch: str
+    head: int
+    first: int
+    topic: str
+    messages: list[PageMessage]
+
+
+class PageSpan(NamedTuple):
+    """Which messages: those after offset `after`, or (None) the last ones; always below `before`.
+
+    `skip` passes over as many, at the end from which is read.
+    """
+
+    limit: int
+    after: int | None = None
+    before: int | None = None
+    skip: int = 0
+
+
+async def read(source: RowSource, room_id: int, span: PageSpan) -> MessagePage:
+    """Read one page; raises `room_unknown`, and `bad_request` for numbers that no message could have."""
+    before = GREATEST if span.before is None else span.before
+    numbers = {"room": room_id, "limit": span.limit, "before": before, "after": span.after, "skip": span.skip}
+    if not all(number is None or 0 <= number <= GREATEST for number in numbers.values()):
+        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {GREATEST}.")
+    rows = await source.rows(_PAGE, numbers)
+    if not rows:
+        raise ChatError(Code.ROOM_UNKNOWN)
+    return _page(rows)
+
+
+def _page(rows: list[Row]) -> MessagePage:
+    room, epoch, head, first, topic = rows[0][:5]
+    return MessagePage(
+        room, epoch, head, first, topic, [PageMessage._make(row[5:]) for row in rows if row[5] is not None]
+    )
+
+
+def stored(page: MessagePage) -> StoredPage:
+    """The page as gateways take it: finished frames, which they pass on without reading them."""
+    finished = [msgspec.Raw(_frame(page, message)) for message in page.messages]
+    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=finished, topic=page.topic)
+
+
+def _frame(page: MessagePage, message: PageMessage) -> bytes:
+    return encode(
+        frames.Message(
+            room=page.room,
+            at=Position(page.epoch, message.offset),
+            message_id=message.message_id,
+            username=message.username,
+            content=message.content,
+            timestamp=text_rules.timestamp(message.timestamp_ms),
+        )
+    )

@@ -1,0 +1,106 @@
+"""What waits for the writer: bounded in messages and bytes, taken in groups."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import Append
+from services.history.core.append_plan import Outcome
+from services.history.messages.write_transaction import WriteTransaction
+
+Change: TypeAlias = Callable[[WriteTransaction], Awaitable[Any]]
+"""A change of rooms or memberships; what it raises undoes it, and it alone."""
+
+RETRY_AFTER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AppendJob:
+    """Messages to store in one transaction."""
+
+    messages: Sequence[Append]
+    answer: asyncio.Future[list[Outcome]]
+
+    @property
+    def weight_bytes(self) -> int:
+        """At least what they take in memory: Python keeps up to 4 bytes a character."""
+        return sum(4 * len(message.content) + 256 for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeJob:
+    """A change to make in one transaction."""
+
+    change: Change
+    answer: asyncio.Future[Any]
+
+
+Job: TypeAlias = AppendJob | ChangeJob
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBounds:
+    """How much may wait, and how much goes into one transaction (a job alone may be more)."""
+
+    waiting_messages: int = 20_000
+    waiting_bytes: int = 64 * 1024 * 1024
+    group_messages: int = 1000
+    group_bytes: int = 4 * 1024 * 1024
+
+
+class WriteQueue:
+    """Jobs in the order in which they came. A change weighs as much as one short message."""
+
+    def __init__(self, bounds: QueueBounds) -> None:
+        self._bounds = bounds
+        self._jobs: deque[tuple[Job, int, int]] = deque()
+        self._messages = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def messages(self) -> int:
+        return self._messages
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def put(self, job: Job) -> None:
+        """Add `job`; raises `unavailable` when there is no room for it."""
+        messages, weight = _measure(job)
+        if (
+            self._messages + messages > self._bounds.waiting_messages
+            or self._bytes + weight > self._bounds.waiting_bytes
+        ):
+            raise ChatError(
+                Code.UNAVAILABLE, "Too many messages wait to be stored; try again.", retry_after_s=RETRY_AFTER_S
+            )
+        self._jobs.append((job, messages, weight))
+        self._messages += messages
+        self._bytes += weight
+
+    def take(self) -> list[Job]:
+        """Remove and return the oldest jobs: as many as fit a group, and at least one if any waits."""
+        group: list[Job] = []
+        messages = weight = 0
+        while self._jobs and (not group or self._fits(messages + self._jobs[0][1], weight + self._jobs[0][2])):
+            job, job_messages, job_weight = self._jobs.popleft()
+            group.append(job)
+            messages += job_messages
+            weight += job_weight
+        self._messages -= messages
+        self._bytes -= weight
+        return group
+
+    def _fits(self, messages: int, weight_bytes: int) -> bool:
+        return messages <= self._bounds.group_messages and weight_bytes <= self._bounds.group_bytes
+
+
+def _measure(job: Job) -> tuple[int, int]:
+    return (len(job.messages), job.weight_bytes) if isinstance(job, AppendJob) else (1, 256)

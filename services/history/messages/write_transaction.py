@@ -1,0 +1,91 @@
+"""What happens inside the writer's transaction: storing a planned batch, and counting changes of rooms."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import aiosqlite
+import msgspec
+
+from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.broker_events import MembershipChanged, RoomEvent, TopicChanged
+from chatterbox.wire.history_api import Append, RoomInfo
+from chatterbox.wire.limits import Limits
+from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
+from services.history.rows import Parameters, Row
+
+_KNOWN = """
+    WITH asked AS MATERIALIZED (
+        SELECT key AS place, json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
+            json_extract(value, '$[2]') AS message_key
+        FROM json_each(?)
+    )
+    SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
+        messages.id, messages.offset, messages.timestamp, messages.content
+    FROM asked
+    LEFT JOIN rooms ON rooms.id = asked.room_id
+    LEFT JOIN memberships ON memberships.room_id = asked.room_id AND memberships.user_id = asked.user_id
+    LEFT JOIN messages ON messages.user_id = asked.user_id AND messages.room_id = asked.room_id
+        AND messages.key = asked.message_key
+    ORDER BY asked.place
+"""
+_INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_END = "UPDATE rooms SET head = ?, last_ms = ? WHERE id = ?"
+_LAST_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'"
+_REVISE = "UPDATE meta SET value = value + 1 WHERE name = 'membership_revision' RETURNING value"
+
+
+@dataclass(slots=True)
+class WriteTransaction:
+    """The writing connection between BEGIN and COMMIT. What is read through it can't change before the COMMIT."""
+
+    db: aiosqlite.Connection
+    now_ms: int
+    events: list[RoomEvent] = field(default_factory=list)
+    """To be published once this is committed."""
+
+    async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
+
+    async def note_membership(self, room: RoomInfo, user: UserInfo, *, member: bool, by: str) -> None:
+        """Count a change of membership, and tell everybody when it is committed."""
+        self.events.append(
+            MembershipChanged(
+                revision=await self._next_revision(),
+                room_id=room.room_id,
+                room=room.room,
+                private=room.private,
+                user_id=user.user_id,
+                username=user.username,
+                member=member,
+                by=by,
+            )
+        )
+
+    async def note_topic(self, room: RoomInfo, topic: str, *, by: str) -> None:
+        """Count a change of topic with those of memberships, and tell everybody when it is committed."""
+        revision = await self._next_revision()
+        self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
+
+    async def _next_revision(self) -> int:
+        [(revision,)] = await self.rows(_REVISE)
+        return int(revision)
+
+
+def store(
+    db: sqlite3.Connection, batch: Sequence[Append], *, now_ms: int, last_id: int, limits: Limits, spend: Spend
+) -> AppendPlan:
+    """Write what `batch` brings, inside a transaction; to be run on the connection's thread, as one piece."""
+    asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
+    known = [MessageContext._make(row) for row in db.execute(_KNOWN, (asked,))]
+    planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
+    if planned.inserts:
+        db.executemany(_INSERT, planned.inserts)
+        db.executemany(_END, [(end.head, end.last_ms, room_id) for room_id, end in planned.ends.items()])
+    return planned
+
+
+async def last_message_id(db: aiosqlite.Connection) -> int:
+    """The highest message id ever given, also to messages that are gone since."""
+    [(last_id,)] = await db.execute_fetchall(_LAST_ID)
+    return int(last_id)

@@ -1,0 +1,1 @@
+"""Rooms: queries, membership changes, topics."""

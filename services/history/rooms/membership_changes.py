@@ -1,0 +1,104 @@
+"""Who is in which room: every change, each run by the writer inside a transaction.
+
+What one raises undoes what it wrote. Asking again for what is so already changes nothing and is no error.
+"""
+
+import secrets
+
+import msgspec
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import RoomInfo
+from chatterbox.wire.limits import Limits
+from services.history.messages.write_transaction import WriteTransaction
+from services.history.rooms import room_queries
+from services.history.rows import RowSource
+
+_ENTER = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
+_EXIT = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
+_CREATE = """
+    INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (name) DO NOTHING RETURNING id
+"""
+_ROOMS_OF = "SELECT count(*) FROM memberships WHERE user_id = ?"
+_NOT_GREETED = """
+    SELECT users.value, rooms.id, rooms.name, rooms.epoch, rooms.head
+    FROM json_each(?) AS users JOIN rooms ON rooms.everyone
+    LEFT JOIN memberships ON memberships.room_id = rooms.id AND memberships.user_id = users.value
+    WHERE memberships.user_id IS NULL
+"""
+
+
+def new_epoch() -> str:
+    """A name for a room's history that no other history of it has: 8 random hex digits."""
+    return secrets.token_hex(4)
+
+
+async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
+    """Make `user` a member of a public room."""
+    info = (await room_queries.find(transaction, room, user.user_id, limits)).info
+    await _enter(transaction, info, user, limits, by=user.username)
+    return info
+
+
+async def leave(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
+    """End a membership; raises `room_for_all` for a room that everybody is in."""
+    seen = await room_queries.find(transaction, room, user.user_id, limits)
+    if seen.info.everyone:
+        raise ChatError(Code.ROOM_FOR_ALL)
+    if seen.member:
+        await transaction.rows(_EXIT, (seen.info.room_id, user.user_id))
+        await transaction.note_membership(seen.info, user, member=False, by=user.username)
+    return seen.info
+
+
+async def create(
+    transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits, *, private: bool
+) -> RoomInfo:
+    """Make a room with `user` as its first member; raises `room_exists`."""
+    name = text_rules.room_name(room, limits)
+    epoch = new_epoch()
+    made = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
+    if not made:
+        raise ChatError(Code.ROOM_EXISTS)
+    info = RoomInfo(room_id=made[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
+    await _enter(transaction, info, user, limits, by=user.username)
+    return info
+
+
+async def invite(
+    transaction: WriteTransaction, room: str, inviter: UserInfo, invitee: UserInfo, limits: Limits
+) -> None:
+    """Make `invitee` a member of a room that `inviter` is in."""
+    info = (await room_queries.find(transaction, room, inviter.user_id, limits)).require_member()
+    await _enter(transaction, info, invitee, limits, by=inviter.username)
+
+
+async def not_greeted(source: RowSource, users: dict[int, str]) -> bool:
+    """Whether one of these users is not yet a member of every room that everybody is in."""
+    return bool(await source.rows(f"{_NOT_GREETED} LIMIT 1", (_json(list(users)),)))
+
+
+async def greet(transaction: WriteTransaction, users: dict[int, str]) -> None:
+    """Make users (names by id) members of every room that everybody is in; no limit holds for these."""
+    for user_id, room_id, name, epoch, head in await transaction.rows(_NOT_GREETED, (_json(list(users)),)):
+        user = UserInfo(user_id, users[user_id])
+        info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)
+        await transaction.rows(_ENTER, (room_id, user_id, user.username, transaction.now_ms))
+        await transaction.note_membership(info, user, member=True, by=user.username)
+
+
+async def _enter(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str) -> None:
+    entered = await transaction.rows(_ENTER, (info.room_id, user.user_id, user.username, transaction.now_ms))
+    if not entered:
+        return
+    [(count,)] = await transaction.rows(_ROOMS_OF, (user.user_id,))
+    if count > limits.rooms_per_user:
+        raise ChatError(Code.TOO_MANY_ROOMS, None if by == user.username else f"{user.username} is in too many rooms.")
+    await transaction.note_membership(info, user, member=True, by=by)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

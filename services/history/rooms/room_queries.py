@@ -1,0 +1,121 @@
+"""Rooms as they can be seen: by whom, with how many members, in which lists. Reads only.
+
+A private room is invisible to everybody but its members: they are told the same as of a room that is not there.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, VisibleRoom
+from chatterbox.wire.limits import Limits
+from services.history.rows import Row, RowSource
+
+LISTED_ROOMS = 1000
+"""A list of rooms ends after so many: first those that one is in, then public ones by name."""
+
+_FIND = """
+    SELECT id, name, private, everyone, epoch, head, topic,
+        (SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user) IS NOT NULL,
+        created_ms, (SELECT count(*) FROM memberships WHERE room_id = rooms.id)
+    FROM rooms WHERE name = :name
+"""
+_LIST = """
+    SELECT name, private, mine.room_id IS NOT NULL AS member,
+        (SELECT count(*) FROM memberships WHERE room_id = rooms.id), epoch, head, topic
+    FROM rooms LEFT JOIN memberships AS mine ON mine.room_id = rooms.id AND mine.user_id = ?
+    WHERE member OR NOT private
+    ORDER BY member DESC, name LIMIT ?
+"""
+_MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
+_HEADS = """
+    SELECT meta.value, rooms.id, rooms.epoch, rooms.head
+    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?))
+    WHERE meta.name = 'membership_revision'
+"""
+_OF_USERS = """
+    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic
+    FROM meta
+    LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
+    LEFT JOIN rooms ON rooms.id = memberships.room_id
+    WHERE meta.name = 'membership_revision'
+"""
+
+
+class SeenRoom(NamedTuple):
+    """A room as one user sees it."""
+
+    info: RoomInfo
+    member: bool
+    created_ms: int
+    members: int
+
+    def require_member(self) -> RoomInfo:
+        """The room, if this user may read in it; raises `not_a_member`."""
+        if not self.member:
+            raise ChatError(Code.NOT_A_MEMBER)
+        return self.info
+
+
+async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> SeenRoom:
+    """The room of this name, however it is spelled; raises `room_unknown` where the user may not see it."""
+    name = text_rules.room_name(room, limits)
+    found = await source.rows(_FIND, {"name": name, "user": user_id})
+    if not found:
+        raise ChatError(Code.ROOM_UNKNOWN)
+    seen = _seen(found[0])
+    if seen.info.private and not seen.member:
+        raise ChatError(Code.ROOM_UNKNOWN)
+    return seen
+
+
+def _seen(row: Row) -> SeenRoom:
+    *info, member, created_ms, members = row
+    return SeenRoom(_info(info), bool(member), created_ms, members)
+
+
+def _info(columns: Iterable[object]) -> RoomInfo:
+    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic")
+    return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
+
+
+async def listing(source: RowSource, user_id: int) -> list[VisibleRoom]:
+    """The rooms that a user is in, then the public ones."""
+    lines = await source.rows(_LIST, (user_id, LISTED_ROOMS))
+    return [
+        VisibleRoom(
+            room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head, topic=topic
+        )
+        for room, private, member, members, epoch, head, topic in lines
+    ]
+
+
+async def members(source: RowSource, room_id: int) -> list[str]:
+    """The usernames of a room's members, those who came first at the front."""
+    return [username for (username,) in await source.rows(_MEMBERS, (room_id,))]
+
+
+async def heads(source: RowSource, room_ids: list[int]) -> Heads:
+    """The heads of those rooms that exist, and the membership revision, of one moment."""
+    found = await source.rows(_HEADS, (_json(room_ids),))
+    return Heads(found[0][0], {room_id: (epoch, head) for _, room_id, epoch, head in found if room_id is not None})
+
+
+async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
+    """Which rooms these users are in, and the membership revision, of one moment."""
+    asked = list(user_ids)
+    found = await source.rows(_OF_USERS, (_json(asked),))
+    rooms: dict[int, RoomInfo] = {}
+    of: dict[int, list[int]] = {user_id: [] for user_id in asked}
+    for _, user_id, room_id, *rest in found:
+        if room_id is not None:
+            rooms.setdefault(room_id, _info((room_id, *rest)))
+            of[user_id].append(room_id)
+    return MembershipSnapshot(found[0][0], list(rooms.values()), of)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,142 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+import pytest
+
+from chatterbox.chassis.token_verifier import REFETCH_S
+from chatterbox.wire import auth_api
+from chatterbox.wire.auth_api import Claims
+from services.auth.sessions.signing_keys import PUBLISHED_S, KeyRing, SigningKey
+
+
+@dataclass
+class Clock:
+    now: float = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def opened(data: Path, clock: Clock) -> KeyRing:
+    ring = KeyRing(data, clock)
+    ring.open()
+    return ring
+
+
+def published(ring: KeyRing) -> set[str]:
+    return {key["kid"] for key in ring.jwks().keys}
+
+
+def claims(clock: Clock) -> Claims:
+    now_s = int(clock())
+    return Claims(sub="7", name="alice", sid="s", jti="j", iat=now_s, exp=now_s + 60)
+
+
+class TestFirstStart:
+    def test_makes_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        assert published(ring) == {ring.signing().kid}
+
+    def test_only_the_owner_can_read_it(self, tmp_path: Path, clock: Clock) -> None:
+        opened(tmp_path, clock)
+        (file,) = (tmp_path / "auth-keys").iterdir()
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.parent.stat().st_mode & 0o777 == 0o700
+
+    def test_the_next_start_uses_the_same(self, tmp_path: Path, clock: Clock) -> None:
+        assert opened(tmp_path, clock).signing().kid == opened(tmp_path, clock).signing().kid
+
+
+class TestToken:
+    def test_is_what_the_contract_says(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        token = ring.signing().sign(claims(clock))
+        header = jwt.get_unverified_header(token)
+        assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": ring.signing().kid}
+        payload = jwt.decode(token, options={"verify_signature": False})
+        assert set(payload) == {"iss", "aud", "sub", "name", "sid", "jti", "iat", "exp"}
+        assert (payload["iss"], payload["aud"], payload["sub"]) == (auth_api.ISSUER, auth_api.AUDIENCE, "7")
+
+    def test_the_key_set_holds_nothing_private(self, tmp_path: Path, clock: Clock) -> None:
+        (key,) = opened(tmp_path, clock).jwks().keys
+        assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
+
+
+class TestRotation:
+    def test_a_new_key_is_published_before_it_signs(self, tmp_path: Path, clock: Clock) -> None:
+        running = opened(tmp_path, clock)
+        old = running.signing().kid
+        clock.now += 10
+        new = KeyRing(tmp_path, clock).add().kid
+        assert published(running) == {old, new}
+        assert running.signing().kid == old
+        clock.now += PUBLISHED_S
+        assert running.signing().kid == new
+
+    def test_long_enough_for_verifiers_that_just_asked(self) -> None:
+        assert PUBLISHED_S > REFETCH_S
+
+    def test_the_old_key_stays_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        old = ring.signing().kid
+        clock.now += 10
+        new = ring.add().kid
+        clock.now += PUBLISHED_S + auth_api.LONGEST_S
+        assert published(ring) == {old, new}
+        clock.now += 3 * auth_api.LEEWAY_S
+        assert published(ring) == {new}
+        ring.drop_retired()
+        assert [file.stem for file in (tmp_path / "auth-keys").iterdir()] == [new]
+
+    def test_several_in_a_row(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        for _ in range(3):
+            ring.add()
+        assert len(published(ring)) == 4
+        clock.now += PUBLISHED_S + auth_api.LONGEST_S * 2
+        ring.drop_retired()
+        assert published(ring) == {ring.signing().kid}
+
+
+class TestDamage:
+    def test_a_file_that_is_no_key_is_passed_over(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        (tmp_path / "auth-keys" / "zero.json").write_text("{}")
+        (tmp_path / "auth-keys" / "bytes.json").write_bytes(b"\xff")
+        assert published(ring) == {ring.signing().kid}
+
+    def test_a_key_that_is_taken_away_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
+        ring = opened(tmp_path, clock)
+        old = ring.signing().kid
+        new = ring.add().kid
+        (tmp_path / "auth-keys" / f"{old}.json").unlink()
+        assert published(ring) == {new}
+
+    @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"d": 1, "made_s": 2}', '{"d": "AAAA", "made_s": 2}'])
+    def test_what_is_no_key_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match="not a signing key"):
+            SigningKey.parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", "[" * 100_000, '{"d":1,"made_s":1}', '{"d":"","made_s":1}', '{"d":"AAAA","made_s":1}',
+     '{"d":"ä","made_s":1}', '{"d":"' + "A" * 43 + '","made_s":NaN}', '{"d":"' + "A" * 43 + '","made_s":1e999}',
+     '{"d":"' + "A" * 43 + '","made_s":' + "9" * 400 + "}", '{"d":"' + "A" * 43 + '"}'],
+    ids=lambda text: text[:30],
+)  # fmt: skip
+def test_a_file_that_holds_no_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a signing key"):
+        SigningKey.parse(text)
+
+
+def test_a_key_that_was_written_is_read_the_same() -> None:
+    key = SigningKey.generate(made_s=12.5)
+    again = SigningKey.parse(key.written())
+    assert (again.kid, again.made_s, again.public()) == (key.kid, 12.5, key.public())

@@ -1,0 +1,110 @@
+import asyncio
+import threading
+from collections import Counter
+
+import anyio
+import pytest
+from passlib.context import CryptContext  # type: ignore[import-untyped]
+
+from chatterbox.wire.errors import ChatError, Code
+from services.auth.users.password_hasher import PasswordHasher
+
+
+class Counted(PasswordHasher):
+    """Counts what would be hashed, and holds each hash back until `gate` opens."""
+
+    def __init__(self, concurrency: int, waiting: int) -> None:
+        super().__init__(concurrency, waiting)
+        self.calls: Counter[str] = Counter()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.full = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._concurrency = concurrency
+        self.at_once = self.most_at_once = 0
+        self._lock = threading.Lock()
+
+    def _hash(self, password: str) -> str:
+        self._work("hash")
+        return f"hash of {len(password)}"
+
+    def _verify(self, password: str, hashed: str) -> tuple[bool, str | None]:
+        self._work("verify")
+        return hashed == f"hash of {len(password)}", None
+
+    def _work(self, kind: str) -> None:
+        with self._lock:
+            self.calls[kind] += 1
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            if self.at_once == self._concurrency:
+                self._loop.call_soon_threadsafe(self.full.set)
+        self.gate.wait(10)
+        with self._lock:
+            self.at_once -= 1
+
+
+async def test_an_unknown_user_costs_the_same_work_as_a_wrong_password() -> None:
+    hasher = Counted(2, 8)
+    await hasher.warm()
+    hasher.calls.clear()
+    assert not (await hasher.verify("wrong", "hash of 1")).right
+    known = hasher.calls.copy()
+    hasher.calls.clear()
+    assert not (await hasher.verify("wrong", None)).right
+    assert hasher.calls == known == {"verify": 1}
+
+
+async def test_no_password_is_right_for_an_unknown_user() -> None:
+    hasher = Counted(2, 8)
+    hasher._nobodys = "hash of 5"
+    assert not (await hasher.verify("right", None)).right
+
+
+async def test_at_most_so_many_are_hashed_at_once_and_the_loop_stays_free() -> None:
+    hasher = Counted(2, 64)
+    hasher.gate.clear()
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(hasher.hash, "password")
+        await hasher.full.wait()
+        hasher.gate.set()
+    assert hasher.most_at_once == 2
+    assert hasher.calls == {"hash": 20}
+
+
+async def test_beyond_the_queue_one_is_told_to_come_back() -> None:
+    hasher = Counted(1, 1)
+    hasher.gate.clear()
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(hasher.hash, "password")
+        await hasher.full.wait()
+        with pytest.raises(ChatError) as refusal:
+            await hasher.hash("password")
+        hasher.gate.set()
+    assert refusal.value.code is Code.UNAVAILABLE
+    assert refusal.value.retry_after_s
+    assert await hasher.hash("password")
+
+
+class TestArgon2:
+    async def test_a_hash_names_the_parameters_of_the_cheat_sheet(self) -> None:
+        assert (await PasswordHasher(2, 8).hash("password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+    @pytest.mark.parametrize("password", ["nul\0and more", "\U0001f600" * 128, "caf\u00e9 " * 16])
+    async def test_every_character_counts(self, password: str) -> None:
+        hasher = PasswordHasher(2, 8)
+        hashed = await hasher.hash(password)
+        assert (await hasher.verify(password, hashed)).right
+        assert not (await hasher.verify(password[:-1], hashed)).right
+
+    async def test_weaker_parameters_are_replaced_when_the_password_is_right(self) -> None:
+        weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
+        hashed = weak.hash("password")
+        hasher = PasswordHasher(2, 8)
+        verdict = await hasher.verify("password", hashed)
+        assert verdict.right
+        assert verdict.newer
+        assert verdict.newer.startswith("$argon2id$v=19$m=19456,")
+        assert (await hasher.verify("wrong", hashed)).newer is None

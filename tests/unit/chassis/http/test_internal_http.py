@@ -1,0 +1,83 @@
+"""A call is asked once more where its connection ended without an answer; an answer of no sense counts as none."""
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from chatterbox.chassis.http.internal_http import RETRIES_AT_ONCE, RetryOnceTransport, UnavailableError, call, read
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import Heads
+
+URL = "http://history/internal/append"
+
+
+class Faulty(httpx.AsyncBaseTransport):
+    """Fails with each of `faults` in turn, then answers with what it was sent."""
+
+    def __init__(self, *faults: type[Exception]) -> None:
+        self.faults = list(faults)
+        self.asked = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if self.faults:
+            raise self.faults.pop(0)("gone")
+        return httpx.Response(200, content=await request.aread())
+
+
+@pytest.mark.parametrize("fault", [httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError])
+async def test_a_connection_that_went_stale_costs_nothing(fault: type[httpx.TransportError]) -> None:
+    faulty = Faulty(fault)
+    async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
+        assert (await http.post(URL, content=b"batch")).content == b"batch"
+    assert faulty.asked == 2
+
+
+@pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ReadTimeout, httpx.ConnectTimeout])
+async def test_a_service_that_is_away_or_slow_is_not_asked_again(fault: type[httpx.TransportError]) -> None:
+    faulty = Faulty(fault)
+    async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
+        with pytest.raises(fault):
+            await http.post(URL, content=b"batch")
+    assert faulty.asked == 1
+
+
+async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
+    faulty = Faulty(*[httpx.ReadError] * 10_000)
+    async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
+        for _ in range(200):
+            with pytest.raises(httpx.ReadError):
+                await http.post(URL)
+    assert faulty.asked <= 200 * 1.1 + RETRIES_AT_ONCE
+
+
+async def test_a_connection_that_ends_while_it_is_made_counts_as_no_answer() -> None:
+    """Anyio then looks at a socket that is not there, and says so in an `AttributeError`."""
+    async with httpx.AsyncClient(
+        transport=RetryOnceTransport(Faulty(AttributeError)), base_url="http://history"
+    ) as http:
+        with pytest.raises(UnavailableError, match="unavailable"):
+            await call(http, "GET", "/internal/heads", None, Heads)
+
+
+DEEP = 100_000
+RUBBISH = [b"", b"\xff", b'{"code":"\xff"}', b"{}", b"[" * DEEP, b'{"code":' * DEEP, b'{"code":"other","detail":""}']
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_an_answer_that_can_not_be_read_counts_as_none(status: int, body: bytes) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
+    async with httpx.AsyncClient(transport=transport, base_url="http://history") as http:
+        with pytest.raises(UnavailableError, match="unavailable"):
+            await call(http, "GET", "/internal/heads", None, Heads)
+
+
+@pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
+async def test_the_body_of_a_call_that_can_not_be_read_is_refused(body: bytes) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    with pytest.raises(ChatError) as refused:
+        await read(Request({"type": "http", "method": "POST", "headers": []}, receive), Heads)
+    assert refused.value.code is Code.BAD_REQUEST

@@ -1,0 +1,119 @@
+"""No secret gets into a log line, and no line can be forged or broken."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.chassis.observability import logs
+from chatterbox.chassis.observability.logs import JsonFormatter, TextFormatter, redact
+
+JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-_"
+
+QUOTED = [
+    f"GET /ws?token={JWT}&x=1",
+    "GET /ws?x=1&token=anything%20else HTTP/1.1",
+    "url='/ws?TOKEN=anything'",
+    '"/ws?access_token=anything"',
+    "grant_type=password&username=alice&password=anything",
+    f"Authorization: Bearer {JWT}",
+    "authorization: bearer anything",
+    f"chatterbox.v1, cb.bearer.{JWT}",
+    f"{{'token': '{JWT}'}}",
+    f'{{"token":"{JWT}"}}',
+    JWT,
+]
+
+
+def record(message: str, *arguments: object, level: int = logging.INFO, **fields: object) -> logging.LogRecord:
+    return logging.getLogger("test").makeRecord("test", level, "f", 1, message, arguments, None, extra=fields)
+
+
+class TestRedact:
+    @pytest.mark.parametrize("text", QUOTED)
+    def test_cuts_whatever_looks_like_a_secret(self, text: str) -> None:
+        cut = redact(text)
+        assert "[cut]" in cut
+        assert not any(secret in cut for secret in ("anything", "eyJ", "c2ln"))
+
+    @pytest.mark.parametrize("text", ["connection.open user=alice", "GET /rooms?limit=50", "the token was refused", ""])
+    def test_leaves_the_rest_alone(self, text: str) -> None:
+        assert redact(text) == text
+
+    def test_leaves_what_stands_behind_a_secret(self) -> None:
+        assert redact("/ws?token=abc&room=general HTTP") == "/ws?token=[cut]&room=general HTTP"
+
+
+class TestText:
+    def test_is_one_line_with_the_fields_that_were_given(self) -> None:
+        line = TextFormatter().format(record("connection.open", user="alice", connection="c1"))
+        assert line.endswith("info test connection.open user=alice connection=c1")
+
+    @given(st.text())
+    def test_cannot_be_forged_or_move_a_cursor(self, text: str) -> None:
+        assert TextFormatter().format(record("%s", text, user=text)).isprintable()
+
+    def test_shows_a_trace_inert_too(self) -> None:
+        try:
+            int("\x1b[2J\u202etoken=secret")
+        except ValueError:
+            failed = record("request.failed")
+            failed.exc_info = sys.exc_info()
+        lines = TextFormatter().format(failed).split("\n")
+        assert len(lines) > 3
+        assert all(line.isprintable() for line in lines)
+        assert "secret" not in "".join(lines)
+
+
+class TestJson:
+    @pytest.mark.parametrize("text", QUOTED)
+    def test_stays_json_when_a_secret_is_cut(self, text: str) -> None:
+        line = JsonFormatter().format(record('said "%s"', text, url=f'"{text}"'))
+        entry = json.loads(line)
+        assert entry["event"].endswith('"')
+        assert "anything" not in line
+        assert "eyJ" not in line
+
+    @given(st.text())
+    def test_is_one_object_a_line_whatever_is_logged(self, text: str) -> None:
+        line = JsonFormatter().format(record("%s", text, user=text))
+        assert "\n" not in line
+        assert json.loads(line)["level"] == "info"
+
+
+@pytest.fixture
+def configure() -> Iterator[Callable[[bool], None]]:
+    """Logging as a process sets it up, and as it was before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    yield lambda as_json: logs.configure("debug", as_json=as_json)
+    root.handlers, root.level = handlers, level
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+class TestAProcess:
+    def test_does_not_log_the_address_of_a_websocket(
+        self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
+    ) -> None:
+        configure(as_json)
+        logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "1.2.3.4:5", f"/ws?token={JWT}")
+        logging.getLogger("httpx").info("HTTP Request: GET %s", f"http://auth/?token={JWT}")
+        logging.getLogger("chatterbox.x").info("the.end")
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "the.end" in said
+
+    def test_cuts_the_secrets_of_every_logger(
+        self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
+    ) -> None:
+        configure(as_json)
+        logging.getLogger("uvicorn.error").warning("bad request %s", f"/ws?token={JWT}")
+        logging.getLogger("chatterbox.x").debug("x.y", extra={"authorization": f"Bearer {JWT}"})
+        said = capsys.readouterr().err
+        assert said.count("[cut]") == 2
+        assert "eyJ" not in said

@@ -1,0 +1,129 @@
+"""The ballast: blocks of its own, given up piece by piece, made again where as much besides stays free."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.chassis.sqlite import disk_reserve as module
+from chatterbox.chassis.sqlite.disk_reserve import (
+    PIECES,
+    WHOLE_BYTES,
+    DiskReserve,
+    fitting,
+    is_room_for,
+    without_a_piece,
+)
+
+WHOLE = 2**18
+
+
+@pytest.fixture
+def ballast(tmp_path: Path) -> DiskReserve:
+    return DiskReserve(tmp_path / "x.ballast", WHOLE)
+
+
+def failure(code: int) -> sqlite3.Error:
+    problem = sqlite3.OperationalError("it did not work")
+    problem.sqlite_errorcode = code
+    return problem
+
+
+class Write:
+    """Fails with `code` until it was tried often enough."""
+
+    def __init__(self, failures: int, code: int = sqlite3.SQLITE_FULL) -> None:
+        self.tries = 0
+        self._failures = failures
+        self._code = code
+
+    async def __call__(self) -> int:
+        self.tries += 1
+        if self.tries <= self._failures:
+            raise failure(self._code)
+        return self.tries
+
+
+@given(st.integers(min_value=0, max_value=2**50))
+def test_it_takes_little_of_any_disk(disk_bytes: int) -> None:
+    assert 0 <= fitting(disk_bytes) <= min(WHOLE_BYTES, disk_bytes / 16)
+
+
+@given(st.integers(min_value=1, max_value=2**30).map(lambda n: n * PIECES))
+def test_it_is_gone_after_as_many_failures_as_it_has_pieces(whole: int) -> None:
+    held, given_up = whole, 0
+    while held:
+        held, given_up = without_a_piece(held, whole), given_up + 1
+    assert given_up == PIECES
+
+
+@given(st.integers(0, WHOLE), st.integers(0, 4 * WHOLE))
+def test_as_much_stays_free_as_it_is_large(held: int, free: int) -> None:
+    if is_room_for(held, WHOLE, free):
+        assert free - (WHOLE - held) >= WHOLE
+
+
+async def test_it_has_blocks_of_its_own_and_is_readable_by_nobody_else(ballast: DiskReserve, tmp_path: Path) -> None:
+    assert ballast.missing_bytes == WHOLE
+    assert await ballast.made_whole()
+    status = (tmp_path / "x.ballast").stat()
+    assert (status.st_size, status.st_blocks * 512 >= WHOLE, status.st_mode & 0o777) == (WHOLE, True, 0o600)
+
+
+async def test_a_write_that_finds_no_room_gets_a_piece_and_is_tried_again(ballast: DiskReserve) -> None:
+    await ballast.made_whole()
+    assert await ballast.making_room(Write(failures=3)) == 4
+    assert ballast.missing_bytes == 3 * WHOLE // PIECES
+
+
+async def test_a_write_that_fails_for_another_reason_gets_nothing(ballast: DiskReserve) -> None:
+    await ballast.made_whole()
+    with pytest.raises(sqlite3.OperationalError):
+        await ballast.making_room(Write(failures=1, code=sqlite3.SQLITE_READONLY))
+    assert ballast.missing_bytes == 0
+
+
+async def test_when_nothing_is_left_the_failure_stands(ballast: DiskReserve) -> None:
+    await ballast.made_whole()
+    write = Write(failures=1000)
+    with pytest.raises(sqlite3.OperationalError):
+        await ballast.making_room(write)
+    assert write.tries == PIECES + 1
+
+
+async def test_a_disk_that_gives_no_blocks_in_advance_is_served_without(
+    ballast: DiskReserve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(descriptor: int, start: int, end: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(module, "_allocate", refuse)
+    assert await ballast.made_whole()
+    assert ballast.missing_bytes == 0
+    assert caplog.messages == ["ballast.impossible"]
+
+
+async def test_one_that_somebody_deleted_is_made_again(ballast: DiskReserve, tmp_path: Path) -> None:
+    await ballast.made_whole()
+    (tmp_path / "x.ballast").unlink()
+    assert ballast.missing_bytes == WHOLE
+    assert await ballast.made_whole()
+    assert ballast.missing_bytes == 0
+
+
+async def test_two_that_find_it_missing_at_once_make_it_once(
+    ballast: DiskReserve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    allocate = module._allocate
+
+    def counted(descriptor: int, start: int, end: int) -> None:
+        made.append(end - start)
+        allocate(descriptor, start, end)
+
+    monkeypatch.setattr(module, "_allocate", counted)
+    assert all(await asyncio.gather(*(ballast.made_whole() for _ in range(8))))
+    assert made == [WHOLE]

@@ -1,0 +1,338 @@
+"""The verifier: who a token belongs to, and every way in which it is none."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chatterbox.chassis import token_verifier
+from chatterbox.chassis.token_verifier import REFETCH_S, TokenVerifier, bearer
+from chatterbox.wire import auth_api
+from chatterbox.wire.auth_api import Jwks, Revocation
+from chatterbox.wire.errors import ChatError, Code
+
+NOW_S = 1_790_000_000
+
+CLAIMS: dict[str, Any] = {
+    "iss": auth_api.ISSUER,
+    "aud": auth_api.AUDIENCE,
+    "sub": "7",
+    "name": "alice",
+    "sid": "s1",
+    "jti": "j1",
+    "iat": NOW_S,
+    "exp": NOW_S + 3600,
+}
+
+
+class Issuer:
+    """Auth, as far as a verifier knows it: keys by `kid`, and how often they were asked for."""
+
+    def __init__(self) -> None:
+        self.keys = {"k1": Ed25519PrivateKey.generate()}
+        self.fetched = 0
+        self.away = False
+        self.now_s: float = NOW_S
+        self.clock_s = 0.0
+        self.verifier = TokenVerifier(self.jwks, lambda: self.now_s, lambda: self.clock_s)
+
+    async def jwks(self) -> Jwks:
+        self.fetched += 1
+        await asyncio.sleep(0)
+        if self.away:
+            raise ChatError(Code.UNAVAILABLE)
+        return Jwks([{**self._public(key), "kid": kid} for kid, key in self.keys.items()])
+
+    def _public(self, key: Ed25519PrivateKey) -> dict[str, str]:
+        return jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
+
+    def token(self, *, kid: str = "k1", headers: dict[str, Any] | None = None, **changed: Any) -> str:
+        return self.token_of(changed, kid, headers or {})
+
+    def token_of(self, changed: dict[str, Any], kid: str = "k1", headers: dict[str, Any] | None = None) -> str:
+        """A token; a claim changed to `...` is left out."""
+        claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not ...}
+        head = {"kid": kid, "typ": auth_api.TYPE, **(headers or {})}
+        return jwt.encode(claims, self.keys[kid], auth_api.ALGORITHM, headers=head)
+
+    async def refusal(self, token: str) -> Code:
+        with pytest.raises(ChatError) as refused:
+            await self.verifier.verify(token)
+        return refused.value.code
+
+
+def by_hand(header: dict[str, Any], key: bytes = b"") -> str:
+    """A token that no decent library makes."""
+    signed = b".".join(map(_encoded, (json.dumps(header).encode(), json.dumps(CLAIMS).encode())))
+    signature = hmac.digest(key, signed, hashlib.sha256) if key else b""
+    return (signed + b"." + _encoded(signature)).decode()
+
+
+def _encoded(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+async def test_a_token_says_who_holds_it(issuer: Issuer) -> None:
+    claims = await issuer.verifier.verify(issuer.token())
+    assert (claims.user_id, claims.name, claims.sid, claims.exp) == (7, "alice", "s1", NOW_S + 3600)
+
+
+class TestTime:
+    async def test_a_token_is_good_until_its_leeway_is_over(self, issuer: Issuer) -> None:
+        token = issuer.token(exp=NOW_S + 60)
+        issuer.now_s = NOW_S + 60 + auth_api.LEEWAY_S - 0.1
+        await issuer.verifier.verify(token)
+        issuer.now_s = NOW_S + 60 + auth_api.LEEWAY_S
+        assert await issuer.refusal(token) == Code.TOKEN_EXPIRED
+
+    async def test_a_token_of_the_future_is_refused(self, issuer: Issuer) -> None:
+        await issuer.verifier.verify(issuer.token(iat=NOW_S + auth_api.LEEWAY_S))
+        early = issuer.token(iat=NOW_S + auth_api.LEEWAY_S + 1)
+        assert await issuer.refusal(early) == Code.TOKEN_INVALID
+        with pytest.raises(ChatError, match="clocks of the server's machines differ"):
+            await issuer.verifier.verify(early)
+
+
+class TestForgeries:
+    async def test_signed_by_a_foreign_key_is_refused(self, issuer: Issuer) -> None:
+        assert await issuer.refusal(Issuer().token()) == Code.TOKEN_INVALID
+
+    @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", None])
+    async def test_without_a_signature_is_refused(self, issuer: Issuer, alg: str | None) -> None:
+        header = {"alg": alg, "typ": auth_api.TYPE, "kid": "k1"}
+        assert await issuer.refusal(by_hand(header)) == Code.TOKEN_INVALID
+
+    @pytest.mark.parametrize(
+        ("encoding", "form"),
+        [
+            (Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+            (Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+            (Encoding.Raw, PublicFormat.Raw),
+        ],
+        ids=["pem", "der", "raw"],
+    )
+    async def test_hs256_with_the_public_key_as_secret_is_refused(
+        self, issuer: Issuer, encoding: Encoding, form: PublicFormat
+    ) -> None:
+        public = issuer.keys["k1"].public_key().public_bytes(encoding, form)
+        assert await issuer.refusal(by_hand({"alg": "HS256", "typ": auth_api.TYPE, "kid": "k1"}, public)) == (
+            Code.TOKEN_INVALID
+        )
+
+    async def test_that_brings_its_own_key_is_refused(self, issuer: Issuer) -> None:
+        foreign = Issuer()
+        own = {"jwk": foreign._public(foreign.keys["k1"]), "jku": "http://evil.example/jwks"}
+        assert await issuer.refusal(foreign.token(headers=own)) == Code.TOKEN_INVALID
+
+    async def test_whose_payload_was_changed_is_refused(self, issuer: Issuer) -> None:
+        head, _, signature = issuer.token().split(".")
+        payload = _encoded(json.dumps({**CLAIMS, "sub": "1"}).encode()).decode()
+        assert await issuer.refusal(f"{head}.{payload}.{signature}") == Code.TOKEN_INVALID
+
+    @pytest.mark.parametrize(
+        "headers",
+        [{"typ": "JWT"}, {"typ": None}, {"kid": 1}, {"kid": None}, {"crit": ["x"], "x": 1}, {"b64": False}],
+        ids=str,
+    )
+    async def test_with_a_strange_header_is_refused(self, issuer: Issuer, headers: dict[str, Any]) -> None:
+        try:
+            token = issuer.token(headers=headers)
+        except (TypeError, jwt.PyJWTError):
+            token = by_hand({"alg": auth_api.ALGORITHM, "typ": auth_api.TYPE, **headers})
+        assert await issuer.refusal(token) == Code.TOKEN_INVALID
+
+    @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "x" * 4096, "e30.e30.e30"])
+    async def test_that_is_no_token_is_refused(self, issuer: Issuer, token: str) -> None:
+        assert await issuer.refusal(token) == Code.TOKEN_INVALID
+        assert issuer.fetched == 0
+
+    async def test_longer_than_any_token_is_refused_unread(self, issuer: Issuer) -> None:
+        assert await issuer.refusal(issuer.token(name="x" * auth_api.MAX_CHARS)) == Code.TOKEN_INVALID
+        assert issuer.fetched == 0
+
+
+class TestClaims:
+    @pytest.mark.parametrize("claim", sorted(CLAIMS))
+    async def test_must_all_be_there(self, issuer: Issuer, claim: str) -> None:
+        assert await issuer.refusal(issuer.token_of({claim: ...})) == Code.TOKEN_INVALID
+
+    @pytest.mark.parametrize(
+        ("claim", "value"),
+        [
+            ("aud", "somebody-else"),
+            ("aud", []),
+            ("iss", "somebody-else"),
+            ("exp", str(NOW_S + 3600)),
+            ("exp", NOW_S + 0.5),
+            ("exp", True),
+            ("exp", None),
+            ("iat", str(NOW_S)),
+            ("sid", 1),
+            ("sub", "-7"),
+            ("sub", "seven"),
+            ("sub", "\u0667"),
+            ("sub", ""),
+            ("name", ["alice"]),
+        ],
+    )
+    async def test_of_another_kind_or_party_are_refused(self, issuer: Issuer, claim: str, value: object) -> None:
+        assert await issuer.refusal(issuer.token_of({claim: value})) == Code.TOKEN_INVALID
+
+
+class TestRevocation:
+    async def test_refuses_every_token_of_the_session_and_no_other(self, issuer: Issuer) -> None:
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 3600))
+        assert await issuer.refusal(issuer.token()) == Code.SESSION_ENDED
+        assert await issuer.refusal(issuer.token(jti="j2")) == Code.SESSION_ENDED
+        assert (await issuer.verifier.verify(issuer.token(sid="s2"))).sid == "s2"
+
+    async def test_is_remembered_until_no_token_can_be_valid_and_no_longer(self, issuer: Issuer) -> None:
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 60))
+        issuer.clock_s = auth_api.LONGEST_S + 2 * auth_api.LEEWAY_S
+        issuer.verifier.revoke(Revocation("s2", NOW_S + 3600))
+        assert issuer.verifier.is_revoked("s1")
+        issuer.clock_s += 1
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 60))  # told again
+        assert issuer.verifier.revocations == 1
+        assert issuer.verifier.is_revoked("s2")
+
+    async def test_is_not_undone_by_a_clock_that_was_ahead_for_a_while(self, issuer: Issuer) -> None:
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 3600))
+        issuer.now_s += 86_400
+        issuer.verifier.revoke(Revocation("s2", NOW_S + 3600))
+        issuer.now_s -= 86_400
+        assert await issuer.refusal(issuer.token()) == Code.SESSION_ENDED
+
+
+class TestKeys:
+    async def test_are_fetched_once(self, issuer: Issuer) -> None:
+        for _ in range(3):
+            await issuer.verifier.verify(issuer.token())
+        assert issuer.fetched == 1
+
+    async def test_are_fetched_once_for_all_who_come_at_the_same_time(self, issuer: Issuer) -> None:
+        await asyncio.gather(*(issuer.verifier.verify(issuer.token()) for _ in range(20)))
+        assert issuer.fetched == 1
+
+    async def test_that_are_unknown_are_asked_for_once_in_30_s(self, issuer: Issuer) -> None:
+        await issuer.verifier.verify(issuer.token())
+        stranger = Issuer()
+        stranger.keys["k9"] = Ed25519PrivateKey.generate()
+        issuer.clock_s += REFETCH_S
+        for _ in range(50):
+            assert await issuer.refusal(stranger.token(kid="k9")) == Code.TOKEN_INVALID
+        assert issuer.fetched == 2
+        issuer.clock_s += REFETCH_S
+        assert await issuer.refusal(stranger.token(kid="k9")) == Code.TOKEN_INVALID
+        assert issuer.fetched == 3
+
+    async def test_may_be_rotated_without_logging_anyone_out(self, issuer: Issuer) -> None:
+        old = issuer.token()
+        await issuer.verifier.verify(old)
+        issuer.keys["k2"] = Ed25519PrivateKey.generate()
+        issuer.clock_s += REFETCH_S
+        await issuer.verifier.verify(issuer.token(kid="k2"))
+        await issuer.verifier.verify(old)
+
+    async def test_that_were_withdrawn_are_not_trusted_any_more(self, issuer: Issuer) -> None:
+        old = issuer.token()
+        await issuer.verifier.verify(old)
+        issuer.keys = {"k2": Ed25519PrivateKey.generate()}
+        await issuer.verifier.refresh()
+        assert await issuer.refusal(old) == Code.TOKEN_INVALID
+
+    async def test_that_cannot_be_had_are_asked_for_again(self, issuer: Issuer) -> None:
+        issuer.away = True
+        assert await issuer.refusal(issuer.token()) == Code.UNAVAILABLE
+        issuer.away = False
+        await issuer.verifier.verify(issuer.token())
+
+
+class TestBearer:
+    @pytest.mark.parametrize("header", ["Bearer t", "bearer t", "BEARER  t "])
+    def test_is_read_from_the_header(self, header: str) -> None:
+        assert bearer(header) == "t"
+
+    @pytest.mark.parametrize(
+        ("header", "code"),
+        [
+            (None, Code.TOKEN_MISSING),
+            ("", Code.TOKEN_MISSING),
+            ("Bearer", Code.TOKEN_INVALID),
+            ("Bearer  ", Code.TOKEN_INVALID),
+            ("Basic dTpw", Code.TOKEN_INVALID),
+            ("t", Code.TOKEN_INVALID),
+        ],
+    )
+    def test_that_is_none_is_refused(self, header: str | None, code: Code) -> None:
+        with pytest.raises(ChatError) as refused:
+            bearer(header)
+        assert refused.value.code == code
+
+
+@pytest.mark.parametrize("key", [{}, {"kid": "k2"}, {"kid": "k2", "kty": "OKP", "crv": "Ed25519", "x": "?"}], ids=str)
+async def test_keys_of_another_kind_make_auth_count_as_away(key: dict[str, str]) -> None:
+    async def jwks() -> Jwks:
+        return Jwks([key])
+
+    with pytest.raises(ChatError) as refused:
+        await TokenVerifier(jwks, lambda: NOW_S).verify(Issuer().token())
+    assert refused.value.code is Code.UNAVAILABLE
+
+
+@pytest.mark.parametrize("part", [b"[" * 3000, b'{"a":' * 500, b"\xff", b"null", b"1e999", b'"\\ud800"', b""])
+async def test_a_token_with_a_header_that_no_reader_takes_is_refused(issuer: Issuer, part: bytes) -> None:
+    assert await issuer.refusal(f"{_encoded(part).decode()}.e30.AA") == Code.TOKEN_INVALID
+
+
+class TestAgain:
+    """A token that was verified before costs no signature, and is refused all the same when it must be."""
+
+    async def test_it_is_taken_without_its_key(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        first = await issuer.verifier.verify(token)
+        issuer.verifier._keys = {}
+        assert await issuer.verifier.verify(token) is first
+
+    async def test_it_expires(self, issuer: Issuer) -> None:
+        token = issuer.token(exp=NOW_S + 60)
+        await issuer.verifier.verify(token)
+        issuer.now_s = NOW_S + 60 + auth_api.LEEWAY_S
+        assert await issuer.refusal(token) == Code.TOKEN_EXPIRED
+
+    async def test_it_ends_with_its_session(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        await issuer.verifier.verify(token)
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 3600))
+        assert await issuer.refusal(token) == Code.SESSION_ENDED
+
+    async def test_it_ends_with_the_key_that_signed_it(self, issuer: Issuer) -> None:
+        token = issuer.token()
+        await issuer.verifier.verify(token)
+        issuer.keys = {"k2": Ed25519PrivateKey.generate()}
+        await issuer.verifier.refresh()
+        assert await issuer.refusal(token) == Code.TOKEN_INVALID
+
+    async def test_its_signature_is_of_no_use_for_other_claims(self, issuer: Issuer) -> None:
+        token, other = issuer.token(), issuer.token(sub="1", name="root")
+        await issuer.verifier.verify(token)
+        forged = ".".join([*other.split(".")[:2], token.split(".")[2]])
+        assert await issuer.refusal(forged) == Code.TOKEN_INVALID
+
+    async def test_so_many_are_remembered_and_no_more(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(token_verifier, "VERIFIED_TOKENS", 2)
+        for number in range(4):
+            await issuer.verifier.verify(issuer.token(jti=f"j{number}"))
+        assert [claims.jti for claims in issuer.verifier._verified.values()] == ["j2", "j3"]

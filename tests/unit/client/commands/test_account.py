@@ -1,0 +1,272 @@
+"""Register, login, logout, sessions: what is asked, what is kept, what is said."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client.commands import account
+from client.config.config_schema import Config
+from client.context import ClientContext
+from client.core.outbox_entry import new_entry
+from client.failures import NotLoggedIn, ServerRefused, Unreachable, UsageError
+from client.net import http_jobs
+from client.net.http_api import HttpApi
+from client.store.session_file import SavedSession
+
+SERVER = "http://127.0.0.1:8000"
+
+
+class Server:
+    """Answers as auth does, and writes down what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, object]] = []
+        self.refuse: dict[str, tuple[int, str]] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.asked.append((request.method, path, json.loads(request.content) if request.content else None))
+        if path in self.refuse:
+            status, code = self.refuse[path]
+            return httpx.Response(status, json={"code": code, "detail": "No."})
+        if path == "/login":
+            return httpx.Response(200, json={"token": "t", "expires_in": 100, "session": "s1", "username": "Alice"})
+        if path == "/sessions":
+            created = "2026-11-23T10:00:00.000Z"
+            line = {"id": "s1", "created": created, "expires": created, "user_agent": "cli\x1b[2J", "current": True}
+            return httpx.Response(200, json=[line])
+        return httpx.Response(200, json={"message": "Session terminated"})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    server = Server()
+
+    def api(address: str, token: str | None = None) -> HttpApi:
+        return HttpApi(address, token, httpx.MockTransport(server))
+
+    monkeypatch.setattr(account, "HttpApi", api)
+    monkeypatch.setattr(http_jobs, "HttpApi", api)
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\nnot this\n"))
+    return server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> ClientContext:
+    return ClientContext(SERVER, tmp_path)
+
+
+def test_login_takes_the_first_line_of_the_input_as_the_password(server: Server, place: ClientContext) -> None:
+    account.login(place, "alice")
+    assert server.asked == [("POST", "/login", {"username": "alice", "password": "correct horse"})]
+    session = place.file.load()
+    assert session is not None
+    assert (session.username, session.token) == ("Alice", "t")
+
+
+def test_registering_logs_in(server: Server, place: ClientContext) -> None:
+    account.register(place, "alice")
+    assert [path for _, path, _ in server.asked] == ["/register", "/login"]
+    assert place.file.load() is not None
+
+
+def test_a_name_that_can_not_be_is_refused_before_a_password_is_asked_for(server: Server, place: ClientContext) -> None:
+    with pytest.raises(ServerRefused, match="A username is 3-32 letters"):
+        account.register(place, "nu")
+    assert server.asked == []
+    assert sys.stdin.readline() == "correct horse\n"
+
+
+def test_without_a_terminal_the_username_must_be_given(server: Server, place: ClientContext) -> None:
+    with pytest.raises(UsageError, match="username must be given"):
+        account.login(place, None)
+
+
+@pytest.mark.parametrize(
+    ("contents", "holds", "keeps"),
+    [
+        (["one"], "holds 1 message not sent yet; it goes out when you chat or send.", "keeps 1 message not sent yet."),
+        (
+            ["one", "two"],
+            "holds 2 messages not sent yet; they go out when you chat or send.",
+            "keeps 2 messages not sent yet.",
+        ),
+    ],
+)
+def test_what_is_in_the_outbox_is_said_at_login_and_logout(
+    server: Server,
+    place: ClientContext,
+    contents: list[str],
+    holds: str,
+    keeps: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account.login(place, "alice")
+    with place.outbox(place.tokens.session()) as outbox:
+        outbox.add(new_entry("general", content) for content in contents)
+    account.login(place, "alice")
+    assert holds in capsys.readouterr().out
+    account.logout(place)
+    assert keeps in capsys.readouterr().out
+
+
+def test_a_wrong_password_leaves_the_old_session_alone(server: Server, place: ClientContext) -> None:
+    server.refuse["/login"] = (401, "credentials_invalid")
+    with pytest.raises(ServerRefused, match=r"No\."):
+        account.login(place, "alice")
+
+
+def test_logout_ends_it_there_and_here(
+    server: Server, place: ClientContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.login(place, "alice")
+    account.logout(place)
+    assert server.asked[-1][:2] == ("POST", "/logout")
+    assert place.file.load() is None
+    assert "Session terminated" in capsys.readouterr().out
+    with pytest.raises(NotLoggedIn):
+        account.logout(place)
+
+
+def test_a_session_that_the_server_ended_is_forgotten_here(server: Server, place: ClientContext) -> None:
+    account.login(place, "alice")
+    server.refuse["/logout"] = (401, "session_ended")
+    account.logout(place)
+    assert place.file.load() is None
+
+
+def test_sessions_are_listed_inert(server: Server, place: ClientContext, capsys: pytest.CaptureFixture[str]) -> None:
+    account.login(place, "alice")
+    account.sessions(place)
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith("cli␛[2J  (this one)")
+
+
+def test_ending_this_session_forgets_it(server: Server, place: ClientContext) -> None:
+    account.login(place, "alice")
+    account.end_session(place, "s1")
+    assert server.asked[-1][:2] == ("DELETE", "/sessions/s1")
+    assert place.file.load() is None
+
+
+def test_a_password_over_an_open_line_is_warned_of(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.login(ClientContext("http://chat.example.org", tmp_path), "alice")
+    assert "not encrypted" in capsys.readouterr().err
+
+
+class TestWhatTheConfigurationKnows:
+    """Who one is and with which password need not be asked."""
+
+    KNOWS = Config(server=SERVER, username="alice", password_command=("echo", "from the command"))
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> ClientContext:
+        return ClientContext(SERVER, tmp_path, self.KNOWS)
+
+    def asked(self, server: Server) -> list[object]:
+        return [body for _, path, body in server.asked if path == "/login"]
+
+    def test_logs_in(self, server: Server, place: ClientContext) -> None:
+        account.login(place, None)
+        assert self.asked(server) == [{"username": "alice", "password": "from the command"}]
+
+    def test_is_not_for_somebody_else(self, server: Server, place: ClientContext) -> None:
+        account.login(place, "bob")
+        assert self.asked(server) == [{"username": "bob", "password": "correct horse"}]
+
+    def test_registers(self, server: Server, place: ClientContext) -> None:
+        account.register(place, None)
+        assert server.asked[0] == ("POST", "/register", {"username": "alice", "password": "from the command"})
+
+    def test_logs_in_unasked_where_there_is_no_session(self, server: Server, place: ClientContext) -> None:
+        account.log_in_unasked(place)
+        account.log_in_unasked(place)
+        assert len(self.asked(server)) == 1
+        assert place.file.load() is not None
+
+    def test_and_where_it_has_expired(self, server: Server, place: ClientContext) -> None:
+        place.file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_unasked(place)
+        session = place.file.load()
+        assert session is not None
+        assert session.token == "t"
+
+    def test_a_server_that_is_away_leaves_the_outbox_to_those_who_had_a_session(
+        self, server: Server, place: ClientContext
+    ) -> None:
+        server.refuse["/login"] = (503, "unavailable")
+        with pytest.raises(Unreachable):
+            account.log_in_unasked(place)
+        place.file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_unasked(place)
+
+    def test_without_it_nobody_is_logged_in_unasked(self, server: Server, tmp_path: Path) -> None:
+        account.log_in_unasked(ClientContext(SERVER, tmp_path))
+        account.log_in_unasked(ClientContext(SERVER, tmp_path, Config(username="alice")))
+        assert server.asked == []
+
+
+class TestTheKeyring:
+    @pytest.fixture
+    def kept(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        kept: dict[str, str] = {}
+        monkeypatch.setattr(account, "from_keyring", lambda _server, username: kept.get(username))
+        monkeypatch.setattr(account, "known_password", lambda _config, _server, username: kept.get(username))
+        monkeypatch.setattr(
+            account, "into_keyring", lambda _server, username, password: kept.update({username: password})
+        )
+        return kept
+
+    def test_keeps_what_was_typed_and_gives_it_the_next_time(
+        self, server: Server, tmp_path: Path, kept: dict[str, str]
+    ) -> None:
+        place = ClientContext(SERVER, tmp_path, Config(keyring=True))
+        account.login(place, "alice")
+        account.login(place, "alice")
+        assert kept == {"alice": "correct horse"}
+        assert [body for *_, body in server.asked] == [{"username": "alice", "password": "correct horse"}] * 2
+
+    def test_keeps_nothing_that_the_server_refused(self, server: Server, tmp_path: Path, kept: dict[str, str]) -> None:
+        server.refuse["/login"] = (401, "credentials_invalid")
+        with pytest.raises(ServerRefused):
+            account.login(ClientContext(SERVER, tmp_path, Config(keyring=True)), "alice")
+        assert kept == {}
+
+    def test_with_an_old_password_one_is_asked_and_it_keeps_the_new_one(
+        self, server: Server, tmp_path: Path, kept: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def typed(_: str) -> str:
+            server.refuse.clear()
+            return "the new one"
+
+        kept["alice"] = "an old one"
+        server.refuse["/login"] = (401, "credentials_invalid")
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("getpass.getpass", typed)
+        account.login(ClientContext(SERVER, tmp_path, Config(keyring=True)), "alice")
+        assert kept == {"alice": "the new one"}
+
+    def test_that_keeps_nothing_is_said_and_one_is_logged_in_all_the_same(
+        self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        place = ClientContext(SERVER, tmp_path, Config(keyring=True))
+        account.register(place, "alice")
+        assert place.file.load() is not None
+        assert "The password was not kept. " in capsys.readouterr().err
+
+
+def test_each_profile_has_a_login_of_its_own(server: Server, tmp_path: Path) -> None:
+    account.login(ClientContext(SERVER, tmp_path, Config(profile="work")), "alice")
+    assert ClientContext(SERVER, tmp_path, Config(profile="work")).file.load() is not None
+    assert ClientContext(SERVER, tmp_path, Config(profile="home")).file.load() is None
+    assert ClientContext(SERVER, tmp_path).file.load() is None
+    assert not (tmp_path / "server").exists()
+    assert "chatterbox login --profile home" in ClientContext(SERVER, tmp_path, Config(profile="home")).way_in()
+    with pytest.raises(NotLoggedIn):
+        ClientContext(SERVER, tmp_path, Config(profile="home")).tokens.session()

@@ -1,0 +1,217 @@
+"""What happens in rooms: recent messages, holes, joins, memberships, another history."""
+
+import pytest
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client.core import events, notes
+from client.core.client_state import ClientState
+from client.core.message_stream import MessageStream
+from tests.unit.client.world import ME, ROOM, Core, message, room_state, said, shown, transmitted
+
+
+def page(command_id: int, *offsets: int, epoch: str = "e1") -> frames.Page:
+    messages = [message(offset, epoch=epoch) for offset in offsets]
+    return frames.Page(id=command_id, room="general", messages=messages, more=False)
+
+
+def joined(command_id: int, at: int, *offsets: int, room: str = "general", epoch: str = "e1") -> frames.Joined:
+    messages = [message(offset, room=room, epoch=epoch) for offset in offsets]
+    return frames.Joined(id=command_id, room=room, at=Position(epoch, at), messages=messages, complete=True)
+
+
+class TestHoles:
+    def test_a_hole_is_read_before_what_came_after_it_is_shown(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(message(5), message(8), message(9))
+        assert said(effects) == [5]
+        assert transmitted(effects) == [frames.ReadHistory(id=1, room="general", after=5, limit=200)]
+        assert said(core.came(page(1, 6, 7))) == [6, 7, 8, 9]
+
+    def test_it_is_asked_for_page_by_page(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(5))
+        assert transmitted(core.came(page(1, 1, 2))) == [frames.ReadHistory(id=2, room="general", after=2, limit=200)]
+        assert said(core.came(page(2, 3, 4))) == [3, 4, 5]
+
+    def test_a_page_that_is_refused_for_now_is_asked_for_again(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(2))
+        effects = core.came(frames.ErrorFrame(id=1, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=2))
+        assert effects == [events.StartTimer(2, events.RetryDue("general", 1))]
+        assert len(transmitted(core.feed(events.RetryDue("general", 1)))) == 1
+
+    def test_one_that_is_refused_for_good_is_said_and_reading_goes_on(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        effects = core.came(frames.ErrorFrame(id=1, code=Code.POSITION_INVALID, detail="No."))
+        assert shown(effects)[0] == notes.MessagesMissing("general", 2)
+        assert said(effects) == [3]
+
+    def test_a_reply_to_an_earlier_connection_changes_nothing(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        core.again(room_state(0, head=3))
+        assert core.came(page(1, 1, 2)) == []
+
+
+class TestCatchingUp:
+    def test_says_how_many_are_to_go_and_when_it_is_done(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.again(room_state(4, head=6))
+        assert notes.CatchingUp("general", 2) in shown(effects)
+        assert shown(core.came(message(5), message(6)))[-1] == notes.CaughtUp("general")
+
+    def test_nothing_missed_is_nothing_said(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        notes_shown = shown(core.again(room_state(4)))
+        assert not any(isinstance(note, notes.CatchingUp | notes.CaughtUp) for note in notes_shown)
+
+
+class TestAnotherHistory:
+    def test_is_said_at_the_welcome_and_read_a_little_back(self) -> None:
+        core = Core()
+        core.live(room_state(400))
+        effects = core.again(room_state(300, epoch="e2"))
+        assert notes.RoomReset("general", Position("e2", 280)) in shown(effects)
+        assert transmitted(effects)[-1] == frames.ReadHistory(id=1, room="general", after=280, limit=200)
+
+    def test_is_said_when_a_push_shows_it(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(message(3, epoch="e2"))
+        assert shown(effects)[0] == notes.RoomReset("general", Position("e2", 2))
+        assert said(effects) == [3]
+
+    def test_is_said_when_a_page_shows_it(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(5))
+        effects = core.came(page(1, 1, 2, epoch="e2"))
+        assert shown(effects)[0] == notes.RoomReset("general", Position("e2", 0))
+        assert said(effects) == [1, 2]
+
+
+class TestEntering:
+    def test_shows_the_recent_messages_and_then_what_comes(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.feed(events.RoomRequested("general"))
+        assert said(core.came(message(5))) == []
+        effects = core.came(joined(1, 5, 4, 5))
+        assert shown(effects) == [notes.RoomEntered("general", (message(4), message(5)))]
+        assert said(core.came(message(6))) == [6]
+
+    def test_a_wish_from_before_the_connection_is_granted_at_the_welcome(self) -> None:
+        core = Core()
+        core.feed(events.RoomRequested("ops"))
+        assert transmitted(core.live(room_state(0))) == [frames.Join(id=1, room="ops")]
+
+    def test_a_page_that_was_asked_for_before_does_not_come_between(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.came(message(3))
+        core.feed(events.RoomRequested("general"))
+        assert core.came(page(1)) == []
+        assert said(core.came(joined(2, 3, 1, 2, 3), message(4))) == [4]
+
+    def test_a_room_that_is_none_is_said_and_reading_goes_on(self) -> None:
+        core = Core()
+        core.live(room_state(0))
+        core.feed(events.RoomRequested("general"))
+        core.came(message(1))
+        effects = core.came(frames.ErrorFrame(id=1, code=Code.ROOM_UNKNOWN, detail="No such room."))
+        assert said(effects) == [1]
+        assert not core.state.entering
+
+    def test_a_wish_that_is_refused_for_now_is_asked_again(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.RoomRequested("ops"))
+        core.came(frames.ErrorFrame(id=1, code=Code.UNAVAILABLE, detail="Away."))
+        assert transmitted(core.feed(events.RetryDue("ops", 1))) == [frames.Join(id=2, room="ops")]
+
+
+class TestMemberships:
+    def test_a_room_that_one_was_invited_to_is_followed(self) -> None:
+        core = Core()
+        core.live()
+        core.came(frames.Membership(room="ops", username=ME, member=True, by="bob", at=Position("e1", 7)))
+        assert said(core.came(message(8, room="ops"))) == [8]
+
+    def test_a_room_that_one_was_put_out_of_is_not(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(frames.Membership(room="general", username=ME, member=False))
+        assert shown(effects) == [notes.RoomGone("general")]
+        assert "general" not in core.state.streams
+
+    @pytest.mark.parametrize("is_answered_first", [False, True])
+    def test_a_room_that_one_leaves_here_is_left_and_not_gone(self, *, is_answered_first: bool) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.feed(events.CommandRequested(frames.Leave(id=0, room="general")))
+        (leave_id,) = core.state.pending
+        change = frames.Membership(room="general", username=ME, member=False)
+        told: list[frames.ServerFrame] = [change, frames.Left(id=leave_id, room="general")]
+        assert notes.RoomGone("general") not in shown(core.came(*(reversed(told) if is_answered_first else told)))
+        assert "general" not in core.state.streams
+
+    def test_a_room_that_is_missing_at_the_welcome_is_gone(self) -> None:
+        core = Core()
+        core.live(room_state(4), room_state(0, room="ops"))
+        assert notes.RoomGone("ops") in shown(core.again(room_state(4)))
+
+
+class TestFollowing:
+    def test_only_the_rooms_that_are_wanted(self) -> None:
+        core = Core(ClientState(follow=frozenset({"ops"})))
+        core.live(room_state(4), room_state(4, room="ops"))
+        assert said(core.came(message(5), message(5, room="ops"))) == [5]
+
+    def test_recent_messages_first(self) -> None:
+        core = Core(ClientState(follow=frozenset({"general"}), recent=3))
+        effects = core.live(room_state(4))
+        assert transmitted(effects) == [frames.ReadHistory(id=1, room="general", after=1, limit=200)]
+
+    def test_from_a_position_that_a_script_kept(self) -> None:
+        core = Core(ClientState(streams={"general": MessageStream(Position("e1", 2))}))
+        assert events.SendConnect({"general": Position("e1", 2)}) in core.live(room_state(2, head=4))
+
+
+class TestTopics:
+    def test_are_told_once_however_they_come(self) -> None:
+        core = Core()
+        core.live(frames.RoomState(room=ROOM, at=Position("e1", 3), head=3, topic="engines"))
+        assert core.state.topics == {ROOM: "engines"}
+        assert core.came(frames.TopicUpdate(room=ROOM, topic="engines", by="bob")) == []
+        assert shown(core.came(frames.TopicUpdate(room=ROOM, topic="steam", by="bob"))) == [
+            notes.TopicChange(ROOM, "steam", "bob")
+        ]
+        assert shown(core.came(frames.TopicUpdate(room=ROOM, topic=""))) == [notes.TopicChange(ROOM, "")]
+
+    def test_of_a_room_that_one_enters_or_is_invited_to_are_known_before_it_is_seen(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.RoomRequested("ops"))
+        joined = frames.Joined(id=1, room="ops", at=Position("e1", 0), messages=[], complete=True, topic="steam")
+        assert shown(core.came(joined))[:2] == [notes.TopicChange("ops", "steam"), notes.RoomEntered("ops", ())]
+        invited = frames.Membership(room="dev", username=ME, member=True, by="bob", at=Position("e1", 0), topic="code")
+        assert shown(core.came(invited))[0] == notes.TopicChange("dev", "code")
+
+    def test_of_ones_own_are_known_by_the_reply_and_the_push_says_nothing_new(self) -> None:
+        core = Core()
+        core.live()
+        core.feed(events.CommandRequested(frames.SetTopic(id=0, room=ROOM, topic="steam")))
+        told = shown(core.came(frames.TopicSet(id=1, room=ROOM, topic="steam")))
+        assert told[0] == notes.TopicChange(ROOM, "steam", ME)
+        assert isinstance(told[1], notes.CommandAnswered)
+        assert core.came(frames.TopicUpdate(room=ROOM, topic="steam", by=ME)) == []

@@ -1,0 +1,46 @@
+"""What a half-typed line could become."""
+
+import pytest
+
+from client.faces.line_completion import completions
+from client.faces.slash_parser import SLASHES
+from client.store.name_cache import CachedNames
+
+NAMES = CachedNames(
+    rooms=("general", "ops"),
+    other_rooms=("opera",),
+    people=("Bob", "alice", "x\x1b[2J"),
+    sessions=("5b1c", "77aa"),
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("/", [f"/{name}" for name in SLASHES]),
+        ("/me", ["/members"]),
+        ("/join op", ["ops", "opera"]),
+        ("/join #op", ["#ops", "#opera"]),
+        ("/join  op", ["ops", "opera"]),
+        ("/leave op", ["ops"]),
+        ("/join ops x", []),
+        ("/invite b", ["Bob"]),
+        ("/invite @", ["@Bob", "@alice"]),
+        ("/invite Bob g", ["general"]),
+        ("/create o", []),
+        ("/create o p", ["private"]),
+        ("/logout 5", ["5b1c"]),
+        ("/help me", ["members"]),
+        ("/nosuch x", []),
+        ("//sh", []),
+        ("hello", []),
+        ("hello @b", ["@Bob"]),
+        ("", []),
+    ],
+)
+def test_it_becomes(typed: str, found: list[str]) -> None:
+    assert completions(typed, NAMES) == found
+
+
+def test_a_name_that_is_not_inert_is_put_into_nobodys_line() -> None:
+    assert completions("/invite x", NAMES) == []

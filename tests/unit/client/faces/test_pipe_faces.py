@@ -1,0 +1,270 @@
+"""`send` and `tail` against a server that follows a script."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
+from client.core.client_state import ClientState
+from client.core.message_stream import MessageStream
+from client.faces.pipe_faces import SendFace, TailFace
+from client.failures import ExitCode, NotLoggedIn, ServerRefused, Unreachable
+from client.net.chat_connection import ChatConnection
+from client.net.token_source import TokenSource
+from client.store.outbox import Outbox
+from client.store.session_file import SavedSession, SessionFile
+from tests.unit.client.twin import Line, twin
+from tests.unit.client.world import message, room_state
+
+
+def tokens(server: str, home: Path) -> TokenSource:
+    file = SessionFile(home, server)
+    file.save(SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100))
+    return TokenSource(file)
+
+
+def ack(send: frames.Send, offset: int) -> frames.Sent:
+    at = Position("e1", offset)
+    return frames.Sent(id=send.id, room=send.room, at=at, message_id=offset, timestamp="2026-11-23T10:00:00.000Z")
+
+
+async def lines(*typed: str) -> AsyncIterator[str]:
+    for line in typed:
+        yield line
+
+
+class TestSend:
+    async def send(
+        self, server: str, home: Path, *typed: str, timeout_s: float = 3, is_known: bool = False
+    ) -> tuple[ExitCode, list[str]]:
+        told: list[str] = []
+        face = SendFace(server, "general", told.append, timeout_s, is_known=is_known)
+        with Outbox(home / "outbox.sqlite3") as outbox:
+            face.connection = ChatConnection(
+                server, tokens(server, home), face.show, outbox=outbox, state=ClientState(follow=frozenset())
+            )
+            running = asyncio.create_task(face.connection.run())
+            try:
+                return await face.send(lines(*typed)), told
+            finally:
+                face.connection.leave()
+                await running
+
+    async def test_is_done_when_all_is_stored(self, tmp_path: Path) -> None:
+        contents = []
+
+        async def script(line: Line) -> None:
+            await line.greet()
+            for offset in (1, 2):
+                send = await line.expect(frames.Send)
+                contents.append(send.content)
+                await line.say(ack(send, offset))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert await self.send(server, tmp_path, "one", "", "  ", "two") == (ExitCode.OK, [])
+        assert contents == ["one", "two"]
+
+    async def test_a_refused_line_is_said_and_the_others_go_out(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            first = await line.expect(frames.Send)
+            await line.say(frames.ErrorFrame(id=first.id, code=Code.NOT_A_MEMBER, detail="Join it first."))
+            second = await line.expect(frames.Send)
+            asked = await line.expect(frames.ListRooms)
+            await line.say(ack(second, 1))
+            summary = frames.RoomSummary(room="general", private=False, member=False, members=1, at=Position("e1", 0))
+            await line.say(frames.RoomList(id=asked.id, rooms=[summary]))
+            await line.stay()
+
+        async with twin(script) as server:
+            code, told = await self.send(server, tmp_path, "one", "x" * 4001, "two")
+        assert code == ExitCode.REFUSED
+        assert any(line.startswith("Line 2 was NOT SENT") for line in told)
+        assert "NOT SENT to #general: Join it first. It was: one" in told
+        assert told[-1] == "You are not in #general. To join it: chatterbox join general"
+
+    @pytest.mark.parametrize(
+        ("is_known", "way"), [(False, "To make it: chatterbox create"), (True, "If you left it, somebody in it must")]
+    )
+    async def test_a_room_that_is_not_shown_is_to_be_made_unless_one_was_in_it(
+        self, tmp_path: Path, way: str, *, is_known: bool
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            send = await line.expect(frames.Send)
+            await line.say(frames.ErrorFrame(id=send.id, code=Code.ROOM_UNKNOWN, detail="No such room."))
+            asked = await line.expect(frames.ListRooms)
+            await line.say(frames.RoomList(id=asked.id, rooms=[]))
+            await line.stay()
+
+        async with twin(script) as server:
+            _, told = await self.send(server, tmp_path, "one", is_known=is_known)
+        assert way in told[-1]
+
+    async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
+        with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):
+            await self.send("http://127.0.0.1:9", tmp_path, "one", "two", timeout_s=0.3)
+
+        async def script(line: Line) -> None:
+            await line.greet()
+            for offset, content in enumerate(["one", "two", "three"], 1):
+                send = await line.expect(frames.Send)
+                assert send.content == content
+                await line.say(ack(send, offset))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert (await self.send(server, tmp_path, "three"))[0] == ExitCode.OK
+
+
+class Tailed:
+    def __init__(self, server: str, home: Path, *, count: int | None, since: Position | None = None) -> None:
+        self.out: list[str] = []
+        self.told: list[str] = []
+        streams = {"general": MessageStream(since)} if since else {}
+        state = ClientState(follow=frozenset({"general"}), recent=2, streams=streams)
+        self.saved: list[tuple[int, dict[str, Position]]] = []
+        """Each position that was saved, and how many lines had been written by then."""
+
+        def save(positions: Mapping[str, Position]) -> None:
+            self.saved.append((len(self.out), dict(positions)))
+
+        self.face = TailFace(
+            server, ["general"], out=self.out.append, tell=self.told.append, timeline=None, count=count, save=save
+        )
+        self.face.connection = ChatConnection(server, tokens(server, home), self.face.show, state=state)
+
+    async def run(self) -> list[int]:
+        async with asyncio.timeout(5):
+            await self.face.connection.run()
+        if self.face.failure:
+            raise self.face.failure
+        return [json.loads(line)["at"]["offset"] for line in self.out]
+
+
+class TestTail:
+    async def test_begins_a_little_back_and_ends_after_the_count(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            history = await line.expect(frames.ReadHistory)
+            assert history.after == 5
+            page = [message(6), message(7)]
+            await line.say(frames.Page(id=history.id, room="general", messages=page, more=False))
+            await line.say(message(8), message(9), message(10))
+            await line.stay()
+
+        async with twin(script) as server:
+            assert await Tailed(server, tmp_path, count=4).run() == [6, 7, 8, 9]
+
+    async def test_goes_on_over_lost_connections_without_a_gap_or_a_double(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
+            await line.say(message(4))
+            await asyncio.sleep(0.05)
+            await line.cut()
+
+        async def second(line: Line) -> None:
+            assert (await line.greet(room_state(4, head=6))).resume == {"general": Position("e1", 4)}
+            await line.say(message(4), message(5), message(6))
+            await line.stay()
+
+        async with twin(first, second) as server:
+            tail = Tailed(server, tmp_path, count=3, since=Position("e1", 3))
+            assert await tail.run() == [4, 5, 6]
+        assert any("Connection lost" in line for line in tail.told)
+
+    async def test_a_position_is_saved_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            history = await line.expect(frames.ReadHistory)
+            page = [message(6), message(7)]
+            await line.say(frames.Page(id=history.id, room="general", messages=page, more=False))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=2)
+            await tail.run()
+        assert tail.saved == [(written, {"general": Position("e1", 5 + written)}) for written in (0, 1, 2)]
+
+    async def test_where_a_restored_history_begins_is_saved_too(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(frames.RoomState(room="general", at=Position("e2", 0), head=0, reset=True))
+            await line.say(message(1, epoch="e2"))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=Position("e1", 3))
+            await tail.run()
+        assert {"general": Position("e2", 0)} in [saved for written, saved in tail.saved if not written]
+        assert tail.saved[-1] == (1, {"general": Position("e2", 1)})
+
+    async def test_leaving_the_room_elsewhere_ends_it(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0))
+            await line.say(frames.Membership(room="general", username="alice", member=False))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(ServerRefused, match="no longer in #general"):
+                await Tailed(server, tmp_path, count=None).run()
+
+    async def test_a_line_is_the_message_frame(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0))
+            await line.say(message(1))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1)
+            await tail.run()
+        assert json.loads(tail.out[0]) == {
+            "type": "message",
+            "room": "general",
+            "at": {"epoch": "e1", "offset": 1},
+            "message_id": 1,
+            "username": "bob",
+            "content": "message 1",
+            "timestamp": "2026-11-23T10:00:00.000Z",
+        }
+
+    async def test_a_server_that_can_not_be_reached_at_first_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(Unreachable, match="connection refused"):
+            await Tailed("http://127.0.0.1:9", tmp_path, count=None).run()
+
+    async def test_a_room_that_one_is_not_in_is_said(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0, room="other"))
+            asked = await line.expect(frames.ListRooms)
+            room = frames.RoomSummary(room="general", private=False, member=False, members=1, at=Position("e1", 0))
+            await line.say(frames.RoomList(id=asked.id, rooms=[room]))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(ServerRefused, match="chatterbox join general"):
+                await Tailed(server, tmp_path, count=None).run()
+
+    async def test_a_room_that_one_was_in_and_that_is_not_there_any_more_was_left_or_is_lost(
+        self, tmp_path: Path
+    ) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(0, room="other"))
+            asked = await line.expect(frames.ListRooms)
+            await line.say(frames.RoomList(id=asked.id, rooms=[]))
+            await line.stay()
+
+        async with twin(script) as server:
+            with pytest.raises(
+                ServerRefused, match=r"If you left it, .*; if the server has lost it, it can be made again"
+            ):
+                await Tailed(server, tmp_path, count=None, since=Position("e1", 3)).run()
+
+    async def test_an_ended_session_is_said(self, tmp_path: Path) -> None:
+        SessionFile(tmp_path, "http://127.0.0.1:9").delete()
+        with pytest.raises(NotLoggedIn):
+            TokenSource(SessionFile(tmp_path, "http://127.0.0.1:9")).session()

@@ -1,0 +1,160 @@
+"""What each slash command does, whichever face it was typed in."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatterbox.wire import frames
+from client.context import ClientContext
+from client.core import notes
+from client.core.client_state import ClientState
+from client.faces import background_jobs
+from client.faces.slash_commands import SlashCommands
+from client.faces.slash_parser import SLASHES, TypedCommand, room_word
+from client.failures import ServerRefused
+from client.net import http_jobs
+from client.store.name_cache import NameCache
+from tests.unit.client.faces.face import Face
+from tests.unit.client.world import message
+
+
+@pytest.fixture
+def face(tmp_path: Path) -> Face:
+    return Face(tmp_path)
+
+
+async def test_commands_become_frames(face: Face) -> None:
+    assert await face.type("/rooms", "/create #Ops private", "/create dev", "/invite @bob", "/leave", "/join #Ops") == [
+        frames.ListRooms(id=0),
+        frames.CreateRoom(id=0, room="ops", private=True),
+        frames.CreateRoom(id=0, room="dev"),
+        frames.Invite(id=0, room="general", username="bob"),
+        frames.Leave(id=0, room="general"),
+        "enter ops",
+    ]
+
+
+async def test_another_room_than_the_one_shown_may_be_named(face: Face) -> None:
+    assert await face.type("/invite bob #ops", "/leave ops") == [
+        frames.Invite(id=0, room="ops", username="bob"),
+        frames.Leave(id=0, room="ops"),
+    ]
+
+
+async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
+    face.lines.room = None
+    assert await face.type("/leave", "/invite bob", "/members") == []
+    assert face.shown == [
+        "-- You are in no room; /leave ROOM names one.",
+        "-- You are in no room; /invite USERNAME ROOM names one.",
+        "-- You are in no room; /members ROOM names one.",
+    ]
+
+
+async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
+    face.connection.state = replace(face.connection.state, topics={"general": "engines \x1b[2J"})
+    assert await face.type("/topic", "/topic steam, and  coal", "/topic -") == [
+        frames.SetTopic(id=0, room="general", topic="steam, and  coal"),
+        frames.SetTopic(id=0, room="general", topic=""),
+    ]
+    assert face.shown == ["-- #general is about: engines ␛[2J"]
+
+
+async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
+    await face.type("/topic")
+    face.connection.state = ClientState()
+    await face.type("/topic")
+    face.lines.room = None
+    await face.type("/topic")
+    assert face.shown == [
+        "-- #general has no topic. To say one: /topic TEXT",
+        "-- What #general is about is not known before there is a connection.",
+        "-- You are in no room: /join ROOM goes into one.",
+    ]
+
+
+async def test_status_who_and_help_answer_at_once(face: Face) -> None:
+    face.show(notes.MessageShown(message(1), mine=False))
+    await face.type("/who", "/status", "/help invite")
+    assert face.shown[-3].startswith("-- Heard here: bob (")
+    assert face.shown[-2] == "-- You are alice, at http://x, live. Not sent yet: 0."
+    assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
+
+
+async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def members(_: ClientContext, room: str, __: NameCache) -> list[str]:
+        return ["alice", "bob"] if room == "general" else []
+
+    def sessions(_: ClientContext, __: NameCache) -> list[str]:
+        return ["5b1c  laptop"]
+
+    def end(_: ClientContext, beginning: str, *__: object) -> str:
+        raise ServerRefused(f"No session of yours has the id {beginning}.")
+
+    monkeypatch.setattr(http_jobs, "members", members)
+    monkeypatch.setattr(http_jobs, "sessions", sessions)
+    monkeypatch.setattr(http_jobs, "end_session", end)
+    await face.type("/members", "/sessions", "/logout 9999")
+    await face.until_shown("-- In #general (2): alice, bob")
+    await face.until_shown("-- 5b1c  laptop")
+    await face.until_shown("-- No session of yours has the id 9999.")
+
+
+async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(_: ClientContext, __: str, ___: NameCache, log_out: Callable[[], None]) -> str:
+        log_out()
+        return "Logging out."
+
+    monkeypatch.setattr(http_jobs, "end_session", end)
+    await face.type("/logout 5b1c")
+    await face.until_shown("-- Logging out.")
+    assert face.lines.logs_out
+    assert face.connection.done == ["leave"]
+
+
+async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+
+    def members(*_: object) -> list[str]:
+        answer.wait(5)
+        return ["alice"]
+
+    monkeypatch.setattr(http_jobs, "members", members)
+    await face.type(*["/members"] * (background_jobs.AT_ONCE + 1))
+    assert face.shown == ["-- Wait for the last answers first."]
+    answer.set()
+    await face.until_shown("In #general")
+
+
+async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sessions(*_: object) -> list[str]:
+        raise ZeroDivisionError("\x1b[2J")
+
+    monkeypatch.setattr(http_jobs, "sessions", sessions)
+    await face.type("/sessions")
+    await face.until_shown("A mistake in this program, sorry: ZeroDivisionError: ␛[2J")
+
+
+def test_every_command_of_the_table_can_be_carried_out(face: Face, tmp_path: Path) -> None:
+    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
+    assert set(performer._deeds) == set(SLASHES) - {"quit"}
+
+
+async def test_every_command_takes_the_fewest_and_the_most_words(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("members", "sessions", "end_session"):
+        monkeypatch.setattr(http_jobs, name, lambda *_: [])
+    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
+    for name, slash in SLASHES.items():
+        if name != "quit":
+            performer.carry_out(TypedCommand(name, ("x",) * slash.least))
+            performer.carry_out(TypedCommand(name, ("x",) * len(slash.takes)))
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("#Ops", "ops"), ("ops", "ops"), ("##x", "#x")])
+def test_a_room_may_be_typed_with_its_mark(typed: str, meant: str) -> None:
+    assert room_word(typed) == meant

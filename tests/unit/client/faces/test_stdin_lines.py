@@ -1,0 +1,38 @@
+"""Lines from any kind of input."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from client.faces.stdin_lines import stdin_lines
+
+
+@contextmanager
+def piped(data: bytes) -> Iterator[int]:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(data)
+    yield reading
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"one\ntwo\n", ["one", "two"]),
+        (b"one\r\n\ntwo", ["one", "", "two"]),
+        (b"caf\xc3\xa9 \xff\n", ["café \ufffd"]),
+        (b"a\x85b\xe2\x80\xa8c\n", ["a\ufffdb\u2028c"]),
+    ],
+)
+async def test_are_ended_by_newlines_only_and_any_bytes_will_do(data: bytes, lines: list[str]) -> None:
+    with piped(data) as descriptor:
+        assert [line async for line in stdin_lines(descriptor)] == lines
+
+
+async def test_more_than_are_read_ahead(tmp_path: object) -> None:
+    with piped(b"x\n" * 1000) as descriptor:
+        assert len([line async for line in stdin_lines(descriptor)]) == 1000

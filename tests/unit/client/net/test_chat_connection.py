@@ -1,0 +1,215 @@
+"""The loop around the core, over real sockets, against a server that follows a script."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from chatterbox.wire import frames
+from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.position import Position
+from client.core import notes
+from tests.unit.client.twin import Line, Person, twin
+from tests.unit.client.world import message, room_state
+
+
+def ack(send: frames.Send, offset: int) -> frames.Sent:
+    at = Position("e1", offset)
+    return frames.Sent(id=send.id, room=send.room, at=at, message_id=offset, timestamp="2026-11-23T10:00:00.000Z")
+
+
+async def nobody(_: ServerConnection) -> None:
+    """A handler that is never reached."""
+
+
+@asynccontextmanager
+async def refusing(*, retry_after_s: float) -> AsyncIterator[str]:
+    """A server that refuses every handshake; its address."""
+    body = f'{{"code": "too_many_connections", "detail": "Too many.", "retry_after_s": {retry_after_s}}}'.encode()
+
+    def refuse(_: ServerConnection, request: Request) -> Response:
+        return Response(429, "Too Many Requests", Headers({"Content-Length": str(len(body))}), body)
+
+    async with serve(nobody, "127.0.0.1", 0, process_request=refuse) as server:
+        yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+
+
+class TestOneConnection:
+    async def test_shows_the_token_in_the_first_frame_and_nowhere_else(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def script(line: Line) -> None:
+            assert "secret-token" not in str(line.socket.request)
+            assert (await line.greet()).token == "secret-token"
+            await line.stay()
+
+        caplog.set_level(logging.DEBUG)
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+        assert "secret-token" not in "".join(
+            record.getMessage() for record in caplog.records if record.name != "websockets.server"
+        )
+
+    async def test_shows_messages(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.say(message(1), message(2))
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.MessageShown, 2)
+        assert person.heard == [1, 2]
+
+    async def test_passes_over_a_frame_of_a_newer_protocol(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.socket.send('{"type": "typing", "room": "general"}')
+            await line.say(message(1))
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.MessageShown)
+
+    async def test_sends_what_is_said_and_forgets_it_when_acked(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            for offset in (1, 2):
+                await line.say(ack(await line.expect(frames.Send), offset))
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+            person.connection.say("general", "one", "two")
+            await person.see(notes.SendStored, 2)
+            assert person.outbox is not None
+            assert person.outbox.entries() == ()
+        assert person.heard == [1, 2]
+
+    async def test_takes_no_message_that_the_server_would_not(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+            with pytest.raises(ChatError):
+                person.connection.say("general", "\x1b[2J")
+            assert not person.connection.state.unsent_count
+
+
+class TestComingBack:
+    async def test_resumes_from_the_last_message_shown(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.say(message(1), message(2))
+            await asyncio.sleep(0.05)
+            await line.cut()
+
+        async def second(line: Line) -> None:
+            connect = await line.greet(room_state(2, head=4))
+            assert connect.resume == {"general": Position("e1", 2)}
+            await line.say(message(2), message(3), message(4))
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            await person.see(notes.CaughtUp)
+        assert person.heard == [1, 2, 3, 4]
+        assert person.all(notes.CatchingUp) == [notes.CatchingUp("general", 2)]
+        assert len(person.all(notes.Disconnected)) == 1
+
+    async def test_sends_again_with_the_same_key_what_was_not_acked(self, tmp_path: Path) -> None:
+        keys = []
+
+        async def first(line: Line) -> None:
+            await line.greet()
+            keys.append((await line.expect(frames.Send)).key)
+            await line.cut()
+
+        async def second(line: Line) -> None:
+            await line.greet()
+            send = await line.expect(frames.Send)
+            keys.append(send.key)
+            await line.say(ack(send, 1))
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            person.connection.say("general", "hello")
+            await person.see(notes.SendStored)
+        assert keys[0] == keys[1] is not None
+
+    async def test_a_server_that_refuses_the_handshake_is_tried_again(self, tmp_path: Path) -> None:
+        async with refusing(retry_after_s=0.01) as server, Person(server, tmp_path) as person:
+            cuts = await person.see(notes.Disconnected, 2)
+        assert cuts[0].why == "Too many"
+        assert cuts[0].retry_s >= 0.01
+
+    async def test_who_can_not_wait_for_the_next_try_has_it_at_once(self, tmp_path: Path) -> None:
+        async with refusing(retry_after_s=3600) as server, Person(server, tmp_path) as person:
+            await person.see(notes.Disconnected)
+            person.connection.try_now()
+            cuts = await person.see(notes.Disconnected, 2)
+        assert [cut.retry_s for cut in cuts] == [3600, 3600]
+
+    async def test_moves_when_asked_to(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.say(frames.Move(after_ms=10))
+            await line.stay()
+
+        async def second(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived, 2)
+        assert person.all(notes.Reconnecting)
+
+    async def test_a_message_written_while_away_goes_out(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.socket.close(CloseCode.RESTART)
+
+        async def second(line: Line) -> None:
+            await line.greet()
+            await line.say(ack(await line.expect(frames.Send), 1))
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            await person.see(notes.Disconnected)
+            person.connection.say("general", "hello")
+            await person.see(notes.SendStored)
+        assert person.all(notes.QueuedOffline)
+
+
+class TestTheEnd:
+    async def test_a_session_that_has_ended_is_not_tried_again(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.socket.close(CloseCode.SESSION_ENDED, "The session has ended; log in again.")
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            ended = await person.running
+        assert ended == notes.SessionOver(CloseCode.SESSION_ENDED, "The session has ended.")
+
+    async def test_leaving_while_waiting_for_the_next_try_does_not_wait(self, tmp_path: Path) -> None:
+        async with refusing(retry_after_s=60) as server, asyncio.timeout(20):
+            async with Person(server, tmp_path) as person:
+                await person.see(notes.Disconnected)
+        assert person.running.result() == notes.SessionOver(None, "You left.")
+
+    async def test_a_mistake_in_a_face_comes_up_where_it_is_waited_for(self, tmp_path: Path) -> None:
+        person = Person("http://127.0.0.1:9", tmp_path, outbox=False)
+
+        def broken(_: notes.Note) -> None:
+            raise ZeroDivisionError
+
+        person.connection._show = broken
+        with pytest.raises(ZeroDivisionError):
+            await person.connection.run()

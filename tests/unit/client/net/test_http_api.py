@@ -1,0 +1,87 @@
+"""Calls over HTTP: what is sent, and every failure as a sentence with an exit code."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable
+from client.net.http_api import HttpApi
+
+SERVER = "http://127.0.0.1:8000"
+LOGIN = {"token": "t", "token_type": "bearer", "expires_in": 43200, "session": "s", "username": "Alice"}
+
+
+def api(answer: Callable[[httpx.Request], httpx.Response], token: str | None = None) -> HttpApi:
+    return HttpApi(SERVER, token, httpx.MockTransport(answer))
+
+
+def says(status: int, body: object = None, text: str | None = None) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda _: httpx.Response(status, text=text) if text else httpx.Response(status, json=body)
+
+
+class TestCalls:
+    def test_login_gives_a_session(self) -> None:
+        with api(says(200, LOGIN)) as server:
+            session = server.login("alice", "pw").as_session(SERVER, now_s=1000)
+        assert (session.username, session.expires_at, session.lifetime_s) == ("Alice", 44200, 43200)
+
+    def test_the_token_goes_in_a_header_and_nowhere_else(self) -> None:
+        seen: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request)
+            return httpx.Response(200, json={"message": "Session terminated"})
+
+        with api(answer, "secret") as server:
+            server.logout()
+        assert seen[0].headers["authorization"] == "Bearer secret"
+        assert "secret" not in str(seen[0].url)
+        assert seen[0].headers["user-agent"].startswith("chatterbox/")
+
+    def test_a_session_id_can_not_leave_its_path(self) -> None:
+        seen: list[str] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request.url.raw_path.decode())
+            return httpx.Response(200, json={})
+
+        with api(answer, "t") as server:
+            server.end_session("../logout?x=1")
+        assert seen == ["/sessions/..%2Flogout%3Fx%3D1"]
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("answer", "kind", "sentence"),
+        [
+            (says(409, {"code": "username_taken", "detail": "Taken."}), ServerRefused, "Taken."),
+            (says(401, {"code": "credentials_invalid", "detail": "Wrong."}), ServerRefused, "Wrong."),
+            (says(401, {"code": "session_ended", "detail": "Log in again."}), NotLoggedIn, "The session has ended."),
+            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "does not accept this login"),
+            (says(401, {"code": "another", "detail": "Ended."}), NotLoggedIn, "Ended."),
+            (
+                says(429, {"code": "login_throttled", "detail": "Slow.", "retry_after_s": 29.6}),
+                ServerRefused,
+                "Slow. Try again in 30 s.",
+            ),
+            (says(503, {"code": "unavailable", "detail": "Away."}), Unreachable, "Away."),
+            (says(502, text="bad gateway"), Unreachable, "502 Bad Gateway"),
+            (says(404, text="<html>"), ServerRefused, "Is that a Chatterbox server?"),
+            (says(200, ["not a login"]), ServerRefused, "does not answer as a Chatterbox server does"),
+        ],
+    )
+    def test_are_sentences(
+        self, answer: Callable[[httpx.Request], httpx.Response], kind: type[Failure], sentence: str
+    ) -> None:
+        with api(answer) as server, pytest.raises(kind, match=sentence):
+            server.login("alice", "pw")
+
+    def test_a_server_that_is_down_is_named_with_the_reason(self) -> None:
+        with HttpApi("http://127.0.0.1:9") as server, pytest.raises(Unreachable) as raised:
+            server.login("alice", "pw")
+        assert "Can't reach http://127.0.0.1:9: connection refused" in str(raised.value)
+
+    def test_a_host_that_is_none_too(self) -> None:
+        with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="no such host"):
+            server.login("alice", "pw")

@@ -1,0 +1,67 @@
+"""A token that is good for a connection, renewed before it gets old."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from client.failures import NotLoggedIn
+from client.net.http_api import HttpApi
+from client.net.token_source import TokenSource
+from client.store.session_file import SavedSession, SessionFile
+
+SERVER = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> SessionFile:
+    file = SessionFile(tmp_path, SERVER)
+    file.save(SavedSession(SERVER, "alice", "old", "s", expires_at=1000, lifetime_s=100))
+    return file
+
+
+def tokens(file: SessionFile, now_s: float, status: int = 200) -> TokenSource:
+    body = {"token": "new", "expires_in": 100, "session": "s", "username": "alice"}
+    refusal = {"code": "session_ended", "detail": "The session has ended."}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer old"
+        return httpx.Response(status, json=body if status == 200 else refusal)
+
+    def api(server: str, token: str) -> HttpApi:
+        return HttpApi(server, token, httpx.MockTransport(answer))
+
+    return TokenSource(file, api, lambda: now_s)
+
+
+async def test_a_young_token_is_used_as_it_is(file: SessionFile) -> None:
+    assert await tokens(file, 940).fresh() == "old"
+
+
+async def test_an_old_one_is_renewed_and_kept(file: SessionFile) -> None:
+    assert await tokens(file, 960).fresh() == "new"
+    session = file.load()
+    assert session is not None
+    assert (session.token, session.expires_at) == ("new", 1060)
+
+
+async def test_while_the_server_is_away_an_old_one_will_do(file: SessionFile) -> None:
+    assert await tokens(file, 960, status=503).fresh() == "old"
+
+
+async def test_a_session_that_has_ended_is_said(file: SessionFile) -> None:
+    with pytest.raises(NotLoggedIn, match="has ended"):
+        await tokens(file, 960, status=401).fresh()
+
+
+@pytest.mark.parametrize("now_s", [1001, 1_000_000])
+async def test_a_token_that_expired_by_our_clock_is_for_the_server_to_judge(file: SessionFile, now_s: float) -> None:
+    assert await tokens(file, now_s, status=503).fresh() == "old"
+    with pytest.raises(NotLoggedIn, match="has ended"):
+        await tokens(file, now_s, status=401).fresh()
+    assert await tokens(file, now_s).fresh() == "new"
+
+
+async def test_without_a_session_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotLoggedIn, match="not logged in at"):
+        await TokenSource(SessionFile(tmp_path, SERVER)).fresh()

@@ -1,0 +1,88 @@
+"""Bursts: the first notice at once, and then never more than one in a while, without a message uncounted."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.notifications.notification import NotableMessage, NotifyReason
+from client.notifications.notification_rate import NotificationRate
+from tests.unit.client.world import message
+
+
+def heard(offset: int, room: str = "ops", why: NotifyReason = NotifyReason.MESSAGE) -> NotableMessage:
+    return NotableMessage(message(offset, room=room), why)
+
+
+def test_the_first_comes_at_once() -> None:
+    notice = NotificationRate(5).take(heard(1), 100.0)
+    assert notice is not None
+    assert (notice.title, notice.body, notice.count) == ("bob in #ops", "message 1", 1)
+
+
+def test_what_follows_is_gathered_until_it_is_time() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 100.0)
+    assert [burst.take(heard(offset), 100.0 + offset) for offset in (2, 3, 4)] == [None] * 3
+    assert burst.due_s == 105.0
+    assert burst.flush(104.9) is None
+    notice = burst.flush(105.0)
+    assert notice is not None
+    assert (notice.title, notice.body) == ("3 new in #ops", "bob: message 4")
+    assert burst.due_s is None
+
+
+def test_a_single_one_is_shown_as_it_was_said() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 100.0)
+    burst.take(heard(2), 101.0)
+    notice = burst.flush(106.0)
+    assert notice is not None
+    assert notice.title == "bob in #ops"
+
+
+def test_of_several_rooms_the_fullest_is_named_first() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 0.0)
+    for room in ("a", "b", "b", "c", "d", "e"):
+        burst.take(heard(1, room), 1.0)
+    notice = burst.flush(5.0)
+    assert notice is not None
+    assert notice.title == "2 new in #b, 1 new in #a, 1 new in #c, and in 2 more"
+
+
+def test_the_most_urgent_is_shown() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 0.0)
+    for offset, why in enumerate((NotifyReason.MENTION, NotifyReason.KEYWORD, NotifyReason.MESSAGE)):
+        burst.take(heard(offset, why=why), 1.0)
+    notice = burst.flush(5.0)
+    assert notice is not None
+    assert (notice.why, notice.body) == (NotifyReason.MENTION, "bob: message 0")
+
+
+def test_what_was_seen_meanwhile_is_forgotten() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 0.0)
+    burst.take(heard(2), 1.0)
+    burst.take(heard(1, "dev"), 1.0)
+    burst.seen("ops")
+    notice = burst.flush(5.0)
+    assert notice is not None
+    assert notice.title == "bob in #dev"
+    burst.seen("dev")
+    assert burst.flush(99.0) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 3)), max_size=100), st.sampled_from([0.0, 1.0, 5.0]))
+def test_all_is_counted_and_notices_keep_their_distance(steps: list[tuple[str, float]], quiet_s: float) -> None:
+    burst, now_s, counted, times = NotificationRate(quiet_s), 0.0, 0, []
+    for room, wait_s in steps:
+        now_s += wait_s
+        notice = burst.take(heard(1, room), now_s)
+        if notice is not None:
+            counted += notice.count
+            times.append(now_s)
+    last = burst.flush(now_s + quiet_s)
+    assert counted + (last.count if last else 0) == len(steps)
+    assert all(later - earlier >= quiet_s for earlier, later in pairwise(times))

@@ -1,0 +1,139 @@
+"""Of which messages one is told: levels, mentions, keywords, and never of what is old, one's own or seen."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.wire.frames import Page, RoomState
+from chatterbox.wire.position import Position
+from client.config.config_schema import NotificationSettings, NotifyLevel
+from client.core import notes
+from client.notifications.notification import NotifyReason
+from client.notifications.notification_rules import RESET_S, NotificationRules, take
+from tests.unit.client.world import Core, message, room_state, shown
+
+
+def said(
+    content: str = "hello", offset: int = 11, *, room: str = "ops", epoch: str = "e1", mine: bool = False
+) -> notes.MessageShown:
+    return notes.MessageShown(msgspec.structs.replace(message(offset, room=room, epoch=epoch), content=content), mine)
+
+
+def connected(*rooms: RoomState) -> notes.WelcomeReceived:
+    return notes.WelcomeReceived(
+        "ada", rooms or (room_state(10, room="ops"), room_state(0, room="dev")), 0, again=False
+    )
+
+
+class Listener:
+    """Takes notes one after the other, a tenth of a second apart, and keeps the reasons of what is told."""
+
+    def __init__(self, looking_at: str | None = None, *, focused: bool = False, **settings: Any) -> None:
+        self.rule = NotificationRules(NotificationSettings(**settings))
+        self.now_s = 100.0
+        self.looking_at = looking_at
+        self.focused = focused
+
+    def hear(self, *heard: notes.Note) -> list[NotifyReason]:
+        return [why for note in heard if (why := self._take(note)) is not None]
+
+    def _take(self, note: notes.Note) -> NotifyReason | None:
+        self.now_s += 0.1
+        self.rule, heard = take(self.rule, note, self.now_s, self.looking_at, focused=self.focused)
+        return heard.why if heard else None
+
+
+def live(**settings: Any) -> Listener:
+    listener = Listener(**settings)
+    listener.hear(connected())
+    return listener
+
+
+class TestLevels:
+    @pytest.mark.parametrize(
+        ("level", "told"),
+        [
+            (NotifyLevel.ALL, [NotifyReason.MESSAGE, NotifyReason.MENTION, NotifyReason.KEYWORD]),
+            (NotifyLevel.MENTIONS, [NotifyReason.MENTION, NotifyReason.KEYWORD]),
+            (NotifyLevel.NONE, []),
+        ],
+    )
+    def test_say_of_which_messages_one_is_told(self, level: NotifyLevel, told: list[NotifyReason]) -> None:
+        listener = live(default=level, keywords=("deploy",))
+        assert listener.hear(said("hello"), said("@Ada: hello"), said("Deploy it")) == told
+
+    def test_of_a_room_count_more_than_the_usual_one(self) -> None:
+        listener = live(default=NotifyLevel.NONE, rooms={"ops": NotifyLevel.ALL})
+        assert listener.hear(said(room="ops"), said(room="dev")) == [NotifyReason.MESSAGE]
+
+
+class TestNeverOf:
+    def test_ones_own(self) -> None:
+        assert live(default=NotifyLevel.ALL).hear(said("ada", mine=True)) == []
+
+    def test_the_room_that_one_looks_at(self) -> None:
+        listener = live(default=NotifyLevel.ALL, looking_at="ops", focused=True)
+        assert listener.hear(said("ada", room="ops"), said(room="dev")) == [NotifyReason.MESSAGE]
+
+    def test_but_the_room_on_the_screen_if_the_terminal_is_not_looked_at(self) -> None:
+        assert live(looking_at="ops", focused=False).hear(said("ada", room="ops")) == [NotifyReason.MENTION]
+
+    def test_what_is_caught_up(self) -> None:
+        listener = Listener(default=NotifyLevel.ALL)
+        again = connected(room_state(5, 7, room="ops"))
+        before: list[notes.Note] = [notes.CatchingUp("ops", 2), said(offset=6), said(offset=7), notes.CaughtUp("ops")]
+        assert listener.hear(again, *before) == []
+        assert listener.hear(said(offset=8)) == [NotifyReason.MESSAGE]
+
+    def test_what_is_caught_up_in_a_room_of_which_nothing_is_known(self) -> None:
+        listener = live(default=NotifyLevel.ALL)
+        assert listener.hear(notes.CatchingUp("x", 1), said(room="x"), notes.CaughtUp("x")) == []
+        assert listener.hear(said(room="x", offset=12)) == [NotifyReason.MESSAGE]
+
+    def test_what_is_read_anew_after_a_backup_was_restored(self) -> None:
+        listener = Listener(default=NotifyLevel.ALL)
+        reset = notes.RoomReset("ops", Position("e2", 1))
+        assert listener.hear(connected(room_state(3, epoch="e2", room="ops")), reset) == []
+        assert listener.hear(said(offset=2, epoch="e2"), said(offset=3, epoch="e2")) == []
+        assert listener.hear(said(offset=4, epoch="e2")) == [NotifyReason.MESSAGE]
+
+    def test_what_comes_with_a_reset_amid_a_connection(self) -> None:
+        listener = live(default=NotifyLevel.ALL)
+        listener.hear(notes.RoomReset("ops", Position("e2", 0)))
+        assert listener.hear(said(offset=1, epoch="e2"), said(offset=2, epoch="e2")) == []
+        listener.now_s += RESET_S
+        assert listener.hear(said(offset=3, epoch="e2")) == [NotifyReason.MESSAGE]
+
+    def test_other_notes(self) -> None:
+        assert (
+            live(default=NotifyLevel.ALL).hear(notes.RoomGone("ops"), notes.ServerError("ada"), notes.CaughtUp("ops"))
+            == []
+        )
+
+
+def test_what_is_said_while_one_catches_up_counts_at_its_turn() -> None:
+    listener = Listener(default=NotifyLevel.ALL)
+    listener.hear(connected(room_state(5, 7, room="ops")), notes.CatchingUp("ops", 2))
+    assert listener.hear(said(offset=6), said(offset=7), said(offset=8), notes.CaughtUp("ops")) == [
+        NotifyReason.MESSAGE
+    ]
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 5), st.booleans())
+def test_with_the_real_reducer_each_live_message_is_told_once_and_no_other(
+    seen: int, missed: int, live_ones: int, from_memory: bool
+) -> None:
+    core, listener = Core(), Listener(default=NotifyLevel.ALL)
+    effects = core.live(room_state(seen))
+    head = seen + missed
+    effects += core.again(room_state(seen if from_memory else head, head))
+    offsets = range(seen + 1, head + 1 + live_ones)
+    effects += core.came(*map(message, offsets))
+    if not from_memory and missed:
+        ids = [pending_id for pending_id, pending in core.state.pending.items()]
+        page = [message(offset) for offset in range(seen + 1, head + 1)]
+        effects += core.came(*(Page(id=each, room="general", messages=page, more=False) for each in ids))
+    assert len(listener.hear(*shown(effects))) == live_ones

@@ -1,0 +1,163 @@
+"""What comes from the server is told as it is, and can't do anything to the terminal."""
+
+from dataclasses import replace
+
+import pytest
+
+from chatterbox.wire import frames
+from chatterbox.wire.position import Position
+from client.core import notes
+from client.core.outbox_entry import OutboxEntry
+from client.screen.layout.message_rows import RowStyle
+from client.screen.layout.side_lists import plain
+from client.screen.model import update
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.saved_state import recall, remember
+from client.text.sanitize import is_dangerous
+from tests.unit.client.screen.stage import HOSTILE, Stage, connected, messages, said, stage
+from tests.unit.client.world import ME, ROOM, message, room_state
+
+RESTORED = (
+    "-- The history of #general was restored on the server: messages that you have seen may be gone. Reading on after "
+    "message 2."
+)
+
+
+class TestTheTruth:
+    async def test_each_step_of_an_outage_is_told(self) -> None:
+        async with stage() as there:
+            await there.show(notes.Disconnected("the line was cut", 0.0, 0, was_live=True, known=False))
+            assert there.status().startswith(" offline: the line was cut, next try now")
+            entry = OutboxEntry("k", ROOM, "written while cut off")
+            there.connection.state = type(there.connection.state)(unsent={ROOM: (entry,)})
+            await there.show(notes.QueuedOffline(entry))
+            assert "1 unsent" in there.status()
+            assert there.timeline()[-1].endswith("written while cut off  (queued)")
+            await there.show(connected("ops", again=True), notes.CatchingUp(ROOM, 3), said(4))
+            assert there.status().startswith(" catching up, 2 to go · 1 unsent")
+            await there.show(said(5), said(6), notes.CaughtUp(ROOM))
+            assert there.status().startswith(" connected")
+
+    @pytest.mark.parametrize("hostile", HOSTILE)
+    async def test_nothing_hostile_reaches_the_terminal(self, hostile: str) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(
+                notes.RoomEntered(hostile, tuple(messages(1, 2, room=hostile))),
+                said(4, content=f"http://a.example/{hostile}", username=hostile),
+                notes.RoomGone(hostile),
+                notes.ServerError(hostile),
+                notes.SendFailed(OutboxEntry("k", ROOM, hostile), "x", hostile),
+                notes.MembershipChange(
+                    frames.Membership(room=hostile, username=ME, member=True, by=hostile), mine=True
+                ),
+                replace(connected(), server=hostile, username=hostile),
+            )
+            assert not any(map(is_dangerous, there.everything()))
+            there.model.go_to(hostile)
+            await there.show(notes.Disconnected(hostile, 1.0, 0, was_live=True, known=False))
+            assert not any(map(is_dangerous, there.everything()))
+            await there.press("ctrl+k")
+            assert not any(map(is_dangerous, there.everything()))
+
+    async def test_markup_in_a_message_is_shown_as_it_stands(self) -> None:
+        async with stage() as there:
+            hostile = "[red]x[/] [link=http://evil]y[/link] [@click=app.quit]z[/]"
+            await there.show(said(4, content=hostile), notes.ServerError("[b]no[/b]"))
+            shown = " ".join(there.timeline())
+            assert "[red]x[/]" in shown
+            assert "[b]no[/b]" in shown
+
+
+class TestAHistoryThatWasRestoredSinceTheLastRun:
+    """Messages 1 to 3 were seen; then a backup was put back that ends with the second."""
+
+    def opened(self, epoch: str) -> ChatModel:
+        before = ChatModel("http://x", ROOM)
+        before.room.page(messages(1, 3), begins=True)
+        before.room.see_all()
+        made = ChatModel("http://x", ROOM)
+        recall(made, remember(before))
+        update.take(made, notes.WelcomeReceived(ME, (room_state(2, epoch=epoch),), 0, again=False))
+        return made
+
+    def shown(self, made: ChatModel) -> list[str]:
+        return plain(line.row for line in made.lines(RowStyle(200, ME), 10))
+
+    @pytest.mark.parametrize("epoch", ["e2", "e1"])
+    def test_is_told_of_below_what_is_left(self, epoch: str) -> None:
+        made = self.opened(epoch)
+        update.take(made, notes.RoomEntered(ROOM, tuple(message(offset, epoch=epoch) for offset in (1, 2))))
+        *_, last, said = self.shown(made)
+        assert last.endswith("message 2")
+        assert said == RESTORED
+
+    def test_is_told_of_where_the_cut_is_whatever_comes_first(self) -> None:
+        made = self.opened("e2")
+        update.take(made, notes.MessageShown(message(3, epoch="e2"), mine=False))
+        assert RESTORED in self.shown(made)
+        page = frames.Page(id=1, room=ROOM, messages=[message(offset, epoch="e2") for offset in (1, 2)], more=False)
+        update.take(made, notes.CommandAnswered(frames.ReadHistory(id=1, room=ROOM, before=3, limit=100), page))
+        *_, last, said, came = self.shown(made)
+        assert last.endswith("message 2")
+        assert said == RESTORED
+        assert came.endswith("message 3")
+
+    def test_is_not_told_of_a_room_that_goes_on(self) -> None:
+        before = self.opened("e2")
+        update.take(before, notes.RoomEntered(ROOM, tuple(message(offset, epoch="e2") for offset in (1, 2))))
+        made = ChatModel("http://x", ROOM)
+        recall(made, remember(before))
+        update.take(made, notes.WelcomeReceived(ME, (room_state(2, epoch="e2"),), 0, again=False))
+        assert RESTORED not in self.shown(made)
+
+
+class TestRoomsOfOnesOwn:
+    async def test_that_a_room_is_made_is_said_there_and_that_it_is_private_is_known_at_once(self) -> None:
+        async with stage() as there:
+            created = frames.Created(id=1, room="den", private=True, at=Position("e1", 0))
+            await there.show(notes.CommandAnswered(frames.CreateRoom(id=1, room="den", private=True), created))
+            assert there.told == ["enter den"]
+            await there.show(notes.RoomEntered("den", ()))
+            assert there.timeline()[-1] == "-- Room #den is made, for those who are invited."
+            assert there.pane("heading")[0].split() == ["#den", "private"]
+            await there.press("alt+2")
+            assert "is made" not in " ".join(there.timeline())
+
+
+class TestARoomThatIsGone:
+    """Its row is gone, too: what is said of it is said where somebody looks."""
+
+    GONE = "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+
+    def said_last(self, there: Stage) -> str:
+        return " ".join(line.strip() for line in there.timeline()[-2:])
+
+    async def test_is_told_of_in_the_room_that_is_looked_at(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(connected(again=True), notes.RoomGone("ops"))
+            assert not any("#ops" in row for row in there.pane("rooms"))
+            assert self.said_last(there) == self.GONE
+
+    async def test_is_told_of_where_it_was_looked_at(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            there.model.go_to("ops")
+            await there.show(connected(again=True), notes.RoomGone("ops"))
+            assert self.said_last(there) == self.GONE
+            assert "you are not in it" in there.pane("heading")[0]
+
+    async def test_since_the_last_run_is_told_of_at_the_start(self) -> None:
+        before = ChatModel("http://x", ROOM)
+        before.place("ops")
+        before.place("dev", member=False).draft = "half"
+        model = ChatModel("http://x", ROOM)
+        recall(model, remember(before))
+        async with stage(size=(130, 24), connect=False, model=model) as there:
+            await there.show(connected(), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
+            assert self.said_last(there) == self.GONE
+            assert "#dev" not in " ".join(there.timeline())
+
+    async def test_takes_nothing_that_was_written_there_with_it(self) -> None:
+        async with stage(size=(130, 24)) as there:
+            await there.show(connected(again=True), notes.RoomGone("ops"))
+            await there.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
+            assert there.timeline()[-1] == "-- NOT SENT to #ops: No such room. It was: hello"

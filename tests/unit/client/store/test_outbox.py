@@ -1,0 +1,132 @@
+"""The outbox on disk: in order, for its owner's eyes, safe from a crash, shared without quarrel."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from client.core.outbox_entry import OutboxEntry, new_entry
+from client.failures import Failure
+from client.store.outbox import Outbox, count, outbox_path
+
+ONE, TWO, THREE = (OutboxEntry(f"k{number}", "general", f"message {number}") for number in (1, 2, 3))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return outbox_path(tmp_path, "http://127.0.0.1:8000", "alice")
+
+
+class TestAnOutbox:
+    def test_keeps_the_order_of_writing(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE, TWO])
+            outbox.add([THREE])
+            assert outbox.entries() == (ONE, TWO, THREE)
+
+    def test_forgets_what_is_acknowledged(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE, TWO])
+            outbox.remove(ONE.key)
+            outbox.remove(ONE.key)
+            assert outbox.entries() == (TWO,)
+
+    def test_keeps_what_any_text_can_be(self, path: Path) -> None:
+        entry = new_entry("general", "line\nline\t'; DROP TABLE entries; -- 漢 🙂")
+        with Outbox(path) as outbox:
+            outbox.add([entry])
+        with Outbox(path) as outbox:
+            assert outbox.take_over() == (entry,)
+
+    def test_is_for_its_owners_eyes_only(self, path: Path) -> None:
+        old = os.umask(0)
+        try:
+            with Outbox(path) as outbox:
+                outbox.add([ONE])
+                assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in path.parent.iterdir())
+        finally:
+            os.umask(old)
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    def test_adds_all_or_nothing(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE])
+            with pytest.raises(Failure, match="no message is taken"):
+                outbox.add([TWO, ONE])
+            assert outbox.entries() == (ONE,)
+
+    def test_says_so_when_the_file_is_none(self, path: Path) -> None:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"not a database" * 100)
+        with pytest.raises(Failure, match="outbox on disk can't be used"):
+            Outbox(path)
+
+
+class TestTwoClients:
+    def test_do_not_send_each_others_messages(self, path: Path) -> None:
+        with Outbox(path) as one, Outbox(path) as two:
+            one.add([ONE])
+            two.add([TWO])
+            assert one.take_over() == (ONE,)
+            assert two.take_over() == (TWO,)
+
+    def test_the_next_one_takes_over_what_one_left(self, path: Path) -> None:
+        with Outbox(path) as one:
+            one.add([ONE, TWO])
+        with Outbox(path) as two:
+            two.add([THREE])
+            assert two.take_over() == (ONE, TWO, THREE)
+
+    def test_the_number_of_what_waits_is_known_to_all(self, path: Path) -> None:
+        assert count(path) == 0
+        with Outbox(path) as outbox:
+            outbox.add([ONE, TWO])
+            assert count(path) == 2
+
+    def test_no_lock_files_stay(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE])
+        with Outbox(path) as outbox:
+            outbox.take_over()
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+class TestAKilledClient:
+    """A real process, killed with SIGKILL while it writes and forgets as fast as it can."""
+
+    WRITER = """
+        import sys
+        from pathlib import Path
+        from client.core.outbox_entry import OutboxEntry
+        from client.store.outbox import Outbox
+        outbox = Outbox(Path(sys.argv[1]))
+        for number in range(100_000):
+            outbox.add([OutboxEntry(f"{sys.argv[2]}-{number}", "general", str(number))])
+            print("added", number, flush=True)
+            if number % 2:
+                outbox.remove(f"{sys.argv[2]}-{number}")
+                print("removed", number, flush=True)
+    """
+
+    @pytest.mark.parametrize("lines", [1, 2, 7, 40])
+    def test_leaves_every_message_that_it_had_written(self, path: Path, lines: int) -> None:
+        command = [sys.executable, "-c", textwrap.dedent(self.WRITER), str(path), f"run{lines}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            told = [writer.stdout.readline().split() for _ in range(lines)]
+            writer.send_signal(signal.SIGKILL)
+            told += [line.split() for line in writer.stdout]
+        added = {int(number) for what, number in told if what == "added"}
+        removed = {int(number) for what, number in told if what == "removed"}
+        with Outbox(path) as outbox:
+            left = [int(entry.content) for entry in outbox.take_over()]
+        assert left == sorted(left)
+        assert not removed & set(left)
+        last = max(added)
+        assert added - removed <= {*left, last}
+        assert set(left) <= added | {last + 1}

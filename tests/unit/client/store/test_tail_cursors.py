@@ -1,0 +1,76 @@
+"""Saved positions: whole after a kill at any moment, and one process at a time."""
+
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatterbox.wire.position import Position
+from client.failures import Failure, UsageError
+from client.store.tail_cursors import TailCursor, cursor_path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return cursor_path(tmp_path, "http://x", "Alice", "mailer")
+
+
+def test_a_position_is_there_again(path: Path) -> None:
+    with TailCursor(path) as cursor:
+        assert cursor.positions() == {}
+        cursor.save({"ops": Position("e1", 3), "dev": Position("e2", 1)})
+        cursor.save({"ops": Position("e1", 4)})
+    with TailCursor(path) as cursor:
+        assert cursor.positions() == {"ops": Position("e1", 4), "dev": Position("e2", 1)}
+
+
+def test_only_its_owner_can_read_it(path: Path) -> None:
+    with TailCursor(path) as cursor:
+        cursor.save({"ops": Position("e1", 3)})
+        files = [file for file in path.parent.iterdir() if file.is_file()]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_two_at_once_are_refused(path: Path) -> None:
+    with TailCursor(path), pytest.raises(Failure, match="Another tail keeps its place as mailer"):
+        TailCursor(path)
+    with TailCursor(path):
+        pass
+
+
+def test_what_was_saved_survives_a_kill(path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from client.store.tail_cursors import TailCursor\n"
+        "from chatterbox.wire.position import Position\n"
+        "cursor = TailCursor(Path(sys.argv[1]))\n"
+        "for offset in range(10**9):\n"
+        "    cursor.save({'ops': Position('e', offset)}); print(offset, flush=True)\n"
+    )
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        seen = [int(process.stdout.readline()) for _ in range(200)][-1]
+        process.send_signal(signal.SIGKILL)
+        rest = process.stdout.read()
+        process.stdout.close()
+        process.wait()
+        last = int(rest.rpartition("\n")[0].split("\n")[-1] or seen) if rest else seen
+        with TailCursor(path) as cursor:
+            assert last <= cursor.positions()["ops"].offset <= last + 1
+
+
+def test_a_file_that_is_none_is_said_and_not_begun_anew(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(Failure, match="The saved position mailer can't be used"):
+        TailCursor(path)
+    assert path.read_bytes().startswith(b"not a database")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a" * 65, "a\x1b[2J", "a b"])
+def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="is no name for a saved position"):
+        cursor_path(tmp_path, "http://x", "alice", name)

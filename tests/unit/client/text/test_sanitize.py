@@ -1,0 +1,110 @@
+"""Nothing that others write can do anything to a terminal but be seen."""
+
+import unicodedata
+
+import msgspec
+import pyte
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatterbox.wire.frames import Message
+from client.faces.line_timeline import LineTimeline
+from client.text.sanitize import MARKS_LIMIT, inert, inert_lines, is_dangerous
+from tests.unit.client.world import message
+
+DANGEROUS = [chr(number) for number in [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), 0x2028, 0xE0041]]
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=60)
+NASTY = st.lists(
+    st.one_of(st.sampled_from([*DANGEROUS, "\x1b[2J", "\x1b]0;x\x07", "e\u0301", "\u0301", "漢"]), ANYTHING)
+)
+PAYLOADS = [
+    "\x1b]0;title\x07",
+    "\x1b]52;c;aGk=\x07",
+    "\x1b]8;;http://evil\x07click\x1b]8;;\x07",
+    "\x1b[6n",
+    "\x9b2J",
+    "\x90q\x9c",
+    "\x1b[2J\x1b[H",
+    "good\rbad",
+    "\x08\x08\x08",
+    "\u202egnp.exe",
+    "\ud800",
+    "a\u2028b",
+    "\x1bc",
+]
+
+
+class TestInert:
+    @given(st.one_of(ANYTHING, NASTY.map("".join)))
+    def test_leaves_nothing_that_a_terminal_obeys(self, text: str) -> None:
+        assert not any(map(is_dangerous, inert(text)))
+        inert(text).encode()
+
+    @given(st.text(st.characters(categories=["L", "N", "P", "Zs"])))
+    def test_leaves_plain_text_alone(self, text: str) -> None:
+        assert inert(text) == text
+
+    @given(ANYTHING)
+    def test_twice_is_once(self, text: str) -> None:
+        assert inert(inert(text)) == inert(text)
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("\x1b[31m", "␛[31m"),
+            ("a\nb", "a␊b"),
+            ("a\tb", "a    b"),
+            ("\x9b", "‹U+009B›"),  # noqa: RUF001
+            ("\u202e", "‹U+202E›"),  # noqa: RUF001
+            ("\ud800", "‹U+D800›"),  # noqa: RUF001
+            ("[red]x[/]", "[red]x[/]"),
+            ("\u05d0\u200f!", "\u05d0\u200f!"),
+        ],
+    )
+    def test_shows_what_it_takes_away(self, text: str, shown: str) -> None:
+        assert inert(text) == shown
+
+    @given(st.integers(0, 40), st.sampled_from(["\u0301", "\u0489", "\u0e49"]))
+    def test_lets_no_more_than_four_marks_stand_in_a_row(self, marks: int, mark: str) -> None:
+        assert inert("a" + mark * marks).count(mark) == min(marks, MARKS_LIMIT)
+
+    def test_gives_a_mark_without_a_letter_its_own_place(self) -> None:
+        assert inert("\u0301x") == "\u25cc\u0301x"
+        assert unicodedata.category(inert("\u0301")[0]) != "Mn"
+
+    @given(ANYTHING)
+    def test_makes_as_many_lines_as_the_text_has(self, text: str) -> None:
+        assert len(inert_lines(text)) == text.count("\n") + 1
+
+
+class TestOnAScreen:
+    """The lines of a message, as a terminal shows them between two lines of somebody else."""
+
+    @settings(max_examples=60)
+    @given(st.one_of(NASTY.map("".join), st.sampled_from(PAYLOADS)))
+    def test_touch_no_other_line_nor_the_title(self, content: str) -> None:
+        timeline = LineTimeline(columns=lambda: 80)
+        lines = timeline.message(_said(content))
+        screen = pyte.Screen(80, len(lines) + 4)
+        stream = pyte.Stream(screen)
+        stream.feed("\r\n".join(["above", *lines, "below"]))
+        assert screen.title == ""
+        assert screen.display[0].rstrip() == "above"
+        assert screen.display[len(lines) + 1].rstrip() == "below"
+        assert (screen.cursor.y, screen.cursor.x) == (len(lines) + 1, 5)
+
+    @settings(max_examples=60)
+    @given(st.text(st.characters(exclude_categories=["M"]), max_size=300))
+    def test_never_begin_where_a_time_and_a_name_begin(self, content: str) -> None:
+        _, first, *others = LineTimeline(columns=lambda: 40).message(_said(content))
+        assert first[5:].startswith(" bob: ")
+        assert all(line.startswith(" " * 11) for line in others)
+
+    def test_a_line_of_an_operator_can_not_be_faked(self) -> None:
+        *_, faked = LineTimeline().message(_said("hi\n-- You are logged out. Type your password:"))
+        assert faked == "           -- You are logged out. Type your password:"
+
+
+def _said(content: str) -> Message:
+    return msgspec.structs.replace(message(1), content=content)

@@ -1,0 +1,135 @@
+"""What a gateway does about its ears, with a broker whose ways are the test's."""
+
+import logging
+from collections.abc import Sequence
+
+import pytest
+
+from chatterbox.chassis.broker import BrokerError, MemoryBroker
+from services.gateway import gauges
+from services.gateway.core.canary import MISSED
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.upstream.broker_watchdog import EVERY_S, GRACE_S, BrokerWatchdog
+from tests.support.figures import figure
+
+
+class Broker(MemoryBroker):
+    """Delivers nothing while `swallows`; takes nothing while `refuses`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = True
+        self.swallows = False
+        self.refuses = False
+        self.renewals = 0
+
+    @property
+    def is_whole(self) -> bool:
+        return self.whole
+
+    @property
+    def reconnects(self) -> int:
+        return self.renewals
+
+    def renew(self) -> None:
+        self.renewals += 1
+        super().renew()
+
+    async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        if self.refuses:
+            raise BrokerError("no room")
+        if not self.swallows:
+            await super().publish(items)
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def metrics() -> GatewayMetrics:
+    return GatewayMetrics()
+
+
+@pytest.fixture
+async def hearing(broker: Broker, metrics: GatewayMetrics) -> BrokerWatchdog:
+    hearing = BrokerWatchdog(broker, lambda: 0.0, metrics)
+    gauges.watch_broker(metrics, broker, hearing)
+    await hearing.start()
+    return hearing
+
+
+async def _seconds(hearing: BrokerWatchdog, count: int) -> None:
+    for _ in range(count):
+        await hearing.send()
+        hearing.look()
+
+
+async def test_while_it_hears_itself_nothing_happens(hearing: BrokerWatchdog, broker: Broker) -> None:
+    await _seconds(hearing, 100)
+    assert (hearing.is_deaf, hearing.is_mute, broker.renewals) == (False, False, 0)
+
+
+async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_anew(
+    hearing: BrokerWatchdog, broker: Broker, metrics: GatewayMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    doubts: list[None] = []
+    await broker.subscriber(lambda *_: None, lambda: doubts.append(None)).subscribe(["room"])
+    broker.swallows = True
+    with caplog.at_level(logging.INFO):
+        await _seconds(hearing, MISSED)
+        assert hearing.is_deaf
+        assert [record.getMessage() for record in caplog.records] == ["gateway.deaf"]
+        broker.swallows = False
+        await _seconds(hearing, 1)
+        assert not hearing.is_deaf
+        assert [record.getMessage() for record in caplog.records] == ["gateway.deaf", "gateway.hears"]
+    assert (broker.renewals, len(doubts)) == (1, 1)
+    scraped = metrics.metrics.scrape()
+    assert figure(scraped, "chatterbox_gateway_times_deaf_total") == 1
+    assert figure(scraped, "chatterbox_gateway_broker_reconnects_total") == 1
+
+
+async def test_while_the_broker_says_itself_that_it_is_away_it_is_left_alone(
+    hearing: BrokerWatchdog, broker: Broker
+) -> None:
+    broker.swallows, broker.whole = True, False
+    await _seconds(hearing, 100)
+    assert (hearing.is_deaf, broker.renewals) == (False, 0)
+    broker.whole = True
+    await _seconds(hearing, MISSED - 1)
+    assert not hearing.is_deaf, "what was missed before does not count"
+
+
+async def test_a_broker_that_takes_nothing_makes_mute_not_deaf_and_is_logged_once(
+    hearing: BrokerWatchdog, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.refuses = True
+    await _seconds(hearing, 100)
+    assert (hearing.is_mute, hearing.is_deaf, broker.renewals) == (True, False, 0)
+    assert [record.getMessage() for record in caplog.records] == ["canary.untaken"]
+    broker.refuses = False
+    await _seconds(hearing, 1)
+    assert not hearing.is_mute
+
+
+async def test_a_stranger_on_the_channel_proves_nothing(hearing: BrokerWatchdog, broker: Broker) -> None:
+    broker.swallows = True
+    for payload in (b"", b"x", b"-1", b"99", "²".encode()):
+        await MemoryBroker.publish(broker, [(hearing._channel, payload)])
+    await _seconds(hearing, MISSED)
+    assert hearing.is_deaf
+
+
+def test_the_third_miss_is_noticed_within_four_seconds_of_the_last_that_was_heard() -> None:
+    assert MISSED * EVERY_S + GRACE_S < 3.5
+
+
+@pytest.mark.parametrize("payload", [b"", b"hello", b"-1", b"\xb2", b"9" * 16, b"9" * 5000])
+async def test_what_it_did_not_send_is_no_canary(hearing: BrokerWatchdog, broker: Broker, payload: bytes) -> None:
+    broker.swallows = True
+    await _seconds(hearing, MISSED)
+    broker.swallows = False
+    await broker.publish([(hearing._channel, payload)])
+    assert hearing.is_deaf

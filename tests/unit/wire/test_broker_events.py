@@ -1,0 +1,83 @@
+"""What goes through the broker comes out as it went in."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.wire import broker_events
+from chatterbox.wire.broker_events import Batch, MembershipChanged, SessionRevoked, TopicChanged
+from chatterbox.wire.untrusted_json import UnreadableError
+
+lines = st.binary(min_size=1).filter(lambda line: b"\n" not in line)
+
+
+@given(epoch=st.text("0123456789abcdef", min_size=1), first=st.integers(1, 2**53), frames=st.lists(lines, min_size=1))
+def test_a_batch_comes_back_as_it_was(epoch: str, first: int, frames: list[bytes]) -> None:
+    assert broker_events.decode_batch(broker_events.encode_batch(epoch, first, frames)) == Batch(
+        epoch, first, tuple(frames)
+    )
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"\n", b"e 1", b"e1\n{}", b" 1\n{}", b"e \n{}", b"e x\n{}", b"e -1\n{}", b"e 1 2\n{}", b"\xff 1\n{}",
+     b"e 1_0\n{}", b"e 99999999999999999\n{}", b"e " + b"9" * 5000 + b"\n{}"],
+)  # fmt: skip
+def test_what_is_no_batch_is_refused(payload: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        broker_events.decode_batch(payload)
+
+
+@given(st.binary())
+def test_any_bytes_are_a_batch_or_refused(payload: bytes) -> None:
+    try:
+        batch = broker_events.decode_batch(payload)
+    except UnreadableError:
+        return
+    assert batch.frames
+    assert broker_events.decode_batch(broker_events.encode_batch(batch.epoch, batch.first, batch.frames)) == batch
+
+
+@given(st.binary())
+def test_any_bytes_are_a_control_event_or_refused(payload: bytes) -> None:
+    with suppress(UnreadableError):
+        broker_events.decode_control(payload)
+
+
+@given(
+    event=st.builds(SessionRevoked, sid=st.text(), expires=st.integers(0, 2**40))
+    | st.builds(
+        MembershipChanged,
+        revision=st.integers(1, 2**53),
+        room_id=st.integers(1, 2**53),
+        room=st.text(),
+        private=st.booleans(),
+        user_id=st.integers(1, 2**53),
+        username=st.text(),
+        member=st.booleans(),
+        by=st.text(),
+    )
+    | st.builds(
+        TopicChanged,
+        revision=st.integers(1, 2**53),
+        room_id=st.integers(1, 2**53),
+        topic=st.text(),
+        by=st.text(),
+    )
+)
+def test_a_control_event_comes_back_as_it_was(event: broker_events.ControlEvent) -> None:
+    assert broker_events.decode_control(broker_events.encode_control(event)) == event
+
+
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"event":"later"}', b'{"event":"revoked"}', b"\xff", b"[" * 100_000])
+def test_a_control_event_of_another_version_is_refused(payload: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        broker_events.decode_control(payload)
+
+
+def test_each_room_has_a_channel_of_its_own_on_one_shard() -> None:
+    channels = {broker_events.room_channel(room_id) for room_id in range(100)}
+    assert len(channels | {broker_events.CONTROL}) == 101
+    assert broker_events.room_channel(7) == "chatterbox:room:{7}"

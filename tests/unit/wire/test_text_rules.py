@@ -1,0 +1,178 @@
+"""What people may write."""
+
+import sys
+import unicodedata
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+from chatterbox.wire.text_rules import content, forbidden, key, label, room_name, timestamp, topic, username
+
+LIMITS = Limits()
+CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
+BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+SEPARATORS = set("\u2028\u2029")
+TAGS = {chr(code) for code in range(0xE0000, 0xE0080)}
+SURROGATES = {chr(code) for code in range(0xD800, 0xE000)}
+NOT_CHARACTERS = {chr(code) for code in range(0xFDD0, 0xFDF0)} | {"\ufffe", "\uffff"}
+
+
+def refused(action: object, *arguments: object) -> Code:
+    assert callable(action)
+    with pytest.raises(ChatError) as refusal:
+        action(*arguments)
+    return refusal.value.code
+
+
+class TestContent:
+    @pytest.mark.parametrize(
+        "characters",
+        [CONTROLS, BIDI, SEPARATORS, TAGS, SURROGATES, NOT_CHARACTERS],
+        ids=["controls", "bidi", "separators", "tags", "surrogates", "not-characters"],
+    )
+    def test_has_no_character_that_disturbs_a_screen(self, characters: set[str]) -> None:
+        let_through = {hex(ord(each)) for each in characters if forbidden(f"ab{each}c") != 2}
+        assert let_through == set()
+        assert refused(content, f"ab{min(characters)}c", LIMITS) == Code.CONTENT_FORBIDDEN
+
+    @pytest.mark.parametrize("text", ["a\tb\nc", "naïve ✓ 日本語", "عربى\u200f!", "👩\u200d🚀", "\u061cx", "e\u0301"])
+    def test_may_be_any_language_tabs_lines_and_marks(self, text: str) -> None:
+        assert content(text, LIMITS) == text
+
+    @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u3000", "\u200b", "\u200d\u2060 \ufeff"])
+    def test_needs_something_visible(self, text: str) -> None:
+        assert refused(content, text, LIMITS) == Code.CONTENT_EMPTY
+
+    def test_has_4000_characters_at_most_counted_as_code_points(self) -> None:
+        assert content("🚀" * 4000, LIMITS) == "🚀" * 4000
+        assert refused(content, "x" * 4001, LIMITS) == Code.CONTENT_TOO_LONG
+
+    def test_that_is_refused_is_told_where_and_why_without_showing_it(self) -> None:
+        with pytest.raises(ChatError, match=r"Character 3 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
+            content("ab\u202ec", LIMITS)
+        assert "\u202e" not in refusal.value.detail
+
+    @given(st.text(st.characters()))
+    def test_is_returned_as_it_is_or_refused(self, text: str) -> None:
+        try:
+            assert content(text, LIMITS) is text
+        except ChatError as refusal:
+            explanation = refusal.detail
+        else:
+            explanation = "fine"
+        assert explanation.isprintable()
+
+    @pytest.mark.parametrize(
+        ("character", "name"),
+        [("\x1b", "U+001B, a control character"), ("\ud800", "U+D800, not a character"), ("A", "U+0041 LATIN CAPITAL")],
+    )
+    def test_labels_name_every_character(self, character: str, name: str) -> None:
+        assert label(character).startswith(name)
+
+
+class TestUsernames:
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [("Ada", "Ada"), ("\uff41da", "ada"), ("x" * 32, "x" * 32), ("Жанна", "Жанна"), ("a_b", "a_b")],
+    )
+    def test_are_kept_as_typed_but_normalised(self, written: str, name: str) -> None:
+        assert username(written) == name
+
+    @pytest.mark.parametrize("written", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
+    def test_that_can_not_be_are_told_the_rule(self, written: str) -> None:
+        with pytest.raises(ChatError, match="A username is 3-32 letters") as refusal:
+            username(written)
+        assert refusal.value.code == Code.USERNAME_INVALID
+
+
+class TestRoomNames:
+    @pytest.mark.parametrize(
+        ("written", "name"),
+        [
+            ("General", "general"),
+            ("ﬁles", "files"),
+            ("Straße", "strasse"),
+            ("ÀB", "àb"),
+            ("\uff12\uff10\uff12\uff16", "2026"),
+            ("a_b.c-d", "a_b.c-d"),
+            ("हिन्दी", "हिन्दी"),
+            ("日本語", "日本語"),
+            ("x" * 40, "x" * 40),
+        ],
+    )
+    def test_are_folded_so_that_spellings_meet(self, written: str, name: str) -> None:
+        assert room_name(written, LIMITS) == name
+
+    @pytest.mark.parametrize(
+        "written",
+        ["", " ", "a b", "_a", ".a", "-a", "\u0301a", "#a", "a/b", "a\nb", "\u202ea", "a\u200b", "\ud800", "½",
+         "x" * 41, "\ufdfa" * 40, "🚀"],
+    )  # fmt: skip
+    def test_that_could_not_be_typed_or_told_apart_are_refused(self, written: str) -> None:
+        assert refused(room_name, written, LIMITS) == Code.ROOM_NAME_INVALID
+
+    def test_are_bounded_before_they_are_normalised(self) -> None:
+        """65,000 combining marks would take most of a second."""
+        marks = "a" + "\u0301\u0345\u0323" * 10_000
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("chatterbox.wire.text_rules._folded", None)
+            assert refused(room_name, marks, LIMITS) == Code.ROOM_NAME_INVALID
+
+    @given(st.text(st.characters(categories=["L", "N", "M", "Pc", "Pd"]), max_size=12))
+    def test_are_the_same_when_folded_again(self, written: str) -> None:
+        try:
+            name = room_name(written, LIMITS)
+        except ChatError:
+            return
+        assert room_name(name, LIMITS) == name
+
+
+class TestTopics:
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("", ""),
+            (" \n\t ", ""),
+            ("\u200b", ""),
+            ("  Engines ", "Engines"),
+            ("x" * 200, "x" * 200),
+            ("日本語 🚀", "日本語 🚀"),
+        ],
+    )
+    def test_are_kept_without_blanks_around_them_and_empty_where_nothing_is_seen(self, written: str, kept: str) -> None:
+        assert topic(written, LIMITS) == kept
+
+    @pytest.mark.parametrize(
+        "written", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"]
+    )
+    def test_that_are_long_or_more_than_one_line_or_dangerous_are_refused(self, written: str) -> None:
+        assert refused(topic, written, LIMITS) == Code.TOPIC_INVALID
+
+    @given(st.text())
+    def test_are_the_same_when_kept_again_and_one_harmless_line(self, written: str) -> None:
+        try:
+            kept = topic(written, LIMITS)
+        except ChatError:
+            return
+        assert topic(kept, LIMITS) == kept
+        assert forbidden(kept) is None
+        assert len(kept.splitlines()) <= 1
+
+
+class TestKeys:
+    @pytest.mark.parametrize("text", ["a", "0", "x" * 64, "A-Z_a.z:0"])
+    def test_are_plain_and_short(self, text: str) -> None:
+        assert key(text, LIMITS) == text
+
+    @pytest.mark.parametrize("text", ["", "x" * 65, "a b", "a\n", "é", "a/b", "\x00", "\u0661"])
+    def test_of_anything_else_are_refused(self, text: str) -> None:
+        assert refused(key, text, LIMITS) == Code.KEY_INVALID
+
+
+@given(st.integers(0, 4_102_444_800_000))
+def test_timestamps_keep_the_millisecond(at_ms: int) -> None:
+    assert round(datetime.fromisoformat(timestamp(at_ms)).timestamp() * 1000) == at_ms

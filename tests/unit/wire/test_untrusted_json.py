@@ -1,0 +1,82 @@
+"""JSON that others wrote: a thing of the kind that is expected, or one kind of refusal, whatever comes in."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatterbox.wire.auth_api import Revocations
+from chatterbox.wire.frames import ServerFrame
+from chatterbox.wire.history_api import StoredPage
+from chatterbox.wire.untrusted_json import UnreadableError, decode_json
+
+
+class Thing(msgspec.Struct):
+    """Something of each sort that JSON has."""
+
+    text: str = ""
+    number: int = 0
+    real: float = 0.0
+    more: list["Thing"] = []
+    raw: msgspec.Raw = msgspec.Raw(b"null")
+
+
+KINDS: list[Any] = [Thing, list[Thing], dict[str, Thing], Revocations, StoredPage, ServerFrame]
+DEEP = 100_000
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b'"\xff"',
+        b"nul",
+        b"{}{}",
+        b'"\\ud800"',
+        b"1e999",
+        b"9" * 5000,
+        b"[" * DEEP,
+        b"[" * DEEP + b"]" * DEEP,
+        b'{"more":[' * DEEP,
+        b'{"x":' * DEEP,
+        b'{"raw":' + b"[" * DEEP + b"]" * DEEP + b"}",
+        b'{"type":"message","x":' + b"[" * DEEP,
+        '"\ud800"',
+        '{"text":"\ud800"}',
+    ],
+    ids=lambda data: f"{data[:12]!r}",
+)
+def test_what_no_reader_takes_is_refused(kind: Any, data: bytes | str) -> None:
+    with pytest.raises(UnreadableError):
+        decode_json(data, kind)
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"text":1}', b'{"number":1.5}', b'{"number":' + b"9" * 5000 + b"}", b'{"real":1e999}', b"[]"]
+)
+def test_what_is_of_another_kind_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        decode_json(data, Thing)
+
+
+NAMES = st.sampled_from(["text", "number", "real", "more", "raw", "type"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=10,
+).map(json.dumps)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@given(data=st.binary() | st.text(st.characters()) | JSON)
+def test_anything_is_read_or_refused(kind: Any, data: bytes | str) -> None:
+    try:
+        value = decode_json(data, kind)
+    except UnreadableError:
+        return
+    assert decode_json(msgspec.json.encode(value), kind) == value
