@@ -105,13 +105,13 @@ class GuardedListener:
         try:
             self._on_payload(channel, payload)
         except Exception:
-            log.exception("payload.failed", extra={"channel": channel})
+            log.exception("payload_handler.failed", extra={"channel": channel})
 
     def doubt(self) -> None:
         try:
             self._on_doubt()
         except Exception:
-            log.exception("doubt.failed")
+            log.exception("doubt_handler.failed")
 
 
 class _MemorySubscriber(GuardedListener):

@@ -21,7 +21,7 @@ from chatterbox.wire import auth_api
 from chatterbox.wire.auth_api import Claims, Jwks, Revocation, Revocations
 from chatterbox.wire.errors import ChatError, Code
 
-log = logging.getLogger("chatterbox.identity")
+log = logging.getLogger("chatterbox.token_verifier")
 
 VERIFIED_TOKENS = 20_000
 """So many verified tokens are remembered: whoever comes back with one, as thousands do when a gateway restarts, costs

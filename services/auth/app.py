@@ -100,5 +100,5 @@ async def _tidy(auth: AuthContext) -> None:
             await auth.logins.forget_expired()
             auth.ring.drop_retired()
         except ChatError:
-            log.warning("tidying.put_off")
+            log.warning("cleanup.deferred")
         await asyncio.sleep(TIDY_S)

@@ -170,7 +170,7 @@ class Gateway:
         self.metrics.closed.inc()
         self._sweeper.count()
         log.info(
-            "connection.close",
+            "connection.closed",
             extra={
                 "connection": connection.connection_id,
                 "user_id": connection.member and connection.member.user_id,
@@ -188,13 +188,13 @@ class Gateway:
         for connection in tuple(self.hub.connections):
             if connection.state is ConnectionState.OPEN:
                 connection.send(frames.Move(after_ms=random.randint(0, drain_ms)))  # noqa: S311 - a spread, no secret
-        log.info("drain.start", extra={"connections": len(self.hub.connections)})
+        log.info("drain.started", extra={"connections": len(self.hub.connections)})
         await self._until_empty(self._settings.drain_s)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._sends.settle(), SETTLE_S)
         for connection in tuple(self.hub.connections):
             connection.close(CloseCode.RESTART)
-        log.info("drain.done")
+        log.info("drain.finished")
 
     async def _until_empty(self, most_s: float) -> None:
         until_s = self.hub.clock() + most_s
@@ -205,7 +205,7 @@ class Gateway:
         try:
             event = broker_events.decode_control(payload)
         except UnreadableError:
-            log.warning("control.unknown")
+            log.warning("control_event.unknown")
             return
         if isinstance(event, broker_events.SessionRevoked):
             self._revoked.add(Revocation(event.sid, event.expires))

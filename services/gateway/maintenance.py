@@ -16,7 +16,7 @@ from services.gateway.connections.hub import Hub
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 
-log = logging.getLogger("chatterbox.upkeep")
+log = logging.getLogger("chatterbox.maintenance")
 
 IDLE_ROOM_S = 60.0
 WITHOUT_BROKER_S = 3.0
@@ -56,7 +56,7 @@ class RevokedSessions:
         except ChatError as problem:
             self._loaded_s = min(asked_s, self._loaded_s)
             if not self._auth_away:
-                log.warning("revocations.unknown", extra={"why": why(problem)})
+                log.warning("revocations.unavailable", extra={"why": why(problem)})
             self._auth_away = True
             return
         self._auth_away = False

@@ -15,7 +15,7 @@ from chatterbox.wire.broker_events import CONTROL, SessionRevoked, decode_contro
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import UnreadableError
 
-log = logging.getLogger("chatterbox.history.sessions")
+log = logging.getLogger("chatterbox.history.revocation_sync")
 
 RELOAD_S = 5.0
 """Auth is asked again after so long, whatever the broker says: so a lost event is late by this much at most."""

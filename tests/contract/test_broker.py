@@ -106,7 +106,9 @@ async def test_one_that_raises_harms_no_other_and_is_logged(broker: Broker, capl
     listening = await ear(broker, "a")
     await broker.publish([("a", b"1"), ("a", b"2")])
     await listening.until(("a", b"1"), ("a", b"2"))
-    assert "payload.failed" in [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert "payload_handler.failed" in [
+        record.getMessage() for record in caplog.records if record.levelno == logging.ERROR
+    ]
 
 
 @pytest.mark.parametrize(

@@ -171,13 +171,13 @@ async def test_a_user_who_may_not_subscribe_is_told_once_and_heard_of_again_when
     with pytest.raises(BrokerError):
         await subscriber.subscribe(["a"])
     await asyncio.sleep(5 * QUICK.retry_max_s)  # attempts enough
-    assert caplog.messages == ["broker.connected", "broker.away"]
+    assert caplog.messages == ["broker.reconnected", "broker.disconnected"]
     assert "no permissions" in str(vars(caplog.records[-1])["why"])
     await server.command("ACL", "SETUSER", "app", "+subscribe", "allchannels")
     async with asyncio.timeout(5):
         while not broker.is_whole:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert caplog.messages[-1] == "broker.connected"
+    assert caplog.messages[-1] == "broker.reconnected"
     await broker.close()
 
 

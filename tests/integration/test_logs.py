@@ -27,7 +27,7 @@ async def test_at_debug_each_batch_names_its_messages_their_connection_and_their
         token = await server.newcomer("alice")
         async with server.talker(token) as alice:
             ids = [(await alice.send(f"hush {number}"))["message_id"] for number in range(3)]
-            connection = _lines(caplog, "connection.open")[0]["connection"]
+            connection = _lines(caplog, "connection.opened")[0]["connection"]
     batches, stored = _lines(caplog, "batch.stored"), _lines(caplog, "messages.stored")
     assert [(line["first_id"], line["last_id"], line["connections"]) for line in batches] == [
         (each, each, connection) for each in ids
@@ -68,7 +68,7 @@ async def test_a_gap_that_was_filled_says_from_where_to_where(tmp_path: Path, ca
                 if ":room:" not in item[0] or self.rooms not in (2, 3):
                     await super().publish([item])
 
-    caplog.set_level(logging.INFO, "chatterbox.feed")
+    caplog.set_level(logging.INFO, "chatterbox.room_feed")
     async with running(tmp_path, broker=LosesTheSecondAndThird(), heads_s=60) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(4):

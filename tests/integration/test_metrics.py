@@ -233,7 +233,7 @@ async def test_the_end_of_a_connection_is_one_log_line(server: Server, caplog: p
         await alice.send("a secret plan")
         await alice.messages(1)
     await until_counted(server, 1, "chatterbox_gateway_connections_closed_total")
-    [line] = [vars(record) for record in caplog.records if record.message == "connection.close"]
+    [line] = [vars(record) for record in caplog.records if record.message == "connection.closed"]
     assert (line["messages_in"], line["messages_out"], line["close_code"]) == (1, 1, 1000)
     assert line["user_id"] == 1
     assert line["seconds"] >= 0

@@ -12,7 +12,7 @@ import httpx
 
 from chatterbox.wire.text_rules import http_date_s
 
-log = logging.getLogger("chatterbox.clocks")
+log = logging.getLogger("chatterbox.clock_skew")
 
 OFF_S = 3.0
 DATE_IS_OLD_S = 2.0
@@ -46,9 +46,11 @@ class ClockSkew:
         else:
             self._off.pop(where, None)
         if off_s and not was_off:
-            log.warning("clock.off", extra={"where": where, "why": f"{_words(off_s)}; set both clocks by NTP"})
+            log.warning(
+                "clock_skew.detected", extra={"where": where, "why": f"{_words(off_s)}; set both clocks by NTP"}
+            )
         elif was_off and not off_s:
-            log.warning("clock.agrees", extra={"where": where})
+            log.warning("clock_skew.resolved", extra={"where": where})
 
     def report(self) -> dict[str, str]:
         """`clock`, and whose is off by how much; nothing while all agree."""

@@ -18,7 +18,7 @@ from chatterbox.chassis.http.request_middleware import RequestCountMiddleware, R
 from chatterbox.chassis.observability.metrics import Metrics, scraped
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 
-log = logging.getLogger("chatterbox.edge")
+log = logging.getLogger("chatterbox.http")
 
 BODY_BYTES = 65_536
 """No request of the public API has a larger body."""

@@ -40,7 +40,7 @@ def name_request(record: logging.LogRecord) -> bool:
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:00.123 info gateway connection.close user_id=7`, control characters escaped."""
+    """`12:00:00.123 info gateway connection.closed user_id=7`, control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"

@@ -189,7 +189,7 @@ class SubscriberConnection:
         del self._asked[channel]
         if self._refused:
             self._refused = ""
-            log.warning("broker.connected")
+            log.warning("broker.reconnected")
         if channel in self._listeners:
             self._heard.add(channel)
             self._end_wait(channel, confirmed=True)
@@ -231,7 +231,7 @@ class SubscriberConnection:
     async def _serve(self, line: RedisConnection) -> None:
         """Listen on an open connection until it fails."""
         if not self._refused:
-            log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.connected")
+            log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.reconnected")
         self._state, self._line = _State.OPEN, line
         self.opened += 1
         self._distrusted.clear()
@@ -250,7 +250,7 @@ class SubscriberConnection:
         why = str(problem) or type(problem).__name__
         refused = why if isinstance(problem, RedisRefusedError | NoPermissionError) else ""
         if why != self._refused and (refused or self._state is not _State.AWAY):
-            log.warning("broker.away", extra={"why": why})
+            log.warning("broker.disconnected", extra={"why": why})
         self._refused = refused or self._refused
         self._state = _State.AWAY
         self._heard.clear()

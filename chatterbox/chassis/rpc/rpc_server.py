@@ -17,7 +17,7 @@ from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.internal_http import require_service_key
 from chatterbox.wire.errors import ChatError
 
-log = logging.getLogger("chatterbox.line")
+log = logging.getLogger("chatterbox.rpc")
 
 Answer: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 """Answers a question; must not raise."""
@@ -42,7 +42,7 @@ class RpcServerProtocol(asyncio.Protocol):
         try:
             self._asked.extend(self._payloads.feed(data))
         except PayloadTooLargeError as problem:
-            log.warning("line.ended", extra={"why": str(problem)})
+            log.warning("rpc.connection_closed", extra={"why": str(problem)})
             self._transport.abort()
             return
         if self._asked and not self._is_answering:

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-log = logging.getLogger("chatterbox.ballast")
+log = logging.getLogger("chatterbox.disk_reserve")
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class DiskReserve:
         try:
             os.truncate(self._path, without_a_piece(held, self._whole))
         except OSError as problem:
-            log.error("ballast.stuck", extra={"why": problem.strerror})  # noqa: TRY400
+            log.error("disk_reserve.release_failed", extra={"why": problem.strerror})  # noqa: TRY400
             return False
         self._tell()
         return True
@@ -146,15 +146,15 @@ class DiskReserve:
                 os.truncate(self._path, held)
             if problem.errno not in _FULL:  # better without it than refusing messages for ever
                 self._whole = 0
-                log.warning("ballast.impossible", extra={"file": self._path.name, "why": problem.strerror})
+                log.warning("disk_reserve.disabled", extra={"file": self._path.name, "why": problem.strerror})
 
     def _tell(self) -> None:
         """Say when a part is missing, and when it is whole again: once, not for each piece."""
         whole = not self.missing_bytes
         if self._told and not whole:
-            log.warning("ballast.given_up", extra={"file": self._path.name})
+            log.warning("disk_reserve.released", extra={"file": self._path.name})
         elif whole and not self._told:
-            log.info("ballast.whole", extra={"file": self._path.name})
+            log.info("disk_reserve.restored", extra={"file": self._path.name})
         self._told = whole
 
 

@@ -22,7 +22,7 @@ from services.auth.sessions.signing_keys import KeyRing
 from services.auth.settings import AuthSettings
 from services.auth.users.user_table import UserRow
 
-log = logging.getLogger("chatterbox.logins")
+log = logging.getLogger("chatterbox.login_sessions")
 
 ANNOUNCE_S = 2.0
 """Nobody's logout waits longer for the broker (seconds)."""
@@ -126,7 +126,7 @@ class LoginSessions:
                 )
         except (BrokerError, TimeoutError) as problem:
             self._metrics.unannounced.inc(len(ended))
-            log.warning("revocation.unannounced", extra={"sessions": len(ended), "why": str(problem) or "timeout"})
+            log.warning("revocation.publish_failed", extra={"sessions": len(ended), "why": str(problem) or "timeout"})
 
     def _issue(self, sub: str, name: str, sid: str, now_s: int, expires: int) -> IssuedToken:
         claims = Claims(sub=sub, name=name, sid=sid, jti=secrets.token_hex(16), iat=now_s, exp=expires)

@@ -29,7 +29,7 @@ from chatterbox.wire import auth_api
 from chatterbox.wire.auth_api import Claims, Jwks
 from chatterbox.wire.untrusted_json import decode_json
 
-log = logging.getLogger("chatterbox.keys")
+log = logging.getLogger("chatterbox.signing_keys")
 
 PUBLISHED_S = 60
 """A key is published this long before it signs (seconds); more than `identity.REFETCH_S`."""
@@ -111,7 +111,7 @@ class KeyRing:
         key = SigningKey.generate(self._now_s())
         _write_private(self._folder / f"{key.kid}.json", key.written())
         self._look()
-        log.info("key.made", extra={"kid": key.kid})
+        log.info("signing_key.created", extra={"kid": key.kid})
         return key
 
     def signing(self) -> SigningKey:
@@ -133,7 +133,7 @@ class KeyRing:
         """Delete the keys whose last token has expired."""
         for key in [key for key in self._keys if self._is_retired(key)]:
             (self._folder / f"{key.kid}.json").unlink(missing_ok=True)
-            log.info("key.dropped", extra={"kid": key.kid})
+            log.info("signing_key.deleted", extra={"kid": key.kid})
         self._look()
 
     def discard_all(self) -> None:
@@ -158,7 +158,7 @@ def _read(path: Path) -> SigningKey | None:
     try:
         return SigningKey.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        log.error("key.unreadable", extra={"file": path.name, "why": type(problem).__name__})  # noqa: TRY400
+        log.error("signing_key.unreadable", extra={"file": path.name, "why": type(problem).__name__})  # noqa: TRY400
         return None
 
 

@@ -20,7 +20,7 @@ from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 
-log = logging.getLogger("chatterbox.greeting")
+log = logging.getLogger("chatterbox.welcome")
 
 ARRIVALS = 2
 """Connections that are welcomed in one turn of the event loop: less than a millisecond's work."""
@@ -126,7 +126,7 @@ class WelcomeSequence:
         for room, state in zip(rooms, states, strict=True):
             room.attach(connection, state.at.offset)
         self._catch_up.start(connection)
-        log.debug("connection.open", extra={"connection": connection.connection_id, "user_id": member.user_id})
+        log.debug("connection.opened", extra={"connection": connection.connection_id, "user_id": member.user_id})
 
     async def _renew(self, connection: Connection, command: frames.Connect) -> None:
         if command.id is None:

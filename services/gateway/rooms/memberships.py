@@ -68,7 +68,7 @@ class Memberships:
         try:
             await self._reload()
         except ChatError as problem:
-            log.warning("memberships.unknown", extra={"code": problem.code})
+            log.warning("memberships.unavailable", extra={"code": problem.code})
 
     def changed(self, change: RoomEvent) -> None:
         """A change arrived from the broker."""
@@ -82,7 +82,7 @@ class Memberships:
             try:
                 await self._apply(change)
             except ChatError as problem:
-                log.warning("membership.late", extra={"room_id": change.room_id, "code": problem.code})
+                log.warning("membership.apply_failed", extra={"room_id": change.room_id, "code": problem.code})
 
     async def _apply(self, change: RoomEvent) -> None:
         if change.revision <= self._revision:
@@ -120,7 +120,7 @@ class Memberships:
             if member.is_loaded:
                 self._settle(member, answer, rooms)
         self._revision = max(self._revision, answer.revision)
-        log.info("memberships.read", extra={"users": len(answer.of), "revision": answer.revision})
+        log.info("memberships.reloaded", extra={"users": len(answer.of), "revision": answer.revision})
 
     async def _read(self, users: dict[int, str]) -> tuple[history_api.MembershipSnapshot, dict[int, Room]]:
         """Ask history, and open the rooms. An answer older than what was applied meanwhile is asked for again.

@@ -23,7 +23,7 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 
-log = logging.getLogger("chatterbox.feed")
+log = logging.getLogger("chatterbox.room_feed")
 
 PAGE_MESSAGES = 200
 """Messages asked of history at once when filling a gap."""
@@ -131,7 +131,7 @@ class RoomFeed:
         try:
             batch = decode_batch(payload)
         except UnreadableError:  # whatever it was to say, comparing heads finds it
-            log.warning("batch.unreadable", extra={"room_id": room.room_id})
+            log.warning("batch.undecodable", extra={"room_id": room.room_id})
             return
         self._advance(room, batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames])
         if room.opened.has_gap:
@@ -177,7 +177,7 @@ class RoomFeed:
         except ChatError as problem:
             self._metrics.unfilled.inc()
             missing = {"first": room.opened.head + 1, "last": room.opened.known}
-            log.warning("gap.unfilled", extra={"room_id": room.room_id, **missing, "code": problem.code})
+            log.warning("gap.fill_failed", extra={"room_id": room.room_id, **missing, "code": problem.code})
         finally:
             room.filling = None
 
@@ -191,7 +191,7 @@ class RoomFeed:
             answer = await self._history.heads(list(rooms))
         except ChatError as problem:
             self._metrics.heads_failed.inc()
-            log.warning("heads.unknown", extra={"code": problem.code})
+            log.warning("heads.unavailable", extra={"code": problem.code})
             return None
         for room_id, (epoch, head) in answer.heads.items():
             self._announce(rooms[room_id], epoch, head)

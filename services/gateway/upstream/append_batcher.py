@@ -20,7 +20,7 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 
-log = logging.getLogger("chatterbox.sends")
+log = logging.getLogger("chatterbox.append_batcher")
 
 WAITING_MESSAGES = 20_000
 BATCH_MESSAGES = 500

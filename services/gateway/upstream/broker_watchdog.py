@@ -15,7 +15,7 @@ from chatterbox.wire.position import WHOLE_DIGITS
 from services.gateway.core.canary import Canary
 from services.gateway.metrics import GatewayMetrics
 
-log = logging.getLogger("chatterbox.hearing")
+log = logging.getLogger("chatterbox.broker_watchdog")
 
 EVERY_S = 1.0
 GRACE_S = 0.2
@@ -64,7 +64,7 @@ class BrokerWatchdog:
             await self._broker.publish([(self._channel, b"%d" % number)])
         except BrokerError as problem:
             if not self.is_mute:
-                log.warning("canary.untaken", extra={"why": str(problem)})
+                log.warning("broker.publish_failed", extra={"why": str(problem)})
             self.is_mute = True
         else:
             self.is_mute = False
@@ -76,9 +76,9 @@ class BrokerWatchdog:
             self._canary.excuse()
         elif self._canary.is_time_to_listen_anew():
             self._metrics.times_deaf.inc()
-            log.warning("gateway.deaf", extra={"seconds": round(self.age_s, 1)})
+            log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
             self._broker.renew()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
         if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.heard(int(payload), self._clock()):
-            log.warning("gateway.hears")
+            log.warning("broker.recovered")

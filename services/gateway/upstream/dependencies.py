@@ -12,7 +12,7 @@ from chatterbox.wire.errors import ChatError
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
 from services.gateway.upstream.history_client import HistoryClient
 
-log = logging.getLogger("chatterbox.parts")
+log = logging.getLogger("chatterbox.dependencies")
 
 ASK_S = 1.0
 ASK_AUTH_S = 5.0
@@ -77,10 +77,10 @@ class Dependency:
         """Once for each reason, not once a second."""
         if self.is_away and problem != self._told:
             self._told = problem
-            log.warning("part.away", extra={"part": self.name, "why": problem})
+            log.warning("dependency.down", extra={"part": self.name, "why": problem})
         elif self._told and not self.is_away:
             self._told = ""
-            log.warning("part.back", extra={"part": self.name})
+            log.warning("dependency.recovered", extra={"part": self.name})
 
 
 class Dependencies:
@@ -96,9 +96,9 @@ class Dependencies:
     ) -> None:
         async def hear() -> None:
             if not broker.is_whole:
-                raise UnavailableError("it can't be heard; see broker.away")
+                raise UnavailableError("it can't be heard; see broker.disconnected")
             if hearing.is_mute:
-                raise UnavailableError("it takes nothing; see canary.untaken")
+                raise UnavailableError("it takes nothing; see broker.publish_failed")
 
         self._verifier = verifier
         self._broker = Dependency("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)

@@ -15,7 +15,7 @@ from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from services.history.history import HistoryService
 
-log = logging.getLogger("chatterbox.history.append_line")
+log = logging.getLogger("chatterbox.history.append_server")
 
 PATH = "/internal/appends"
 BATCH_BYTES = 8 * 1024 * 1024

@@ -20,7 +20,7 @@ from chatterbox.wire.position import Position
 from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
 from services.history.metrics import HistoryMetrics
 
-log = logging.getLogger("chatterbox.history.announcer")
+log = logging.getLogger("chatterbox.history.commit_publisher")
 
 WAITING_MESSAGES = 20_000
 """More than this many unpublished messages and events do not wait: whole transactions are dropped."""
@@ -84,7 +84,7 @@ class CommitPublisher:
             async with asyncio.timeout(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("news.unpublished", extra={"waiting": self._waiting})
+            log.warning("publisher.close_timed_out", extra={"waiting": self._waiting})
 
     async def _run(self) -> None:
         while True:
@@ -110,7 +110,7 @@ class CommitPublisher:
         if not self._dropped:
             ids = [insert.message_id for insert in news.plan.inserts]
             log.warning(
-                "news.dropped",
+                "publisher.dropped",
                 extra={"why": why, "first_id": min(ids, default=None), "last_id": max(ids, default=None)},
             )
         self._dropped += news.size
@@ -118,7 +118,7 @@ class CommitPublisher:
 
     def _note_success(self) -> None:
         if self._dropped and not self._queue:
-            log.warning("news.recovered", extra={"dropped": self._dropped})
+            log.warning("publisher.recovered", extra={"dropped": self._dropped})
             self._dropped = 0
 
 

@@ -110,7 +110,7 @@ class Writer:
             async with asyncio.timeout(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("writer.unfinished", extra={"jobs": len(self._backlog)})
+            log.warning("writer.close_timed_out", extra={"jobs": len(self._backlog)})
             while jobs := self._backlog.take():
                 CommitGroup(jobs).fail(_unavailable())
 
@@ -138,7 +138,7 @@ class Writer:
             self._abandon(group)
             await self._make_room(problem)
         except Exception:
-            log.exception("group.failed")
+            log.exception("commit_group.failed")
             self._abandon(group)
         except asyncio.CancelledError:
             group.fail(_unavailable())

@@ -184,7 +184,7 @@ class TestWithoutABroker:
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
             scraped = (await site.http.get("/metrics")).content
             assert figure(scraped, "chatterbox_auth_endings_unannounced_total") == 1
-        assert "revocation.unannounced" in caplog.messages
+        assert "revocation.publish_failed" in caplog.messages
 
 
 class TestOverTime:

@@ -140,9 +140,11 @@ async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_bac
         assert await login(auth.url, "bob") == 200
         assert await stored(history.url, tokens["ada"]) == [*acked, "still none"]
     for service in (auth, history):
-        await until(lambda s=service: "ballast.whole" in s.log.read_text(), BACK_S)
+        await until(lambda s=service: "disk_reserve.restored" in s.log.read_text(), BACK_S)
         said = service.log.read_text()
-        assert said.count("disk.full") == said.count("ballast.given_up") == said.count("ballast.whole") == 1, said
+        assert (
+            said.count("disk.full") == said.count("disk_reserve.released") == said.count("disk_reserve.restored") == 1
+        ), said
         assert "Traceback" not in said
 
 

@@ -40,7 +40,9 @@ class TestRedact:
         assert "[cut]" in cut
         assert not any(secret in cut for secret in ("anything", "eyJ", "c2ln"))
 
-    @pytest.mark.parametrize("text", ["connection.open user=alice", "GET /rooms?limit=50", "the token was refused", ""])
+    @pytest.mark.parametrize(
+        "text", ["connection.opened user=alice", "GET /rooms?limit=50", "the token was refused", ""]
+    )
     def test_leaves_the_rest_alone(self, text: str) -> None:
         assert redact(text) == text
 
@@ -50,8 +52,8 @@ class TestRedact:
 
 class TestText:
     def test_is_one_line_with_the_fields_that_were_given(self) -> None:
-        line = TextFormatter().format(record("connection.open", user="alice", connection="c1"))
-        assert line.endswith("info test connection.open user=alice connection=c1")
+        line = TextFormatter().format(record("connection.opened", user="alice", connection="c1"))
+        assert line.endswith("info test connection.opened user=alice connection=c1")
 
     @given(st.text())
     def test_cannot_be_forged_or_move_a_cursor(self, text: str) -> None:

@@ -103,7 +103,7 @@ async def test_a_disk_that_gives_no_blocks_in_advance_is_served_without(
     monkeypatch.setattr(module, "_allocate", refuse)
     assert await ballast.made_whole()
     assert ballast.missing_bytes == 0
-    assert caplog.messages == ["ballast.impossible"]
+    assert caplog.messages == ["disk_reserve.disabled"]
 
 
 async def test_one_that_somebody_deleted_is_made_again(ballast: DiskReserve, tmp_path: Path) -> None:

@@ -80,11 +80,11 @@ async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_a
     with caplog.at_level(logging.INFO):
         await _seconds(hearing, MISSED)
         assert hearing.is_deaf
-        assert [record.getMessage() for record in caplog.records] == ["gateway.deaf"]
+        assert [record.getMessage() for record in caplog.records] == ["broker.silent"]
         broker.swallows = False
         await _seconds(hearing, 1)
         assert not hearing.is_deaf
-        assert [record.getMessage() for record in caplog.records] == ["gateway.deaf", "gateway.hears"]
+        assert [record.getMessage() for record in caplog.records] == ["broker.silent", "broker.recovered"]
     assert (broker.renewals, len(doubts)) == (1, 1)
     scraped = metrics.metrics.scrape()
     assert figure(scraped, "chatterbox_gateway_times_deaf_total") == 1
@@ -108,7 +108,7 @@ async def test_a_broker_that_takes_nothing_makes_mute_not_deaf_and_is_logged_onc
     broker.refuses = True
     await _seconds(hearing, 100)
     assert (hearing.is_mute, hearing.is_deaf, broker.renewals) == (True, False, 0)
-    assert [record.getMessage() for record in caplog.records] == ["canary.untaken"]
+    assert [record.getMessage() for record in caplog.records] == ["broker.publish_failed"]
     broker.refuses = False
     await _seconds(hearing, 1)
     assert not hearing.is_mute

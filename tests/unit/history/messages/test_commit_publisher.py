@@ -110,7 +110,7 @@ class TestAnnouncer:
                     announcer.offer(news(1, 1, 1))
             broker.open.set()
         assert len(broker.published) == 3
-        assert [record.message for record in caplog.records] == ["news.dropped", "news.recovered"]
+        assert [record.message for record in caplog.records] == ["publisher.dropped", "publisher.recovered"]
 
     async def test_what_is_published_makes_room_for_more(self) -> None:
         broker = PickyBroker()
@@ -133,4 +133,4 @@ class TestAnnouncer:
             broker.failing = False
             announcer.offer(news(1))
         assert len(broker.published) == 1
-        assert [record.message for record in caplog.records] == ["news.dropped", "news.recovered"]
+        assert [record.message for record in caplog.records] == ["publisher.dropped", "publisher.recovered"]
