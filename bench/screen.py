@@ -24,7 +24,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
 from client.screen.widgets.chat_app import ChatApp
-from docs.screenshots import pictured
+from docs.screenshots import running_app
 
 MESSAGES = 50_000
 PAGES = 200
@@ -90,7 +90,7 @@ async def _come(app: ChatApp, first: int) -> None:
 
 async def measure() -> Measured:
     """One round, in this process."""
-    async with pictured(SIZE, "dark") as (app, _):
+    async with running_app(SIZE, "dark") as (app, _):
         begin = time.process_time()
         for offset in range(100, 100 + MESSAGES):
             app.chat.shell.show(said(offset))

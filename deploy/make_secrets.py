@@ -1,6 +1,7 @@
-"""Make what the containers show each other: once, into a folder with one part for each service, readable by it alone.
+"""Create the containers' shared secrets: `python make_secrets.py FOLDER`.
 
-`python make_secrets.py FOLDER`. What exists is kept; delete a file to have it made anew. Needs only Python.
+FOLDER gets one subfolder per service, readable by that service only. Existing secrets are kept; delete a file to have
+it created again. Needs only the standard library.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ COMMANDS = {
     "gateway": f"{_CONNECT} +publish +subscribe +unsubscribe",
     "history": f"{_CONNECT} +publish +subscribe +unsubscribe",
 }
-"""What each service may ask of Redis: no key at all, and only Chatterbox's channels."""
+"""The Redis commands that each service may run: none on keys, and only on Chatterbox's channels."""
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     _share_service_key(folder)
     for name in COMMANDS:
         _make_redis_url(folder, name)
-    _make_operators_password(folder)
+    _make_operator_password(folder)
     _write(folder / "redis" / "users.acl", "".join(map(_line, _users(folder))), OWNERS["redis"])
 
 
@@ -49,15 +50,18 @@ def _make_redis_url(folder: Path, name: str) -> None:
         _write(file, f"redis://{name}:{secrets.token_urlsafe(32)}@redis:6379", OWNERS[name])
 
 
-def _make_operators_password(folder: Path) -> None:
-    """For whoever may enter Redis's container: no service has it."""
+def _make_operator_password(folder: Path) -> None:
+    """Create the operator's password, for use inside the Redis container; no service can read it."""
     file = folder / "redis" / "operator-password"
     if not file.exists():
         _write(file, secrets.token_urlsafe(32), OWNERS["redis"])
 
 
 def _users(folder: Path) -> list[str]:
-    """Redis's ACL file (redis.io, "ACL"): made at every start, so that changed rules take effect; passwords hashed."""
+    """Return the lines of Redis' ACL file (redis.io, "ACL"), with hashed passwords.
+
+    It is written at every start, so that changed rules take effect.
+    """
     operator = _digest((folder / "redis" / "operator-password").read_text())
     users = ["user default reset off", f"user operator reset on #{operator} allkeys allchannels allcommands"]
     for name, commands in COMMANDS.items():
@@ -75,7 +79,7 @@ def _line(text: str) -> str:
 
 
 def _write(file: Path, text: str, owner: int) -> None:
-    """Put the file there whole or not at all, readable by its owner only."""
+    """Write the file atomically, readable by its owner only."""
     unfinished = file.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)

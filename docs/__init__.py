@@ -1,1 +1,1 @@
-"""The documentation, and the program that keeps its tables true."""
+"""The documentation, and the scripts that generate parts of it."""

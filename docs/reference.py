@@ -1,6 +1,6 @@
-"""The API reference as files, for an edge that serves them itself: `python -m docs.reference FOLDER`.
+"""Write the API reference as static files for the edge to serve: `python -m docs.reference FOLDER`.
 
-They are what the one-process Chatterbox answers, byte for byte: nothing is started, no database is opened.
+The files are byte for byte what the single-process Chatterbox answers. No server is started and no database is opened.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ PAGES = ("/docs", "/openapi.json", "/asyncapi.json")
 
 
 async def write(folder: Path) -> None:
-    """Write the reference and what its page loads."""
+    """Write the reference and the assets that its page loads."""
     settings = AllSettings(
         AuthSettings.from_environment(),
         HistorySettings.from_environment(),

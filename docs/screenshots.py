@@ -1,4 +1,4 @@
-"""Pictures of the full screen, made by the program itself: `python -m docs.screenshots` writes docs/pictures."""
+"""Generate the screenshots of the full-screen client in docs/pictures: `python -m docs.screenshots`."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from client.screen.widgets.chat_app import ChatApp
 
 PICTURES = (("screen", (110, 24), "dark"), ("light", (80, 20), "light"), ("small", (60, 15), "high-contrast"))
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""Rich names fonts by an address on the net; a picture of ours loads nothing."""
+"""Rich embeds font URLs in its SVG; they are removed, so that the pictures load nothing from the network."""
 FOLDER = Path(__file__).parent / "pictures"
 TALK = (
     ("ada", "Morning. The new gateway is out, 667 connections moved and nobody noticed."),
@@ -34,8 +34,8 @@ TALK = (
 )
 
 
-class Pictured(ChatConnection):
-    """A connection that does nothing, for a screen that is only looked at."""
+class IdleConnection(ChatConnection):
+    """A connection that does nothing, for a screen that is only drawn."""
 
     def __init__(self) -> None:
         entry = OutboxEntry("k", "general", "Looked at it: ship it.")
@@ -51,9 +51,9 @@ class Pictured(ChatConnection):
 
 
 @asynccontextmanager
-async def pictured(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
+async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
     shell = ScreenRuntime(ChatModel("http://127.0.0.1:8000", "general"))
-    shell.connection = Pictured()
+    shell.connection = IdleConnection()
     app = ChatApp(shell)
     app.wear(BUILT_IN[theme])
     async with app.run_test(size=size) as pilot:
@@ -89,7 +89,7 @@ def _message(room: str, offset: int, username: str, content: str) -> frames.Mess
 
 async def draw() -> None:
     for name, size, theme in PICTURES:
-        async with pictured(size, theme) as (app, pilot):
+        async with running_app(size, theme) as (app, pilot):
             _write(name, app)
             if name == "light":
                 await pilot.press("f1")

@@ -1,7 +1,7 @@
-"""Tables in the docs that are made from the code. `python -m docs.tables` writes them; a test holds them true.
+"""Generate the tables in the documentation from the code: `python -m docs.tables`. A test checks that they are current.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->` in any Markdown file of the project. What is made as a
-whole is in `FILES`.
+A table is placed between `<!-- table: NAME -->` and `<!-- end -->` in any Markdown file of the project. Files that are
+generated as a whole are in `FILES`.
 """
 
 import re
@@ -39,31 +39,31 @@ _TABLE = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def render(text: str) -> str:
-    """`text` with every table in it made anew."""
+    """Return `text` with every table in it regenerated."""
     return _TABLE.sub(lambda found: found[1] + "\n".join(TABLES[found[2]]()) + "\n" + found[3], text)
 
 
 def pages() -> Iterator[Path]:
-    """Every Markdown file of the project."""
+    """Yield every Markdown file of the project."""
     yield from ROOT.glob("*.md")
     for folder in ("docs", "deploy", "bench"):
         yield from (page for page in (ROOT / folder).rglob("*.md") if ".build" not in page.parts)
 
 
 def _errors() -> Iterator[str]:
-    yield from ("| code | HTTP | try again? | meaning |", "|---|---|---|---|")
+    yield from ("| code | HTTP | retry? | meaning |", "|---|---|---|---|")
     for code, meaning in sorted(MEANINGS.items()):
         yield f"| `{code}` | {meaning.status} | {'yes' if meaning.retry else 'no'} | {meaning.sentence} |"
 
 
 def _closes() -> Iterator[str]:
-    yield from ("| code | come back? | meaning |", "|---|---|---|")
+    yield from ("| code | reconnect? | meaning |", "|---|---|---|")
     for code, sentence in SENTENCES.items():
         yield f"| {int(code)} | {'yes' if may_return(code) else 'no'} | {sentence} |"
 
 
 def _limits() -> Iterator[str]:
-    yield from ("| limit | default | what it bounds | set by |", "|---|---|---|---|")
+    yield from ("| limit | default | meaning | set by |", "|---|---|---|---|")
     sentences = _docstrings(Path(sys.modules[Limits.__module__].__file__ or ""))
     for field in msgspec.structs.fields(Limits):
         setting = f"`{PREFIX}{field.name.upper()}`" if field.name in LimitSettings.model_fields else "fixed"
@@ -71,7 +71,7 @@ def _limits() -> Iterator[str]:
 
 
 def _docstrings(source: Path) -> dict[str, str]:
-    """The sentence under each field of a struct."""
+    """Map each field of a struct to the docstring below it."""
     found = re.findall(r'^    (\w+): .*\n    """(.+?)"""', source.read_text(), re.MULTILINE)
     return dict(found)
 
@@ -111,7 +111,7 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
         yield name, " ".join((field.description or "").split()), shown
 
 
-def _typed() -> Iterator[str]:
+def _command_line() -> Iterator[str]:
     yield from ("| command | what it does | options |", "|---|---|---|")
     for command in grammar(parser()).commands:
         usage = " ".join([command.name, *map(manual.usage_of, command.words)])
@@ -121,9 +121,9 @@ def _typed() -> Iterator[str]:
 
 
 def _slashes() -> Iterator[str]:
-    yield from ("| typed | what it does |", "|---|---|")
+    yield from ("| command | what it does |", "|---|---|")
     yield from (f"| `{slash.usage}` | {slash.help} |" for slash in SLASHES.values())
-    yield "| `//text` | say a message that begins with a slash |"
+    yield "| `//text` | send text beginning with / |"
 
 
 def _exits() -> Iterator[str]:
@@ -132,7 +132,7 @@ def _exits() -> Iterator[str]:
 
 
 def _config() -> Iterator[str]:
-    yield from ("| key | default | what it can be | meaning |", "|---|---|---|---|")
+    yield from ("| key | default | type | meaning |", "|---|---|---|---|")
     for name, default, kind, sentence in documented():
         of_profile = " *" if name in ROWS and ROWS[name].about.in_profiles else ""
         yield f"| `{name}`{of_profile} | {f'`{default}`' if default else ''} | {kind} | {sentence} |"
@@ -146,7 +146,7 @@ def _variables() -> Iterator[str]:
 
 
 def _theme() -> Iterator[str]:
-    yield from ("| colour | of what | `dark` | `light` |", "|---|---|---|---|")
+    yield from ("| colour | used for | `dark` | `light` |", "|---|---|---|---|")
     dark, light = BUILT_IN["dark"], BUILT_IN["light"]
     for name, sentence in COLOURS.items():
         values = [getattr(theme, name) for theme in (dark, light)]
@@ -179,7 +179,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "replies": _frames(asyncapi.REPLIES),
     "pushes": _frames(asyncapi.PUSHES),
     "settings": _settings,
-    "client:commands": _typed,
+    "client:commands": _command_line,
     "client:slashes": _slashes,
     "client:exits": _exits,
     "config": _config,
