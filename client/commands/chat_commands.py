@@ -15,6 +15,7 @@ from client.config.live_config import EffectiveConfig, LiveConfig
 from client.context import ClientContext, columns_of, out, remark, tell, tell_unsent
 from client.core import notes
 from client.core.client_state import ClientState
+from client.core.events import RoomRequested
 from client.core.message_stream import MessageStream
 from client.faces.face_choice import FaceKind, chosen, has_colour
 from client.faces.line_completion import completions
@@ -24,7 +25,7 @@ from client.faces.line_timeline import LineTimeline
 from client.faces.pipe_faces import SendFace, TailFace, failure_of, why_not_in
 from client.faces.plain_face import PlainFace
 from client.faces.single_command_face import ask_once
-from client.faces.slash_commands import NO_TOPIC
+from client.faces.slash_parser import NO_TOPIC
 from client.faces.stdin_lines import stdin_lines
 from client.failures import ExitCode, ServerRefused, UsageError
 from client.net.chat_connection import ChatConnection
@@ -67,7 +68,7 @@ async def chat_in_lines(place: ClientContext, room: str, kind: FaceKind) -> Exit
         face.notify = lambda note, room: told.on(note, room, focused=False)
         following = asyncio.create_task(_follow(place, face, told))
         with above:
-            face.connection.enter(room)
+            face.connection.request(RoomRequested(room))
             try:
                 ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
             finally:
@@ -129,7 +130,7 @@ async def _converse(face: LineFace, lines: AsyncIterator[str], sent_s: float) ->
             await face.until_sent(sent_s)
     finally:
         read.cancel()
-        face.connection.leave()
+        face.connection.quit()
         await asyncio.wait({connected, read})
         left = tell_unsent(face.connection.state.unsent_count)
     return left
@@ -154,7 +155,7 @@ async def send(place: ClientContext, room: str, content: str | None, timeout_s: 
         sent = asyncio.create_task(face.send(lines))
         await asyncio.wait({connected, sent}, return_when=asyncio.FIRST_COMPLETED)
         if sent.done():
-            face.connection.leave()
+            face.connection.quit()
             await connected
             return sent.result()
         sent.cancel()
@@ -190,7 +191,7 @@ async def tail(
         state = ClientState(follow=frozenset(rooms), recent=recent, streams=streams)
         known = stack.enter_context(NameCache(place.known_path(session)))
         face.connection = ChatConnection(place.server, place.tokens, known.before(face.show), state=state)
-        _when_reader_goes(face.connection.leave)
+        _when_reader_goes(face.connection.quit)
         ended = await face.connection.run()
     if failure := face.failure or failure_of(ended):
         raise failure

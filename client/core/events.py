@@ -1,4 +1,7 @@
-"""What goes into the core (events) and what it wants done (effects). Data only."""
+"""Events that the core takes and effects that it returns. Data only.
+
+A `Request` is what a person's action makes, in any face: `client.net.chat_connection.ChatConnection.request` takes it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,22 +46,30 @@ class ConnectionLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SendRequested:
+    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk."""
+
+    room: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageQueued:
-    """Somebody wrote a message, and it is in the outbox on disk."""
+    """A message is in the outbox, on disk."""
 
     entry: OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRequested:
-    """Somebody gave a command; its id is filled in by the core."""
+    """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
 
     command: Command
 
 
 @dataclass(frozen=True, slots=True)
 class RoomRequested:
-    """Somebody wants to be in a room, and to see it."""
+    """Join a room and show its recent messages, with a `RoomEntered` note."""
 
     room: str
 
@@ -70,7 +81,7 @@ class TokenRenewed:
 
 @dataclass(frozen=True, slots=True)
 class QuitRequested:
-    """The person (or the script) wants to end."""
+    """Disconnect for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,8 @@ class MoveDue:
     connection: int
 
 
+Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
+"""What a person, or a script, asks of the connection."""
 Timer: TypeAlias = ReplyOverdue | RetryDue | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started

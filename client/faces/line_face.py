@@ -1,18 +1,20 @@
 """The face of `chat` in lines: lines in, lines out. It shows notes, and turns what is typed into commands."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import AboutRoom, TypedCommand, TypedMessage, TypedMistake, no_such_room, parse
+from client.faces.slash_parser import AboutRoom, LocalCommand, UsageMistake, no_such_room, parse
 from client.faces.unread_summary import KEPT, UnreadSummary
 from client.failures import Failure
 from client.net.chat_connection import ChatConnection
@@ -102,17 +104,24 @@ class LineFace:
     async def read(self, lines: AsyncIterator[str]) -> None:
         """Do what is typed, until it ends or says so."""
         async for line in lines:
-            match parse(line):
-                case TypedMessage(content):
-                    self._say(content)
-                case TypedMistake(sentence):
-                    self.notice(inert(sentence))
-                case TypedCommand("quit", _):
+            match parse(line, self.room):
+                case SendRequested(room, content):
+                    self._say(room, content)
+                case CommandRequested() as request:
+                    self.connection.request(request)
+                case RoomRequested(room):
+                    self.go_to(room)
+                case QuitRequested():
                     return
-                case TypedCommand() as call:
-                    self._performer.carry_out(call)
+                case LocalCommand() as command:
+                    self._performer.carry_out(command)
+                case UsageMistake(sentence, is_message):
+                    self.has_lost = self.has_lost or is_message
+                    self.notice(inert(sentence))
                 case None:
                     self._nothing_typed()
+                case _ as unknown:
+                    assert_never(unknown)
 
     async def until_sent(self, timeout_s: float) -> None:
         """Wait a little for the acks of what was said."""
@@ -128,7 +137,7 @@ class LineFace:
             dropped = self._unread.dropped(room)
             self._show_room(room, self._unread.take(room), dropped)
         else:
-            self.connection.enter(room)
+            self.connection.request(RoomRequested(room))
 
     def notice(self, text: str) -> None:
         """Show a word of the client's own; `text` is inert."""
@@ -137,7 +146,7 @@ class LineFace:
     def log_out(self) -> None:
         """End, and have this session ended after that."""
         self.logs_out = True
-        self.connection.leave()
+        self.connection.quit()
 
     def _sentence(self, note: notes.Note) -> None:
         if (text := note_text.sentence(note, self._server)) is not None:
@@ -153,16 +162,12 @@ class LineFace:
     def _nothing_typed(self) -> None:
         """An empty line: for faces that have an answer to it."""
 
-    def _wrote(self, entries: Sequence[OutboxEntry]) -> None:
-        """What somebody typed is in the outbox: for faces that have a word for it."""
+    def _wrote(self, entry: OutboxEntry) -> None:
+        """A typed message is in the outbox: for faces that report it."""
 
-    def _say(self, content: str) -> None:
-        if self.room is None:
-            self.has_lost = True
-            self.notice("You are in no room: /join ROOM, or /rooms to see which there are.")
-            return
+    def _say(self, room: str, content: str) -> None:
         try:
-            self._wrote(self.connection.say(self.room, content))
+            self._wrote(self.connection.send(room, content))
         except ChatError as refusal:
             self._not_sent(refusal.detail, content)
         except Failure as failure:
@@ -215,7 +220,7 @@ class LineFace:
     def _follow_up(self, reply: frames.Reply) -> None:
         match reply:
             case frames.Created(room=room):
-                self.connection.enter(room)
+                self.connection.request(RoomRequested(room))
             case frames.Left(room=room):
                 self._lose(room)
 
@@ -243,7 +248,7 @@ class LineFace:
                 frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic() as command, Code.ROOM_UNKNOWN, _
             ):
                 self._guessing = command
-                self.connection.ask(frames.ListRooms(id=0))
+                self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):
                 guess = note_text.meant(username, list(self._known.names.people))
                 self.notice(inert(detail) + (f" Did you mean {inert_name(guess)}?" if guess else ""))

@@ -10,6 +10,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client.core import notes
+from client.core.events import CommandRequested
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.chat_connection import ChatConnection
@@ -49,7 +50,7 @@ class SendFace:
                 self._failed = self._failed or entry.key in self._own
                 if code in {Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER} and entry.room == self._room and not self._asked:
                     self._asked = True
-                    self.connection.ask(frames.ListRooms(id=0))
+                    self.connection.request(CommandRequested(frames.ListRooms(id=0)))
                 self._own.discard(entry.key)
                 self._moved.set()
                 self._tell(note_text.sentence(note, self._server) or "")
@@ -76,7 +77,7 @@ class SendFace:
 
     def _say(self, content: str, number: int) -> None:
         try:
-            self._own.update(entry.key for entry in self.connection.say(self._room, content))
+            self._own.add(self.connection.send(self._room, content).key)
         except ChatError as refusal:
             self._failed = True
             self._tell(f"Line {number} was NOT SENT: {inert(refusal.detail)} It was: {inert(content[:200])}")
@@ -167,7 +168,7 @@ class TailFace:
         self._save({room: streams[room].at for room in self._rooms if room in streams})
         if missing := [room for room in self._rooms if room not in rooms]:
             self._missing = missing[0]
-            self.connection.ask(frames.ListRooms(id=0))
+            self.connection.request(CommandRequested(frames.ListRooms(id=0)))
 
     def _print(self, message: frames.Message) -> None:
         if self._left == 0:
@@ -178,11 +179,11 @@ class TailFace:
         if self._left is not None:
             self._left -= 1
             if not self._left:
-                self.connection.leave()
+                self.connection.quit()
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
-        self.connection.leave()
+        self.connection.quit()
 
 
 def as_json(message: frames.Message) -> str:

@@ -4,8 +4,6 @@ The terminal's own line input is used, so nothing is redrawn and no escape seque
 one's own is said in a word: `queued` when it waits, `stored` when the server has it.
 """
 
-from collections.abc import Sequence
-
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.context import ClientContext
@@ -43,9 +41,8 @@ class PlainFace(LineFace):
                 self._own.refused(entry)
         super()._take(note)
 
-    def _wrote(self, entries: Sequence[OutboxEntry]) -> None:
-        for entry in entries:
-            self._own.wrote(entry)
+    def _wrote(self, entry: OutboxEntry) -> None:
+        self._own.wrote(entry)
         self._await_own()
 
     def _said(self, message: frames.Message, *, mine: bool) -> None:

@@ -6,6 +6,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.core.client_state import ClientState
+from client.core.events import CommandRequested
 from client.faces.pipe_faces import failure_of, why_not_in
 from client.faces.slash_parser import invites_into
 from client.failures import Failure, ServerRefused, unreachable
@@ -35,17 +36,17 @@ class SingleCommandFace:
     def show(self, note: notes.Note) -> None:
         match note:
             case notes.WelcomeReceived():
-                self.connection.ask(self._command)
+                self.connection.request(CommandRequested(self._command))
             case notes.Disconnected():
                 self._fail(unreachable(self._server, inert(note.why)))
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)) if self._refusal is not None:
                 self._fail(ServerRefused(self._why_not(rooms)))
             case notes.CommandAnswered() | notes.RoomEntered():
                 self.answer = note
-                self.connection.leave()
+                self.connection.quit()
             case notes.CommandRefused(_, Code.ROOM_UNKNOWN, _) if self._refusal is None:
                 self._refusal = note
-                self.connection.ask(frames.ListRooms(id=0))
+                self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused() | notes.ServerError():
                 self._fail(ServerRefused(note_text.sentence(note, self._server) or ""))
 
@@ -58,7 +59,7 @@ class SingleCommandFace:
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
-        self.connection.leave()
+        self.connection.quit()
 
 
 async def ask_once(

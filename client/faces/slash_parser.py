@@ -5,10 +5,11 @@ done with a command is in `client.faces.slash_commands`.
 """
 
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 from typing import NamedTuple, TypeAlias
 
 from chatterbox.wire import frames
+from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
 from client.text import note_text
 
 AboutRoom: TypeAlias = frames.Join | frames.Leave | frames.Invite | frames.SetTopic
@@ -38,6 +39,11 @@ class SlashSpec(NamedTuple):
     help: str
     takes: tuple[WordKind, ...] = ()
     least: int = 0
+
+    @property
+    def needs_room(self) -> bool:
+        """Whether it is about a room: the one that a word names, else the one that is open."""
+        return WordKind.ROOM in self.takes or WordKind.TOPIC in self.takes
 
 
 SLASHES: dict[str, SlashSpec] = {
@@ -69,49 +75,103 @@ SLASHES: dict[str, SlashSpec] = {
 }
 
 
+NO_TOPIC = "-"
+"""What `/topic` takes to clear the topic."""
+
+
+class LocalCommandName(StrEnum):
+    """The slash commands that a face carries out itself, or over HTTP."""
+
+    TOPIC = "topic"
+    MEMBERS = "members"
+    WHO = "who"
+    SESSIONS = "sessions"
+    LOGOUT = "logout"
+    STATUS = "status"
+    HELP = "help"
+
+
 @dataclass(frozen=True, slots=True)
-class TypedMessage:
-    """A message."""
+class LocalCommand:
+    """A command that is not a request to the connection.
 
-    content: str
+    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the command of `/help`; else empty.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class TypedCommand:
-    """A command of the table, with as many words as it takes."""
-
-    name: str
-    words: tuple[str, ...]
+    name: LocalCommandName
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TypedMistake:
-    """Neither; the sentence says what was probably meant."""
+class UsageMistake:
+    """A line that can't be carried out; `sentence` says why, and what to type instead.
+
+    `is_message`: it was to be sent as a message.
+    """
 
     sentence: str
+    is_message: bool = False
 
 
-def parse(line: str) -> TypedMessage | TypedCommand | TypedMistake | None:
-    """Read a typed line; None if it says nothing.
+ParsedLine: TypeAlias = Request | LocalCommand | UsageMistake
 
-    >>> parse("//shrug"), parse("/jion ops")
-    (TypedMessage(content='/shrug'), TypedMistake(sentence='There is no /jion. Did you mean /join?'))
+
+def parse(line: str, room: str | None) -> ParsedLine | None:
+    """Parse a line that was typed while `room` was open; None if it is blank.
+
+    >>> parse("//shrug", "ops"), parse("/leave", "ops").command.room
+    (SendRequested(room='ops', content='/shrug'), 'ops')
+    >>> parse("/jion ops", None)
+    UsageMistake(sentence='Unknown command /jion. Did you mean /join?', is_message=False)
     """
     if not line.strip():
         return None
-    if not line.startswith("/"):
-        return TypedMessage(line)
-    if line.startswith("//"):
-        return TypedMessage(line[1:])
+    if line.startswith("//") or not line.startswith("/"):
+        if room is None:
+            return UsageMistake("No room open. /join ROOM, or /rooms to list them.", is_message=True)
+        return SendRequested(room, line.removeprefix("/"))
     name, *words = line[1:].split() or [""]
     slash = SLASHES.get(name)
     if slash is None:
-        return TypedMistake(unknown(name))
+        return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
-        return TypedMistake(f"It is written: {slash.usage}")
-    return TypedCommand(name, tuple(words))
+        return UsageMistake(f"Usage: {slash.usage}")
+    about = _room_of(slash, words) or room
+    if about is None and slash.needs_room:
+        usage = slash.usage.replace("[ROOM]", "ROOM")
+        return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
+    return _meaning(name, words, about or "")
+
+
+def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
+    """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
+    match name, words:
+        case "join", [target]:
+            return RoomRequested(room_word(target))
+        case "leave", _:
+            return CommandRequested(frames.Leave(id=0, room=room))
+        case "rooms", _:
+            return CommandRequested(frames.ListRooms(id=0))
+        case "create", [target, *private]:
+            return CommandRequested(frames.CreateRoom(id=0, room=room_word(target), private=bool(private)))
+        case "invite", [username, *_]:
+            return CommandRequested(frames.Invite(id=0, room=room, username=username.removeprefix("@")))
+        case "topic", [text]:
+            return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+        case "topic" | "members", _:
+            return LocalCommand(LocalCommandName(name), room)
+        case "quit", _:
+            return QuitRequested()
+        case _:
+            return LocalCommand(LocalCommandName(name), *words)
+
+
+def _room_of(slash: SlashSpec, words: list[str]) -> str | None:
+    """The room that a command names, if it may name one and does."""
+    named = [word for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.ROOM]
+    return room_word(named[0]) if named else None
 
 
 def room_word(word: str) -> str:
@@ -128,8 +188,8 @@ def unknown(name: str) -> str:
     """Say that there is no such command, and which was probably meant."""
     guess = note_text.meant(name, list(SLASHES))
     if guess is None:
-        return f"There is no /{name}. /help lists what there is; to say it, write //{name}"
-    return f"There is no /{name}. Did you mean /{guess}?"
+        return f"Unknown command /{name} (see /help). To send it as text: //{name}"
+    return f"Unknown command /{name}. Did you mean /{guess}?"
 
 
 def no_such_room(command: AboutRoom, known: list[str], *, left: bool) -> str:
@@ -145,9 +205,9 @@ def invites_into(command: frames.Command, known: list[str]) -> bool:
     return isinstance(command, frames.Invite) and note_text.meant(command.room, known) is None
 
 
-def help_lines(name: str | None = None) -> list[str]:
+def help_lines(name: str = "") -> list[str]:
     """Every command of the table, or the one called `name`."""
-    if name is not None:
+    if name:
         name = name.removeprefix("/")
         slash = SLASHES.get(name)
         return [f"{slash.usage}  {slash.help}" if slash else unknown(name)]

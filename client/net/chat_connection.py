@@ -5,13 +5,14 @@ import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import assert_never
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.frames import Command, Connect
+from chatterbox.wire.frames import Connect
 from chatterbox.wire.untrusted_json import UnreadableError
 from client.core import events
 from client.core.client_state import ClientState
@@ -72,30 +73,37 @@ class ChatConnection:
             raise self._bug
         return self._ended
 
-    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
-        """Put messages into the outbox, on disk, and send them at their turn; raises `ChatError` for unfit ones."""
-        entries = [new_entry(room, text_rules.content(content, self.state.limits)) for content in contents]
+    def request(self, request: events.Request) -> None:
+        """Do what a person or a script asks for; replies are shown as notes.
+
+        Raises what `send` raises, for a `SendRequested`. After a `QuitRequested`, `run` returns.
+        """
+        match request:
+            case events.SendRequested(room, content):
+                self.send(room, content)
+            case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
+                self._feed(request)
+            case _:
+                assert_never(request)
+
+    def send(self, room: str, content: str) -> OutboxEntry:
+        """Store a message in the outbox, on disk, and send it in its turn; returns its entry.
+
+        Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
+        """
+        entry = new_entry(room, text_rules.content(content, self.state.limits))
         if self._outbox is not None:
-            self._outbox.add(entries)
-        for entry in entries:
-            self._feed(events.MessageQueued(entry))
-        return entries
+            self._outbox.add([entry])
+        self._feed(events.MessageQueued(entry))
+        return entry
 
-    def ask(self, command: Command) -> None:
-        """Give a command (its id does not matter); the answer is shown as a note."""
-        self._feed(events.CommandRequested(command))
-
-    def enter(self, room: str) -> None:
-        """Become a member of a room and have its recent messages shown."""
-        self._feed(events.RoomRequested(room))
+    def quit(self) -> None:
+        """Disconnect for good; `run` returns."""
+        self.request(events.QuitRequested())
 
     def try_now(self) -> None:
-        """Try to connect now if the next try is waited for."""
+        """Connect now instead of waiting for the next retry."""
         self._hurried.set()
-
-    def leave(self) -> None:
-        """Hang up for good; `run` returns."""
-        self._feed(events.QuitRequested())
 
     def _feed(self, event: events.Event) -> None:
         """Take an event, and those that a face adds while it is shown the outcome, one after another."""

@@ -9,6 +9,7 @@ from client.config.builtin_themes import BUILT_IN, DEFAULT
 from client.config.config_schema import Config
 from client.config.live_config import LiveConfig
 from client.context import ClientContext, tell_unsent
+from client.core.events import RoomRequested
 from client.core.notes import Note
 from client.faces.pipe_faces import failure_of
 from client.faces.slash_commands import SlashCommands
@@ -62,7 +63,7 @@ async def chat(place: ClientContext, room: str | None) -> ExitCode:
     with place.outbox(session) as outbox, NameCache(place.known_path(session)) as known:
         shell.performer = SlashCommands(shell, place, known)
         shell.connection = ChatConnection(place.server, place.tokens, known.before(show), outbox=outbox)
-        shell.connection.enter(model.room.name)
+        shell.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:
             await app.run_async()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client.core import notes
+from client.core.events import CommandRequested, RoomRequested, SendRequested
 from client.faces.slash_commands import SlashCommands
 from client.failures import Failure
 from client.net.chat_connection import ChatConnection
@@ -51,7 +52,7 @@ class ScreenRuntime:
             return notes.SessionOver(None, "never begun")
         if not self._running.done():
             await self._until_sent(timeout_s)
-            self.connection.leave()
+            self.connection.quit()
         return await self._running
 
     def show(self, note: notes.Note) -> None:
@@ -90,7 +91,7 @@ class ScreenRuntime:
         """Measure how long the server takes to answer."""
         if self.model.status.live and self._pinged_at is None:
             self._pinged_at = self._now_s()
-            self.connection.ask(frames.Ping(id=0))
+            self.connection.request(CommandRequested(frames.Ping(id=0)))
             self.heed_silence()
 
     def heed_silence(self) -> None:
@@ -116,9 +117,9 @@ class ScreenRuntime:
             case QueueMessage(room, content):
                 self._say(want, room, content)
             case RequestCommand(command):
-                self.connection.ask(command)
+                self.connection.request(CommandRequested(command))
             case EnterRoom(room):
-                self.connection.enter(room)
+                self.connection.request(RoomRequested(room))
             case RunSlashCommand(call):
                 self.performer.carry_out(call)
             case OpenSheet(sheet, about):
@@ -149,7 +150,7 @@ class ScreenRuntime:
 
     def _say(self, say: QueueMessage, room: str, content: str) -> None:
         try:
-            self.connection.say(room, content)
+            self.connection.request(SendRequested(room, content))
         except ChatError as refusal:
             self.model.not_taken(say, refusal.detail)
         except Failure as failure:

@@ -34,11 +34,12 @@ from client.config.config_schema import config_of, values_of
 from client.config.themes import hard_to_read, parse_theme
 from client.context import ClientContext
 from client.core import events as client_events
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.line_timeline import LineTimeline
 from client.faces.plain_face import PlainFace
-from client.faces.slash_parser import TypedCommand, TypedMessage, TypedMistake, parse
+from client.faces.slash_parser import LocalCommand, UsageMistake, parse
 from client.failures import UsageError
 from client.net.http_api import LoginResult, RefusalBody, SessionInfo
 from client.notifications.mentions import names as names_somebody
@@ -259,13 +260,13 @@ def settings(data: bytes) -> None:
 def slashes(data: bytes) -> None:
     """A typed line."""
     line = as_text(data)
-    match parse(line):
-        case TypedMessage(content):
+    match parse(line, "general"):
+        case SendRequested(_, content):
             assert content in {line, line[1:]}
-        case TypedMistake(sentence):
+        case UsageMistake(sentence):
             assert sentence
-        case TypedCommand(_, words):
-            assert len(words) <= 2
+        case CommandRequested() | RoomRequested() | QuitRequested() | LocalCommand():
+            assert line.startswith("/")
         case None:
             assert not line.strip()
 

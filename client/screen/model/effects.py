@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command
-from client.faces.slash_parser import TypedCommand
+from client.faces.slash_parser import LocalCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class EnterRoom:
 class RunSlashCommand:
     """Carry out a slash command that is the same in every face."""
 
-    call: TypedCommand
+    call: LocalCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """What is done with a text that somebody sends: said, or carried out as a slash command. Pure."""
 
+from typing import assert_never
+
 from chatterbox.wire import frames
-from client.faces.slash_parser import TypedCommand, TypedMistake, parse, room_word
-from client.faces.slash_parser import TypedMessage as Said
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake, parse, room_word
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.effects import EnterRoom, OpenSheet, QueueMessage, QuitApp, RequestCommand, RunSlashCommand
 from client.text.sanitize import inert
@@ -20,14 +22,25 @@ def submit(model: ChatModel, text: str) -> bool:
 
 
 def _do(model: ChatModel, text: str) -> bool:
-    match parse(text):
-        case Said(content):
+    match parse(text, model.room.name):
+        case SendRequested(_, content):
             return _say(model, content)
-        case TypedMistake(sentence):
+        case UsageMistake(sentence):
             model.notice(inert(sentence))
             return False
-        case TypedCommand() as call:
-            _call(model, call)
+        case RoomRequested(room):
+            join(model, room)
+        case CommandRequested(command):
+            model.listing = model.listing or isinstance(command, frames.ListRooms)
+            model.wants.append(RequestCommand(command))
+        case QuitRequested():
+            model.wants.append(QuitApp())
+        case LocalCommand() as command:
+            _run(model, command)
+        case None:
+            pass
+        case _ as unknown:
+            assert_never(unknown)
     return True
 
 
@@ -40,22 +53,15 @@ def _say(model: ChatModel, content: str) -> bool:
     return True
 
 
-def _call(model: ChatModel, call: TypedCommand) -> None:
-    """What the screen has a way of its own for; everything else is done as in every face."""
-    match call.name, call.words:
-        case "join", (room,):
-            join(model, room)
-        case "rooms", _:
-            model.listing = True
-            model.wants.append(RequestCommand(frames.ListRooms(id=0)))
-        case "members", words:
-            model.wants.append(OpenSheet("members", *map(room_word, words)))
-        case ("sessions" | "help") as sheet, ():
+def _run(model: ChatModel, command: LocalCommand) -> None:
+    """Open the screen's own sheet for a command, where it has one."""
+    match command:
+        case LocalCommand(LocalCommandName.MEMBERS, room):
+            model.wants.append(OpenSheet("members", room))
+        case LocalCommand(LocalCommandName.SESSIONS | LocalCommandName.HELP as sheet, ""):
             model.wants.append(OpenSheet(sheet))
-        case "quit", _:
-            model.wants.append(QuitApp())
         case _:
-            model.wants.append(RunSlashCommand(call))
+            model.wants.append(RunSlashCommand(command))
 
 
 def join(model: ChatModel, name: str) -> None:

@@ -96,7 +96,7 @@ class Person:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.connection.leave()
+        self.connection.quit()
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await self.running

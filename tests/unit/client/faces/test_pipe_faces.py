@@ -52,7 +52,7 @@ class TestSend:
             try:
                 return await face.send(lines(*typed)), told
             finally:
-                face.connection.leave()
+                face.connection.quit()
                 await running
 
     async def test_is_done_when_all_is_stored(self, tmp_path: Path) -> None:

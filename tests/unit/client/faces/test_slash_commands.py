@@ -13,7 +13,7 @@ from client.core import notes
 from client.core.client_state import ClientState
 from client.faces import background_jobs
 from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import SLASHES, TypedCommand, room_word
+from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.failures import ServerRefused
 from client.net import http_jobs
 from client.store.name_cache import NameCache
@@ -48,9 +48,9 @@ async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
     face.lines.room = None
     assert await face.type("/leave", "/invite bob", "/members") == []
     assert face.shown == [
-        "-- You are in no room; /leave ROOM names one.",
-        "-- You are in no room; /invite USERNAME ROOM names one.",
-        "-- You are in no room; /members ROOM names one.",
+        "-- No room open. Usage: /leave ROOM",
+        "-- No room open. Usage: /invite USERNAME ROOM",
+        "-- No room open. Usage: /members ROOM",
     ]
 
 
@@ -72,7 +72,7 @@ async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> 
     assert face.shown == [
         "-- #general has no topic. To say one: /topic TEXT",
         "-- What #general is about is not known before there is a connection.",
-        "-- You are in no room: /join ROOM goes into one.",
+        "-- No room open. /join ROOM",
     ]
 
 
@@ -112,7 +112,7 @@ async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pyt
     await face.type("/logout 5b1c")
     await face.until_shown("-- Logging out.")
     assert face.lines.logs_out
-    assert face.connection.done == ["leave"]
+    assert face.connection.done == ["quit"]
 
 
 async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,23 +138,12 @@ async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pyt
     await face.until_shown("A mistake in this program, sorry: ZeroDivisionError: ␛[2J")
 
 
-def test_every_command_of_the_table_can_be_carried_out(face: Face, tmp_path: Path) -> None:
-    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
-    assert set(performer._deeds) == set(SLASHES) - {"quit"}
-
-
-async def test_every_command_takes_the_fewest_and_the_most_words(
-    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", LocalCommandName)
+async def test_every_local_command_can_be_carried_out(
+    name: LocalCommandName, face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("members", "sessions", "end_session"):
-        monkeypatch.setattr(http_jobs, name, lambda *_: [])
-    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
-    for name, slash in SLASHES.items():
-        if name != "quit":
-            performer.carry_out(TypedCommand(name, ("x",) * slash.least))
-            performer.carry_out(TypedCommand(name, ("x",) * len(slash.takes)))
-
-
-@pytest.mark.parametrize(("typed", "meant"), [("#Ops", "ops"), ("ops", "ops"), ("##x", "#x")])
-def test_a_room_may_be_typed_with_its_mark(typed: str, meant: str) -> None:
-    assert room_word(typed) == meant
+    for job in ("members", "sessions"):
+        monkeypatch.setattr(http_jobs, job, lambda *_: [])
+    monkeypatch.setattr(http_jobs, "end_session", lambda *_: "Logged out.")
+    commands = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
+    commands.carry_out(LocalCommand(name, "x"))

@@ -86,7 +86,8 @@ class TestOneConnection:
 
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.WelcomeReceived)
-            person.connection.say("general", "one", "two")
+            person.connection.send("general", "one")
+            person.connection.send("general", "two")
             await person.see(notes.SendStored, 2)
             assert person.outbox is not None
             assert person.outbox.entries() == ()
@@ -100,7 +101,7 @@ class TestOneConnection:
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.WelcomeReceived)
             with pytest.raises(ChatError):
-                person.connection.say("general", "\x1b[2J")
+                person.connection.send("general", "\x1b[2J")
             assert not person.connection.state.unsent_count
 
 
@@ -140,7 +141,7 @@ class TestComingBack:
             await line.stay()
 
         async with twin(first, second) as server, Person(server, tmp_path) as person:
-            person.connection.say("general", "hello")
+            person.connection.send("general", "hello")
             await person.see(notes.SendStored)
         assert keys[0] == keys[1] is not None
 
@@ -183,7 +184,7 @@ class TestComingBack:
 
         async with twin(first, second) as server, Person(server, tmp_path) as person:
             await person.see(notes.Disconnected)
-            person.connection.say("general", "hello")
+            person.connection.send("general", "hello")
             await person.see(notes.SendStored)
         assert person.all(notes.QueuedOffline)
 

@@ -16,6 +16,7 @@ from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.net.chat_connection import ChatConnection
@@ -43,27 +44,29 @@ class Recorder(ChatConnection):
         await self.over.wait()
         return notes.SessionOver(None, "left")
 
-    def leave(self) -> None:
-        self.over.set()
-
     def try_now(self) -> None:
         self.done.append("try now")
 
-    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
+    def send(self, room: str, content: str) -> OutboxEntry:
         if self.refusal:
             raise self.refusal
-        self.done.append((room, *contents))
-        entries = [OutboxEntry(f"key{len(self.done)}", room, content) for content in contents]
+        self.done.append((room, content))
+        entry = OutboxEntry(f"key{len(self.done)}", room, content)
         self.state = ClientState(
-            phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), *entries)}
+            phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
-        return entries
+        return entry
 
-    def ask(self, command: frames.Command) -> None:
-        self.done.append(command)
-
-    def enter(self, room: str) -> None:
-        self.done.append(f"enter {room}")
+    def request(self, request: Request) -> None:
+        match request:
+            case SendRequested(room, content):
+                self.send(room, content)
+            case CommandRequested(command):
+                self.done.append(command)
+            case RoomRequested(room):
+                self.done.append(f"enter {room}")
+            case QuitRequested():
+                self.over.set()
 
 
 class Stage:

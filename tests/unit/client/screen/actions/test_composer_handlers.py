@@ -45,7 +45,7 @@ class TestSending:
             await there.type("/jion ops")
             await there.press("enter")
             assert there.text == "/jion ops"
-            assert there.timeline()[-1] == "-- There is no /jion. Did you mean /join?"
+            assert there.timeline()[-1] == "-- Unknown command /jion. Did you mean /join?"
 
     async def test_keys_in_one_burst_are_done_in_order(self) -> None:
         async with stage() as there:
