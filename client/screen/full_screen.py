@@ -8,7 +8,7 @@ from client.commands import account
 from client.config.builtin_themes import BUILT_IN, DEFAULT
 from client.config.config_schema import Config
 from client.config.live_config import LiveConfig
-from client.context import ClientContext, tell_unsent
+from client.context import ClientContext
 from client.core.events import RoomRequested
 from client.core.notes import Note
 from client.faces.pipe_faces import failure_of
@@ -16,6 +16,7 @@ from client.faces.slash_commands import SlashCommands
 from client.failures import ExitCode, UsageError
 from client.net.chat_connection import ChatConnection
 from client.notifications.notifier import Notifier, notifier
+from client.output import report_unsent
 from client.screen import hangup_watch
 from client.screen.actions.action_table import usual, with_keys
 from client.screen.model.chat_model import ChatModel
@@ -50,7 +51,7 @@ async def chat(place: ClientContext, room: str | None) -> ExitCode:
     kept_theme = recall(model, kept)
     model.status.username = session.username
     shell = ScreenRuntime(model)
-    live = LiveConfig(os.environ, place.named, usual())
+    live = LiveConfig(os.environ, place.overrides, usual())
     app = _app(shell, keeper, live, kept_theme)
     told = _notices(live.now.config, app)
     app.configure_notices = told.configure
@@ -60,9 +61,9 @@ async def chat(place: ClientContext, room: str | None) -> ExitCode:
         shell.show(note)
         told.on(note, model.room.name, focused=app.app_focus)
 
-    with place.outbox(session) as outbox, NameCache(place.known_path(session)) as known:
+    with place.outbox(session) as outbox, NameCache(place.name_cache_path(session)) as known:
         shell.performer = SlashCommands(shell, place, known)
-        shell.connection = ChatConnection(place.server, place.tokens, known.before(show), outbox=outbox)
+        shell.connection = ChatConnection(place.server, place.tokens, known.learning(show), outbox=outbox)
         shell.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
         try:
@@ -75,7 +76,7 @@ async def chat(place: ClientContext, room: str | None) -> ExitCode:
         return ExitCode.BUG  # Textual has shown it
     if shell.logs_out:
         return account.logout(place)
-    left = tell_unsent(model.status.unsent)
+    left = report_unsent(model.status.unsent)
     if failure := failure_of(ended):
         raise failure
     return left

@@ -134,7 +134,7 @@ class ScreenRuntime:
         return self.model.room.name
 
     @property
-    def heard(self) -> Mapping[str, str]:
+    def speakers(self) -> Mapping[str, str]:
         return self.model.room.heard
 
     def go_to(self, room: str) -> None:

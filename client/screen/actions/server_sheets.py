@@ -23,7 +23,7 @@ def members(chat: ScreenInterface, room: str) -> None:
 
     def ask() -> list[PickerItem]:
         heard = chat.model.rooms[room].heard if room in chat.model.rooms else {}
-        names = http_jobs.members(performer.place, room, performer.known)
+        names = http_jobs.members(performer.context, room, performer.known)
         return [PickerItem(name, "heard here" if name in heard else "", name) for name in names]
 
     def chosen(name: str) -> None:
@@ -38,10 +38,10 @@ def sessions(chat: ScreenInterface) -> None:
     sentences = {OTHERS: "This logs you out everywhere but here."}
 
     def ask() -> list[PickerItem]:
-        lines = http_jobs.session_lines(performer.place, performer.known)
+        lines = http_jobs.list_sessions(performer.context, performer.known)
         sentences.update({line.id: _sentence(line) for line in lines})
         choices = [
-            PickerItem(http_jobs.told(line), "this one" if line.current else inert(line.id[:8]), line.id)
+            PickerItem(http_jobs.summary(line), "this one" if line.current else inert(line.id[:8]), line.id)
             for line in lines
         ]
         return [*choices, PickerItem("log out everywhere else", "", OTHERS)] if len(lines) > 1 else choices
@@ -56,7 +56,7 @@ def sessions(chat: ScreenInterface) -> None:
 def _sentence(line: SessionInfo) -> str:
     if line.current:
         return "This logs you out here, and ends the program."
-    return f"This ends the session of {http_jobs.told(line)} ({inert(line.id)})."
+    return f"This ends the session of {http_jobs.summary(line)} ({inert(line.id)})."
 
 
 def _open(

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from chatterbox.wire import frames
 from client.core.outbox_entry import OutboxEntry
-from client.faces.slash_parser import AboutRoom
 from client.screen.layout.message_blocks import TOP, BlockKey, MessageBlocks
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.status_line import StatusLine
@@ -17,6 +16,7 @@ from client.screen.model.effects import QueueMessage, RequestCommand, ScreenEffe
 from client.screen.model.room_model import RoomModel
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
+from client.text.suggestions import RoomCommand
 
 PAGE = 100
 
@@ -45,7 +45,7 @@ class ChatModel:
         """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
         self.listing = False
         """Whether somebody wants to see the list of rooms."""
-        self.guessing: AboutRoom | None = None
+        self.guessing: RoomCommand | None = None
         """A command for a room that does not exist, and the one that was meant is looked for."""
         self.joining: str | None = room
         """A room to look at as soon as we are in it."""

@@ -4,13 +4,13 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client.core import notes
-from client.faces.slash_parser import no_such_room
 from client.screen.layout.message_blocks import BlockKey
 from client.screen.model import mention_backfill
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.effects import EnterRoom, RequestCommand
 from client.text import note_text
 from client.text.sanitize import inert, inert_name
+from client.text.suggestions import unknown_room, unknown_user
 
 
 def take(model: ChatModel, note: object) -> None:
@@ -215,7 +215,7 @@ def _listed(model: ChatModel, rooms: list[frames.RoomSummary]) -> None:
         command, model.guessing = model.guessing, None
         meant = model.rooms.get(command.room)
         left = meant is not None and meant.private and not meant.member
-        model.notice(no_such_room(command, [room.room for room in rooms], left=left))
+        model.notice(unknown_room(command, command.room, [room.room for room in rooms], left=left))
     elif model.listing:
         model.listing = False
         for text in note_text.room_lines(rooms):
@@ -236,10 +236,9 @@ def _changed(model: ChatModel, change: frames.Membership, *, mine: bool) -> None
     if mine and not (own_doing and change.member and model.joining == change.room):  # else a reply follows
         room = model.place(change.room)
         room.member, room.private = change.member, change.private if change.member else room.private
-    if mine and change.member and not own_doing:
-        model.notice(f"{inert(change.by or '')} invited you to #{inert(change.room)}: it is in your list now.")
-    elif not own_doing and (mine or change.room in model.rooms):
-        model.notice(note_text.sentence(notes.MembershipChange(change, mine), model.server), change.room)
+    if mine or change.room in model.rooms:
+        sentence = note_text.sentence(notes.MembershipChange(change, mine), model.server, model.status.username)
+        model.notice(sentence, None if mine and change.member else change.room)
 
 
 def _refused(model: ChatModel, command: frames.Command, code: str, sentence: str | None) -> None:
@@ -249,8 +248,7 @@ def _refused(model: ChatModel, command: frames.Command, code: str, sentence: str
             model.guessing = command
             model.wants.append(RequestCommand(frames.ListRooms(id=0)))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
-            guess = note_text.meant(username, [*model.people(), *model.acquaintances])
-            model.notice(f"{sentence} Did you mean {inert_name(guess)}?" if guess else sentence)
+            model.notice(unknown_user(sentence or "", username, [*model.people(), *model.acquaintances]))
         case _:
             model.notice(sentence)
     if isinstance(command, frames.Join):

@@ -44,8 +44,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def log_in(there: Stage) -> None:
     """Keep a session of alice's, without which nothing is asked."""
-    place = there.shell.performer.place
-    place.file.save(SavedSession(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
+    place = there.shell.performer.context
+    place.session_file.save(SavedSession(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
 
 
 async def answered(there: Stage) -> list[str]:
