@@ -95,8 +95,8 @@ class SlashCommands:
     def _status(self) -> None:
         state = self._host.connection.state
         self._host.notice(
-            f"User: {inert_name(state.username) if state.username else 'not connected yet'}. "
-            f"Server: {inert(self.context.server)} ({state.phase}). Unsent messages: {state.unsent_count}."
+            f"{inert_name(state.username) if state.username else 'Not connected yet'} at {inert(self.context.server)} "
+            f"({state.phase}). Unsent messages: {state.unsent_count}."
         )
 
     def _help(self, name: str) -> None:

@@ -80,7 +80,7 @@ async def test_status_who_and_help_answer_at_once(face: Face) -> None:
     face.show(notes.MessageShown(message(1), mine=False))
     await face.type("/who", "/status", "/help invite")
     assert face.shown[-3].startswith("-- Active here: bob (")
-    assert face.shown[-2] == "-- User: alice. Server: http://x (live). Unsent messages: 0."
+    assert face.shown[-2] == "-- alice at http://x (live). Unsent messages: 0."
     assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
 
 

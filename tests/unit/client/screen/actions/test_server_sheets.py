@@ -24,7 +24,7 @@ async def there(server: Server) -> AsyncIterator[Stage]:
 async def ended(there: Stage) -> str:
     """What was said of a session that was ended."""
     async with asyncio.timeout(5):
-        while "terminated" not in (said := " ".join(there.timeline())):
+        while " ended" not in (said := " ".join(there.timeline())):
             await there.settle()
     return said
 
@@ -64,7 +64,7 @@ class TestSessions:
             "log out everywhere else",
         ]
         await there.press("enter", "enter")
-        assert "Session terminated: 5b1c0aaa" in await ended(there)
+        assert "Session ended: 5b1c0aaa" in await ended(there)
         assert server.ids == ["77aa0000"]
 
     async def test_of_this_one_the_program_ends_first_and_logs_out_then(self, there: Stage, server: Server) -> None:
@@ -91,5 +91,5 @@ class TestSessions:
         await answered(there)
         await there.type("everywhere")
         await there.press("enter", "enter")
-        assert "2 other sessions terminated." in await ended(there)
+        assert "2 other sessions ended." in await ended(there)
         assert server.ids == ["77aa0000"]

@@ -18,7 +18,7 @@ from tests.unit.client.screen.stage import HOSTILE, Stage, connected, messages, 
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 RESTORED = (
-    "-- The history of #general was restored on the server: messages that you have seen may be gone. Reading on after "
+    "-- The history of #general was restored from a backup: messages that you have seen may be gone. Continuing after "
     "message 2."
 )
 
@@ -118,7 +118,7 @@ class TestRoomsOfOnesOwn:
             await there.show(notes.CommandAnswered(frames.CreateRoom(id=1, room="den", private=True), created))
             assert there.told == ["enter den"]
             await there.show(notes.RoomEntered("den", ()))
-            assert there.timeline()[-1] == "-- Room #den is made, for those who are invited."
+            assert there.timeline()[-1] == "-- Created #den (private, by invitation only)."
             assert there.pane("heading")[0].split() == ["#den", "private"]
             await there.press("alt+2")
             assert "is made" not in " ".join(there.timeline())
@@ -127,7 +127,7 @@ class TestRoomsOfOnesOwn:
 class TestARoomThatIsGone:
     """Its row is gone, too: what is said of it is said where somebody looks."""
 
-    GONE = "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+    GONE = "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
 
     def said_last(self, there: Stage) -> str:
         return " ".join(line.strip() for line in there.timeline()[-2:])
@@ -160,4 +160,4 @@ class TestARoomThatIsGone:
         async with stage(size=(130, 24)) as there:
             await there.show(connected(again=True), notes.RoomGone("ops"))
             await there.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
-            assert there.timeline()[-1] == "-- NOT SENT to #ops: No such room. It was: hello"
+            assert there.timeline()[-1] == "-- NOT SENT to #ops: No such room. Your text: hello"
