@@ -80,7 +80,7 @@ bench: $(VENV)/.dev ## measure fan-out, sends, acks, connects and memory here, b
 	$(RUN)/python -m bench
 
 profile: $(VENV)/.dev ## see where the gateway spends its time; WORKLOAD=w3, RATE=500, PROCESS=history
-	$(RUN)/python -m bench.profiling $(addprefix --workload ,$(WORKLOAD)) $(addprefix --rate ,$(RATE)) \
+	$(RUN)/python -m bench.profiler $(addprefix --workload ,$(WORKLOAD)) $(addprefix --rate ,$(RATE)) \
 	  $(addprefix --process ,$(PROCESS))
 
 promises: $(VENV)/.dev ## measure every promise that has a figure, and say which are reached (minutes)
