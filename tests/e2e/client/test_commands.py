@@ -32,7 +32,7 @@ class TestAccounts:
     def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
         assert wrong.returncode == ExitCode.REFUSED
-        said = "chatterbox: The username or the password is wrong. No account there yet? chatterbox register\n"
+        said = "chatterbox: The username or the password is wrong. No account yet? chatterbox register\n"
         assert wrong.stderr == said
         assert alice.run("rooms").returncode == ExitCode.OK
 
@@ -59,7 +59,7 @@ class TestAccounts:
         others = [Person(tmp_path / name, alice.server, "alice") for name in ("laptop", "phone")]
         for other in others:
             assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
-        assert alice.run("logout", "others").stdout == "2 other sessions terminated.\n"
+        assert alice.run("logout", "others").stdout == "2 other sessions ended.\n"
         assert [other.run("rooms").returncode for other in others] == [ExitCode.NOT_LOGGED_IN] * 2
         assert alice.run("logout", "others").stdout == "You have no other sessions.\n"
 
@@ -88,7 +88,7 @@ class TestRooms:
 
     def test_have_a_topic_that_a_script_can_read(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
-        assert alice.run("topic", "ops", "on call: ada").stdout == "#ops is about: on call: ada\n"
+        assert alice.run("topic", "ops", "on call: ada").stdout == "Topic of #ops: on call: ada\n"
         assert bob.run("topic", "ops").stdout == "on call: ada\n"
         assert "on call: ada" in bob.run("rooms").stdout
         for text, why in (("mine now", "not a member"), ("x" * 201, "at most 200")):

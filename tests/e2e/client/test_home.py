@@ -125,11 +125,11 @@ class TestNotices:
             for number in range(3):
                 bob.run("send", "general", f"alice {number}")
             screen.shows("alice 2")
-            screen.shows("can't give notices")
+            screen.shows("Can't run the notification program")
             screen.type("/quit\r")
             assert screen.ends() == ExitCode.OK
-            said = [line for line in screen.lines() if "can't give notices" in line]
-            assert said == ["-- /nowhere/x can't give notices: No such file or directory."]
+            said = [line for line in screen.lines() if "Can't run the notification program" in line]
+            assert said == ["-- Can't run the notification program /nowhere/x: No such file or directory."]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

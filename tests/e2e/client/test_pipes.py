@@ -133,7 +133,7 @@ class TestResume:
         tail.stdout.readline()
         second = alice.run("tail", "general", "--resume", "x", "--count", "1")
         assert second.returncode == ExitCode.REFUSED
-        assert "Another tail keeps its place as x" in second.stderr
+        assert "Another tail is using --resume x" in second.stderr
         assert alice.run("tail", "general", "--resume", "../x").returncode == ExitCode.USAGE
 
     @pytest.mark.parametrize("seed", range(2))

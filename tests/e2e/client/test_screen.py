@@ -99,7 +99,7 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
         assert screen.ends() == ExitCode.NOT_LOGGED_IN
     alice.run("login", "alice", typed=f"{PASSWORD}\n")
     with terminal(alice, *face) as screen:
-        screen.shows("-- The history of #general was restored on the server")
+        screen.shows("-- The history of #general was restored from a backup")
         screen.shows("-- You are no longer in #ops")
         screen.shows("before")
         assert not any("after" in line for line in screen.lines() if "bob" in line)
