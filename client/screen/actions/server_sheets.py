@@ -23,7 +23,7 @@ def members(chat: ScreenInterface, room: str) -> None:
 
     def ask() -> list[PickerItem]:
         heard = chat.model.rooms[room].heard if room in chat.model.rooms else {}
-        names = http_jobs.members(performer.context, room, performer.known)
+        names = http_jobs.members(performer.context, room, performer.cache)
         return [PickerItem(name, "heard here" if name in heard else "", name) for name in names]
 
     def chosen(name: str) -> None:
@@ -38,7 +38,7 @@ def sessions(chat: ScreenInterface) -> None:
     sentences = {OTHERS: "This logs you out everywhere but here."}
 
     def ask() -> list[PickerItem]:
-        lines = http_jobs.list_sessions(performer.context, performer.known)
+        lines = http_jobs.list_sessions(performer.context, performer.cache)
         sentences.update({line.id: _sentence(line) for line in lines})
         choices = [
             PickerItem(http_jobs.summary(line), "this one" if line.current else inert(line.id[:8]), line.id)
