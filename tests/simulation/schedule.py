@@ -127,7 +127,7 @@ def _alarms(loop: SimulatedLoop) -> Iterator[list[str]]:
 
     loop.set_exception_handler(lambda _, context: alarms.sentences.append(f"Nobody took care of {context}."))
     try:
-        with patch.object(tasks, "_die_loudly", died):
+        with patch.object(tasks, "_stop_process", died):
             yield alarms.sentences
     finally:
         log.removeHandler(alarms)
