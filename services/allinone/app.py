@@ -64,16 +64,16 @@ def create_all(
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
     history_client = in_process(history, service_key)
-    gateway = create_gateway(
+    gateway_app, gateway = create_gateway(
         settings.gateway,
         limits=limits,
         broker=broker,
         auth=auth_client,
         history=history_client,
-        appending=_appending(history),
+        append=_appending(history),
         now_s=now_s,
     )
-    apps = [auth, history, gateway]
+    apps = [auth, history, gateway_app]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -92,8 +92,8 @@ def create_all(
     _serve_health(front)
     front.add_middleware(RequestIdMiddleware)
     public = [(auth, auth_routes.router), (history, history_public.router)]
-    front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
-    return AllInOne(front, gateway.state.gateway)
+    front.router.default = PublicPaths(public, gateway_app)  # not a mount: its pattern leaves out paths with a newline
+    return AllInOne(front, gateway)
 
 
 def _appending(history: FastAPI) -> AppendFunction:

@@ -1,8 +1,6 @@
-"""`python -m services.gateway`: run a gateway as a process of its own; any number of them may run side by side."""
+"""`python -m services.gateway`: run a gateway as its own process; several can run side by side."""
 
 import argparse
-
-from fastapi import FastAPI
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
@@ -12,8 +10,7 @@ from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
-from services.gateway.app import create_app
-from services.gateway.gateway import Gateway
+from services.gateway.app import GatewayApp, create_app
 from services.gateway.sabotage import Forgetful, LossyHandshake
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.handshake import Handshake
@@ -33,13 +30,12 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="serve until a signal comes (what happens without a command)")
+    commands.add_parser("serve", help="serve until a signal arrives (default)")
     return parser
 
 
 def _serve(settings: GatewaySettings, limits: Limits) -> None:
-    app = _compose(settings, limits)
-    gateway: Gateway = app.state.gateway
+    app, gateway = _compose(settings, limits)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(
@@ -52,18 +48,18 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     serve.run(config, listener, drain=gateway.drain, stop_listening=True, on_ready=lambda: print(ready, flush=True))
 
 
-def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
+def _compose(settings: GatewaySettings, limits: Limits) -> GatewayApp:
     key = settings.shared_key()
     broker = broker_for(settings)
     if settings.sabotage_resubscribe_off:
         broker = Forgetful(broker)
     clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
-    line = AppendClient(settings.history_url, key)
-    app = create_app(
-        settings, limits=limits, broker=broker, auth=auth, history=history, appending=line.append, clocks=clocks
+    appends = AppendClient(settings.history_url, key)
+    app, gateway = create_app(
+        settings, limits=limits, broker=broker, auth=auth, history=history, append=appends.append, clocks=clocks
     )
-    return closing(app, broker.close, auth.aclose, history.aclose, line.close)
+    return GatewayApp(closing(app, broker.close, auth.aclose, history.aclose, appends.close), gateway)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Site:
             broker=Forgetful(self.line) if self._settings.sabotage_resubscribe_off else self.line,
             auth=auth.client,
             history=history.client,
-            appending=history.append,
+            append=history.append,
             clock=loop.time,
             now_s=lambda: NOW_S + loop.time(),
             metrics=_metrics(),
