@@ -51,7 +51,11 @@ class AllInOne(NamedTuple):
 
 
 def create_all(
-    settings: AllSettings, *, broker: Broker | None = None, now_s: Callable[[], float] = time.time
+    settings: AllSettings,
+    *,
+    broker: Broker | None = None,
+    now_s: Callable[[], float] = time.time,
+    create_history: Callable[..., FastAPI] = create_history,
 ) -> AllInOne:
     """Compose the three services; nothing is opened before the app's lifespan begins.
 

@@ -32,7 +32,6 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.sabotage import OwnOffsets
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket
@@ -69,7 +68,7 @@ class Gateway:
         self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending, clock)
+        store = HistoryClient(history, appending, clock)
         self.hub = Hub(limits, settings.connections, clock)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
         self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker)
@@ -119,9 +118,8 @@ class Gateway:
             await self._feed.start()
             await self._hearing.start()
             await self._revoked.load()
-            canaries = {} if self._settings.sabotage_canary_off else {"canaries": self._hearing.run()}
             for name, work in {
-                **canaries,
+                "canaries": self._hearing.run(),
                 "sends": self._sends.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._pulse.run(),

@@ -2,7 +2,10 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+from fastapi import FastAPI
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.internal_http import over_network
@@ -18,7 +21,8 @@ from services.history.restore import restore
 from services.history.settings import HistorySettings
 
 
-def main() -> None:
+def main(create: Callable[..., FastAPI] = create_app) -> None:
+    """Run the command line; `create` composes the app that is served."""
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
@@ -28,7 +32,7 @@ def main() -> None:
         elif options.command == "restore":
             _restore(settings, options.file)
         else:
-            _serve(settings)
+            _serve(settings, create)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +60,7 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
         print(f"chatterbox: the database before it is kept as {kept}")
 
 
-def _serve(settings: HistorySettings) -> None:
+def _serve(settings: HistorySettings, create: Callable[..., FastAPI]) -> None:
     key = settings.shared_key()
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
@@ -64,7 +68,7 @@ def _serve(settings: HistorySettings) -> None:
     broker = broker_for(settings)
     auth = over_network(settings.auth_url, key)
     limits = LimitSettings.from_environment().limits()
-    app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
+    app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
     config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_server.door(app))

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypeAlias
 
+import aiosqlite
 import httpx
 from fastapi import FastAPI
 
@@ -25,6 +27,11 @@ from services.history.rows import open_readers
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
+DatabaseOpener: TypeAlias = Callable[..., AbstractAsyncContextManager[aiosqlite.Connection]]
+"""Opens the database for writing, with the arguments of `open_writer`."""
+WriterFactory: TypeAlias = Callable[..., Writer]
+"""Makes the writer from the arguments of `Writer`."""
+
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -38,6 +45,8 @@ def create_app(
     service_key: str,
     limits: Limits,
     now_ms: Callable[[], int] = _now_ms,
+    open_database: DatabaseOpener = open_writer,
+    make_writer: WriterFactory = Writer,
 ) -> FastAPI:
     """The app; its lifespan opens the database and closes it. `auth` calls the auth service's internal address.
 
@@ -52,7 +61,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            history = await _open(stack, settings, broker, auth_client, limits, now_ms, metrics)
+            history = await _open(
+                stack, settings, broker, auth_client, limits, now_ms, metrics, open_database, make_writer
+            )
             ended = RevocationSync(verifier, auth_client, broker)
             app.state.ended_sessions = await stack.enter_async_context(ended.following())
             app.state.history = history
@@ -74,26 +85,25 @@ async def _open(
     limits: Limits,
     now_ms: Callable[[], int],
     metrics: HistoryMetrics,
+    open_database: DatabaseOpener,
+    make_writer: WriterFactory,
 ) -> HistoryService:
     """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
     make_folder(settings.data)
     metrics.watch_disk(settings.data)
     ballast = DiskReserve.beside(settings.database)
     metrics.watch_ballast(ballast)
-    db = await stack.enter_async_context(
-        open_writer(settings.database, SCHEMA, ballast=ballast, synchronous=settings.sabotage_synchronous)
-    )
+    db = await stack.enter_async_context(open_database(settings.database, SCHEMA, ballast=ballast))
     await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
     readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
     announcer = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
-    writer = Writer(
+    writer = make_writer(
         db,
         limits=limits,
         now_ms=now_ms,
         announce=announcer.offer,
         metrics=metrics,
         ballast=ballast,
-        sabotage=settings.of_the_writer(),
     )
     await stack.enter_async_context(writer.running())
     return HistoryService(readers, writer, auth, limits, metrics)
