@@ -5,8 +5,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
@@ -15,13 +13,13 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from chatterbox.chassis.standalone import broker_for, closing
-from services.history.app import create_app
+from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
 from services.history.settings import HistorySettings
 
 
-def main(create: Callable[..., FastAPI] = create_app) -> None:
+def main(create: Callable[..., HistoryApp] = create_app) -> None:
     """Run the command line; `create` composes the app that is served."""
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
@@ -60,7 +58,7 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
         print(f"chatterbox: the database before it is kept as {kept}")
 
 
-def _serve(settings: HistorySettings, create: Callable[..., FastAPI]) -> None:
+def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:
     key = settings.shared_key()
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
@@ -71,7 +69,8 @@ def _serve(settings: HistorySettings, create: Callable[..., FastAPI]) -> None:
     app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_server.door(app))
+    asgi = closing(app.asgi, broker.close, auth.aclose)
+    config = serve.config(asgi, http_class=append_server.append_protocol(app.context))
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

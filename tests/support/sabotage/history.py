@@ -11,12 +11,11 @@ from typing import Any
 
 import aiosqlite
 import msgspec
-from fastapi import FastAPI
 
 from chatterbox.chassis.sqlite.database import Schema, open_writer
 from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
-from services.history.app import create_app
+from services.history.app import HistoryApp, create_app
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
@@ -93,7 +92,7 @@ async def open_without_sync(path: Path, schema: Schema, **options: Any) -> Async
         yield db
 
 
-SABOTAGES: dict[str, Callable[..., FastAPI]] = {
+SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
     "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
     "forget_keys": partial(create_app, make_writer=KeyForgettingWriter),
