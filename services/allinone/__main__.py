@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from chatterbox.chassis import serve
@@ -11,7 +12,7 @@ from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import told_plainly
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.database import lock, make_folder
-from services.allinone.app import AllSettings, create_all
+from services.allinone.app import AllInOne, AllSettings, create_all
 from services.allinone.full_backup import back_up, put_back
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
@@ -22,7 +23,8 @@ DEFAULT_PORT = 8000
 """Where the client looks by itself."""
 
 
-def main() -> None:
+def main(create: Callable[[AllSettings], AllInOne] = create_all) -> None:
+    """Run the command line; `create` composes what is served."""
     given = _parser().parse_args()
     settings = AllSettings(
         AuthSettings.from_environment(),
@@ -37,7 +39,7 @@ def main() -> None:
         elif given.command == "restore":
             _put_back(settings, given.folder)
         else:
-            _serve(settings)
+            _serve(settings, create)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,10 +67,10 @@ def _put_back(settings: AllSettings, folder: Path) -> None:
         print(f"chatterbox: what was there before is kept as {path}")
 
 
-def _serve(settings: AllSettings) -> None:
+def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> None:
     _claim(settings)
     listener = serve.bind(settings.gateway.host, settings.gateway.port)
-    whole = create_all(settings)
+    whole = create(settings)
     config = serve.config(
         whole.app,
         http_class=upgrade_protocol(),

@@ -29,8 +29,9 @@ from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.history_client import AppendFunction, Outcome
+from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
-from services.history.http import public_routes as history_public
+from services.history.http import message_routes, room_routes
 from services.history.settings import HistorySettings
 
 
@@ -51,7 +52,11 @@ class AllInOne(NamedTuple):
 
 
 def create_all(
-    settings: AllSettings, *, broker: Broker | None = None, now_s: Callable[[], float] = time.time
+    settings: AllSettings,
+    *,
+    broker: Broker | None = None,
+    now_s: Callable[[], float] = time.time,
+    create_history: Callable[..., HistoryApp] = create_history,
 ) -> AllInOne:
     """Compose the three services; nothing is opened before the app's lifespan begins.
 
@@ -63,17 +68,17 @@ def create_all(
     auth = create_auth(settings.auth, broker=broker, service_key=service_key)
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
-    history_client = in_process(history, service_key)
-    gateway_app, gateway = create_gateway(
+    history_client = in_process(history.asgi, service_key)
+    gateway = create_gateway(
         settings.gateway,
         limits=limits,
         broker=broker,
         auth=auth_client,
         history=history_client,
-        append=_appending(history),
+        append=_append_function(history),
         now_s=now_s,
     )
-    apps = [auth, history, gateway_app]
+    apps = [auth, history.asgi, gateway.asgi]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,19 +96,22 @@ def create_all(
     _serve_reference(front, apps)
     _serve_health(front)
     front.add_middleware(RequestIdMiddleware)
-    public = [(auth, auth_routes.router), (history, history_public.router)]
-    front.router.default = PublicPaths(public, gateway_app)  # not a mount: its pattern leaves out paths with a newline
-    return AllInOne(front, gateway)
+    public = [
+        (auth, auth_routes.router),
+        (history.asgi, message_routes.router),
+        (history.asgi, room_routes.router),
+    ]
+    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    return AllInOne(front, gateway.gateway)
 
 
-def _appending(history: FastAPI) -> AppendFunction:
-    """Messages go from one part to the other as they are. As between processes, whoever waits too long is told so."""
+def _append_function(history: HistoryApp) -> AppendFunction:
+    """Call history directly, with the timeout that the call between processes has."""
 
     async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                stored: list[Outcome] = await history.state.history.append(messages)
-                return stored
+                return await history.context.service.append(messages)
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 

@@ -1,6 +1,7 @@
 """`python -m services.gateway`: run a gateway as its own process; several can run side by side."""
 
 import argparse
+from collections.abc import Callable
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
@@ -11,20 +12,20 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
 from services.gateway.app import GatewayApp, create_app
-from services.gateway.sabotage import Forgetful, LossyHandshake
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.gateway.upstream.append_client import AppendClient
 
 
-def main() -> None:
+def main(create: Callable[..., GatewayApp] = create_app, handshake_class: type[Handshake] = Handshake) -> None:
+    """Run the command line; `create` composes the app, and `handshake_class` answers its upgrade requests."""
     _parser().parse_args()
     settings = GatewaySettings.from_environment()
     limits = LimitSettings.from_environment().limits()
     logs.configure(settings.log_level, as_json=settings.log_json)
     with told_plainly():
-        _serve(settings, limits)
+        _serve(settings, limits, create, handshake_class)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,13 +35,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(settings: GatewaySettings, limits: Limits) -> None:
-    app, gateway = _compose(settings, limits)
+def _serve(
+    settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp], handshake_class: type[Handshake]
+) -> None:
+    asgi, gateway = _compose(settings, limits, create)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(
-        app,
-        http_class=upgrade_protocol(LossyHandshake if settings.sabotage_drop_frames else Handshake),
+        asgi,
+        http_class=upgrade_protocol(handshake_class),
         frame_bytes=limits.frame_bytes,
         trusted_proxies=settings.trusted_proxies,
     )
@@ -48,18 +51,16 @@ def _serve(settings: GatewaySettings, limits: Limits) -> None:
     serve.run(config, listener, drain=gateway.drain, stop_listening=True, on_ready=lambda: print(ready, flush=True))
 
 
-def _compose(settings: GatewaySettings, limits: Limits) -> GatewayApp:
+def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp]) -> GatewayApp:
     key = settings.shared_key()
     broker = broker_for(settings)
-    if settings.sabotage_resubscribe_off:
-        broker = Forgetful(broker)
     clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
     appends = AppendClient(settings.history_url, key)
-    app, gateway = create_app(
+    asgi, gateway = create(
         settings, limits=limits, broker=broker, auth=auth, history=history, append=appends.append, clocks=clocks
     )
-    return GatewayApp(closing(app, broker.close, auth.aclose, history.aclose, appends.close), gateway)
+    return GatewayApp(closing(asgi, broker.close, auth.aclose, history.aclose, appends.close), gateway)
 
 
 if __name__ == "__main__":

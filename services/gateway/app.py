@@ -24,7 +24,7 @@ from services.gateway.upstream.history_client import AppendFunction
 class GatewayApp(NamedTuple):
     """A gateway and the ASGI app that serves it; drain the gateway before the process stops."""
 
-    app: FastAPI
+    asgi: FastAPI
     gateway: Gateway
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import platform
 import random
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -31,7 +31,6 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.sabotage import OwnOffsets
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket
@@ -69,7 +68,7 @@ class Gateway:
         self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        history_client = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, append, clock)
+        history_client = HistoryClient(history, append, clock)
         self.hub = Hub(limits, settings.connections, clock, self.metrics)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
         self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker, self.metrics)
@@ -97,7 +96,7 @@ class Gateway:
             self._memberships,
             self.feed,
             self._catch_up,
-            server=f"chatterbox/{__version__} {socket.gethostname()}:{settings.port}",
+            server=f"chatterbox/{__version__} {platform.node()}:{settings.port}",
             ping_s=settings.ping_s,
             metrics=self.metrics,
         )
@@ -125,9 +124,8 @@ class Gateway:
             await self.feed.start()
             await self._watchdog.start()
             await self._revoked.load()
-            canaries = {} if self._settings.sabotage_canary_off else {"canaries": self._watchdog.run()}
             for name, work in {
-                **canaries,
+                "canaries": self._watchdog.run(),
                 "sends": self._batcher.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._keepalive.run(),

@@ -3,10 +3,9 @@
 from pydantic import Field
 
 from chatterbox.chassis.settings import ServiceUrl, Settings
-from services.gateway.sabotage import SabotageSettings
 
 
-class GatewaySettings(Settings, SabotageSettings):
+class GatewaySettings(Settings):
     """Settings of the gateway process; limits that clients see are in `LimitSettings`."""
 
     auth_url: ServiceUrl = "http://127.0.0.1:8001"

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from chatterbox.chassis import serve
@@ -12,13 +13,14 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from chatterbox.chassis.standalone import broker_for, closing
-from services.history.app import create_app
+from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
 from services.history.settings import HistorySettings
 
 
-def main() -> None:
+def main(create: Callable[..., HistoryApp] = create_app) -> None:
+    """Run the command line; `create` composes the app that is served."""
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
@@ -28,7 +30,7 @@ def main() -> None:
         elif options.command == "restore":
             _restore(settings, options.file)
         else:
-            _serve(settings)
+            _serve(settings, create)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +58,7 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
         print(f"chatterbox: the database before it is kept as {kept}")
 
 
-def _serve(settings: HistorySettings) -> None:
+def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:
     key = settings.shared_key()
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
@@ -64,10 +66,11 @@ def _serve(settings: HistorySettings) -> None:
     broker = broker_for(settings)
     auth = over_network(settings.auth_url, key)
     limits = LimitSettings.from_environment().limits()
-    app = create_app(settings, broker=broker, auth=auth, service_key=key, limits=limits)
+    app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    config = serve.config(closing(app, broker.close, auth.aclose), http_class=append_server.door(app))
+    asgi = closing(app.asgi, broker.close, auth.aclose)
+    config = serve.config(asgi, http_class=append_server.append_protocol(app.context))
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

@@ -1,9 +1,11 @@
-"""The history service as an ASGI app. Whoever composes it hands in the ports: broker, auth, clock."""
+"""Composition root of history: `create_app` builds the service from its settings and ports."""
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import NamedTuple, TypeAlias
 
+import aiosqlite
 import httpx
 from fastapi import FastAPI
 
@@ -15,8 +17,9 @@ from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
+from services.history.context import HistoryContext
 from services.history.history import HistoryService
-from services.history.http import health_routes, internal_routes, public_routes
+from services.history.http import health_routes, internal_routes, message_routes, room_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -24,6 +27,18 @@ from services.history.revocation_sync import RevocationSync
 from services.history.rows import open_readers
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
+
+DatabaseOpener: TypeAlias = Callable[..., AbstractAsyncContextManager[aiosqlite.Connection]]
+"""Opens the database for writing; called as `open_writer` is."""
+WriterFactory: TypeAlias = Callable[..., Writer]
+"""Makes the writer; called as `Writer` is."""
+
+
+class HistoryApp(NamedTuple):
+    """The history service as an ASGI app, and the context that its routes share."""
+
+    asgi: FastAPI
+    context: HistoryContext
 
 
 def _now_ms() -> int:
@@ -38,62 +53,49 @@ def create_app(
     service_key: str,
     limits: Limits,
     now_ms: Callable[[], int] = _now_ms,
-) -> FastAPI:
-    """The app; its lifespan opens the database and closes it. `auth` calls the auth service's internal address.
+    open_database: DatabaseOpener = open_writer,
+    make_writer: WriterFactory = Writer,
+) -> HistoryApp:
+    """Build the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address.
 
-    Where gateways bring messages over the network, it must be served with an `append_line.door`.
+    To let gateways append over the network, serve it with an `append_server.append_protocol`.
 
-    Starting raises `DatabaseInUseError` or `DatabaseDamagedError` where the database can't be served.
+    Starting raises `DatabaseInUseError` or `DatabaseDamagedError` if the database can't be served.
     """
     auth_client = AuthClient(auth)
     verifier = TokenVerifier(auth_client.jwks, lambda: now_ms() / 1000)
     metrics = HistoryMetrics(Metrics("history"))
+    context = HistoryContext(service_key, verifier, RevocationSync(verifier, auth_client, broker))
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """The stack closes in reverse order, so that everything is closed before what it uses."""
         async with AsyncExitStack() as stack:
-            history = await _open(stack, settings, broker, auth_client, limits, now_ms, metrics)
-            ended = RevocationSync(verifier, auth_client, broker)
-            app.state.ended_sessions = await stack.enter_async_context(ended.following())
-            app.state.history = history
+            db, reserve = await _open_database(stack, settings, open_database, metrics)
+            readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
+            publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
+            writer = make_writer(
+                db, limits=limits, now_ms=now_ms, announce=publisher.offer, metrics=metrics, ballast=reserve
+            )
+            await stack.enter_async_context(writer.running())
+            context.serve(HistoryService(readers, writer, auth_client, limits, metrics))
+            await stack.enter_async_context(context.revocations.following())
             yield
 
     app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
-    app.state.service_key = service_key
-    app.state.verifier = verifier
-    for router in (public_routes.router, internal_routes.router, health_routes.router):
+    app.state.context = context
+    for router in (message_routes.router, room_routes.router, internal_routes.router, health_routes.router):
         app.include_router(router)
-    return app
+    return HistoryApp(app, context)
 
 
-async def _open(
-    stack: AsyncExitStack,
-    settings: HistorySettings,
-    broker: Broker,
-    auth: AuthClient,
-    limits: Limits,
-    now_ms: Callable[[], int],
-    metrics: HistoryMetrics,
-) -> HistoryService:
-    """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
+async def _open_database(
+    stack: AsyncExitStack, settings: HistorySettings, open_database: DatabaseOpener, metrics: HistoryMetrics
+) -> tuple[aiosqlite.Connection, DiskReserve]:
     make_folder(settings.data)
+    reserve = DiskReserve.beside(settings.database)
     metrics.watch_disk(settings.data)
-    ballast = DiskReserve.beside(settings.database)
-    metrics.watch_ballast(ballast)
-    db = await stack.enter_async_context(
-        open_writer(settings.database, SCHEMA, ballast=ballast, synchronous=settings.sabotage_synchronous)
-    )
-    await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
-    readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
-    announcer = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
-    writer = Writer(
-        db,
-        limits=limits,
-        now_ms=now_ms,
-        announce=announcer.offer,
-        metrics=metrics,
-        ballast=ballast,
-        sabotage=settings.of_the_writer(),
-    )
-    await stack.enter_async_context(writer.running())
-    return HistoryService(readers, writer, auth, limits, metrics)
+    metrics.watch_ballast(reserve)
+    db = await stack.enter_async_context(open_database(settings.database, SCHEMA, ballast=reserve))
+    await stack.enter_async_context(background(reserve.tending(), "history.ballast"))
+    return db, reserve

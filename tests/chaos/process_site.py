@@ -21,6 +21,7 @@ from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
+from tests.support.sabotage import history
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
@@ -180,9 +181,17 @@ class ProcessSite:
 
 @asynccontextmanager
 async def processes(
-    folder: Path, gateways: int, *, most_gateways: int = 4, environment: Mapping[str, str] = LIMITS
+    folder: Path,
+    gateways: int,
+    *,
+    most_gateways: int = 4,
+    environment: Mapping[str, str] = LIMITS,
+    sabotage: str | None = None,
 ) -> AsyncIterator[ProcessSite]:
-    """Everything running; the edge knows `most_gateways`, to which it may be scaled."""
+    """Everything running; the edge knows `most_gateways`, to which it may be scaled.
+
+    `sabotage` names the one protection that history or all gateways run without.
+    """
     async with AsyncExitStack() as stack:
         disk = _small_disk(stack, folder / "history")
         whole = await stack.enter_async_context(topology(folder, gateways=most_gateways, started=False, **environment))
@@ -196,6 +205,9 @@ async def processes(
             gateway.environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
             gateway.environment["CHATTERBOX_HISTORY_URL"] = f"http://127.0.0.1:{to_history.port}"
         clocks = _clocks(whole, folder)
+        if sabotage is not None:
+            for service in [whole.history] if sabotage in history.SABOTAGES else whole.gateways:
+                service.sabotage(sabotage)
         await whole.redis.start()
         parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
         await asyncio.gather(*(part.start() for part in parts))

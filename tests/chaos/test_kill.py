@@ -20,7 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.loopback import NO_TLS
-from tests.support.process import Process, process
+from tests.support.process import ALLINONE, Process, process
 from tests.support.shim import built
 from tests.support.talker import Talker
 
@@ -30,13 +30,8 @@ PEOPLE = 4
 ROUNDS = int(os.environ.get("CHATTERBOX_CHAOS_ROUNDS", "6"))
 FLOOD = {"CHATTERBOX_SENDS_PER_S": "1000000", "CHATTERBOX_SENDS_BURST": "1000000"}
 NOTHING: dict[str, str] = {}
-NO_SYNC = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_SYNCHRONOUS": "OFF"}
-# On a slow disk, so that the power is all but sure to fail between an ack and its commit.
-ACK_FIRST = {
-    "CHATTERBOX_SABOTAGE": "1",
-    "CHATTERBOX_SABOTAGE_ACK_BEFORE_COMMIT": "1",
-    "POWERLOSS_SYNC_MS": "20",
-}
+SLOW_DISK = {"POWERLOSS_SYNC_MS": "20"}
+"""So that the power almost always fails between an ack and its commit."""
 
 
 class Sender:
@@ -111,12 +106,14 @@ async def torture(
     *,
     shim: Path | None = None,
     until_damaged: bool = False,
-    sabotage: Mapping[str, str] = NOTHING,
+    environment: Mapping[str, str] = NOTHING,
+    sabotage: str | None = None,
 ) -> tuple[int, list[str]]:
     """Start, load, kill, `rounds` times; returns the number of acks and what is broken in the end."""
     chance = random.Random(rounds)
     data, shadow = folder / "data", folder / "shadow"
-    environment = {**FLOOD, **sabotage}
+    environment = {**FLOOD, **environment}
+    program = ALLINONE if sabotage is None else ("tests.support.sabotage", "allinone", sabotage)
     if shim is not None:
         environment |= {"LD_PRELOAD": str(shim), "POWERLOSS_DATA": str(data), "POWERLOSS_SHADOW": str(shadow)}
     senders = await _newcomers(data)
@@ -125,7 +122,7 @@ async def torture(
         if shim is not None:
             shutil.copytree(data, shadow)
         try:
-            async with process(data, **environment) as server:
+            async with process(data, program, **environment) as server:
                 await load_until_killed(server, senders, chance.uniform(0.05, 0.8))
         finally:
             if shim is not None:
@@ -177,10 +174,12 @@ async def test_power_loss_under_load_loses_no_acked_message_and_stores_none_twic
 
 
 async def test_without_synchronous_full_power_loss_is_found_to_lose(tmp_path: Path, shim: Path) -> None:
-    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, sabotage=NO_SYNC)
+    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, sabotage="synchronous_off")
     assert problems
 
 
 async def test_an_ack_before_the_commit_is_found_to_lose(tmp_path: Path, shim: Path) -> None:
-    _, problems = await torture(tmp_path, rounds=ROUNDS, shim=shim, until_damaged=True, sabotage=ACK_FIRST)
+    _, problems = await torture(
+        tmp_path, ROUNDS, shim=shim, until_damaged=True, environment=SLOW_DISK, sabotage="ack_before_commit"
+    )
     assert problems

@@ -22,7 +22,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
-from services.history.messages.append_server import BATCH_BYTES, door
+from services.history.messages.append_server import BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 from tests.support.loopback import NO_TLS
@@ -47,7 +47,7 @@ async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app, door(history.app)) as url:
+    async with at_port(history.app.asgi, append_protocol(history.app.context)) as url:
         yield url
 
 

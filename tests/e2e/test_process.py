@@ -75,7 +75,6 @@ async def test_a_port_that_is_taken_is_named(server: Process, tmp_path: Path) ->
         ("CHATTERBOX_PORT", "70000"),
         ("CHATTERBOX_LOG_LEVEL", "loud"),
         ("CHATTERBOX_SENDS_PER_S", "0"),
-        ("CHATTERBOX_SABOTAGE_SYNCHRONOUS", "OFF"),
     ],
 )
 async def test_a_wrong_setting_is_named(tmp_path: Path, variable: str, value: str) -> None:

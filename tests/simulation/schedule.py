@@ -10,15 +10,15 @@ from unittest.mock import patch
 
 from chatterbox.chassis import tasks
 from services.gateway.rooms import catch_up, room_feed
-from services.history.sabotage import Sabotage
 from tests.chaos import operations
 from tests.chaos.checker import judge
 from tests.chaos.verdict import Verdict
 from tests.simulation.conditions import Conditions
 from tests.simulation.faults import FAULTS
 from tests.simulation.loop import EndlessError, SimulatedLoop
-from tests.simulation.service import NO_SABOTAGE
+from tests.simulation.service import HistoryService
 from tests.simulation.world import World
+from tests.support.sabotage.gateway import NO_SABOTAGE, GatewaySabotage
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -49,17 +49,18 @@ def simulate(
     seed: int,
     *,
     settings: Mapping[str, Any] = NOTHING,
-    sabotage: Sabotage = NO_SABOTAGE,
+    sabotage: GatewaySabotage = NO_SABOTAGE,
+    history: type[HistoryService] = HistoryService,
     altered: Mapping[str, Any] = NOTHING,
 ) -> Outcome:
-    """Run the schedule of `seed`; `settings` are given to the gateways, `sabotage` to history.
+    """Run the schedule of `seed`; `settings` and `sabotage` are those of the gateways, `history` serves them.
 
     `altered` replaces some of the seed's `Conditions`.
     """
     conditions = replace(Conditions.of(seed, tuple(FAULTS)), **altered)
     loop = SimulatedLoop()
     with _constants(conditions), _alarms(loop) as alarms:
-        world = World(seed, conditions, loop, settings, sabotage)
+        world = World(seed, conditions, loop, settings, sabotage, history)
         try:
             unrest = _run(world)
         except BaseException as problem:

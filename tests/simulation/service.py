@@ -9,11 +9,10 @@ from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.untrusted_json import decode_json
 from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_publisher import CommittedChanges, payloads
-from services.history.sabotage import Sabotage
 from tests.simulation.conditions import Conditions
 from tests.simulation.history import Items, StoredHistory
+from tests.support.sabotage.history import with_new_keys
 
-NO_SABOTAGE = Sabotage()
 FAILED = httpx.ReadError("the connection ended before anything was done")
 
 
@@ -51,13 +50,11 @@ class HistoryService(Service):
         stored: StoredHistory,
         publish: Callable[[Items], None],
         now_ms: Callable[[], int],
-        sabotage: Sabotage = NO_SABOTAGE,
     ) -> None:
         super().__init__(conditions, chance)
         self.stored = stored
         self._publish = publish
         self._now_ms = now_ms
-        self._sabotage = sabotage
 
     def carry_out(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
@@ -85,7 +82,7 @@ class HistoryService(Service):
         return history_api.AppendAnswer(outcomes=planned.outcomes)
 
     def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
-        return self.stored.planned(self._sabotage.keyed(messages), self._now_ms())
+        return self.stored.planned(messages, self._now_ms())
 
     def _announce(self, planned: AppendPlan) -> None:
         if planned.inserts:
@@ -97,18 +94,39 @@ class HistoryService(Service):
         return info
 
     def failed(self, path: str, content: bytes) -> object:
-        """The transaction came to nothing. All that is promised of an ack is that this is not one."""
+        """The transaction is rolled back. All that is promised is that the answer is not an ack."""
         if path == "/internal/append":
-            planned = self._planned(decode_json(content, history_api.AppendBatch).messages)
-            if self._sabotage.publish_before_commit:
-                self._announce(planned)
-            if self._sabotage.ack_before_commit:
-                return history_api.AppendAnswer(outcomes=planned.outcomes)
+            return self._append_failed(self._planned(decode_json(content, history_api.AppendBatch).messages))
+        return FAILED
+
+    def _append_failed(self, planned: AppendPlan) -> object:
         return FAILED
 
     def restore(self, backup: StoredHistory) -> None:
         """Put a backup in the place of what is stored."""
         self.stored = self.stored.restored(backup)
+
+
+class AcksBeforeCommit(HistoryService):
+    """Acknowledges messages although their commit fails."""
+
+    def _append_failed(self, planned: AppendPlan) -> object:
+        return history_api.AppendAnswer(outcomes=planned.outcomes)
+
+
+class PublishesBeforeCommit(HistoryService):
+    """Publishes messages although their commit fails."""
+
+    def _append_failed(self, planned: AppendPlan) -> object:
+        self._announce(planned)
+        return FAILED
+
+
+class ForgetsKeys(HistoryService):
+    """Stores a message again each time it is sent."""
+
+    def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
+        return super()._planned(with_new_keys(messages))
 
 
 class AuthService(Service):

@@ -11,7 +11,6 @@ from chatterbox.wire.errors import ChatError
 from chatterbox.wire.limits import Limits
 from services.gateway.gateway import Gateway
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.sabotage import Forgetful
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.live_socket import LiveSocket
 from tests.simulation.broker import SimulatedBroker
@@ -20,6 +19,7 @@ from tests.simulation.conditions import Conditions
 from tests.simulation.people import NOW_S
 from tests.simulation.service import AuthService, HistoryService
 from tests.simulation.sockets import Peer, SimulatedSocket
+from tests.support.sabotage.gateway import GatewaySabotage, LossyHandshake
 
 log = logging.getLogger("chatterbox.simulation")
 
@@ -48,6 +48,7 @@ class Site:
         history: HistoryService,
         auth: AuthService,
         settings: GatewaySettings,
+        sabotage: GatewaySabotage,
     ) -> None:
         self.gateway: Gateway | None = None
         """The one that runs and takes connections."""
@@ -56,6 +57,7 @@ class Site:
         self._broker = broker
         self._services = history, auth
         self._settings = settings
+        self._sabotage = sabotage
         self._tasks: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
         self._sockets: list[SimulatedSocket] = []
@@ -71,10 +73,10 @@ class Site:
         gateway = Gateway(
             self._settings,
             limits=LIMITS,
-            broker=Forgetful(self.line) if self._settings.sabotage_resubscribe_off else self.line,
+            broker=self._sabotage.broker(self.line),
             auth=auth.client,
             history=history.client,
-            append=history.append,
+            append=self._sabotage.append(history.append),
             clock=loop.time,
             now_s=lambda: NOW_S + loop.time(),
             metrics=_metrics(),
@@ -107,7 +109,8 @@ class Site:
             gateway.admit("::1")
         except ChatError:
             return None
-        socket = SimulatedSocket(self._conditions, chance, peer, drops_frames=self._settings.sabotage_drop_frames)
+        drops_frames = self._sabotage.handshake_class is LossyHandshake
+        socket = SimulatedSocket(self._conditions, chance, peer, drops_frames=drops_frames)
         self._sockets.append(socket)
         gateway.open(cast("LiveSocket", socket), "::1", token)
         return socket

@@ -7,10 +7,10 @@ from random import Random
 from typing import Protocol
 
 from chatterbox.wire.close_codes import CloseCode
-from services.gateway import sabotage
 from services.gateway.transport.live_socket import CLOSE_S, LOST, SESSION_ENDED_CLOSE_S, SocketReceiver
 from services.gateway.transport.pacing import PacedQueue
 from tests.simulation.conditions import Conditions
+from tests.support.sabotage.gateway import is_dropped
 
 SEND_S = (0.0001, 0.01)
 """On the way from peer to gateway (seconds)."""
@@ -75,7 +75,7 @@ class SimulatedSocket:
     def try_write(self, frames: bytes) -> int:
         assert not self._is_full, "this would come before what is unsent"
         assert self._close_sent is None, "this would come after the close frame"
-        if self._drops_frames and sabotage.leaves_out(frames, self._chance.random()):
+        if self._drops_frames and is_dropped(frames, self._chance.random()):
             return len(frames)
         assert not self._is_lost, "nobody is there to read this"
         return self._to_kernel(frames)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from services.history.sabotage import Sabotage as HistorySabotage
 from tests.chaos.verdict import Invariant
 from tests.simulation import planted
 from tests.simulation.planted import Plant
 from tests.simulation.schedule import Outcome, simulate
-from tests.simulation.service import NO_SABOTAGE
+from tests.simulation.service import AcksBeforeCommit, ForgetsKeys, HistoryService, PublishesBeforeCommit
+from tests.support.sabotage.gateway import NO_SABOTAGE
+from tests.support.sabotage.gateway import SABOTAGES as GATEWAY
 
 SEEDS = range(1, 31)
 """Each must be found by one of these; most are by the first few."""
@@ -46,34 +47,29 @@ class Sabotage:
     """What is done to the gateway or to history, in which conditions, and what is then broken."""
 
     broken: Invariant | str
-    switch: str = ""
+    gateway: str = ""
+    """A key of the gateway's `SABOTAGES`."""
+    history: type[HistoryService] = HistoryService
     plant: Plant | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    history: HistorySabotage = NO_SABOTAGE
     altered: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.switch.upper() or (self.plant.__name__ if self.plant is not None else "")
+        return self.gateway or (self.plant or self.history).__name__
 
     def simulate(self, seed: int) -> Outcome:
-        settings = {**self.settings, "sabotage": True}
-        if self.history is NO_SABOTAGE and self.switch:
-            settings[f"sabotage_{self.switch}"] = True
-        return simulate(seed, settings=settings, sabotage=self.history, altered=self.altered)
-
-
-def _history(switch: str, broken: Invariant) -> Sabotage:
-    return Sabotage(switch=switch, broken=broken, history=HistorySabotage(**{switch: True}), altered=COMMITS_FAIL)
+        gateway = GATEWAY[self.gateway] if self.gateway else NO_SABOTAGE
+        return simulate(seed, settings=self.settings, sabotage=gateway, history=self.history, altered=self.altered)
 
 
 SABOTAGES = [
-    Sabotage(switch="own_offsets", broken=Invariant.ACKED_IS_STORED),
-    Sabotage(switch="drop_frames", broken=Invariant.STREAM_IN_ORDER),
-    Sabotage(switch="resubscribe_off", broken=Invariant.ON_TIME, settings=HEADS_OFF, altered=LINES_CUT),
-    Sabotage(switch="canary_off", broken=Invariant.ON_TIME, settings=HEADS_OFF, altered=DEAF),
-    _history("ack_before_commit", Invariant.ACKED_IS_STORED),
-    _history("publish_before_commit", Invariant.ONE_MESSAGE_PER_POSITION),
-    _history("forget_keys", Invariant.STORED_WITHOUT_HOLES),
+    Sabotage(gateway="own_offsets", broken=Invariant.ACKED_IS_STORED),
+    Sabotage(gateway="drop_frames", broken=Invariant.STREAM_IN_ORDER),
+    Sabotage(gateway="resubscribe_off", broken=Invariant.ON_TIME, settings=HEADS_OFF, altered=LINES_CUT),
+    Sabotage(gateway="canary_off", broken=Invariant.ON_TIME, settings=HEADS_OFF, altered=DEAF),
+    Sabotage(history=AcksBeforeCommit, broken=Invariant.ACKED_IS_STORED, altered=COMMITS_FAIL),
+    Sabotage(history=PublishesBeforeCommit, broken=Invariant.ONE_MESSAGE_PER_POSITION, altered=COMMITS_FAIL),
+    Sabotage(history=ForgetsKeys, broken=Invariant.STORED_WITHOUT_HOLES, altered=COMMITS_FAIL),
     Sabotage(plant=planted.attach_after_an_await, broken=Invariant.ON_TIME),
     Sabotage(plant=planted.no_gap_is_filled, broken=Invariant.ON_TIME),
     Sabotage(plant=planted.events_are_taken_twice, broken=Invariant.STREAM_IN_ORDER),

@@ -6,7 +6,6 @@ from random import Random
 from typing import Any
 
 from services.gateway.settings import GatewaySettings
-from services.history.sabotage import Sabotage
 from tests.chaos import operations
 from tests.chaos.verdict import ON_TIME_S
 from tests.simulation import rest
@@ -21,6 +20,7 @@ from tests.simulation.service import AuthService, HistoryService
 from tests.simulation.site import Site
 from tests.simulation.sockets import Peer, SimulatedSocket
 from tests.simulation.talk import Talk
+from tests.support.sabotage.gateway import GatewaySabotage
 
 LOOK_S = 0.25
 """Between two looks whether all is at rest (seconds)."""
@@ -36,7 +36,8 @@ class World:
         conditions: Conditions,
         loop: SimulatedLoop,
         settings: Mapping[str, Any],
-        sabotage: Sabotage,
+        sabotage: GatewaySabotage,
+        history: type[HistoryService],
     ) -> None:
         self.loop = loop
         self.conditions = conditions
@@ -48,15 +49,13 @@ class World:
         self.broker = SimulatedBroker(conditions, stream(seed, "broker"))
         self._publishing = stream(seed, "publishing")
         self._published_s = 0.0
-        self.history = HistoryService(
-            conditions, stream(seed, "history"), stored, self._publish, self._now_ms, sabotage
-        )
+        self.history = history(conditions, stream(seed, "history"), stored, self._publish, self._now_ms)
         self.auth = AuthService(conditions, stream(seed, "auth"), jwks())
         given = GatewaySettings(
             **{"heads_s": conditions.heads_s, "recent_messages": conditions.recent_messages, "drain_s": 1, **settings}
         )
         self.sites = [
-            Site(conditions, stream(seed, f"site {number}"), self.broker, self.history, self.auth, given)
+            Site(conditions, stream(seed, f"site {number}"), self.broker, self.history, self.auth, given, sabotage)
             for number in range(conditions.gateways)
         ]
         self.readers = [

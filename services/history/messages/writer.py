@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from chatterbox.chassis.sqlite.database import fold_log, in_one_hop
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full, may_be_full
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
@@ -24,17 +24,16 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
-from services.history.messages.send_limits import SendLimits
+from services.history.messages.group_committer import GroupCommitter
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
-from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
+from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
-from services.history.sabotage import Sabotage
 
 log = logging.getLogger("chatterbox.history.writer")
 
 T = TypeVar("T")
 
-NO_SABOTAGE = Sabotage()
+DISK_FULL = "messages are refused until there is free space"
 CLOSE_S = 5.0
 """When the process ends, what was accepted has this long to be committed (seconds)."""
 
@@ -53,24 +52,21 @@ class Writer:
         bounds: QueueBounds | None = None,
         metrics: HistoryMetrics | None = None,
         ballast: DiskReserve = NO_BALLAST,
-        sabotage: Sabotage = NO_SABOTAGE,
+        committer: GroupCommitter | None = None,
     ) -> None:
-        """`announce` is told of every commit; it must not block. `sabotage` is for tests."""
-        self._db = db
-        self._limits = limits
-        self._budgets = SendLimits(limits, clock)
-        self._now_ms = now_ms
+        """`announce` is called after every commit and must not block. `committer` writes to `db`."""
+        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
         self._announce = announce
         self._ballast = ballast
-        self._sabotage = sabotage
         self._backlog = WriteQueue(bounds or QueueBounds())
         self._metrics = metrics or HistoryMetrics()
         self._metrics.watch_backlog(self._backlog)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
-        self._failing = False
-        self._last_id: int | None = None
+        self._failure = Incident(
+            log, down="commit.failed", up="commit.recovered", down_level=logging.ERROR, up_level=logging.INFO
+        )
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages, in this order, in one transaction; what is answered is durable.
@@ -79,7 +75,7 @@ class Writer:
         whether the messages were, and the same keys may be sent again.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._submit(AppendJob(self._sabotage.keyed(messages), answer))
+        self._submit(AppendJob(messages, answer))
         return await answer
 
     async def change(self, change: Callable[[WriteTransaction], Awaitable[T]]) -> T:
@@ -130,11 +126,11 @@ class Writer:
         began_s = time.perf_counter()
         try:
             if group.messages:
-                transaction, plan = await self._transact(group)
+                committed = await self._committer.commit(group)
             else:
-                transaction, plan = await self._ballast.making_room(lambda: self._transact(group))
+                committed = await self._ballast.making_room(lambda: self._committer.commit(group))
         except sqlite3.Error as problem:
-            self._note_failure("disk.full" if is_full(problem) else "commit.failed", str(problem))
+            self._note_failure(problem)
             self._abandon(group)
             await self._make_room(problem)
         except Exception:
@@ -145,12 +141,13 @@ class Writer:
             raise
         else:
             self._note_success()
+            plan = committed.plan
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
                 log.debug("messages.stored", extra=_described(plan))
-            if not self._sabotage.publish_before_commit:
-                self._tell(transaction, plan)
+            if committed.size:
+                self._announce(committed)
 
     async def _affordable(self, jobs: list[Job]) -> CommitGroup:
         """On a full disk what is left is for changes of rooms and memberships: messages wait with their senders."""
@@ -158,7 +155,7 @@ class Writer:
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
         if len(refused):
-            self._note_failure("disk.full", "messages wait until there is more room")
+            self._failure.fail(DISK_FULL, event="disk.full")
             self._metrics.commits_failed.inc()
             refused.fail(_unavailable())
         return CommitGroup([job for job in jobs if isinstance(job, ChangeJob)])
@@ -167,92 +164,22 @@ class Writer:
         """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
         if may_be_full(problem) and self._ballast.give_up():
             with contextlib.suppress(sqlite3.Error):
-                await fold_log(self._db)
-
-    async def _transact(self, group: CommitGroup) -> tuple[WriteTransaction, AppendPlan]:
-        try:
-            return await self._write(group)
-        except Exception:
-            await self._roll_back()
-            raise
-
-    async def _write(self, group: CommitGroup) -> tuple[WriteTransaction, AppendPlan]:
-        last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
-        transaction = WriteTransaction(self._db, self._now_ms())
-        if group.changes:
-            await self._db.execute("BEGIN IMMEDIATE")
-            group.changed.clear()
-            for job in group.changes:
-                group.changed.append(await _attempt(transaction, job))
-        plan = await in_one_hop(self._db, lambda db: self._store(db, group, transaction.now_ms, last_id))
-        if self._sabotage.acts_before_commit:
-            await self._commit_late(group, transaction, plan)
-        self._last_id = last_id + len(plan.inserts)
-        return transaction, plan
-
-    def _store(self, db: sqlite3.Connection, group: CommitGroup, now_ms: int, last_id: int) -> AppendPlan:
-        """All that a group of messages needs, on the database's thread. Nothing else runs there meanwhile."""
-        if not db.in_transaction:
-            db.execute("BEGIN IMMEDIATE")
-        plan = AppendPlan()
-        if group.messages:
-            plan = store(
-                db, group.messages, now_ms=now_ms, last_id=last_id, limits=self._limits, spend=self._budgets.spend
-            )
-        if not self._sabotage.acts_before_commit:
-            db.execute("COMMIT")
-        return plan
-
-    async def _commit_late(self, group: CommitGroup, transaction: WriteTransaction, plan: AppendPlan) -> None:
-        if self._sabotage.ack_before_commit:
-            group.answer(plan)
-        if self._sabotage.publish_before_commit:
-            self._tell(transaction, plan)
-        await self._db.execute("COMMIT")
-
-    def _tell(self, transaction: WriteTransaction, plan: AppendPlan) -> None:
-        if plan.inserts or transaction.events:
-            self._announce(CommittedChanges(transaction.events, plan))
+                await self._committer.shrink_log()
 
     def _abandon(self, group: CommitGroup) -> None:
         self._metrics.commits_failed.inc()
         group.fail(_unavailable())
 
-    async def _roll_back(self) -> None:
-        """Undo the transaction; after some errors, such as a full disk, SQLite has done so already."""
-        self._last_id = None
-        try:
-            if self._db.in_transaction:
-                await self._db.execute("ROLLBACK")
-        except sqlite3.Error:
-            log.exception("rollback.failed")
-
-    def _note_failure(self, event: str, why: str) -> None:
-        """Once, not for each group: a disk stays full for a while."""
-        if not self._failing:
-            log.error(event, extra={"problem": why})
-        self._failing = True
+    def _note_failure(self, problem: sqlite3.Error) -> None:
+        if is_full(problem):
+            self._failure.fail(DISK_FULL, event="disk.full")
+        else:
+            self._failure.fail(str(problem))
 
     def _note_success(self) -> None:
-        if self._failing and not self._ballast.missing_bytes:
-            log.info("commit.recovered")
-            self._failing = False
-
-
-async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
-    """What the change returned, or the exception that undid it; the rest of the group is not concerned."""
-    told = len(transaction.events)
-    await transaction.db.execute("SAVEPOINT change")
-    try:
-        result = await job.change(transaction)
-    except sqlite3.Error:
-        raise
-    except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
-        await transaction.db.execute("ROLLBACK TO change")
-        del transaction.events[told:]
-        result = problem
-    await transaction.db.execute("RELEASE change")
-    return result
+        """While the disk reserve is incomplete the disk counts as full, though changes are still committed."""
+        if self._failure.is_open and not self._ballast.missing_bytes:
+            self._failure.recover()
 
 
 def _described(plan: AppendPlan) -> dict[str, int | str]:

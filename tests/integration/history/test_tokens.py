@@ -33,7 +33,7 @@ async def test_tokens_of_others_and_of_nobody(history: Service, clock: Clock) ->
 
 
 async def test_every_public_route_asks_for_one(history: Service) -> None:
-    for path, operations in history.app.openapi()["paths"].items():
+    for path, operations in history.app.asgi.openapi()["paths"].items():
         for method in operations:
             refused = await history.public.request(method, path.replace("{room}", "general"), json={})
             assert code(refused)[0] in {401, 422}, (method, path)
@@ -76,7 +76,7 @@ async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody
         await history.greet("alice")
         assert len(await history.append(history.message("gateways work on", "k"))) == 1
         auth.away = False
-        await until(lambda: bool(history.app.state.ended_sessions._known))
+        await until(lambda: bool(history.app.context.revocations._known))
         assert await answer(history, token) == (200, None)
 
 
@@ -98,7 +98,7 @@ async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth
         assert await answer(history, token) == (200, None)
         auth.revoked.append(Revocation("gone", EXPIRES))
         doubts[0]()
-        verifier: Any = history.app.state.verifier
+        verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))
         assert await answer(history, token) == (401, Code.SESSION_ENDED)
 
@@ -109,5 +109,5 @@ async def test_an_event_that_was_lost_is_made_up_for_by_asking_now_and_then(
     monkeypatch.setattr(revocation_sync, "RELOAD_S", 0.001)
     async with start() as history:
         auth.revoked.append(Revocation("gone", EXPIRES))
-        verifier: Any = history.app.state.verifier
+        verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))

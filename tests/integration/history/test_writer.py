@@ -22,9 +22,9 @@ from services.history.messages.write_queue import QueueBounds
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
 from services.history.rooms import membership_changes
-from services.history.sabotage import Sabotage
 from services.history.schema import SCHEMA
 from tests.support.history import UNHURRIED, until
+from tests.support.sabotage.history import acks_before_commit
 
 ALICE = UserInfo(1, "alice")
 
@@ -120,12 +120,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
+async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **options: Any) -> AsyncIterator[Desk]:
     told: list[CommittedChanges] = []
     async with open_writer(path, SCHEMA) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
-        writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
+        writer = make_writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)
         async with writer.running():
             await writer.change(lambda transaction: membership_changes.greet(transaction, {1: "alice"}))
             await until(lambda: bool(told))  # with an early ack, the commit is still to come
@@ -169,7 +169,7 @@ class TestAnswers:
         assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
 
     async def test_with_the_sabotage_on_they_do_not_wait(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.sqlite", sabotage=Sabotage(ack_before_commit=True)) as desk:
+        async with at_work(tmp_path / "history.sqlite", acks_before_commit) as desk:
             desk.gate.open.clear()
             assert await desk.append() == [1]
             assert desk.on_disk() == 0

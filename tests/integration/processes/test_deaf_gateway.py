@@ -10,10 +10,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 import httpx
 import pytest
@@ -35,7 +34,6 @@ DEAFENINGS = int(os.environ.get("CHATTERBOX_DEAFENINGS", "1"))
 UNSUBSCRIBE = b"*1\r\n$11\r\nUNSUBSCRIBE\r\n"
 FLOOD_BYTES, PAYLOAD_BYTES = 20_000_000, 10_000
 """More than the kernels' buffers on the way take; in payloads so small that Valkey counts them (it copies these)."""
-NO_CANARY = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_CANARY_OFF": "1"}
 
 
 class Site:
@@ -64,13 +62,15 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Site]:
+async def site(folder: Path, sabotage: str | None = None) -> AsyncIterator[Site]:
     async with topology(folder, started=False, CHATTERBOX_HEADS_S="600") as whole:
         await whole.redis.start()
         async with cable(whole.redis.port) as line:
             url = folder / "redis-url-by-cable"
             url.write_text(f"redis://127.0.0.1:{line.port}")
-            whole.gateways[1].environment.update(environment, CHATTERBOX_REDIS_URL_FILE=str(url))
+            whole.gateways[1].environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
+            if sabotage is not None:
+                whole.gateways[1].sabotage(sabotage)
             await whole.start()
             here = Site(whole, line)
             here.ada, here.bob = await whole.newcomer("ada"), await whole.newcomer("bob")
@@ -206,7 +206,7 @@ async def _unready(gateway: Service) -> None:
 
 async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
     """So it is the canary that notices, where nothing else can."""
-    async with site(tmp_path, NO_CANARY) as here, conversation(here, "silence") as talk:
+    async with site(tmp_path, sabotage="canary_off") as here, conversation(here, "silence") as talk:
         await unsubscribed(here)
         await asyncio.sleep(0.2)
         await talk.say()
