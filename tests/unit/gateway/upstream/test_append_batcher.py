@@ -47,8 +47,8 @@ class Batches:
         return [history_api.AppendRefused("unavailable", "not now", None) for _ in messages]
 
 
-class Site:
-    """What is said by whom, and what comes of it."""
+class GatewayProcess:
+    """What is message by whom, and what comes of it."""
 
     def __init__(self) -> None:
         self.history = Batches()
@@ -72,7 +72,7 @@ def simulated(scenario: Coroutine[object, object, None]) -> None:
 
 
 async def _one_after_the_other() -> None:
-    site, ada = Site(), FakeSender()
+    site, ada = GatewayProcess(), FakeSender()
     async with background(site.sends.run(), "sends"):
         for number in range(20):
             site.say(ada, str(number))
@@ -83,7 +83,7 @@ async def _one_after_the_other() -> None:
 
 
 async def _many() -> None:
-    site = Site()
+    site = GatewayProcess()
     async with background(site.sends.run(), "sends"):
         for number in range(50):
             site.say(FakeSender(), str(number))
@@ -96,7 +96,7 @@ async def _many() -> None:
 
 
 async def _now_and_then() -> None:
-    site = Site()
+    site = GatewayProcess()
     async with background(site.sends.run(), "sends"):
         for number in range(10):
             site.say(FakeSender(), str(number))
