@@ -1,4 +1,4 @@
-"""However much there is to catch up, no more waits for a socket than it may; and there is no hole in it."""
+"""Catch-up of any size leaves no gap, and bounds the unsent data of a socket."""
 
 from typing import cast
 
@@ -25,12 +25,12 @@ LARGE, SMALL = 10_000, 100
 
 
 class NarrowSocket:
-    """Its kernel takes so much until it is read; it says that it is full when something is left."""
+    """Its kernel accepts `KERNEL_BYTES` until it is read; it reports that it is full if data is left."""
 
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.kept: list[bytes] = []
-        self.most_unsent = 0
+        self.max_unsent = 0
         self.close_code = 1006
 
     @property
@@ -47,7 +47,7 @@ class NarrowSocket:
     def write(self, frames: bytes) -> None:
         assert self.connection is not None
         self.kept.append(frames)
-        self.most_unsent = max(self.most_unsent, self.unsent_bytes)
+        self.max_unsent = max(self.max_unsent, self.unsent_bytes)
         if self.unsent_bytes and not self.connection.is_full:
             self.connection.on_full()
 
@@ -59,8 +59,8 @@ class NarrowSocket:
             self.connection.on_drained()
         return read
 
-    def read_by_nobody(self) -> None:
-        """What is written from now on is thrown away, as a connection's end does whose peer has gone."""
+    def discard_writes(self) -> None:
+        """Discard further writes, as a connection does whose peer has gone."""
         self.write = lambda frames: None  # type: ignore[method-assign]
 
     def close(self, code: CloseCode) -> None: ...
@@ -68,8 +68,8 @@ class NarrowSocket:
     def abort(self) -> None: ...
 
 
-class Pages:
-    """A history that has every message, and notes what it was asked for."""
+class FakeHistory:
+    """A history that has every message, and notes the limits of its calls."""
 
     def __init__(self, frames: list[bytes]) -> None:
         self.limits: list[int] = []
@@ -88,11 +88,11 @@ def payloads(count: int, size: int) -> list[bytes]:
 
 
 class Site:
-    """Somebody at offset 0 of a room, of which the last messages are in memory."""
+    """A connection at offset 0 of a room whose last messages are in memory."""
 
     def __init__(self, stored: list[bytes], recent: int) -> None:
         self.socket = NarrowSocket()
-        self.history = Pages(stored)
+        self.history = FakeHistory(stored)
         self.catch_up = CatchUp(cast("HistoryClient", self.history))
         connection = Connection(
             self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet()
@@ -120,37 +120,37 @@ class Site:
         return b"".join(read)
 
 
-async def test_who_was_full_when_the_topic_changed_is_told_once_they_are_live_again() -> None:
+async def test_connection_that_was_full_gets_a_changed_topic_once_it_is_live_again() -> None:
     stored = payloads(300, LARGE)
     site = Site(stored, 1000)
     site.catch_up.start(site.connection)
     assert site.connection.is_full
     site.room.set_topic("engines", "bob")
     site.room.set_topic("steam", "bob")
-    told = text_frame(codec.encode(frames.TopicUpdate(room="r", topic="steam")))
-    everything = b"".join(map(text_frame, stored)) + told
+    topic = text_frame(codec.encode(frames.TopicUpdate(room="r", topic="steam")))
+    everything = b"".join(map(text_frame, stored)) + topic
     assert await site.read_all(len(everything)) == everything
     assert not site.room.topic_unsent
 
 
-async def test_who_is_catching_up_is_told_of_a_topic_at_once() -> None:
+async def test_connection_that_is_catching_up_gets_a_changed_topic_at_once() -> None:
     site = Site(payloads(300, LARGE), 30)
     site.room.set_topic("engines", "bob")
     assert site.socket.read() == text_frame(codec.encode(frames.TopicUpdate(room="r", topic="engines", by="bob")))
 
 
 @pytest.mark.parametrize("recent", [1000, 30], ids=["from memory", "from history"])
-async def test_no_more_waits_for_a_socket_than_it_may_and_it_gets_everything_once_in_order(recent: int) -> None:
+async def test_unsent_data_is_bounded_and_everything_arrives_once_in_order(recent: int) -> None:
     stored = payloads(300, LARGE)
     site = Site(stored, recent)
     expected = b"".join(text_frame(each) for each in stored)
     site.catch_up.start(site.connection)
     assert await site.read_all(len(expected)) == expected
-    assert site.socket.most_unsent <= MAX_UNSENT_BYTES + CHUNK_BYTES
+    assert site.socket.max_unsent <= MAX_UNSENT_BYTES + CHUNK_BYTES
     assert site.connection in site.room.live
 
 
-async def test_little_is_read_at_once_where_messages_are_large() -> None:
+async def test_pages_of_large_messages_are_small() -> None:
     stored = payloads(300, LARGE)
     site = Site(stored, recent=30)
     site.catch_up.start(site.connection)
@@ -158,7 +158,7 @@ async def test_little_is_read_at_once_where_messages_are_large() -> None:
     assert set(site.history.limits) == {PAGE_BYTES // len(text_frame(stored[-1]))}
 
 
-async def test_small_messages_come_in_large_pages() -> None:
+async def test_pages_of_small_messages_are_large() -> None:
     stored = payloads(700, SMALL)
     site = Site(stored, recent=30)
     site.catch_up.start(site.connection)
@@ -166,7 +166,7 @@ async def test_small_messages_come_in_large_pages() -> None:
     assert site.history.limits[:3] == [PAGE_MESSAGES] * 3
 
 
-async def test_what_has_not_come_to_this_gateway_yet_is_left_to_come_live() -> None:
+async def test_messages_not_yet_received_by_the_gateway_are_left_to_come_live() -> None:
     """History is ahead of a gateway that missed the last messages; pushed now, they would come again."""
     stored = payloads(20, SMALL)
     site = Site(stored[:15], recent=2)
@@ -180,8 +180,8 @@ async def test_what_has_not_come_to_this_gateway_yet_is_left_to_come_live() -> N
     assert site.socket.read() == b"".join(text_frame(each) for each in stored[15:])
 
 
-async def test_who_comes_into_a_room_with_a_full_socket_is_pushed_nothing_until_it_is_read() -> None:
-    """They were invited, or joined on another connection of theirs."""
+async def test_full_connection_that_enters_a_room_gets_nothing_until_it_is_read() -> None:
+    """The user was invited, or joined on another connection."""
     site = Site([], recent=30)
     site.room.detach(site.connection)
     site.connection.write(b"x" * (KERNEL_BYTES + 1))
@@ -195,12 +195,12 @@ async def test_who_comes_into_a_room_with_a_full_socket_is_pushed_nothing_until_
 
 
 @pytest.mark.parametrize("recent", [100, 30], ids=["live", "catching up"])
-async def test_who_has_gone_is_pushed_nothing_until_their_turn_to_be_closed(recent: int) -> None:
-    """Fan-out would write to thousands of them for nothing where they all go at once."""
+async def test_gone_connection_gets_no_pushes_until_it_is_closed(recent: int) -> None:
+    """If thousands go at once, fan-out would write to all of them in vain."""
     site = Site(payloads(100, SMALL), recent)
     site.catch_up.start(site.connection)
     site.connection.on_gone()
-    site.socket.read_by_nobody()
+    site.socket.discard_writes()
     await until(lambda: not site.catch_up._active, 1)
     site.room.deliver(site.room.opened.take("e", 101, [text_frame(b"hello")]))
     site.room.flush()
