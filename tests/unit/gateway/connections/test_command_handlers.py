@@ -56,7 +56,7 @@ class FakeHistory:
         return history_api.StoredPage(epoch="e", head=0, first=1, frames=[])
 
 
-class Site:
+class Harness:
     """A gateway's rooms, with one connection of Ada."""
 
     def __init__(self) -> None:
@@ -100,62 +100,62 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> Site:
-    return Site()
+async def harness() -> Harness:
+    return Harness()
 
 
-async def test_outdated_reply_to_leave_is_requested_again_after_rejoining(site: Site) -> None:
-    await site.publish(member=True)
-    site.ask(frames.Leave(id=1, room="ops"))
-    await until(lambda: site.fake_history.calls == ["leave"], 1)
-    await site.publish(member=False)
-    await site.publish(member=True)
-    site.fake_history.may_answer.release()
-    await until(lambda: site.fake_history.calls == ["leave", "leave"], 1)
-    assert "ops" in site.ada.rooms
-    site.fake_history.may_answer.release()
-    await site.answered(frames.Left)
-    assert "ops" not in site.ada.rooms
+async def test_outdated_reply_to_leave_is_requested_again_after_rejoining(harness: Harness) -> None:
+    await harness.publish(member=True)
+    harness.ask(frames.Leave(id=1, room="ops"))
+    await until(lambda: harness.fake_history.calls == ["leave"], 1)
+    await harness.publish(member=False)
+    await harness.publish(member=True)
+    harness.fake_history.may_answer.release()
+    await until(lambda: harness.fake_history.calls == ["leave", "leave"], 1)
+    assert "ops" in harness.ada.rooms
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Left)
+    assert "ops" not in harness.ada.rooms
 
 
-async def test_outdated_reply_to_join_is_requested_again_after_leaving(site: Site) -> None:
-    site.ask(frames.Join(id=1, room="ops"))
-    await until(lambda: site.fake_history.calls == ["join"], 1)
-    await site.publish(member=True)
-    await site.publish(member=False)
-    site.fake_history.may_answer.release()
-    await until(lambda: site.fake_history.calls == ["join", "join"], 1)
-    assert "ops" not in site.ada.rooms
-    site.fake_history.may_answer.release()
-    await site.answered(frames.Joined)
-    assert "ops" in site.ada.rooms
+async def test_outdated_reply_to_join_is_requested_again_after_leaving(harness: Harness) -> None:
+    harness.ask(frames.Join(id=1, room="ops"))
+    await until(lambda: harness.fake_history.calls == ["join"], 1)
+    await harness.publish(member=True)
+    await harness.publish(member=False)
+    harness.fake_history.may_answer.release()
+    await until(lambda: harness.fake_history.calls == ["join", "join"], 1)
+    assert "ops" not in harness.ada.rooms
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Joined)
+    assert "ops" in harness.ada.rooms
 
 
 @pytest.mark.parametrize("command", [frames.Join(id=1, room="ops"), frames.Leave(id=1, room="ops")])
 async def test_history_is_called_once_if_its_event_arrives_before_its_reply(
-    site: Site, command: frames.Command
+    harness: Harness, command: frames.Command
 ) -> None:
     if isinstance(command, frames.Leave):
-        await site.publish(member=True)
-    site.ask(command)
-    await until(lambda: len(site.fake_history.calls) == 1, 1)
-    await site.publish(member=isinstance(command, frames.Join))
-    site.fake_history.may_answer.release()
-    await site.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)
-    assert len(site.fake_history.calls) == 1
+        await harness.publish(member=True)
+    harness.ask(command)
+    await until(lambda: len(harness.fake_history.calls) == 1, 1)
+    await harness.publish(member=isinstance(command, frames.Join))
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)
+    assert len(harness.fake_history.calls) == 1
 
 
-async def test_pushes_continue_from_the_position_of_a_join_reply_for_a_connection_behind(site: Site) -> None:
-    await site.publish(member=True)
-    room = site.ada.rooms["ops"]
-    site.connection.on_full()
+async def test_pushes_continue_from_the_position_of_a_join_reply_for_a_connection_behind(harness: Harness) -> None:
+    await harness.publish(member=True)
+    room = harness.ada.rooms["ops"]
+    harness.connection.on_full()
     room.deliver(room.opened.take("e", 1, [message(1), message(2)]))
-    site.connection._full_since_s = None
-    site.ask(frames.Join(id=1, room="ops"))
-    await site.answered(frames.Joined)
+    harness.connection._full_since_s = None
+    harness.ask(frames.Join(id=1, room="ops"))
+    await harness.answered(frames.Joined)
     room.deliver(room.opened.take("e", 3, [message(3)]))
     room.flush()
-    assert list(offsets(site.socket.frames)) == [3]
+    assert list(offsets(harness.socket.frames)) == [3]
 
 
 def message(offset: int) -> bytes:

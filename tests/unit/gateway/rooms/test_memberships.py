@@ -64,7 +64,7 @@ class ObservedBroker(MemoryBroker):
         return sorted(self._listeners)
 
 
-class Site:
+class Harness:
     def __init__(self) -> None:
         self.history = FakeHistory()
         self.broker = ObservedBroker()
@@ -96,115 +96,115 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> Site:
-    site = Site()
-    await site.welcome()
-    return site
+async def harness() -> Harness:
+    harness = Harness()
+    await harness.welcome()
+    return harness
 
 
-async def test_lost_changes_are_read_even_if_history_was_unavailable_at_first(site: Site) -> None:
-    site.history.revision, site.history.is_down = 6, True
-    await site.memberships.compare(6)
-    site.history.room, site.history.is_down = room(8), False
-    await site.memberships.compare(6)
-    assert [each.room_id for each in site.ada.rooms.values()] == [8]
+async def test_lost_changes_are_read_even_if_history_was_unavailable_at_first(harness: Harness) -> None:
+    harness.history.revision, harness.history.is_down = 6, True
+    await harness.memberships.compare(6)
+    harness.history.room, harness.history.is_down = room(8), False
+    await harness.memberships.compare(6)
+    assert [each.room_id for each in harness.ada.rooms.values()] == [8]
 
 
-async def test_restored_history_with_a_lower_revision_is_followed(site: Site) -> None:
-    site.history.revision, site.history.room = 3, room(8, "e2")
+async def test_restored_history_with_a_lower_revision_is_followed(harness: Harness) -> None:
+    harness.history.revision, harness.history.room = 3, room(8, "e2")
     async with asyncio.timeout(10):
-        await site.memberships.compare(3)
-    assert [each.room_id for each in site.ada.rooms.values()] == [8]
-    calls = site.history.calls
-    await site.memberships.compare(3)
-    assert site.history.calls == calls
+        await harness.memberships.compare(3)
+    assert [each.room_id for each in harness.ada.rooms.values()] == [8]
+    calls = harness.history.calls
+    await harness.memberships.compare(3)
+    assert harness.history.calls == calls
 
 
-async def test_user_who_connects_after_a_restore_is_loaded(site: Site) -> None:
-    site.history.revision = 3
-    bob = site.hub.members[2] = Member(2, "bob", TokenBucket.full(1, 1, 0))
+async def test_user_who_connects_after_a_restore_is_loaded(harness: Harness) -> None:
+    harness.history.revision = 3
+    bob = harness.hub.members[2] = Member(2, "bob", TokenBucket.full(1, 1, 0))
     async with asyncio.timeout(10):
-        await site.memberships.load(bob)
+        await harness.memberships.load(bob)
     assert "ops" in bob.rooms
 
 
-async def test_recreated_room_closes_the_connections_of_the_one_before(site: Site) -> None:
+async def test_recreated_room_closes_the_connections_of_the_one_before(harness: Harness) -> None:
     """A backup without the room was restored, and a user created the room again."""
-    before = site.ada.rooms["ops"]
-    site.history.revision, site.history.room = 9, room(8, "e2")
-    await site.memberships.compare(9)
-    assert site.socket.closed is CloseCode.EPOCH_CHANGED
+    before = harness.ada.rooms["ops"]
+    harness.history.revision, harness.history.room = 9, room(8, "e2")
+    await harness.memberships.compare(9)
+    assert harness.socket.closed is CloseCode.EPOCH_CHANGED
     assert before.is_idle
-    assert site.ada.rooms["ops"].room_id == 8
+    assert harness.ada.rooms["ops"].room_id == 8
 
 
-async def test_room_that_could_not_be_opened_is_unsubscribed(site: Site) -> None:
-    site.history.has_no_pages = True
+async def test_room_that_could_not_be_opened_is_unsubscribed(harness: Harness) -> None:
+    harness.history.has_no_pages = True
     with pytest.raises(ChatError):
-        await site.feed.open(room(8))
-    assert site.broker.channels == [CONTROL, room_channel(7)]
+        await harness.feed.open(room(8))
+    assert harness.broker.channels == [CONTROL, room_channel(7)]
 
 
-async def test_room_of_an_old_epoch_is_unsubscribed(site: Site) -> None:
-    site.feed._begin_epoch(site.ada.rooms["ops"])
-    await site.feed._tasks.join()
-    assert site.broker.channels == [CONTROL]
+async def test_room_of_an_old_epoch_is_unsubscribed(harness: Harness) -> None:
+    harness.feed._begin_epoch(harness.ada.rooms["ops"])
+    await harness.feed._tasks.join()
+    assert harness.broker.channels == [CONTROL]
 
 
-async def test_connection_that_is_being_welcomed_gets_no_membership_before_its_welcome(site: Site) -> None:
+async def test_connection_that_is_being_welcomed_gets_no_membership_before_its_welcome(harness: Harness) -> None:
     welcoming = KeptSocket()
-    site.connection(welcoming)
-    site.memberships.leave(site.ada, site.ada.rooms["ops"])
-    assert b"membership" in b"".join(site.socket.written)
+    harness.connection(welcoming)
+    harness.memberships.leave(harness.ada, harness.ada.rooms["ops"])
+    assert b"membership" in b"".join(harness.socket.written)
     assert welcoming.written == []
 
 
 class TestTopics:
-    async def test_topic_change_is_sent_to_all_members(self, site: Site) -> None:
-        await site.memberships._apply(TopicChanged(revision=6, room_id=7, topic="engines", by="bob"))
-        assert site.ada.rooms["ops"].topic == "engines"
-        assert list(map(payload_of, site.socket.written)) == [
+    async def test_topic_change_is_sent_to_all_members(self, harness: Harness) -> None:
+        await harness.memberships._apply(TopicChanged(revision=6, room_id=7, topic="engines", by="bob"))
+        assert harness.ada.rooms["ops"].topic == "engines"
+        assert list(map(payload_of, harness.socket.written)) == [
             codec.encode(frames.TopicUpdate(room="ops", topic="engines", by="bob"))
         ]
 
-    async def test_duplicate_topic_changes_and_those_of_other_rooms_are_ignored(self, site: Site) -> None:
-        await site.memberships._apply(TopicChanged(revision=6, room_id=99, topic="engines", by="bob"))
-        await site.memberships._apply(TopicChanged(revision=6, room_id=7, topic="late", by="bob"))
-        assert site.socket.written == []
+    async def test_duplicate_topic_changes_and_those_of_other_rooms_are_ignored(self, harness: Harness) -> None:
+        await harness.memberships._apply(TopicChanged(revision=6, room_id=99, topic="engines", by="bob"))
+        await harness.memberships._apply(TopicChanged(revision=6, room_id=7, topic="late", by="bob"))
+        assert harness.socket.written == []
 
-    async def test_lost_topic_change_is_found_by_the_next_comparison(self, site: Site) -> None:
-        site.history.revision, site.history.room = 6, msgspec.structs.replace(room(7), topic="engines")
-        await site.memberships.compare(6)
-        assert list(map(payload_of, site.socket.written)) == [
+    async def test_lost_topic_change_is_found_by_the_next_comparison(self, harness: Harness) -> None:
+        harness.history.revision, harness.history.room = 6, msgspec.structs.replace(room(7), topic="engines")
+        await harness.memberships.compare(6)
+        assert list(map(payload_of, harness.socket.written)) == [
             codec.encode(frames.TopicUpdate(room="ops", topic="engines"))
         ]
 
-    async def test_room_opens_with_the_topic_of_history_or_a_later_change(self, site: Site) -> None:
-        site.history.topic = "engines"
-        assert (await site.feed.open(room(8))).topic == "engines"
-        opening = asyncio.ensure_future(site.feed.open(room(9)))
+    async def test_room_opens_with_the_topic_of_history_or_a_later_change(self, harness: Harness) -> None:
+        harness.history.topic = "engines"
+        assert (await harness.feed.open(room(8))).topic == "engines"
+        opening = asyncio.ensure_future(harness.feed.open(room(9)))
         await asyncio.sleep(0)
-        site.feed.rooms[9].set_topic("")
+        harness.feed.rooms[9].set_topic("")
         assert (await opening).topic == ""
 
 
 class TestCrowd:
-    async def test_users_who_connect_during_a_call_are_loaded_together(self, site: Site) -> None:
-        crowd = [site.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in range(100, 200)]
-        before = site.history.calls
-        loads = [asyncio.ensure_future(site.memberships.load(crowd[0]))]
-        while site.history.calls == before:  # noqa: ASYNC110 - polls the fake
+    async def test_users_who_connect_during_a_call_are_loaded_together(self, harness: Harness) -> None:
+        crowd = [harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in range(100, 200)]
+        before = harness.history.calls
+        loads = [asyncio.ensure_future(harness.memberships.load(crowd[0]))]
+        while harness.history.calls == before:  # noqa: ASYNC110 - polls the fake
             await asyncio.sleep(0)
-        loads += [asyncio.ensure_future(site.memberships.load(member)) for member in crowd for _ in range(2)]
+        loads += [asyncio.ensure_future(harness.memberships.load(member)) for member in crowd for _ in range(2)]
         await asyncio.gather(*loads)
-        assert site.history.calls == before + 2
+        assert harness.history.calls == before + 2
         assert all(member.is_loaded and "ops" in member.rooms for member in crowd)
 
-    async def test_users_refused_together_can_be_loaded_later(self, site: Site) -> None:
-        crowd = [site.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in (100, 101)]
-        site.history.is_down = True
-        refusals = await asyncio.gather(*map(site.memberships.load, crowd), return_exceptions=True)
+    async def test_users_refused_together_can_be_loaded_later(self, harness: Harness) -> None:
+        crowd = [harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in (100, 101)]
+        harness.history.is_down = True
+        refusals = await asyncio.gather(*map(harness.memberships.load, crowd), return_exceptions=True)
         assert [type(refusal) for refusal in refusals] == [ChatError, ChatError]
-        site.history.is_down = False
-        await asyncio.gather(*map(site.memberships.load, crowd))
+        harness.history.is_down = False
+        await asyncio.gather(*map(harness.memberships.load, crowd))
         assert all(member.is_loaded for member in crowd)

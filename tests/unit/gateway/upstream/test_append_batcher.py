@@ -44,8 +44,8 @@ class FakeHistory:
         return [history_api.AppendRefused("unavailable", "not now", None) for _ in messages]
 
 
-class GatewayProcess:
-    """What is message by whom, and what comes of it."""
+class Harness:
+    """A batcher with its history."""
 
     def __init__(self) -> None:
         self.history = FakeHistory()
@@ -69,36 +69,36 @@ def simulated(scenario: Coroutine[object, object, None]) -> None:
 
 
 async def _one_after_the_other() -> None:
-    site, ada = GatewayProcess(), FakeSender()
-    async with background(site.batcher.run(), "batcher"):
+    harness, ada = Harness(), FakeSender()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(20):
-            site.send(ada, str(number))
+            harness.send(ada, str(number))
             await ada.acked.wait()
             ada.acked.clear()
-    assert site.history.batches == [[str(number)] for number in range(20)]
-    assert site.gaps_s == pytest.approx([COMMIT_S] * 19)
+    assert harness.history.batches == [[str(number)] for number in range(20)]
+    assert harness.gaps_s == pytest.approx([COMMIT_S] * 19)
 
 
 async def _many() -> None:
-    site = GatewayProcess()
-    async with background(site.batcher.run(), "batcher"):
+    harness = Harness()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(50):
-            site.send(FakeSender(), str(number))
+            harness.send(FakeSender(), str(number))
             await asyncio.sleep(0.001)
-        await site.batcher.wait_until_idle()
-    assert [content for batch in site.history.batches for content in batch] == [str(number) for number in range(50)]
-    *paced, _ = site.gaps_s
+        await harness.batcher.wait_until_idle()
+    assert [content for batch in harness.history.batches for content in batch] == [str(number) for number in range(50)]
+    *paced, _ = harness.gaps_s
     assert paced[-1] == pytest.approx(PACE_S)
-    assert [len(batch) for batch in site.history.batches[-4:-1]] == [PACE_S * 1000] * 3
+    assert [len(batch) for batch in harness.history.batches[-4:-1]] == [PACE_S * 1000] * 3
 
 
 async def _now_and_then() -> None:
-    site = GatewayProcess()
-    async with background(site.batcher.run(), "batcher"):
+    harness = Harness()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(10):
-            site.send(FakeSender(), str(number))
+            harness.send(FakeSender(), str(number))
             await asyncio.sleep(MESSAGE_PACE_S * 1.5)
-    assert site.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
+    assert harness.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 
 
 def test_sender_that_awaits_each_ack_is_never_paced() -> None:
