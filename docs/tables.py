@@ -21,7 +21,7 @@ from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
 from client.cli import manual
 from client.cli.grammar import grammar
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 from client.commands.config_command import documented
 from client.config.builtin_themes import BUILT_IN
 from client.config.config_fields import variable_of
@@ -113,11 +113,11 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
 
 def _command_line() -> Iterator[str]:
     yield from ("| command | what it does | options |", "|---|---|---|")
-    for command in grammar(parser()).commands:
-        usage = " ".join([command.name, *map(manual.usage_of, command.words)])
+    for command in grammar(create_parser()).commands:
+        usage = " ".join([command.name, *map(manual.usage_of, command.positionals)])
         options = [option for option in command.options if option.dest not in {"help", "server", "profile"}]
-        about = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
-        yield f"| `{usage}` | {command.about} | {about} |"
+        described = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
+        yield f"| `{usage}` | {command.summary} | {described} |"
 
 
 def _slashes() -> Iterator[str]:
@@ -190,7 +190,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 FILES: dict[Path, Callable[[], str]] = {
-    ROOT / "docs" / "chatterbox.1": lambda: manual.page(parser()),
+    ROOT / "docs" / "chatterbox.1": lambda: manual.page(create_parser()),
 }
 
 

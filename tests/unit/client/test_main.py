@@ -10,7 +10,7 @@ import pytest
 from chatterbox import __version__
 from client import __main__ as command
 from client.cli import dispatch
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 from client.failures import ExitCode, ServerRefused
 from client.store.session_file import SavedSession, SessionFile
 
@@ -127,7 +127,7 @@ class TestUsage:
         assert all(f"  {number}" in shown for number in (0, 1, 2, 3, 4, 130))
 
     def test_the_server_may_stand_before_or_after_the_command(self) -> None:
-        typed = parser()
+        typed = create_parser()
         assert typed.parse_args(["--server", "a", "rooms"]).server == "a"
         assert typed.parse_args(["rooms", "--server", "b"]).server == "b"
 

@@ -6,14 +6,14 @@ import subprocess
 import pytest
 
 from client.cli import manual
-from client.cli.about import VARIABLES
 from client.cli.grammar import grammar
+from client.cli.help_text import VARIABLES
 from client.cli.manual import flags_of
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 from client.faces.slash_parser import SLASHES
 from client.failures import EXITS, ExitCode
 
-PAGE = manual.page(parser())
+PAGE = manual.page(create_parser())
 
 
 def plain(page: str) -> str:
@@ -21,7 +21,7 @@ def plain(page: str) -> str:
 
 
 def test_it_names_every_command_and_every_option() -> None:
-    known = grammar(parser())
+    known = grammar(create_parser())
     for command in known.commands:
         assert f"\n.SS {command.name}" in PAGE
         for option in command.options:
