@@ -25,7 +25,7 @@ from client.cli.parser import create_parser
 from client.commands.config_command import documented
 from client.config.builtin_themes import BUILT_IN
 from client.config.config_fields import variable_of
-from client.config.config_schema import ROWS
+from client.config.config_schema import KEYS
 from client.config.themes import COLOURS
 from client.faces.slash_parser import SLASHES
 from client.failures import EXITS
@@ -134,15 +134,15 @@ def _exits() -> Iterator[str]:
 def _config() -> Iterator[str]:
     yield from ("| key | default | type | meaning |", "|---|---|---|---|")
     for name, default, kind, sentence in documented():
-        of_profile = " *" if name in ROWS and ROWS[name].about.in_profiles else ""
+        of_profile = " *" if name in KEYS and KEYS[name].info.in_profiles else ""
         yield f"| `{name}`{of_profile} | {f'`{default}`' if default else ''} | {kind} | {sentence} |"
 
 
 def _variables() -> Iterator[str]:
     yield from ("| variable | key |", "|---|---|")
-    for row in ROWS.values():
-        if not row.about.is_table:
-            yield f"| `{variable_of(row.name, row.about)}` | `{row.name}` |"
+    for row in KEYS.values():
+        if not row.info.is_table:
+            yield f"| `{variable_of(row.name, row.info)}` | `{row.name}` |"
 
 
 def _theme() -> Iterator[str]:

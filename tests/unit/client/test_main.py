@@ -89,7 +89,7 @@ class TestUsage:
             ("localhost", "Did you mean http://localhost?"),
             ("wss://x/ws", "Did you mean https://x/ws?"),
             ("htp://x", "Did you mean http://x?"),
-            ("a b", "One looks like http://127.0.0.1:8000 or"),
+            ("a b", "Example: http://127.0.0.1:8000 or"),
         ],
     )
     def test_a_server_that_is_none_is_guessed(self, server: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:

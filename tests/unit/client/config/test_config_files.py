@@ -47,9 +47,9 @@ class TestReading:
     @pytest.mark.parametrize(
         ("data", "sentence"),
         [
-            (b'a = "\n\xff"', ", line 2: It is not UTF-8."),
-            (b"#" * (FILE_BYTES + 1), ": It has more than 256 KiB."),
-            (b"thme = 1", ", line 1: thme is no key. Did you mean theme?"),
+            (b'a = "\n\xff"', ", line 2: not UTF-8."),
+            (b"#" * (FILE_BYTES + 1), ": larger than 256 KiB."),
+            (b"thme = 1", ", line 1: thme: unknown setting. Did you mean theme?"),
         ],
     )
     def test_what_is_wrong_ends_a_command(self, environ: dict[str, str], data: bytes, sentence: str) -> None:
@@ -60,12 +60,12 @@ class TestReading:
 
     def test_with_more_it_says_where_all_of_it_is(self, environ: dict[str, str]) -> None:
         config_file(environ).write_text("a = 1\nb = 1\n")
-        with pytest.raises(UsageError, match=r"a is no key\. All 2 problems: chatterbox config check"):
+        with pytest.raises(UsageError, match=r"a: unknown setting\. For all 2 problems: chatterbox config check"):
             config_or_failure(environ)
 
     def test_a_folder_in_its_place_is_said(self, environ: dict[str, str]) -> None:
         config_file(environ).mkdir()
-        with pytest.raises(UsageError, match=r"It can't be read \(Is a directory\)"):
+        with pytest.raises(UsageError, match=r"can't be read \(Is a directory\)"):
             config_or_failure(environ)
 
 
@@ -79,7 +79,7 @@ class TestThemes:
     def test_one_that_there_is_not_is_said(self, environ: dict[str, str]) -> None:
         theme, (problem,) = load_theme("mien", environ)
         assert theme is BUILT_IN["dark"]
-        assert "no theme mien is built in (dark, light" in problem.sentence("f")
+        assert "no built-in theme 'mien' (dark, light" in problem.sentence("f")
 
 
 class TestWatching:

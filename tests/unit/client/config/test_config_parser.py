@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.config.config_parser import CliOverrides, ParsedConfig, parse
-from client.config.config_schema import ROWS, Config, NotifyLevel, NotifyMethod, values_of
+from client.config.config_schema import KEYS, Config, NotifyLevel, NotifyMethod, values_of
 from client.config.key_bindings import DefaultKeys
 
 FILE = """\
@@ -78,6 +78,7 @@ class TestWhatCountsMore:
             "theme": "file, line 3",
             "notices.default": "file, line 6",
             "notices.rooms": "file, line 8",
+            "notices.rooms.ops": "file, line 9",
             "room": "file, line 13",
             "keyring": "CHATTERBOX_CLIENT_KEYRING",
         }
@@ -101,17 +102,17 @@ class TestVariables:
 
     def test_a_wrong_one_is_named(self) -> None:
         assert wrong("", {"CHATTERBOX_CLIENT_KEYRING": "perhaps"}) == [
-            "CHATTERBOX_CLIENT_KEYRING must be true or false, not 'perhaps'."
+            "CHATTERBOX_CLIENT_KEYRING: must be true or false, not 'perhaps'."
         ]
 
     def test_one_that_there_is_not_is_guessed(self) -> None:
         assert wrong("", {"CHATTERBOX_CLIENT_TEME": "dark"}) == [
-            "CHATTERBOX_CLIENT_TEME is no variable of the client. Did you mean CHATTERBOX_CLIENT_THEME?"
+            "CHATTERBOX_CLIENT_TEME: unknown variable. Did you mean CHATTERBOX_CLIENT_THEME?"
         ]
 
     def test_that_asks_for_a_command_that_there_is_not(self) -> None:
         (said,) = wrong("", {"CHATTERBOX_CLIENT_NOTICES_BY": "command"})
-        assert said == "CHATTERBOX_CLIENT_NOTICES_BY names a command, but notices.command is empty."
+        assert said == "CHATTERBOX_CLIENT_NOTICES_BY: contains \"command\", but notices.command is empty."
 
     def test_those_of_the_services_are_no_business_of_the_client(self) -> None:
         assert config("", {"CHATTERBOX_PORT": "x", "CHATTERBOX_DEBUG": "1", "HOME": "/"}) == Config()
@@ -121,51 +122,54 @@ class TestWhatIsWrong:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("\n\nthme = 1", "f, line 3: thme is no key. Did you mean theme?"),
-            ("[notices]\nbye = []", "f, line 2: notices.bye is no key. Did you mean by?"),
-            ("[notcies]\nby = []", "f, line 1: notcies is no key. Did you mean notices?"),
-            ("xyzzy = 1", "f, line 1: xyzzy is no key."),
+            ("\n\nthme = 1", "f, line 3: thme: unknown setting. Did you mean theme?"),
+            ("[notices]\nbye = []", "f, line 2: notices.bye: unknown setting. Did you mean by?"),
+            ("[notcies]\nby = []", "f, line 1: notcies: unknown setting. Did you mean notices?"),
+            ("xyzzy = 1", "f, line 1: xyzzy: unknown setting."),
             (
                 'password = "x"',
-                "f, line 1: password is not read from a file; `password_command` and `keyring` know bet",
+                "f, line 1: password: not read from a file; use `password_command` or `keyring`.",
             ),
-            ("notices = 3", "f, line 1: notices must be a table: [notices]."),
-            ("notices.rooms = 3", "f, line 1: notices.rooms must be a table: [notices.rooms]."),
-            ('[notices.rooms]\nops = "al"', 'f, line 2: notices.rooms.ops must be "all", "mentions" or "none", not'),
-            ('[notices.rooms]\n"a b" = "all"', "f, line 2: notices.rooms.a b must be the name of a room, not 'a b'."),
-            ("[notices]\nquiet_s = -1", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not -1."),
-            ("[notices]\nquiet_s = nan", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not nan."),
-            ("[notices]\nquiet_s = true", "f, line 2: notices.quiet_s must be a number from 0 to 3600, not True."),
-            ("keyring = 1", "f, line 1: keyring must be true or false, not 1."),
+            ("notices = 3", "f, line 1: notices: must be a table: [notices]."),
+            ("notices.rooms = 3", "f, line 1: notices.rooms: must be a table: [notices.rooms]."),
+            ('[notices.rooms]\nops = "al"', 'f, line 2: notices.rooms.ops: must be "all", "mentions" or "none", not'),
+            ('[notices.rooms]\n"a b" = "all"', "f, line 2: notices.rooms.a b: must be the name of a room, not 'a b'."),
+            ("[notices]\nquiet_s = -1", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not -1."),
+            ("[notices]\nquiet_s = nan", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not nan."),
+            ("[notices]\nquiet_s = true", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not True."),
+            ("keyring = 1", "f, line 1: keyring: must be true or false, not 1."),
             (
                 'server = "chat"',
-                "f, line 1: server must be the address of a server, not 'chat'. Did you mean https://chat?",
+                "f, line 1: server: must be the address of a server, not 'chat'. Did you mean https://chat?",
             ),
-            ("room = 7", "f, line 1: room must be text in quotes, not 7."),
-            ('theme = "../x"', "f, line 1: theme must be a name of letters, digits, '_' and '-', not '../x'."),
-            ('username = "a\\u0000"', "f, line 1: username must be without NUL characters, not 'a\\x00'."),
-            ('password_command = "it\'s"', "f, line 1: password_command must be a command whose quotes are closed."),
-            ('password_command = [""]', "f, line 1: password_command must be a command that begins with the name of"),
-            ('[notices]\nby = ["command"]', "f, line 2: notices.by names a command, but notices.command is empty."),
-            ("profiles = 1", "f, line 1: profiles must be tables, each with a name: [profiles.work]."),
-            ("profiles.work = 1", "f, line 1: profiles.work must be a table: [profiles.work]."),
-            ('[profiles."a/b"]', "f, line 1: profiles.a/b must have a name of letters, digits, '_' and '-'."),
-            ("[profiles.a]\nsevrer = 1", "f, line 2: profiles.a.sevrer is no key. Did you mean server?"),
-            ("[profiles.a.notices]\nby = []", "f, line 1: profiles.a.notices can't be set for a profile."),
-            ('[profiles.a]\nserver = "x"', "f, line 2: profiles.a.server must be the address of a server, not 'x'."),
+            ("room = 7", "f, line 1: room: must be text in quotes, not 7."),
+            ('theme = "../x"', "f, line 1: theme: must be a name of letters, digits, '_' and '-', not '../x'."),
+            ('username = "a\\u0000"', "f, line 1: username: must be without NUL characters, not 'a\\x00'."),
+            ('password_command = "it\'s"', "f, line 1: password_command: must be a command with closed quotes."),
+            ('password_command = [""]', "f, line 1: password_command: must be a command that starts with the name of"),
+            (
+                '[notices]\nby = ["command"]',
+                'f, line 2: notices.by: contains "command", but notices.command is empty.',
+            ),
+            ("profiles = 1", "f, line 1: profiles: must be named tables: [profiles.work]."),
+            ("profiles.work = 1", "f, line 1: profiles.work: must be a table: [profiles.work]."),
+            ('[profiles."a/b"]', "f, line 1: profiles.a/b: must have a name of letters, digits, '_' and '-'."),
+            ("[profiles.a]\nsevrer = 1", "f, line 2: profiles.a.sevrer: unknown setting. Did you mean server?"),
+            ("[profiles.a.notices]\nby = []", "f, line 1: profiles.a.notices: can't be set in a profile."),
+            ('[profiles.a]\nserver = "x"', "f, line 2: profiles.a.server: must be the address of a server, not 'x'."),
             (
                 'profile = "wrok"\n[profiles.work]',
-                "f, line 1: profile names a profile that there is not: 'wrok'. Did you ",
+                "f, line 1: profile: no profile 'wrok'. Did you ",
             ),
             (
                 '[keys]\nquit = "hyper+q"',
-                "f, line 2: keys.quit has a key that there is not: 'hyper+q'. A key looks like",
+                "f, line 2: keys.quit: unknown key 'hyper+q'. Examples of keys: ctrl+k",
             ),
-            ("a = ", "f, line 1: This is not TOML: invalid value."),
-            ("ok = 1\na = [1,\n", "f, line 2: This is not TOML: "),
-            ("a = 1\na = 2", "f, line 2: This is not TOML: cannot overwrite a value."),
-            ("a = " + "9" * 5000, "f: This is not TOML that can be read."),
-            ("a = " + "[" * 5000, "f: This is not TOML that can be read."),
+            ("a = ", "f, line 1: invalid TOML: invalid value."),
+            ("ok = 1\na = [1,\n", "f, line 2: invalid TOML: "),
+            ("a = 1\na = 2", "f, line 2: invalid TOML: cannot overwrite a value."),
+            ("a = " + "9" * 5000, "f: invalid TOML."),
+            ("a = " + "[" * 5000, "f: invalid TOML."),
         ],
     )
     def test_is_said_with_its_line(self, text: str, sentence: str) -> None:
@@ -177,13 +181,13 @@ class TestWhatIsWrong:
 
     def test_a_profile_of_the_command_line_that_there_is_not(self) -> None:
         assert wrong(FILE, named=CliOverrides(profile="wrok")) == [
-            "--profile names a profile that there is not: 'wrok'. Did you mean work?"
+            "--profile: no profile 'wrok'. Did you mean work?"
         ]
 
     def test_a_server_of_the_command_line_that_is_none(self) -> None:
         (said,) = wrong("", named=CliOverrides(server="chat.example.org"))
         assert said.startswith(
-            "--server must be the address of a server, not 'chat.example.org'. Did you mean https://chat."
+            "--server: must be the address of a server, not 'chat.example.org'. Did you mean https://chat."
         )
 
     def test_what_is_right_is_taken_all_the_same(self) -> None:
@@ -192,7 +196,7 @@ class TestWhatIsWrong:
 
     def test_it_is_shown_inert(self) -> None:
         (said,) = wrong('"\\u001b]0;x\\u0007" = 1')
-        assert said == "f, line 1: ␛]0;x␇ is no key."
+        assert said == "f, line 1: ␛]0;x␇: unknown setting."
 
 
 class TestThePasswordCommand:
@@ -208,7 +212,7 @@ class TestThePasswordCommand:
         assert config(self.FILE, server="https://evil.example.org").password_command == ()
         parsed = parse(self.FILE, {"CHATTERBOX_SERVER": "https://b.example.org"})
         assert parsed.config.password_command == ()
-        assert parsed.origins["password_command"] == "none: that of file, line 3 is for another server or user"
+        assert parsed.origins["password_command"] == "unset: the one from file, line 3 is for another server or user"
 
     def test_not_for_that_of_a_profile(self) -> None:
         text = self.FILE + '[profiles.b]\nserver = "https://b.example.org"\n'
@@ -235,7 +239,7 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-NAMES = st.sampled_from([*ROWS, "profiles.a.server", "profiles.a", "keys.quit", "notices", "profiles", "thme", '"."'])
+NAMES = st.sampled_from([*KEYS, "profiles.a.server", "profiles.a", "keys.quit", "notices", "profiles", "thme", '"."'])
 TEXTS = st.lists(st.tuples(NAMES, VALUES).map(" = ".join) | NAMES.map(lambda name: f"[{name}]"), max_size=8)
 
 
@@ -259,6 +263,6 @@ def sound(parsed: ParsedConfig) -> None:
         assert sentence.isprintable()
         assert sentence[-1] in ".?"
     for name, value in values_of(parsed.config).items():
-        row = ROWS[name]
-        if not row.about.is_table:
-            assert row.about.kind.check(list(value) if isinstance(value, tuple) else value) == value
+        row = KEYS[name]
+        if not row.info.is_table:
+            assert row.info.kind.check(list(value) if isinstance(value, tuple) else value) == value

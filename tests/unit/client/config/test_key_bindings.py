@@ -72,10 +72,12 @@ class TestBinding:
         assert bind({"quit": ()}, ACTIONS)[0]["quit"] == ()
 
     def test_one_key_for_two_of_ones_own_is_a_mistake(self) -> None:
-        assert bind({"quit": ("f5",), "help": ("F5",)}, ACTIONS)[1] == [("help", "has f5, which quit has as well")]
+        assert bind({"quit": ("f5",), "help": ("F5",)}, ACTIONS)[1] == [("help", "f5 is already bound to quit")]
 
     def test_an_action_that_there_is_not_is_guessed(self) -> None:
-        assert bind({"swich-room": ("f5",)}, ACTIONS)[1] == [("swich-room", "is no action. Did you mean switch-room?")]
+        assert bind({"swich-room": ("f5",)}, ACTIONS)[1] == [
+            ("swich-room", "unknown action. Did you mean switch-room?")
+        ]
 
     def test_without_a_table_of_actions_every_name_is_taken(self) -> None:
         own = {"anything": ("f5",), "else": ("f5",)}

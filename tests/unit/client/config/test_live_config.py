@@ -44,7 +44,7 @@ def test_a_mistake_leaves_the_last_good_one_in_effect(home: Path) -> None:
     changed = begun.changed()
     assert changed is not None
     assert changed.theme.name == "light"
-    assert changed.problems == (f"{home}/config.toml, line 3: keys.qit is no action. Did you mean quit?",)
+    assert changed.problems == (f"{home}/config.toml, line 3: keys.qit: unknown action. Did you mean quit?",)
 
 
 def test_a_theme_that_is_meant_only_now_is_watched_as_well(home: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_theme_that_is_meant_only_now_is_watched_as_well(home: Path) -> None:
     (home / "config.toml").write_text('theme = "mine"')
     changed = begun.changed()
     assert changed is not None
-    assert changed.problems[0].startswith(f"{mine}: There is no such file")
+    assert changed.problems[0].startswith(f"{mine}: no such file")
     mine.write_text('[colours]\ntext = "#fff"')
     changed = begun.changed()
     assert changed is not None
@@ -70,12 +70,12 @@ def test_a_mistake_in_the_theme_leaves_the_last_good_one_in_effect(home: Path) -
     assert changed is not None
     assert changed.theme.text == "#ffffff"
     (sentence,) = changed.sentences
-    assert sentence.startswith(f"{mine}, line 3: colours.dim must be a colour like")
-    assert sentence.endswith("What was in effect before stays.")
+    assert sentence.startswith(f"{mine}, line 3: colours.dim: must be a colour like")
+    assert sentence.endswith("Keeping the old settings.")
 
 
 async def test_who_follows_is_told_of_each_change(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.config.live_config, "LOOK_S", 0.0)
+    monkeypatch.setattr(client.config.live_config, "POLL_S", 0.0)
     begun, told = live(home), asyncio.Queue[EffectiveConfig]()
     following = asyncio.create_task(begun.follow(told.put_nowait))
     (home / "config.toml").write_text('theme = "light"')

@@ -91,21 +91,21 @@ class TestAFile:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("x = ", "f, line 1: This is not TOML: invalid value."),
-            ("colors = {}", "f, line 1: colors is no part of a theme. Did you mean colours?"),
-            ('base = "drak"', "f, line 1: base must be one of dark, light, high-contrast, 16-colours, not 'drak'."),
-            ("base = 1", "f, line 1: base must be one of dark, light, high-contrast, 16-colours, not 1."),
-            ("colours = 1", "f, line 1: colours must be a table: [colours]."),
-            ('[colours]\ntxet = "#fff"', "f, line 2: colours.txet is nothing that has a colour. Did you mean text?"),
+            ("x = ", "f, line 1: invalid TOML: invalid value."),
+            ("colors = {}", "f, line 1: colors: unknown setting. Did you mean colours?"),
+            ('base = "drak"', "f, line 1: base: must be one of dark, light, high-contrast, 16-colours, not 'drak'."),
+            ("base = 1", "f, line 1: base: must be one of dark, light, high-contrast, 16-colours, not 1."),
+            ("colours = 1", "f, line 1: colours: must be a table: [colours]."),
+            ('[colours]\ntxet = "#fff"', "f, line 2: colours.txet: unknown colour. Did you mean text?"),
             (
                 '[colours]\ntext = "salmon"',
-                'f, line 2: colours.text must be a colour like "#6cb6ff" or "bright-red", not ',
+                'f, line 2: colours.text: must be a colour like "#6cb6ff" or "bright-red", not ',
             ),
-            ("[colours]\ntext = 1", 'f, line 2: colours.text must be a colour like "#6cb6ff" or "bright-red", not 1.'),
-            ("[colours]\npeople = []", "f, line 2: colours.people must be a list of 1 to 64 colours."),
+            ("[colours]\ntext = 1", 'f, line 2: colours.text: must be a colour like "#6cb6ff" or "bright-red", not 1.'),
+            ("[colours]\npeople = []", "f, line 2: colours.people: must be a list of 1 to 64 colours."),
             (
                 "[colours]\npeople = [1]",
-                'f, line 2: colours.people must be a colour like "#6cb6ff" or "bright-red", not 1.',
+                'f, line 2: colours.people: must be a colour like "#6cb6ff" or "bright-red", not 1.',
             ),
         ],
     )

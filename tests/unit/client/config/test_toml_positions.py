@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.config.config_problems import ConfigProblem
-from client.config.toml_positions import document, lines_of
+from client.config.toml_positions import lines_of, parse_document
 
 TEXT = '''\
 # a comment
@@ -48,7 +48,7 @@ def test_lines_may_end_as_on_windows() -> None:
 
 
 def test_the_end_of_the_document_is_a_line() -> None:
-    found = document('ok = 1\na = """')
+    found = parse_document('ok = 1\na = """')
     assert isinstance(found, ConfigProblem)
     assert found.line == 2
 
@@ -64,7 +64,7 @@ def test_whatever_is_toml_has_its_tables_and_keys_found(lines: list[str]) -> Non
     try:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        assert isinstance(document(text), ConfigProblem)
+        assert isinstance(parse_document(text), ConfigProblem)
         return
     found = lines_of(text)
     assert {path[0] for path in found} == set(said)
