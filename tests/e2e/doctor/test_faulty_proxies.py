@@ -19,7 +19,7 @@ class TestAnswers:
             (page("404 Not Found", "404"), "404 Not Found", "passes this host's /register"),
             (page("401 Unauthorized", "x", 'www-authenticate: Basic realm="x"\r\n'), "401", "login of its own"),
             (page("301 Moved Permanently", "x", "location: https://chat.example.org/\r\n"), "301", "chat.example.org"),
-            (b"SSH-2.0-OpenSSH_9.9\r\n", "", "no port of another kind"),
+            (b"SSH-2.0-OpenSSH_9.9\r\n", "", "does not answer in HTTP"),
         ],
         ids=["502", "another site", "404", "login", "redirect", "no HTTP"],
     )
@@ -41,7 +41,7 @@ class TestAnswers:
         only = Fault(instead=lambda head: None if b" /openapi.json " in head else page("404 Not Found", "404"))
         check, told = worst(await verdicts(only, site, ada))
         assert check == "http"
-        assert told.seen.startswith("/openapi.json is Chatterbox's, but /sessions is answered with 404")
+        assert told.seen.startswith("/openapi.json is Chatterbox's, but /sessions answers with 404")
 
     async def test_with_another_time(self, site: Server, ada: Person) -> None:
         def an_hour_ago(head: bytes) -> bytes:
@@ -79,9 +79,9 @@ class TestUpgrade:
             ("404 Not Found", "pass /ws to the same Chatterbox"),
             ("502 Bad Gateway", "does not reach a gateway"),
             ("504 Gateway Timeout", "does not reach a gateway"),
-            ("403 Forbidden", "without a login or rule"),
-            ("302 Found", "leads elsewhere"),
-            ("500 Internal Server Error", "Only 101 would be right"),
+            ("403 Forbidden", "without a login or access rule"),
+            ("302 Found", "redirects to"),
+            ("500 Internal Server Error", "The response must be 101"),
         ],
     )
     async def test_that_is_answered_otherwise(self, site: Server, ada: Person, status: str, advice: str) -> None:
@@ -122,8 +122,8 @@ class TestFrames:
     async def test_held_back_for_two_seconds(self, site: Server, ada: Person) -> None:
         check, told = worst(await verdicts(Fault(hold_s=2), site, ada, ExitCode.OK))
         assert (check, told.status) == ("round trip", "warning")
-        assert "in bunches" in told.seen
-        assert "what inspects" in told.advice
+        assert "in bursts" in told.seen
+        assert "devices that inspect" in told.advice
 
     async def test_that_are_large_are_cut(self, site: Server, ada: Person, stranger: Person) -> None:
         async with proxy(site.port, Fault(frame_bytes=4096)) as address:

@@ -28,12 +28,12 @@ class TestWithNothingInTheWay:
         told = await examined(stranger, site.url, exits=ExitCode.OK)
         assert {check for check, each in told.items() if each.status != "ok"} == {"idle"}
         assert told["idle"].status == "skipped"
-        assert "the way is open" in told["token"].seen
+        assert "the gateway is reachable" in told["token"].seen
 
     async def test_it_is_printed_for_people(self, site: Server, ada: Person) -> None:
         done = await asyncio.to_thread(ada.run, "doctor", "--idle", "0.3")
         lines = done.stdout.splitlines()
-        assert (done.returncode, done.stderr, lines[-1]) == (ExitCode.OK, "", "All is well.")
+        assert (done.returncode, done.stderr, lines[-1]) == (ExitCode.OK, "", "No problems found.")
         assert [line[9:23].strip() for line in lines[:-1]] == [*CheckName]
 
     async def test_nothing_is_stored(self, site: Server, ada: Person) -> None:
@@ -129,7 +129,7 @@ class TestTls:
     async def test_none_where_it_was_meant_to_be(self, site: Server, stranger: Person) -> None:
         check, told = worst(await examined(stranger, f"https://127.0.0.1:{site.port}", exits=ExitCode.UNREACHABLE))
         assert check == "tls"
-        assert "No TLS is spoken" in told.advice
+        assert "does not use TLS" in told.advice
 
 
 class TestAProxyThatTheEnvironmentNames:

@@ -112,7 +112,7 @@ class TestVariables:
 
     def test_that_asks_for_a_command_that_there_is_not(self) -> None:
         (said,) = wrong("", {"CHATTERBOX_CLIENT_NOTICES_BY": "command"})
-        assert said == "CHATTERBOX_CLIENT_NOTICES_BY: contains \"command\", but notices.command is empty."
+        assert said == 'CHATTERBOX_CLIENT_NOTICES_BY: contains "command", but notices.command is empty.'
 
     def test_those_of_the_services_are_no_business_of_the_client(self) -> None:
         assert config("", {"CHATTERBOX_PORT": "x", "CHATTERBOX_DEBUG": "1", "HOME": "/"}) == Config()
@@ -180,9 +180,7 @@ class TestWhatIsWrong:
         assert len(wrong("keyring = 1\nroom = 1\n[notices]\nby = 1\nx = 1\n[profiles.a]\nroom = 1")) == 5
 
     def test_a_profile_of_the_command_line_that_there_is_not(self) -> None:
-        assert wrong(FILE, named=CliOverrides(profile="wrok")) == [
-            "--profile: no profile 'wrok'. Did you mean work?"
-        ]
+        assert wrong(FILE, named=CliOverrides(profile="wrok")) == ["--profile: no profile 'wrok'. Did you mean work?"]
 
     def test_a_server_of_the_command_line_that_is_none(self) -> None:
         (said,) = wrong("", named=CliOverrides(server="chat.example.org"))

@@ -10,10 +10,10 @@ from chatterbox.wire.limits import Limits
 from client.doctor.handshake_checks import (
     UPGRADE,
     FailedHandshake,
-    FirstFrames,
+    FirstFrame,
+    judge_failed_handshake,
     judge_no_token,
     judge_opened,
-    judge_shut,
     judge_token,
 )
 from client.doctor.http_checks import HttpAnswer
@@ -29,8 +29,8 @@ def ours(status: int, code: str) -> HttpAnswer:
     return HttpAnswer(status, body=json.dumps({"code": code, "detail": "A sentence."}).encode())
 
 
-def error(code: str) -> FirstFrames:
-    return FirstFrames(frames.ErrorFrame(code=code, detail="A \x1b sentence."))
+def error(code: str) -> FirstFrame:
+    return FirstFrame(frames.ErrorFrame(code=code, detail="A \x1b sentence."))
 
 
 class TestAHandshake:
@@ -51,17 +51,17 @@ class TestAHandshake:
         ],
     )
     def test_without_upgrade_names_the_headers_for_each_proxy(self, shut: FailedHandshake) -> None:
-        verdict = judge_shut(shut)
+        verdict = judge_failed_handshake(shut)
         assert verdict.status is CheckStatus.FAILED
         assert UPGRADE in verdict.advice
 
     @pytest.mark.parametrize(
         ("status", "word"),
-        [(502, "start one"), (503, "start one"), (504, "start one"), (301, "leads elsewhere"), (403, "tokens guard"),
-         (500, "Only 101")],
+        [(502, "start one"), (503, "start one"), (504, "start one"), (301, "/ws redirects to"), (403, "tokens protect"),
+         (500, "must be 101")],
     )  # fmt: skip
     def test_that_a_proxy_answers_otherwise_says_so(self, status: int, word: str) -> None:
-        assert word in judge_shut(FailedHandshake(HttpAnswer(status))).advice
+        assert word in judge_failed_handshake(FailedHandshake(HttpAnswer(status))).advice
 
     @pytest.mark.parametrize(
         ("status", "code", "word"),
@@ -72,22 +72,22 @@ class TestAHandshake:
         ],
     )
     def test_that_the_server_refuses_is_told_in_its_words(self, status: int, code: str, word: str) -> None:
-        verdict = judge_shut(FailedHandshake(ours(status, code)))
+        verdict = judge_failed_handshake(FailedHandshake(ours(status, code)))
         assert verdict.seen == f"Chatterbox refuses the handshake, {status} {code}: A sentence."
         assert word in verdict.advice
 
 
 class TestAToken:
     def test_that_is_welcomed_is_fine(self) -> None:
-        verdict = judge_token(FirstFrames(WELCOME), ACCEPTED)
+        verdict = judge_token(FirstFrame(WELCOME), ACCEPTED)
         assert (verdict.status, verdict.seen) == (CheckStatus.OK, "welcomed as ada by chatterbox/1 here")
 
     def test_that_gets_through_by_a_frame_only_is_warned_of(self) -> None:
-        assert judge_token(FirstFrames(WELCOME, by_frame=True), ACCEPTED).status is CheckStatus.WARNING
+        assert judge_token(FirstFrame(WELCOME, by_frame=True), ACCEPTED).status is CheckStatus.WARNING
 
     def test_that_is_taken_out_over_http_fails(self) -> None:
         missing = ours(401, Code.TOKEN_MISSING)
-        for verdict in (judge_token(FirstFrames(WELCOME), missing), judge_no_token(error(Code.TOKEN_MISSING), missing)):
+        for verdict in (judge_token(FirstFrame(WELCOME), missing), judge_no_token(error(Code.TOKEN_MISSING), missing)):
             assert verdict.status is CheckStatus.FAILED
             assert "Authorization" in verdict.advice
 
@@ -106,8 +106,8 @@ class TestAToken:
     def test_that_nobody_has_is_asked_for(self) -> None:
         assert judge_no_token(error(Code.TOKEN_MISSING), ours(401, Code.TOKEN_INVALID)).status is CheckStatus.OK
 
-    @pytest.mark.parametrize("greeting", [FirstFrames(None), FirstFrames(None, closed="the line was cut")])
-    def test_that_is_met_with_silence_fails(self, greeting: FirstFrames) -> None:
+    @pytest.mark.parametrize("greeting", [FirstFrame(None), FirstFrame(None, closed="the line was cut")])
+    def test_that_is_met_with_silence_fails(self, greeting: FirstFrame) -> None:
         assert judge_token(greeting, ACCEPTED).status is CheckStatus.FAILED
         assert judge_no_token(greeting, ours(401, Code.TOKEN_INVALID)).status is CheckStatus.FAILED
 

@@ -29,8 +29,8 @@ class TestChatterbox:
 
     @pytest.mark.parametrize(
         ("status", "code", "word"),
-        [(503, Code.UNAVAILABLE, "logs of auth"), (429, Code.RATE_LIMITED, "Wait"), (500, Code.INTERNAL, "trace"),
-         (404, Code.NOT_FOUND, "The server itself refuses")],
+        [(503, Code.UNAVAILABLE, "logs of auth"), (429, Code.RATE_LIMITED, "Wait"), (500, Code.INTERNAL, "traceback"),
+         (404, Code.NOT_FOUND, "The server itself refuses the request")],
     )  # fmt: skip
     def test_that_refuses_is_told_in_its_words(self, status: int, code: str, word: str) -> None:
         verdict = judge_http(ours(status, code), None)
@@ -51,7 +51,7 @@ class TestOthers:
             (theirs(503), "does not reach Chatterbox"),
             (theirs(504), "does not reach Chatterbox"),
             (theirs(308, location="https://other.example/"), "https://other.example/"),
-            (theirs(302), "leads, ?"),
+            (theirs(302), "redirects to, ?"),
             (theirs(401), "login of its own"),
             (theirs(403), "login of its own"),
             (theirs(404), "passes this host's /register"),

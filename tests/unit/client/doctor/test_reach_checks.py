@@ -9,7 +9,7 @@ from client.doctor.reach_checks import (
     Target,
     TlsResult,
     judge_address,
-    judge_names,
+    judge_dns,
     judge_tcp,
     judge_tls,
     target_of,
@@ -68,39 +68,39 @@ class TestAnAddress:
 
 class TestAName:
     def test_that_leads_somewhere_at_once_is_fine(self) -> None:
-        assert stands(judge_names(PUBLIC, ResolvedNames(("203.0.113.7",), 0.02))) == FINE
+        assert stands(judge_dns(PUBLIC, ResolvedNames(("203.0.113.7",), 0.02))) == FINE
 
     def test_that_leads_there_slowly_is_warned_of(self) -> None:
-        assert stands(judge_names(PUBLIC, ResolvedNames(("203.0.113.7",), 1.5))) == WARNED
+        assert stands(judge_dns(PUBLIC, ResolvedNames(("203.0.113.7",), 1.5))) == WARNED
 
     @pytest.mark.parametrize(
         "names", [ResolvedNames((), 0.02, "no such host is known"), ResolvedNames((), 10, "no answer in time")]
     )
     def test_that_leads_nowhere_fails(self, names: ResolvedNames) -> None:
-        verdict = judge_names(PUBLIC, names)
+        verdict = judge_dns(PUBLIC, names)
         assert stands(verdict) == FAILED
         assert "A or AAAA record" in verdict.advice
 
     def test_of_a_proxy_in_the_environment_is_not_the_servers(self) -> None:
         target = target_of("https://chat.example.org", "http://proxy:3128")
-        assert "HTTPS_PROXY" in judge_names(target, ResolvedNames((), 0.02, "no such host is known")).advice
+        assert "HTTPS_PROXY" in judge_dns(target, ResolvedNames((), 0.02, "no such host is known")).advice
 
 
 class TestAPort:
     good = ConnectAttempt("203.0.113.7", 0.01)
     refused = ConnectAttempt("203.0.113.8", 0.01, "connection refused", refused=True)
     silent = ConnectAttempt("2001:db8::7", 5.0, "no answer in time")
-    no_way = ConnectAttempt("2001:db8::7", 0.0, "the network is unreachable", no_way=True)
+    no_route = ConnectAttempt("2001:db8::7", 0.0, "the network is unreachable", no_route=True)
 
     @pytest.mark.parametrize(
         ("attempts", "stand"),
         [
             ([good], FINE),
-            ([good, no_way], FINE),
+            ([good, no_route], FINE),
             ([good, refused], WARNED),
             ([silent, good], WARNED),
             ([refused], FAILED),
-            ([silent, no_way], FAILED),
+            ([silent, no_route], FAILED),
         ],
     )
     def test_answers_at_every_address_that_can_be_reached(
@@ -109,7 +109,7 @@ class TestAPort:
         assert stands(judge_tcp(PUBLIC, attempts)) == stand
 
     @pytest.mark.parametrize(
-        ("attempt", "word"), [(refused, "nothing listens"), (silent, "firewalls"), (no_way, "no route")]
+        ("attempt", "word"), [(refused, "nothing listens"), (silent, "firewalls"), (no_route, "no route")]
     )
     def test_that_does_not_says_what_to_look_at(self, attempt: ConnectAttempt, word: str) -> None:
         assert word in judge_tcp(PUBLIC, [attempt]).advice
@@ -151,7 +151,7 @@ class TestACertificate:
             (TlsResult(problem="x", verify_code=18), "No authority"),
             (TlsResult(problem="x", verify_code=20), "full chain"),
             (TlsResult(problem="x", verify_code=62), "get one for chat.example.org"),
-            (TlsResult(problem="x", reason="WRONG_VERSION_NUMBER"), "No TLS is spoken on port 443"),
+            (TlsResult(problem="x", reason="WRONG_VERSION_NUMBER"), "Port 443 does not use TLS"),
             (TlsResult(problem="x", reason="TLSV1_ALERT_PROTOCOL_VERSION"), "TLS 1.2 and 1.3"),
             (TlsResult(problem="the connection was reset"), "proxy's log"),
         ],

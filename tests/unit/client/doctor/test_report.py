@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from client.doctor.report import as_object, exit_of, lines, summary
+from client.doctor.report import exit_code, json_report, lines, summary
 from client.doctor.verdict import SHOWN_CHARS, CheckName, CheckResult, CheckStatus, failed, ok, shown, skipped, warning
 from client.failures import ExitCode
 
@@ -35,21 +35,21 @@ def test_no_verdict_reaches_the_terminal_with_anything_that_it_obeys() -> None:
 @pytest.mark.parametrize(
     ("verdicts", "status", "last"),
     [
-        ([FINE], ExitCode.OK, "All is well."),
-        ([FINE, WARNED], ExitCode.OK, "It works, with 1 to look at."),
-        ([FINE, WARNED, BROKEN], ExitCode.UNREACHABLE, "Something is in the way."),
-        ([BROKEN, LEFT_OUT], ExitCode.UNREACHABLE, "Something is in the way. Not checked: idle."),
-        ([BARRED], ExitCode.USAGE, "Something is in the way."),
+        ([FINE], ExitCode.OK, "No problems found."),
+        ([FINE, WARNED], ExitCode.OK, "The connection works, with 1 warning."),
+        ([FINE, WARNED, BROKEN], ExitCode.UNREACHABLE, "Problem found: http."),
+        ([BROKEN, LEFT_OUT], ExitCode.UNREACHABLE, "Problem found: http. Not checked: idle."),
+        ([BARRED], ExitCode.USAGE, "Problem found: address."),
     ],
 )
 def test_it_ends_with_what_all_of_it_means(verdicts: list[CheckResult], status: ExitCode, last: str) -> None:
-    assert exit_of(verdicts) is status
+    assert exit_code(verdicts) is status
     assert summary(verdicts) == last
-    assert json.loads(as_object("http://x", verdicts))["ok"] is (status is ExitCode.OK)
+    assert json.loads(json_report("http://x", verdicts))["ok"] is (status is ExitCode.OK)
 
 
 def test_for_machines_it_is_one_line_of_ascii() -> None:
-    told = as_object("http://x\x9b", [failed(CheckName.HTTP, "\x7fé\n\u202e", "x")])
+    told = json_report("http://x\x9b", [failed(CheckName.HTTP, "\x7fé\n\u202e", "x")])
     assert told.isascii()
     assert told.isprintable()
     assert json.loads(told)["checks"][0] == {
