@@ -1,4 +1,4 @@
-"""The parser, read out as data."""
+"""Reading the parser as data."""
 
 from client.cli.grammar import grammar
 from client.cli.parser import create_parser
@@ -6,7 +6,7 @@ from client.cli.parser import create_parser
 GRAMMAR = grammar(create_parser())
 
 
-def test_commands_have_what_their_help_shows() -> None:
+def test_a_command_has_the_arguments_of_its_help() -> None:
     tail = GRAMMAR.command("tail")
     assert tail is not None
     assert tail.summary.startswith("print the messages of rooms")
@@ -18,7 +18,7 @@ def test_commands_have_what_their_help_shows() -> None:
     assert not options["--json"].takes_value
 
 
-def test_a_choice_has_its_choices_and_a_word_may_be_left_out() -> None:
+def test_choices_and_optional_arguments_are_read() -> None:
     completion, chat = GRAMMAR.command("completion"), GRAMMAR.command("chat")
     assert completion is not None
     assert completion.positionals[0].choices == ("bash", "zsh", "fish")
@@ -26,5 +26,5 @@ def test_a_choice_has_its_choices_and_a_word_may_be_left_out() -> None:
     assert not chat.positionals[0].is_required
 
 
-def test_what_is_none_is_none() -> None:
+def test_an_unknown_command_is_none() -> None:
     assert GRAMMAR.command("nosuch") is None

@@ -1,4 +1,4 @@
-"""From texts to one configuration: layers, profiles, what is wrong and where. Any text gives one or the other."""
+"""Merging file, profile, environment and command line, and reporting problems with their lines."""
 
 import pytest
 from hypothesis import given
@@ -25,50 +25,50 @@ room = "desk"
 """
 
 
-def config(text: str = FILE, environ: dict[str, str] | None = None, **named: str) -> Config:
-    parsed = parse(text, environ or {}, CliOverrides(**named))
+def config(text: str = FILE, environ: dict[str, str] | None = None, **overrides: str) -> Config:
+    parsed = parse(text, environ or {}, CliOverrides(**overrides))
     assert parsed.problems == ()
     return parsed.config
 
 
-def wrong(text: str, environ: dict[str, str] | None = None, named: CliOverrides | None = None) -> list[str]:
-    return [problem.sentence("f") for problem in parse(text, environ or {}, named).problems]
+def problems_of(text: str, environ: dict[str, str] | None = None, overrides: CliOverrides | None = None) -> list[str]:
+    return [problem.sentence("f") for problem in parse(text, environ or {}, overrides).problems]
 
 
-class TestWhatCountsMore:
-    def test_nothing_said_gives_the_defaults(self) -> None:
+class TestPrecedence:
+    def test_an_empty_file_gives_the_defaults(self) -> None:
         assert parse("", {}) == ParsedConfig(Config(), {}, (), ())
 
-    def test_the_file(self) -> None:
+    def test_the_file_overrides_the_defaults(self) -> None:
         found = config()
         assert (found.server, found.username, found.theme) == ("https://chat.example.org", "ada", "light")
         assert found.notices.default is NotifyLevel.NONE
         assert found.notices.rooms == {"ops": NotifyLevel.ALL}
 
-    def test_its_profile_over_it(self) -> None:
+    def test_a_profile_overrides_the_file(self) -> None:
         found = config('profile = "work"\n' + FILE)
         assert (found.server, found.username, found.room) == ("https://work.example.org", "ada", "desk")
 
-    def test_the_environment_over_both(self) -> None:
+    def test_the_environment_overrides_file_and_profile(self) -> None:
         environ = {"CHATTERBOX_SERVER": "https://here.example.org", "CHATTERBOX_CLIENT_PROFILE": "work"}
         found = config(FILE, environ)
         assert (found.server, found.room) == ("https://here.example.org", "desk")
 
-    def test_a_profile_named_on_the_command_line_over_the_environment(self) -> None:
+    def test_a_profile_from_the_command_line_overrides_the_environment(self) -> None:
         found = config(FILE, {"CHATTERBOX_SERVER": "https://here.example.org"}, profile="work")
         assert found.server == "https://work.example.org"
 
-    def test_a_server_named_there_over_everything(self) -> None:
+    def test_a_server_from_the_command_line_overrides_everything(self) -> None:
         environ = {"CHATTERBOX_SERVER": "https://here.example.org"}
         assert config(FILE, environ, profile="work", server="http://named").server == "http://named"
 
-    def test_a_profile_named_there_over_the_usual_one(self) -> None:
+    def test_a_profile_from_the_command_line_replaces_the_configured_one(self) -> None:
         assert config('profile = "work"\n[profiles.work]\n[profiles.home]\n', profile="home").profile == "home"
 
-    def test_an_empty_variable_counts_as_not_set(self) -> None:
+    def test_an_empty_variable_counts_as_unset(self) -> None:
         assert config(FILE, {"CHATTERBOX_SERVER": "", "CHATTERBOX_CLIENT_THEME": ""}).theme == "light"
 
-    def test_it_is_told_where_each_value_comes_from(self) -> None:
+    def test_each_value_and_table_entry_has_its_origin(self) -> None:
         environ = {"CHATTERBOX_CLIENT_KEYRING": "yes"}
         parsed = parse(FILE, environ, CliOverrides(server="http://named", profile="work"))
         assert parsed.origins == {
@@ -85,7 +85,7 @@ class TestWhatCountsMore:
 
 
 class TestVariables:
-    def test_of_each_kind(self) -> None:
+    def test_variables_of_each_kind_are_converted(self) -> None:
         environ = {
             "CHATTERBOX_CLIENT_NOTICES_BY": "bell, desktop",
             "CHATTERBOX_CLIENT_NOTICES_QUIET_S": "1.5",
@@ -100,25 +100,25 @@ class TestVariables:
         assert found.password_command == ("pass", "show", "chat room")
         assert found.keyring is False
 
-    def test_a_wrong_one_is_named(self) -> None:
-        assert wrong("", {"CHATTERBOX_CLIENT_KEYRING": "perhaps"}) == [
+    def test_an_invalid_variable_is_named(self) -> None:
+        assert problems_of("", {"CHATTERBOX_CLIENT_KEYRING": "perhaps"}) == [
             "CHATTERBOX_CLIENT_KEYRING: must be true or false, not 'perhaps'."
         ]
 
-    def test_one_that_there_is_not_is_guessed(self) -> None:
-        assert wrong("", {"CHATTERBOX_CLIENT_TEME": "dark"}) == [
+    def test_an_unknown_variable_gets_a_suggestion(self) -> None:
+        assert problems_of("", {"CHATTERBOX_CLIENT_TEME": "dark"}) == [
             "CHATTERBOX_CLIENT_TEME: unknown variable. Did you mean CHATTERBOX_CLIENT_THEME?"
         ]
 
-    def test_that_asks_for_a_command_that_there_is_not(self) -> None:
-        (said,) = wrong("", {"CHATTERBOX_CLIENT_NOTICES_BY": "command"})
-        assert said == 'CHATTERBOX_CLIENT_NOTICES_BY: contains "command", but notices.command is empty.'
+    def test_notification_by_command_without_a_command_is_reported(self) -> None:
+        (problem,) = problems_of("", {"CHATTERBOX_CLIENT_NOTICES_BY": "command"})
+        assert problem == 'CHATTERBOX_CLIENT_NOTICES_BY: contains "command", but notices.command is empty.'
 
-    def test_those_of_the_services_are_no_business_of_the_client(self) -> None:
+    def test_variables_of_the_services_are_ignored(self) -> None:
         assert config("", {"CHATTERBOX_PORT": "x", "CHATTERBOX_DEBUG": "1", "HOME": "/"}) == Config()
 
 
-class TestWhatIsWrong:
+class TestProblems:
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
@@ -172,59 +172,61 @@ class TestWhatIsWrong:
             ("a = " + "[" * 5000, "f: invalid TOML."),
         ],
     )
-    def test_is_said_with_its_line(self, text: str, sentence: str) -> None:
-        (said,) = wrong(text)
-        assert said.startswith(sentence)
+    def test_a_problem_is_reported_with_its_line(self, text: str, sentence: str) -> None:
+        (problem,) = problems_of(text)
+        assert problem.startswith(sentence)
 
-    def test_all_of_it_at_once(self) -> None:
-        assert len(wrong("keyring = 1\nroom = 1\n[notices]\nby = 1\nx = 1\n[profiles.a]\nroom = 1")) == 5
+    def test_all_problems_are_reported_at_once(self) -> None:
+        assert len(problems_of("keyring = 1\nroom = 1\n[notices]\nby = 1\nx = 1\n[profiles.a]\nroom = 1")) == 5
 
-    def test_a_profile_of_the_command_line_that_there_is_not(self) -> None:
-        assert wrong(FILE, named=CliOverrides(profile="wrok")) == ["--profile: no profile 'wrok'. Did you mean work?"]
+    def test_an_unknown_profile_from_the_command_line_is_reported(self) -> None:
+        assert problems_of(FILE, overrides=CliOverrides(profile="wrok")) == [
+            "--profile: no profile 'wrok'. Did you mean work?"
+        ]
 
-    def test_a_server_of_the_command_line_that_is_none(self) -> None:
-        (said,) = wrong("", named=CliOverrides(server="chat.example.org"))
-        assert said.startswith(
+    def test_an_invalid_server_from_the_command_line_is_reported(self) -> None:
+        (problem,) = problems_of("", overrides=CliOverrides(server="chat.example.org"))
+        assert problem.startswith(
             "--server: must be the address of a server, not 'chat.example.org'. Did you mean https://chat."
         )
 
-    def test_what_is_right_is_taken_all_the_same(self) -> None:
+    def test_valid_values_are_kept_despite_problems(self) -> None:
         parsed = parse('theme = "light"\nroom = 7', {})
         assert (parsed.config.theme, parsed.config.room) == ("light", "general")
 
-    def test_it_is_shown_inert(self) -> None:
-        (said,) = wrong('"\\u001b]0;x\\u0007" = 1')
-        assert said == "f, line 1: ␛]0;x␇: unknown setting."
+    def test_problems_are_safe_for_a_terminal(self) -> None:
+        (problem,) = problems_of('"\\u001b]0;x\\u0007" = 1')
+        assert problem == "f, line 1: ␛]0;x␇: unknown setting."
 
 
-class TestThePasswordCommand:
-    """It never brings the password of one server to another."""
+class TestPasswordCommand:
+    """The password of one server is never sent to another."""
 
     FILE = 'server = "https://a.example.org"\nusername = "ada"\npassword_command = "pass a"\n'
 
-    def test_is_for_the_server_that_it_stands_with(self) -> None:
+    def test_the_password_command_is_for_the_server_of_its_layer(self) -> None:
         assert config(self.FILE).password_command == ("pass", "a")
         assert config(self.FILE, server="https://a.example.org").password_command == ("pass", "a")
 
-    def test_not_for_one_that_is_named_elsewhere(self) -> None:
+    def test_the_password_command_is_not_for_a_server_set_elsewhere(self) -> None:
         assert config(self.FILE, server="https://evil.example.org").password_command == ()
         parsed = parse(self.FILE, {"CHATTERBOX_SERVER": "https://b.example.org"})
         assert parsed.config.password_command == ()
         assert parsed.origins["password_command"] == "unset: the one from file, line 3 is for another server or user"
 
-    def test_not_for_that_of_a_profile(self) -> None:
+    def test_the_password_command_is_not_for_the_server_of_a_profile(self) -> None:
         text = self.FILE + '[profiles.b]\nserver = "https://b.example.org"\n'
         assert config(text, profile="b").password_command == ()
 
-    def test_but_a_profile_may_have_its_own(self) -> None:
+    def test_a_profile_can_have_its_own_password_command(self) -> None:
         text = self.FILE + '[profiles.b]\nserver = "https://b.example.org"\npassword_command = ["pass", "b"]\n'
         assert config(text, profile="b").password_command == ("pass", "b")
 
-    def test_not_for_another_user(self) -> None:
+    def test_the_password_command_is_not_for_another_user(self) -> None:
         text = self.FILE + '[profiles.b]\nusername = "bob"\n'
         assert config(text, profile="b").password_command == ()
 
-    def test_without_a_user_it_is_for_every_one(self) -> None:
+    def test_a_password_command_without_a_username_is_for_every_user(self) -> None:
         text = 'password_command = "pass"\n[profiles.b]\nusername = "bob"\n'
         assert config(text, profile="b").password_command == ("pass",)
 
@@ -241,21 +243,21 @@ NAMES = st.sampled_from([*KEYS, "profiles.a.server", "profiles.a", "keys.quit", 
 TEXTS = st.lists(st.tuples(NAMES, VALUES).map(" = ".join) | NAMES.map(lambda name: f"[{name}]"), max_size=8)
 
 
-class TestWhateverIsWritten:
+class TestAnyInput:
     @given(st.text())
-    def test_any_text_gives_a_configuration_or_sentences(self, text: str) -> None:
-        sound(parse(text, {}))
+    def test_any_text_gives_a_configuration_or_problems(self, text: str) -> None:
+        check_result(parse(text, {}))
 
     @given(
         TEXTS.map("\n".join),
         st.dictionaries(st.sampled_from(["CHATTERBOX_SERVER", "CHATTERBOX_CLIENT_ROOM"]), st.text()),
     )
-    def test_any_keys_with_any_values_do(self, text: str, environ: dict[str, str]) -> None:
-        sound(parse(text, environ, CliOverrides(profile="a"), {"quit": DefaultKeys(("ctrl+q",))}))
+    def test_any_keys_and_values_give_a_configuration_or_problems(self, text: str, environ: dict[str, str]) -> None:
+        check_result(parse(text, environ, CliOverrides(profile="a"), {"quit": DefaultKeys(("ctrl+q",))}))
 
 
-def sound(parsed: ParsedConfig) -> None:
-    """Whatever came out can be used, and said."""
+def check_result(parsed: ParsedConfig) -> None:
+    """Check that values are valid and problems can be printed."""
     for problem in parsed.problems:
         sentence = problem.sentence("f")
         assert sentence.isprintable()
