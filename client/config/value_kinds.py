@@ -25,7 +25,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 SHOWN_CHARS = 60
 LIST_LIMIT = 100
-"""Entries of a list at most."""
+"""Maximum number of entries of a list."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 """Names of profiles and themes."""
 EXAMPLES = "http://127.0.0.1:8000 or https://chat.example.org"
@@ -90,10 +90,10 @@ def _number_from_text(text: str) -> object:
         return text
 
 
-def number(least: float, most: float) -> ValueKind[float]:
+def number(minimum: float, maximum: float) -> ValueKind[float]:
     """A number within bounds, both included."""
-    description = f"a number from {least:g} to {most:g}"
-    bounded = Annotated[float, msgspec.Meta(ge=least, le=most)]
+    description = f"a number from {minimum:g} to {maximum:g}"
+    bounded = Annotated[float, msgspec.Meta(ge=minimum, le=maximum)]
     return ValueKind(description, _of_type(bounded, description), _number_from_text)
 
 
