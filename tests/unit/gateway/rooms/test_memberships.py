@@ -190,7 +190,9 @@ class TestTopics:
 
 class TestCrowd:
     async def test_users_who_connect_during_a_call_are_loaded_together(self, harness: Harness) -> None:
-        crowd = [harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in range(100, 200)]
+        crowd = [
+            harness.hub.members.setdefault(n, Member(n, f"n{n}", TokenBucket.full(1, 1, 0))) for n in range(100, 200)
+        ]
         before = harness.history.calls
         loads = [asyncio.ensure_future(harness.memberships.load(crowd[0]))]
         while harness.history.calls == before:  # noqa: ASYNC110 - polls the fake
