@@ -25,8 +25,9 @@ QUEUES = {"Queue", "LifoQueue", "PriorityQueue"}
 REASON = "# unbounded:"
 """Begins the comment that explains a queue without a bound, in a line of the call or in the one before."""
 HTTP_METHODS = {"request", "get", "post", "put", "patch", "delete", "send", "stream"}
-CLIENT_FACTORIES = {"over_network", "in_process", "AsyncClient"}
-RPC_CALLS = {"open_rpc", "ask"}
+HTTP_FACTORIES = {"over_network", "in_process", "AsyncClient"}
+RPC_FACTORIES = {"open_rpc"}
+RPC_METHODS = {"ask", "call"}
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -108,7 +109,7 @@ def unbounded_queues(text: str) -> list[int]:
 def calls_without_deadline(text: str) -> list[int]:
     """Lines that call another service by HTTP or RPC outside `deadline`."""
     source = Source(text)
-    calls = [*_http_calls(source), *(call for call in source.calls() if _name(call.func) in RPC_CALLS)]
+    calls = [*_http_calls(source), *_rpc_calls(source)]
     return [call.lineno for call in calls if not source.has_deadline(call)]
 
 
@@ -118,35 +119,50 @@ def http_calls(text: str) -> list[int]:
 
 
 def _http_calls(source: Source) -> Iterator[ast.Call]:
-    clients = _http_clients(source)
+    return _method_calls(source, HTTP_METHODS, _holders(source, "AsyncClient", HTTP_FACTORIES))
+
+
+def _rpc_calls(source: Source) -> Iterator[ast.Call]:
+    yield from _method_calls(source, RPC_METHODS, _holders(source, "RpcClient", RPC_FACTORIES))
+    yield from (call for call in source.calls() if _name(call.func) in RPC_FACTORIES)
+
+
+def _method_calls(source: Source, methods: set[str], receivers: set[str]) -> Iterator[ast.Call]:
     for call in source.calls():
         match call.func:
-            case ast.Attribute(value=client, attr=method) if method in HTTP_METHODS and _name(client) in clients:
+            case ast.Attribute(value=receiver, attr=method) if method in methods and _name(receiver) in receivers:
                 yield call
             case _:
                 pass
 
 
-def _http_clients(source: Source) -> set[str]:
-    """Names of variables and attributes that hold an `httpx.AsyncClient`."""
+def _holders(source: Source, class_name: str, factories: set[str]) -> set[str]:
+    """Names of variables and attributes that hold an object of a class, by annotation, factory or assignment."""
     names: set[str] = set()
     for node in ast.walk(source.tree):
         match node:
-            case ast.arg(arg=name, annotation=annotation) if _name(annotation) == "AsyncClient":
+            case ast.arg(arg=name, annotation=annotation) if _mentions(annotation, class_name):
                 names.add(name)
-            case ast.AnnAssign(target=target, annotation=annotation) if _name(annotation) == "AsyncClient":
+            case ast.AnnAssign(target=target, annotation=annotation) if _mentions(annotation, class_name):
                 names.add(_name(target))
-            case ast.withitem(context_expr=ast.Call(func=func)) if _name(func) in CLIENT_FACTORIES:
+            case ast.withitem(context_expr=ast.Call(func=func)) if _name(func) in factories:
                 names.add(_name(node.optional_vars))
             case _:
                 pass
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Assign) and (
-            _name(node.value) in names
-            or (isinstance(node.value, ast.Call) and _name(node.value.func) in CLIENT_FACTORIES)
-        ):
+        if isinstance(node, ast.Assign) and (_name(node.value) in names or _is_call(node.value, factories)):
             names.update(_name(target) for target in node.targets)
     return names - {""}
+
+
+def _mentions(annotation: ast.expr | None, class_name: str) -> bool:
+    return annotation is not None and any(_name(node) == class_name for node in ast.walk(annotation))
+
+
+def _is_call(node: ast.expr, factories: set[str]) -> bool:
+    if isinstance(node, ast.Await):
+        node = node.value
+    return isinstance(node, ast.Call) and _name(node.func) in factories
 
 
 def _places(path: Path, lines: list[int]) -> list[str]:
@@ -202,7 +218,7 @@ def test_a_bounded_or_explained_queue_is_not_reported(text: str) -> None:
         "async def f(http: httpx.AsyncClient):\n    await http.post('/x')",
         "def f(http: httpx.AsyncClient):\n    self.a = http\nasync def g():\n    await self.a.request('GET', '/x')",
         "async def f():\n    async with over_network(url, key) as http:\n        await http.get('/x')",
-        "async def f():\n    return await self._g()\nasync def _g():\n    return await self._rpc.ask(b'')",
+        "async def f(rpc: RpcClient):\n    return await g(rpc)\nasync def g(rpc):\n    return await rpc.call(b'')",
         "async def f():\n    async with asyncio.timeout(5):\n        await open_rpc(url, key, 100)",
     ],
 )
@@ -212,7 +228,7 @@ def test_a_call_without_deadline_is_found(text: str) -> None:
 
 def test_a_call_whose_callers_all_have_a_deadline_is_not_reported() -> None:
     text = (
-        "async def f():\n    async with deadline(5):\n        return await self._g()\n"
-        "async def _g():\n    return await self._rpc.ask(b'')"
+        "async def f(rpc: RpcClient):\n    async with deadline(5):\n        return await g(rpc)\n"
+        "async def g(rpc):\n    return await rpc.call(b'')"
     )
     assert calls_without_deadline(text) == []
