@@ -7,6 +7,7 @@ import platform
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import assert_never
 
 import httpx
 
@@ -212,7 +213,10 @@ class Gateway:
         except UnreadableError:
             log.warning("control_event.unknown")
             return
-        if isinstance(event, broker_events.SessionRevoked):
-            self._revoked.add(Revocation(event.sid, event.expires))
-        else:
-            self._memberships.enqueue(event)
+        match event:
+            case broker_events.SessionRevoked():
+                self._revoked.add(Revocation(event.sid, event.expires))
+            case broker_events.MembershipChanged() | broker_events.TopicChanged():
+                self._memberships.enqueue(event)
+            case _:
+                assert_never(event)

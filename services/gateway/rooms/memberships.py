@@ -7,7 +7,7 @@ lost: then the memberships of all connected users and their rooms' topics are re
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import frames, history_api
@@ -101,10 +101,13 @@ class Memberships:
         if change.revision > self._revision + 1:
             await self._reload()
             return
-        if isinstance(change, MembershipChanged):
-            await self._apply_membership(change)
-        else:
-            self._apply_topic(change)
+        match change:
+            case MembershipChanged():
+                await self._apply_membership(change)
+            case TopicChanged():
+                self._apply_topic(change)
+            case _:
+                assert_never(change)
         self._revision = change.revision
 
     def _apply_topic(self, change: TopicChanged) -> None:
