@@ -1,4 +1,4 @@
-"""`python -m services.history`: run history as a process of its own, copy its database, or put a copy back."""
+"""`python -m services.history`: run history as its own process, back up its database, or restore a backup."""
 
 import argparse
 import os
@@ -38,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service")
     for name, purpose in (
-        ("backup", "copy the database to FILE, also while the service runs"),
-        ("restore", "replace the database by FILE, while the service is stopped"),
+        ("backup", "copy the database to FILE, even while the service runs"),
+        ("restore", "replace the database with FILE while the service is stopped"),
     ):
         commands.add_parser(name, help=purpose).add_argument("file", type=Path, metavar="FILE")
     return parser
@@ -53,15 +53,15 @@ def _backup(settings: HistorySettings, copy: Path) -> None:
 def _restore(settings: HistorySettings, copy: Path) -> None:
     make_folder(settings.data)
     kept = restore(settings.database, copy)
-    print(f"chatterbox: {copy} restored to {settings.database}; every room begins a new epoch")
+    print(f"chatterbox: {copy} restored to {settings.database}; every room starts a new epoch")
     if kept is not None:
-        print(f"chatterbox: the database before it is kept as {kept}")
+        print(f"chatterbox: the previous database is kept as {kept}")
 
 
 def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:
     key = settings.shared_key()
     make_folder(settings.data)
-    os.close(lock(settings.database.with_suffix(".lock")))  # says at once, and plainly, that another process has it
+    os.close(lock(settings.database.with_suffix(".lock")))  # fails early if another process has it
     listener = serve.bind(settings.host, settings.port)
     broker = broker_for(settings)
     auth = over_network(settings.auth_url, key)

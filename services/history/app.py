@@ -95,7 +95,7 @@ async def _open_database(
     make_folder(settings.data)
     reserve = DiskReserve.beside(settings.database)
     metrics.watch_disk(settings.data)
-    metrics.watch_ballast(reserve)
+    metrics.watch_reserve(reserve)
     db = await stack.enter_async_context(open_database(settings.database, SCHEMA, ballast=reserve))
     await stack.enter_async_context(background(reserve.tending(), "history.ballast"))
     return db, reserve

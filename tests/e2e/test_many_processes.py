@@ -106,5 +106,5 @@ async def test_when_one_ends_by_itself_all_are_stopped_and_it_is_named(running: 
     children = running.children()
     os.kill(children[3], signal.SIGKILL)
     assert await running.ends() == 1
-    assert "gateway-1 ended by itself; everything was stopped" in running.log.read_text()
+    assert "gateway-1 ended unexpectedly; all processes were stopped" in running.log.read_text()
     assert alive(children) == []

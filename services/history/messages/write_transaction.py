@@ -37,18 +37,18 @@ _REVISE = "UPDATE meta SET value = value + 1 WHERE name = 'membership_revision' 
 
 @dataclass(slots=True)
 class WriteTransaction:
-    """The writing connection between BEGIN and COMMIT. What is read through it can't change before the COMMIT."""
+    """The writing connection between BEGIN and COMMIT. What it reads can't change before the COMMIT."""
 
     db: aiosqlite.Connection
     now_ms: int
     events: list[RoomEvent] = field(default_factory=list)
-    """To be published once this is committed."""
+    """To be published after the commit."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
 
     async def note_membership(self, room: RoomInfo, user: UserInfo, *, member: bool, by: str) -> None:
-        """Count a change of membership, and tell everybody when it is committed."""
+        """Number a membership change and publish it after the commit."""
         self.events.append(
             MembershipChanged(
                 revision=await self._next_revision(),
@@ -63,7 +63,7 @@ class WriteTransaction:
         )
 
     async def note_topic(self, room: RoomInfo, topic: str, *, by: str) -> None:
-        """Count a change of topic with those of memberships, and tell everybody when it is committed."""
+        """Number a topic change, in the sequence of membership changes, and publish it after the commit."""
         revision = await self._next_revision()
         self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
 
@@ -75,7 +75,7 @@ class WriteTransaction:
 def store(
     db: sqlite3.Connection, batch: Sequence[Append], *, now_ms: int, last_id: int, limits: Limits, spend: Spend
 ) -> AppendPlan:
-    """Write what `batch` brings, inside a transaction; to be run on the connection's thread, as one piece."""
+    """Plan `batch` and insert its messages, inside a transaction. Runs on the connection's thread in one call."""
     asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
     known = [MessageContext._make(row) for row in db.execute(_KNOWN, (asked,))]
     planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
@@ -86,6 +86,6 @@ def store(
 
 
 async def last_message_id(db: aiosqlite.Connection) -> int:
-    """The highest message id ever given, also to messages that are gone since."""
+    """The highest message id ever assigned, including to messages that no longer exist."""
     [(last_id,)] = await db.execute_fetchall(_LAST_ID)
     return int(last_id)

@@ -1,7 +1,7 @@
-"""The only writer: group commit on one connection. While one transaction is committed, the next group gathers.
+"""Group commit: all writes go through one task and one connection; while one group commits, the next one collects.
 
-There is no timer: a lone message is committed at once, and the busier it gets, the more share a commit (and its
-sync, which is what takes the time).
+There is no timer: a single message is committed immediately, and under load more messages share one commit and its
+sync, which takes most of the time.
 """
 
 import asyncio
@@ -34,12 +34,13 @@ log = logging.getLogger("chatterbox.history.writer")
 T = TypeVar("T")
 
 DISK_FULL = "messages are refused until there is free space"
+"""The cause in the log: the same for a commit that failed and for messages that are refused before they are tried."""
 CLOSE_S = 5.0
-"""When the process ends, what was accepted has this long to be committed (seconds)."""
+"""On shutdown, how long accepted jobs may still be committed (seconds)."""
 
 
 class Writer:
-    """Takes messages and changes from any number of tasks; answers each only after its COMMIT returned."""
+    """Accepts messages and changes from any number of tasks; each returns only after its COMMIT."""
 
     def __init__(
         self,
@@ -69,24 +70,24 @@ class Writer:
         )
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
-        """Store messages, in this order, in one transaction; what is answered is durable.
+        """Store messages in this order in one transaction; on return they are durable. One outcome per message.
 
-        Raises `unavailable` when too much waits, or when nothing can be stored now: then it is not known
-        whether the messages were, and the same keys may be sent again.
+        Raises `unavailable` if the queue is full or the commit fails. After a failed commit the messages may be stored
+        all the same: retry with the same keys.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._submit(AppendJob(messages, answer))
         return await answer
 
     async def change(self, change: Callable[[WriteTransaction], Awaitable[T]]) -> T:
-        """Run `change` inside a transaction and return what it returned, once that is durable."""
+        """Run `change` inside a transaction; returns its result once it is durable."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._submit(ChangeJob(change, answer))
         return await answer
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
-        """Write while the block runs; at its end refuse what is new, and commit what was accepted."""
+        """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -120,7 +121,7 @@ class Writer:
                 self._idle.set()
 
     async def _commit(self, jobs: list[Job]) -> None:
-        group = await self._affordable(jobs)
+        group = await self._admitted(jobs)
         if not len(group):
             return
         began_s = time.perf_counter()
@@ -145,12 +146,12 @@ class Writer:
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
-                log.debug("messages.stored", extra=_described(plan))
+                log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._announce(committed)
 
-    async def _affordable(self, jobs: list[Job]) -> CommitGroup:
-        """On a full disk what is left is for changes of rooms and memberships: messages wait with their senders."""
+    async def _admitted(self, jobs: list[Job]) -> CommitGroup:
+        """Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships."""
         if await self._ballast.made_whole():
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
@@ -161,7 +162,7 @@ class Writer:
         return CommitGroup([job for job in jobs if isinstance(job, ChangeJob)])
 
     async def _make_room(self, problem: sqlite3.Error) -> None:
-        """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
+        """Release a piece of the reserve after messages filled the disk, so that the write-ahead log can be moved."""
         if may_be_full(problem) and self._ballast.give_up():
             with contextlib.suppress(sqlite3.Error):
                 await self._committer.shrink_log()
@@ -177,22 +178,22 @@ class Writer:
             self._failure.fail(str(problem))
 
     def _note_success(self) -> None:
-        """While the disk reserve is incomplete the disk counts as full, though changes are still committed."""
+        """While the disk reserve is incomplete, messages are still refused although changes are committed."""
         if self._failure.is_open and not self._ballast.missing_bytes:
             self._failure.recover()
 
 
-def _described(plan: AppendPlan) -> dict[str, int | str]:
-    """Which messages these were, and where they stand: each room with its first and last offset."""
-    places: dict[int, tuple[int, int]] = {}
+def _log_fields(plan: AppendPlan) -> dict[str, int | str]:
+    """Log fields: the number and ids of the messages, and each room with its first and last offset."""
+    spans: dict[int, tuple[int, int]] = {}
     for insert in plan.inserts:
-        first, _ = places.get(insert.room_id, (insert.offset, 0))
-        places[insert.room_id] = (first, insert.offset)
+        first, _ = spans.get(insert.room_id, (insert.offset, 0))
+        spans[insert.room_id] = (first, insert.offset)
     return {
         "messages": len(plan.inserts),
         "first_id": plan.inserts[0].message_id,
         "last_id": plan.inserts[-1].message_id,
-        "rooms": " ".join(f"{room_id}:{first}-{last}" for room_id, (first, last) in places.items()),
+        "rooms": " ".join(f"{room_id}:{first}-{last}" for room_id, (first, last) in spans.items()),
     }
 
 

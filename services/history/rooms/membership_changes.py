@@ -1,6 +1,6 @@
-"""Who is in which room: every change, each run by the writer inside a transaction.
+"""Membership changes: join, leave, create, invite. The writer runs each inside a transaction.
 
-What one raises undoes what it wrote. Asking again for what is so already changes nothing and is no error.
+An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
 """
 
 import secrets
@@ -32,7 +32,7 @@ _NOT_GREETED = """
 
 
 def new_epoch() -> str:
-    """A name for a room's history that no other history of it has: 8 random hex digits."""
+    """A new epoch, unique for a room: 8 random hex digits."""
     return secrets.token_hex(4)
 
 
@@ -44,7 +44,7 @@ async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits:
 
 
 async def leave(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
-    """End a membership; raises `room_for_all` for a room that everybody is in."""
+    """End a membership; raises `room_for_all` if everybody is in the room."""
     seen = await room_queries.find(transaction, room, user.user_id, limits)
     if seen.info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
@@ -57,13 +57,13 @@ async def leave(transaction: WriteTransaction, room: str, user: UserInfo, limits
 async def create(
     transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits, *, private: bool
 ) -> RoomInfo:
-    """Make a room with `user` as its first member; raises `room_exists`."""
+    """Create a room with `user` as its first member; raises `room_exists`."""
     name = text_rules.room_name(room, limits)
     epoch = new_epoch()
-    made = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
-    if not made:
+    created = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
+    if not created:
         raise ChatError(Code.ROOM_EXISTS)
-    info = RoomInfo(room_id=made[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
+    info = RoomInfo(room_id=created[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
     await _enter(transaction, info, user, limits, by=user.username)
     return info
 
@@ -77,12 +77,12 @@ async def invite(
 
 
 async def not_greeted(source: RowSource, users: dict[int, str]) -> bool:
-    """Whether one of these users is not yet a member of every room that everybody is in."""
+    """Whether any of these users is missing from a room that everybody is in."""
     return bool(await source.rows(f"{_NOT_GREETED} LIMIT 1", (_json(list(users)),)))
 
 
 async def greet(transaction: WriteTransaction, users: dict[int, str]) -> None:
-    """Make users (names by id) members of every room that everybody is in; no limit holds for these."""
+    """Make users (names by id) members of every room that everybody is in, without the limit on rooms per user."""
     for user_id, room_id, name, epoch, head in await transaction.rows(_NOT_GREETED, (_json(list(users)),)):
         user = UserInfo(user_id, users[user_id])
         info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)

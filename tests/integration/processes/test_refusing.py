@@ -25,7 +25,7 @@ async def test_a_service_that_can_not_start_speaks_for_itself_and_the_others_are
     refused = await attempt("processes", tmp_path / "data", CHATTERBOX_PORT=str(free_port()))
     assert refused.status == 1
     assert "history.sqlite is not a readable database" in refused.said
-    assert refused.said.endswith("chatterbox: history ended at once; it says why above\n")
+    assert refused.said.endswith("chatterbox: history failed to start; see its output above\n")
     assert "Traceback" not in refused.said
     assert (await attempt("auth", tmp_path / "data", "serve")).sentence.startswith("set CHATTERBOX_SERVICE_KEY")
 

@@ -50,4 +50,4 @@ def test_services_listen_on_loopback_and_share_key_and_broker() -> None:
 
 
 def test_a_data_folder_with_a_space_is_quoted_for_redis() -> None:
-    assert 'dir "/data folder"\n' in planned()["redis"].environment["CHATTERBOX_STDIN"]
+    assert 'dir "/data folder"\n' in planned()["redis"].stdin
