@@ -12,6 +12,7 @@ from chatterbox.chassis.http.http_errors import new_app
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.sqlite.database import make_folder, open_writer
 from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
+from chatterbox.chassis.sqlite.reader_pool import open_readers
 from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
@@ -21,7 +22,6 @@ from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.revocation_sync import RevocationSync
-from services.history.rows import open_readers
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 

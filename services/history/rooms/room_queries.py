@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, VisibleRoom
 from chatterbox.wire.limits import Limits
-from services.history.rows import Row, RowSource
 
 LISTED_ROOMS = 1000
 """A list of rooms ends after so many: first those that one is in, then public ones by name."""
