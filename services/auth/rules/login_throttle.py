@@ -7,16 +7,17 @@ anything for good: failures are forgiven with time, and memory is bounded.
 """
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from typing import Generic, NamedTuple, TypeVar
+
+from chatterbox.chassis.core.lru_dict import LruDict
+from chatterbox.chassis.core.token_bucket import KeyedBuckets
 
 REMEMBERED = 10_000
 """Entries of each kind that are kept; the least recently used one makes room."""
 
 K = TypeVar("K")
-V = TypeVar("V")
 
 
 class BackoffPolicy(NamedTuple):
@@ -46,35 +47,10 @@ class _Count:
             self.wait_until_s = now_s + min(pace.wait_max_s, 2.0 ** min(beyond, 32))
 
 
-class _LruDict(Generic[K, V]):
-    """A dict that forgets what was not used for longest."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._entries:
-            self._entries.move_to_end(key)
-        return self._entries.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
-
-    def drop(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-
 class _Counts(Generic[K]):
     def __init__(self, pace: BackoffPolicy, most: int) -> None:
         self.pace = pace
-        self._counts: _LruDict[K, _Count] = _LruDict(most)
+        self._counts: LruDict[K, _Count] = LruDict(most)
 
     def wait_s(self, key: K, now_s: float) -> float:
         count = self._counts.get(key)
@@ -118,7 +94,7 @@ class LoginThrottle:
         self._one: _Counts[tuple[str, str]] = _Counts(one, remembered)
         self._account: _Counts[str] = _Counts(account, remembered)
         self._address: _Counts[str] = _Counts(address, remembered)
-        self._trusted: _LruDict[tuple[str, str], bool] = _LruDict(remembered)
+        self._trusted: LruDict[tuple[str, str], bool] = LruDict(remembered)
 
     def wait_s(self, account: str, address: str, now_s: float) -> float:
         """Seconds until this address may try this account; 0 for now."""
@@ -148,21 +124,14 @@ class LoginThrottle:
 
 
 class AddressRateLimit:
-    """`burst` acts at once for each address, and `per_s` in the long run (a token bucket)."""
+    """Allows each address `burst` actions at once and `per_s` actions per second in the long run."""
 
     def __init__(self, burst: int, per_s: float, *, remembered: int = REMEMBERED) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._left: _LruDict[str, tuple[float, float]] = _LruDict(remembered)
+        self._buckets: KeyedBuckets[str] = KeyedBuckets(per_s, burst, limit=remembered)
 
     def take(self, address: str, now_s: float) -> float:
-        """Use one up and return 0; or the seconds until there is one again."""
-        left, at_s = self._left.get(address) or (float(self._burst), now_s)
-        left = min(float(self._burst), left + max(0.0, now_s - at_s) * self._per_s)
-        if left < 1:
-            return _whole_ms((1 - left) / self._per_s)
-        self._left.put(address, (left - 1, now_s))
-        return 0.0
+        """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
+        return _whole_ms(self._buckets.take(address, now_s))
 
 
 def _whole_ms(seconds: float) -> float:
