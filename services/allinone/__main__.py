@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from services.allinone.app import AllSettings, create_all
@@ -31,7 +31,7 @@ def main() -> None:
         LimitSettings.from_environment(),
     )
     logs.configure(settings.gateway.log_level, as_json=settings.gateway.log_json)
-    with told_plainly():
+    with report_operator_errors():
         if given.command == "backup":
             _back_up(settings, given.folder)
         elif given.command == "restore":

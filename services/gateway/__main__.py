@@ -8,7 +8,7 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
@@ -26,7 +26,7 @@ def main() -> None:
     settings = GatewaySettings.from_environment()
     limits = LimitSettings.from_environment().limits()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
+    with report_operator_errors():
         _serve(settings, limits)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
@@ -22,7 +22,7 @@ def main() -> None:
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
+    with report_operator_errors():
         if options.command == "backup":
             _backup(settings, options.file)
         elif options.command == "restore":

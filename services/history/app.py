@@ -8,12 +8,9 @@ import httpx
 from fastapi import FastAPI
 
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.chassis.observability.metrics import Metrics
-from chatterbox.chassis.sqlite.database import make_folder, open_writer
-from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
-from chatterbox.chassis.sqlite.reader_pool import open_readers
-from chatterbox.chassis.tasks import background
+from chatterbox.chassis.sqlite.service_database import open_database
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history.history import HistoryService
@@ -58,7 +55,7 @@ def create_app(
             app.state.history = history
             yield
 
-    app = new_app("Chatterbox history", metrics.metrics, lifespan=lifespan)
+    app = HttpApp("Chatterbox history", metrics.metrics, lifespan=lifespan)
     app.state.service_key = service_key
     app.state.verifier = verifier
     for router in (public_routes.router, internal_routes.router, health_routes.router):
@@ -76,24 +73,20 @@ async def _open(
     metrics: HistoryMetrics,
 ) -> HistoryService:
     """Open everything; `stack` closes it in reverse, so that nothing is taken away from what still uses it."""
-    make_folder(settings.data)
-    metrics.watch_disk(settings.data)
-    ballast = DiskReserve.beside(settings.database)
-    metrics.watch_ballast(ballast)
-    db = await stack.enter_async_context(
-        open_writer(settings.database, SCHEMA, ballast=ballast, synchronous=settings.sabotage_synchronous)
+    database = await stack.enter_async_context(
+        open_database(settings.database, SCHEMA, readers=settings.readers, synchronous=settings.sabotage_synchronous)
     )
-    await stack.enter_async_context(background(ballast.tending(), "history.ballast"))
-    readers = await stack.enter_async_context(open_readers(settings.database, settings.readers))
+    metrics.watch_disk(settings.data)
+    metrics.watch_ballast(database.reserve)
     announcer = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
     writer = Writer(
-        db,
+        database.writer,
         limits=limits,
         now_ms=now_ms,
         announce=announcer.offer,
         metrics=metrics,
-        ballast=ballast,
+        ballast=database.reserve,
         sabotage=settings.of_the_writer(),
     )
     await stack.enter_async_context(writer.running())
-    return HistoryService(readers, writer, auth, limits, metrics)
+    return HistoryService(database.readers, writer, auth, limits, metrics)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.http import internal_http
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
@@ -58,7 +58,7 @@ class FakeAuth:
         self.away = False
         self.revocations_away = False
         self.before_user: Callable[[], Awaitable[object]] | None = None
-        self.app = new_app("fake auth")
+        self.app = HttpApp("fake auth")
         self.app.add_api_route("/internal/jwks", self._jwks, methods=["GET"])
         self.app.add_api_route("/internal/revocations", self._revocations, methods=["GET"])
         self.app.add_api_route("/internal/user", self._user, methods=["POST"])

@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiosqlite
 
 from chatterbox.chassis.sqlite.database import fold_log, in_one_hop
-from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full, may_be_full
+from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full, may_be_full
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append
@@ -52,7 +52,7 @@ class Writer:
         announce: Callable[[CommittedChanges], None],
         bounds: QueueBounds | None = None,
         metrics: HistoryMetrics | None = None,
-        ballast: DiskReserve = NO_BALLAST,
+        ballast: DiskReserve = NO_RESERVE,
         sabotage: Sabotage = NO_SABOTAGE,
     ) -> None:
         """`announce` is told of every commit; it must not block. `sabotage` is for tests."""
@@ -132,7 +132,7 @@ class Writer:
             if group.messages:
                 transaction, plan = await self._transact(group)
             else:
-                transaction, plan = await self._ballast.making_room(lambda: self._transact(group))
+                transaction, plan = await self._ballast.retry_on_full(lambda: self._transact(group))
         except sqlite3.Error as problem:
             self._note_failure("disk.full" if is_full(problem) else "commit.failed", str(problem))
             self._abandon(group)
@@ -154,7 +154,7 @@ class Writer:
 
     async def _affordable(self, jobs: list[Job]) -> CommitGroup:
         """On a full disk what is left is for changes of rooms and memberships: messages wait with their senders."""
-        if await self._ballast.made_whole():
+        if await self._ballast.refill():
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
         if len(refused):
@@ -165,7 +165,7 @@ class Writer:
 
     async def _make_room(self, problem: sqlite3.Error) -> None:
         """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
-        if may_be_full(problem) and self._ballast.give_up():
+        if may_be_full(problem) and self._ballast.release():
             with contextlib.suppress(sqlite3.Error):
                 await fold_log(self._db)
 
