@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from chatterbox.chassis import gc_tuning
 from chatterbox.chassis.http.http_protocol import HttpProtocol
-from chatterbox.chassis.operator_errors import OperatorError, PlainStartupErrors
+from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
 
 UNREAD_MS = 120_000
@@ -125,7 +125,7 @@ def config(
 ) -> uvicorn.Config:
     """How every app here is served; `http_class` for one that takes over connections that switch protocols."""
     return uvicorn.Config(
-        PlainStartupErrors(app),
+        StartupErrorMiddleware(app),
         http=http_class,
         ws="none",
         loop="uvloop",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from services.allinone.app import AllInOne, AllSettings, create_all
@@ -33,7 +33,7 @@ def main(create: Callable[[AllSettings], AllInOne] = create_all) -> None:
         LimitSettings.from_environment(),
     )
     logs.configure(settings.gateway.log_level, as_json=settings.gateway.log_json)
-    with told_plainly():
+    with report_operator_errors():
         if options.command == "backup":
             _back_up(settings, options.folder)
         elif options.command == "restore":

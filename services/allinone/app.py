@@ -68,7 +68,7 @@ def create_all(
     auth = create_auth(settings.auth, broker=broker, service_key=service_key)
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
-    history_client = in_process(history.asgi, service_key)
+    history_client = in_process(history, service_key)
     gateway = create_gateway(
         settings.gateway,
         limits=limits,
@@ -78,7 +78,7 @@ def create_all(
         appending=_append_function(history),
         now_s=now_s,
     )
-    apps = [auth, history.asgi, gateway]
+    apps: list[FastAPI] = [auth, history, gateway]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -96,10 +96,10 @@ def create_all(
     _serve_reference(front, apps)
     _serve_health(front)
     front.add_middleware(RequestIdMiddleware)
-    public = [
+    public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
-        (history.asgi, message_routes.router),
-        (history.asgi, room_routes.router),
+        (history, message_routes.router),
+        (history, room_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.state.gateway)
@@ -111,7 +111,7 @@ def _append_function(history: HistoryApp) -> AppendFunction:
     async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await history.context.service.append(messages)
+                return await history.context.history.append(messages)
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 

@@ -9,7 +9,7 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
@@ -27,7 +27,7 @@ def main(create: Callable[..., FastAPI] = create_app, handshake_class: type[Hand
     settings = GatewaySettings.from_environment()
     limits = LimitSettings.from_environment().limits()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
+    with report_operator_errors():
         _serve(settings, limits, create, handshake_class)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
@@ -24,7 +24,7 @@ def main(create: Callable[..., HistoryApp] = create_app) -> None:
     options = _parser().parse_args()
     settings = HistorySettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
+    with report_operator_errors():
         if options.command == "backup":
             _backup(settings, options.file)
         elif options.command == "restore":
@@ -69,8 +69,8 @@ def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None
     app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    asgi = closing(app.asgi, broker.close, auth.aclose)
-    config = serve.config(asgi, http_class=append_server.append_protocol(app.context))
+    protocol = append_server.append_protocol(app, key)
+    config = serve.config(closing(app, broker.close, auth.aclose), http_class=protocol)
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chatterbox.chassis.sqlite.reader_pool import ReaderPool
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
@@ -14,7 +15,6 @@ from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms import membership_changes, room_queries, topic_changes
 from services.history.rooms.room_queries import SeenRoom
-from services.history.rows import ReaderPool
 
 APPEND_MESSAGES = 2000
 """Maximum number of messages in one append."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import Settings
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from services.processes.process_plan import ROOT, DeploymentPlan, ProcessPorts, plan
@@ -25,7 +25,7 @@ def main() -> None:
     gateways = _gateways()
     settings = Settings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly(), tempfile.TemporaryDirectory(prefix="chatterbox-") as scratch:
+    with report_operator_errors(), tempfile.TemporaryDirectory(prefix="chatterbox-") as scratch:
         make_folder(settings.data)
         lock(settings.data / "chatterbox.lock")
         serve.bind(settings.host, settings.port).close()  # fails early if the edge could not bind it

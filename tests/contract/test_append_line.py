@@ -47,7 +47,7 @@ async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app.asgi, append_protocol(history.app.context)) as url:
+    async with at_port(history.app, append_protocol(history.app, SERVICE_KEY)) as url:
         yield url
 
 

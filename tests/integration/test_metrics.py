@@ -48,7 +48,7 @@ async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
         gateway = create_app(
             settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, appending=line.append
         )
-        yield [auth.app, past.app.asgi, gateway]
+        yield [auth.app, past.app, gateway]
 
 
 async def scrape(app: FastAPI) -> bytes:
@@ -192,12 +192,12 @@ async def test_history_counts_what_it_stores_refuses_and_knows_already(tmp_path:
     clock = history.Clock()
     async with history.running(tmp_path, history.FakeAuth(clock), clock) as past:
         room = await past.greet("alice")
-        before = await scrape(past.app.asgi)
+        before = await scrape(past.app)
         message = past.message("hello", "k1", room_id=room.room_id)
         await past.append(message, past.message("x", "k2", room_id=99))
         await past.append(message)
         await past.get("/messages")
-        after = await scrape(past.app.asgi)
+        after = await scrape(past.app)
 
     def gained(name: str, **labels: str) -> float:
         name = f"chatterbox_history_{name}"

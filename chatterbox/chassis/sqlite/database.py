@@ -19,7 +19,7 @@ from urllib.parse import quote
 import aiosqlite
 
 from chatterbox.chassis.operator_errors import OperatorError
-from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full
+from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full
 from chatterbox.chassis.sqlite.integrity import (
     DatabaseDamagedError,
     check_content,
@@ -94,12 +94,12 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, schema: Schema, *, ballast: DiskReserve = NO_BALLAST
+    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE
 ) -> AsyncIterator[aiosqlite.Connection]:
     """The one connection that writes to the database at `path`, migrated to the newest schema.
 
     Before an existing database is migrated, a copy is kept beside it. In autocommit mode: transactions are begun
-    explicitly. On a full disk the `ballast` makes room for the opening, so that what is there can be read. Raises
+    explicitly. On a full disk the `reserve` makes room for the opening, so that what is there can be read. Raises
     `DatabaseInUseError`, `DatabaseDamagedError`, or another `OperatorError` for what the disk refuses.
     """
     descriptor = lock(path.with_suffix(".lock"))
@@ -109,7 +109,7 @@ async def open_writer(
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
             with _explained(path):
-                await ballast.making_room(lambda: _prepare(connection, path, schema))
+                await reserve.retry_on_full(lambda: _prepare(connection, path, schema))
             _sync_folder(path.parent)
             yield connection
     finally:

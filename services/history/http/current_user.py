@@ -20,7 +20,7 @@ async def _current_user(request: Request) -> UserInfo:
     context = context_of(request)
     context.revocations.require_known()
     claims = await context.verifier.verify(token)
-    await context.service.greet({claims.user_id: claims.name})
+    await context.history.greet({claims.user_id: claims.name})
     return UserInfo(claims.user_id, claims.name)
 
 

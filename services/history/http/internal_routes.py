@@ -23,7 +23,7 @@ router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[De
 
 
 def _history(request: Request) -> HistoryService:
-    return context_of(request).service
+    return context_of(request).history
 
 
 @router.post("/memberships", max_body_size=IDS_BYTES)

@@ -9,7 +9,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
-from services.history.http.app_context import Service
+from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
 from services.history.messages.message_pages import GREATEST, MessagePage, PageMessage, PageSpan
 
@@ -35,7 +35,7 @@ class MessageOut(BaseModel):
 @router.get("/messages", responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER))
 async def messages(
     user: CurrentUser,
-    history: Service,
+    history: History,
     limit: Limit = 50,
     offset: Skip = 0,
     room: str = DEFAULT_ROOM,

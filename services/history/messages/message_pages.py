@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import frames, text_rules
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import StoredPage
 from chatterbox.wire.position import Position
-from services.history.rows import Row, RowSource
 
 GREATEST = 2**53 - 1
 """The largest offset or id: the largest integer that every JSON parser keeps exactly."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import aiosqlite
 import msgspec
 
+from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import MembershipChanged, RoomEvent, TopicChanged
 from chatterbox.wire.history_api import Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
-from services.history.rows import Parameters, Row
 
 _KNOWN = """
     WITH asked AS MATERIALIZED (

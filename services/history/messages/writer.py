@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import aiosqlite
 
-from chatterbox.chassis.observability.incident import Incident
-from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full, may_be_full
+from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_be_full
+from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append
@@ -33,8 +33,6 @@ log = logging.getLogger("chatterbox.history.writer")
 
 T = TypeVar("T")
 
-DISK_FULL = "messages are refused until there is free space"
-"""The cause in the log: the same for a commit that failed and for messages that are refused before they are tried."""
 CLOSE_S = 5.0
 """On shutdown, how long accepted jobs may still be committed (seconds)."""
 
@@ -49,24 +47,24 @@ class Writer:
         limits: Limits,
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
-        announce: Callable[[CommittedChanges], None],
+        publish: Callable[[CommittedChanges], None],
         bounds: QueueBounds | None = None,
         metrics: HistoryMetrics | None = None,
-        ballast: DiskReserve = NO_BALLAST,
+        reserve: DiskReserve = NO_RESERVE,
         committer: GroupCommitter | None = None,
     ) -> None:
-        """`announce` is called after every commit and must not block. `committer` writes to `db`."""
+        """`publish` is called after every commit and must not block. `committer` writes to `db`."""
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
-        self._announce = announce
-        self._ballast = ballast
+        self._publish = publish
+        self._reserve = reserve
         self._backlog = WriteQueue(bounds or QueueBounds())
         self._metrics = metrics or HistoryMetrics()
         self._metrics.watch_backlog(self._backlog)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
-        self._failure = Incident(
-            log, down="commit.failed", up="commit.recovered", down_level=logging.ERROR, up_level=logging.INFO
+        self._incident = StorageIncident(
+            log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
@@ -129,14 +127,13 @@ class Writer:
             if group.messages:
                 committed = await self._committer.commit(group)
             else:
-                committed = await self._ballast.making_room(lambda: self._committer.commit(group))
+                committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
         except sqlite3.Error as problem:
-            self._note_failure(problem)
-            self._abandon(group)
+            self._fail(group, self._incident.fail(problem))
             await self._make_room(problem)
         except Exception:
             log.exception("commit_group.failed")
-            self._abandon(group)
+            self._fail(group, _unavailable())
         except asyncio.CancelledError:
             group.fail(_unavailable())
             raise
@@ -148,39 +145,31 @@ class Writer:
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
-                self._announce(committed)
+                self._publish(committed)
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships."""
-        if await self._ballast.made_whole():
+        if await self._reserve.refill():
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
         if len(refused):
-            self._failure.fail(DISK_FULL, event="disk.full")
-            self._metrics.commits_failed.inc()
-            refused.fail(_unavailable())
+            self._fail(refused, self._incident.full("messages are refused until the disk reserve is complete"))
         return CommitGroup([job for job in jobs if isinstance(job, ChangeJob)])
 
     async def _make_room(self, problem: sqlite3.Error) -> None:
         """Release a piece of the reserve after messages filled the disk, so that the write-ahead log can be moved."""
-        if may_be_full(problem) and self._ballast.give_up():
+        if may_be_full(problem) and self._reserve.release():
             with contextlib.suppress(sqlite3.Error):
                 await self._committer.shrink_log()
 
-    def _abandon(self, group: CommitGroup) -> None:
+    def _fail(self, group: CommitGroup, refusal: ChatError) -> None:
         self._metrics.commits_failed.inc()
-        group.fail(_unavailable())
-
-    def _note_failure(self, problem: sqlite3.Error) -> None:
-        if is_full(problem):
-            self._failure.fail(DISK_FULL, event="disk.full")
-        else:
-            self._failure.fail(str(problem))
+        group.fail(refusal)
 
     def _note_success(self) -> None:
         """While the disk reserve is incomplete, messages are still refused although changes are committed."""
-        if self._failure.is_open and not self._ballast.missing_bytes:
-            self._failure.recover()
+        if self._incident.is_open and not self._reserve.missing_bytes:
+            self._incident.recover()
 
 
 def _log_fields(plan: AppendPlan) -> dict[str, int | str]:

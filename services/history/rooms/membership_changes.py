@@ -7,6 +7,7 @@ import secrets
 
 import msgspec
 
+from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
@@ -14,7 +15,6 @@ from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
-from services.history.rows import RowSource
 
 _ENTER = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
 _EXIT = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"

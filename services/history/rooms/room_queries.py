@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, VisibleRoom
 from chatterbox.wire.limits import Limits
-from services.history.rows import Row, RowSource
 
 LISTED_ROOMS = 1000
 """Maximum length of a list of rooms: the user's own first, then public ones by name."""

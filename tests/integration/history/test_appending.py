@@ -147,7 +147,7 @@ class TestBadCalls:
 
 
 async def test_the_public_api_has_no_internal_address(history: Service) -> None:
-    assert not [path for path in history.app.asgi.openapi()["paths"] if path.startswith(("/internal", "/health"))]
+    assert not [path for path in history.app.openapi()["paths"] if path.startswith(("/internal", "/health"))]
 
 
 async def test_health_answers(history: Service) -> None:

@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import open_writer
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from chatterbox.chassis.sqlite.reader_pool import ReaderPool, open_readers
 from chatterbox.wire.history_api import Appended
 from services.history.messages import message_pages
 from services.history.messages.message_pages import PageMessage, PageSpan
 from services.history.restore import restore
-from services.history.rows import ReaderPool, open_readers
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused
 from tests.support.history import Clock, FakeAuth, Service, running

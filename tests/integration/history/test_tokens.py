@@ -33,7 +33,7 @@ async def test_tokens_of_others_and_of_nobody(history: Service, clock: Clock) ->
 
 
 async def test_every_public_route_asks_for_one(history: Service) -> None:
-    for path, operations in history.app.asgi.openapi()["paths"].items():
+    for path, operations in history.app.openapi()["paths"].items():
         for method in operations:
             refused = await history.public.request(method, path.replace("{room}", "general"), json={})
             assert code(refused)[0] in {401, 422}, (method, path)

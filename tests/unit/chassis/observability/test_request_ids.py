@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatterbox.chassis.http import internal_http
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.chassis.observability import logs, request_ids
 
 KEY = "k" * 32
@@ -17,7 +17,7 @@ KEY = "k" * 32
 
 def echo() -> FastAPI:
     """An app that answers with the id of the request as it sees it."""
-    app = new_app("echo")
+    app = HttpApp("echo")
 
     async def current(_: Request) -> Response:
         return internal_http.write(request_ids.current())
