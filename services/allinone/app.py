@@ -75,10 +75,10 @@ def create_all(
         broker=broker,
         auth=auth_client,
         history=history_client,
-        appending=_append_function(history),
+        append=_append_function(history),
         now_s=now_s,
     )
-    apps: list[FastAPI] = [auth, history, gateway]
+    apps: list[FastAPI] = [auth, history, gateway.asgi]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -101,8 +101,8 @@ def create_all(
         (history, message_routes.router),
         (history, room_routes.router),
     ]
-    front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
-    return AllInOne(front, gateway.state.gateway)
+    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    return AllInOne(front, gateway.gateway)
 
 
 def _append_function(history: HistoryApp) -> AppendFunction:

@@ -1,9 +1,7 @@
-"""`python -m services.gateway`: run a gateway as a process of its own; any number of them may run side by side."""
+"""`python -m services.gateway`: run a gateway as its own process; several can run side by side."""
 
 import argparse
 from collections.abc import Callable
-
-from fastapi import FastAPI
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
@@ -13,16 +11,15 @@ from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, closing
 from chatterbox.wire.limits import Limits
-from services.gateway.app import create_app
-from services.gateway.gateway import Gateway
+from services.gateway.app import GatewayApp, create_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.gateway.upstream.append_client import AppendClient
 
 
-def main(create: Callable[..., FastAPI] = create_app, handshake_class: type[Handshake] = Handshake) -> None:
-    """Run the command line; `create` composes the app, and `handshake_class` answers its WebSocket requests."""
+def main(create: Callable[..., GatewayApp] = create_app, handshake_class: type[Handshake] = Handshake) -> None:
+    """Run the command line; `create` composes the app, and `handshake_class` answers its upgrade requests."""
     _parser().parse_args()
     settings = GatewaySettings.from_environment()
     limits = LimitSettings.from_environment().limits()
@@ -34,19 +31,18 @@ def main(create: Callable[..., FastAPI] = create_app, handshake_class: type[Hand
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.gateway", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="serve until a signal comes (what happens without a command)")
+    commands.add_parser("serve", help="serve until a signal arrives (default)")
     return parser
 
 
 def _serve(
-    settings: GatewaySettings, limits: Limits, create: Callable[..., FastAPI], handshake_class: type[Handshake]
+    settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp], handshake_class: type[Handshake]
 ) -> None:
-    app = _compose(settings, limits, create)
-    gateway: Gateway = app.state.gateway
+    asgi, gateway = _compose(settings, limits, create)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(
-        app,
+        asgi,
         http_class=upgrade_protocol(handshake_class),
         frame_bytes=limits.frame_bytes,
         trusted_proxies=settings.trusted_proxies,
@@ -55,16 +51,16 @@ def _serve(
     serve.run(config, listener, drain=gateway.drain, stop_listening=True, on_ready=lambda: print(ready, flush=True))
 
 
-def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., FastAPI]) -> FastAPI:
+def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp]) -> GatewayApp:
     key = settings.shared_key()
     broker = broker_for(settings)
     clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]
-    line = AppendClient(settings.history_url, key)
-    app = create(
-        settings, limits=limits, broker=broker, auth=auth, history=history, appending=line.append, clocks=clocks
+    appends = AppendClient(settings.history_url, key)
+    asgi, gateway = create(
+        settings, limits=limits, broker=broker, auth=auth, history=history, append=appends.append, clocks=clocks
     )
-    return closing(app, broker.close, auth.aclose, history.aclose, line.close)
+    return GatewayApp(closing(asgi, broker.close, auth.aclose, history.aclose, appends.close), gateway)
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ class TestBatches:
 class TestALineThatEnds:
     async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendClient) -> None:
         await line.append([history.message("a", "k1")])
-        assert line._line is not None
-        line._line.abort()
+        assert line._rpc is not None
+        line._rpc.abort()
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
 
     async def test_amid_a_batch_has_it_asked_once_more_and_stored_once(

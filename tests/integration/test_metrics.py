@@ -45,8 +45,8 @@ async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
     ):
         settings = GatewaySettings(data=data)
         line = AppendClient("http://nowhere", "key")
-        gateway = create_app(
-            settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, appending=line.append
+        gateway, _ = create_app(
+            settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, append=line.append
         )
         yield [auth.app, past.app, gateway]
 

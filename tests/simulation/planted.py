@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 
 from chatterbox.wire import frames
 from services.gateway.connections.connection import Connection, ConnectionState
-from services.gateway.connections.member import Member
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
@@ -30,7 +31,7 @@ def attach_after_an_await(patch: Patch) -> None:
 
 
 def no_gap_is_filled(patch: Patch) -> None:
-    patch.setattr(RoomFeed, "_fill_soon", lambda self, room: None)
+    patch.setattr(RoomFeed, "_start_fill", lambda self, room: None)
 
 
 def events_are_taken_twice(patch: Patch) -> None:
@@ -97,7 +98,7 @@ def who_has_gone_is_written_to(patch: Patch) -> None:
 
 
 def who_is_full_is_not_caught_up(patch: Patch) -> None:
-    patch.setattr(Connection, "on_drained", lambda self: setattr(self, "full_since_s", None))
+    patch.setattr(Connection, "on_drained", lambda self: setattr(self, "_full_since_s", None))
 
 
 def resuming_begins_at_the_head(patch: Patch) -> None:
@@ -112,22 +113,22 @@ def what_one_holds_is_not_reached(patch: Patch) -> None:
 
     async def reach(self: WelcomeSequence, member: Member, resume: object) -> None: ...
 
-    patch.setattr(WelcomeSequence, "_reach", reach)
+    patch.setattr(WelcomeSequence, "_sync_rooms", reach)
 
 
 def a_stale_answer_is_believed(patch: Patch) -> None:
     """Nobody counts the changes that come while history is asked to join or leave."""
-    patch.setattr(Member, "changes", property(lambda self: 0, lambda self, value: None))
+    patch.setattr(Member, "rooms_version", property(lambda self: 0, lambda self, value: None))
 
 
 def rooms_are_told_of_before_the_welcome(patch: Patch) -> None:
     """Whoever is being greeted hears that one has left a room."""
-    original = Memberships.exit
+    original = Memberships.leave
 
     def leave(self: Memberships, member: Member, room: Room) -> None:
-        greeted = [each for each in member.connections if each.state is ConnectionState.GREETING]
+        greeted = [each for each in member.connections if cast("Connection", each).state is ConnectionState.WELCOMING]
         for connection in greeted if room.name in member.rooms else ():
             connection.send(frames.Membership(room=room.name, username=member.username, member=False))
         original(self, member, room)
 
-    patch.setattr(Memberships, "exit", leave)
+    patch.setattr(Memberships, "leave", leave)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from services.gateway.connections.connection import ConnectionState
 from services.gateway.gateway import Gateway
 from tests.simulation.history import StoredHistory
 from tests.simulation.reader import Reader
@@ -44,13 +43,13 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
 def _of_gateway(gateway: Gateway) -> Iterator[str]:
     hub = gateway.hub
     for connection in hub.connections:
-        if connection.state is not ConnectionState.OPEN or connection.member is None:
+        if not connection.is_open or connection.member is None:
             continue
         for room in connection.member.rooms.values():
             if connection not in room.live or connection in room.behind:
                 yield f"{connection.connection_id} is not live in {room.name}."
-            if hub.rooms.get(room.room_id) is not room:
+            if gateway.feed.rooms.get(room.room_id) is not room:
                 yield f"{connection.connection_id} is in a {room.name} that is no more."
-    for room in hub.rooms.values():
+    for room in gateway.feed.rooms.values():
         if not room.is_idle and (room.opened.has_gap or room.opened.early or room.pending):
             yield f"{room.name} is not whole."

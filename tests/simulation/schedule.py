@@ -94,8 +94,8 @@ def _constants(conditions: Conditions) -> Iterator[None]:
     with (
         patch.object(room_feed, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PAGE_MESSAGES", conditions.page_messages),
-        patch.object(catch_up, "PIECE_BYTES", conditions.piece_bytes),
-        patch.object(catch_up, "UNSENT_BYTES", conditions.unsent_bytes),
+        patch.object(catch_up, "CHUNK_BYTES", conditions.piece_bytes),
+        patch.object(catch_up, "MAX_UNSENT_BYTES", conditions.unsent_bytes),
     ):
         yield
 

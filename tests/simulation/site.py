@@ -76,7 +76,7 @@ class Site:
             broker=self._sabotage.broker(self.line),
             auth=auth.client,
             history=history.client,
-            appending=self._sabotage.append(history.append),
+            append=self._sabotage.append(history.append),
             clock=loop.time,
             now_s=lambda: NOW_S + loop.time(),
             metrics=_metrics(),

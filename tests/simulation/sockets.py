@@ -7,8 +7,8 @@ from random import Random
 from typing import Protocol
 
 from chatterbox.wire.close_codes import CloseCode
-from services.gateway.connections.pacing import PacedQueue
-from services.gateway.transport.live_socket import CLOSE_S, ENDED_S, LOST, SocketReceiver
+from services.gateway.transport.live_socket import CLOSE_S, LOST, SESSION_ENDED_CLOSE_S, SocketReceiver
+from services.gateway.transport.pacing import PacedQueue
 from tests.simulation.conditions import Conditions
 from tests.support.sabotage.gateway import is_dropped
 
@@ -61,10 +61,10 @@ class SimulatedSocket:
 
     # What the gateway may do
 
-    def begin(self, receiver: SocketReceiver, departures: PacedQueue) -> None:
+    def begin(self, receiver: SocketReceiver, close_queue: PacedQueue) -> None:
         self._receiver = receiver
 
-    def beat(self) -> bool:
+    def ping(self) -> bool:
         """Its line is never lost in silence: it needs no pings."""
         return False
 
@@ -108,7 +108,7 @@ class SimulatedSocket:
             return
         self._close_sent = code
         self._read_soon()
-        self._loop.call_later(ENDED_S if code is CloseCode.SESSION_ENDED else CLOSE_S, self.abort)
+        self._loop.call_later(SESSION_ENDED_CLOSE_S if code is CloseCode.SESSION_ENDED else CLOSE_S, self.abort)
 
     def abort(self) -> None:
         """What is unread is gone."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.connections.connection import Connection
-from services.gateway.rooms.catch_up import PIECE_BYTES, UNSENT_BYTES
+from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES
 from services.gateway.transport.live_socket import LiveSocket
 from tests.support.figures import figure
 from tests.support.server import Server, running
@@ -64,7 +64,7 @@ async def test_who_stops_reading_is_behind_with_bounded_memory_and_is_caught_up_
                 await _send(alice, sent + 1, 100)
                 sent += 100
                 assert isinstance(slow.socket, LiveSocket)
-                assert slow.socket.unsent_bytes <= UNSENT_BYTES + PIECE_BYTES
+                assert slow.socket.unsent_bytes <= MAX_UNSENT_BYTES + CHUNK_BYTES
                 assert offsets(await alice.messages(sent)) == list(range(1, sent + 1))
                 assert offsets(await bob.messages(sent)) == list(range(1, sent + 1))
                 await _send(alice, sent + 1, 1)
@@ -94,12 +94,13 @@ async def test_who_reads_nothing_for_too_long_is_cut_off_and_forgotten(tmp_path:
             dead = server.talker(bob_token, sock=_narrow_socket(server), max_queue=1)
             await dead.open()
             slow = await _connection_of(server, "bob")
-            hub = server.whole.gateway.hub
+            gateway = server.whole.gateway
+            hub = gateway.hub
             number = 0
             while not slow.is_full and slow in hub.connections:
                 number += 1
                 await _send(alice, number, 1)
                 assert number < 5000, "the reader never fell behind"
             await _until(lambda: slow not in hub.connections)
-            assert all(slow not in room.live and slow not in room.behind for room in hub.rooms.values())
+            assert all(slow not in room.live and slow not in room.behind for room in gateway.feed.rooms.values())
             dead.cut()

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from fastapi import FastAPI
 
 from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import canary_channel
-from services.gateway.app import create_app
+from services.gateway.app import GatewayApp, create_app
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.upstream.history_client import AppendFunction, Outcome
@@ -155,9 +154,9 @@ class GatewaySabotage(NamedTuple):
     append: Callable[[AppendFunction], AppendFunction] = lambda append: append
     handshake_class: type[Handshake] = Handshake
 
-    def create_app(self, *args: Any, broker: Broker, appending: AppendFunction, **ports: Any) -> FastAPI:
+    def create_app(self, *args: Any, broker: Broker, append: AppendFunction, **ports: Any) -> GatewayApp:
         """The gateway's own `create_app`, on these ports."""
-        return create_app(*args, broker=self.broker(broker), appending=self.append(appending), **ports)
+        return create_app(*args, broker=self.broker(broker), append=self.append(append), **ports)
 
 
 NO_SABOTAGE = GatewaySabotage()

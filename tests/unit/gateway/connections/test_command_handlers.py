@@ -8,18 +8,20 @@ import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import MembershipChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.gateway.connections.command_handlers import CommandHandlers
-from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.member import Member
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
@@ -28,6 +30,7 @@ from tests.support.kept_socket import KeptSocket
 from tests.support.waiting import until
 
 ADA = 1
+CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
 OPS = history_api.RoomInfo(room_id=7, room="ops", private=False, everyone=False, epoch="e", head=0)
 
 
@@ -60,20 +63,23 @@ class Site:
         self.stored = Stored()
         history = cast("HistoryClient", self.stored)
         self.hub = Hub(Limits(), 10, lambda: 0.0)
-        self.feed = RoomFeed(self.hub, history, MemoryBroker(), 10)
-        self.memberships = Memberships(self.hub, self.feed, history)
-        greeting = WelcomeSequence(
+        self.feed = RoomFeed(history, MemoryBroker(), 10, lambda: 0.0)
+        self.memberships = Memberships(self.hub.members, self.feed, history)
+        welcome = WelcomeSequence(
             self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), server="", ping_s=1
         )
         commands = CommandHandlers(
-            limits=Limits(), clock=lambda: 0.0, greeting=greeting, memberships=self.memberships, feed=self.feed,
-            history=history, sends=AppendBatcher(history),
+            limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
+            history=history, batcher=AppendBatcher(history),
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = KeptSocket()
-        self.connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, commands.carry_out, lambda _: None)
-        self.connection.state, self.connection.member = ConnectionState.OPEN, self.ada
-        self.ada.connections.add(self.connection)
+        self.connection = Connection(
+            self.socket, "::1", "c", Limits(), lambda: 0.0, commands.handle, lambda _: None, TaskSet()
+        )
+        self.connection.identify(self.ada, CLAIMS)
+        self.connection.open(lambda _: None)
+        self.ada.add_connection(self.connection)
         self.revision = 0
 
     def ask(self, command: frames.Command) -> None:
@@ -144,7 +150,7 @@ async def test_pushes_follow_from_where_a_join_says_also_for_one_who_was_in_the_
     room = site.ada.rooms["ops"]
     site.connection.on_full()
     room.deliver(room.opened.take("e", 1, [message(1), message(2)]))
-    site.connection.full_since_s = None
+    site.connection._full_since_s = None
     site.ask(frames.Join(id=1, room="ops"))
     await site.answered(frames.Joined)
     room.deliver(room.opened.take("e", 3, [message(3)]))

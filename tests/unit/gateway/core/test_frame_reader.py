@@ -21,17 +21,17 @@ def framed(opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes =
     return bytes([opcode | (0x80 if fin else 0), 0x80 | short]) + wide + mask + masked
 
 
-def read(*pieces: bytes, most_bytes: int = 65_536, most_fragments: int = 64) -> list[tuple[int, bytes]]:
-    deframer = FrameReader(most_bytes, most_fragments)
-    return [each for piece in pieces for each in deframer.feed(piece)]
+def read(*pieces: bytes, max_bytes: int = 65_536, max_fragments: int = 64) -> list[tuple[int, bytes]]:
+    reader = FrameReader(max_bytes, max_fragments)
+    return [each for piece in pieces for each in reader.feed(piece)]
 
 
 def violation(*pieces: bytes, **bounds: int) -> tuple[list[tuple[int, bytes]], CloseCode]:
     """What came before the violation, and its code."""
-    deframer, came = FrameReader(bounds.get("most_bytes", 65_536), bounds.get("most_fragments", 64)), []
+    reader, came = FrameReader(bounds.get("max_bytes", 65_536), bounds.get("max_fragments", 64)), []
     try:
         for piece in pieces:
-            for each in deframer.feed(piece):
+            for each in reader.feed(piece):
                 came.append(each)  # noqa: PERF402 - what came before the violation counts
     except ProtocolViolationError as caught:
         return came, caught.code
@@ -53,10 +53,10 @@ class TestMessages:
         assert read(sent) == [(BINARY, b"ab"), (TEXT, b"c")]
 
     def test_leave_no_buffer_behind(self) -> None:
-        deframer = FrameReader(65_536, 64)
-        assert list(deframer.feed(framed(TEXT, b"a") + framed(TEXT, b"b")[:3])) == [(TEXT, b"a")]
-        assert list(deframer.feed(framed(TEXT, b"b")[3:])) == [(TEXT, b"b")]
-        assert (deframer._rest, deframer._fragments, deframer._message_bytes) == (None, None, 0)
+        reader = FrameReader(65_536, 64)
+        assert list(reader.feed(framed(TEXT, b"a") + framed(TEXT, b"b")[:3])) == [(TEXT, b"a")]
+        assert list(reader.feed(framed(TEXT, b"b")[3:])) == [(TEXT, b"b")]
+        assert (reader._buffer, reader._fragments, reader._message_bytes) == (None, None, 0)
 
     @given(st.lists(st.binary(max_size=300), min_size=1, max_size=8), st.data())
     def test_are_the_same_however_the_bytes_are_cut(self, payloads: list[bytes], data: st.DataObject) -> None:
@@ -92,20 +92,20 @@ class TestViolations:
         assert (came[0], code) == ((TEXT, b"before"), CloseCode.PROTOCOL_ERROR)
 
     def test_of_the_size_show_before_the_payload_has_come(self) -> None:
-        assert violation(framed(TEXT, b"x" * 11)[:2], most_bytes=10) == ([], CloseCode.TOO_BIG)
+        assert violation(framed(TEXT, b"x" * 11)[:2], max_bytes=10) == ([], CloseCode.TOO_BIG)
 
     def test_of_the_size_count_all_fragments(self) -> None:
         sent = framed(TEXT, b"x" * 6, fin=False) + framed(CONTINUATION, b"x" * 5)
-        assert violation(sent, most_bytes=10)[1] == CloseCode.TOO_BIG
+        assert violation(sent, max_bytes=10)[1] == CloseCode.TOO_BIG
 
     def test_of_the_size_begin_anew_with_each_message(self) -> None:
         sent = framed(TEXT, b"x" * 6, fin=False) + framed(CONTINUATION, b"x" * 4)
-        assert len(read(sent * 3, most_bytes=10)) == 3
+        assert len(read(sent * 3, max_bytes=10)) == 3
 
     def test_of_the_number_of_fragments_are_1009(self) -> None:
         sent = framed(TEXT, fin=False) + framed(CONTINUATION, fin=False) * 3
-        assert read(sent, most_fragments=4) == []
-        assert violation(sent + framed(CONTINUATION), most_fragments=4)[1] == CloseCode.TOO_BIG
+        assert read(sent, max_fragments=4) == []
+        assert violation(sent + framed(CONTINUATION), max_fragments=4)[1] == CloseCode.TOO_BIG
 
     @given(st.lists(st.binary(max_size=80), max_size=5))
     def test_are_all_that_any_bytes_can_cause(self, pieces: list[bytes]) -> None:

@@ -6,14 +6,16 @@ import msgspec
 import pytest
 
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.limits import Limits
-from services.gateway.connections.connection import Connection, ConnectionState
-from services.gateway.connections.member import Member
+from services.gateway.connections.connection import Connection
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_stream import RoomStream
-from services.gateway.rooms.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, UNSENT_BYTES, CatchUp
+from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES, PAGE_BYTES, PAGE_MESSAGES, CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.waiting import until
@@ -92,15 +94,18 @@ class Site:
         self.socket = NarrowSocket()
         self.history = Pages(stored)
         self.catch_up = CatchUp(cast("HistoryClient", self.history))
-        connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None)
-        connection.state = ConnectionState.OPEN
-        connection.on_writable = self.catch_up.start
-        connection.member = Member(1, "slow", TokenBucket.full(1, 1, 0))
+        connection = Connection(
+            self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet()
+        )
+        member = Member(1, "slow", TokenBucket.full(1, 1, 0))
+        connection.identify(member, Claims(sub="1", name="slow", sid="s", jti="s", iat=0, exp=10**10))
+        connection.open(self.catch_up.start)
         info = history_api.RoomInfo(room_id=1, room="r", private=False, everyone=False, epoch="e", head=len(stored))
         self.room = Room(info)
-        self.room.stream = RoomStream.at("e", len(stored), [text_frame(each) for each in stored[-recent:]], recent)
+        newest = [text_frame(each) for each in stored[-recent:]]
+        self.room.open(RoomStream.at("e", len(stored), newest, recent), "")
         self.room.flush()
-        connection.member.rooms["r"] = self.room
+        member.add_room(self.room)
         self.room.attach(connection, 0)
         self.connection = self.socket.connection = connection
 
@@ -120,17 +125,17 @@ async def test_who_was_full_when_the_topic_changed_is_told_once_they_are_live_ag
     site = Site(stored, 1000)
     site.catch_up.start(site.connection)
     assert site.connection.is_full
-    site.room.change_topic("engines", "bob")
-    site.room.change_topic("steam", "bob")
+    site.room.set_topic("engines", "bob")
+    site.room.set_topic("steam", "bob")
     told = text_frame(codec.encode(frames.TopicUpdate(room="r", topic="steam")))
     everything = b"".join(map(text_frame, stored)) + told
     assert await site.read_all(len(everything)) == everything
-    assert not site.room.untold
+    assert not site.room.topic_unsent
 
 
 async def test_who_is_catching_up_is_told_of_a_topic_at_once() -> None:
     site = Site(payloads(300, LARGE), 30)
-    site.room.change_topic("engines", "bob")
+    site.room.set_topic("engines", "bob")
     assert site.socket.read() == text_frame(codec.encode(frames.TopicUpdate(room="r", topic="engines", by="bob")))
 
 
@@ -141,7 +146,7 @@ async def test_no_more_waits_for_a_socket_than_it_may_and_it_gets_everything_onc
     expected = b"".join(text_frame(each) for each in stored)
     site.catch_up.start(site.connection)
     assert await site.read_all(len(expected)) == expected
-    assert site.socket.most_unsent <= UNSENT_BYTES + PIECE_BYTES
+    assert site.socket.most_unsent <= MAX_UNSENT_BYTES + CHUNK_BYTES
     assert site.connection in site.room.live
 
 
@@ -196,7 +201,7 @@ async def test_who_has_gone_is_pushed_nothing_until_their_turn_to_be_closed(rece
     site.catch_up.start(site.connection)
     site.connection.on_gone()
     site.socket.read_by_nobody()
-    await until(lambda: not site.connection.catching_up, 1)
+    await until(lambda: not site.catch_up._active, 1)
     site.room.deliver(site.room.opened.take("e", 101, [text_frame(b"hello")]))
     site.room.flush()
     assert site.connection not in site.room.live

@@ -9,21 +9,24 @@ import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import CONTROL, TopicChanged, room_channel
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.member import Member
 from services.gateway.core.frame_writer import payload_of
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.kept_socket import KeptSocket
 
 ADA = 1
+CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
 
 
 def room(room_id: int, epoch: str = "e1") -> history_api.RoomInfo:
@@ -66,8 +69,8 @@ class Site:
         self.history = Stored()
         self.broker = Listened()
         self.hub = Hub(Limits(), 10, lambda: 0.0)
-        self.feed = RoomFeed(self.hub, cast("HistoryClient", self.history), self.broker, 10)
-        self.memberships = Memberships(self.hub, self.feed, cast("HistoryClient", self.history))
+        self.feed = RoomFeed(cast("HistoryClient", self.history), self.broker, 10, lambda: 0.0)
+        self.memberships = Memberships(self.hub.members, self.feed, cast("HistoryClient", self.history))
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = KeptSocket()
 
@@ -75,11 +78,17 @@ class Site:
         await self.feed.start()
         await self.memberships.load(self.ada)
         await self.memberships.compare(self.history.revision)
-        connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, self._closed)
-        connection.state, connection.member = ConnectionState.OPEN, self.ada
-        self.ada.connections.add(connection)
+        connection = self.connection(self.socket)
+        connection.open(lambda _: None)
         for opened in self.ada.rooms.values():
             opened.attach(connection, opened.at.offset)
+
+    def connection(self, socket: KeptSocket) -> Connection:
+        """A connection of Ada's that is not welcomed yet."""
+        connection = Connection(socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, self._closed, TaskSet())
+        connection.identify(self.ada, CLAIMS)
+        self.ada.add_connection(connection)
+        return connection
 
     def _closed(self, connection: Connection) -> None:
         for opened in self.ada.rooms.values():
@@ -138,16 +147,14 @@ async def test_a_room_that_could_not_be_opened_is_not_listened_to(site: Site) ->
 
 async def test_a_room_of_another_epoch_is_not_listened_to_any_more(site: Site) -> None:
     site.feed._begin_epoch(site.ada.rooms["ops"])
-    await asyncio.gather(*site.feed._tasks)
+    await site.feed._tasks.join()
     assert site.broker.channels == [CONTROL]
 
 
 async def test_a_connection_that_is_being_greeted_hears_of_no_room_before_its_welcome(site: Site) -> None:
     greeted = KeptSocket()
-    connection = Connection(greeted, "::1", "d", Limits(), lambda: 0.0, lambda *_: None, site._closed)
-    connection.state, connection.member = ConnectionState.GREETING, site.ada
-    site.ada.connections.add(connection)
-    site.memberships.exit(site.ada, site.ada.rooms["ops"])
+    site.connection(greeted)
+    site.memberships.leave(site.ada, site.ada.rooms["ops"])
     assert b"membership" in b"".join(site.socket.written)
     assert greeted.written == []
 
@@ -177,7 +184,7 @@ class TestTopics:
         assert (await site.feed.open(room(8))).topic == "engines"
         opening = asyncio.ensure_future(site.feed.open(room(9)))
         await asyncio.sleep(0)
-        site.hub.rooms[9].change_topic("")
+        site.feed.rooms[9].set_topic("")
         assert (await opening).topic == ""
 
 

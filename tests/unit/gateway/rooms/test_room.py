@@ -9,7 +9,7 @@ import pytest
 from chatterbox.wire import history_api
 from services.gateway.connections.connection import Connection
 from services.gateway.core.room_stream import RoomStream
-from services.gateway.rooms.room import JOINING_S, Room
+from services.gateway.rooms.room import MAX_BATCH_WINDOW_S, Room
 
 
 class HandTurned:
@@ -43,12 +43,13 @@ class Hearer:
     def __init__(self) -> None:
         self.socket = self
         self.written: list[bytes] = []
-        self.messages_out = 0
         self.is_full = False
 
     def try_write(self, frames: bytes) -> int:
         self.written.append(frames)
         return len(frames)
+
+    def count_pushed(self, messages: int) -> None: ...
 
 
 class SlowHearer(Hearer):
@@ -75,7 +76,7 @@ class Scene:
         self.loop = HandTurned()
         info = history_api.RoomInfo(room_id=1, room="r", private=False, everyone=False, epoch="e", head=0)
         self.room = Room(info, loop=cast("asyncio.AbstractEventLoop", self.loop))
-        self.room.stream = RoomStream.at("e", 0, [], 10)
+        self.room.open(RoomStream.at("e", 0, [], 10), "")
         self.hearers = [Hearer() for _ in range(members)]
         for hearer in self.hearers:
             self.room.attach(cast("Connection", hearer), 0)
@@ -104,7 +105,7 @@ class TestAQuietRoom:
         for frame in (b"a", b"b", b"c"):
             scene.say(frame)
             scene.loop.turn()
-            scene.loop.turn(JOINING_S)
+            scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert scene.written == [b"a", b"b", b"c"]
 
     def test_of_few_never_waits(self) -> None:
@@ -125,17 +126,17 @@ class TestABusyRoom:
 
     def test_writes_together_what_comes_within_the_wait(self, scene: Scene) -> None:
         for frame in (b"b", b"c", b"d"):
-            scene.loop.turn(JOINING_S / 4)
+            scene.loop.turn(MAX_BATCH_WINDOW_S / 4)
             scene.say(frame)
         assert scene.written == [b"a"]
-        scene.loop.turn(JOINING_S / 2)
+        scene.loop.turn(MAX_BATCH_WINDOW_S / 2)
         assert scene.written == [b"a", b"bcd"]
 
     def test_is_quiet_again_when_messages_come_slower_than_they_would_wait(self, scene: Scene) -> None:
         scene.say(b"b")
         for frame in (b"c", b"d"):
-            scene.loop.turn(JOINING_S)
-            scene.loop.turn(JOINING_S / 2)
+            scene.loop.turn(MAX_BATCH_WINDOW_S)
+            scene.loop.turn(MAX_BATCH_WINDOW_S / 2)
             scene.say(frame)
             scene.loop.turn()
         assert scene.written == [b"a", b"b", b"c", b"d"]
@@ -145,14 +146,14 @@ class TestABusyRoom:
         late: Any = Hearer()
         scene.room.attach(late, scene.room.opened.head)
         assert scene.written == [b"a", b"b"]
-        scene.loop.turn(JOINING_S)
+        scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert (scene.written, late.written) == ([b"a", b"b"], [])
 
     def test_notes_of_who_falls_behind_only_what_was_written(self, scene: Scene) -> None:
         scene.say(b"b")
         slow = cast("Connection", scene.hearers[0])
         scene.room.fall_behind(slow)
-        scene.loop.turn(JOINING_S)
+        scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert scene.room.behind == {slow: 1}
         assert scene.hearers.pop(0).written == [b"a"]
         assert scene.written == [b"a", b"b"]

@@ -3,7 +3,7 @@
 import asyncio
 
 from chatterbox.chassis.tasks import background
-from services.gateway.transport.keepalive import BEATS, Keepalive
+from services.gateway.transport.keepalive import GROUPS, Keepalive
 
 PING_S = 0.1
 
@@ -16,7 +16,7 @@ class Counted:
         self.most = most
         self.done = asyncio.Event()
 
-    def beat(self) -> bool:
+    def ping(self) -> bool:
         self.beats += 1
         if self.beats == self.most:
             self.done.set()
@@ -40,11 +40,11 @@ async def test_what_wants_no_more_is_let_go() -> None:
     async with background(pulse.run(), "pulse"):
         await left.done.wait()
     assert gone.beats == 1
-    assert not any(gone in portion for portion in pulse._portions)
+    assert not any(gone in portion for portion in pulse._groups)
 
 
-def test_portions_are_about_as_large_as_each_other() -> None:
+def test_groups_are_about_as_large_as_each_other() -> None:
     pulse, everyone = Keepalive(PING_S), [Counted(most=1) for _ in range(2000)]
     for each in everyone:
         pulse.add(each)
-    assert max(len(portion) for portion in pulse._portions) < 4 * 2000 / BEATS
+    assert max(len(portion) for portion in pulse._groups) < 4 * 2000 / GROUPS

@@ -12,8 +12,6 @@ import pytest
 
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import history_api
-from services.gateway.connections.connection import Connection
-from services.gateway.rooms.room import Room
 from services.gateway.upstream.append_batcher import MESSAGE_PACE_S, PACE_S, AppendBatcher, PendingSend
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
@@ -21,8 +19,10 @@ from tests.simulation.loop import SimulatedLoop
 COMMIT_S = 0.001
 
 
-class Listener:
+class FakeSender:
     """A connection, as far as acks go."""
+
+    connection_id = "c"
 
     def __init__(self) -> None:
         self.acked = asyncio.Event()
@@ -54,9 +54,9 @@ class Site:
         self.history = Batches()
         self.sends = AppendBatcher(cast("HistoryClient", self.history), clock=asyncio.get_running_loop().time)
 
-    def say(self, who: Listener, content: str) -> None:
+    def say(self, who: FakeSender, content: str) -> None:
         append = history_api.Append(1, 1, "ada", content, content)
-        self.sends.put(PendingSend(cast("Connection", who), 1, cast("Room", None), append))
+        self.sends.put(PendingSend(who, 1, "general", append))
 
     @property
     def gaps_s(self) -> list[float]:
@@ -72,7 +72,7 @@ def simulated(scenario: Coroutine[object, object, None]) -> None:
 
 
 async def _one_after_the_other() -> None:
-    site, ada = Site(), Listener()
+    site, ada = Site(), FakeSender()
     async with background(site.sends.run(), "sends"):
         for number in range(20):
             site.say(ada, str(number))
@@ -86,9 +86,9 @@ async def _many() -> None:
     site = Site()
     async with background(site.sends.run(), "sends"):
         for number in range(50):
-            site.say(Listener(), str(number))
+            site.say(FakeSender(), str(number))
             await asyncio.sleep(0.001)
-        await site.sends.settle()
+        await site.sends.wait_until_idle()
     assert [content for batch in site.history.batches for content in batch] == [str(number) for number in range(50)]
     *paced, _ = site.gaps_s
     assert paced[-1] == pytest.approx(PACE_S)
@@ -99,7 +99,7 @@ async def _now_and_then() -> None:
     site = Site()
     async with background(site.sends.run(), "sends"):
         for number in range(10):
-            site.say(Listener(), str(number))
+            site.say(FakeSender(), str(number))
             await asyncio.sleep(MESSAGE_PACE_S * 1.5)
     assert site.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 

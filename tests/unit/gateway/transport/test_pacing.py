@@ -3,13 +3,13 @@
 import asyncio
 import itertools
 
-from services.gateway.connections.pacing import PacedQueue
+from services.gateway.transport.pacing import PacedQueue
 
 
 async def test_one_who_comes_alone_does_not_wait() -> None:
     turns, done = PacedQueue(2), list[int]()
     turns.add(lambda: done.append(1))
-    await turns.come()
+    await turns.wait_turn()
     assert done == [1]
 
 
@@ -30,7 +30,7 @@ async def test_who_waits_comes_in_the_same_order_and_who_gives_up_keeps_nobody()
     turns, came = PacedQueue(1), list[int]()
 
     async def visit(number: int) -> None:
-        await turns.come()
+        await turns.wait_turn()
         came.append(number)
 
     visitors = [asyncio.create_task(visit(number)) for number in range(20)]
