@@ -14,11 +14,11 @@ from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms import membership_changes, room_queries, topic_changes
-from services.history.rooms.room_queries import SeenRoom
+from services.history.rooms.room_queries import RoomView
 
-APPEND_MESSAGES = 2000
+MAX_APPEND_MESSAGES = 2000
 """Maximum number of messages in one append."""
-PAGE_MESSAGES = 1000
+MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
 
 
@@ -41,14 +41,14 @@ class HistoryService:
 
     async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
         """Store messages; on return they are durable."""
-        if len(messages) > APPEND_MESSAGES:
-            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {APPEND_MESSAGES} messages.")
+        if len(messages) > MAX_APPEND_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages.")
         return await self._writer.append(messages)
 
     async def page(self, room_id: int, span: PageSpan) -> MessagePage:
         """A page for a gateway, which checks itself who may read it."""
-        if not 1 <= span.limit <= PAGE_MESSAGES:
-            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {PAGE_MESSAGES}.")
+        if not 1 <= span.limit <= MAX_PAGE_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
         return await self._read(room_id, span)
 
     async def messages(self, room: str, user: UserInfo, span: PageSpan) -> MessagePage:
@@ -64,16 +64,16 @@ class HistoryService:
         return await room_queries.heads(self._readers, room_ids)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        """The memberships of users (names by id), after `greet`."""
-        await self.greet(users)
+        """The memberships of users (names by id), after `enroll`."""
+        await self.enroll(users)
         return await room_queries.memberships(self._readers, users)
 
-    async def greet(self, users: dict[int, str]) -> None:
+    async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
-        if await membership_changes.not_greeted(self._readers, users):
-            await self._writer.change(lambda transaction: membership_changes.greet(transaction, users))
+        if await membership_changes.is_any_unenrolled(self._readers, users):
+            await self._writer.change(lambda transaction: membership_changes.enroll(transaction, users))
 
-    async def room(self, room: str, user: UserInfo) -> SeenRoom:
+    async def room(self, room: str, user: UserInfo) -> RoomView:
         return await room_queries.find(self._readers, room, user.user_id, self._limits)
 
     async def rooms(self, user_id: int) -> list[history_api.VisibleRoom]:

@@ -52,10 +52,10 @@ class HistoryMetrics:
             self.refused.inc(Code(refusal.code))
         self.duplicates.inc(len(plan.outcomes) - len(plan.inserts) - len(refusals))
 
-    def watch_backlog(self, backlog: "WriteQueue") -> None:
-        self._jobs.set_function(lambda: len(backlog))
-        self._messages.set_function(lambda: backlog.messages)
-        self._bytes.set_function(lambda: backlog.bytes)
+    def watch_queue(self, queue: "WriteQueue") -> None:
+        self._jobs.set_function(lambda: len(queue))
+        self._messages.set_function(lambda: queue.messages)
+        self._bytes.set_function(lambda: queue.bytes)
 
     def watch_reserve(self, reserve: DiskReserve) -> None:
         self._reserve.set_function(lambda: reserve.missing_bytes)

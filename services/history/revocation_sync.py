@@ -25,19 +25,19 @@ RETRY_S = 0.5
 
 
 class RevocationSync:
-    """Until the revocations are loaded for the first time, `require_known` refuses every request."""
+    """Until the revocations are loaded for the first time, `require_loaded` refuses every request."""
 
     def __init__(self, verifier: TokenVerifier, auth: AuthClient, broker: Broker) -> None:
         self._verifier = verifier
         self._auth = auth
         self._subscriber = broker.subscriber(self._on_payload, self._on_doubt)
         self._in_doubt = asyncio.Event()
-        self._known = False
+        self._is_loaded = False
         self._incident = Incident(log, down="revocations.unavailable", up="revocations.recovered")
 
-    def require_known(self) -> None:
+    def require_loaded(self) -> None:
         """Raise `unavailable` until the revocations have been loaded."""
-        if not self._known:
+        if not self._is_loaded:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0)
 
     @asynccontextmanager
@@ -70,7 +70,7 @@ class RevocationSync:
             return
         for revocation in revocations:
             self._verifier.revoke(revocation)
-        self._known = True
+        self._is_loaded = True
         self._incident.recover()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface

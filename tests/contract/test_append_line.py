@@ -22,7 +22,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
-from services.history.messages.append_server import BATCH_BYTES, append_protocol
+from services.history.messages.append_server import MAX_BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 from tests.support.loopback import NO_TLS
@@ -140,7 +140,7 @@ class TestStrangers:
     async def test_users_are_refused(self, history: Service, url: str) -> None:
         token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
         with pytest.raises(RpcRefusedError) as refused:
-            await open_rpc(url + PATH, token, BATCH_BYTES)
+            await open_rpc(url + PATH, token, MAX_BATCH_BYTES)
         assert refused.value.status == 401
 
     async def test_learn_why_as_operators_do(self, url: str) -> None:
@@ -160,7 +160,7 @@ class TestStrangers:
     async def test_questions_that_are_no_batch_are_refused_and_the_line_goes_on(
         self, history: Service, url: str, question: bytes
     ) -> None:
-        line = await open_rpc(url + PATH, SERVICE_KEY, BATCH_BYTES)
+        line = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
         for _ in range(2):
             answer = decode_json(await line.ask(question), history_api.AppendAnswer)
             assert answer.refused is not None
@@ -177,7 +177,7 @@ async def _says_what_we_do_not_know(_: bytes) -> bytes:
 
 
 def _door(answer: Answer) -> type[HttpProtocol]:
-    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, MAX_BATCH_BYTES)
 
 
 @pytest.mark.parametrize(

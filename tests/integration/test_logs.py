@@ -47,7 +47,7 @@ async def test_at_info_no_line_is_written_or_prepared_for_a_message(
         raise AssertionError("computed for nobody")
 
     monkeypatch.setattr(append_batcher, "_log_fields", fail)
-    monkeypatch.setattr(writer, "_described", fail)
+    monkeypatch.setattr(writer, "_log_fields", fail)
     caplog.set_level(logging.INFO, "chatterbox")
     async with running(tmp_path) as server:
         async with server.talker(await server.newcomer("alice")) as alice:

@@ -62,7 +62,7 @@ class AppendPlan:
     """The rows to write, and the outcomes to return once they are durable: one per message, in order."""
 
     inserts: list[MessageRow] = field(default_factory=list)
-    ends: dict[int, RoomTail] = field(default_factory=dict)
+    tails: dict[int, RoomTail] = field(default_factory=dict)
     """By room id; only rooms that get messages."""
     outcomes: list[Outcome] = field(default_factory=list)
     timestamps: dict[int, str] = field(default_factory=dict)
@@ -75,16 +75,16 @@ def _unlimited(_: int) -> float:
 
 def plan(
     batch: Sequence[Append],
-    known: Sequence[MessageContext],
+    contexts: Sequence[MessageContext],
     *,
     now_ms: int,
     last_id: int,
     limits: Limits,
     spend: Spend = _unlimited,
 ) -> AppendPlan:
-    """Plan `batch` in order. `known[i]` is about `batch[i]`; `last_id` is the last message id ever assigned."""
+    """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned."""
     planner = _Planner(now_ms, last_id, limits, spend)
-    for message, context in zip(batch, known, strict=True):
+    for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
 
@@ -98,14 +98,14 @@ class _Planner:
         self._limits = limits
         self._appended: dict[tuple[int, int, str], tuple[str, Appended]] = {}
 
-    def decide(self, message: Append, known: MessageContext) -> Outcome:
+    def decide(self, message: Append, context: MessageContext) -> Outcome:
         """Retries are recognised first, because the sender may have left the room since."""
-        if known.room is None:
+        if context.room is None:
             return _refused(Code.ROOM_UNKNOWN)
-        if (earlier := self._earlier(message, known)) is not None:
+        if (earlier := self._earlier(message, context)) is not None:
             content, appended = earlier
             return appended if content == message.content else _refused(Code.KEY_REUSED)
-        if not known.member:
+        if not context.member:
             return _refused(Code.NOT_A_MEMBER)
         try:
             _check(message, self._limits)
@@ -113,18 +113,18 @@ class _Planner:
             return AppendRefused(refusal.code, refusal.detail)
         if (wait_s := self._spend(message.user_id)) > 0:
             return _rate_limited(wait_s, self._limits)
-        return self._append(message, known, known.room)
+        return self._append(message, context, context.room)
 
-    def _earlier(self, message: Append, known: MessageContext) -> tuple[str, Appended] | None:
-        if known.earlier_id is not None:
-            at = (known.epoch, known.earlier_offset, known.earlier_id)
-            return known.earlier_content, Appended(*at, self._timestamp(known.earlier_ms))
+    def _earlier(self, message: Append, context: MessageContext) -> tuple[str, Appended] | None:
+        if context.earlier_id is not None:
+            at = (context.epoch, context.earlier_offset, context.earlier_id)
+            return context.earlier_content, Appended(*at, self._timestamp(context.earlier_ms))
         return self._appended.get((message.user_id, message.room_id, message.key))
 
-    def _append(self, message: Append, known: MessageContext, room: str) -> Appended:
-        tail = self.plan.ends.get(message.room_id)
+    def _append(self, message: Append, context: MessageContext, room: str) -> Appended:
+        tail = self.plan.tails.get(message.room_id)
         if tail is None:
-            tail = self.plan.ends[message.room_id] = RoomTail(room, known.epoch, known.head, known.last_ms)
+            tail = self.plan.tails[message.room_id] = RoomTail(room, context.epoch, context.head, context.last_ms)
         tail.head += 1
         tail.last_ms = max(tail.last_ms, self._now_ms)
         appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))

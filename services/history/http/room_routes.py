@@ -12,7 +12,7 @@ from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import DEFAULT_ROOM
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.rooms.room_queries import SeenRoom
+from services.history.rooms.room_queries import RoomView
 
 _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 
@@ -125,14 +125,14 @@ async def _details(info: RoomInfo, user: CurrentUser, history: History) -> RoomD
     return _described(await history.room(info.room, user))
 
 
-def _described(seen: SeenRoom) -> RoomDetails:
+def _described(view: RoomView) -> RoomDetails:
     return RoomDetails(
-        room=seen.info.room,
-        private=seen.info.private,
-        member=seen.member,
-        members=seen.members,
-        epoch=seen.info.epoch,
-        head=seen.info.head,
-        topic=seen.info.topic,
-        created=text_rules.timestamp(seen.created_ms),
+        room=view.info.room,
+        private=view.info.private,
+        member=view.member,
+        members=view.members,
+        epoch=view.info.epoch,
+        head=view.info.head,
+        topic=view.info.topic,
+        created=text_rules.timestamp(view.created_ms),
     )

@@ -18,7 +18,7 @@ from services.history.history import HistoryService
 log = logging.getLogger("chatterbox.history.append_server")
 
 PATH = "/internal/appends"
-BATCH_BYTES = 8 * 1024 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
 """The largest batch; a larger one closes the connection."""
 
 
@@ -28,7 +28,7 @@ def append_protocol(app: ServiceApp[HistoryContext], service_key: str) -> type[H
     async def answer(batch: bytes) -> bytes:
         return encode(await answer_batch(app.context.history, batch))
 
-    return rpc_upgrade_protocol(PATH, service_key, answer, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, service_key, answer, MAX_BATCH_BYTES)
 
 
 async def answer_batch(history: HistoryService, data: bytes) -> history_api.AppendAnswer:

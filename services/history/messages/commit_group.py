@@ -16,7 +16,7 @@ class CommitGroup:
         self._appends = [job for job in jobs if isinstance(job, AppendJob)]
         self.changes = [job for job in jobs if isinstance(job, ChangeJob)]
         self.messages = [message for job in self._appends for message in job.messages]
-        self.changed: list[object] = []
+        self.results: list[object] = []
         """For each change run so far: its return value, or the exception that undid it."""
 
     def __len__(self) -> int:
@@ -24,7 +24,7 @@ class CommitGroup:
 
     def answer(self, plan: AppendPlan) -> None:
         """Give every job its result; `plan` has the outcomes of `messages`."""
-        for change, result in zip(self.changes, self.changed, strict=True):
+        for change, result in zip(self.changes, self.results, strict=True):
             _settle(change.answer, result)
         start = 0
         for job in self._appends:

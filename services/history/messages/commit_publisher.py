@@ -24,9 +24,9 @@ from services.history.metrics import HistoryMetrics
 
 log = logging.getLogger("chatterbox.history.commit_publisher")
 
-WAITING_MESSAGES = 20_000
+MAX_WAITING_MESSAGES = 20_000
 """At most this many messages and events wait to be published; beyond that, whole transactions are dropped."""
-PAYLOAD_BYTES = 1024 * 1024
+MAX_PAYLOAD_BYTES = 1024 * 1024
 """Largest payload (bytes), unless a single message is larger. Redis disconnects a subscriber with 32 MB unread, and the
 largest transaction, a full batch from a gateway, is 8 MiB."""
 PUBLISH_S = 5.0
@@ -50,7 +50,7 @@ class CommitPublisher:
     """A bounded queue of committed changes, and the task that publishes them in commit order."""
 
     def __init__(
-        self, broker: Broker, waiting_messages: int = WAITING_MESSAGES, metrics: HistoryMetrics | None = None
+        self, broker: Broker, waiting_messages: int = MAX_WAITING_MESSAGES, metrics: HistoryMetrics | None = None
     ) -> None:
         self._broker = broker
         self._metrics = metrics or HistoryMetrics()
@@ -122,14 +122,14 @@ class CommitPublisher:
             self._dropped = 0
 
 
-def payloads(changes: CommittedChanges, payload_bytes: int = PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
+def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
     """Encode one transaction as `(channel, payload)` pairs: room events first, then each room's batches in order."""
     items = [(CONTROL, encode_control(event)) for event in changes.events]
     by_room: dict[int, list[MessageRow]] = {}
     for insert in changes.plan.inserts:
         by_room.setdefault(insert.room_id, []).append(insert)
     for room_id, inserts in by_room.items():
-        tail = changes.plan.ends[room_id]
+        tail = changes.plan.tails[room_id]
         encoded = (_frame(tail, insert, changes.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
         first = inserts[0].offset
         for part in _parts(encoded, payload_bytes):

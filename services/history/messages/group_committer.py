@@ -55,9 +55,9 @@ class GroupCommitter:
         transaction = WriteTransaction(self._db, self._now_ms())
         if group.changes:
             await self._db.execute("BEGIN IMMEDIATE")
-            group.changed.clear()
+            group.results.clear()
             for job in group.changes:
-                group.changed.append(await _attempt(transaction, job))
+                group.results.append(await _attempt(transaction, job))
         plan = await in_one_hop(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
         self._last_id = last_id + len(plan.inserts)
         return CommittedChanges(transaction.events, plan)

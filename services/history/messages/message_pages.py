@@ -11,7 +11,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import StoredPage
 from chatterbox.wire.position import Position
 
-GREATEST = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
 """The largest offset or id: the largest integer that every JSON parser keeps exactly."""
 
 _PAGE = """
@@ -65,10 +65,10 @@ class PageSpan(NamedTuple):
 
 async def read(source: RowSource, room_id: int, span: PageSpan) -> MessagePage:
     """Read one page; raises `room_unknown`, or `bad_request` for numbers outside the range of offsets."""
-    before = GREATEST if span.before is None else span.before
+    before = MAX_INTEGER if span.before is None else span.before
     numbers = {"room": room_id, "limit": span.limit, "before": before, "after": span.after, "skip": span.skip}
-    if not all(number is None or 0 <= number <= GREATEST for number in numbers.values()):
-        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {GREATEST}.")
+    if not all(number is None or 0 <= number <= MAX_INTEGER for number in numbers.values()):
+        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {MAX_INTEGER}.")
     rows = await source.rows(_PAGE, numbers)
     if not rows:
         raise ChatError(Code.ROOM_UNKNOWN)
@@ -82,7 +82,7 @@ def _page(rows: list[Row]) -> MessagePage:
     )
 
 
-def stored(page: MessagePage) -> StoredPage:
+def to_stored_page(page: MessagePage) -> StoredPage:
     """The page for a gateway: encoded frames, which it forwards without decoding."""
     encoded = [msgspec.Raw(_frame(page, message)) for message in page.messages]
     return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=encoded, topic=page.topic)

@@ -57,9 +57,9 @@ class Writer:
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
         self._publish = publish
         self._reserve = reserve
-        self._backlog = WriteQueue(bounds or QueueBounds())
+        self._queue = WriteQueue(bounds or QueueBounds())
         self._metrics = metrics or HistoryMetrics()
-        self._metrics.watch_backlog(self._backlog)
+        self._metrics.watch_queue(self._queue)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
@@ -95,7 +95,7 @@ class Writer:
     def _submit(self, job: Job) -> None:
         if self._closing:
             raise _unavailable()
-        self._backlog.put(job)
+        self._queue.put(job)
         self._wake.set()
 
     async def _close(self) -> None:
@@ -105,14 +105,14 @@ class Writer:
             async with asyncio.timeout(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("writer.close_timed_out", extra={"jobs": len(self._backlog)})
-            while jobs := self._backlog.take():
+            log.warning("writer.close_timed_out", extra={"jobs": len(self._queue)})
+            while jobs := self._queue.take():
                 CommitGroup(jobs).fail(_unavailable())
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            while jobs := self._backlog.take():
+            while jobs := self._queue.take():
                 await self._commit(jobs)
             self._wake.clear()
             if self._closing:

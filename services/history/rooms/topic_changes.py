@@ -14,5 +14,5 @@ async def change(transaction: WriteTransaction, room: str, user: UserInfo, topic
     stored = text_rules.topic(topic, limits)
     info = (await room_queries.find(transaction, room, user.user_id, limits)).require_member()
     if await transaction.rows(_CHANGE, {"room": info.room_id, "topic": stored}):
-        await transaction.note_topic(info, stored, by=user.username)
+        await transaction.record_topic(info, stored, by=user.username)
     return stored

@@ -76,7 +76,7 @@ async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody
         await history.greet("alice")
         assert len(await history.append(history.message("gateways work on", "k"))) == 1
         auth.away = False
-        await until(lambda: bool(history.app.context.revocations._known))
+        await until(lambda: bool(history.app.context.revocations._is_loaded))
         assert await answer(history, token) == (200, None)
 
 

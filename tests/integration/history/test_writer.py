@@ -127,7 +127,7 @@ async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **opt
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
         writer = make_writer(gate, limits=UNHURRIED, now_ms=now_ms, publish=told.append, **options)
         async with writer.running():
-            await writer.change(lambda transaction: membership_changes.greet(transaction, {1: "alice"}))
+            await writer.change(lambda transaction: membership_changes.enroll(transaction, {1: "alice"}))
             await until(lambda: bool(told))  # with an early ack, the commit is still to come
             told.clear()
             gate.statements.clear()

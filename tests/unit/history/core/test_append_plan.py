@@ -20,19 +20,19 @@ MEMBERS = {(1, 1), (1, 2), (2, 1)}
 class Table:
     """What SQLite would hold: answers as the writer's one query does, takes what a plan inserts."""
 
-    ends: dict[int, RoomTail] = field(
+    tails: dict[int, RoomTail] = field(
         default_factory=lambda: {room_id: RoomTail(f"room{room_id}", f"epoch{room_id}", 0, 0) for room_id in ROOMS}
     )
     rows: list[MessageRow] = field(default_factory=list)
 
-    def known(self, message: Append) -> MessageContext:
-        end = self.ends.get(message.room_id)
-        if end is None:
+    def context(self, message: Append) -> MessageContext:
+        tail = self.tails.get(message.room_id)
+        if tail is None:
             return MessageContext(None, "", 0, 0, False, None, 0, 0, "")
         member = (message.room_id, message.user_id) in MEMBERS
         earlier = self._earlier(message)
         found = (earlier.message_id, earlier.offset, earlier.timestamp_ms, earlier.content) if earlier else None
-        return MessageContext(end.room, end.epoch, end.head, end.last_ms, member, *(found or (None, 0, 0, "")))
+        return MessageContext(tail.room, tail.epoch, tail.head, tail.last_ms, member, *(found or (None, 0, 0, "")))
 
     def _earlier(self, message: Append) -> MessageRow | None:
         wanted = (message.user_id, message.room_id, message.key)
@@ -40,10 +40,10 @@ class Table:
 
     def append(self, batch: Sequence[Append], now_ms: int) -> list[Outcome]:
         last_id = self.rows[-1].message_id if self.rows else 0
-        known = [self.known(message) for message in batch]
-        planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=Limits())
+        contexts = [self.context(message) for message in batch]
+        planned = plan(batch, contexts, now_ms=now_ms, last_id=last_id, limits=Limits())
         self.rows += planned.inserts
-        self.ends |= planned.ends
+        self.tails |= planned.tails
         return planned.outcomes
 
 
@@ -62,8 +62,8 @@ def appended(outcomes: Sequence[Outcome]) -> list[Appended]:
     return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
 
-def one(message: Append, known: MessageContext, *, now_ms: int = 1000) -> AppendPlan:
-    return plan([message], [known], now_ms=now_ms, last_id=0, limits=Limits())
+def plan_one(message: Append, context: MessageContext, *, now_ms: int = 1000) -> AppendPlan:
+    return plan([message], [context], now_ms=now_ms, last_id=0, limits=Limits())
 
 
 MESSAGE = Append(1, 1, "alice", "hello", "k")
@@ -80,7 +80,7 @@ class TestAnyBatches:
             table.append(batch, now_ms)
         for room_id in ROOMS:
             offsets = [row.offset for row in table.rows if row.room_id == room_id]
-            assert offsets == list(range(1, table.ends[room_id].head + 1))
+            assert offsets == list(range(1, table.tails[room_id].head + 1))
 
     @given(batches)
     def test_ids_grow_and_the_times_of_a_room_never_go_back(self, batches: list[tuple[list[Append], int]]) -> None:
@@ -132,13 +132,13 @@ class TestAnyBatches:
 
 class TestOneMessage:
     def test_it_gets_the_next_offset_and_its_sender_the_position(self) -> None:
-        planned = one(MESSAGE, FRESH._replace(head=41))
+        planned = plan_one(MESSAGE, FRESH._replace(head=41))
         assert planned.outcomes == [Appended("e", 42, 1, "1970-01-01T00:00:01.000Z")]
         assert planned.inserts == [MessageRow(1, 1, 42, 1, "alice", "hello", 1000, "k")]
-        assert planned.ends == {1: RoomTail("general", "e", 42, 1000)}
+        assert planned.tails == {1: RoomTail("general", "e", 42, 1000)}
 
     def test_a_clock_set_back_does_not_make_it_older_than_the_message_before(self) -> None:
-        assert one(MESSAGE, FRESH._replace(last_ms=5000), now_ms=1000).inserts[0].timestamp_ms == 5000
+        assert plan_one(MESSAGE, FRESH._replace(last_ms=5000), now_ms=1000).inserts[0].timestamp_ms == 5000
 
     def test_without_a_key_it_is_stored_as_often_as_it_comes(self) -> None:
         nameless = Append(1, 1, "alice", "hello", "")
@@ -147,7 +147,7 @@ class TestOneMessage:
 
     def test_a_retry_is_acked_even_when_its_sender_has_left_the_room(self) -> None:
         left = FRESH._replace(member=False, head=9, earlier_id=7, earlier_offset=3, earlier_content="hello")
-        planned = one(MESSAGE, left)
+        planned = plan_one(MESSAGE, left)
         assert planned.outcomes == [Appended("e", 3, 7, "1970-01-01T00:00:00.000Z")]
         assert not planned.inserts
 
@@ -162,10 +162,10 @@ class TestOneMessage:
         assert refusal(Append(1, 1, "alice", "hello", "k k"), FRESH) == Code.KEY_INVALID
 
 
-def refusal(message: Append, known: MessageContext) -> str:
-    planned = one(message, known)
+def refusal(message: Append, context: MessageContext) -> str:
+    planned = plan_one(message, context)
     assert not planned.inserts
-    assert not planned.ends
+    assert not planned.tails
     [outcome] = planned.outcomes
     assert isinstance(outcome, AppendRefused)
     return outcome.code

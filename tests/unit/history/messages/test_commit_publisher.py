@@ -16,8 +16,8 @@ from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.history.core.append_plan import MessageContext, plan
-from services.history.messages.append_server import BATCH_BYTES
-from services.history.messages.commit_publisher import PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
+from services.history.messages.append_server import MAX_BATCH_BYTES
+from services.history.messages.commit_publisher import MAX_PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
 from tests.support.history import until
 
 EVENT = MembershipChanged(
@@ -75,8 +75,8 @@ class TestPayloads:
     def test_a_payload_is_no_larger_than_its_bound(self) -> None:
         """The worst that a gateway sends at once: 500 messages of 4000 characters, four bytes each."""
         large = news(*[1] * 500, content="\N{GRINNING FACE}" * 4000)
-        assert max(len(payload) for _, payload in payloads(large)) < PAYLOAD_BYTES + 100
-        assert sum(len(payload) for _, payload in payloads(large)) < BATCH_BYTES
+        assert max(len(payload) for _, payload in payloads(large)) < MAX_PAYLOAD_BYTES + 100
+        assert sum(len(payload) for _, payload in payloads(large)) < MAX_BATCH_BYTES
 
     @given(st.integers(1, 2000), st.lists(st.integers(1, 3), min_size=1, max_size=20))
     def test_however_small_payloads_are_they_are_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:
