@@ -1,4 +1,4 @@
-"""Two people on two gateways: one gateway dies, one of them is cut off, writes on, and both agree again.
+"""Two clients on two gateways: one gateway is killed, one client is offline and writes, and both agree again.
 
 The same story in each face. Whoever is cut off is told of each step: offline, queued, catching up, caught up, stored.
 """
@@ -95,7 +95,7 @@ async def network(site: Site) -> AsyncIterator[Network]:
 
 
 @pytest.mark.parametrize("face", ["screen", "plain", "pipes"])
-async def test_both_agree_after_an_outage_and_are_told_of_each_step(
+async def test_two_clients_agree_after_a_gateway_failure_and_show_each_step(
     network: Network, face: str, tmp_path: Path
 ) -> None:
     story = {"screen": on_the_full_screen, "plain": in_plain_lines, "pipes": in_pipes}[face]

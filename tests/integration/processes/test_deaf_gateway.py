@@ -1,7 +1,7 @@
-"""A gateway never goes deaf: however its connection to Redis fails to bring anything, it notices and misses nothing.
+"""Deaf gateways: when Redis stops delivering, in any way, the gateway notices and loses no message.
 
-Heads are compared every ten minutes here, so what arrives was brought by the gateway's own notice. How often each way
-is tried may be set by CHATTERBOX_DEAFENINGS; the worst times of each are shown with `pytest --log-cli-level=info`.
+Heads are compared every ten minutes here, so the gateway's watchdog must notice. CHATTERBOX_DEAFENINGS sets how often
+each way is tried; `pytest --log-cli-level=info` shows the worst times of each.
 """
 
 import asyncio
@@ -190,7 +190,7 @@ async def test_a_deafened_gateway_notices_within_4_s_and_has_delivered_everythin
     assert await here.figure("broker_reconnects_total") >= reconnects + DEAFENINGS
 
 
-async def test_while_deaf_it_is_not_ready_and_says_what_is_away(here: Site) -> None:
+async def test_a_deaf_gateway_is_not_ready_and_reports_the_broker_as_away(here: Site) -> None:
     times = await here.figure("times_deaf_total")
     await unsubscribed(here)
     await _unready(here.listening)
@@ -204,7 +204,7 @@ async def _unready(gateway: Service) -> None:
     await gateway.until(lambda status, body: status == 503 and body["broker"] == "away")
 
 
-async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
+async def test_a_gateway_without_canaries_stays_deaf(tmp_path: Path) -> None:
     """So it is the canary that notices, where nothing else can."""
     async with site(tmp_path, sabotage="canary_off") as here, conversation(here, "silence") as talk:
         await unsubscribed(here)
@@ -216,7 +216,7 @@ async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("blocked", [False, True], ids=["refuses", "says nothing"])
-async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site, blocked: bool) -> None:
+async def test_while_redis_is_away_events_are_logged_once_and_reconnects_are_paced(here: Site, blocked: bool) -> None:
     events = ("broker.disconnected", "broker.reconnected", "broker.silent", "broker.recovered", "dependency.recovered")
     before, accepted = {event: here.count(event) for event in events}, here.cable.accepted
     told = len(here.reasons())
@@ -241,7 +241,7 @@ async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site
     assert 1 <= len(reasons) == len(set(reasons)) <= 2
 
 
-async def test_a_gateway_that_stood_still_is_not_deaf(here: Site) -> None:
+async def test_a_stopped_and_continued_gateway_is_not_deaf(here: Site) -> None:
     """Redis answered meanwhile what was asked before: that is read before anything counts as late."""
     async with conversation(here, "still") as talk:
         before = here.count("broker.disconnected", "broker.silent", "broker.publish_failed"), here.cable.accepted
