@@ -44,11 +44,11 @@ SABOTAGES = [
     Sabotage(
         "publish_before_commit", "disk full", Invariant.ONE_MESSAGE_PER_POSITION, is_slow=True, users=2, strikes=4
     ),
-    Sabotage("forget_keys", "way to history slow", Invariant.STORED_WITHOUT_HOLES),
+    Sabotage("forget_keys", "connection to history slow", Invariant.STORED_WITHOUT_HOLES),
     Sabotage("own_offsets", None, Invariant.ACKED_IS_STORED),
     Sabotage("drop_frames", None, Invariant.STREAM_IN_ORDER),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
-    Sabotage("canary_off", "subscriptions taken away", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
+    Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
 ]
 
 

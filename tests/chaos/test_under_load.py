@@ -1,6 +1,6 @@
 """Deploys and faults under load: deploys lose nothing, and no fault breaks an invariant.
 
-On containers where there is an engine, else on processes of this machine. `make chaos` lets everything strike on
+On containers if a container engine is available, else on local processes. `make chaos` injects every fault on
 either, `make chaos-long` for an hour.
 """
 
@@ -23,11 +23,11 @@ SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
 STRIKES = {"processes": 12, "containers": 4}
 """Containers take longer to start."""
 BACK_S = 5.0
-"""Whoever must connect anew is welcomed again within this time (seconds)."""
+"""A reader that must reconnect is welcomed again within this time (seconds)."""
 
 
 async def finish(people: Crowd) -> list[operations.AnyOperation]:
-    """Let everything come to rest and read what is stored; nothing promised may be broken."""
+    """Let everything become idle and read what is stored; no invariant may be violated."""
     people.heal()
     await people.rest()
     await people.read_all()
@@ -37,7 +37,7 @@ async def finish(people: Crowd) -> list[operations.AnyOperation]:
 
 
 def times_away(history: list[operations.AnyOperation]) -> list[tuple[float, float]]:
-    """For each return of a reader: when it was back, and for how many seconds it had been away."""
+    """For each reconnect of a reader: when it was connected again, and how many seconds it had been offline."""
     reader_of: dict[str, str] = {}
     left_s: dict[str, float] = {}
     returns: list[tuple[float, float]] = []
@@ -74,7 +74,7 @@ async def test_scaling_gateways_up_and_down_under_load_loses_no_message(site: Si
     async with crowd(site.url, Load(users=20, connections=100, sends_per_s=100)) as people:
         async with people.talking():
             await site.scale(before + 1)
-            await restart(site.gateways[0])  # those who must move meet the new one
+            await restart(site.gateways[0])  # its connections can move to the new one
             await site.scale(before - 1)
             await site.scale(before)
         history = await finish(people)
