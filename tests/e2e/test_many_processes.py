@@ -40,7 +40,7 @@ class Site:
         return Talker(self.url.replace("http", "ws") + "/ws", token)
 
     def children(self) -> list[int]:
-        """The processes that it started."""
+        """The processes that it has started."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 

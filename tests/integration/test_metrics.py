@@ -31,12 +31,12 @@ from tests.support.talker import offsets
 
 NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
 FREE = {"le", "version", "python"}
-"""Labels whose values are ours alone: bounds of histograms, and what was built."""
+"""Labels with fixed values: histogram bounds and build information."""
 
 
 @asynccontextmanager
 async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
-    """The three services, as they are when they run apart."""
+    """The three services, composed as separate processes are."""
     clock = history.Clock()
     async with (
         auth_site.running(data / "auth") as auth,
@@ -64,7 +64,7 @@ def of_gateway(server: Server) -> bytes:
 
 
 async def until_counted(server: Server, least: float, name: str, **labels: str) -> None:
-    """Wait until the gateway counted so many; fails after 5 s."""
+    """Wait until the gateway's counter has this value; fails after 5 s."""
     async with asyncio.timeout(5):
         while figure(of_gateway(server), name, **labels) < least:  # noqa: ASYNC110 - a scrape, as Prometheus does
             await asyncio.sleep(0.01)

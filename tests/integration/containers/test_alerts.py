@@ -48,7 +48,7 @@ FIRING: dict[str, dict[str, str]] = {
     "BallastGivenUp": {"chatterbox_auth_ballast_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
 }
-"""For each alert figures, one each 15 seconds for an hour, that make it fire."""
+"""For each alert, series that make it fire: a value every 15 seconds for an hour."""
 QUIET = {
     'up{instance="auth:8000",job="auth"}': "1+0x240",
     f"chatterbox_gateway_ready{{{GATEWAY}}}": "1+0x240",
@@ -99,7 +99,7 @@ def test_each_alert_fires_for_its_series_and_none_for_normal_ones(prometheus_ima
 
 
 def evaluated(series: dict[str, str], expression: str, value: int | None) -> dict[str, Any]:
-    """A test for `promtool`: with these figures, the expression has this value after 50 minutes; None: it has none."""
+    """A test for `promtool`: with these series, the expression has this value after 50 minutes; None: no value."""
     samples = [] if value is None else [{"labels": "{}", "value": value}]
     return {
         "interval": "15s",

@@ -11,12 +11,12 @@ from tests.support.talker import Talker, contents
 
 
 def gateway_of(talker: Talker) -> str:
-    """The container that a connection has met: the welcome's `server` ends with its name and port."""
+    """The container that serves a connection: the welcome's `server` ends with its name and port."""
     return str(talker.welcome["server"]).split()[-1].removesuffix(":8000")
 
 
 async def on_each_gateway(stack: Stack, clients: AsyncExitStack, token: str) -> list[Talker]:
-    """Connections of one person, one on each gateway."""
+    """Connections of one user, one on each gateway."""
     met: dict[str, Talker] = {}
     for _ in range(8):
         talker = await clients.enter_async_context(stack.talker(token))

@@ -65,7 +65,7 @@ def test_the_edge_refuses_an_oversized_body_or_head(stack: Stack) -> None:
 
 
 def test_the_edge_ignores_a_forged_x_forwarded_for(stack: Stack) -> None:
-    """Whoever could name any address would escape the limits for one address."""
+    """A client that could claim any address would evade the limits per address."""
     wrong = {"username": "nobody-here", "password": "not the password"}
     statuses = [
         stack.http.post("/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
@@ -82,7 +82,7 @@ def test_with_frozen_gateways_the_edge_answers_unavailable_and_logs_no_token(sta
 
 
 def test_the_access_log_of_the_edge_contains_no_token(stack: Stack) -> None:
-    """At its own level the edge names no request at all, so this is asked of another one that names each."""
+    """By default the edge logs no request, so this tests another one that logs every request."""
     image = stack.inspect(stack.containers("edge")[0])["Image"]
     options = ("CHATTERBOX_EDGE_ADDRESS=http://:8000", "CHATTERBOX_EDGE_LOG_LEVEL=DEBUG")
     with beside(stack, image, *(f"--env={option}" for option in options)) as edge:
@@ -110,7 +110,7 @@ async def test_the_edge_skips_a_frozen_gateway(stack: Stack) -> None:
 
 @contextmanager
 def frozen(stack: Stack, *containers: str) -> Iterator[None]:
-    """Let containers stand still: they keep their addresses, and answer nothing."""
+    """Pause containers: they keep their addresses and answer nothing."""
     for container in containers:
         stack.engine("pause", container)
     try:

@@ -84,7 +84,7 @@ def test_secrets_are_created_once_and_kept(stack: Stack) -> None:
 
 class TestRedis:
     def ask(self, stack: Stack, user: str, *command: str) -> str:
-        """What Redis answers a service's user, asked from that service's own container."""
+        """Redis' answer to a service's user, asked from that service's own container."""
         script = (
             "import sys; from chatterbox.chassis.redis.redis_connection import *; import asyncio\n"
             "async def ask(url, *command):\n"

@@ -23,7 +23,7 @@ READY_S = 60
 
 
 class Prometheus:
-    """Asks a running Prometheus."""
+    """A client of a running Prometheus."""
 
     def __init__(self, port: int) -> None:
         self._http = httpx.Client(
@@ -31,14 +31,14 @@ class Prometheus:
         )
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """The answer's data; an answer that is an error, or has warnings, fails the test."""
+        """The answer's data; an error or a warning fails the test."""
         answer = self._http.get(path, params=parameters).json()
         assert answer["status"] == "success", (parameters, answer)
         assert "warnings" not in answer, (parameters, answer)
         return answer["data"]
 
     def targets(self) -> Counter[tuple[str, str]]:
-        """How many of each job are up, down or unknown; empty while Prometheus does not answer."""
+        """The number of targets of each job that are up, down or unknown; empty while Prometheus does not answer."""
         try:
             found = self.ask("/targets", state="active")["activeTargets"]
         except (httpx.HTTPError, ValueError):
@@ -55,7 +55,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(stack: Stack, prometheus_image: str) -> Iterator[Prometheus]:
-    """What the profile `monitoring` brings up, beside the deployment that the other tests share; gone in the end."""
+    """The containers of the profile `monitoring`, beside the deployment that the tests share; removed at the end."""
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHATTERBOX_PROMETHEUS", prometheus_image)

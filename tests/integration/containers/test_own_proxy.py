@@ -18,7 +18,7 @@ from tests.support.talker import contents
 
 
 class Kind(NamedTuple):
-    """A program, where it can be had, and where it looks for its configuration."""
+    """A proxy: its image and the path of its configuration."""
 
     images: tuple[str, ...]
     file: str

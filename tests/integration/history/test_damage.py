@@ -1,7 +1,7 @@
 """History on damaged files: detectable damage is refused, and no message is served at a wrong position.
 
-What no index has, the disk alone can vouch for: the text of a message, its time, its author's name. It may differ, in
-as much as was damaged.
+What is in no index is not verified: the text of a message, its time, its author's name. These may differ by as much as
+was damaged.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ ROOMS = (1, 2, 3)
 BATCHES = 25
 A_BATCH = 3
 LONG_CHARS = 3000
-"""Of two bytes each: more than a page holds."""
+"""Two bytes each: more than a page holds."""
 IN_THE_MIDDLE = Damage(Kind.BIT, seed=7)
 PLACES = """
     SELECT rooms.name, rooms.head, messages.offset, messages.id, messages.user_id, messages.key
@@ -44,16 +44,16 @@ PLACES = """
 
 
 MAY_BE_LOST = 2
-"""Transactions at the end: the last one, and the one before it where the frame between them is gone altogether."""
+"""Transactions at the end: the last one, and the one before it if the frame between them is lost entirely."""
 
 
 class Served(NamedTuple):
-    """All that history tells: what must be so, and what is as good as the disk."""
+    """What history serves: what must be correct, and what the disk may have changed."""
 
     places: list[tuple[Any, ...]]
     """Every message's room, the room's head, its offset, id, author and key."""
     said: list[PageMessage]
-    """The messages as pages have them."""
+    """The messages as pages contain them."""
 
 
 @asynccontextmanager
@@ -119,7 +119,7 @@ class TestDamagedDatabase:
         assert told_or_refused(served, stored.stopped, DATABASE, damage) is None
 
     async def test_a_database_with_a_wrong_head_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
-        """As no index has it, SQLite finds nothing wrong; the next message would leave a hole."""
+        """No index contains it, so SQLite detects nothing; the next message would leave a gap."""
         data = shutil.copytree(stored.stopped, tmp_path / "data")
         with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
             connection.execute("UPDATE rooms SET head = head + 1 WHERE id = 2")
@@ -178,7 +178,7 @@ class TestDamagedLog:
         assert not epochs & await _epochs(stored.stopped)
 
     async def test_a_log_without_its_database_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
-        """SQLite would take the file for a new one, and delete the log."""
+        """SQLite would treat the file as new and delete the log."""
         data = shutil.copytree(stored.killed, tmp_path / "data")
         (data / DATABASE).write_bytes(b"")
         with pytest.raises(DatabaseDamagedError, match="restore a backup"):

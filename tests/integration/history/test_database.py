@@ -69,7 +69,7 @@ async def test_a_migration_keeps_a_copy_of_the_old_database(
 
 
 class TestEarlierVersion:
-    """Made by each of the scripts that came before the newest."""
+    """Created by the migrations before the newest one."""
 
     @pytest.fixture(params=range(1, len(SCHEMA.migrations)))
     async def earlier(self, request: pytest.FixtureRequest, auth: FakeAuth, tmp_path: Path) -> Path:
@@ -184,7 +184,7 @@ class TestRestore:
     async def test_a_restore_keeps_the_log_of_a_killed_process_and_does_not_replay_it(
         self, start: Start, tmp_path: Path
     ) -> None:
-        """A kill is imitated by copying the files of a running process."""
+        """Copying the files of a running process simulates a kill."""
         crashed = tmp_path / "crashed"
         crashed.mkdir()
         async with start() as history:

@@ -36,7 +36,7 @@ class TestVisibility:
             assert {answer[0] for answer in await self._answers(rooms, "alice", name)} == {200}
 
     async def _answers(self, rooms: Service, user: str, name: str, *, join: bool = True) -> list[tuple[int, object]]:
-        """What a user is told about a room at every address that names one."""
+        """The answers to a user at every path that names a room."""
         answers = [
             await rooms.get("/messages", user, room=name),
             await rooms.get(f"/rooms/{name}", user),

@@ -128,7 +128,7 @@ async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **opt
         writer = make_writer(gate, limits=UNHURRIED, now_ms=now_ms, publish=told.append, **options)
         async with writer.running():
             await writer.change(lambda transaction: membership_changes.enroll(transaction, {1: "alice"}))
-            await until(lambda: bool(told))  # with an early ack, the commit is still to come
+            await until(lambda: bool(told))  # with an early ack, the commit is still pending
             told.clear()
             gate.statements.clear()
             yield WriterSite(path, db, gate, writer, told)

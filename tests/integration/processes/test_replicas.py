@@ -12,7 +12,7 @@ from tests.support.topology import Topology
 
 AT_ONCE_S = 1.0
 IN_A_ROW = 5
-"""Were each of them brought by a comparison of heads, all but the first would take as long as one is apart."""
+"""If head comparison delivered them, all but the first would take a whole interval."""
 
 
 async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> None:
@@ -23,7 +23,7 @@ async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> No
 
 @asynccontextmanager
 async def _without_redis(whole: Topology) -> AsyncIterator[None]:
-    """Redis killed, and the gateways aware of it; started again at the end, if the test has not done so."""
+    """Kill Redis and wait until the gateways notice; start it again at the end unless the test has."""
     await whole.redis.kill()
     try:
         for gateway in whole.gateways:
@@ -90,7 +90,7 @@ async def test_logging_out_closes_sockets_on_every_gateway_within_a_second(whole
 
 
 async def test_a_socket_receives_nothing_after_its_session_has_ended(whole: Topology) -> None:
-    """Neither to one that doesn't answer the close frame."""
+    """Nor does a socket whose client does not answer the close frame."""
     here, there = whole.gateways
     mia_token, ned_token = await whole.newcomer("mia"), await whole.newcomer("ned")
     async with here.talker(mia_token) as mia, dialled(there.port) as ned:
@@ -134,7 +134,7 @@ async def test_without_redis_sends_are_acked_and_messages_arrive_by_head_compari
 
 
 async def _a_room_can_be_opened(connecting: Talker, other: Talker) -> None:
-    """By somebody who connects while Redis is away; the other hears of it when memberships are compared."""
+    """By a user who connects while Redis is away; the other gateway finds out when memberships are compared."""
     async with connecting as hal:
         assert (await hal.ask("create", room="opened"))["type"] == "created"
         await hal.ask("invite", room="opened", username="gil")
@@ -150,7 +150,7 @@ async def test_without_redis_logging_out_closes_sockets_within_seconds(whole: To
             began = time.monotonic()
             await whole.logout(token)
             assert await ivy.closed() == 4501
-            assert time.monotonic() - began < 3 + 1 + 1  # asked every 3 s, looked at every second
+            assert time.monotonic() - began < 3 + 1 + 1  # requested every 3 s, checked every second
 
 
 async def test_a_frozen_redis_does_not_delay_sends(whole: Topology) -> None:

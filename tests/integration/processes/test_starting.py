@@ -23,7 +23,7 @@ async def test_a_gateway_starts_before_its_dependencies_and_serves_once_they_are
         async with gateway.talker(token) as ada:
             assert (await ada.send("hello"))["type"] == "sent"
             await ada.messages(1)
-            await whole.auth.kill()  # who has a token goes on
+            await whole.auth.kill()  # valid tokens still work
             body = await gateway.until(lambda _, body: body["auth"] == "away")
             assert body["status"] == "ok"
             async with gateway.talker(token) as again:

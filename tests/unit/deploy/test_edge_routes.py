@@ -13,7 +13,7 @@ SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service !
 
 
 def documented(data: Path) -> dict[str, str]:
-    """Each path of the public HTTP API as a pattern of the edge, and the service that answers it."""
+    """Each path of the public HTTP API as a pattern of the edge, with its service."""
     paths = create_all(settings_for(data)).app.openapi()["paths"]  # type: ignore[attr-defined]
     by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
     patterns = {f"/{path.split('/')[1]}{'/*' if path.count('/') > 1 else ''}" for path in paths}

@@ -33,5 +33,5 @@ def test_the_least_recent_sender_is_evicted_when_the_limit_of_buckets_is_reached
     spending = budgets(Clock(), remembered=2)
     for user_id in (1, 1, 1, 2, 1, 3):
         spending.spend(user_id)
-    assert spending.spend(1) > 0  # used lately: still remembered
+    assert spending.spend(1) > 0  # used recently: still kept
     assert spending.spend(2) == 0

@@ -20,7 +20,7 @@ def job(messages: int = 1, content: str = "hello") -> AppendJob:
 
 
 async def nothing(_: WriteTransaction) -> None:
-    """A change that changes nothing."""
+    """A change without effect."""
 
 
 def change() -> ChangeJob:
