@@ -10,7 +10,7 @@ from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.standalone import broker_for, closing
+from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.limits import Limits
 from services.gateway.app import create_app
 from services.gateway.gateway import Gateway
@@ -63,7 +63,7 @@ def _compose(settings: GatewaySettings, limits: Limits) -> FastAPI:
     app = create_app(
         settings, limits=limits, broker=broker, auth=auth, history=history, appending=line.append, clocks=clocks
     )
-    return closing(app, broker.close, auth.aclose, history.aclose, line.close)
+    return close_on_shutdown(app, broker.close, auth.aclose, history.aclose, line.close)
 
 
 if __name__ == "__main__":

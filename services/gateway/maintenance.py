@@ -67,7 +67,7 @@ class RevokedSessions:
         """Keep the set whole, for ever."""
         while True:
             self._doubt.clear()
-            if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_whole else WITHOUT_BROKER_S):
+            if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_healthy else WITHOUT_BROKER_S):
                 await self.load()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._doubt.wait(), RETRY_S)

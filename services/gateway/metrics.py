@@ -53,7 +53,9 @@ class GatewayMetrics:
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
         self.doubts = metrics.counter("broker_doubts", "Times that the broker may have lost payloads")
         self.times_deaf = metrics.counter("times_deaf", "Times that the broker took canaries and none came back")
-        self.reconnects = metrics.counter_read("broker_reconnects", "Connections to the broker that were made again")
+        self.reconnects = metrics.counter_callback(
+            "broker_reconnects", "Connections to the broker that were made again"
+        )
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self.connections = metrics.gauge("connections", "Live connections")

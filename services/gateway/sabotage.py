@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from pydantic import ValidationInfo, field_validator
 
-from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.broker import Broker, OnMissed, OnPayload, Subscriber
 from chatterbox.chassis.settings import Environment
 from chatterbox.wire import history_api
 from services.gateway.transport.handshake import Handshake
@@ -52,18 +52,18 @@ class Forgetful:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.publish = broker.publish
-        self.renew = broker.renew
+        self.reconnect = broker.reconnect
         self.close = broker.close
 
     @property
-    def is_whole(self) -> bool:
-        return self._broker.is_whole
+    def is_healthy(self) -> bool:
+        return self._broker.is_healthy
 
     @property
     def reconnects(self) -> int:
         return self._broker.reconnects
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:  # noqa: ARG002 - it never doubts
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:  # noqa: ARG002 - it never doubts
         return _ForgetfulSubscriber(self._broker, on_payload)
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from chatterbox.chassis.http.healthcheck import answers
+from chatterbox.chassis.http.healthcheck import is_healthy
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.process_plan import ROOT, ProcessSpec
 
@@ -108,7 +108,7 @@ async def _until(told: asyncio.Event, supervisor: Supervisor) -> None:
 async def _is_ready(planned: ProcessSpec) -> bool:
     if planned.ready_url is None:
         return await _is_open(planned.port)
-    return await asyncio.to_thread(answers, planned.ready_url, 200)
+    return await asyncio.to_thread(is_healthy, planned.ready_url, 200)
 
 
 async def _is_open(port: int) -> bool:

@@ -64,7 +64,7 @@ async def test_a_second_one_on_the_same_data_says_so_and_refuses(server: Process
 async def test_a_port_that_is_taken_is_named(server: Process, tmp_path: Path) -> None:
     status, said = await start(CHATTERBOX_DATA=str(tmp_path / "other"), CHATTERBOX_PORT=str(server.port))
     assert (status, said.count("\n")) == (1, 1)
-    assert f"port {server.port} is taken" in said
+    assert f"port {server.port} is already in use" in said
     assert "CHATTERBOX_PORT" in said
 
 

@@ -56,7 +56,7 @@ class AppendClient:
                 return untrusted_json.decode_json(await self._exchanged(batch), history_api.AppendAnswer)
         except untrusted_json.UnreadableError:
             self._drop()
-            raise internal_http.another_service(self._where, PATH) from None
+            raise internal_http.unexpected_service(self._where, PATH) from None
         except (OSError, TimeoutError) as failure:
             self._drop()
             raise internal_http.no_answer(self._where, failure) from failure
@@ -68,11 +68,11 @@ class AppendClient:
         """Once more where a line that was kept open has ended, as it does when history restarts: messages have keys."""
         if self._line is not None:
             try:
-                return await self._line.ask(batch)
+                return await self._line.call(batch)
             except ConnectionError:
                 self._line = None
         self._line = await self._open()
-        return await self._line.ask(batch)
+        return await self._line.call(batch)
 
     async def _open(self) -> RpcClient:
         try:
@@ -81,7 +81,7 @@ class AppendClient:
         except RpcRefusedError as refused:
             raise internal_http.refusal(self._where, PATH, refused.status, refused.body) from None
         except NotHttpError:
-            raise internal_http.another_service(self._where, PATH) from None
+            raise internal_http.unexpected_service(self._where, PATH) from None
 
     def _drop(self) -> None:
         if self._line is not None:
@@ -92,7 +92,7 @@ class AppendClient:
         try:
             problem = ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
         except ValueError:  # a code that is none of ours
-            return internal_http.another_service(self._where, PATH)
+            return internal_http.unexpected_service(self._where, PATH)
         if problem.code is Code.INTERNAL:
             return UnavailableError(f"{self._where} answers with an error of its own; its log says why")
         return problem

@@ -72,12 +72,12 @@ class BrokerWatchdog:
 
     def look(self) -> None:
         """Listen anew if it is time."""
-        if not self._broker.is_whole:
+        if not self._broker.is_healthy:
             self._canary.excuse()
         elif self._canary.is_time_to_listen_anew():
             self._metrics.times_deaf.inc()
             log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
-            self._broker.renew()
+            self._broker.reconnect()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
         if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.heard(int(payload), self._clock()):

@@ -95,7 +95,7 @@ class Dependencies:
         hearing: BrokerWatchdog,
     ) -> None:
         async def hear() -> None:
-            if not broker.is_whole:
+            if not broker.is_healthy:
                 raise UnavailableError("it can't be heard; see broker.disconnected")
             if hearing.is_mute:
                 raise UnavailableError("it takes nothing; see broker.publish_failed")

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from chatterbox.chassis.sqlite.database import fold_log, in_one_hop
+from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full, may_be_full
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
@@ -167,7 +167,7 @@ class Writer:
         """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
         if may_be_full(problem) and self._ballast.release():
             with contextlib.suppress(sqlite3.Error):
-                await fold_log(self._db)
+                await checkpoint(self._db)
 
     async def _transact(self, group: CommitGroup) -> tuple[WriteTransaction, AppendPlan]:
         try:
@@ -184,7 +184,7 @@ class Writer:
             group.changed.clear()
             for job in group.changes:
                 group.changed.append(await _attempt(transaction, job))
-        plan = await in_one_hop(self._db, lambda db: self._store(db, group, transaction.now_ms, last_id))
+        plan = await run_on_connection(self._db, lambda db: self._store(db, group, transaction.now_ms, last_id))
         if self._sabotage.acts_before_commit:
             await self._commit_late(group, transaction, plan)
         self._last_id = last_id + len(plan.inserts)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chatterbox.chassis.broker import MemoryBroker, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.broker import MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import Code
@@ -88,11 +88,11 @@ async def test_while_it_is_not_known_who_logged_out_nobody_gets_in(start: Start,
 
 async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth: FakeAuth) -> None:
     class DoubtfulBroker(MemoryBroker):
-        def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-            doubts.append(on_doubt)
-            return super().subscriber(on_payload, on_doubt)
+        def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+            doubts.append(on_missed)
+            return super().subscriber(on_payload, on_missed)
 
-    doubts: list[OnDoubt] = []
+    doubts: list[OnMissed] = []
     async with start(broker=DoubtfulBroker()) as history:
         token = auth.token("alice", sid="gone")
         assert await answer(history, token) == (200, None)
