@@ -17,7 +17,7 @@ from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
-from chatterbox.chassis.standalone import broker_for, closing
+from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError
 from services.auth.app import create_app
@@ -69,7 +69,7 @@ def _serve(settings: AuthSettings) -> None:
     make_folder(settings.data)
     os.close(lock(settings.data / "auth.lock"))  # fail early, with a clear message, if another process has it
     broker = broker_for(settings)
-    app = closing(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
+    app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(app, trusted_proxies=settings.trusted_proxies)

@@ -30,8 +30,8 @@ class RevocationSync:
     def __init__(self, verifier: TokenVerifier, auth: AuthClient, broker: Broker) -> None:
         self._verifier = verifier
         self._auth = auth
-        self._subscriber = broker.subscriber(self._on_payload, self._on_doubt)
-        self._in_doubt = asyncio.Event()
+        self._subscriber = broker.subscriber(self._on_payload, self._on_missed)
+        self._reload_requested = asyncio.Event()
         self._is_loaded = False
         self._incident = Incident(log, down="revocations.unavailable", up="revocations.recovered")
 
@@ -44,7 +44,7 @@ class RevocationSync:
     async def following(self) -> AsyncIterator["RevocationSync"]:
         """Subscribe, load, and follow until the block ends. In this order no revocation is missed in between."""
         try:
-            with contextlib.suppress(BrokerError):  # once it is back it reports doubt; until then auth is polled
+            with contextlib.suppress(BrokerError):  # it reports missed payloads once it is back
                 await self._subscriber.subscribe([CONTROL])
             await self._load()
             async with background(self._follow(), "history.revocation_sync"):
@@ -56,10 +56,10 @@ class RevocationSync:
         while True:
             try:
                 async with asyncio.timeout(RETRY_S if self._incident.is_open else RELOAD_S):
-                    await self._in_doubt.wait()
+                    await self._reload_requested.wait()
             except TimeoutError:
                 pass
-            self._in_doubt.clear()
+            self._reload_requested.clear()
             await self._load()
 
     async def _load(self) -> None:
@@ -81,5 +81,5 @@ class RevocationSync:
         if isinstance(event, SessionRevoked):
             self._verifier.revoke(Revocation(event.sid, event.expires))
 
-    def _on_doubt(self) -> None:
-        self._in_doubt.set()
+    def _on_missed(self) -> None:
+        self._reload_requested.set()

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from chatterbox.chassis.http.healthcheck import answers
+from chatterbox.chassis.http.healthcheck import is_healthy
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.process_plan import ROOT, ProcessSpec
 
@@ -106,7 +106,7 @@ async def _until(stop: asyncio.Event, supervisor: Supervisor) -> None:
 async def _is_ready(spec: ProcessSpec) -> bool:
     if spec.ready_url is None:
         return await _is_open(spec.port)
-    return await asyncio.to_thread(answers, spec.ready_url, 200)
+    return await asyncio.to_thread(is_healthy, spec.ready_url, 200)
 
 
 async def _is_open(port: int) -> bool:

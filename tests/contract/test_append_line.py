@@ -17,7 +17,7 @@ from chatterbox.chassis.core.length_prefix import UPGRADE
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.internal_http import UnavailableError
 from chatterbox.chassis.rpc.rpc_client import RpcClient, RpcRefusedError, open_rpc
-from chatterbox.chassis.rpc.rpc_server import Answer, rpc_upgrade_protocol
+from chatterbox.chassis.rpc.rpc_server import RpcHandler, rpc_upgrade_protocol
 from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import decode_json
@@ -97,7 +97,7 @@ class TestALineThatEnds:
         self, history: Service, line: AppendClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await line.append([history.message("a", "k1")])
-        whole, broken = RpcClient.ask, asyncio.Event()
+        whole, broken = RpcClient.call, asyncio.Event()
 
         async def breaks_once(connection: RpcClient, batch: bytes) -> bytes:
             answer = await whole(connection, batch)
@@ -106,7 +106,7 @@ class TestALineThatEnds:
                 raise ConnectionResetError
             return answer
 
-        monkeypatch.setattr(RpcClient, "ask", breaks_once)
+        monkeypatch.setattr(RpcClient, "call", breaks_once)
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
         assert offsets(await line.append([history.message("c", "k3")])) == [3]
 
@@ -147,7 +147,8 @@ class TestStrangers:
         line = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
-        assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+        reason = "refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+        assert problem.value.why == f"{url} {reason}"
 
     async def test_who_does_not_ask_for_a_line_finds_nothing(self, url: str) -> None:
         async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
@@ -162,7 +163,7 @@ class TestStrangers:
     ) -> None:
         line = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
         for _ in range(2):
-            answer = decode_json(await line.ask(question), history_api.AppendAnswer)
+            answer = decode_json(await line.call(question), history_api.AppendAnswer)
             assert answer.refused is not None
             assert answer.refused.code == Code.BAD_REQUEST
         line.close()
@@ -176,7 +177,7 @@ async def _says_what_we_do_not_know(_: bytes) -> bytes:
     return b'{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}'
 
 
-def _door(answer: Answer) -> type[HttpProtocol]:
+def _door(answer: RpcHandler) -> type[HttpProtocol]:
     return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, MAX_BATCH_BYTES)
 
 
@@ -195,4 +196,4 @@ async def test_another_service_is_told_apart(app: Starlette, http_class: type[Ht
         line = AppendClient(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
-        assert f"what answers at {url} does not know {PATH}: another service" in problem.value.why
+        assert f"the server at {url} does not know {PATH}: it is another service" in problem.value.why

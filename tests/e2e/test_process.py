@@ -64,7 +64,7 @@ async def test_a_second_server_on_the_same_data_is_refused(server: Process) -> N
 async def test_a_port_in_use_is_named_in_the_error(server: Process, tmp_path: Path) -> None:
     status, said = await start(CHATTERBOX_DATA=str(tmp_path / "other"), CHATTERBOX_PORT=str(server.port))
     assert (status, said.count("\n")) == (1, 1)
-    assert f"port {server.port} is taken" in said
+    assert f"port {server.port} is already in use" in said
     assert "CHATTERBOX_PORT" in said
 
 

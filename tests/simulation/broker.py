@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from chatterbox.chassis.broker import BrokerError, GuardedListener, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, GuardedListener, OnMissed, OnPayload
 from tests.simulation.conditions import Conditions, grid
 
 log = logging.getLogger("chatterbox.broker")
@@ -56,7 +56,7 @@ class Line:
         self.reconnects = 0
 
     @property
-    def is_whole(self) -> bool:
+    def is_healthy(self) -> bool:
         return self.is_up
 
     # What a gateway asks
@@ -68,12 +68,12 @@ class Line:
         self._broker.take(items)
         await asyncio.sleep(grid(self._chance, ANSWER_S))
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> "LineSubscriber":
-        subscriber = LineSubscriber(self, on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> "LineSubscriber":
+        subscriber = LineSubscriber(self, on_payload, on_missed)
         self._subscribers[subscriber] = None
         return subscriber
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         if self.is_up:
             self.cut()
             self.mend()
@@ -112,7 +112,7 @@ class Line:
         self.reconnects += 1
         self.attend()
         for subscriber in tuple(self._subscribers):
-            subscriber.doubt()
+            subscriber.notify_missed()
 
     def forget(self) -> None:
         """Nobody listens any more: the gateway is gone."""
@@ -149,8 +149,8 @@ class Line:
 class LineSubscriber(GuardedListener):
     """One listener's set of channels."""
 
-    def __init__(self, line: Line, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
-        super().__init__(on_payload, on_doubt)
+    def __init__(self, line: Line, on_payload: OnPayload, on_missed: OnMissed) -> None:
+        super().__init__(on_payload, on_missed)
         self._line = line
         self.channels: set[str] = set()
 

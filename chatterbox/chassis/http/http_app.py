@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chatterbox.chassis.http.http_errors import BODY_BYTES, COMMON_REFUSALS, add_error_handlers, body_too_large
 from chatterbox.chassis.http.request_middleware import RequestCountMiddleware, RequestIdMiddleware
-from chatterbox.chassis.observability.metrics import Metrics, scraped
+from chatterbox.chassis.observability.metrics import Metrics, metrics_endpoint
 
 C = TypeVar("C")
 
@@ -35,7 +35,7 @@ class HttpApp(FastAPI):
         self._metrics = metrics
         add_error_handlers(self)
         if metrics is not None:
-            self.add_api_route("/metrics", scraped(metrics), include_in_schema=False)
+            self.add_api_route("/metrics", metrics_endpoint(metrics), include_in_schema=False)
 
     def build_middleware_stack(self) -> ASGIApp:
         http: ASGIApp = _TooLargeAsJson(super().build_middleware_stack())

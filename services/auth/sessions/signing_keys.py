@@ -24,7 +24,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatterbox.chassis.operator_errors import OperatorError
-from chatterbox.chassis.sqlite.database import make_folder, unusable
+from chatterbox.chassis.sqlite.database import make_folder, unusable_path
 from chatterbox.wire import auth_api
 from chatterbox.wire.auth_api import Claims, Jwks
 from chatterbox.wire.untrusted_json import decode_json
@@ -176,7 +176,7 @@ def _write_private(path: Path, text: str) -> None:
         draft.rename(path)
     except OSError as problem:
         draft.unlink(missing_ok=True)
-        raise unusable(path.parent, problem) from None
+        raise unusable_path(path.parent, problem) from None
 
 
 def _base64(raw: bytes) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
 from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
@@ -159,8 +159,8 @@ class Unreachable(MemoryBroker):
         self._fail()
         await asyncio.Event().wait()
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return super().subscriber(on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return super().subscriber(on_payload, on_missed)
 
 
 def refuse() -> None:

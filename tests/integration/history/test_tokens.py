@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chatterbox.chassis.broker import MemoryBroker, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.broker import MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import Code
@@ -86,13 +86,13 @@ async def test_requests_are_unavailable_until_revocations_are_loaded(start: Star
         assert await answer(history, auth.token("alice")) == (503, Code.UNAVAILABLE)
 
 
-async def test_doubt_of_the_broker_reloads_the_revocations(start: Start, auth: FakeAuth) -> None:
+async def test_missed_broker_payloads_reload_the_revocations(start: Start, auth: FakeAuth) -> None:
     class DoubtfulBroker(MemoryBroker):
-        def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-            doubts.append(on_doubt)
-            return super().subscriber(on_payload, on_doubt)
+        def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+            doubts.append(on_missed)
+            return super().subscriber(on_payload, on_missed)
 
-    doubts: list[OnDoubt] = []
+    doubts: list[OnMissed] = []
     async with start(broker=DoubtfulBroker()) as history:
         token = auth.token("alice", sid="gone")
         assert await answer(history, token) == (200, None)

@@ -78,6 +78,6 @@ async def test_a_call_for_nobody_gets_an_id_of_its_own_and_leaves_none_behind() 
 async def test_a_log_line_names_the_request_that_it_was_written_for() -> None:
     record = logging.makeLogRecord({"msg": "user.registered"})
     request_ids.begin("r1")
-    assert logs.name_request(record)
+    assert logs.add_request_id(record)
     request_ids.begin(None)
     assert logs.TextFormatter().format(record).endswith("user.registered request=r1")
