@@ -16,7 +16,7 @@ class DependencyName(StrEnum):
 
 
 class GatewayMetrics:
-    """Declares the gateway's metrics. Whoever owns a gauge's value calls its `set_function`."""
+    """Declares the gateway's metrics; the class that owns a gauge's value calls its `set_function`."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
         """Declare them in `metrics`, or in a registry that is never scraped."""

@@ -23,7 +23,7 @@ log = logging.getLogger("chatterbox.catch_up")
 PAGE_MESSAGES = 200
 """Messages per page, at most."""
 PAGE_BYTES = 262_144
-"""Approximate size of a page of large messages: what is not pushed would have to be read again."""
+"""Approximate size of a page of large messages (bytes); messages that are read but not pushed are read again."""
 RETRY_S = 1.0
 """Time until history is asked again after a failure (seconds)."""
 CONCURRENT_PAGES = 8

@@ -1,4 +1,4 @@
-"""Before somebody is told where a room stands, this gateway is as far as they are: in every room, whenever entered."""
+"""Before the welcome, the gateway is at least at the client's position in every room."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -25,23 +25,23 @@ def room(name: str) -> Room:
     return opened
 
 
-class Slow:
-    """A feed that takes its time to reach what history has: `member` comes into a room meanwhile."""
+class SlowFeed:
+    """A feed during whose sync `member` enters a room."""
 
     def __init__(self, member: Member, entered: Room) -> None:
-        self.asked: list[str] = []
+        self.synced: list[str] = []
         self._member = member
         self._entered = entered
 
     async def sync(self, rooms: Sequence[Room]) -> None:
-        self.asked += [each.name for each in rooms]
+        self.synced += [each.name for each in rooms]
         self._member.add_room(self._entered)
 
 
-async def test_a_room_entered_while_others_are_read_is_read_as_well_and_each_of_them_once() -> None:
+async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once() -> None:
     ada = Member(1, "ada", TokenBucket.full(1, 1, 0))
     ada.add_room(room("ops"))
-    feed = Slow(ada, room("general"))
+    feed = SlowFeed(ada, room("general"))
     welcome = WelcomeSequence(
         Hub(Limits(), 1, lambda: 0.0),
         cast("TokenVerifier", None),
@@ -52,4 +52,4 @@ async def test_a_room_entered_while_others_are_read_is_read_as_well_and_each_of_
         ping_s=1,
     )
     await welcome._sync_rooms(ada, {"ops": Position("e", 3), "general": Position("e", 4), "tea": Position("e", 5)})
-    assert feed.asked == ["ops", "general"]
+    assert feed.synced == ["ops", "general"]

@@ -1,4 +1,4 @@
-"""A few in each turn of the event loop, in order, none forgotten, and none kept waiting for nothing."""
+"""Paced callbacks: a few per event-loop turn, in order, none lost, none delayed needlessly."""
 
 import asyncio
 import itertools
@@ -6,18 +6,18 @@ import itertools
 from services.gateway.transport.pacing import PacedQueue
 
 
-async def test_one_who_comes_alone_does_not_wait() -> None:
-    turns, done = PacedQueue(2), list[int]()
-    turns.add(lambda: done.append(1))
-    await turns.wait_turn()
+async def test_single_callback_runs_at_once() -> None:
+    queue, done = PacedQueue(2), list[int]()
+    queue.add(lambda: done.append(1))
+    await queue.wait_turn()
     assert done == [1]
 
 
-async def test_a_crowd_has_a_few_turns_at_a_time_in_its_order() -> None:
-    turns, done = PacedQueue(8), list[int]()
+async def test_burst_runs_a_few_callbacks_per_turn_in_order() -> None:
+    queue, done = PacedQueue(8), list[int]()
     counts = [0]
     for number in range(100):
-        turns.add(lambda number=number: done.append(number))  # type: ignore[misc]
+        queue.add(lambda number=number: done.append(number))  # type: ignore[misc]
     counts.append(len(done))
     while len(done) < 100:
         await asyncio.sleep(0)
@@ -26,23 +26,23 @@ async def test_a_crowd_has_a_few_turns_at_a_time_in_its_order() -> None:
     assert max(after - before for before, after in itertools.pairwise(counts)) == 8
 
 
-async def test_who_waits_comes_in_the_same_order_and_who_gives_up_keeps_nobody() -> None:
-    turns, came = PacedQueue(1), list[int]()
+async def test_waiters_run_in_order_and_a_cancelled_one_blocks_no_other() -> None:
+    queue, order = PacedQueue(1), list[int]()
 
-    async def visit(number: int) -> None:
-        await turns.wait_turn()
-        came.append(number)
+    async def wait(number: int) -> None:
+        await queue.wait_turn()
+        order.append(number)
 
-    visitors = [asyncio.create_task(visit(number)) for number in range(20)]
+    waiters = [asyncio.create_task(wait(number)) for number in range(20)]
     await asyncio.sleep(0)
-    visitors[5].cancel()
-    await asyncio.gather(*visitors, return_exceptions=True)
-    assert came == [number for number in range(20) if number != 5]
+    waiters[5].cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    assert order == [number for number in range(20) if number != 5]
 
 
-async def test_there_is_room_again_in_the_next_turn() -> None:
-    turns, done = PacedQueue(1), list[int]()
+async def test_capacity_is_restored_in_the_next_turn() -> None:
+    queue, done = PacedQueue(1), list[int]()
     for number in range(3):
-        turns.add(lambda number=number: done.append(number))  # type: ignore[misc]
+        queue.add(lambda number=number: done.append(number))  # type: ignore[misc]
         assert done[-1] == number
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What a gateway does about its ears, with a broker whose ways are the test's."""
+"""The broker watchdog, with a broker whose failures the test controls."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tests.support.figures import figure
 
 
 class Broker(MemoryBroker):
-    """Delivers nothing while `swallows`; takes nothing while `refuses`."""
+    """Delivers nothing while `swallows`; accepts nothing while `refuses`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,12 +64,12 @@ async def _seconds(watchdog: BrokerWatchdog, count: int) -> None:
         watchdog.check()
 
 
-async def test_while_it_hears_itself_nothing_happens(watchdog: BrokerWatchdog, broker: Broker) -> None:
+async def test_watchdog_does_nothing_while_canaries_arrive(watchdog: BrokerWatchdog, broker: Broker) -> None:
     await _seconds(watchdog, 100)
     assert (watchdog.is_deaf, watchdog.cannot_publish, broker.renewals) == (False, False, 0)
 
 
-async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_anew(
+async def test_deaf_gateway_is_logged_once_counted_and_resubscribed(
     watchdog: BrokerWatchdog, broker: Broker, metrics: GatewayMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     doubts: list[None] = []
@@ -89,7 +89,7 @@ async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_a
     assert figure(scraped, "chatterbox_gateway_broker_reconnects_total") == 1
 
 
-async def test_while_the_broker_says_itself_that_it_is_away_it_is_left_alone(
+async def test_watchdog_does_nothing_while_the_broker_reports_an_outage(
     watchdog: BrokerWatchdog, broker: Broker
 ) -> None:
     broker.swallows, broker.whole = True, False
@@ -97,10 +97,10 @@ async def test_while_the_broker_says_itself_that_it_is_away_it_is_left_alone(
     assert (watchdog.is_deaf, broker.renewals) == (False, 0)
     broker.whole = True
     await _seconds(watchdog, MISSED - 1)
-    assert not watchdog.is_deaf, "what was missed before does not count"
+    assert not watchdog.is_deaf, "canaries missed before do not count"
 
 
-async def test_a_broker_that_takes_nothing_makes_mute_not_deaf_and_is_logged_once(
+async def test_rejected_canaries_are_logged_once_and_are_no_deafness(
     watchdog: BrokerWatchdog, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.refuses = True
@@ -112,7 +112,7 @@ async def test_a_broker_that_takes_nothing_makes_mute_not_deaf_and_is_logged_onc
     assert not watchdog.cannot_publish
 
 
-async def test_a_stranger_on_the_channel_proves_nothing(watchdog: BrokerWatchdog, broker: Broker) -> None:
+async def test_foreign_payloads_on_the_canary_channel_prove_nothing(watchdog: BrokerWatchdog, broker: Broker) -> None:
     broker.swallows = True
     for payload in (b"", b"x", b"-1", b"99", "²".encode()):
         await MemoryBroker.publish(broker, [(watchdog._channel, payload)])
@@ -120,12 +120,14 @@ async def test_a_stranger_on_the_channel_proves_nothing(watchdog: BrokerWatchdog
     assert watchdog.is_deaf
 
 
-def test_the_third_miss_is_noticed_within_four_seconds_of_the_last_that_was_heard() -> None:
+def test_third_missed_canary_is_detected_within_four_seconds() -> None:
     assert MISSED * INTERVAL_S + GRACE_S < 3.5
 
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"-1", b"\xb2", b"9" * 16, b"9" * 5000])
-async def test_what_it_did_not_send_is_no_canary(watchdog: BrokerWatchdog, broker: Broker, payload: bytes) -> None:
+async def test_payloads_that_were_not_published_do_not_end_deafness(
+    watchdog: BrokerWatchdog, broker: Broker, payload: bytes
+) -> None:
     broker.swallows = True
     await _seconds(watchdog, MISSED)
     broker.swallows = False
