@@ -1,4 +1,4 @@
-"""The three apps behind one port: memory broker, calls between them without a socket, the same rules as apart."""
+"""Composition root of the single process: the three apps behind one port, with in-memory broker and internal calls."""
 
 import asyncio
 import secrets
@@ -36,7 +36,7 @@ from services.history.settings import HistorySettings
 
 
 class AllSettings(NamedTuple):
-    """What each part is told."""
+    """The settings of every service."""
 
     auth: AuthSettings
     history: HistorySettings
@@ -45,7 +45,7 @@ class AllSettings(NamedTuple):
 
 
 class AllInOne(NamedTuple):
-    """The one process: its ASGI app, and the gateway in it, which must be drained before the process stops."""
+    """The ASGI app of the single process, and its gateway, which must be drained before the process stops."""
 
     app: ASGIApp
     gateway: Gateway
@@ -58,9 +58,9 @@ def create_all(
     now_s: Callable[[], float] = time.time,
     create_history: Callable[..., HistoryApp] = create_history,
 ) -> AllInOne:
-    """Compose the three services; nothing is opened before the app's lifespan begins.
+    """Compose the services; nothing is opened before the app's lifespan begins.
 
-    `now_s` is the gateway's clock, seconds since 1970: what expires, expires by it.
+    `now_s` is the gateway's clock (seconds since 1970), by which tokens expire; `create_history` composes history.
     """
     service_key = secrets.token_urlsafe(32)
     limits = settings.limits.limits()
@@ -68,7 +68,7 @@ def create_all(
     auth = create_auth(settings.auth, broker=broker, service_key=service_key)
     auth_client = in_process(auth, service_key)
     history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
-    history_client = in_process(history.asgi, service_key)
+    history_client = in_process(history, service_key)
     gateway = create_gateway(
         settings.gateway,
         limits=limits,
@@ -78,7 +78,7 @@ def create_all(
         append=_append_function(history),
         now_s=now_s,
     )
-    apps = [auth, history.asgi, gateway.asgi]
+    apps: list[FastAPI] = [auth, history, gateway.asgi]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -96,10 +96,10 @@ def create_all(
     _serve_reference(front, apps)
     _serve_health(front)
     front.add_middleware(RequestIdMiddleware)
-    public = [
+    public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
-        (history.asgi, message_routes.router),
-        (history.asgi, room_routes.router),
+        (history, message_routes.router),
+        (history, room_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.gateway)
@@ -111,7 +111,7 @@ def _append_function(history: HistoryApp) -> AppendFunction:
     async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await history.context.service.append(messages)
+                return await history.context.history.append(messages)
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 
@@ -121,7 +121,7 @@ def _append_function(history: HistoryApp) -> AppendFunction:
 def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
     @cache
     def openapi() -> dict[str, Any]:
-        """Made when somebody looks: it takes longer than all the rest of a start but the imports."""
+        """Built on first request: it takes longer than the rest of the start, imports excepted."""
         return merged_openapi(apps, __version__)
 
     front.openapi = openapi  # type: ignore[method-assign]
@@ -140,10 +140,10 @@ def _serve_health(front: FastAPI) -> None:
 
 
 class PublicPaths:
-    """Sends each public path to the app that has it; whatever is not public does not exist here."""
+    """Routes each public path to its app; all other paths are answered with 404."""
 
     def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
-        """`public` has each app with its router of public paths; WebSockets are for the `gateway`."""
+        """`public` pairs each app with a router of its public paths; WebSockets go to `gateway`."""
         self._apps = {segment: app for app, router in public for segment in first_segments(router)}
         self._gateway = gateway
 

@@ -7,9 +7,9 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.http.clock_skew import ClockSkew
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
-from chatterbox.chassis.standalone import broker_for, closing
+from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.limits import Limits
 from services.gateway.app import GatewayApp, create_app
 from services.gateway.settings import GatewaySettings
@@ -24,7 +24,7 @@ def main(create: Callable[..., GatewayApp] = create_app, handshake_class: type[H
     settings = GatewaySettings.from_environment()
     limits = LimitSettings.from_environment().limits()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
+    with report_operator_errors():
         _serve(settings, limits, create, handshake_class)
 
 
@@ -60,7 +60,7 @@ def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., Ga
     asgi, gateway = create(
         settings, limits=limits, broker=broker, auth=auth, history=history, append=appends.append, clocks=clocks
     )
-    return GatewayApp(closing(asgi, broker.close, auth.aclose, history.aclose, appends.close), gateway)
+    return GatewayApp(close_on_shutdown(asgi, broker.close, auth.aclose, history.aclose, appends.close), gateway)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.http.clock_skew import ClockSkew
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.wire.limits import Limits
 from services.gateway.gateway import Gateway
@@ -65,7 +65,7 @@ def create_app(
         async with gateway.running():
             yield
 
-    app = new_app("Chatterbox gateway", metrics.metrics, lifespan=lifespan)
+    app = HttpApp("Chatterbox gateway", metrics.metrics, lifespan=lifespan)
     serve_websockets(app, gateway, settings.allowed_origins())
 
     @app.get("/health/live", include_in_schema=False)

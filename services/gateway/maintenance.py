@@ -70,7 +70,7 @@ class RevokedSessions:
         """Keep the set complete until cancelled."""
         while True:
             self._reload_requested.clear()
-            if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_whole else WITHOUT_BROKER_S):
+            if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_healthy else WITHOUT_BROKER_S):
                 await self.load()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._reload_requested.wait(), RETRY_S)

@@ -53,7 +53,7 @@ class GatewayMetrics:
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
         self.doubts = metrics.counter("broker_doubts", "Times the broker may have lost payloads")
         self.times_deaf = metrics.counter("times_deaf", "Times the broker accepted canaries but delivered none")
-        self.reconnects = metrics.counter_read("broker_reconnects", "Reconnects to the broker")
+        self.reconnects = metrics.counter_callback("broker_reconnects", "Reconnects to the broker")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self.connections = metrics.gauge("connections", "Live connections")

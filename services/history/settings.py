@@ -1,4 +1,4 @@
-"""What history is told."""
+"""Settings of the history service."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chatterbox as processes of this machine: Valkey, auth, history, gateways, and the edge in front of them."""
+"""A site of local processes: Valkey, auth, history and gateways behind the edge, for fault injection."""
 
 import asyncio
 import contextlib
@@ -95,7 +95,7 @@ class ValkeyPart:
         self._server = server
 
     async def stop(self) -> None:
-        await self._server.kill()  # it stores nothing that it could save
+        await self._server.kill()  # it stores nothing
 
     async def kill(self) -> None:
         await self._server.kill()
@@ -111,7 +111,7 @@ class ValkeyPart:
 
 
 class ProcessSite:
-    """The topology behind its edge; of the gateways that the edge knows, `running` run."""
+    """The topology behind its edge. The first `running` of the gateways run."""
 
     kind = "processes"
     isolated = None
@@ -188,9 +188,9 @@ async def processes(
     environment: Mapping[str, str] = LIMITS,
     sabotage: str | None = None,
 ) -> AsyncIterator[ProcessSite]:
-    """Everything running; the edge knows `most_gateways`, to which it may be scaled.
+    """Start everything; the edge knows `most_gateways`, the limit for scaling.
 
-    `sabotage` names the one protection that history or all gateways run without.
+    `sabotage` names a sabotage of history, or of all gateways.
     """
     async with AsyncExitStack() as stack:
         disk = _small_disk(stack, folder / "history")
@@ -217,7 +217,7 @@ async def processes(
 
 
 def _clocks(whole: Topology, folder: Path) -> dict[str, WrongClock]:
-    """One for each service, by the name of its part; none where that can't be had."""
+    """A clock per service, by part name; empty if the shim is not available."""
     if (shim := clock_shim(folder)) is None:
         return {}
     clocks = {service.log.stem: WrongClock(folder / f"clock-{service.log.stem}", shim) for service in whole.services}
@@ -235,12 +235,12 @@ def _small_disk(stack: AsyncExitStack, folder: Path) -> Path | None:
 
 @asynccontextmanager
 async def _full(disk: Path, log: Path) -> AsyncIterator[None]:
-    """SQLite first uses up the room in its write-ahead log: begin when a commit has failed."""
-    said_before = len(log.read_bytes())  # noqa: ASYNC240 - it is short, and a test's
+    """SQLite first uses the space in its write-ahead log, so the block begins once a commit has failed."""
+    logged_before = len(log.read_bytes())  # noqa: ASYNC240 - it is short, and a test's
     filler = fill(disk)
     try:
-        with contextlib.suppress(TimeoutError):  # it says so once, and not again before it has recovered
-            await until(lambda: b"disk.full" in log.read_bytes()[said_before:], UNTIL_FULL_S)
+        with contextlib.suppress(TimeoutError):  # logged once until it has recovered
+            await until(lambda: b"disk.full" in log.read_bytes()[logged_before:], UNTIL_FULL_S)
         yield
     finally:
         filler.unlink()

@@ -1,6 +1,6 @@
-"""With one protection switched off, the fault suite must turn red and say which promise is broken.
+"""With one protection removed, the fault suite must fail by the invariant that the protection serves.
 
-Else it proves nothing. Whoever leaves out the sync is caught by losing power, in `test_kill.py`.
+A missing sync is found by simulated power loss, in `test_kill.py`.
 """
 
 import os
@@ -21,39 +21,39 @@ pytestmark = pytest.mark.chaos
 
 NOTHING: Mapping[str, str] = {}
 HEADS_OFF = {"CHATTERBOX_HEADS_S": "3600"}
-"""Comparing heads heals what these two break, some seconds late: two protections of one promise."""
+"""Head comparison repairs what these two break, seconds later, so it is switched off as well."""
 QUICK = Limits(on_time_s=3)
 
 
 class Sabotage(NamedTuple):
-    """What is removed, the fault that it protects from (None: none is needed), and what is then broken."""
+    """A sabotage, the fault that makes it visible (None: no fault is needed), and the invariant that it breaks."""
 
     name: str
     fault: str | None
     broken: Invariant
     environment: Mapping[str, str] = NOTHING
     is_slow: bool = False
-    """Whether it is left to `CHATTERBOX_CHAOS=all`."""
+    """Whether it runs only with `CHATTERBOX_CHAOS=all`."""
     users: int = 10
     strikes: int = 1
 
 
 SABOTAGES = [
     Sabotage("ack_before_commit", "disk full", Invariant.ACKED_IS_STORED),
-    # A full disk fails one commit, and its messages must be sent again in another order to be missed: all in one room.
+    # A full disk fails one commit, and its messages must be resent in another order for this to show: all in one room.
     Sabotage(
         "publish_before_commit", "disk full", Invariant.ONE_MESSAGE_PER_POSITION, is_slow=True, users=2, strikes=4
     ),
-    Sabotage("forget_keys", "way to history slow", Invariant.STORED_WITHOUT_HOLES),
+    Sabotage("forget_keys", "connection to history slow", Invariant.STORED_WITHOUT_HOLES),
     Sabotage("own_offsets", None, Invariant.ACKED_IS_STORED),
     Sabotage("drop_frames", None, Invariant.STREAM_IN_ORDER),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
-    Sabotage("canary_off", "subscriptions taken away", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
+    Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
 ]
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: sabotage.name)
-async def test_a_protection_that_is_switched_off_is_missed(tmp_path: Path, sabotage: Sabotage) -> None:
+async def test_the_fault_suite_fails_by_the_expected_invariant_with(tmp_path: Path, sabotage: Sabotage) -> None:
     if sabotage.is_slow and os.environ.get("CHATTERBOX_CHAOS") != "all":
         pytest.skip("takes long: CHATTERBOX_CHAOS=all")
     environment = {**LIMITS, **sabotage.environment}

@@ -17,12 +17,12 @@ from chatterbox.chassis.core.length_prefix import UPGRADE
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.internal_http import UnavailableError
 from chatterbox.chassis.rpc.rpc_client import RpcClient, RpcRefusedError, open_rpc
-from chatterbox.chassis.rpc.rpc_server import Answer, rpc_upgrade_protocol
+from chatterbox.chassis.rpc.rpc_server import RpcHandler, rpc_upgrade_protocol
 from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
-from services.history.messages.append_server import BATCH_BYTES, append_protocol
+from services.history.messages.append_server import MAX_BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 from tests.support.loopback import NO_TLS
@@ -47,7 +47,7 @@ async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app.asgi, append_protocol(history.app.context)) as url:
+    async with at_port(history.app, append_protocol(history.app, SERVICE_KEY)) as url:
         yield url
 
 
@@ -97,7 +97,7 @@ class TestALineThatEnds:
         self, history: Service, line: AppendClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await line.append([history.message("a", "k1")])
-        whole, broken = RpcClient.ask, asyncio.Event()
+        whole, broken = RpcClient.call, asyncio.Event()
 
         async def breaks_once(connection: RpcClient, batch: bytes) -> bytes:
             answer = await whole(connection, batch)
@@ -106,7 +106,7 @@ class TestALineThatEnds:
                 raise ConnectionResetError
             return answer
 
-        monkeypatch.setattr(RpcClient, "ask", breaks_once)
+        monkeypatch.setattr(RpcClient, "call", breaks_once)
         assert offsets(await line.append([history.message("b", "k2")])) == [2]
         assert offsets(await line.append([history.message("c", "k3")])) == [3]
 
@@ -140,14 +140,15 @@ class TestStrangers:
     async def test_users_are_refused(self, history: Service, url: str) -> None:
         token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
         with pytest.raises(RpcRefusedError) as refused:
-            await open_rpc(url + PATH, token, BATCH_BYTES)
+            await open_rpc(url + PATH, token, MAX_BATCH_BYTES)
         assert refused.value.status == 401
 
     async def test_learn_why_as_operators_do(self, url: str) -> None:
         line = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
-        assert problem.value.why == f"{url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+        reason = "refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+        assert problem.value.why == f"{url} {reason}"
 
     async def test_who_does_not_ask_for_a_line_finds_nothing(self, url: str) -> None:
         async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
@@ -160,9 +161,9 @@ class TestStrangers:
     async def test_questions_that_are_no_batch_are_refused_and_the_line_goes_on(
         self, history: Service, url: str, question: bytes
     ) -> None:
-        line = await open_rpc(url + PATH, SERVICE_KEY, BATCH_BYTES)
+        line = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
         for _ in range(2):
-            answer = decode_json(await line.ask(question), history_api.AppendAnswer)
+            answer = decode_json(await line.call(question), history_api.AppendAnswer)
             assert answer.refused is not None
             assert answer.refused.code == Code.BAD_REQUEST
         line.close()
@@ -176,8 +177,8 @@ async def _says_what_we_do_not_know(_: bytes) -> bytes:
     return b'{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}'
 
 
-def _door(answer: Answer) -> type[HttpProtocol]:
-    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, BATCH_BYTES)
+def _door(answer: RpcHandler) -> type[HttpProtocol]:
+    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, MAX_BATCH_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -195,4 +196,4 @@ async def test_another_service_is_told_apart(app: Starlette, http_class: type[Ht
         line = AppendClient(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
             await line.append([])
-        assert f"what answers at {url} does not know {PATH}: another service" in problem.value.why
+        assert f"the server at {url} does not know {PATH}: it is another service" in problem.value.why

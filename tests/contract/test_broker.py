@@ -123,7 +123,7 @@ async def test_payloads_are_bytes_and_come_as_they_were(broker: Broker, payload:
 async def test_many_channels_at_once_are_all_heard(broker: Broker) -> None:
     channels = [f"chatterbox:room:{{{number}}}" for number in range(3000)]
     listening = await ear(broker, *channels)
-    assert broker.is_whole
+    assert broker.is_healthy
     await broker.publish([(channel, b"1") for channel in channels])
     await listening.until(*((channel, b"1") for channel in channels))
 
@@ -152,10 +152,10 @@ async def test_publishing_nothing_or_to_nobody_is_no_harm(broker: Broker) -> Non
 async def test_listening_anew_ends_in_doubt_for_everyone_and_in_hearing_all_again(broker: Broker) -> None:
     listening, other = await ear(broker, "a", "b"), await ear(broker, "b", "c")
     for times in range(1, 4):
-        broker.renew()
+        broker.reconnect()
         await listening.until_doubt(times)
         await other.until_doubt(times)
-        assert broker.is_whole
+        assert broker.is_healthy
         await broker.publish([(channel, b"%d" % times) for channel in ("a", "b", "c")])
         await listening.until(("a", b"%d" % times), ("b", b"%d" % times))
         await other.until(("b", b"%d" % times), ("c", b"%d" % times))
@@ -163,7 +163,7 @@ async def test_listening_anew_ends_in_doubt_for_everyone_and_in_hearing_all_agai
 
 
 async def test_listening_anew_with_nobody_listening_is_no_harm(broker: Broker) -> None:
-    broker.renew()
+    broker.reconnect()
     listening = await ear(broker, "a")
     await broker.publish([("a", b"1")])
     await listening.until(("a", b"1"))

@@ -82,13 +82,13 @@ async def test_a_redis_before_6_that_knows_no_hello_or_no_users_is_too_old() -> 
 async def test_what_is_not_redis_is_called_so() -> None:
     async with answering(lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         problem = await _problem(_open(url))
-        assert problem == f"what answers at {url.removeprefix('redis://')} is not Redis; check CHATTERBOX_REDIS_URL"
+        assert problem == f"the server at {url.removeprefix('redis://')} is not Redis; check CHATTERBOX_REDIS_URL"
 
 
 async def test_what_is_mute_is_named_when_the_time_is_over() -> None:
     async with answering(lambda _: b"") as url:
         where = url.removeprefix("redis://")
-        assert await _problem(_open(url, 0.5)) == f"nothing that speaks Redis answers at {where} within 0.5 s"
+        assert await _problem(_open(url, 0.5)) == f"no Redis server answered at {where} within 0.5 s"
 
 
 async def test_a_wrong_user_a_wrong_password_and_none_name_the_setting(server: Server) -> None:

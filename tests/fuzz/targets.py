@@ -47,7 +47,7 @@ from client.store.name_cache import NameCache
 from client.store.session_file import SavedSession
 from client.text.sanitize import inert, is_dangerous
 from client.text.server_url import server_address
-from services.auth.http.login_form import _fields, _validated
+from services.auth.http.login_form import _form_fields, _validated
 from services.auth.http.schemas import Credentials
 from services.auth.rules import username_policy
 from services.auth.sessions.signing_keys import SigningKey
@@ -198,15 +198,18 @@ def names(data: bytes) -> None:
         assert text_rules.key(text, LIMITS).isascii()
     with suppress(ChatError):
         user = username_policy.check(text)
-        assert username_policy.check(user.shown) == user
-        assert username_policy.same(user.shown, user.shown.upper()) or user.shown.upper().lower() != user.shown.lower()
+        assert username_policy.check(user.display) == user
+        assert (
+            username_policy.is_same_name(user.display, user.display.upper())
+            or user.display.upper().lower() != user.display.lower()
+        )
 
 
 _KEY = SigningKey.generate(0.0)
 
 
 async def _jwks() -> auth_api.Jwks:
-    return auth_api.Jwks([_KEY.public()])
+    return auth_api.Jwks([_KEY.public_jwk()])
 
 
 def _verified(token: str) -> None:
@@ -228,7 +231,7 @@ def key_files(data: bytes) -> None:
     with suppress(ValueError):
         key = SigningKey.parse(as_text(data))
         assert isinstance(key.private, Ed25519PrivateKey)
-        assert SigningKey.parse(key.written()).kid == key.kid
+        assert SigningKey.parse(key.serialized()).kid == key.kid
 
 
 def logins(data: bytes) -> None:
@@ -237,7 +240,7 @@ def logins(data: bytes) -> None:
         credentials = _validated(lambda: Credentials.model_validate_json(data))
         assert Credentials.model_validate_json(credentials.model_dump_json()) == credentials
     with suppress(RequestValidationError, ChatError):
-        fields = _fields(data)
+        fields = _form_fields(data)
         _validated(lambda: Credentials.model_validate(fields)).password.encode()
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from random import Random
 
-from chatterbox.chassis.broker import BrokerError, GuardedListener, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, GuardedListener, OnMissed, OnPayload
 from tests.simulation.conditions import Conditions, grid
 
 log = logging.getLogger("chatterbox.broker")
@@ -57,7 +57,7 @@ class BrokerConnection:
         self.reconnects = 0
 
     @property
-    def is_whole(self) -> bool:
+    def is_healthy(self) -> bool:
         return self.is_up
 
     # Called by the gateway
@@ -69,15 +69,15 @@ class BrokerConnection:
         self._broker.publish(items)
         await asyncio.sleep(grid(self._rng, CONFIRM_S))
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> "SimulatedSubscriber":
-        subscriber = SimulatedSubscriber(self, on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> "SimulatedSubscriber":
+        subscriber = SimulatedSubscriber(self, on_payload, on_missed)
         self._subscribers[subscriber] = None
         return subscriber
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         if self.is_up:
             self.cut()
-            self.reconnect()
+            self.reopen()
 
     async def close(self) -> None:
         self.abandon()
@@ -102,18 +102,18 @@ class BrokerConnection:
         self.is_up = False
         self._opened += 1
 
-    def reconnect(self) -> None:
+    def reopen(self) -> None:
         """Open a new connection; it delivers after a while."""
-        asyncio.get_running_loop().call_later(grid(self._rng, CONNECT_S), self._on_reconnected, self._opened)
+        asyncio.get_running_loop().call_later(grid(self._rng, CONNECT_S), self._on_reopened, self._opened)
 
-    def _on_reconnected(self, opened: int) -> None:
+    def _on_reopened(self, opened: int) -> None:
         if self.is_up or opened != self._opened or self.is_held_down:
             return
         self.is_up, self.is_deaf = True, False
         self.reconnects += 1
         self.update_channels()
         for subscriber in tuple(self._subscribers):
-            subscriber.doubt()
+            subscriber.notify_missed()
 
     def abandon(self) -> None:
         """Drop everything: the gateway has ended."""
@@ -151,8 +151,8 @@ class BrokerConnection:
 class SimulatedSubscriber(GuardedListener):
     """One subscriber's set of channels."""
 
-    def __init__(self, connection: BrokerConnection, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
-        super().__init__(on_payload, on_doubt)
+    def __init__(self, connection: BrokerConnection, on_payload: OnPayload, on_missed: OnMissed) -> None:
+        super().__init__(on_payload, on_missed)
         self._connection = connection
         self.channels: set[str] = set()
 

@@ -54,7 +54,7 @@ def broker_connection_lost(world: "World", rng: Random) -> Undo | None:
 
     def reconnect() -> None:
         connection.is_held_down = False
-        connection.reconnect()
+        connection.reopen()
 
     return reconnect
 
@@ -68,7 +68,7 @@ def broker_down(world: "World", rng: Random) -> Undo | None:
     def reconnect() -> None:
         for connection in connections:
             connection.is_held_down = False
-            connection.reconnect()
+            connection.reopen()
 
     return reconnect
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.http import internal_http
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
@@ -57,7 +57,7 @@ class FakeAuth:
         self.away = False
         self.revocations_away = False
         self.before_user: Callable[[], Awaitable[object]] | None = None
-        self.app = new_app("fake auth")
+        self.app = HttpApp("fake auth")
         self.app.add_api_route("/internal/jwks", self._jwks, methods=["GET"])
         self.app.add_api_route("/internal/revocations", self._revocations, methods=["GET"])
         self.app.add_api_route("/internal/user", self._user, methods=["POST"])
@@ -154,7 +154,7 @@ class Service:
     async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
         """Store messages, as they come by a gateway's line."""
         answer = await append_server.answer_batch(
-            self.app.context.service, encode(history_api.AppendBatch(list(messages)))
+            self.app.context.history, encode(history_api.AppendBatch(list(messages)))
         )
         if (refused := answer.refused) is not None:
             raise ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
@@ -195,8 +195,8 @@ async def running(
             limits=limits or UNHURRIED,
             now_ms=clock,
         )
-        await stack.enter_async_context(app.asgi.router.lifespan_context(app.asgi))
-        public = httpx.AsyncClient(transport=httpx.ASGITransport(app.asgi), base_url="http://history")
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        public = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://history")
         yield Service(
             app,
             auth,
@@ -204,5 +204,5 @@ async def running(
             broker,
             configured,
             await stack.enter_async_context(public),
-            await stack.enter_async_context(internal_http.in_process(app.asgi, SERVICE_KEY)),
+            await stack.enter_async_context(internal_http.in_process(app, SERVICE_KEY)),
         )

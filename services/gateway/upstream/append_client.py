@@ -56,7 +56,7 @@ class AppendClient:
                 return untrusted_json.decode_json(await self._exchange(batch), history_api.AppendAnswer)
         except untrusted_json.UnreadableError:
             self._abort()
-            raise internal_http.another_service(self._base_url, PATH) from None
+            raise internal_http.unexpected_service(self._base_url, PATH) from None
         except (OSError, TimeoutError) as failure:
             self._abort()
             raise internal_http.no_answer(self._base_url, failure) from failure
@@ -68,11 +68,11 @@ class AppendClient:
         """Send and receive; retry once if an idle connection was closed, as by a restart: keys make this safe."""
         if self._rpc is not None:
             try:
-                return await self._rpc.ask(batch)
+                return await self._rpc.call(batch)
             except ConnectionError:
                 self._rpc = None
         self._rpc = await self._open()
-        return await self._rpc.ask(batch)
+        return await self._rpc.call(batch)
 
     async def _open(self) -> RpcClient:
         try:
@@ -81,7 +81,7 @@ class AppendClient:
         except RpcRefusedError as refused:
             raise internal_http.refusal(self._base_url, PATH, refused.status, refused.body) from None
         except NotHttpError:
-            raise internal_http.another_service(self._base_url, PATH) from None
+            raise internal_http.unexpected_service(self._base_url, PATH) from None
 
     def _abort(self) -> None:
         if self._rpc is not None:
@@ -92,7 +92,7 @@ class AppendClient:
         try:
             problem = ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
         except ValueError:  # a code that this version does not know
-            return internal_http.another_service(self._base_url, PATH)
+            return internal_http.unexpected_service(self._base_url, PATH)
         if problem.code is Code.INTERNAL:
             return UnavailableError(f"{self._base_url} reports an internal error; see its log")
         return problem

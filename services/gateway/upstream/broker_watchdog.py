@@ -82,12 +82,12 @@ class BrokerWatchdog:
 
     def check(self) -> None:
         """Resubscribe on a new connection if too many canaries were missed."""
-        if not self._broker.is_whole:
+        if not self._broker.is_healthy:
             self._canary.reset_missed()
         elif self._canary.should_resubscribe():
             self._metrics.times_deaf.inc()
             log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
-            self._broker.renew()
+            self._broker.reconnect()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
         if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.receive(int(payload), self._clock()):

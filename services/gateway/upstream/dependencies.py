@@ -97,7 +97,7 @@ class Dependencies:
         metrics: GatewayMetrics,
     ) -> None:
         async def check_broker() -> None:
-            if not broker.is_whole:
+            if not broker.is_healthy:
                 raise UnavailableError("not receiving from it; see broker.disconnected")
             if watchdog.cannot_publish:
                 raise UnavailableError("publishing fails; see broker.publish_failed")

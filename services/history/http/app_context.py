@@ -4,20 +4,19 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from chatterbox.chassis.http import http_app
 from services.history.context import HistoryContext
 from services.history.history import HistoryService
 
 
 def context_of(request: Request) -> HistoryContext:
-    """The context of the app that `request` was sent to."""
-    context = request.app.state.context
-    assert isinstance(context, HistoryContext)  # noqa: S101 - `create_app` put it there
-    return context
+    """The context of the app that handles `request`."""
+    return http_app.context_of(request, HistoryContext)
 
 
-async def _service(request: Request) -> HistoryService:
+async def _history(request: Request) -> HistoryService:
     """A coroutine because FastAPI would run a plain function in a thread."""
-    return context_of(request).service
+    return context_of(request).history
 
 
-Service = Annotated[HistoryService, Depends(_service)]
+History = Annotated[HistoryService, Depends(_history)]

@@ -17,5 +17,5 @@ async def live() -> Response:
 @router.get("/ready")
 async def ready(request: Request) -> Response:
     """Ready while the database can be read: a full disk stops senders, not readers."""
-    await context_of(request).service.heads([])
+    await context_of(request).history.heads([])
     return write({"status": "ready"})

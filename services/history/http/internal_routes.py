@@ -11,7 +11,7 @@ from services.history.http.app_context import context_of
 from services.history.messages import message_pages
 from services.history.messages.message_pages import PageSpan
 
-IDS_BYTES = 8 * 1024 * 1024
+MAX_IDS_BYTES = 8 * 1024 * 1024
 """The largest body that lists users or rooms."""
 
 
@@ -23,16 +23,16 @@ router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[De
 
 
 def _history(request: Request) -> HistoryService:
-    return context_of(request).service
+    return context_of(request).history
 
 
-@router.post("/memberships", max_body_size=IDS_BYTES)
+@router.post("/memberships", max_body_size=MAX_IDS_BYTES)
 async def memberships(request: Request) -> Response:
     query = await read(request, history_api.UserIds)
     return write(await _history(request).memberships(query.users))
 
 
-@router.post("/heads", max_body_size=IDS_BYTES)
+@router.post("/heads", max_body_size=MAX_IDS_BYTES)
 async def heads(request: Request) -> Response:
     query = await read(request, history_api.RoomIds)
     return write(await _history(request).heads(query.room_ids))
@@ -42,7 +42,7 @@ async def heads(request: Request) -> Response:
 async def page(request: Request) -> Response:
     query = await read(request, history_api.PageQuery)
     span = PageSpan(query.limit, after=query.after, before=query.before)
-    return write(message_pages.stored(await _history(request).page(query.room_id, span)))
+    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span)))
 
 
 @router.post("/join")

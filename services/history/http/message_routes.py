@@ -9,15 +9,15 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
-from services.history.http.app_context import Service
+from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.messages.message_pages import GREATEST, MessagePage, PageMessage, PageSpan
+from services.history.messages.message_pages import MAX_INTEGER, MessagePage, PageMessage, PageSpan
 
 router = public_router()
 
-Position = Annotated[int | None, Query(ge=0, le=GREATEST)]
+Position = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
 Limit = Annotated[int, Query(ge=1, le=Limits().page_messages, description="Maximum number of messages.")]
-Skip = Annotated[int, Query(ge=0, le=GREATEST, description="Number of messages to skip first.")]
+Skip = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Number of messages to skip first.")]
 
 
 class MessageOut(BaseModel):
@@ -35,7 +35,7 @@ class MessageOut(BaseModel):
 @router.get("/messages", responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER))
 async def messages(
     user: CurrentUser,
-    history: Service,
+    history: History,
     limit: Limit = 50,
     offset: Skip = 0,
     room: str = DEFAULT_ROOM,

@@ -5,6 +5,7 @@ A persistent connection carries the batches, because one HTTP request per batch 
 
 import logging
 
+from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
@@ -17,17 +18,17 @@ from services.history.history import HistoryService
 log = logging.getLogger("chatterbox.history.append_server")
 
 PATH = "/internal/appends"
-BATCH_BYTES = 8 * 1024 * 1024
+MAX_BATCH_BYTES = 8 * 1024 * 1024
 """The largest batch; a larger one closes the connection."""
 
 
-def append_protocol(context: HistoryContext) -> type[HttpProtocol]:
-    """The HTTP protocol class that history must be served with so that gateways can append messages."""
+def append_protocol(app: ServiceApp[HistoryContext], service_key: str) -> type[HttpProtocol]:
+    """The HTTP protocol class that `app` must be served with so that gateways can append messages."""
 
     async def answer(batch: bytes) -> bytes:
-        return encode(await answer_batch(context.service, batch))
+        return encode(await answer_batch(app.context.history, batch))
 
-    return rpc_upgrade_protocol(PATH, context.service_key, answer, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, service_key, answer, MAX_BATCH_BYTES)
 
 
 async def answer_batch(history: HistoryService, data: bytes) -> history_api.AppendAnswer:

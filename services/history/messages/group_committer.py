@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import aiosqlite
 
-from chatterbox.chassis.sqlite.database import fold_log, in_one_hop
+from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_group import CommitGroup
@@ -48,17 +48,17 @@ class GroupCommitter:
 
     async def shrink_log(self) -> None:
         """Move the write-ahead log into the database and free its space; raises `sqlite3.Error`."""
-        await fold_log(self._db)
+        await checkpoint(self._db)
 
     async def _write(self, group: CommitGroup) -> CommittedChanges:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
         transaction = WriteTransaction(self._db, self._now_ms())
         if group.changes:
             await self._db.execute("BEGIN IMMEDIATE")
-            group.changed.clear()
+            group.results.clear()
             for job in group.changes:
-                group.changed.append(await _attempt(transaction, job))
-        plan = await in_one_hop(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
+                group.results.append(await _attempt(transaction, job))
+        plan = await run_on_connection(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
         self._last_id = last_id + len(plan.inserts)
         return CommittedChanges(transaction.events, plan)
 

@@ -1,7 +1,7 @@
-"""The only writer: group commit on one connection. While one transaction is committed, the next group gathers.
+"""Group commit: all writes go through one task and one connection; while one group commits, the next one collects.
 
-There is no timer: a lone message is committed at once, and the busier it gets, the more share a commit (and its
-sync, which is what takes the time).
+There is no timer: a single message is committed immediately, and under load more messages share one commit and its
+sync, which takes most of the time.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import aiosqlite
 
-from chatterbox.chassis.observability.incident import Incident
-from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full, may_be_full
+from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_be_full
+from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append
@@ -33,13 +33,12 @@ log = logging.getLogger("chatterbox.history.writer")
 
 T = TypeVar("T")
 
-DISK_FULL = "messages are refused until there is free space"
 CLOSE_S = 5.0
-"""When the process ends, what was accepted has this long to be committed (seconds)."""
+"""On shutdown, how long accepted jobs may still be committed (seconds)."""
 
 
 class Writer:
-    """Takes messages and changes from any number of tasks; answers each only after its COMMIT returned."""
+    """Accepts messages and changes from any number of tasks; each returns only after its COMMIT."""
 
     def __init__(
         self,
@@ -48,45 +47,45 @@ class Writer:
         limits: Limits,
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
-        announce: Callable[[CommittedChanges], None],
+        publish: Callable[[CommittedChanges], None],
         bounds: QueueBounds | None = None,
         metrics: HistoryMetrics | None = None,
-        ballast: DiskReserve = NO_BALLAST,
+        reserve: DiskReserve = NO_RESERVE,
         committer: GroupCommitter | None = None,
     ) -> None:
-        """`announce` is called after every commit and must not block. `committer` writes to `db`."""
+        """`publish` is called after every commit and must not block. `committer` writes to `db`."""
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
-        self._announce = announce
-        self._ballast = ballast
-        self._backlog = WriteQueue(bounds or QueueBounds())
+        self._publish = publish
+        self._reserve = reserve
+        self._queue = WriteQueue(bounds or QueueBounds())
         self._metrics = metrics or HistoryMetrics()
-        self._metrics.watch_backlog(self._backlog)
+        self._metrics.watch_queue(self._queue)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
-        self._failure = Incident(
-            log, down="commit.failed", up="commit.recovered", down_level=logging.ERROR, up_level=logging.INFO
+        self._incident = StorageIncident(
+            log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
-        """Store messages, in this order, in one transaction; what is answered is durable.
+        """Store messages in this order in one transaction; on return they are durable. One outcome per message.
 
-        Raises `unavailable` when too much waits, or when nothing can be stored now: then it is not known
-        whether the messages were, and the same keys may be sent again.
+        Raises `unavailable` if the queue is full or the commit fails. After a failed commit the messages may be stored
+        all the same: retry with the same keys.
         """
         answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._submit(AppendJob(messages, answer))
         return await answer
 
     async def change(self, change: Callable[[WriteTransaction], Awaitable[T]]) -> T:
-        """Run `change` inside a transaction and return what it returned, once that is durable."""
+        """Run `change` inside a transaction; returns its result once it is durable."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._submit(ChangeJob(change, answer))
         return await answer
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
-        """Write while the block runs; at its end refuse what is new, and commit what was accepted."""
+        """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
         async with background(self._run(), "history.writer"):
             try:
                 yield self
@@ -96,7 +95,7 @@ class Writer:
     def _submit(self, job: Job) -> None:
         if self._closing:
             raise _unavailable()
-        self._backlog.put(job)
+        self._queue.put(job)
         self._wake.set()
 
     async def _close(self) -> None:
@@ -106,21 +105,21 @@ class Writer:
             async with asyncio.timeout(CLOSE_S):
                 await self._idle.wait()
         except TimeoutError:
-            log.warning("writer.close_timed_out", extra={"jobs": len(self._backlog)})
-            while jobs := self._backlog.take():
+            log.warning("writer.close_timed_out", extra={"jobs": len(self._queue)})
+            while jobs := self._queue.take():
                 CommitGroup(jobs).fail(_unavailable())
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            while jobs := self._backlog.take():
+            while jobs := self._queue.take():
                 await self._commit(jobs)
             self._wake.clear()
             if self._closing:
                 self._idle.set()
 
     async def _commit(self, jobs: list[Job]) -> None:
-        group = await self._affordable(jobs)
+        group = await self._admitted(jobs)
         if not len(group):
             return
         began_s = time.perf_counter()
@@ -128,14 +127,13 @@ class Writer:
             if group.messages:
                 committed = await self._committer.commit(group)
             else:
-                committed = await self._ballast.making_room(lambda: self._committer.commit(group))
+                committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
         except sqlite3.Error as problem:
-            self._note_failure(problem)
-            self._abandon(group)
+            self._fail(group, self._incident.fail(problem))
             await self._make_room(problem)
         except Exception:
             log.exception("commit_group.failed")
-            self._abandon(group)
+            self._fail(group, _unavailable())
         except asyncio.CancelledError:
             group.fail(_unavailable())
             raise
@@ -145,54 +143,46 @@ class Writer:
             group.answer(plan)
             self._metrics.committed(plan, time.perf_counter() - began_s)
             if plan.inserts and log.isEnabledFor(logging.DEBUG):
-                log.debug("messages.stored", extra=_described(plan))
+                log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
-                self._announce(committed)
+                self._publish(committed)
 
-    async def _affordable(self, jobs: list[Job]) -> CommitGroup:
-        """On a full disk what is left is for changes of rooms and memberships: messages wait with their senders."""
-        if await self._ballast.made_whole():
+    async def _admitted(self, jobs: list[Job]) -> CommitGroup:
+        """Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships."""
+        if await self._reserve.refill():
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])
         if len(refused):
-            self._failure.fail(DISK_FULL, event="disk.full")
-            self._metrics.commits_failed.inc()
-            refused.fail(_unavailable())
+            self._fail(refused, self._incident.full("messages are refused until the disk reserve is complete"))
         return CommitGroup([job for job in jobs if isinstance(job, ChangeJob)])
 
     async def _make_room(self, problem: sqlite3.Error) -> None:
-        """Messages have filled the disk: with a piece of the ballast the log, which may be large, can be folded."""
-        if may_be_full(problem) and self._ballast.give_up():
+        """Release a piece of the reserve after messages filled the disk, so that the write-ahead log can be moved."""
+        if may_be_full(problem) and self._reserve.release():
             with contextlib.suppress(sqlite3.Error):
                 await self._committer.shrink_log()
 
-    def _abandon(self, group: CommitGroup) -> None:
+    def _fail(self, group: CommitGroup, refusal: ChatError) -> None:
         self._metrics.commits_failed.inc()
-        group.fail(_unavailable())
-
-    def _note_failure(self, problem: sqlite3.Error) -> None:
-        if is_full(problem):
-            self._failure.fail(DISK_FULL, event="disk.full")
-        else:
-            self._failure.fail(str(problem))
+        group.fail(refusal)
 
     def _note_success(self) -> None:
-        """While the disk reserve is incomplete the disk counts as full, though changes are still committed."""
-        if self._failure.is_open and not self._ballast.missing_bytes:
-            self._failure.recover()
+        """While the disk reserve is incomplete, messages are still refused although changes are committed."""
+        if self._incident.is_open and not self._reserve.missing_bytes:
+            self._incident.recover()
 
 
-def _described(plan: AppendPlan) -> dict[str, int | str]:
-    """Which messages these were, and where they stand: each room with its first and last offset."""
-    places: dict[int, tuple[int, int]] = {}
+def _log_fields(plan: AppendPlan) -> dict[str, int | str]:
+    """Log fields: the number and ids of the messages, and each room with its first and last offset."""
+    spans: dict[int, tuple[int, int]] = {}
     for insert in plan.inserts:
-        first, _ = places.get(insert.room_id, (insert.offset, 0))
-        places[insert.room_id] = (first, insert.offset)
+        first, _ = spans.get(insert.room_id, (insert.offset, 0))
+        spans[insert.room_id] = (first, insert.offset)
     return {
         "messages": len(plan.inserts),
         "first_id": plan.inserts[0].message_id,
         "last_id": plan.inserts[-1].message_id,
-        "rooms": " ".join(f"{room_id}:{first}-{last}" for room_id, (first, last) in places.items()),
+        "rooms": " ".join(f"{room_id}:{first}-{last}" for room_id, (first, last) in spans.items()),
     }
 
 

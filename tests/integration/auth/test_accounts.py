@@ -92,10 +92,10 @@ class TestLogin:
         weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
         await site.register()
         async with site.auth.database.transaction() as transaction:
-            await transaction.run("UPDATE users SET hashed_password = ?", weak.hash(PASSWORD))
+            await transaction.rows("UPDATE users SET hashed_password = ?", (weak.hash(PASSWORD),))
         both = await asyncio.gather(site.try_login(), site.try_login())
         assert {response.status_code for response in both} == {200}
-        ((stored,),) = await site.auth.database.read("SELECT hashed_password FROM users")
+        ((stored,),) = await site.auth.database.rows("SELECT hashed_password FROM users")
         assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
     async def test_sessions_beyond_the_limit_end_the_oldest(self, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ class TestChangePassword:
         user = await site.auth.accounts.authenticate("alice", PASSWORD, "")
         await change(site, token, PASSWORD, OTHER)
         with pytest.raises(ChatError, match="credentials_invalid"):
-            await site.auth.logins.begin(user, "")
+            await site.auth.sessions.begin(user, "")
 
 
 async def change(site: AuthSite, token: str, old: str, new: str) -> httpx.Response:

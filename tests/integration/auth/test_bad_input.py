@@ -59,7 +59,7 @@ class TestBody:
     ) -> None:
         told = (await site.http.post(path, content=body, headers=headers)).json()
         assert told["detail"] in {
-            "The body must be a JSON object, and its Content-Type say so.",
+            "The body must be a JSON object with Content-Type application/json.",
             "The body is not JSON.",  # where no Content-Type is needed
         }
 

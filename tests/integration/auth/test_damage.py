@@ -43,16 +43,16 @@ async def opened(data: Path) -> AsyncIterator[AuthDatabase]:
 async def who(data: Path) -> Rows:
     """All users and sessions, found one by one as auth finds them."""
     async with opened(data) as database:
-        found = [await UserTable(database).named(name) for name in NAMES]
+        found = [await UserTable(database).by_name(name) for name in NAMES]
         assert [user.username for user in found if user is not None] == NAMES[: sum(map(bool, found))]
-        return await database.read(WHO)
+        return await database.rows(WHO)
 
 
 async def _fill(database: AuthDatabase) -> None:
     users = UserTable(database)
     for number, name in enumerate(NAMES):
         await users.add(check(name), f"$argon2id$v=19${number:060x}", 1_790_000_000)
-        user = await users.named(name)
+        user = await users.by_name(name)
         assert user is not None
         for login in range(4):
             session = SessionRow(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)

@@ -5,7 +5,7 @@ from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal
 
 async def set_writable(site: AuthSite, *, writable: bool) -> None:
     """SQLite then refuses to write, with the kind of error that a full disk causes."""
-    await site.auth.database._writer.execute(f"PRAGMA query_only={'OFF' if writable else 'ON'}")
+    await site.auth.database._writes._connection.execute(f"PRAGMA query_only={'OFF' if writable else 'ON'}")
 
 
 async def test_a_disk_that_takes_nothing_is_said_plainly_and_mends_by_itself(

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
-from services.auth.sessions.session_table import AHEAD_S
+from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
 
@@ -159,8 +159,8 @@ class Unreachable(MemoryBroker):
         self._fail()
         await asyncio.Event().wait()
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return super().subscriber(on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return super().subscriber(on_payload, on_missed)
 
 
 def refuse() -> None:
@@ -176,7 +176,7 @@ class TestWithoutABroker:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        monkeypatch.setattr("services.auth.sessions.login_sessions.ANNOUNCE_S", 0.01)
+        monkeypatch.setattr("services.auth.sessions.login_sessions.PUBLISH_S", 0.01)
         async with running(tmp_path, broker=Unreachable(fail)) as site:
             token = await site.registered()
             assert (await post(site, "/logout", token)).status_code == 200
@@ -200,10 +200,10 @@ class TestOverTime:
     async def test_what_is_expired_is_forgotten(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
-            site.clock.now += 43_200 + AHEAD_S + 1
+            site.clock.now += 43_200 + CLOCK_ERROR_S + 1
             assert await site.internal.revocations() == []
-            await site.auth.logins.forget_expired()
-            assert await site.auth.database.read("SELECT * FROM sessions") == []
+            await site.auth.sessions.delete_expired()
+            assert await site.auth.database.rows("SELECT * FROM sessions") == []
 
     async def test_a_clock_that_is_a_day_ahead_for_a_while_brings_no_session_back(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
@@ -211,7 +211,7 @@ class TestOverTime:
             await post(site, "/logout", token)
             site.clock.now += 86_400
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
-            await site.auth.logins.forget_expired()
+            await site.auth.sessions.delete_expired()
             site.clock.now -= 86_400
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
             assert refusal(await site.sessions(token)) == (401, "session_ended")

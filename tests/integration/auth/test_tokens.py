@@ -29,7 +29,7 @@ def hmac_signed(header: dict[str, Any], payload: dict[str, Any], secret: bytes) 
 class TestForgeries:
     async def test_each_is_refused(self, site: AuthSite) -> None:
         token = await site.registered()
-        payload, key = payload_of(token), site.auth.ring.signing()
+        payload, key = payload_of(token), site.auth.key_ring.signing_key()
         header = {"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid}
         foreign = Ed25519PrivateKey.generate()
         public = key.private.public_key().public_bytes_raw()
@@ -66,7 +66,7 @@ class TestForgeries:
     async def test_a_session_that_auth_does_not_know_is_refused(self, site: AuthSite) -> None:
         payload = payload_of(await site.registered())
         claims = Claims(sub="1", name="alice", sid="f" * 32, jti="j", iat=payload["iat"], exp=payload["exp"])
-        token = site.auth.ring.signing().sign(claims)
+        token = site.auth.key_ring.signing_key().sign(claims)
         assert refusal(await site.sessions(token)) == (401, "session_ended")
 
 

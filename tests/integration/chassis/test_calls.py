@@ -60,9 +60,9 @@ async def test_another_key_than_auth_has_is_named_and_mends_when_it_is_set(whole
     (tmp_path / "other").write_text("this is another key than the others have")
     whole.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
     await asyncio.gather(*(service.start() for service in whole.services))
-    (line,) = await _said(gateway, "dependency.down", "dependency=auth", "refuses our key")
-    assert f"{whole.auth.url} refuses our key; CHATTERBOX_SERVICE_KEY must be the same for all services" in line
-    (line,) = await _said(whole.history, "revocations.unavailable", "refuses our key")
+    (line,) = await _said(gateway, "dependency.down", "dependency=auth", "refuses our service key")
+    assert f"{whole.auth.url} refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services" in line
+    (line,) = await _said(whole.history, "revocations.unavailable", "refuses our service key")
     body = await gateway.until(lambda status, body: status == 503 and body["history"] == "ok")
     assert body["auth"] == "away"
     await whole.auth.kill()
@@ -82,7 +82,7 @@ async def test_a_user_is_not_told_of_keys_and_addresses(whole: Topology, tmp_pat
         (tmp_path / "other").write_text("this is another key than the others have")
         whole.history.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
         await whole.history.start()
-        await _said(gateway, "dependency.down", "dependency=history", "refuses our key")
+        await _said(gateway, "dependency.down", "dependency=history", "refuses our service key")
         assert (await ada.send("hello"))["code"] == "unavailable"
 
 
@@ -93,7 +93,7 @@ async def test_services_given_for_each_other_are_named(whole: Topology) -> None:
     await asyncio.gather(*(service.start() for service in whole.services))
     for part, url, path in (("auth", whole.history.url, "jwks"), ("history", whole.auth.url, "heads")):
         (line,) = await _said(gateway, "dependency.down", f"dependency={part}", "does not know")
-        assert f"what answers at {url} does not know /internal/{path}: another service, or another version" in line
+        assert f"the server at {url} does not know /internal/{path}: it is another service, or another version" in line
         assert line.endswith("check CHATTERBOX_AUTH_URL and CHATTERBOX_HISTORY_URL")
     assert (await gateway.health())[0] == 503
 

@@ -79,35 +79,35 @@ async def opened(url: str, most_bytes: int = MOST_BYTES) -> AsyncIterator[RpcCli
 async def test_a_question_comes_and_its_answer_goes_back(echo: Echo, question: bytes) -> None:
     async with at_port(echo) as url, opened(url) as line:
         for _ in range(3):
-            assert await line.ask(question) == question
+            assert await line.call(question) == question
 
 
 async def test_questions_that_come_together_are_answered_in_their_order(echo: Echo) -> None:
     async with at_port(echo) as url, opened(url) as line:
         line._transport.write(prefixed(b"1") + prefixed(b"2")[:3])
         line._transport.write(prefixed(b"2")[3:])
-        assert await line.ask(b"3") == b"1"  # whoever does not wait for answers gets the first that comes
+        assert await line.call(b"3") == b"1"  # whoever does not wait for answers gets the first that comes
         await until(lambda: echo.asked == [b"1", b"2", b"3"], 5)
 
 
 async def test_a_question_that_is_too_large_ends_the_line_unread(echo: Echo) -> None:
     async with at_port(echo, most_bytes=100) as url, opened(url) as line:
         with pytest.raises(ConnectionError):
-            await line.ask(b"x" * 101)
+            await line.call(b"x" * 101)
         assert not echo.asked
 
 
 async def test_an_answer_that_is_too_large_ends_the_line(echo: Echo) -> None:
     async with at_port(echo) as url, opened(url, most_bytes=100) as line:
         with pytest.raises(ConnectionError):
-            await line.ask(b"x" * 101)
+            await line.call(b"x" * 101)
 
 
 async def test_a_line_that_has_ended_is_asked_nothing(echo: Echo) -> None:
     async with at_port(echo) as url, opened(url) as line:
         line.abort()
         with pytest.raises(ConnectionError):
-            await line.ask(b"hello")
+            await line.call(b"hello")
         assert not echo.asked
 
 
@@ -115,24 +115,24 @@ async def test_a_server_that_stops_answers_what_it_was_asked_and_then_ends_the_l
     echo.may.clear()
     async with at_port(echo) as url:
         line = await open_rpc(url, KEY, MOST_BYTES)
-        asking = asyncio.ensure_future(line.ask(b"hello"))
+        asking = asyncio.ensure_future(line.call(b"hello"))
         await until(lambda: echo.asked == [b"hello"], 5)
         asyncio.get_running_loop().call_later(0.2, echo.may.set)
     assert await asking == b"hello"
     with pytest.raises(ConnectionError):
-        await line.ask(b"more")
+        await line.call(b"more")
 
 
 async def test_who_goes_amid_a_question_disturbs_nobody(echo: Echo) -> None:
     async with at_port(echo) as url, opened(url) as other:
         echo.may.clear()
         async with opened(url) as line:
-            asking = asyncio.ensure_future(line.ask(b"hello"))
+            asking = asyncio.ensure_future(line.call(b"hello"))
             await until(lambda: echo.asked == [b"hello"], 5)
         with pytest.raises(ConnectionError):
             await asking
         echo.may.set()
-        assert await other.ask(b"and I") == b"and I"
+        assert await other.call(b"and I") == b"and I"
 
 
 async def test_what_does_not_speak_http_is_told_apart() -> None:
@@ -157,4 +157,4 @@ async def test_an_answer_that_comes_with_the_beginning_is_for_nobody() -> None:
     async with listening(too_early) as url, opened(url) as line:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
-                await line.ask(b"hello")
+                await line.call(b"hello")

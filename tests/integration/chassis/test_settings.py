@@ -24,8 +24,8 @@ async def test_a_secret_file_that_is_away_unreadable_empty_or_short_is_named(tmp
     key = tmp_path / "key"
     cases: dict[str, str | None] = {
         "can't read {} (No such file or directory); check CHATTERBOX_SERVICE_KEY_FILE": None,
-        "{} is empty; CHATTERBOX_SERVICE_KEY_FILE must name a file that holds the secret": "\n",
-        "{}: a service key has at least 32 characters, this one 5": "short",
+        "{} is empty; CHATTERBOX_SERVICE_KEY_FILE must name a file that contains the secret": "\n",
+        "{}: a service key must have at least 32 characters, not 5": "short",
     }
     for sentence, content in cases.items():
         if content is not None:
@@ -49,4 +49,5 @@ async def test_a_redis_url_that_is_none_is_told_how_to_look(tmp_path: Path, serv
 
 async def test_a_port_that_is_taken_is_named(tmp_path: Path, service: str, taken_port: int) -> None:
     said = await _refused(service, tmp_path, CHATTERBOX_SERVICE_KEY=KEY, CHATTERBOX_PORT=str(taken_port))
-    assert said == f"port {taken_port} is taken; stop what listens there, or set CHATTERBOX_PORT to another"
+    reason = "is already in use; stop the other program, or set CHATTERBOX_PORT to another port"
+    assert said == f"port {taken_port} {reason}"

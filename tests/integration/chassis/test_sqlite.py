@@ -56,7 +56,7 @@ class TestAFolderThatIsNotOurs:
             said = (await start(service, tmp_path / "data", powerless=True)).sentence
         assert said.startswith(f"can't use {tmp_path / 'data'}")
         assert "(Permission denied)" in said
-        assert said.endswith("let the user who runs Chatterbox own it, or set CHATTERBOX_DATA to another folder")
+        assert said.endswith("make it owned by the user who runs Chatterbox, or set CHATTERBOX_DATA to another folder")
 
     @pytest.mark.parametrize("service", STORES)
     async def test_is_refused_even_when_its_files_can_be_written(self, data: Path, service: str) -> None:
@@ -86,7 +86,8 @@ class TestADatabase:
         change(database, "PRAGMA user_version=99")
         before = database.read_bytes()
         said = (await start(service, data)).sentence
-        assert said.startswith(f"{database} was written by a newer version of Chatterbox (schema 99; this one knows up")
+        reason = "was written by a newer version of Chatterbox (schema version 99; this one supports up"
+        assert said.startswith(f"{database} {reason}")
         assert "restore a backup from before the upgrade" in said
         assert database.read_bytes() == before
 

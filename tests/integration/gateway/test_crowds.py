@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from chatterbox.chassis.gc_tuning import SWEPT
+from chatterbox.chassis.gc_tuning import CHANGES_PER_COLLECTION
 from tests.support.garbage import collections
 from tests.support.server import running
 from tests.support.waiting import until
@@ -12,7 +12,7 @@ async def test_young_garbage_is_collected_every_few_connects_and_disconnects(tmp
     async with running(tmp_path) as server:
         token = await server.newcomer("alice")
         with collections() as generations:
-            for _ in range(SWEPT):
+            for _ in range(CHANGES_PER_COLLECTION):
                 async with server.talker(token):
                     pass
             await until(lambda: len(generations) == 2, 10)

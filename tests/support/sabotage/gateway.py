@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chatterbox.chassis.broker import Broker, OnDoubt, OnPayload, Subscriber
+from chatterbox.chassis.broker import Broker, OnMissed, OnPayload, Subscriber
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import canary_channel
 from services.gateway.app import GatewayApp, create_app
@@ -25,12 +25,12 @@ class _WrappedBroker:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self.renew = broker.renew
+        self.reconnect = broker.reconnect
         self.close = broker.close
 
     @property
-    def is_whole(self) -> bool:
-        return self._broker.is_whole
+    def is_healthy(self) -> bool:
+        return self._broker.is_healthy
 
     @property
     def reconnects(self) -> int:
@@ -39,14 +39,14 @@ class _WrappedBroker:
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         await self._broker.publish(items)
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return self._broker.subscriber(on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return self._broker.subscriber(on_payload, on_missed)
 
 
 class ForgetfulBroker(_WrappedBroker):
-    """After a lost connection it delivers nothing on the channels subscribed to before, and does not report doubt."""
+    """After a lost connection it silently delivers nothing more on the channels subscribed to before."""
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
         return _ForgetfulSubscriber(self._broker, on_payload)
 
 
@@ -91,17 +91,17 @@ class CanaryEcho(_WrappedBroker):
         if others := [(channel, payload) for channel, payload in items if channel not in self._listeners]:
             await self._broker.publish(others)
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return _EchoSubscriber(self._broker, self._listeners, on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return _EchoSubscriber(self._broker, self._listeners, on_payload, on_missed)
 
 
 class _EchoSubscriber:
     def __init__(
-        self, broker: Broker, listeners: dict[str, OnPayload], on_payload: OnPayload, on_doubt: OnDoubt
+        self, broker: Broker, listeners: dict[str, OnPayload], on_payload: OnPayload, on_missed: OnMissed
     ) -> None:
         self._listeners = listeners
         self._on_payload = on_payload
-        self._subscriber = broker.subscriber(on_payload, on_doubt)
+        self._subscriber = broker.subscriber(on_payload, on_missed)
         self.unsubscribe = self._subscriber.unsubscribe
         self.close = self._subscriber.close
 

@@ -12,7 +12,8 @@ from typing import Any
 import aiosqlite
 import msgspec
 
-from chatterbox.chassis.sqlite.database import Schema, open_writer
+from chatterbox.chassis.sqlite.database import Schema
+from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
 from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
@@ -59,17 +60,17 @@ def publishes_before_commit(
     *,
     limits: Limits,
     now_ms: Callable[[], int],
-    announce: Callable[[CommittedChanges], None],
+    publish: Callable[[CommittedChanges], None],
     **ports: Any,
 ) -> Writer:
     """A writer that publishes messages before they are stored, and not after."""
 
-    def publish(_: CommitGroup, changes: CommittedChanges) -> None:
+    def publish_early(_: CommitGroup, changes: CommittedChanges) -> None:
         if changes.size:
-            announce(changes)
+            publish(changes)
 
-    committer = EarlyCommitter(db, publish, limits=limits, now_ms=now_ms)
-    return Writer(db, limits=limits, now_ms=now_ms, announce=lambda _: None, committer=committer, **ports)
+    committer = EarlyCommitter(db, publish_early, limits=limits, now_ms=now_ms)
+    return Writer(db, limits=limits, now_ms=now_ms, publish=lambda _: None, committer=committer, **ports)
 
 
 class KeyForgettingWriter(Writer):
@@ -85,11 +86,11 @@ def with_new_keys(messages: Sequence[Append]) -> list[Append]:
 
 
 @asynccontextmanager
-async def open_without_sync(path: Path, schema: Schema, **options: Any) -> AsyncIterator[aiosqlite.Connection]:
+async def open_without_sync(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
     """A database that SQLite never syncs to the disk: it loses commits when the power fails."""
-    async with open_writer(path, schema, **options) as db:
-        await db.execute("PRAGMA synchronous=OFF")
-        yield db
+    async with open_database(path, schema, **options) as database:
+        await database.writer.execute("PRAGMA synchronous=OFF")
+        yield database
 
 
 SABOTAGES: dict[str, Callable[..., HistoryApp]] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatterbox.chassis.gc_tuning import SWEPT, THRESHOLDS, GcScheduler
+from chatterbox.chassis.gc_tuning import CHANGES_PER_COLLECTION, THRESHOLDS, GcScheduler
 from tests.support.garbage import collections
 
 CROWD = 2_000
@@ -33,14 +33,14 @@ def test_it_is_looked_through_before_it_is_much() -> None:
         gone.pop()
         sizes.append(_young())
         sweeper.count()
-    assert max(sizes) < 2 * SWEPT * OBJECTS
+    assert max(sizes) < 2 * CHANGES_PER_COLLECTION * OBJECTS
     assert len(there) == CROWD
 
 
 def test_it_is_looked_through_only_now_and_then() -> None:
     sweeper = GcScheduler()
     with collections() as seen:
-        for _ in range(3 * SWEPT):
+        for _ in range(3 * CHANGES_PER_COLLECTION):
             sweeper.count()
     assert seen == [1, 1, 1]
 

@@ -41,7 +41,7 @@ def claims(clock: Clock) -> Claims:
 class TestFirstStart:
     def test_makes_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
-        assert published(ring) == {ring.signing().kid}
+        assert published(ring) == {ring.signing_key().kid}
 
     def test_only_the_owner_can_read_it(self, tmp_path: Path, clock: Clock) -> None:
         opened(tmp_path, clock)
@@ -50,15 +50,15 @@ class TestFirstStart:
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
     def test_the_next_start_uses_the_same(self, tmp_path: Path, clock: Clock) -> None:
-        assert opened(tmp_path, clock).signing().kid == opened(tmp_path, clock).signing().kid
+        assert opened(tmp_path, clock).signing_key().kid == opened(tmp_path, clock).signing_key().kid
 
 
 class TestToken:
     def test_is_what_the_contract_says(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
-        token = ring.signing().sign(claims(clock))
+        token = ring.signing_key().sign(claims(clock))
         header = jwt.get_unverified_header(token)
-        assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": ring.signing().kid}
+        assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": ring.signing_key().kid}
         payload = jwt.decode(token, options={"verify_signature": False})
         assert set(payload) == {"iss", "aud", "sub", "name", "sid", "jti", "iat", "exp"}
         assert (payload["iss"], payload["aud"], payload["sub"]) == (auth_api.ISSUER, auth_api.AUDIENCE, "7")
@@ -71,27 +71,27 @@ class TestToken:
 class TestRotation:
     def test_a_new_key_is_published_before_it_signs(self, tmp_path: Path, clock: Clock) -> None:
         running = opened(tmp_path, clock)
-        old = running.signing().kid
+        old = running.signing_key().kid
         clock.now += 10
         new = KeyRing(tmp_path, clock).add().kid
         assert published(running) == {old, new}
-        assert running.signing().kid == old
+        assert running.signing_key().kid == old
         clock.now += PUBLISHED_S
-        assert running.signing().kid == new
+        assert running.signing_key().kid == new
 
     def test_long_enough_for_verifiers_that_just_asked(self) -> None:
         assert PUBLISHED_S > REFETCH_S
 
     def test_the_old_key_stays_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
-        old = ring.signing().kid
+        old = ring.signing_key().kid
         clock.now += 10
         new = ring.add().kid
         clock.now += PUBLISHED_S + auth_api.LONGEST_S
         assert published(ring) == {old, new}
         clock.now += 3 * auth_api.LEEWAY_S
         assert published(ring) == {new}
-        ring.drop_retired()
+        ring.delete_retired()
         assert [file.stem for file in (tmp_path / "auth-keys").iterdir()] == [new]
 
     def test_several_in_a_row(self, tmp_path: Path, clock: Clock) -> None:
@@ -100,8 +100,8 @@ class TestRotation:
             ring.add()
         assert len(published(ring)) == 4
         clock.now += PUBLISHED_S + auth_api.LONGEST_S * 2
-        ring.drop_retired()
-        assert published(ring) == {ring.signing().kid}
+        ring.delete_retired()
+        assert published(ring) == {ring.signing_key().kid}
 
 
 class TestDamage:
@@ -109,11 +109,11 @@ class TestDamage:
         ring = opened(tmp_path, clock)
         (tmp_path / "auth-keys" / "zero.json").write_text("{}")
         (tmp_path / "auth-keys" / "bytes.json").write_bytes(b"\xff")
-        assert published(ring) == {ring.signing().kid}
+        assert published(ring) == {ring.signing_key().kid}
 
     def test_a_key_that_is_taken_away_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
-        old = ring.signing().kid
+        old = ring.signing_key().kid
         new = ring.add().kid
         (tmp_path / "auth-keys" / f"{old}.json").unlink()
         assert published(ring) == {new}
@@ -138,5 +138,5 @@ def test_a_file_that_holds_no_key_is_refused(text: str) -> None:
 
 def test_a_key_that_was_written_is_read_the_same() -> None:
     key = SigningKey.generate(made_s=12.5)
-    again = SigningKey.parse(key.written())
-    assert (again.kid, again.made_s, again.public()) == (key.kid, 12.5, key.public())
+    again = SigningKey.parse(key.serialized())
+    assert (again.kid, again.made_s, again.public_jwk()) == (key.kid, 12.5, key.public_jwk())

@@ -46,19 +46,19 @@ class Counted(PasswordHasher):
 
 async def test_an_unknown_user_costs_the_same_work_as_a_wrong_password() -> None:
     hasher = Counted(2, 8)
-    await hasher.warm()
+    await hasher.warm_up()
     hasher.calls.clear()
-    assert not (await hasher.verify("wrong", "hash of 1")).right
+    assert not (await hasher.verify("wrong", "hash of 1")).is_right
     known = hasher.calls.copy()
     hasher.calls.clear()
-    assert not (await hasher.verify("wrong", None)).right
+    assert not (await hasher.verify("wrong", None)).is_right
     assert hasher.calls == known == {"verify": 1}
 
 
 async def test_no_password_is_right_for_an_unknown_user() -> None:
     hasher = Counted(2, 8)
-    hasher._nobodys = "hash of 5"
-    assert not (await hasher.verify("right", None)).right
+    hasher._dummy_hash = "hash of 5"
+    assert not (await hasher.verify("right", None)).is_right
 
 
 async def test_at_most_so_many_are_hashed_at_once_and_the_loop_stays_free() -> None:
@@ -96,15 +96,15 @@ class TestArgon2:
     async def test_every_character_counts(self, password: str) -> None:
         hasher = PasswordHasher(2, 8)
         hashed = await hasher.hash(password)
-        assert (await hasher.verify(password, hashed)).right
-        assert not (await hasher.verify(password[:-1], hashed)).right
+        assert (await hasher.verify(password, hashed)).is_right
+        assert not (await hasher.verify(password[:-1], hashed)).is_right
 
     async def test_weaker_parameters_are_replaced_when_the_password_is_right(self) -> None:
         weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
         hashed = weak.hash("password")
         hasher = PasswordHasher(2, 8)
         verdict = await hasher.verify("password", hashed)
-        assert verdict.right
-        assert verdict.newer
-        assert verdict.newer.startswith("$argon2id$v=19$m=19456,")
-        assert (await hasher.verify("wrong", hashed)).newer is None
+        assert verdict.is_right
+        assert verdict.new_hash
+        assert verdict.new_hash.startswith("$argon2id$v=19$m=19456,")
+        assert (await hasher.verify("wrong", hashed)).new_hash is None

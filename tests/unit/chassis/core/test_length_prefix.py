@@ -30,5 +30,5 @@ def test_whatever_comes_it_is_payloads_or_refused(data: list[bytes]) -> None:
 def test_one_of_the_most_bytes_is_taken_and_one_more_is_refused_before_it_has_come() -> None:
     reader = PayloadReader(10)
     assert reader.feed(prefixed(b"x" * 10)) == [b"x" * 10]
-    with pytest.raises(PayloadTooLargeError, match="11 bytes; at most 10"):
+    with pytest.raises(PayloadTooLargeError, match="11 bytes exceeds the limit of 10"):
         reader.feed(prefixed(b"x" * 11)[:4])

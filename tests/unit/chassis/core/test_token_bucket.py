@@ -5,7 +5,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.core.token_bucket import KeyedBuckets, TokenBucket
 
 rates = st.floats(0.1, 100)
 bursts = st.integers(1, 20)
@@ -58,3 +58,17 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
 def test_an_hour_of_rest_gives_a_burst_and_no_more() -> None:
     bucket = TokenBucket.full(per_s=10, burst=3, now_s=0.0)
     assert [bucket.take(3600.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.1]
+
+
+class TestKeyedBuckets:
+    def test_each_key_has_a_bucket_of_its_own(self) -> None:
+        buckets: KeyedBuckets[str] = KeyedBuckets(per_s=0.5, burst=1, limit=10)
+        assert [buckets.take("a", 0), buckets.take("b", 0), buckets.take("a", 0)] == [0, 0, 2]
+
+    def test_an_evicted_key_starts_again_with_a_full_bucket(self) -> None:
+        buckets: KeyedBuckets[str] = KeyedBuckets(per_s=0.5, burst=1, limit=2)
+        assert [buckets.take(key, 0) for key in ("a", "b", "c", "a")] == [0, 0, 0, 0]
+
+    def test_a_refused_take_counts_as_use_of_the_key(self) -> None:
+        buckets: KeyedBuckets[str] = KeyedBuckets(per_s=0.5, burst=1, limit=2)
+        assert [buckets.take(key, 0) for key in ("a", "b", "a", "c", "a")] == [0, 0, 2, 0, 2]

@@ -13,7 +13,7 @@ NOW_S = 1_700_000_000.5
 
 def noted(theirs_s: float, took_s: float = 0.1) -> ClockSkew:
     clocks = ClockSkew(lambda: NOW_S)
-    clocks.note(HERE, formatdate(int(theirs_s), usegmt=True), NOW_S - took_s)
+    clocks.observe(HERE, formatdate(int(theirs_s), usegmt=True), NOW_S - took_s)
     return clocks
 
 
@@ -40,7 +40,7 @@ def test_a_clock_that_is_off_is_told_with_whose_and_by_how_much_at_least(off_s: 
 )  # fmt: skip
 def test_an_answer_without_a_date_says_nothing(date: str | None) -> None:
     clocks = ClockSkew(lambda: NOW_S)
-    clocks.note(HERE, date, NOW_S)
+    clocks.observe(HERE, date, NOW_S)
     assert clocks.report() == {}
 
 
@@ -48,6 +48,6 @@ def test_it_is_logged_once_when_it_begins_and_once_when_it_ends(caplog: pytest.L
     caplog.set_level(logging.INFO)
     clocks = ClockSkew(lambda: NOW_S)
     for off_s in (0, 40, 41, 42, 0, 1):
-        clocks.note(HERE, formatdate(NOW_S + off_s, usegmt=True), NOW_S)
+        clocks.observe(HERE, formatdate(NOW_S + off_s, usegmt=True), NOW_S)
     assert caplog.messages == ["clock_skew.detected", "clock_skew.resolved"]
     assert vars(caplog.records[0])["why"] == "40 s ahead of ours; set both clocks by NTP"

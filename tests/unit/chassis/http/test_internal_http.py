@@ -4,7 +4,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from chatterbox.chassis.http.internal_http import RETRIES_AT_ONCE, RetryOnceTransport, UnavailableError, call, read
+from chatterbox.chassis.http.internal_http import RETRIES_BURST, RetryOnceTransport, UnavailableError, call, read
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads
 
@@ -48,7 +48,7 @@ async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
         for _ in range(200):
             with pytest.raises(httpx.ReadError):
                 await http.post(URL)
-    assert faulty.asked <= 200 * 1.1 + RETRIES_AT_ONCE
+    assert faulty.asked <= 200 * 1.1 + RETRIES_BURST
 
 
 async def test_a_connection_that_ends_while_it_is_made_counts_as_no_answer() -> None:

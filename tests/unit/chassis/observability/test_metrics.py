@@ -48,7 +48,7 @@ class TestCountersByAnEnum:
 class TestRequests:
     def test_are_counted_by_template_method_and_class_of_status(self) -> None:
         metrics = Metrics("one")
-        metrics.answered("/rooms/{room}", "GET", 404, 0.002)
+        metrics.observe_request("/rooms/{room}", "GET", 404, 0.002)
         labels = {"route": "/rooms/{room}", "method": "GET", "status": "4xx"}
         assert figure(metrics.scrape(), "chatterbox_one_http_requests_total", **labels) == 1
         assert figure(metrics.scrape(), "chatterbox_one_http_request_seconds_bucket", le="0.0025") == 1
@@ -56,7 +56,7 @@ class TestRequests:
     def test_with_a_method_that_nobody_knows_make_no_new_series(self) -> None:
         metrics = Metrics("one")
         for number in range(100):
-            metrics.answered(UNKNOWN_ROUTE, f"METHOD{number}", 405, 0.1)
+            metrics.observe_request(UNKNOWN_ROUTE, f"METHOD{number}", 405, 0.1)
         counted = [sample for sample in samples(metrics.scrape()) if sample.name.endswith("http_requests_total")]
         assert [(sample.labels["method"], sample.value) for sample in counted] == [("other", 100)]
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatterbox.chassis.http import internal_http
-from chatterbox.chassis.http.http_errors import new_app
+from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.chassis.observability import logs, request_ids
 
 KEY = "k" * 32
@@ -17,7 +17,7 @@ KEY = "k" * 32
 
 def echo() -> FastAPI:
     """An app that answers with the id of the request as it sees it."""
-    app = new_app("echo")
+    app = HttpApp("echo")
 
     async def current(_: Request) -> Response:
         return internal_http.write(request_ids.current())
@@ -78,6 +78,6 @@ async def test_a_call_for_nobody_gets_an_id_of_its_own_and_leaves_none_behind() 
 async def test_a_log_line_names_the_request_that_it_was_written_for() -> None:
     record = logging.makeLogRecord({"msg": "user.registered"})
     request_ids.begin("r1")
-    assert logs.name_request(record)
+    assert logs.add_request_id(record)
     request_ids.begin(None)
     assert logs.TextFormatter().format(record).endswith("user.registered request=r1")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from chatterbox.chassis.redis.redis_connection import Command, OnAnswer, RedisConnection
+from chatterbox.chassis.redis.redis_connection import Command, OnReply, RedisConnection
 from chatterbox.chassis.redis.redis_subscriber import RedisSubscriber, SubscriberConnection, SubscriberTimeouts
 from tests.support.ear import DEADLINE_S
 
@@ -14,7 +14,7 @@ class Scripted(RedisConnection):
     """A line whose other end is played by the test."""
 
     def __init__(self) -> None:
-        self.on_answer: OnAnswer = lambda _: None
+        self.on_answer: OnReply = lambda _: None
         self.asked: asyncio.Queue[Command] = asyncio.Queue()
         self._never: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
@@ -46,7 +46,7 @@ async def line() -> Scripted:
 
 @pytest.fixture
 async def listening(line: Scripted) -> AsyncIterator[SubscriberConnection]:
-    async def connect(on_answer: OnAnswer) -> RedisConnection:
+    async def connect(on_answer: OnReply) -> RedisConnection:
         line.on_answer = on_answer
         return line
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from chatterbox.chassis.sqlite import disk_reserve as module
 from chatterbox.chassis.sqlite.disk_reserve import (
+    MAX_BYTES,
     PIECES,
-    WHOLE_BYTES,
     DiskReserve,
-    fitting,
-    is_room_for,
-    without_a_piece,
+    bytes_after_release,
+    can_refill,
+    reserve_bytes,
 )
 
 WHOLE = 2**18
@@ -49,48 +49,48 @@ class Write:
 
 @given(st.integers(min_value=0, max_value=2**50))
 def test_it_takes_little_of_any_disk(disk_bytes: int) -> None:
-    assert 0 <= fitting(disk_bytes) <= min(WHOLE_BYTES, disk_bytes / 16)
+    assert 0 <= reserve_bytes(disk_bytes) <= min(MAX_BYTES, disk_bytes / 16)
 
 
 @given(st.integers(min_value=1, max_value=2**30).map(lambda n: n * PIECES))
 def test_it_is_gone_after_as_many_failures_as_it_has_pieces(whole: int) -> None:
     held, given_up = whole, 0
     while held:
-        held, given_up = without_a_piece(held, whole), given_up + 1
+        held, given_up = bytes_after_release(held, whole), given_up + 1
     assert given_up == PIECES
 
 
 @given(st.integers(0, WHOLE), st.integers(0, 4 * WHOLE))
 def test_as_much_stays_free_as_it_is_large(held: int, free: int) -> None:
-    if is_room_for(held, WHOLE, free):
+    if can_refill(held, WHOLE, free):
         assert free - (WHOLE - held) >= WHOLE
 
 
 async def test_it_has_blocks_of_its_own_and_is_readable_by_nobody_else(ballast: DiskReserve, tmp_path: Path) -> None:
     assert ballast.missing_bytes == WHOLE
-    assert await ballast.made_whole()
+    assert await ballast.refill()
     status = (tmp_path / "x.ballast").stat()
     assert (status.st_size, status.st_blocks * 512 >= WHOLE, status.st_mode & 0o777) == (WHOLE, True, 0o600)
 
 
 async def test_a_write_that_finds_no_room_gets_a_piece_and_is_tried_again(ballast: DiskReserve) -> None:
-    await ballast.made_whole()
-    assert await ballast.making_room(Write(failures=3)) == 4
+    await ballast.refill()
+    assert await ballast.retry_on_full(Write(failures=3)) == 4
     assert ballast.missing_bytes == 3 * WHOLE // PIECES
 
 
 async def test_a_write_that_fails_for_another_reason_gets_nothing(ballast: DiskReserve) -> None:
-    await ballast.made_whole()
+    await ballast.refill()
     with pytest.raises(sqlite3.OperationalError):
-        await ballast.making_room(Write(failures=1, code=sqlite3.SQLITE_READONLY))
+        await ballast.retry_on_full(Write(failures=1, code=sqlite3.SQLITE_READONLY))
     assert ballast.missing_bytes == 0
 
 
 async def test_when_nothing_is_left_the_failure_stands(ballast: DiskReserve) -> None:
-    await ballast.made_whole()
+    await ballast.refill()
     write = Write(failures=1000)
     with pytest.raises(sqlite3.OperationalError):
-        await ballast.making_room(write)
+        await ballast.retry_on_full(write)
     assert write.tries == PIECES + 1
 
 
@@ -101,16 +101,16 @@ async def test_a_disk_that_gives_no_blocks_in_advance_is_served_without(
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(module, "_allocate", refuse)
-    assert await ballast.made_whole()
+    assert await ballast.refill()
     assert ballast.missing_bytes == 0
     assert caplog.messages == ["disk_reserve.disabled"]
 
 
 async def test_one_that_somebody_deleted_is_made_again(ballast: DiskReserve, tmp_path: Path) -> None:
-    await ballast.made_whole()
+    await ballast.refill()
     (tmp_path / "x.ballast").unlink()
     assert ballast.missing_bytes == WHOLE
-    assert await ballast.made_whole()
+    assert await ballast.refill()
     assert ballast.missing_bytes == 0
 
 
@@ -125,5 +125,5 @@ async def test_two_that_find_it_missing_at_once_make_it_once(
         allocate(descriptor, start, end)
 
     monkeypatch.setattr(module, "_allocate", counted)
-    assert all(await asyncio.gather(*(ballast.made_whole() for _ in range(8))))
+    assert all(await asyncio.gather(*(ballast.refill() for _ in range(8))))
     assert made == [WHOLE]

@@ -23,16 +23,16 @@ class Broker(MemoryBroker):
         self.renewals = 0
 
     @property
-    def is_whole(self) -> bool:
+    def is_healthy(self) -> bool:
         return self.whole
 
     @property
     def reconnects(self) -> int:
         return self.renewals
 
-    def renew(self) -> None:
+    def reconnect(self) -> None:
         self.renewals += 1
-        super().renew()
+        super().reconnect()
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         if self.refuses:

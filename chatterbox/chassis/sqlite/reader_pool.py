@@ -1,4 +1,4 @@
-"""Reading rows: from the read-only connections, or inside a transaction of the writer. The same SQL serves both."""
+"""A pool of read-only SQLite connections, and the interface it shares with write transactions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -14,15 +14,15 @@ from chatterbox.wire.errors import ChatError, Code
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
-DEADLINE_S = 5.0
-"""A read that has not answered by then is refused (seconds)."""
+READ_TIMEOUT_S = 5.0
+"""Timeout of a query, including the wait for a free connection (seconds)."""
 
 
 class RowSource(Protocol):
-    """Where rows can be read."""
+    """Where rows can be read: the reader pool, or a write transaction."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """All rows of one query, which sees one state of the database."""
+        """All rows of one query, from one consistent state of the database."""
 
 
 class ReaderPool:
@@ -35,15 +35,15 @@ class ReaderPool:
             self._free.put_nowait(connection)
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """As `RowSource.rows`; raises `unavailable` when the database doesn't answer in time."""
+        """As `RowSource.rows`; raises `unavailable` if the query takes longer than `READ_TIMEOUT_S`."""
         try:
-            async with asyncio.timeout(DEADLINE_S), self._one() as connection:
+            async with asyncio.timeout(READ_TIMEOUT_S), self._borrowed() as connection:
                 return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
         except TimeoutError:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from None
 
     @asynccontextmanager
-    async def _one(self) -> AsyncIterator[aiosqlite.Connection]:
+    async def _borrowed(self) -> AsyncIterator[aiosqlite.Connection]:
         connection = await self._free.get()
         try:
             yield connection
