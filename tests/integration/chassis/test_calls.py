@@ -105,7 +105,7 @@ async def test_what_is_no_chatterbox_at_all_is_named(whole: Topology, status: st
         gateway.environment["CHATTERBOX_AUTH_URL"] = url
         await gateway.start()
         (line,) = await _said(gateway, "dependency.down", "dependency=auth")
-        assert f"what answers at {url} does not know /internal/jwks" in line
+        assert f"the server at {url} does not know /internal/jwks" in line
         await gateway.kill()
 
 
