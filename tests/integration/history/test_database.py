@@ -135,7 +135,7 @@ class TestBackup:
     async def test_it_never_writes_over_a_file(self, history: Service, tmp_path: Path) -> None:
         copy = tmp_path / "copy.db"
         copy.write_text("precious")
-        with pytest.raises(BackupError, match="exists already"):
+        with pytest.raises(BackupError, match="already exists"):
             backup(history.settings.database, copy)
         assert copy.read_text() == "precious"
 

@@ -84,7 +84,7 @@ class TestUsernames:
 
     @pytest.mark.parametrize("written", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
     def test_that_can_not_be_are_told_the_rule(self, written: str) -> None:
-        with pytest.raises(ChatError, match="A username is 3-32 letters") as refusal:
+        with pytest.raises(ChatError, match="A username must be 3-32 letters") as refusal:
             username(written)
         assert refusal.value.code == Code.USERNAME_INVALID
 

@@ -87,7 +87,7 @@ class TestRotation:
         old = ring.signing_key().kid
         clock.now += 10
         new = ring.add().kid
-        clock.now += PUBLISHED_S + auth_api.LONGEST_S
+        clock.now += PUBLISHED_S + auth_api.MAX_TOKEN_S
         assert published(ring) == {old, new}
         clock.now += 3 * auth_api.LEEWAY_S
         assert published(ring) == {new}
@@ -99,7 +99,7 @@ class TestRotation:
         for _ in range(3):
             ring.add()
         assert len(published(ring)) == 4
-        clock.now += PUBLISHED_S + auth_api.LONGEST_S * 2
+        clock.now += PUBLISHED_S + auth_api.MAX_TOKEN_S * 2
         ring.delete_retired()
         assert published(ring) == {ring.signing_key().kid}
 
