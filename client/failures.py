@@ -33,15 +33,15 @@ class ExitCode(IntEnum):
 
 
 EXITS = {
-    ExitCode.OK: "done",
-    ExitCode.REFUSED: "the server refused it, or it can't be done here (the sentence says why)",
-    ExitCode.USAGE: "typed in a way that it can't be meant",
+    ExitCode.OK: "success",
+    ExitCode.REFUSED: "the server refused the request, or it can't be done here (the message says why)",
+    ExitCode.USAGE: "wrong usage (unknown command, option or value)",
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
-    ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found what is in the way",
-    ExitCode.BUG: "a mistake in this program",
+    ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found a problem",
+    ExitCode.BUG: "internal error (a bug in this program)",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
 }
-"""What each means: shown by `--help`, the manual page and the docs."""
+"""The meaning of each: shown by `--help`, the manual page and the docs."""
 
 
 class Failure(Exception):  # noqa: N818 - not every one is an error: being logged out is not

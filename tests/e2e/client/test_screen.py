@@ -115,7 +115,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         screen.shows("connected")
         screen.draws("48;2;254;253;252")
         theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
-        screen.shows("The configuration was read anew.")
+        screen.shows("Configuration reloaded.")
         screen.draws("48;2;253;252;251")
         alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
         screen.shows("keys.hepl")
@@ -127,7 +127,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
         bob.configure("[notices]\nby = []\n")
-        lines.shows("-- The configuration was read anew.")
+        lines.shows("-- Configuration reloaded.")
 
 
 def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:

@@ -1,4 +1,4 @@
-"""`chatterbox doctor` run as a program, and its report read."""
+"""Runs `chatterbox doctor --json` and returns its results."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ NEVER = "http://127.0.0.1:9"
 """An address where nothing listens."""
 
 
-class Told(NamedTuple):
-    """One line of the report."""
+class Result(NamedTuple):
+    """The result of one check."""
 
     status: str
     seen: str
@@ -27,13 +27,13 @@ class Told(NamedTuple):
 def at(person: Person, address: str) -> Person:
     """The same person with the same session, at another address of the server."""
     file = SessionFile(person.home / "chatterbox", person.server)
-    over = SessionFile(person.home / "chatterbox", address)
-    shutil.copy(file.path, over.path)
+    copy = SessionFile(person.home / "chatterbox", address)
+    shutil.copy(file.path, copy.path)
     return replace(person, server=address)
 
 
-async def examined(person: Person, *arguments: str, exits: ExitCode) -> dict[str, Told]:
-    """Run the command, and hold it to what is true of each report; returns the verdicts by check."""
+async def run_doctor(person: Person, *arguments: str, exits: ExitCode) -> dict[str, Result]:
+    """Run the command, check what holds for every report, and return the results by check."""
     command = ["doctor", "--json", "--idle", "0.3", *arguments]
     done = await asyncio.to_thread(person.run, *command)
     assert done.stderr == ""
@@ -41,22 +41,22 @@ async def examined(person: Person, *arguments: str, exits: ExitCode) -> dict[str
     assert done.stdout.isascii()
     assert done.stdout.count("\n") == 1
     assert [check["check"] for check in report["checks"]] == [*CheckName]
-    told = {check.pop("check"): Told(**check) for check in report["checks"]}
-    assert report["ok"] == all(each.status != "failed" for each in told.values())
-    assert all(each.advice for each in told.values() if each.status in {"failed", "warning"})
-    assert done.returncode == exits, told
-    return told
+    results = {check.pop("check"): Result(**check) for check in report["checks"]}
+    assert report["ok"] == all(each.status != "failed" for each in results.values())
+    assert all(each.advice for each in results.values() if each.status in {"failed", "warning"})
+    assert done.returncode == exits, results
+    return results
 
 
-async def verdicts(
+async def run_through(
     fault: Fault, site: Server, person: Person, exits: ExitCode = ExitCode.UNREACHABLE
-) -> dict[str, Told]:
-    """What is told of the server through a proxy with this fault."""
+) -> dict[str, Result]:
+    """The results for the server behind a proxy with this fault."""
     async with proxy(site.port, fault) as address:
-        return await examined(at(person, address), exits=exits)
+        return await run_doctor(at(person, address), exits=exits)
 
 
-def worst(told: dict[str, Told]) -> tuple[str, Told]:
+def worst(results: dict[str, Result]) -> tuple[str, Result]:
     """The one check that failed or warned."""
-    ((check, told_),) = ((check, each) for check, each in told.items() if each.status in {"failed", "warning"})
-    return check, told_
+    ((check, result),) = ((check, each) for check, each in results.items() if each.status in {"failed", "warning"})
+    return check, result
