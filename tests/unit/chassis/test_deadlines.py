@@ -25,7 +25,7 @@ async def pair() -> AsyncIterator[tuple[asyncio.StreamReader, socket.socket]]:
     theirs.close()
 
 
-async def test_an_answer_that_came_while_we_stood_still_is_read(
+async def test_a_response_that_arrived_during_a_stall_is_read(
     pair: tuple[asyncio.StreamReader, socket.socket],
 ) -> None:
     reader, other_end = pair
@@ -36,14 +36,16 @@ async def test_an_answer_that_came_while_we_stood_still_is_read(
     assert await waits == b"yes\n"
 
 
-async def test_no_answer_is_late(pair: tuple[asyncio.StreamReader, socket.socket]) -> None:
+async def test_a_missing_response_raises_timeout_error_in_time(
+    pair: tuple[asyncio.StreamReader, socket.socket],
+) -> None:
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
         await _answer(pair[0], 0.05)
     assert 0.05 <= time.monotonic() - began_s < 1
 
 
-async def test_what_ends_in_time_is_left_alone() -> None:
+async def test_a_block_that_ends_in_time_is_not_cancelled() -> None:
     async with deadline(0.01):
         pass
     await asyncio.sleep(0.1)

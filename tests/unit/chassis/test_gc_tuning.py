@@ -22,7 +22,7 @@ def _as_in_a_server() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-def test_it_is_looked_through_before_it_is_much() -> None:
+def test_young_objects_are_collected_before_they_pile_up() -> None:
     """As many objects are freed as are made, so that the interpreter sees no reason to look."""
     sweeper, sizes = GcScheduler(), list[int]()
     gone = [_somebody() for _ in range(CROWD)]
@@ -37,7 +37,7 @@ def test_it_is_looked_through_before_it_is_much() -> None:
     assert len(there) == CROWD
 
 
-def test_it_is_looked_through_only_now_and_then() -> None:
+def test_collections_run_every_n_changes() -> None:
     sweeper = GcScheduler()
     with collections() as seen:
         for _ in range(3 * CHANGES_PER_COLLECTION):

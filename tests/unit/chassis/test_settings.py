@@ -24,7 +24,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-class TestAWrongValue:
+class TestInvalidValue:
     @pytest.mark.parametrize(
         ("settings", "variable", "value"),
         [
@@ -51,7 +51,7 @@ class TestAWrongValue:
             (LimitSettings, "CHATTERBOX_CONNECTIONS_PER_USER", "0"),
         ],
     )
-    def test_ends_the_process_with_status_2_and_names_the_variable(
+    def test_an_invalid_value_exits_with_status_2_and_names_the_variable(
         self,
         settings: type[Environment],
         variable: str,
@@ -68,7 +68,7 @@ class TestAWrongValue:
         assert said.count("\n") == 1
         assert "Traceback" not in said
 
-    def test_of_a_secret_is_not_shown(
+    def test_an_invalid_secret_is_not_printed(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "tooshort")
@@ -76,7 +76,9 @@ class TestAWrongValue:
             Settings.from_environment()
         assert "tooshort" not in capsys.readouterr().err
 
-    def test_does_not_hide_another(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_all_invalid_values_are_reported(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.setenv("CHATTERBOX_PORT", "x")
         monkeypatch.setenv("CHATTERBOX_DRAIN_S", "x")
         with pytest.raises(SystemExit):
@@ -86,13 +88,13 @@ class TestAWrongValue:
         assert "CHATTERBOX_DRAIN_S" in said
 
 
-def test_without_an_environment_the_defaults_hold() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     settings = Settings.from_environment()
     assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
     assert LimitSettings.from_environment().limits() == Limits()
 
 
-def test_the_environment_sets_every_kind_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_values_of_every_type(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PORT": "0",
         "LOG_JSON": "true",
@@ -106,7 +108,7 @@ def test_the_environment_sets_every_kind_of_value(monkeypatch: pytest.MonkeyPatc
     assert LimitSettings.from_environment().limits() == msgspec.structs.replace(Limits(), sends_burst=7)
 
 
-def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_frozen_and_hide_secrets_in_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
     settings = Settings.from_environment()
     with pytest.raises(ValidationError):
@@ -114,8 +116,10 @@ def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.Monke
     assert "sss" not in repr(settings)
 
 
-class TestSecretsInFiles:
-    def test_are_read_without_the_newline_at_their_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestSecretFiles:
+    def test_secret_files_are_read_without_the_trailing_newline(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "key").write_text("k" * 32 + "\n")
         (tmp_path / "url").write_text("redis://user:secret@redis:6379\n")
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
@@ -124,7 +128,7 @@ class TestSecretsInFiles:
         assert settings.shared_key() == "k" * 32
         assert settings.redis() == "redis://user:secret@redis:6379"
 
-    def test_give_way_to_those_in_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_secrets_in_the_environment_override_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "none"))
         assert Settings.from_environment().shared_key() == "s" * 32
@@ -132,7 +136,7 @@ class TestSecretsInFiles:
     @pytest.mark.parametrize(
         ("content", "says"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
     )
-    def test_that_are_of_no_use_are_told_plainly(
+    def test_unusable_secret_files_raise_operator_error(
         self, content: bytes | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if content is not None:
@@ -141,7 +145,7 @@ class TestSecretsInFiles:
         with pytest.raises(OperatorError, match=says):
             Settings.from_environment().shared_key()
 
-    def test_a_url_of_redis_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_invalid_redis_url_is_not_printed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_REDIS_URL", "http://user:secret@redis")
         settings = Settings.from_environment()
         with pytest.raises(OperatorError) as problem:
@@ -149,10 +153,10 @@ class TestSecretsInFiles:
         assert "secret" not in repr(settings) + str(problem.value)
 
 
-def test_without_a_url_of_redis_the_broker_is_in_memory() -> None:
+def test_without_a_redis_url_the_broker_is_in_memory() -> None:
     assert isinstance(broker_for(Settings.from_environment()), MemoryBroker)
 
 
-def test_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATTERBOX_ORIGINS", " https://a.example, https://b.example:8443 ,")
     assert GatewaySettings.from_environment().allowed_origins() == {"https://a.example", "https://b.example:8443"}

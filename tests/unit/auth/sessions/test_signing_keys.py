@@ -39,22 +39,22 @@ def claims(clock: Clock) -> Claims:
 
 
 class TestFirstStart:
-    def test_makes_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
+    def test_the_first_start_creates_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         assert published(ring) == {ring.signing_key().kid}
 
-    def test_only_the_owner_can_read_it(self, tmp_path: Path, clock: Clock) -> None:
+    def test_key_files_are_readable_by_their_owner_only(self, tmp_path: Path, clock: Clock) -> None:
         opened(tmp_path, clock)
         (file,) = (tmp_path / "auth-keys").iterdir()
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
-    def test_the_next_start_uses_the_same(self, tmp_path: Path, clock: Clock) -> None:
+    def test_the_next_start_uses_the_same_key(self, tmp_path: Path, clock: Clock) -> None:
         assert opened(tmp_path, clock).signing_key().kid == opened(tmp_path, clock).signing_key().kid
 
 
 class TestToken:
-    def test_is_what_the_contract_says(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_token_has_the_documented_header_and_claims(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         token = ring.signing_key().sign(claims(clock))
         header = jwt.get_unverified_header(token)
@@ -63,7 +63,7 @@ class TestToken:
         assert set(payload) == {"iss", "aud", "sub", "name", "sid", "jti", "iat", "exp"}
         assert (payload["iss"], payload["aud"], payload["sub"]) == (auth_api.ISSUER, auth_api.AUDIENCE, "7")
 
-    def test_the_key_set_holds_nothing_private(self, tmp_path: Path, clock: Clock) -> None:
+    def test_the_published_key_set_contains_no_private_key(self, tmp_path: Path, clock: Clock) -> None:
         (key,) = opened(tmp_path, clock).jwks().keys
         assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
 
@@ -79,10 +79,10 @@ class TestRotation:
         clock.now += PUBLISHED_S
         assert running.signing_key().kid == new
 
-    def test_long_enough_for_verifiers_that_just_asked(self) -> None:
+    def test_a_key_is_published_longer_than_verifiers_wait_between_fetches(self) -> None:
         assert PUBLISHED_S > REFETCH_S
 
-    def test_the_old_key_stays_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_retired_key_is_kept_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         old = ring.signing_key().kid
         clock.now += 10
@@ -94,7 +94,7 @@ class TestRotation:
         ring.delete_retired()
         assert [file.stem for file in (tmp_path / "auth-keys").iterdir()] == [new]
 
-    def test_several_in_a_row(self, tmp_path: Path, clock: Clock) -> None:
+    def test_several_rotations_leave_the_newest_key(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         for _ in range(3):
             ring.add()
@@ -104,14 +104,14 @@ class TestRotation:
         assert published(ring) == {ring.signing_key().kid}
 
 
-class TestDamage:
-    def test_a_file_that_is_no_key_is_passed_over(self, tmp_path: Path, clock: Clock) -> None:
+class TestDamagedFiles:
+    def test_invalid_key_files_are_skipped(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         (tmp_path / "auth-keys" / "zero.json").write_text("{}")
         (tmp_path / "auth-keys" / "bytes.json").write_bytes(b"\xff")
         assert published(ring) == {ring.signing_key().kid}
 
-    def test_a_key_that_is_taken_away_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_deleted_key_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
         ring = opened(tmp_path, clock)
         old = ring.signing_key().kid
         new = ring.add().kid
@@ -119,7 +119,7 @@ class TestDamage:
         assert published(ring) == {new}
 
     @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"d": 1, "made_s": 2}', '{"d": "AAAA", "made_s": 2}'])
-    def test_what_is_no_key_is_refused(self, text: str) -> None:
+    def test_parsing_an_invalid_key_raises_value_error(self, text: str) -> None:
         with pytest.raises(ValueError, match="not a signing key"):
             SigningKey.parse(text)
 
@@ -131,12 +131,12 @@ class TestDamage:
      '{"d":"' + "A" * 43 + '","made_s":' + "9" * 400 + "}", '{"d":"' + "A" * 43 + '"}'],
     ids=lambda text: text[:30],
 )  # fmt: skip
-def test_a_file_that_holds_no_key_is_refused(text: str) -> None:
+def test_parsing_hostile_key_files_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="not a signing key"):
         SigningKey.parse(text)
 
 
-def test_a_key_that_was_written_is_read_the_same() -> None:
+def test_a_serialized_key_parses_to_the_same_key() -> None:
     key = SigningKey.generate(made_s=12.5)
     again = SigningKey.parse(key.serialized())
     assert (again.kid, again.made_s, again.public_jwk()) == (key.kid, 12.5, key.public_jwk())

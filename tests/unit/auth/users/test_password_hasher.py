@@ -61,7 +61,7 @@ async def test_no_password_is_right_for_an_unknown_user() -> None:
     assert not (await hasher.verify("right", None)).is_right
 
 
-async def test_at_most_so_many_are_hashed_at_once_and_the_loop_stays_free() -> None:
+async def test_concurrency_is_bounded_and_the_event_loop_stays_responsive() -> None:
     hasher = Counted(2, 64)
     hasher.gate.clear()
     async with anyio.create_task_group() as group:
@@ -73,7 +73,7 @@ async def test_at_most_so_many_are_hashed_at_once_and_the_loop_stays_free() -> N
     assert hasher.calls == {"hash": 20}
 
 
-async def test_beyond_the_queue_one_is_told_to_come_back() -> None:
+async def test_hashes_beyond_the_queue_are_refused_with_retry_after() -> None:
     hasher = Counted(1, 1)
     hasher.gate.clear()
     async with anyio.create_task_group() as group:
@@ -89,17 +89,17 @@ async def test_beyond_the_queue_one_is_told_to_come_back() -> None:
 
 
 class TestArgon2:
-    async def test_a_hash_names_the_parameters_of_the_cheat_sheet(self) -> None:
+    async def test_hashes_use_the_owasp_parameters(self) -> None:
         assert (await PasswordHasher(2, 8).hash("password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
     @pytest.mark.parametrize("password", ["nul\0and more", "\U0001f600" * 128, "caf\u00e9 " * 16])
-    async def test_every_character_counts(self, password: str) -> None:
+    async def test_every_character_of_the_password_is_hashed(self, password: str) -> None:
         hasher = PasswordHasher(2, 8)
         hashed = await hasher.hash(password)
         assert (await hasher.verify(password, hashed)).is_right
         assert not (await hasher.verify(password[:-1], hashed)).is_right
 
-    async def test_weaker_parameters_are_replaced_when_the_password_is_right(self) -> None:
+    async def test_a_hash_with_weaker_parameters_is_replaced_when_the_password_is_right(self) -> None:
         weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
         hashed = weak.hash("password")
         hasher = PasswordHasher(2, 8)

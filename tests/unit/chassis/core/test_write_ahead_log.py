@@ -77,7 +77,7 @@ def stale(*layers: bytes) -> bytes:
     return file
 
 
-def test_a_whole_log_is_not_broken(logs: Logs) -> None:
+def test_an_intact_log_is_not_broken(logs: Logs) -> None:
     assert not any(map(broken, logs))
     assert logs.small.startswith(logs.before)
     assert logs.large.startswith(logs.before)
@@ -86,16 +86,14 @@ def test_a_whole_log_is_not_broken(logs: Logs) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
-def test_a_changed_bit_before_the_last_transaction_breaks_it(logs: Logs, data: st.DataObject) -> None:
+def test_a_flipped_bit_before_the_last_transaction_is_detected(logs: Logs, data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, 8 * len(logs.before) - 1))
     assert broken(flipped(logs.middle, bit))
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_a_changed_bit_in_a_page_of_the_last_transaction_looks_as_if_the_power_had_failed(
-    logs: Logs, data: st.DataObject
-) -> None:
+def test_a_flipped_bit_in_the_last_transaction_looks_like_a_power_failure(logs: Logs, data: st.DataObject) -> None:
     frame = data.draw(st.sampled_from(range(len(logs.before), len(logs.middle), FRAME_BYTES)))
     bit = data.draw(st.integers(8 * FRAME_HEAD_BYTES, 8 * FRAME_BYTES - 1))
     assert not broken(flipped(logs.middle, 8 * frame + bit))
@@ -103,13 +101,13 @@ def test_a_changed_bit_in_a_page_of_the_last_transaction_looks_as_if_the_power_h
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_an_end_cut_off_looks_so_too(logs: Logs, data: st.DataObject) -> None:
+def test_a_truncated_log_looks_like_a_power_failure(logs: Logs, data: st.DataObject) -> None:
     assert not broken(logs.large[: data.draw(st.integers(0, len(logs.large)))])
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_what_failed_before_may_stand_behind_the_end(logs: Logs, data: st.DataObject) -> None:
+def test_remains_of_earlier_failed_transactions_are_not_damage(logs: Logs, data: st.DataObject) -> None:
     """The power, or the disk, failed in ever shorter transactions: their ends are still there, each with its commit."""
     file = stale(logs.large, logs.middle, logs.small)
     torn = data.draw(st.integers(len(logs.before) // SECTOR_BYTES + 1, len(logs.small) // SECTOR_BYTES)) * SECTOR_BYTES
@@ -118,7 +116,7 @@ def test_what_failed_before_may_stand_behind_the_end(logs: Logs, data: st.DataOb
     assert not broken(logs.large[:torn] + file[torn:])
 
 
-def test_a_frame_that_reads_as_zeros_breaks_it_unless_it_ends_the_last_transaction_but_one(logs: Logs) -> None:
+def test_a_zeroed_frame_is_detected_unless_it_is_the_last_of_the_second_last_transaction(logs: Logs) -> None:
     """It then hides that the two are not one."""
     last = len(logs.before) - FRAME_BYTES
     for start in range(HEAD_BYTES, last, FRAME_BYTES):

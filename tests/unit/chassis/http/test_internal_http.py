@@ -26,7 +26,7 @@ class Faulty(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("fault", [httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError])
-async def test_a_connection_that_went_stale_costs_nothing(fault: type[httpx.TransportError]) -> None:
+async def test_a_call_on_a_stale_connection_is_retried(fault: type[httpx.TransportError]) -> None:
     faulty = Faulty(fault)
     async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
         assert (await http.post(URL, content=b"batch")).content == b"batch"
@@ -34,7 +34,7 @@ async def test_a_connection_that_went_stale_costs_nothing(fault: type[httpx.Tran
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectError, httpx.ReadTimeout, httpx.ConnectTimeout])
-async def test_a_service_that_is_away_or_slow_is_not_asked_again(fault: type[httpx.TransportError]) -> None:
+async def test_connect_errors_and_timeouts_are_not_retried(fault: type[httpx.TransportError]) -> None:
     faulty = Faulty(fault)
     async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
         with pytest.raises(fault):
@@ -42,7 +42,7 @@ async def test_a_service_that_is_away_or_slow_is_not_asked_again(fault: type[htt
     assert faulty.asked == 1
 
 
-async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
+async def test_retries_add_a_tenth_of_all_calls_at_most() -> None:
     faulty = Faulty(*[httpx.ReadError] * 10_000)
     async with httpx.AsyncClient(transport=RetryOnceTransport(faulty)) as http:
         for _ in range(200):
@@ -51,7 +51,7 @@ async def test_a_service_in_trouble_is_asked_a_tenth_more_at_most() -> None:
     assert faulty.asked <= 200 * 1.1 + RETRIES_BURST
 
 
-async def test_a_connection_that_ends_while_it_is_made_counts_as_no_answer() -> None:
+async def test_a_connection_lost_while_opening_is_unavailable() -> None:
     """Anyio then looks at a socket that is not there, and says so in an `AttributeError`."""
     async with httpx.AsyncClient(
         transport=RetryOnceTransport(Faulty(AttributeError)), base_url="http://history"
@@ -66,7 +66,7 @@ RUBBISH = [b"", b"\xff", b'{"code":"\xff"}', b"{}", b"[" * DEEP, b'{"code":' * D
 
 @pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
 @pytest.mark.parametrize("status", [200, 404, 500])
-async def test_an_answer_that_can_not_be_read_counts_as_none(status: int, body: bytes) -> None:
+async def test_an_undecodable_response_is_unavailable(status: int, body: bytes) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
     async with httpx.AsyncClient(transport=transport, base_url="http://history") as http:
         with pytest.raises(UnavailableError, match="unavailable"):
@@ -74,7 +74,7 @@ async def test_an_answer_that_can_not_be_read_counts_as_none(status: int, body: 
 
 
 @pytest.mark.parametrize("body", RUBBISH, ids=lambda body: f"{body[:20]!r}")
-async def test_the_body_of_a_call_that_can_not_be_read_is_refused(body: bytes) -> None:
+async def test_an_undecodable_request_body_is_refused(body: bytes) -> None:
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": body}
 

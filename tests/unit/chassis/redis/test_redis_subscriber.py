@@ -55,7 +55,7 @@ async def listening(line: Scripted) -> AsyncIterator[SubscriberConnection]:
     await listening.close()
 
 
-async def test_after_leaving_and_coming_back_only_the_last_confirmation_counts(
+async def test_after_resubscribing_only_the_last_confirmation_counts(
     line: Scripted, listening: SubscriberConnection
 ) -> None:
     heard: list[bytes] = []
@@ -77,7 +77,7 @@ async def test_after_leaving_and_coming_back_only_the_last_confirmation_counts(
     await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_what_is_still_delivered_after_leaving_is_dropped(
+async def test_payloads_received_after_unsubscribing_are_dropped(
     line: Scripted, listening: SubscriberConnection
 ) -> None:
     heard: list[bytes] = []

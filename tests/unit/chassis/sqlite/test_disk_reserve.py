@@ -48,12 +48,12 @@ class Write:
 
 
 @given(st.integers(min_value=0, max_value=2**50))
-def test_it_takes_little_of_any_disk(disk_bytes: int) -> None:
+def test_the_reserve_takes_at_most_a_sixteenth_of_the_disk(disk_bytes: int) -> None:
     assert 0 <= reserve_bytes(disk_bytes) <= min(MAX_BYTES, disk_bytes / 16)
 
 
 @given(st.integers(min_value=1, max_value=2**30).map(lambda n: n * PIECES))
-def test_it_is_gone_after_as_many_failures_as_it_has_pieces(whole: int) -> None:
+def test_the_reserve_is_used_up_after_one_release_per_piece(whole: int) -> None:
     held, given_up = whole, 0
     while held:
         held, given_up = bytes_after_release(held, whole), given_up + 1
@@ -61,32 +61,32 @@ def test_it_is_gone_after_as_many_failures_as_it_has_pieces(whole: int) -> None:
 
 
 @given(st.integers(0, WHOLE), st.integers(0, 4 * WHOLE))
-def test_as_much_stays_free_as_it_is_large(held: int, free: int) -> None:
+def test_a_refill_leaves_as_much_free_space_as_the_reserve_holds(held: int, free: int) -> None:
     if can_refill(held, WHOLE, free):
         assert free - (WHOLE - held) >= WHOLE
 
 
-async def test_it_has_blocks_of_its_own_and_is_readable_by_nobody_else(ballast: DiskReserve, tmp_path: Path) -> None:
+async def test_the_reserve_has_allocated_blocks_and_mode_0600(ballast: DiskReserve, tmp_path: Path) -> None:
     assert ballast.missing_bytes == WHOLE
     assert await ballast.refill()
     status = (tmp_path / "x.ballast").stat()
     assert (status.st_size, status.st_blocks * 512 >= WHOLE, status.st_mode & 0o777) == (WHOLE, True, 0o600)
 
 
-async def test_a_write_that_finds_no_room_gets_a_piece_and_is_tried_again(ballast: DiskReserve) -> None:
+async def test_a_write_on_a_full_disk_is_retried_after_each_release(ballast: DiskReserve) -> None:
     await ballast.refill()
     assert await ballast.retry_on_full(Write(failures=3)) == 4
     assert ballast.missing_bytes == 3 * WHOLE // PIECES
 
 
-async def test_a_write_that_fails_for_another_reason_gets_nothing(ballast: DiskReserve) -> None:
+async def test_a_write_that_fails_for_another_reason_releases_nothing(ballast: DiskReserve) -> None:
     await ballast.refill()
     with pytest.raises(sqlite3.OperationalError):
         await ballast.retry_on_full(Write(failures=1, code=sqlite3.SQLITE_READONLY))
     assert ballast.missing_bytes == 0
 
 
-async def test_when_nothing_is_left_the_failure_stands(ballast: DiskReserve) -> None:
+async def test_the_error_is_raised_when_the_reserve_is_used_up(ballast: DiskReserve) -> None:
     await ballast.refill()
     write = Write(failures=1000)
     with pytest.raises(sqlite3.OperationalError):
@@ -94,7 +94,7 @@ async def test_when_nothing_is_left_the_failure_stands(ballast: DiskReserve) -> 
     assert write.tries == PIECES + 1
 
 
-async def test_a_disk_that_gives_no_blocks_in_advance_is_served_without(
+async def test_the_reserve_is_disabled_where_preallocation_is_not_supported(
     ballast: DiskReserve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(descriptor: int, start: int, end: int) -> None:
@@ -106,7 +106,7 @@ async def test_a_disk_that_gives_no_blocks_in_advance_is_served_without(
     assert caplog.messages == ["disk_reserve.disabled"]
 
 
-async def test_one_that_somebody_deleted_is_made_again(ballast: DiskReserve, tmp_path: Path) -> None:
+async def test_a_deleted_reserve_is_refilled(ballast: DiskReserve, tmp_path: Path) -> None:
     await ballast.refill()
     (tmp_path / "x.ballast").unlink()
     assert ballast.missing_bytes == WHOLE
@@ -114,9 +114,7 @@ async def test_one_that_somebody_deleted_is_made_again(ballast: DiskReserve, tmp
     assert ballast.missing_bytes == 0
 
 
-async def test_two_that_find_it_missing_at_once_make_it_once(
-    ballast: DiskReserve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_refills_allocate_once(ballast: DiskReserve, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     allocate = module._allocate
 
