@@ -1,3 +1,5 @@
+"""Registration, login and password change over HTTP."""
+
 import asyncio
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Auth while its disk refuses writes."""
+
 import pytest
 
 from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal

@@ -1,3 +1,5 @@
+"""Auth's internal routes and health checks."""
+
 import asyncio
 
 import httpx

@@ -1,3 +1,5 @@
+"""Login sessions over HTTP: logout, renewal, listing, ending, storage."""
+
 import asyncio
 import re
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Settings come from the environment; a wrong one is explained."""
+"""Settings from environment variables and secret files."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from chatterbox.wire.limits import Limits
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
-NO_URLS = ["", "localhost:8001", "127.0.0.1", "http://", "ftp://auth", "http://auth:port", "http://auth/internal"]
+INVALID_URLS = ["", "localhost:8001", "127.0.0.1", "http://", "ftp://auth", "http://auth:port", "http://auth/internal"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,8 +38,8 @@ class TestInvalidValue:
             (Settings, "CHATTERBOX_DRAIN_S", "-1"),
             (Settings, "CHATTERBOX_SERVICE_KEY", "tooshort"),
             (Settings, "CHATTERBOX_SERVICE_KEY", "ключ" * 8),
-            *((GatewaySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
-            *((HistorySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
+            *((GatewaySettings, "CHATTERBOX_AUTH_URL", url) for url in INVALID_URLS),
+            *((HistorySettings, "CHATTERBOX_AUTH_URL", url) for url in INVALID_URLS),
             (GatewaySettings, "CHATTERBOX_HISTORY_URL", "history:8000"),
             (GatewaySettings, "CHATTERBOX_PING_S", "0"),
             (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
@@ -60,13 +60,13 @@ class TestInvalidValue:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setenv(variable, value)
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exited:
             settings.from_environment()
-        assert left.value.code == 2
-        said = capsys.readouterr().err
-        assert said.startswith(f"chatterbox: {variable}: ")
-        assert said.count("\n") == 1
-        assert "Traceback" not in said
+        assert exited.value.code == 2
+        output = capsys.readouterr().err
+        assert output.startswith(f"chatterbox: {variable}: ")
+        assert output.count("\n") == 1
+        assert "Traceback" not in output
 
     def test_an_invalid_secret_is_not_printed(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -83,9 +83,9 @@ class TestInvalidValue:
         monkeypatch.setenv("CHATTERBOX_DRAIN_S", "x")
         with pytest.raises(SystemExit):
             Settings.from_environment()
-        said = capsys.readouterr().err
-        assert "CHATTERBOX_PORT" in said
-        assert "CHATTERBOX_DRAIN_S" in said
+        output = capsys.readouterr().err
+        assert "CHATTERBOX_PORT" in output
+        assert "CHATTERBOX_DRAIN_S" in output
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -134,15 +134,15 @@ class TestSecretFiles:
         assert Settings.from_environment().shared_key() == "s" * 32
 
     @pytest.mark.parametrize(
-        ("content", "says"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
+        ("content", "reason"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
     )
     def test_unusable_secret_files_raise_operator_error(
-        self, content: bytes | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if content is not None:
             (tmp_path / "key").write_bytes(content)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
-        with pytest.raises(OperatorError, match=says):
+        with pytest.raises(OperatorError, match=reason):
             Settings.from_environment().shared_key()
 
     def test_an_invalid_redis_url_is_not_printed(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The verifier: who a token belongs to, and every way in which it is none."""
+"""Token verification: claims, expiry, forgeries, revocations, keys."""
 
 import asyncio
 import base64
@@ -33,12 +33,12 @@ CLAIMS: dict[str, Any] = {
 
 
 class Issuer:
-    """Auth, as far as a verifier knows it: keys by `kid`, and how often they were asked for."""
+    """Auth as seen by a verifier: its keys by `kid`, and how often they were fetched."""
 
     def __init__(self) -> None:
         self.keys = {"k1": Ed25519PrivateKey.generate()}
         self.fetched = 0
-        self.away = False
+        self.is_down = False
         self.now_s: float = NOW_S
         self.clock_s = 0.0
         self.verifier = TokenVerifier(self.jwks, lambda: self.now_s, lambda: self.clock_s)
@@ -46,7 +46,7 @@ class Issuer:
     async def jwks(self) -> Jwks:
         self.fetched += 1
         await asyncio.sleep(0)
-        if self.away:
+        if self.is_down:
             raise ChatError(Code.UNAVAILABLE)
         return Jwks([{**self._public(key), "kid": kid} for kid, key in self.keys.items()])
 
@@ -57,7 +57,7 @@ class Issuer:
         return self.token_of(changed, kid, headers or {})
 
     def token_of(self, changed: dict[str, Any], kid: str = "k1", headers: dict[str, Any] | None = None) -> str:
-        """A token; a claim changed to `...` is left out."""
+        """A token with changed claims; a claim changed to `...` is omitted."""
         claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not ...}
         head = {"kid": kid, "typ": auth_api.TYPE, **(headers or {})}
         return jwt.encode(claims, self.keys[kid], auth_api.ALGORITHM, headers=head)
@@ -68,8 +68,8 @@ class Issuer:
         return refused.value.code
 
 
-def by_hand(header: dict[str, Any], key: bytes = b"") -> str:
-    """A token that no decent library makes."""
+def handmade_token(header: dict[str, Any], key: bytes = b"") -> str:
+    """A token that JWT libraries refuse to create."""
     signed = b".".join(map(_encoded, (json.dumps(header).encode(), json.dumps(CLAIMS).encode())))
     signature = hmac.digest(key, signed, hashlib.sha256) if key else b""
     return (signed + b"." + _encoded(signature)).decode()
@@ -112,7 +112,7 @@ class TestForgeries:
     @pytest.mark.parametrize("alg", ["none", "None", "nOnE", "", None])
     async def test_an_unsigned_token_is_refused(self, issuer: Issuer, alg: str | None) -> None:
         header = {"alg": alg, "typ": auth_api.TYPE, "kid": "k1"}
-        assert await issuer.refusal(by_hand(header)) == Code.TOKEN_INVALID
+        assert await issuer.refusal(handmade_token(header)) == Code.TOKEN_INVALID
 
     @pytest.mark.parametrize(
         ("encoding", "form"),
@@ -127,7 +127,7 @@ class TestForgeries:
         self, issuer: Issuer, encoding: Encoding, form: PublicFormat
     ) -> None:
         public = issuer.keys["k1"].public_key().public_bytes(encoding, form)
-        assert await issuer.refusal(by_hand({"alg": "HS256", "typ": auth_api.TYPE, "kid": "k1"}, public)) == (
+        assert await issuer.refusal(handmade_token({"alg": "HS256", "typ": auth_api.TYPE, "kid": "k1"}, public)) == (
             Code.TOKEN_INVALID
         )
 
@@ -150,7 +150,7 @@ class TestForgeries:
         try:
             token = issuer.token(headers=headers)
         except (TypeError, jwt.PyJWTError):
-            token = by_hand({"alg": auth_api.ALGORITHM, "typ": auth_api.TYPE, **headers})
+            token = handmade_token({"alg": auth_api.ALGORITHM, "typ": auth_api.TYPE, **headers})
         assert await issuer.refusal(token) == Code.TOKEN_INVALID
 
     @pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é.é.é", "\ud800", "x" * 4096, "e30.e30.e30"])
@@ -171,9 +171,9 @@ class TestClaims:
     @pytest.mark.parametrize(
         ("claim", "value"),
         [
-            ("aud", "somebody-else"),
+            ("aud", "another-service"),
             ("aud", []),
-            ("iss", "somebody-else"),
+            ("iss", "another-service"),
             ("exp", str(NOW_S + 3600)),
             ("exp", NOW_S + 0.5),
             ("exp", True),
@@ -204,7 +204,7 @@ class TestRevocation:
         issuer.verifier.revoke(Revocation("s2", NOW_S + 3600))
         assert issuer.verifier.is_revoked("s1")
         issuer.clock_s += 1
-        issuer.verifier.revoke(Revocation("s1", NOW_S + 60))  # told again
+        issuer.verifier.revoke(Revocation("s1", NOW_S + 60))  # repeated
         assert issuer.verifier.revocations == 1
         assert issuer.verifier.is_revoked("s2")
 
@@ -228,14 +228,14 @@ class TestKeys:
 
     async def test_unknown_keys_are_fetched_every_30_s_at_most(self, issuer: Issuer) -> None:
         await issuer.verifier.verify(issuer.token())
-        stranger = Issuer()
-        stranger.keys["k9"] = Ed25519PrivateKey.generate()
+        forger = Issuer()
+        forger.keys["k9"] = Ed25519PrivateKey.generate()
         issuer.clock_s += REFETCH_S
         for _ in range(50):
-            assert await issuer.refusal(stranger.token(kid="k9")) == Code.TOKEN_INVALID
+            assert await issuer.refusal(forger.token(kid="k9")) == Code.TOKEN_INVALID
         assert issuer.fetched == 2
         issuer.clock_s += REFETCH_S
-        assert await issuer.refusal(stranger.token(kid="k9")) == Code.TOKEN_INVALID
+        assert await issuer.refusal(forger.token(kid="k9")) == Code.TOKEN_INVALID
         assert issuer.fetched == 3
 
     async def test_tokens_of_old_and_new_key_are_valid_during_rotation(self, issuer: Issuer) -> None:
@@ -254,9 +254,9 @@ class TestKeys:
         assert await issuer.refusal(old) == Code.TOKEN_INVALID
 
     async def test_a_failed_fetch_is_retried(self, issuer: Issuer) -> None:
-        issuer.away = True
+        issuer.is_down = True
         assert await issuer.refusal(issuer.token()) == Code.UNAVAILABLE
-        issuer.away = False
+        issuer.is_down = False
         await issuer.verifier.verify(issuer.token())
 
 
@@ -298,7 +298,7 @@ async def test_a_token_with_an_unparsable_header_is_refused(issuer: Issuer, part
 
 
 class TestVerifiedTokenCache:
-    """A token that was verified before costs no signature, and is refused all the same when it must be."""
+    """A verified token is cached: no signature check, but all other checks."""
 
     async def test_a_cached_token_needs_no_key(self, issuer: Issuer) -> None:
         token = issuer.token()

@@ -1,4 +1,4 @@
-"""What goes through the broker comes out as it went in."""
+"""Encoding and decoding of broker payloads."""
 
 from contextlib import suppress
 

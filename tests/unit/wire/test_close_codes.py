@@ -1,4 +1,4 @@
-"""Why a WebSocket was closed, and whether to come back."""
+"""Close codes and their sentences."""
 
 import pytest
 
@@ -31,7 +31,7 @@ class TestEveryCloseCode:
 
 
 @pytest.mark.parametrize(
-    ("code", "back"), [(1005, True), (1006, True), (1011, True), (4499, True), (4500, False), (4999, False)]
+    ("code", "reconnects"), [(1005, True), (1006, True), (1011, True), (4499, True), (4500, False), (4999, False)]
 )
-def test_unknown_close_codes_are_interpreted_by_range(code: int, back: bool) -> None:
-    assert may_return(code) == back
+def test_unknown_close_codes_are_interpreted_by_range(code: int, reconnects: bool) -> None:
+    assert may_return(code) == reconnects

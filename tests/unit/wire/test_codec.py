@@ -1,4 +1,4 @@
-"""The frame decoder is total: any bytes are a command or a `BadFrame`; and what is encoded comes back the same."""
+"""Frame codec: any bytes decode to a command or raise `BadFrame`, and encoding round-trips."""
 
 import json
 import math
@@ -60,7 +60,7 @@ def decodes_or_refuses(frame: bytes) -> None:
     try:
         assert isinstance(codec.decode_command(frame), COMMANDS)
     except BadFrame as refused:
-        assert refused.detail  # noqa: PT017 - either way is fine, but nothing else is
+        assert refused.detail  # noqa: PT017 - only these two outcomes are allowed
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
@@ -96,7 +96,7 @@ def test_every_reply_and_push_round_trips_without_a_newline(kind: type[msgspec.S
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("frame", "says"),
+        ("frame", "reason"),
         [
             (b"", "not JSON"),
             (b"hello", "not JSON"),
@@ -127,9 +127,9 @@ class TestBadInput:
             (b'{"type":"send","id":1,"content":"\\u0041","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "nested"),
         ],
     )
-    def test_a_frame_that_is_not_a_json_object_is_refused_with_the_reason(self, frame: bytes, says: str) -> None:
+    def test_a_frame_that_is_not_a_json_object_is_refused_with_the_reason(self, frame: bytes, reason: str) -> None:
         answer = refusal(frame)
-        assert says in answer.detail
+        assert reason in answer.detail
         assert answer.command_id is None
 
     @pytest.mark.parametrize(
@@ -220,21 +220,21 @@ class TestAnyInput:
 def test_an_error_frame_carries_code_id_and_retry_after(
     code: Code, command_id: int | None, retry_after_s: float | None
 ) -> None:
-    told = codec.error_frame(ChatError(code, retry_after_s=retry_after_s), command_id)
-    assert (told.code, told.id) == (code, command_id)
-    assert told.retry_after_s is None or math.isfinite(told.retry_after_s)
-    assert codec.decode_server_frame(codec.encode(told)) == told
+    frame = codec.error_frame(ChatError(code, retry_after_s=retry_after_s), command_id)
+    assert (frame.code, frame.id) == (code, command_id)
+    assert frame.retry_after_s is None or math.isfinite(frame.retry_after_s)
+    assert codec.decode_server_frame(codec.encode(frame)) == frame
 
 
 WORDS = [
     b'"type"', b'"send"', b'"id"', b'"content"', b'"room"', b'"key"', b'"general"', b'"a"', b'":"', b"1", b"null",
     b":", b":", b":", b",", b",", b" ", b"{", b"}", b'"type":"send"', b'"id":1', b'"content":"x"', b'"room":"r"',
 ]  # fmt: skip
-"""Out of which frames can be made that are almost right."""
+"""Building blocks of frames that are almost valid."""
 
 
-def _alike(frame: bytes) -> None:
-    """The fast way and the strict way say the same, or the fast way does not say anything."""
+def _assert_consistent(frame: bytes) -> None:
+    """The fast decoder returns the same as the strict one, or None."""
     fast = codec._fast_send(frame)
     if fast is not None:
         assert codec._decode_strictly(frame) == fast
@@ -244,11 +244,13 @@ class TestFastSend:
     @given(structs(frames.Send), st.booleans())
     def test_fast_and_strict_decoder_agree_on_a_send(self, send: frames.Send, spaced: bool) -> None:
         fields = json.loads(codec.encode(send))
-        _alike(json.dumps(fields, ensure_ascii=False, separators=(" , ", " : ") if spaced else (",", ":")).encode())
+        _assert_consistent(
+            json.dumps(fields, ensure_ascii=False, separators=(" , ", " : ") if spaced else (",", ":")).encode()
+        )
 
     @given(st.lists(st.sampled_from(WORDS), max_size=24))
     def test_the_fast_decoder_accepts_nothing_that_the_strict_one_refuses(self, words: list[bytes]) -> None:
-        _alike(b"{" + b"".join(words) + b"}")
+        _assert_consistent(b"{" + b"".join(words) + b"}")
 
     @pytest.mark.parametrize(
         "frame",

@@ -1,4 +1,4 @@
-"""Every error a user can meet has a meaning."""
+"""Error codes and their sentences."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Positions as text."""
+"""Parsing and formatting of positions."""
 
 import pytest
 from hypothesis import given

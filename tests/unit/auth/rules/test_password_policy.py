@@ -1,3 +1,5 @@
+"""Password policy."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +8,7 @@ from chatterbox.wire.errors import ChatError, Code
 from services.auth.rules.password_policy import MAX_CHARS, MIN_CHARS, check, has_valid_length, is_common, normalized
 
 
-def refused(password: str, username: str = "somebody") -> bool:
+def refused(password: str, username: str = "username1") -> bool:
     try:
         check(password, username)
     except ChatError as problem:

@@ -1,3 +1,5 @@
+"""Username policy and look-alike detection."""
+
 import unicodedata
 
 import pytest
@@ -49,7 +51,7 @@ class TestAllowedNames:
         assert check(typed).display == typed
 
     @pytest.mark.parametrize(
-        ("typed", "why"),
+        ("typed", "reason"),
         [
             ("", "empty"),
             ("ab", "too short"),
@@ -63,18 +65,18 @@ class TestAllowedNames:
             ("a\u00adbc", "a soft hyphen"),
             ("abc\u202e", "a right-to-left override"),
             ("abc\u0301\u0301", "stacked accents"),
-            ("\u3164\u3164\u3164", "Hangul fillers, which show nothing"),
+            ("\u3164\u3164\u3164", "Hangul fillers, which are invisible"),
             ("\u0430lice", "a Cyrillic a among Latin letters"),
-            ("p\u0430ypal", "another"),
+            ("p\u0430ypal", "a Cyrillic a among Latin letters"),
             ("abc\u0661", "an Arabic digit"),
             ("\u13aa\u13ab\u13ac", "Cherokee letters, which look like Latin capitals"),
             ("1\u05e9\u05dc\u05d5\u05dd", "a digit before right-to-left letters"),
-            ("bob\ud800", "half of a surrogate pair"),
+            ("bob\ud800", "a lone surrogate"),
             ("\U0001f600\U0001f600\U0001f600", "emoji"),
         ],
     )
-    def test_other_names_are_refused(self, typed: str, why: str) -> None:
-        assert refused(typed), why
+    def test_other_names_are_refused(self, typed: str, reason: str) -> None:
+        assert refused(typed), reason
 
     @pytest.mark.parametrize("typed", ["system", "Admin", "adm1n", "chatterbox", "everyone", "ALL", "here", "r00t"])
     def test_reserved_names_and_their_look_alikes_are_refused(self, typed: str) -> None:

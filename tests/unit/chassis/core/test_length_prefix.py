@@ -1,4 +1,4 @@
-"""Payloads come out as they went in, in whatever pieces the network brings them."""
+"""Length-prefix framing."""
 
 from itertools import pairwise
 
@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from chatterbox.chassis.core.length_prefix import PayloadReader, PayloadTooLargeError, prefixed
 
 
-@given(payloads=st.lists(st.binary(max_size=40), max_size=10), cuts=st.lists(st.integers(0, 500), max_size=30))
-def test_payloads_are_complete_and_in_order_however_the_bytes_are_split(payloads: list[bytes], cuts: list[int]) -> None:
+@given(payloads=st.lists(st.binary(max_size=40), max_size=10), splits=st.lists(st.integers(0, 500), max_size=30))
+def test_payloads_are_complete_and_in_order_however_the_bytes_are_split(
+    payloads: list[bytes], splits: list[int]
+) -> None:
     sent = b"".join(map(prefixed, payloads))
-    ends = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
+    ends = [0, *sorted(min(split, len(sent)) for split in splits), len(sent)]
     reader = PayloadReader(40)
-    assert [payload for begin, end in pairwise(ends) for payload in reader.feed(sent[begin:end])] == payloads
+    assert [payload for start, end in pairwise(ends) for payload in reader.feed(sent[start:end])] == payloads
 
 
 @given(data=st.lists(st.binary(max_size=30), max_size=20))

@@ -1,4 +1,4 @@
-"""The token bucket: never more than it promises, and no longer a wait than it says."""
+"""Token buckets: rate limit and wait times."""
 
 from itertools import accumulate
 
@@ -16,9 +16,9 @@ pauses = st.lists(st.floats(0, 2), min_size=1, max_size=80)
 def test_any_period_allows_at_most_burst_plus_rate(per_s: float, burst: int, pauses: list[float]) -> None:
     bucket = TokenBucket.full(per_s, burst, 0.0)
     taken = [at_s for at_s in accumulate(pauses) if bucket.take(at_s) == 0]
-    for index, begin_s in enumerate(taken):
+    for index, start_s in enumerate(taken):
         for count, end_s in enumerate(taken[index:], 1):
-            assert count <= burst + per_s * (end_s - begin_s) + 1e-6
+            assert count <= burst + per_s * (end_s - start_s) + 1e-6
 
 
 @given(per_s=rates, burst=bursts, pauses=pauses)

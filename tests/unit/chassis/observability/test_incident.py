@@ -1,4 +1,4 @@
-"""Repeated failures are logged once, and so is the recovery."""
+"""Incidents are logged once per cause, and their recovery once."""
 
 import logging
 

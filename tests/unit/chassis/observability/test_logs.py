@@ -1,4 +1,4 @@
-"""No secret gets into a log line, and no line can be forged or broken."""
+"""Log lines contain no secrets, and no input can forge or break one."""
 
 import json
 import logging
@@ -36,9 +36,9 @@ def record(message: str, *arguments: object, level: int = logging.INFO, **fields
 class TestRedact:
     @pytest.mark.parametrize("text", QUOTED)
     def test_redact_removes_tokens_and_passwords(self, text: str) -> None:
-        cut = redact(text)
-        assert "[cut]" in cut
-        assert not any(secret in cut for secret in ("anything", "eyJ", "c2ln"))
+        redacted = redact(text)
+        assert "[cut]" in redacted
+        assert not any(secret in redacted for secret in ("anything", "eyJ", "c2ln"))
 
     @pytest.mark.parametrize(
         "text", ["connection.opened user=alice", "GET /rooms?limit=50", "the token was refused", ""]
@@ -89,7 +89,7 @@ class TestJsonFormat:
 
 @pytest.fixture
 def configure() -> Iterator[Callable[[bool], None]]:
-    """Logging as a process sets it up, and as it was before afterwards."""
+    """Configures logging as a process does; restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
@@ -106,9 +106,9 @@ class TestConfiguredProcess:
         logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "1.2.3.4:5", f"/ws?token={JWT}")
         logging.getLogger("httpx").info("HTTP Request: GET %s", f"http://auth/?token={JWT}")
         logging.getLogger("chatterbox.x").info("the.end")
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert "the.end" in said
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert "the.end" in output
 
     def test_secrets_of_every_logger_are_redacted(
         self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
@@ -116,6 +116,6 @@ class TestConfiguredProcess:
         configure(as_json)
         logging.getLogger("uvicorn.error").warning("bad request %s", f"/ws?token={JWT}")
         logging.getLogger("chatterbox.x").debug("x.y", extra={"authorization": f"Bearer {JWT}"})
-        said = capsys.readouterr().err
-        assert said.count("[cut]") == 2
-        assert "eyJ" not in said
+        output = capsys.readouterr().err
+        assert output.count("[cut]") == 2
+        assert "eyJ" not in output

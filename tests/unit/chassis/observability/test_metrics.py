@@ -1,4 +1,4 @@
-"""Metrics: one registry a service, one rule for names, labels that strangers can't make more of."""
+"""Metrics: a registry per service, and label values that clients can't extend."""
 
 from enum import StrEnum
 

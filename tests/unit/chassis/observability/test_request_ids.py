@@ -1,4 +1,4 @@
-"""Every answer carries the id of its request, given or made; calls on its behalf and logs carry it too."""
+"""Request ids: in responses, in calls to other services, and in log lines."""
 
 import logging
 
@@ -16,7 +16,7 @@ KEY = "k" * 32
 
 
 def echo() -> FastAPI:
-    """An app that answers with the id of the request as it sees it."""
+    """An app that responds with the current request id."""
     app = HttpApp("echo")
 
     async def current(_: Request) -> Response:
@@ -30,34 +30,34 @@ def echo() -> FastAPI:
     return app
 
 
-async def ask(path: str = "/", **headers: str) -> httpx.Response:
+async def get(path: str = "/", **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(echo(), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://echo") as http:
         return await http.get(path, headers=headers)
 
 
 async def test_a_received_request_id_is_kept() -> None:
-    answer = await ask(**{"X-Request-Id": "deploy-7.1"})
-    assert (answer.json(), answer.headers["X-Request-Id"]) == ("deploy-7.1", "deploy-7.1")
+    response = await get(**{"X-Request-Id": "deploy-7.1"})
+    assert (response.json(), response.headers["X-Request-Id"]) == ("deploy-7.1", "deploy-7.1")
 
 
 async def test_a_request_without_id_gets_a_new_one() -> None:
-    one, other = await ask(), await ask()
+    one, other = await get(), await get()
     assert one.json() == one.headers["X-Request-Id"]
     assert one.json() != other.json()
 
 
-@pytest.mark.parametrize("given", ["", "two words", "x" * 65, "Bearer eyJ.a.b/", "a\tb"])
-async def test_an_invalid_request_id_is_replaced(given: str) -> None:
-    answer = await ask(**{"X-Request-Id": given})
-    assert len(answer.headers["X-Request-Id"]) == 16
-    assert answer.headers.get_list("X-Request-Id") == [answer.json()]
+@pytest.mark.parametrize("received", ["", "two words", "x" * 65, "Bearer eyJ.a.b/", "a\tb"])
+async def test_an_invalid_request_id_is_replaced(received: str) -> None:
+    response = await get(**{"X-Request-Id": received})
+    assert len(response.headers["X-Request-Id"]) == 16
+    assert response.headers.get_list("X-Request-Id") == [response.json()]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/broken", 500)])
 async def test_error_responses_carry_the_request_id(path: str, status: int) -> None:
-    answer = await ask(path, **{"X-Request-Id": "r1"})
-    assert (answer.status_code, answer.headers["X-Request-Id"]) == (status, "r1")
+    response = await get(path, **{"X-Request-Id": "r1"})
+    assert (response.status_code, response.headers["X-Request-Id"]) == (status, "r1")
 
 
 async def test_a_call_to_another_service_passes_the_current_id_on() -> None:
