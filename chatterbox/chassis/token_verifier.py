@@ -75,7 +75,7 @@ class TokenVerifier:
         Measured by the monotonic clock: if the wall clock were ahead for a minute, revocations would be dropped early.
         """
         now_s = self._clock()
-        self._revoked.setdefault(revocation.sid, now_s + auth_api.LONGEST_S + 2 * auth_api.LEEWAY_S)
+        self._revoked.setdefault(revocation.sid, now_s + auth_api.MAX_TOKEN_S + 2 * auth_api.LEEWAY_S)
         for sid in list(takewhile(lambda sid: self._revoked[sid] < now_s, self._revoked)):
             del self._revoked[sid]
 

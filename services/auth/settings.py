@@ -9,7 +9,7 @@ from chatterbox.wire import auth_api
 class AuthSettings(Settings):
     """Settings of auth alone."""
 
-    token_s: int = Field(auth_api.LONGEST_S, ge=1, le=auth_api.LONGEST_S)
+    token_s: int = Field(auth_api.MAX_TOKEN_S, ge=1, le=auth_api.MAX_TOKEN_S)
     """How long a token is valid (seconds). Clients renew it before it expires, without a new login."""
     session_max_s: int = Field(2_592_000, ge=60, le=31_536_000)
     """Longest duration of a session, however often its token is renewed (seconds; default 30 days)."""

@@ -14,7 +14,7 @@ class StorageIncident:
     """Logs `disk.full`, or `failed` for any other cause, once until `recover`: a disk stays full for a while."""
 
     def __init__(self, log: logging.Logger, *, failed: str, recovered: str, retry_after_s: float) -> None:
-        """`failed` and `recovered` are log events; `retry_after_s` is what refused callers are told."""
+        """`failed` and `recovered` are log events; `retry_after_s` is sent with every refusal."""
         self._incident = Incident(log, down=failed, up=recovered, down_level=logging.ERROR, up_level=logging.INFO)
         self._retry_after_s = retry_after_s
 

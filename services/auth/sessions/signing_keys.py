@@ -33,7 +33,7 @@ log = logging.getLogger("chatterbox.signing_keys")
 
 PUBLISHED_S = 60
 """A key is published this long before it signs (seconds); more than `token_verifier.REFETCH_S`."""
-_KEPT_S = auth_api.LONGEST_S + 2 * auth_api.LEEWAY_S
+_KEPT_S = auth_api.MAX_TOKEN_S + 2 * auth_api.LEEWAY_S
 
 
 class _KeyFile(msgspec.Struct):

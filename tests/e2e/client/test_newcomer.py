@@ -101,7 +101,7 @@ class TestAtAPrompt:
     def test_a_username_that_is_none_says_what_one_is(self, newcomer: Person, name: str) -> None:
         done = newcomer.run("register", "--", name, typed=f"{PASSWORD}\n")
         assert done.returncode == ExitCode.REFUSED
-        assert "A username is 3-32 letters, digits or" in done.stderr
+        assert "A username must be 3-32 letters, digits or" in done.stderr
 
 
 class TestAServerThatIsNotThere:

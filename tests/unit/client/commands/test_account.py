@@ -75,7 +75,7 @@ def test_registering_logs_in(server: Server, place: ClientContext) -> None:
 
 
 def test_a_name_that_can_not_be_is_refused_before_a_password_is_asked_for(server: Server, place: ClientContext) -> None:
-    with pytest.raises(ServerRefused, match="A username is 3-32 letters"):
+    with pytest.raises(ServerRefused, match="A username must be 3-32 letters"):
         account.register(place, "nu")
     assert server.asked == []
     assert sys.stdin.readline() == "correct horse\n"

@@ -1,14 +1,16 @@
+"""Auth while its disk refuses writes."""
+
 import pytest
 
 from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal
 
 
 async def set_writable(site: AuthSite, *, writable: bool) -> None:
-    """SQLite then refuses to write, with the kind of error that a full disk causes."""
+    """Let SQLite refuse writes with an `OperationalError`, as a failing disk does."""
     await site.auth.database._writes._connection.execute(f"PRAGMA query_only={'OFF' if writable else 'ON'}")
 
 
-async def test_a_disk_that_takes_nothing_is_said_plainly_and_mends_by_itself(
+async def test_a_failing_disk_makes_writes_unavailable_until_it_recovers(
     site: AuthSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     token = await site.registered()

@@ -1,4 +1,4 @@
-"""Both ends of the line by which messages come to history: a gateway's `AppendClient`, and history as it is served."""
+"""Appending messages by RPC: a gateway's `AppendClient` against history as it is served."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def history(tmp_path: Path) -> AsyncIterator[Service]:
 
 @asynccontextmanager
 async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -> AsyncIterator[str]:
-    """`app`, served as history is; gives its URL."""
+    """Serve `app` as history is served; yields its URL."""
     config = serve.config(app, http_class=http_class)
     config.lifespan = "off"
     async with served(config) as port:
@@ -52,133 +52,133 @@ async def url(history: Service) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def line(url: str) -> AsyncIterator[AppendClient]:
-    line = AppendClient(url, SERVICE_KEY)
-    yield line
-    await line.close()
+async def client(url: str) -> AsyncIterator[AppendClient]:
+    client = AppendClient(url, SERVICE_KEY)
+    yield client
+    await client.close()
 
 
 def offsets(outcomes: list[history_api.Appended | history_api.AppendRefused]) -> list[int]:
     return [outcome.offset for outcome in outcomes if isinstance(outcome, history_api.Appended)]
 
 
-class TestBatches:
-    async def test_are_answered_one_outcome_for_each_message(self, history: Service, line: AppendClient) -> None:
-        stored, refused = await line.append([history.message("a", "k1"), history.message("b", "k2", room_id=99)])
+class TestAppend:
+    async def test_append_returns_one_outcome_per_message(self, history: Service, client: AppendClient) -> None:
+        stored, refused = await client.append([history.message("a", "k1"), history.message("b", "k2", room_id=99)])
         assert isinstance(stored, history_api.Appended)
         assert (stored.offset, getattr(refused, "code", None)) == (1, Code.ROOM_UNKNOWN)
 
-    async def test_of_many_tasks_are_stored_each_as_a_whole(self, history: Service, line: AppendClient) -> None:
+    async def test_concurrent_batches_are_each_stored_contiguously(
+        self, history: Service, client: AppendClient
+    ) -> None:
         batches = [[history.message("x", f"{task}-{number}") for number in range(5)] for task in range(20)]
-        answers = await asyncio.gather(*(line.append(batch) for batch in batches))
+        answers = await asyncio.gather(*(client.append(batch) for batch in batches))
         stored = sorted(offsets(answer) for answer in answers)
         assert stored == [list(range(first, first + 5)) for first in range(1, 101, 5)]
 
-    async def test_that_history_refuses_are_refused_and_the_line_goes_on(
-        self, history: Service, line: AppendClient
-    ) -> None:
+    async def test_a_refused_batch_leaves_the_connection_usable(self, history: Service, client: AppendClient) -> None:
         with pytest.raises(ChatError, match="at most 2000"):
-            await line.append([history.message("x", "k")] * 2001)
-        assert offsets(await line.append([history.message("a", "k1")])) == [1]
+            await client.append([history.message("x", "k")] * 2001)
+        assert offsets(await client.append([history.message("a", "k1")])) == [1]
 
-    async def test_may_be_large(self, history: Service, line: AppendClient) -> None:
+    async def test_a_batch_of_1000_long_messages_is_stored(self, history: Service, client: AppendClient) -> None:
         large = [history.message("x" * 4000, f"k{number}") for number in range(1000)]
-        assert len(offsets(await line.append(large))) == 1000
+        assert len(offsets(await client.append(large))) == 1000
 
 
-class TestALineThatEnds:
-    async def test_while_nothing_is_on_its_way_is_opened_anew(self, history: Service, line: AppendClient) -> None:
-        await line.append([history.message("a", "k1")])
-        assert line._rpc is not None
-        line._rpc.abort()
-        assert offsets(await line.append([history.message("b", "k2")])) == [2]
+class TestLostConnection:
+    async def test_an_idle_lost_connection_is_reopened(self, history: Service, client: AppendClient) -> None:
+        await client.append([history.message("a", "k1")])
+        assert client._rpc is not None
+        client._rpc.abort()
+        assert offsets(await client.append([history.message("b", "k2")])) == [2]
 
-    async def test_amid_a_batch_has_it_asked_once_more_and_stored_once(
-        self, history: Service, line: AppendClient, monkeypatch: pytest.MonkeyPatch
+    async def test_a_batch_on_a_lost_connection_is_retried_and_stored_once(
+        self, history: Service, client: AppendClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await line.append([history.message("a", "k1")])
-        whole, broken = RpcClient.call, asyncio.Event()
+        await client.append([history.message("a", "k1")])
+        call, broken = RpcClient.call, asyncio.Event()
 
-        async def breaks_once(connection: RpcClient, batch: bytes) -> bytes:
-            answer = await whole(connection, batch)
+        async def break_once(connection: RpcClient, batch: bytes) -> bytes:
+            answer = await call(connection, batch)
             if not broken.is_set():
                 broken.set()
                 raise ConnectionResetError
             return answer
 
-        monkeypatch.setattr(RpcClient, "call", breaks_once)
-        assert offsets(await line.append([history.message("b", "k2")])) == [2]
-        assert offsets(await line.append([history.message("c", "k3")])) == [3]
+        monkeypatch.setattr(RpcClient, "call", break_once)
+        assert offsets(await client.append([history.message("b", "k2")])) == [2]
+        assert offsets(await client.append([history.message("c", "k3")])) == [3]
 
-    async def test_because_nobody_waits_any_more_gives_no_answer_to_the_next(
-        self, history: Service, line: AppendClient
+    async def test_the_response_to_a_cancelled_batch_is_not_given_to_the_next_one(
+        self, history: Service, client: AppendClient
     ) -> None:
-        await line.append([history.message("a", "k1")])
+        await client.append([history.message("a", "k1")])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):  # once it is sent
-                await line.append([history.message("late", "k3")])
-        [outcome] = await line.append([history.message("b", "k2", room_id=99)])
+                await client.append([history.message("late", "k3")])
+        [outcome] = await client.append([history.message("b", "k2", room_id=99)])
         assert isinstance(outcome, history_api.AppendRefused)
 
-    async def test_and_cannot_be_opened_makes_history_unavailable(self, line: AppendClient) -> None:
-        nowhere = AppendClient("http://127.0.0.1:9", SERVICE_KEY)
+    async def test_an_unreachable_history_is_unavailable(self, client: AppendClient) -> None:
+        unreachable = AppendClient("http://127.0.0.1:9", SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
-            await nowhere.append([])
+            await unreachable.append([])
         assert problem.value.why.startswith("no answer from http://127.0.0.1:9: ")
 
 
-class TestStrangers:
+class TestAccess:
     @pytest.mark.parametrize(
         "headers", [{}, {"Authorization": f"Bearer {SERVICE_KEY}x"}, {"Authorization": "Bearer \xe9"}]
     )
-    async def test_are_refused(self, url: str, headers: dict[str, str]) -> None:
+    async def test_an_upgrade_without_the_service_key_is_refused(self, url: str, headers: dict[str, str]) -> None:
         switching = {"Connection": "Upgrade", "Upgrade": UPGRADE.decode()}
-        given = httpx.Headers({**switching, **headers}, encoding="latin-1")
+        sent = httpx.Headers({**switching, **headers}, encoding="latin-1")
         async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
-            assert (await http.get(url + PATH, headers=given)).json()["code"] == Code.SERVICE_KEY_INVALID
+            assert (await http.get(url + PATH, headers=sent)).json()["code"] == Code.SERVICE_KEY_INVALID
 
-    async def test_users_are_refused(self, history: Service, url: str) -> None:
+    async def test_an_upgrade_with_a_session_token_is_refused(self, history: Service, url: str) -> None:
         token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
-        with pytest.raises(RpcRefusedError) as refused:
+        with pytest.raises(RpcRefusedError) as refusal:
             await open_rpc(url + PATH, token, MAX_BATCH_BYTES)
-        assert refused.value.status == 401
+        assert refusal.value.status == 401
 
-    async def test_learn_why_as_operators_do(self, url: str) -> None:
-        line = AppendClient(url, "another key")
+    async def test_a_wrong_service_key_is_reported_to_the_operator(self, url: str) -> None:
+        client = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
-            await line.append([])
+            await client.append([])
         reason = "refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services"
         assert problem.value.why == f"{url} {reason}"
 
-    async def test_who_does_not_ask_for_a_line_finds_nothing(self, url: str) -> None:
+    async def test_a_request_without_upgrade_gets_404(self, url: str) -> None:
         async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
             assert (await http.get(url + PATH)).status_code == 404
 
     @pytest.mark.parametrize(
-        "question",
+        "request_body",
         [b"", b"[]", b"{}", b"\xff", b'{"messages":[1]}', b'{"messages":[{"room_id":1}]}', b"[" * 20_000],
     )
-    async def test_questions_that_are_no_batch_are_refused_and_the_line_goes_on(
-        self, history: Service, url: str, question: bytes
+    async def test_a_malformed_batch_is_refused_and_the_connection_stays_open(
+        self, history: Service, url: str, request_body: bytes
     ) -> None:
-        line = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
+        connection = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
         for _ in range(2):
-            answer = decode_json(await line.call(question), history_api.AppendAnswer)
+            answer = decode_json(await connection.call(request_body), history_api.AppendAnswer)
             assert answer.refused is not None
             assert answer.refused.code == Code.BAD_REQUEST
-        line.close()
+        connection.close()
 
 
-async def _says_something_else(_: bytes) -> bytes:
+async def _respond_with_other_json(_: bytes) -> bytes:
     return b'{"outcomes": "none"}'
 
 
-async def _says_what_we_do_not_know(_: bytes) -> bytes:
+async def _respond_with_unknown_code(_: bytes) -> bytes:
     return b'{"refused": {"outcome": "refused", "code": "of_next_year", "detail": "No."}}'
 
 
-def _door(answer: RpcHandler) -> type[HttpProtocol]:
-    return rpc_upgrade_protocol(PATH, SERVICE_KEY, answer, MAX_BATCH_BYTES)
+def _rpc_protocol(handler: RpcHandler) -> type[HttpProtocol]:
+    return rpc_upgrade_protocol(PATH, SERVICE_KEY, handler, MAX_BATCH_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -186,14 +186,16 @@ def _door(answer: RpcHandler) -> type[HttpProtocol]:
     [
         (Starlette(routes=[Route(PATH, lambda _: PlainTextResponse("hello"))]), HttpProtocol),
         (Starlette(), HttpProtocol),
-        (Starlette(), _door(_says_something_else)),
-        (Starlette(), _door(_says_what_we_do_not_know)),
+        (Starlette(), _rpc_protocol(_respond_with_other_json)),
+        (Starlette(), _rpc_protocol(_respond_with_unknown_code)),
     ],
     ids=["http", "nothing", "another-protocol", "another-code"],
 )
-async def test_another_service_is_told_apart(app: Starlette, http_class: type[HttpProtocol]) -> None:
+async def test_a_server_that_is_not_history_is_reported_as_another_service(
+    app: Starlette, http_class: type[HttpProtocol]
+) -> None:
     async with at_port(app, http_class) as url:
-        line = AppendClient(url, SERVICE_KEY)
+        client = AppendClient(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
-            await line.append([])
+            await client.append([])
         assert f"the server at {url} does not know {PATH}: it is another service" in problem.value.why
