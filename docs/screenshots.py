@@ -52,15 +52,15 @@ class IdleConnection(ChatConnection):
 
 @asynccontextmanager
 async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
-    shell = ScreenRuntime(ChatModel("http://127.0.0.1:8000", "general"))
-    shell.connection = IdleConnection()
-    app = ChatApp(shell)
+    runtime = ScreenRuntime(ChatModel("http://127.0.0.1:8000", "general"))
+    runtime.connection = IdleConnection()
+    app = ChatApp(runtime)
     app.wear(BUILT_IN[theme])
     async with app.run_test(size=size) as pilot:
         app.chat.zone = UTC
         for note in _notes():
-            shell.show(note)
-        shell.model.status.lag_ms = 4
+            runtime.show(note)
+        runtime.model.status.lag_ms = 4
         await pilot.pause()
         app.chat.draw()
         await pilot.pause()
@@ -70,9 +70,9 @@ async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[
 def _notes() -> list[notes.Note]:
     rooms = ("deploy", "general", "ops", "random")
     states = tuple(frames.RoomState(room=name, at=Position("e", 0), head=0) for name in rooms)
-    said = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
+    messages = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
     others = [_message("ops", 1, "grace", "bob: the disk is at 80 %"), _message("random", 1, "ada", "cake!")]
-    entered = notes.RoomEntered("general", tuple(said))
+    entered = notes.RoomEntered("general", tuple(messages))
     return [
         notes.WelcomeReceived("bob", states, 1, again=False, server="gateway-2"),
         notes.TopicChange("general", "What goes out, and what comes back"),

@@ -32,7 +32,7 @@ class TestAccounts:
     def test_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
         assert wrong.returncode == ExitCode.REFUSED
-        said = "chatterbox: The username or the password is wrong. No account yet? chatterbox register\n"
+        said = "chatterbox: Wrong username or password. No account yet? chatterbox register\n"
         assert wrong.stderr == said
         assert alice.run("rooms").returncode == ExitCode.OK
 

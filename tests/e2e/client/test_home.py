@@ -57,7 +57,7 @@ def test_configuration_mistake_is_reported_with_its_line(alice: Person) -> None:
     path = alice.configure('# mine\ntheme = "dark"\nsevrer = "x"\n')
     done = alice.run("rooms")
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr == f"chatterbox: {path}, line 3: sevrer is no key. Did you mean server?\n"
+    assert done.stderr == f"chatterbox: {path}, line 3: sevrer: unknown setting. Did you mean server?\n"
     checked = alice.run("config", "check")
     assert (checked.returncode, checked.stdout) == (ExitCode.USAGE, f"{path}: 1 problem.\n")
 

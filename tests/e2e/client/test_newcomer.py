@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from client.cli.shells import ASKED
 from client.failures import ExitCode
 from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.test_shells import bash_candidates
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
@@ -67,7 +67,7 @@ def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> N
         screen.shows("F1 help")
         screen.type("\x11")
         assert screen.ends() == ExitCode.OK
-    assert newcomer.run(ASKED, "send", "g").stdout == "general\troom\n"
+    assert bash_candidates(newcomer, "send g") == ["general"]
 
 
 class TestPrompt:
@@ -101,7 +101,7 @@ class TestPrompt:
     def test_invalid_username_is_refused_with_the_rule(self, newcomer: Person, name: str) -> None:
         done = newcomer.run("register", "--", name, typed=f"{PASSWORD}\n")
         assert done.returncode == ExitCode.REFUSED
-        assert "A username is 3-32 letters, digits or" in done.stderr
+        assert "A username must be 3-32 letters, digits or" in done.stderr
 
 
 class TestUnreachableServer:

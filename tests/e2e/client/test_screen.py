@@ -111,7 +111,7 @@ def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[
         screen.shows("connected")
         screen.draws("48;2;254;253;252")
         theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
-        screen.shows("The configuration was read anew.")
+        screen.shows("Configuration reloaded.")
         screen.draws("48;2;253;252;251")
         alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
         screen.shows("keys.hepl")
@@ -123,7 +123,7 @@ def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
         bob.configure("[notices]\nby = []\n")
-        lines.shows("-- The configuration was read anew.")
+        lines.shows("-- Configuration reloaded.")
 
 
 def test_screen_opens_without_a_server_and_keeps_messages(server: Server, alice_and_bob: list[Person]) -> None:

@@ -75,7 +75,7 @@ def test_register_also_logs_in(server: Server, context: ClientContext) -> None:
 
 
 def test_invalid_username_is_refused_before_the_password_prompt(server: Server, context: ClientContext) -> None:
-    with pytest.raises(ServerRefused, match="A username is 3-32 letters"):
+    with pytest.raises(ServerRefused, match="A username must be 3-32 letters"):
         account.register(context, "nu")
     assert server.asked == []
     assert sys.stdin.readline() == "correct horse\n"

@@ -81,15 +81,15 @@ class TestTheProgram:
             await there.settle()
             assert (there.app.theme, told[-1].default) == ("light", "all")
             assert there.status().endswith("F9 help")
-            assert there.timeline()[-1] == "-- The configuration was read anew."
+            assert there.timeline()[-1] == "-- Configuration reloaded."
             (tmp_path / "config.toml").write_text('theme = "dark"\n[keys]\nhepl = ["f10"]')
             there.look_again()
             await there.settle()
             assert there.app.theme == "light"
             assert there.status().endswith("F9 help")
             said = " ".join(" ".join(there.timeline()[-4:]).split())
-            assert "keys.hepl is no action. Did you mean help?" in said
-            assert said.endswith("What was in effect before stays.")
+            assert "keys.hepl: unknown action. Did you mean help?" in said
+            assert said.endswith("Keeping the old settings.")
 
     async def test_a_theme_chosen_by_key_stays_until_the_configuration_names_another(self, tmp_path: Path) -> None:
         live = LiveConfig({"CHATTERBOX_HOME": str(tmp_path)}, None, usual())
