@@ -3,7 +3,8 @@
 Failed logins are counted per account and address: a few are free, then each adds a wait, which doubles. They are also
 counted per account over all addresses, against guessing from many addresses; addresses from which the account has
 logged in before are exempt, so that no attacker can lock out the owner. And they are counted per address over all
-accounts. No counter locks anything permanently: failures are forgiven over time, and memory is bounded.
+accounts. An attempt counts as failed from its start until its outcome is known. No counter locks anything permanently:
+failures are forgiven over time, and memory is bounded.
 """
 
 import math
@@ -36,27 +37,23 @@ class _Failures:
     count: float = 0.0
     at_s: float = 0.0
     wait_until_s: float = float("-inf")
+    pending: int = 0
+    """Attempts whose outcome is not known yet."""
 
     def forgive(self, policy: BackoffPolicy, now_s: float) -> None:
         self.count = max(0.0, self.count - max(0.0, now_s - self.at_s) / policy.forgive_s)
         self.at_s = now_s
 
-    def start_wait(self, policy: BackoffPolicy, now_s: float) -> None:
+    def record(self, policy: BackoffPolicy, now_s: float) -> None:
+        self.forgive(policy, now_s)
+        self.count += 1
         excess = math.ceil(self.count) - policy.free
         if excess >= 0:
             self.wait_until_s = now_s + min(policy.wait_max_s, 2.0 ** min(excess, 32))
 
-    def record(self, policy: BackoffPolicy, now_s: float) -> None:
-        self.forgive(policy, now_s)
-        self.count += 1
-        self.start_wait(policy, now_s)
-
-    def end_wait(self) -> None:
-        self.wait_until_s = float("-inf")
-
 
 class _Backoff(Generic[K]):
-    """Failures per key, and the wait that follows from them."""
+    """Failures and pending attempts per key, and the wait that follows from them."""
 
     def __init__(self, policy: BackoffPolicy, limit: int) -> None:
         self._policy = policy
@@ -66,23 +63,45 @@ class _Backoff(Generic[K]):
         failures = self._failures.get(key)
         return max(0.0, failures.wait_until_s - now_s) if failures else 0.0
 
+    def is_full(self, key: K, now_s: float) -> bool:
+        """Whether one more attempt would exceed the free failures if every pending one failed.
+
+        When they are used up anyway, one attempt may be pending.
+        """
+        failures = self._failures.get(key)
+        if failures is None or not failures.pending:
+            return False
+        failures.forgive(self._policy, now_s)
+        return math.ceil(failures.count) + failures.pending >= self._policy.free
+
     def begin(self, key: K, now_s: float) -> None:
-        """After the free failures, allow one attempt at a time: concurrent attempts must not bypass the wait."""
-        if failures := self._failures.get(key):
-            failures.forgive(self._policy, now_s)
-            failures.start_wait(self._policy, now_s)
+        failures = self._failures.get(key)
+        if failures is None:
+            failures = _Failures(at_s=now_s)
+            self._failures.put(key, failures)
+        failures.pending += 1
 
     def fail(self, key: K, now_s: float) -> None:
-        failures = self._failures.get(key) or _Failures(at_s=now_s)
+        failures = self._failures.get(key) or _Failures(at_s=now_s)  # evicted meanwhile
+        failures.pending = max(0, failures.pending - 1)
         failures.record(self._policy, now_s)
         self._failures.put(key, failures)
 
-    def end_wait(self, key: K) -> None:
+    def withdraw(self, key: K) -> None:
+        """End a pending attempt that did not fail."""
         if failures := self._failures.get(key):
-            failures.end_wait()
+            failures.pending = max(0, failures.pending - 1)
+            self._drop_if_empty(key, failures)
 
     def clear(self, key: K) -> None:
-        self._failures.drop(key)
+        """Forget the failures, not the pending attempts."""
+        if failures := self._failures.get(key):
+            failures.count, failures.wait_until_s = 0.0, float("-inf")
+            self._drop_if_empty(key, failures)
+
+    def _drop_if_empty(self, key: K, failures: _Failures) -> None:
+        if not failures.pending and not failures.count:
+            self._failures.drop(key)
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -91,8 +110,9 @@ class _Backoff(Generic[K]):
 class LoginThrottle:
     """Decides when a login may be attempted, from the results of earlier attempts.
 
-    Call `wait_s`; if it returns 0, call `begin`, check the password, then call `fail` or `succeed`. `account` is any
-    text that identifies the account, whether it exists or not.
+    Call `wait_s` and `must_await_outcome`. If the first returns 0 and the second False, call `begin`, check the
+    password, then call `fail`, `succeed` or `withdraw`. `account` is any text that identifies the account, whether it
+    exists or not.
     """
 
     def __init__(
@@ -114,8 +134,19 @@ class LoginThrottle:
         from_here = self._account_from_address.wait_s((account, address), now_s)
         return _ceil_ms(max(from_all, from_here, self._address.wait_s(address, now_s)))
 
+    def must_await_outcome(self, account: str, address: str, now_s: float) -> bool:
+        """Whether the next attempt must wait until the outcome of a pending one is known.
+
+        A pending attempt counts as failed, or all guesses that are sent at once would be free.
+        """
+        return (
+            self._account_from_address.is_full((account, address), now_s)
+            or self._address.is_full(address, now_s)
+            or (not self._trusted.get((account, address)) and self._account.is_full(account, now_s))
+        )
+
     def begin(self, account: str, address: str, now_s: float) -> None:
-        """An attempt starts."""
+        """An attempt starts; it is pending until its outcome is reported."""
         self._account_from_address.begin((account, address), now_s)
         self._account.begin(account, now_s)
         self._address.begin(address, now_s)
@@ -131,10 +162,15 @@ class LoginThrottle:
 
         The address's failures for other accounts stay: an attacker may have an account too.
         """
+        self.withdraw(account, address)
         self._account_from_address.clear((account, address))
-        self._account.end_wait(account)
-        self._address.end_wait(address)
         self._trusted.put((account, address), True)
+
+    def withdraw(self, account: str, address: str) -> None:
+        """The password was not checked."""
+        self._account_from_address.withdraw((account, address))
+        self._account.withdraw(account)
+        self._address.withdraw(address)
 
     def __len__(self) -> int:
         return len(self._account_from_address) + len(self._account) + len(self._address)

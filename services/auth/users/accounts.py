@@ -1,5 +1,6 @@
 """Accounts: registration, password check at login, password change, bans."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
@@ -51,6 +52,7 @@ class Accounts:
         self._clock = clock
         self._metrics = metrics or AuthMetrics()
         self._throttle = login_throttle(settings)
+        self._outcomes = _Outcomes(settings.hash_waiting)
         self._registrations = AddressRateLimit(settings.registrations_burst, settings.registrations_per_hour / 3600)
 
     async def register(self, username: str, password: str, address: str) -> None:
@@ -115,19 +117,38 @@ class Accounts:
         return user, ended
 
     async def _check_password(self, user: UserRow | None, password: str, account: str, address: str) -> None:
-        wait_s = self._throttle.wait_s(account, address, self._clock())
-        if wait_s > 0:
-            self._metrics.logins.inc(AuthOutcome.THROTTLED)
-            log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
-            raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
-        self._throttle.begin(account, address, self._clock())
-        if not await self._is_right(user, password):
+        await self._begin_attempt(user, account, address)
+        try:
+            is_right = await self._is_right(user, password)
+        except ChatError:  # it was not hashed
+            self._throttle.withdraw(account, address)
+            raise
+        except BaseException:
             self._throttle.fail(account, address, self._clock())
-            self._metrics.logins.inc(AuthOutcome.WRONG)
+            raise
+        else:
+            if is_right:
+                self._throttle.succeed(account, address)
+            else:
+                self._throttle.fail(account, address, self._clock())
+        finally:
+            self._outcomes.notify()
+        self._metrics.logins.inc(AuthOutcome.RIGHT if is_right else AuthOutcome.WRONG)
+        if not is_right:
             log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.CREDENTIALS_INVALID)
-        self._throttle.succeed(account, address)
-        self._metrics.logins.inc(AuthOutcome.RIGHT)
+
+    async def _begin_attempt(self, user: UserRow | None, account: str, address: str) -> None:
+        """Start an attempt, after the outcomes of pending ones if they could use up the free failures."""
+        while True:
+            if (wait_s := self._throttle.wait_s(account, address, self._clock())) > 0:
+                self._metrics.logins.inc(AuthOutcome.THROTTLED)
+                log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
+                raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
+            if not self._throttle.must_await_outcome(account, address, self._clock()):
+                break
+            await self._outcomes.wait()
+        self._throttle.begin(account, address, self._clock())
 
     async def _is_right(self, user: UserRow | None, password: str) -> bool:
         if not password_policy.has_valid_length(password):
@@ -139,3 +160,30 @@ class Accounts:
             with contextlib.suppress(ChatError):  # login must not fail because the new hash can't be stored
                 await self._users.rehash(user, result.new_hash)
         return True
+
+
+class _Outcomes:
+    """Lets at most `limit` logins wait until the outcome of another one is known."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting = 0
+        self._next = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return after the next outcome; raises `unavailable` when too many are waiting."""
+        if self._waiting >= self._limit:
+            raise ChatError(
+                Code.UNAVAILABLE,
+                f"More than {self._limit} logins are waiting for the outcome of others. Try again.",
+                retry_after_s=1.0,
+            )
+        self._waiting += 1
+        try:
+            await self._next.wait()
+        finally:
+            self._waiting -= 1
+
+    def notify(self) -> None:
+        self._next.set()
+        self._next = asyncio.Event()

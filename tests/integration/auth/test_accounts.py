@@ -1,6 +1,7 @@
 """Registration, login and password change over HTTP."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -166,6 +167,26 @@ class TestWrongCredentials:
 
 
 class TestConcurrentLogins:
+    async def test_64_wrong_passwords_at_once_are_no_more_than_the_free_failures(self, site: AuthSite) -> None:
+        await site.register()
+        responses = await asyncio.gather(*(site.try_login("alice", f"wrong guess {number}") for number in range(64)))
+        outcomes = Counter(map(refusal, responses))
+        assert outcomes == {(401, "credentials_invalid"): 5, (429, "login_throttled"): 59}
+
+    async def test_the_right_password_among_64_guesses_at_once_is_not_found(self, site: AuthSite) -> None:
+        await site.register()
+        guesses = [f"wrong guess {number}" for number in range(59)] + [PASSWORD]
+        responses = await asyncio.gather(*(site.try_login("alice", password) for password in guesses))
+        assert refusal(responses[-1]) == (429, "login_throttled")
+
+    async def test_more_logins_waiting_for_outcomes_than_may_wait_are_refused(self, tmp_path: Path) -> None:
+        async with running(tmp_path, login_failures=1, hash_concurrency=1, hash_waiting=2) as site:
+            await site.register()
+            responses = await asyncio.gather(*(site.try_login() for _ in range(6)))
+            outcomes = Counter(response.status_code for response in responses)
+            assert outcomes == {200: 3, 503: 3}
+            assert all(response.headers["Retry-After"] == "1" for response in responses if response.is_error)
+
     async def test_twenty_concurrent_logins_all_succeed(self, site: AuthSite) -> None:
         await site.register()
         responses = await asyncio.gather(*(site.try_login() for _ in range(20)))
