@@ -1,4 +1,4 @@
-"""Login throttle (backoff after wrong passwords) and rate limit per address. Pure: the caller passes the time.
+"""Login throttle (backoff after wrong passwords) and rate limits. Pure: the caller passes the time.
 
 Failed logins are counted per account and address: a few are free, then each adds a wait, which doubles. They are also
 counted per account over all addresses, against guessing from many addresses; addresses from which the account has
@@ -176,15 +176,51 @@ class LoginThrottle:
         return len(self._account_from_address) + len(self._account) + len(self._address)
 
 
-class AddressRateLimit:
-    """Allows each address `burst` actions at once and `per_s` actions per second in the long run."""
+class Rate(NamedTuple):
+    """`burst` actions at once and `per_s` actions per second in the long run."""
+
+    burst: int
+    per_s: float
+
+    def __str__(self) -> str:
+        """The limit as an error names it.
+
+        >>> str(Rate(100, 120 / 3600))
+        'at most 100 at once and 120 per hour'
+        """
+        return f"at most {self.burst} at once and {self.per_s * 3600:g} per hour"
+
+
+class LoginRate:
+    """Limits logins per account and per address whatever their outcome: right passwords cost as much as wrong ones."""
+
+    def __init__(self, account: Rate, address: Rate, *, remembered: int = REMEMBERED) -> None:
+        self._account_rate, self._address_rate = account, address
+        self._accounts: KeyedBuckets[str] = KeyedBuckets(account.per_s, account.burst, limit=remembered)
+        self._addresses: KeyedBuckets[str] = KeyedBuckets(address.per_s, address.burst, limit=remembered)
+
+    def wait_s(self, account: str, address: str, now_s: float) -> float:
+        """Seconds until this address may log in to this account; 0 if it may now. Counts nothing."""
+        return _ceil_ms(max(self._accounts.wait_s(account, now_s), self._addresses.wait_s(address, now_s)))
+
+    def count(self, account: str, address: str, now_s: float) -> None:
+        """Count a login that was allowed."""
+        self._accounts.take(account, now_s)
+        self._addresses.take(address, now_s)
+
+    def __str__(self) -> str:
+        return f"{self._account_rate} for one account, {self._address_rate} from one address"
+
+
+class RateLimit:
+    """Allows each key, such as an address, `burst` actions at once and `per_s` actions per second in the long run."""
 
     def __init__(self, burst: int, per_s: float, *, remembered: int = REMEMBERED) -> None:
         self._buckets: KeyedBuckets[str] = KeyedBuckets(per_s, burst, limit=remembered)
 
-    def take(self, address: str, now_s: float) -> float:
+    def take(self, key: str, now_s: float) -> float:
         """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
-        return _ceil_ms(self._buckets.take(address, now_s))
+        return _ceil_ms(self._buckets.take(key, now_s))
 
 
 def _ceil_ms(seconds: float) -> float:

@@ -166,6 +166,67 @@ class TestWrongCredentials:
         assert (await site.try_login()).status_code == 200
 
 
+class TestLoginRate:
+    async def test_right_passwords_of_one_account_are_rate_limited_with_the_limit_and_retry_after(
+        self, tmp_path: Path
+    ) -> None:
+        async with running(tmp_path, logins_burst=3, logins_per_hour=360) as site:
+            await site.register()
+            await site.register("bob")
+            for _ in range(3):
+                assert (await site.try_login()).status_code == 200
+            response = await site.try_login()
+            assert refusal(response) == (429, "rate_limited")
+            assert response.headers["Retry-After"] == "10"
+            assert "3 at once" in response.json()["detail"]
+            async with site.at("192.0.2.1") as other:
+                elsewhere = await other.post("/login", json={"username": "alice", "password": PASSWORD})
+            assert refusal(elsewhere) == (429, "rate_limited")
+            assert (await site.try_login("bob")).status_code == 200
+            site.clock.now += 10
+            assert (await site.try_login()).status_code == 200
+
+    async def test_right_passwords_from_one_address_are_rate_limited(self, tmp_path: Path) -> None:
+        async with running(tmp_path, address_logins_burst=2, address_logins_per_hour=360) as site:
+            for name in ("alice", "bob", "carol"):
+                await site.register(name)
+            for name in ("alice", "bob"):
+                assert (await site.try_login(name)).status_code == 200
+            assert refusal(await site.try_login("carol")) == (429, "rate_limited")
+            async with site.at("192.0.2.1") as other:
+                elsewhere = await other.post("/login", json={"username": "carol", "password": PASSWORD})
+            assert elsewhere.status_code == 200
+
+    async def test_password_changes_count_as_logins(self, tmp_path: Path) -> None:
+        async with running(tmp_path, logins_burst=3, logins_per_hour=360) as site:
+            token = await site.registered()
+            assert (await change(site, token, PASSWORD, OTHER)).status_code == 200
+            assert (await change(site, token, OTHER, PASSWORD)).status_code == 200
+            assert refusal(await change(site, token, PASSWORD, OTHER)) == (429, "rate_limited")
+
+    async def test_guesses_from_many_addresses_do_not_use_up_the_owners_logins(self, site: AuthSite) -> None:
+        await site.register()
+        await site.login()
+        for number in range(50):
+            async with site.at(f"192.0.2.{number}") as attacker:
+                await attacker.post("/login", json={"username": "alice", "password": f"wrong guess {number}"})
+        assert (await site.try_login()).status_code == 200
+
+    async def test_logins_from_another_address_pass_while_one_address_fills_the_hashing_queue(
+        self, tmp_path: Path
+    ) -> None:
+        async with running(tmp_path, hash_concurrency=1, hash_waiting=8, login_failures=100) as site:
+            await site.register("mallory")
+            await site.register()
+            flood = [asyncio.create_task(site.try_login("mallory")) for _ in range(40)]
+            await asyncio.sleep(0.05)
+            async with site.at("192.0.2.1") as home:
+                response = await home.post("/login", json={"username": "alice", "password": PASSWORD})
+            assert response.status_code == 200
+            assert not all(task.done() for task in flood)
+            assert {response.status_code for response in await asyncio.gather(*flood)} == {200, 503}
+
+
 class TestConcurrentLogins:
     async def test_64_wrong_passwords_at_once_are_no_more_than_the_free_failures(self, site: AuthSite) -> None:
         await site.register()

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.rules.login_throttle import AddressRateLimit, BackoffPolicy, LoginThrottle, network
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit, network
 
 ONE = BackoffPolicy(free=5, wait_max_s=300, forgive_s=600)
 ACCOUNT = BackoffPolicy(free=30, wait_max_s=60, forgive_s=60)
@@ -191,20 +191,44 @@ class TestRobustness:
             assert throttle.wait_s("alice", "a", now_s) >= 0
 
 
-class TestAddressRateLimit:
+class TestRateLimit:
     def test_rate_limit_allows_a_burst_then_returns_the_wait(self) -> None:
-        limit = AddressRateLimit(3, per_s=0.5)
+        limit = RateLimit(3, per_s=0.5)
         assert [limit.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_refills_up_to_the_burst(self) -> None:
-        limit = AddressRateLimit(3, per_s=0.5)
+        limit = RateLimit(3, per_s=0.5)
         for _ in range(3):
             limit.take("a", 0)
         assert [limit.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_counts_each_address_separately(self) -> None:
-        limit = AddressRateLimit(1, per_s=0.5)
+        limit = RateLimit(1, per_s=0.5)
         assert [limit.take("a", 0), limit.take("b", 0)] == [0, 0]
+
+
+class TestLoginRate:
+    def test_logins_of_one_account_are_limited_over_all_addresses(self) -> None:
+        rate = LoginRate(account=Rate(3, 0.5), address=Rate(100, 1))
+        for number in range(3):
+            assert rate.wait_s("alice", f"a{number}", 0) == 0
+            rate.count("alice", f"a{number}", 0)
+        assert rate.wait_s("alice", "a9", 0) == 2
+        assert rate.wait_s("bob", "a9", 0) == 0
+
+    def test_logins_from_one_address_are_limited_over_all_accounts(self) -> None:
+        rate = LoginRate(account=Rate(100, 1), address=Rate(3, 0.5))
+        for number in range(3):
+            rate.count(f"user-{number}", "a", 0)
+        assert rate.wait_s("alice", "a", 0) == 2
+        assert rate.wait_s("alice", "b", 0) == 0
+
+    def test_a_refused_login_is_not_counted(self) -> None:
+        rate = LoginRate(account=Rate(1, 0.5), address=Rate(2, 0.5))
+        rate.count("alice", "a", 0)
+        for _ in range(10):
+            assert rate.wait_s("alice", "a", 0) == 2
+        assert rate.wait_s("bob", "a", 0) == 0
 
 
 class TestNetwork:
