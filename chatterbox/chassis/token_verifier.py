@@ -132,7 +132,7 @@ class TokenVerifier:
         now_s = self._now_s()
         if claims.iat > now_s + auth_api.LEEWAY_S:
             raise ChatError(Code.TOKEN_INVALID, _FROM_THE_FUTURE)
-        if claims.exp <= now_s - auth_api.LEEWAY_S:
+        if auth_api.is_expired(claims.exp, now_s):
             raise ChatError(Code.TOKEN_EXPIRED)
 
 

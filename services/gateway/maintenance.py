@@ -10,7 +10,7 @@ from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.http.internal_http import why
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
-from chatterbox.wire.auth_api import LEEWAY_S, Revocation
+from chatterbox.wire.auth_api import Revocation, is_expired
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
 from services.gateway.connections.hub import Hub
@@ -79,7 +79,7 @@ class RevokedSessions:
 def close_expired(hub: Hub, now_s: float) -> None:
     """Close every connection whose token had expired by `now_s`, seconds since 1970, and was not renewed."""
     for connection in tuple(hub.connections):
-        if connection.claims is not None and connection.claims.exp + LEEWAY_S < now_s:
+        if connection.claims is not None and is_expired(connection.claims.exp, now_s):
             connection.close(CloseCode.TOKEN_EXPIRED)
 
 

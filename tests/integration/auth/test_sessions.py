@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from chatterbox.wire.auth_api import LEEWAY_S
 from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
@@ -130,7 +131,7 @@ class TestListSessions:
     async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
-        site.clock.now += 43_201
+        site.clock.now += 43_200 + LEEWAY_S
         token = await site.login()
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 
