@@ -169,7 +169,7 @@ class Accounts:
         return refusal
 
     async def _is_right(self, user: UserRow | None, password: str, address: str) -> bool:
-        if not password_policy.has_valid_length(password):
+        if not password_policy.is_checkable(password):
             return False
         result = await self._hasher.verify(password, user.hashed_password if user else None, address)
         if user is None or user.banned or not result.is_right:

@@ -1,6 +1,7 @@
 """Registration, login and password change over HTTP."""
 
 import asyncio
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -84,6 +85,21 @@ class TestLogin:
         await site.register("alice", password)
         assert (await site.try_login("alice", password)).status_code == 200
         assert refusal(await site.try_login("alice", password[:-1])) == (401, "credentials_invalid")
+
+    @pytest.mark.parametrize("password", ["\ubc25\uac11\uc218\ubd81\ub2ec\ud574\uc0b0\ubb3c", "\ubc25 " * 64, "caf\u00e9 " * 25])
+    async def test_login_accepts_either_form_of_a_password_however_it_was_chosen(
+        self, site: AuthSite, password: str
+    ) -> None:
+        forms = [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
+        for name, chosen, typed in (("alice", *forms), ("bob", *reversed(forms))):
+            assert (await site.register(name, chosen)).status_code == 201
+            assert (await site.try_login(name, typed)).status_code == 200
+
+    async def test_login_accepts_either_form_of_a_long_username(self, site: AuthSite) -> None:
+        name = "\ubc25\uac11" * 16
+        assert (await site.register(unicodedata.normalize("NFD", name))).status_code == 201
+        for form in ("NFC", "NFD"):
+            assert (await site.try_login(unicodedata.normalize(form, name))).status_code == 200
 
     async def test_login_with_a_look_alike_name_is_refused(self, site: AuthSite) -> None:
         await site.register("alice")
