@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from docs.tracked import tracked
 from tests.__main__ import STAGES
 
 ROOT = Path(__file__).parents[3]
@@ -17,7 +18,7 @@ def has(part: tuple[str, ...], test: Path) -> bool:
 
 
 def test_every_test_is_in_one_part() -> None:
-    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if ".cache" not in path.parts]
+    tests = [path for path in tracked(ROOT, "tests", ".py") if path.name.startswith("test_")]
     assert len(tests) > 100
     assert dict.fromkeys(tests, 1) == {
         path: sum(has(part, path) for stage in STAGES for part in stage) for path in tests
