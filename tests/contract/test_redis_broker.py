@@ -15,6 +15,7 @@ from chatterbox.chassis.redis_broker import RedisBroker
 from chatterbox.chassis.redis_listening import Deadlines
 from tests.contract.conftest import Server
 from tests.support.ear import Ear, ear
+from tests.support.waiting import proves_absence, until
 
 QUICK = Deadlines(connect_s=1, publish_s=1, subscribe_s=1, ping_s=0.1, pong_s=1, retry_max_s=0.1)
 
@@ -94,7 +95,7 @@ class TestDoubt:
     async def test_is_not_for_those_who_were_never_cut_off(self, server: Server) -> None:
         async with to(server) as broker:
             listening = await ear(broker, "a")
-            await asyncio.sleep(5 * QUICK.ping_s)
+            await proves_absence(5 * QUICK.ping_s)
             await listening.subscriber.subscribe(["b"])
             await _delivers(broker, listening, "a", "b")
             assert listening.doubts == 0
@@ -170,13 +171,11 @@ async def test_a_user_who_may_not_subscribe_is_told_once_and_heard_of_again_when
     subscriber = Ear(broker).subscriber
     with pytest.raises(BrokerError):
         await subscriber.subscribe(["a"])
-    await asyncio.sleep(5 * QUICK.retry_max_s)  # attempts enough
+    await proves_absence(5 * QUICK.retry_max_s)  # attempts enough
     assert caplog.messages == ["broker.connected", "broker.away"]
     assert "no permissions" in str(vars(caplog.records[-1])["why"])
     await server.command("ACL", "SETUSER", "app", "+subscribe", "allchannels")
-    async with asyncio.timeout(5):
-        while not broker.is_whole:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: broker.is_whole, 5)
     assert caplog.messages[-1] == "broker.connected"
     await broker.close()
 
@@ -202,6 +201,4 @@ async def _fails_to_publish(broker: Broker) -> None:
 
 
 async def _until_away(broker: Broker) -> None:
-    async with asyncio.timeout(5):
-        while broker.is_whole:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: not broker.is_whole, 5)

@@ -144,7 +144,7 @@ class World:
         for _ in range(MOST_LOOKS):
             if all(site.is_up for site in self.sites):
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # fixed: simulated time
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
             for room in ROOMS:
@@ -156,11 +156,11 @@ class World:
             reader.say(room)
 
     async def _rest(self) -> list[str]:
-        await asyncio.sleep(2 * LOOK_S)
+        await asyncio.sleep(2 * LOOK_S)  # fixed: simulated time
         for _ in range(MOST_LOOKS):
             if not (unrest := list(rest.unrest(self))):
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # fixed: simulated time
             for reader in self.readers:
                 reader.look_at_the_clock()
         return unrest

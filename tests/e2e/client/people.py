@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 60.0
@@ -204,14 +205,6 @@ class Person:
                 if stream is not None:
                     with contextlib.suppress(BrokenPipeError):
                         stream.close()
-
-
-def wait_until(condition: Callable[..., object], what: str | Callable[[], str]) -> None:
-    """Return as soon as it holds; else fail with what was waited for, said when it is too late."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what if isinstance(what, str) else what()}"
-        time.sleep(0.02)
 
 
 def is_connected(process: subprocess.Popen[str]) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 
 from client.cli.shells import ASKED
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 FACES = [("chat",), ("chat", "--lines"), ("chat", "--plain")]
 in_each_face = pytest.mark.parametrize("face", FACES, ids=" ".join)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pyte
 
 from client.failures import Exit
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
+from tests.support.waiting import wait_until
 
 ENDS_S = 20.0
 

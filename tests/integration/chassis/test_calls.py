@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.topology import Service, Topology, topology
+from tests.support.waiting import proves_absence, until
 
 LOOKS = 3
 """A part is asked once a second: whoever said it each time would have said it so often."""
@@ -42,11 +43,8 @@ async def whole(tmp_path: Path) -> AsyncIterator[Topology]:
 
 async def _said(service: Service, *words: str) -> list[str]:
     """The lines of a log with all of these words, once there are some and time enough for more."""
-    async with asyncio.timeout(20):
-        while not (lines := _lines(service, words)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(LOOKS)
-    del lines
+    await until(lambda: bool(_lines(service, words)), 20)
+    await proves_absence(LOOKS)
     return _lines(service, words)
 
 

@@ -17,6 +17,7 @@ from services.gateway.front_door import front_door
 from services.gateway.live_socket import LiveSocket
 from tests.support import live
 from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
+from tests.support.waiting import proves_absence
 
 
 class Indifferent:
@@ -79,7 +80,7 @@ async def test_that_never_begins_is_ended(port: int, monkeypatch: pytest.MonkeyP
 async def test_in_time_is_not_ended_later(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 1.0)
     async with connected(port) as peer:
-        await asyncio.sleep(1.2)
+        await proves_absence(1.2)
         peer.write(frame(PING, b"still here"))
         assert await peer.frame() == Frame(PONG, b"still here")
 

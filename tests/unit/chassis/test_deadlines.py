@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatterbox.chassis.deadlines import deadline
+from tests.support.waiting import proves_absence
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -32,7 +33,7 @@ async def test_an_answer_that_came_while_we_stood_still_is_read(
     waits = asyncio.ensure_future(_answer(reader, 0.05))
     await asyncio.sleep(0)
     other_end.send(b"yes\n")
-    time.sleep(0.1)  # noqa: ASYNC251 - the event loop stands still
+    time.sleep(0.1)  # fixed: the event loop stands still # noqa: ASYNC251
     assert await waits == b"yes\n"
 
 
@@ -46,7 +47,7 @@ async def test_no_answer_is_late(pair: tuple[asyncio.StreamReader, socket.socket
 async def test_what_ends_in_time_is_left_alone() -> None:
     async with deadline(0.01):
         pass
-    await asyncio.sleep(0.1)
+    await proves_absence(0.1)
 
 
 async def _answer(reader: asyncio.StreamReader, within_s: float) -> bytes:

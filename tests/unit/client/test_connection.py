@@ -109,7 +109,7 @@ class TestComingBack:
         async def first(line: Line) -> None:
             await line.greet()
             await line.say(message(1), message(2))
-            await asyncio.sleep(0.05)
+            await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:

@@ -41,7 +41,7 @@ class Batches:
     async def append(self, messages: list[store.Append]) -> list[store.Appended | store.Refused]:
         self.came_s.append(asyncio.get_running_loop().time())
         self.batches.append([message.content for message in messages])
-        await asyncio.sleep(COMMIT_S)
+        await asyncio.sleep(COMMIT_S)  # fixed: simulated time
         return [store.Refused("unavailable", "not now", None) for _ in messages]
 
 
@@ -85,7 +85,7 @@ async def _many() -> None:
     async with background(site.sends.run(), "sends"):
         for number in range(50):
             site.say(Listener(), str(number))
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # fixed: simulated time
         await site.sends.settle()
     assert [content for batch in site.history.batches for content in batch] == [str(number) for number in range(50)]
     *paced, _ = site.gaps_s
@@ -98,7 +98,7 @@ async def _now_and_then() -> None:
     async with background(site.sends.run(), "sends"):
         for number in range(10):
             site.say(Listener(), str(number))
-            await asyncio.sleep(MESSAGE_PACE_S * 1.5)
+            await asyncio.sleep(MESSAGE_PACE_S * 1.5)  # fixed: simulated time
     assert site.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 
 
