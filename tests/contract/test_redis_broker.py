@@ -114,6 +114,7 @@ class TestWhileTheServerIsAway:
             await listening.until_doubt()
             await _delivers(broker, listening, "a", "b")
 
+    @pytest.mark.timing
     async def test_a_frozen_one_holds_nobody_up_for_longer_than_the_deadline(self, server: Server) -> None:
         patient = Deadlines(connect_s=0.3, publish_s=0.3, subscribe_s=0.3, ping_s=5, pong_s=5)
         async with to(server, patient) as broker:

@@ -27,6 +27,7 @@ from tests.support.talker import Talker, contents, offsets
 from tests.support.topology import Service, Topology, topology
 from tests.support.waiting import proves_absence, until
 
+pytestmark = pytest.mark.timing
 log = logging.getLogger(__name__)
 
 NOTICED_S = 4.0

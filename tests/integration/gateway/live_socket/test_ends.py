@@ -97,6 +97,7 @@ class TestClosing:
         assert [receiver.told for receiver in receivers] == [["gone", "lost"]] * len(peers)
 
     @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
+    @pytest.mark.timing
     async def test_is_told_when_our_close_frame_goes_out_for_nothing_may_follow_it(
         self, running: Running, port: int, ending: bytes
     ) -> None:

@@ -39,6 +39,7 @@ class TestAPeerThatShowsNoLife:
 
 
 class TestASlowPeer:
+    @pytest.mark.timing
     async def test_is_kept_while_it_takes_something_though_it_answers_no_ping(
         self, running: Running, pinging: int
     ) -> None:
@@ -50,6 +51,7 @@ class TestASlowPeer:
             assert "lost" not in receiver.told
             await receiver.until("lost")
 
+    @pytest.mark.timing
     async def test_is_kept_while_it_is_full(self, running: Running, pinging: int) -> None:
         """Its answers to pings are not read then; whether it takes anything at all is its owner's question."""
         async with connected(pinging, receive_bytes=4096):
