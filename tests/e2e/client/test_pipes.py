@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from client.failures import Exit
 from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.command import Running
 from tests.support.waiting import wait_until
 
 
@@ -104,7 +104,7 @@ class TestSeveralRooms:
         assert "no longer in #ops" in err
 
 
-def say(sending: subprocess.Popen[str], count: int) -> None:
+def say(sending: Running, count: int) -> None:
     """Give a `send` that runs so many lines more."""
     assert sending.stdin is not None
     sending.stdin.write("".join(f"{number}\n" for number in range(count)))
