@@ -129,6 +129,7 @@ class TestAServerThatIsNotThere:
             ("http://no-such-host.invalid", "no such host is known"),
             (f"http://127.0.0.1:{free_port()}", "connection refused"),
         ],
+        ids=["unknown host", "refused"],  # each worker has another port
     )
     def test_names_what_is_in_the_way(self, newcomer: Person, address: str, why: str) -> None:
         newcomer.server = address
