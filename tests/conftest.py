@@ -1,5 +1,6 @@
 """For every test: asyncio, as the services run, a Ctrl-C that means something, and a word on what was skipped."""
 
+import os
 import signal
 from typing import Any
 
@@ -10,6 +11,11 @@ from tests.support.engine import LACKS
 # A shell starts background jobs with SIGINT ignored, and every process started from here would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Workers of pytest-xdist set the size of a terminal that is not there, as some shells do. Commands that run in
+# terminals of other sizes would believe it.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture
