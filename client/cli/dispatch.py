@@ -74,9 +74,9 @@ def _over_http(place: "ClientContext", arguments: argparse.Namespace) -> ExitCod
 
 def _configured(what: str, environ: Mapping[str, str], named: CliOverrides) -> ExitCode:
     from client.commands.config_command import config
-    from client.screen.actions.action_table import usual
+    from client.screen.actions.action_table import default_keys
 
-    return config(what, environ, named, usual())
+    return config(what, environ, named, default_keys())
 
 
 async def _examined(arguments: argparse.Namespace, environ: Mapping[str, str], named: CliOverrides) -> ExitCode:

@@ -8,7 +8,7 @@ from client.net.http_api import HttpApi
 from client.screen.layout.side_lists import plain
 from client.screen.widgets.row_widget import RowWidget
 from client.store.session_file import SavedSession
-from tests.unit.client.screen.stage import Stage
+from tests.unit.client.screen.harness import Harness
 
 ESC = "\x1b[2J"
 
@@ -42,14 +42,14 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
     return made
 
 
-def log_in(there: Stage) -> None:
+def log_in(ui: Harness) -> None:
     """Keep a session of alice's, without which nothing is asked."""
-    place = there.shell.performer.place
+    place = ui.runtime.slash_commands.place
     place.file.save(SavedSession(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
 
 
-async def answered(there: Stage) -> list[str]:
+async def answered(ui: Harness) -> list[str]:
     """The lines of the sheet, once the server has answered."""
-    await there.app.workers.wait_for_complete()
-    await there.settle()
-    return plain(there.app.screen.query_one("#choices", RowWidget).shown)
+    await ui.app.workers.wait_for_complete()
+    await ui.settle()
+    return plain(ui.app.screen.query_one("#choices", RowWidget).rows)

@@ -13,14 +13,14 @@ def test_what_is_saved_is_loaded_by_the_next_run_for_the_owners_eyes_only(tmp_pa
 
 
 def test_nothing_comes_after_the_last(tmp_path: Path) -> None:
-    keeper = StateFile(tmp_path, "http://x", "alice")
-    keeper.save(b"last", last=True)
-    keeper.save(b"late")
+    state_file = StateFile(tmp_path, "http://x", "alice")
+    state_file.save(b"last", last=True)
+    state_file.save(b"late")
     assert StateFile(tmp_path, "http://x", "alice").load() == b"last"
 
 
 def test_a_disk_that_refuses_costs_the_memory_only(tmp_path: Path) -> None:
     (tmp_path / "screen").write_text("in the way")
-    keeper = StateFile(tmp_path, "http://x", "alice")
-    keeper.save(b"one")
-    assert keeper.load() == b""
+    state_file = StateFile(tmp_path, "http://x", "alice")
+    state_file.save(b"one")
+    assert state_file.load() == b""

@@ -108,7 +108,7 @@ class TestAMessage:
         assert "…" in line
 
     def test_what_is_looked_for_is_marked(self) -> None:
-        look = RowStyle(60, found="NEED")
+        look = RowStyle(60, highlight="NEED")
         (row,) = rows("a needle", look=look)
         assert [piece.text for piece in row if piece.role is SpanRole.FOUND] == ["need"]
 

@@ -4,10 +4,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.screen.layout.message_blocks import BlockKey, MessageBlocks
+from client.screen.layout.message_blocks import MessageBlocks
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.viewport import Viewport
 from client.screen.model.room_model import RoomModel
+from client.screen.model.scroll_position import BlockKey, message_key
 from tests.unit.client.world import message
 
 HEIGHT = 7
@@ -19,9 +20,7 @@ def blocks(count: int, *, first: int = 1, long: int = 7) -> MessageBlocks:
     for offset in range(first, first + count):
         text = "word " * (30 if offset % long == 0 else 1)
         room.log.add([msgspec.structs.replace(message(offset), content=text)])
-    made = MessageBlocks()
-    made.show(room, RowStyle(50))
-    return made
+    return MessageBlocks(room, RowStyle(50))
 
 
 def everything(made: MessageBlocks) -> list[tuple[BlockKey, int]]:
@@ -29,7 +28,7 @@ def everything(made: MessageBlocks) -> list[tuple[BlockKey, int]]:
 
 
 def shown(view: Viewport, made: MessageBlocks) -> list[tuple[BlockKey, int]]:
-    return [(line.key, line.number) for line in view.lines(made, HEIGHT)]
+    return [(line.key, line.number) for line in view.rows(made, HEIGHT)]
 
 
 @given(st.integers(0, 40), STEPS)
@@ -67,21 +66,21 @@ def test_nothing_moves_by_what_comes_above_or_below(count: int, more: int) -> No
 def test_at_the_end_it_follows() -> None:
     made, view = blocks(30), Viewport()
     view.scroll(made, HEIGHT, -9)
-    assert not view.follows
+    assert not view.position.follows
     view.scroll(made, HEIGHT, 9)
-    assert view.follows
+    assert view.position.follows
     made.room.log.add([message(31)])
-    assert shown(view, made)[-1] == (BlockKey(1, 31), 0)
+    assert shown(view, made)[-1] == (message_key(31), 0)
 
 
 def test_a_message_is_brought_onto_the_screen() -> None:
     made, view = blocks(300), Viewport()
-    view.go_to(made, HEIGHT, BlockKey(1, 17))
-    assert (BlockKey(1, 17), 0) in shown(view, made)
+    view.show(made, HEIGHT, message_key(17))
+    assert (message_key(17), 0) in shown(view, made)
 
 
 def test_only_what_is_looked_at_is_laid_out() -> None:
     made, view = blocks(2000), Viewport()
-    view.lines(made, HEIGHT)
-    view.go_to(made, HEIGHT, BlockKey(1, 1000))
+    view.rows(made, HEIGHT)
+    view.show(made, HEIGHT, message_key(1000))
     assert len(made._cache) < 40

@@ -1,4 +1,4 @@
-"""The full screen in a terminal that is none, with a connection that only writes down what it is asked for."""
+"""Runs the full screen in a headless terminal, with a connection that records requests instead of sending them."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 from textual import events
 from textual.pilot import Pilot
 
@@ -23,35 +24,44 @@ from client.net.chat_connection import ChatConnection
 from client.screen.layout.side_lists import plain
 from client.screen.model.chat_model import ChatModel
 from client.screen.runtime import ScreenRuntime
+from client.screen.state_file import StateFile
 from client.screen.widgets.chat_app import ChatApp
+from client.screen.widgets.row_widget import RowWidget
 from client.store.name_cache import NameCache
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 HOSTILE = ["\x1b]0;t\x07\x1b]52;c;aGk=\x07\x1b[2J", "\x9b6n\r\n10:00 root", "\u202e\u2066[red]x[/]"]
-"""What no terminal may get to see, whoever says it."""
+"""Text that must not reach a terminal as it is."""
 
 
-class Recorder(ChatConnection):
-    """Writes down what is said and asked; what is said stays unsent."""
+class RecordingConnection(ChatConnection):
+    """Records requests. Sent messages stay in the outbox."""
 
     def __init__(self) -> None:
         self.state = ClientState(phase=ConnectionPhase.LIVE, username=ME)
-        self.done: list[object] = []
-        self.refusal: Exception | None = None
+        self.requested: list[object] = []
+        self._refusal: Exception | None = None
         self.over = asyncio.Event()
+
+    def refuse(self, refusal: Exception) -> None:
+        """Raise this for every message."""
+        self._refusal = refusal
+
+    def set_state(self, state: ClientState) -> None:
+        self.state = state
 
     async def run(self) -> notes.SessionOver:
         await self.over.wait()
         return notes.SessionOver(None, "left")
 
     def try_now(self) -> None:
-        self.done.append("try now")
+        self.requested.append("try now")
 
     def send(self, room: str, content: str) -> OutboxEntry:
-        if self.refusal:
-            raise self.refusal
-        self.done.append((room, content))
-        entry = OutboxEntry(f"key{len(self.done)}", room, content)
+        if self._refusal:
+            raise self._refusal
+        self.requested.append((room, content))
+        entry = OutboxEntry(f"key{len(self.requested)}", room, content)
         self.state = ClientState(
             phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
@@ -62,26 +72,34 @@ class Recorder(ChatConnection):
             case SendRequested(room, content):
                 self.send(room, content)
             case CommandRequested(command):
-                self.done.append(command)
+                self.requested.append(command)
             case RoomRequested(room):
-                self.done.append(f"enter {room}")
+                self.requested.append(f"enter {room}")
             case QuitRequested():
                 self.over.set()
 
 
-class Stage:
-    """A person at the screen. `told` is what was asked of the connection but for what the screen asks by itself."""
+class Harness:
+    """Types on the running screen, and reads what it shows."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[None], shell: ScreenRuntime, connection: Recorder) -> None:
-        self.app, self.pilot, self.shell, self.connection = app, pilot, shell, connection
-        self.live: LiveConfig | None = None
-        self.model = shell.model
+    def __init__(
+        self,
+        app: ChatApp,
+        pilot: Pilot[None],
+        runtime: ScreenRuntime,
+        connection: RecordingConnection,
+        live_config: LiveConfig | None,
+    ) -> None:
+        self.app, self.pilot, self.runtime, self.connection = app, pilot, runtime, connection
+        self._live_config = live_config
+        self.model = runtime.model
         self.chat = app.chat
 
     @property
-    def told(self) -> list[object]:
-        quiet = frames.ListRooms | frames.Ping | frames.ReadHistory
-        return [done for done in self.connection.done if not isinstance(done, quiet)]
+    def requested(self) -> list[object]:
+        """Requests to the connection, except those that the screen makes by itself."""
+        automatic = frames.ListRooms | frames.Ping | frames.ReadHistory
+        return [request for request in self.connection.requested if not isinstance(request, automatic)]
 
     @property
     def text(self) -> str:
@@ -89,7 +107,7 @@ class Stage:
 
     async def show(self, *shown: notes.Note) -> None:
         for note in shown:
-            self.shell.show(note)
+            self.runtime.show(note)
         await self.settle()
 
     async def press(self, *keys: str) -> None:
@@ -101,19 +119,19 @@ class Stage:
         await self.settle()
 
     async def burst(self, *keys: str) -> None:
-        """Press keys as a terminal sends what is pasted: all at once."""
+        """Press keys all at once, as a terminal sends pasted text."""
         for key in keys:
             self.app.post_message(events.Key("space" if key == " " else key, key if len(key) == 1 else None))
         await self.settle()
 
-    def look_again(self) -> None:
-        """Let the program see what was written into the configuration, as it does every second."""
-        assert self.live is not None
-        if (now := self.live.changed()) is not None:
-            self.app.take_up(now)
+    def reload_config(self) -> None:
+        """Check the configuration files, as the app does every second."""
+        assert self._live_config is not None
+        if (now := self._live_config.changed()) is not None:
+            self.app.apply_config(now)
 
     def colours_of(self, text: str) -> tuple[str, str]:
-        """The colours in which some text on the screen is drawn, and what is behind it."""
+        """Foreground and background colour of some text on the screen."""
         strips = self.app.screen._compositor.render_strips()
         style = next(segment.style for strip in strips for segment in strip if text in segment.text)
         assert style is not None
@@ -125,17 +143,15 @@ class Stage:
         await self.pilot.pause()
 
     def timeline(self) -> list[str]:
-        return [line for line in plain(self.chat.timeline.shown) if line]
+        return [line for line in plain(self.chat.timeline.rows) if line]
 
     def everything(self) -> str:
-        """All that goes to the terminal, without the sequences that Textual writes itself."""
+        """All text on the screen, without the escape sequences that Textual adds."""
         strips = self.app.screen._compositor.render_strips()
         return "".join(segment.text for strip in strips for segment in strip)
 
     def pane(self, name: str) -> list[str]:
-        from client.screen.widgets.row_widget import RowWidget
-
-        return plain(self.chat.query_one(f"#{name}", RowWidget).shown)
+        return plain(self.chat.query_one(f"#{name}", RowWidget).rows)
 
     def status(self) -> str:
         return self.pane("status")[0]
@@ -146,48 +162,33 @@ def _key(character: str) -> str:
 
 
 @asynccontextmanager
-async def stage(
+async def running_screen(
     *,
     size: tuple[int, int] = (80, 24),
     connect: bool = True,
     model: ChatModel | None = None,
-    live: LiveConfig | None = None,
+    live_config: LiveConfig | None = None,
+    state_file: StateFile | None = None,
     now_s: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Harness]:
     """Open the screen in #general, as alice."""
-    shell = ScreenRuntime(model or ChatModel("http://x", ROOM), now_s=now_s)
-    shell.connection = connection = Recorder()
-    app = ChatApp(shell, live=live)
+    runtime = ScreenRuntime(model or ChatModel("http://x", ROOM), now_s=now_s)
+    connection = RecordingConnection()
+    runtime.use_connection(connection)
+    app = ChatApp(runtime, live_config=live_config, state_file=state_file, zone=UTC)
     with TemporaryDirectory() as home:
-        shell.performer = SlashCommands(
-            shell, ClientContext("http://x", Path(home)), NameCache(Path(home) / "known.json")
-        )
-        async with _staged(shell, app, connection, size=size, connect=connect, live=live) as there:
-            yield there
+        context, names = ClientContext("http://x", Path(home)), NameCache(Path(home) / "known.json")
+        runtime.use_slash_commands(SlashCommands(runtime, context, names))
+        async with app.run_test(size=size, notifications=True) as pilot:
+            ui = Harness(app, pilot, runtime, connection, live_config)
+            if connect:
+                await ui.show(welcome_note("ops"), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
+            connection.requested.clear()
+            yield ui
+        await runtime.stop(0)
 
 
-@asynccontextmanager
-async def _staged(
-    shell: ScreenRuntime,
-    app: ChatApp,
-    connection: Recorder,
-    *,
-    size: tuple[int, int],
-    connect: bool,
-    live: LiveConfig | None,
-) -> AsyncIterator[Stage]:
-    async with app.run_test(size=size, notifications=True) as pilot:
-        there = Stage(app, pilot, shell, connection)
-        there.live = live
-        there.chat.zone = UTC
-        if connect:
-            await there.show(connected("ops"), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
-        connection.done.clear()
-        yield there
-    await shell.end(0)
-
-
-def connected(*others: str, again: bool = False) -> notes.WelcomeReceived:
+def welcome_note(*others: str, again: bool = False) -> notes.WelcomeReceived:
     rooms = tuple(room_state(3, room=name) for name in (ROOM, *others))
     return notes.WelcomeReceived(ME, rooms, 0, again, server="gateway-1")
 
@@ -196,9 +197,9 @@ def messages(first: int, last: int, *, room: str = ROOM) -> list[frames.Message]
     return [message(offset, room=room) for offset in range(first, last + 1)]
 
 
-def said(offset: int, *, room: str = ROOM, content: str | None = None, username: str = "bob") -> notes.MessageShown:
-    import msgspec
-
+def message_note(
+    offset: int, *, room: str = ROOM, content: str | None = None, username: str = "bob"
+) -> notes.MessageShown:
     whole = message(offset, room=room, username=username)
     content = whole.content if content is None else content
     return notes.MessageShown(msgspec.structs.replace(whole, content=content), username == ME)

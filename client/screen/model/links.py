@@ -1,15 +1,15 @@
-"""Web addresses in inert text, and whether somebody is mentioned. Pure."""
+"""Finds web addresses and mentions in a message. Pure."""
 
 import re
 from typing import NamedTuple
 
-_LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - what `inert` makes
+_LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
 _TRAILING = ".,;:!?*_~"
 _CLOSING = {")": "(", "]": "["}
 
 
 class Link(NamedTuple):
-    """Where an address stands in a text."""
+    """An address, and its start and end in the text."""
 
     start: int
     end: int
@@ -17,7 +17,7 @@ class Link(NamedTuple):
 
 
 def links(text: str) -> list[Link]:
-    """Find the addresses in `text`; what ends the sentence does not belong to them.
+    """Find the http and https addresses in `text`, without the punctuation that ends a sentence.
 
     >>> [link.address for link in links("(see https://a.example/b_(c).)")]
     ['https://a.example/b_(c)']
@@ -37,7 +37,7 @@ def _trimmed(address: str) -> str:
 
 
 def mentions(text: str, username: str) -> bool:
-    """Whether `text` names somebody: the whole word, with or without an @.
+    """Whether `text` contains `username` as a whole word, with or without an @; case is ignored.
 
     >>> mentions("ask Bob.", "bob"), mentions("bobsled", "bob")
     (True, False)
