@@ -80,7 +80,7 @@ bench: $(VENV)/.dev ## benchmark fan-out, sends, acks, connects and memory again
 	$(RUN)/python -m bench
 
 profile: $(VENV)/.dev ## profile the gateway; WORKLOAD=w3, RATE=500, PROCESS=history
-	$(RUN)/python -m bench.profiling $(addprefix --workload ,$(WORKLOAD)) $(addprefix --rate ,$(RATE)) \
+	$(RUN)/python -m bench.profiler $(addprefix --workload ,$(WORKLOAD)) $(addprefix --rate ,$(RATE)) \
 	  $(addprefix --process ,$(PROCESS))
 
 promises: $(VENV)/.dev ## measure every promise that has a figure, and report which are met (minutes)

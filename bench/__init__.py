@@ -1,1 +1,1 @@
-"""Measures Chatterbox on this machine: `python -m bench` (README.md here says what, and how to read it)."""
+"""Benchmarks of Chatterbox: `python -m bench` (README.md describes the workloads and how to read the figures)."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure everything in interleaved rounds, show it, and write RESULTS.md and results.json."""
+"""`python -m bench`: run all workloads in interleaved rounds, print the tables, write RESULTS.md and results.json."""
 
 import argparse
 import datetime
@@ -24,11 +24,11 @@ from bench.workloads import WORKLOADS, Workload
 from chatterbox.chassis.operator_errors import told_plainly
 
 OTHER_FILES = 1000
-"""Files that a process may have open besides connections."""
+"""Open files of a process, in addition to its connections."""
 
 
 class Plan(NamedTuple):
-    """What to measure, how often, and where to write it."""
+    """The workloads, the number of rounds and the output folder."""
 
     workloads: tuple[Workload, ...]
     rounds: int
@@ -38,14 +38,14 @@ class Plan(NamedTuple):
 
 def main() -> None:
     if not sys.platform.startswith("linux"):
-        raise SystemExit("bench: the load generator needs Linux (epoll); try it in a container or virtual machine")
+        raise SystemExit("bench: the load generator needs Linux (epoll); run it in a container or virtual machine")
     options = _options()
     plan, cores = _plan(options), choose_cores()
     build()
     plan, left_out = _possible(plan)
     options.data.mkdir(parents=True, exist_ok=True)
     field = Field(plan.workloads, options.data, cores.server, options.peer or ())
-    _say("making accounts and rooms …")
+    _say("creating accounts and rooms …")
     shutil.rmtree(options.data / "made", ignore_errors=True)
     field.whole.prepare(with_residents=any(workload.load.resides for workload in plan.workloads))
     field.missing.update(left_out)
@@ -54,13 +54,15 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Chatterbox on this machine.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmark Chatterbox on this machine.")
     parser.add_argument("--rounds", type=int, help="interleaved rounds (default: 3; with --quick 1)")
-    parser.add_argument("--quick", action="store_true", help="one short round, for a look; RESULTS.md stays as it is")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round, for a first impression; RESULTS.md is not changed"
+    )
     parser.add_argument("--only", action="append", choices=[workload.name for workload in WORKLOADS], metavar="NAME",
-                        help="this workload alone (may be repeated); RESULTS.md stays as it is")  # fmt: skip
+                        help="run only this workload (repeatable); RESULTS.md is not changed")  # fmt: skip
     parser.add_argument("--peer", action="append", choices=[kind.name for kind in KINDS], metavar="NAME",
-                        help="this peer alone (may be repeated)")  # fmt: skip
+                        help="run only this peer (repeatable)")  # fmt: skip
     parser.add_argument("--data", type=Path, default=BUILD / "run", help="folder on the disk to measure")
     parser.add_argument("--output", type=Path, help="folder for RESULTS.md and results.json")
     return parser.parse_args()
@@ -78,7 +80,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 
 def _possible(plan: Plan) -> tuple[Plan, dict[str, str]]:
-    """Without the workloads that this machine does not allow; and for each of these the reason."""
+    """Remove the workloads that need more open files than allowed; return the reason for each of them."""
     needs = {workload.name: OTHER_FILES + workload.load.members for workload in plan.workloads}
     allowed = raise_open_files(max(needs.values()))
     left_out = {name: too_few_files(needed, allowed) for name, needed in needs.items() if needed > allowed}
@@ -87,9 +89,9 @@ def _possible(plan: Plan) -> tuple[Plan, dict[str, str]]:
 
 
 def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
-    """Rounds outermost: what changes on the machine in the meantime hits all workloads and subjects alike.
+    """Run each round over all workloads, so that changes on the machine affect all workloads and subjects alike.
 
-    Each round is written down at its end: a run that is cut leaves what it has.
+    Results are written after each round, so an interrupted run keeps the completed rounds.
     """
     date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     results = Results({**describe(cores, data), **field.versions()}, date, plan.rounds, missing=field.missing)
@@ -105,11 +107,11 @@ def _measure(plan: Plan, field: Field, cores: Cores, data: Path) -> Results:
 
 
 def _add(results: Results, workload: Workload, subject: Subject, number: int, core: int | None) -> None:
-    """Every round adds something, so that what was measured in the same round has the same place."""
+    """Add one entry for each round, also after a failure, so that an index identifies the round."""
     measured: Measured = {}
     try:
         outcome = _outcome(results, workload, subject, core)
-    except (LoadError, OSError) as problem:  # OSError: the server is gone
+    except (LoadError, OSError) as problem:  # OSError: the server has exited
         found = [str(problem)]
     else:
         found = ["no rate was sustained"] if outcome is None else troubles(outcome)

@@ -1,7 +1,7 @@
-"""Chatterbox as the subject, apart: auth, history, Redis and gateways, each as a process of its own.
+"""Chatterbox as a subject in separate processes: auth, history, Redis and gateways.
 
-They are started as `make up GATEWAYS=1` starts them, without the edge: members connect to the gateways themselves. All
-of them are on the server's core, since the bars are for that: what they need together is what one core has to give.
+The processes are started as by `make up GATEWAYS=1`, without the edge: members connect to the gateways directly. All
+processes share the server's core, because the targets count the CPU time of all of them on one core.
 """
 
 import os
@@ -16,19 +16,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
-from bench.starting import Start, is_open, is_ready, started
+from bench.server_process import Start, is_open, is_ready, started
 from bench.subject import Running
 from services.processes.process_plan import DeploymentPlan, ProcessPorts, ProcessSpec, plan
 from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
 
 ROOM = "room-0"
-"""Where the publisher's messages go."""
+"""The room of the publisher's messages."""
 _NOWHERE = Path("not-served")
 
 
 class ChatterboxApart:
-    """`folder` is on the disk that is to be measured; `core` is where all its processes are."""
+    """`folder` is on the disk to measure; all processes run on `core`."""
 
     def __init__(self, folder: Path, core: int | None, gateways: int = 1, name: str = "Chatterbox") -> None:
         self.name = name
@@ -37,11 +37,11 @@ class ChatterboxApart:
         self._core = core
         self._made = Made(folder)
         self.start_s: dict[str, float] = {}
-        """How long each process took to be ready, in the last start."""
+        """Startup time of each process in the last start (seconds)."""
 
     @contextmanager
     def running(self) -> Iterator[Running]:
-        """Start all of it on a fresh copy of what was made."""
+        """Start all processes on a fresh copy of the prepared data."""
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._made.data, data)
@@ -83,7 +83,7 @@ def _site(data: Path) -> DeploymentPlan:
 
 
 def _place(data: Path) -> tuple[str, ...]:
-    """Where published messages go, as the publisher is told: the room's name, id, epoch and head."""
+    """The publisher's arguments for a room: its name, id, epoch and head."""
     with closing(sqlite3.connect(data / "history.sqlite")) as database:
         row = database.execute("SELECT name, id, epoch, head FROM rooms WHERE name = ?", (ROOM,)).fetchone()
     return tuple(map(str, row))

@@ -1,4 +1,4 @@
-"""Axes by powers of ten, and the frame around a picture. Pure."""
+"""Logarithmic axes and the frame of a plot. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ WIDTH, HEIGHT, LEFT = 900, 480, 70
 
 
 class Axis(NamedTuple):
-    """Values from `least` to `most`, both powers of ten, along pixels from `begin` to `end`."""
+    """Values from `least` to `most`, both powers of ten, mapped to pixels from `begin` to `end`."""
 
     least: float
     most: float
@@ -18,12 +18,12 @@ class Axis(NamedTuple):
 
     @classmethod
     def over(cls, values: Sequence[float], begin: float, end: float) -> Self:
-        """An axis that has all of `values`, which are greater than 0."""
+        """An axis that covers all `values`, which must be greater than 0."""
         low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
         return cls(10.0**low, 10.0 ** max(high, low + 1), begin, end)
 
     def at(self, value: float) -> float:
-        """Where a value is, in pixels."""
+        """The pixel position of a value."""
         share = math.log10(value / self.least) / math.log10(self.most / self.least)
         return self.begin + share * (self.end - self.begin)
 
@@ -34,7 +34,7 @@ class Axis(NamedTuple):
 
 
 def frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list[str]:
-    """Grid lines with their values, and what they are."""
+    """Grid lines, tick labels and axis titles."""
     parts = []
     for tick in x.ticks:
         at = f"{x.at(tick):.1f}"
@@ -50,7 +50,7 @@ def frame(x: Axis, y: Axis, x_title: str, y_title: str) -> list[str]:
 
 
 def svg(title: str, parts: Sequence[str], height: float) -> str:
-    """A whole picture on white ground."""
+    """A complete SVG on a white background."""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" font-family="sans-serif" '
     return (
         f'{head}font-size="12">\n<rect width="{WIDTH}" height="{height:g}" fill="#fff"/>\n'

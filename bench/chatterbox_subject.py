@@ -1,8 +1,8 @@
-"""Chatterbox as the subject: one process as `make up` starts it, with accounts, tokens and rooms made beforehand.
+"""Chatterbox as a subject in one process, as `make up` starts it, with prepared accounts, tokens and rooms.
 
-Accounts and tokens are made once, the way everybody makes them: POST /register and POST /login. Each start then gets
-a copy of that data folder, so that no run sees what another one left. Limits on clients are raised by the settings
-that operators have; every check stays on.
+Accounts and tokens are created once, through the public API: POST /register and POST /login. Each start gets a copy of
+that data folder, so that no run sees data of another one. Limits on clients are raised by ordinary settings; every
+check stays on.
 """
 
 import os
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import httpx
 
 from bench.loadgen import Load, generating
-from bench.starting import Start, http, is_ready, started
+from bench.server_process import Start, http, is_ready, started
 from bench.subject import Dialect, Running, Step
 from tests.support.ports import free_port
 
@@ -27,10 +27,10 @@ ACCOUNTS = 200
 ROOMS = 100
 RESIDENTS = 500
 LODGINGS = ("hall", "parlour", "kitchen")
-"""Each resident is in one room of each kind."""
+"""Each resident is a member of one room of each kind."""
 LODGINGS_OF_A_KIND = 20
 MOVES = 3
-"""So often they try to join all of them, on a machine that is busy."""
+"""Attempts to join all rooms, for a busy machine."""
 _PASSWORD = "correct horse battery"
 _PLENTY = "1000000000"
 SETTINGS = {
@@ -48,7 +48,7 @@ SETTINGS = {
 
 
 class Made(NamedTuple):
-    """What is made once and then copied for each start."""
+    """Prepared data, created once and copied for each start."""
 
     folder: Path
 
@@ -58,17 +58,17 @@ class Made(NamedTuple):
 
     @property
     def tokens(self) -> Path:
-        """Of the members, who are in no room but `general` and, some of them, one that they made."""
+        """Tokens of members, who are in `general` only; some also in a room that they created."""
         return self.folder / "tokens"
 
     @property
     def residents(self) -> Path:
-        """Tokens of those who are in three rooms besides, already when they connect."""
+        """Tokens of residents, who are in three further rooms before they connect."""
         return self.folder / "residents"
 
 
 class Chatterbox:
-    """The all-in-one process. `folder` is on the disk that is to be measured; `core` is the server's."""
+    """The all-in-one process. `folder` is on the disk to measure; `core` is the server's."""
 
     name = "Chatterbox"
 
@@ -78,7 +78,7 @@ class Chatterbox:
         self._made = Made(folder)
 
     def prepare(self, *, with_residents: bool = True) -> None:
-        """Make accounts, their tokens and the rooms; on all cores, since nothing is measured here."""
+        """Create accounts, tokens and rooms, on all cores, because nothing is measured here."""
         with self._process(self._made.data, None) as (_, port), http(port) as client:
             members = _accounts(client, "member", ACCOUNTS)
             _make_rooms(client, [f"room-{number}" for number in range(ROOMS)], members)
@@ -94,7 +94,7 @@ class Chatterbox:
         _write(self._made.residents, residents)
         join = [dialect(port, self._made.residents, room=f"{kind}-{{r}}").joining for kind in LODGINGS]
         moving_in = replace(dialect(port, self._made.residents), joining=tuple(step for each in join for step in each))
-        for _ in range(MOVES):  # who joins again is told that they are in
+        for _ in range(MOVES):  # joining again is harmless
             with generating(Load(members=RESIDENTS, rooms=LODGINGS_OF_A_KIND), moving_in, None) as generator:
                 generator.await_word("ready")
                 generator.finish()
@@ -104,7 +104,7 @@ class Chatterbox:
 
     @contextmanager
     def running(self) -> Iterator[Running]:
-        """Start it on a fresh copy of what was made."""
+        """Start the process on a fresh copy of the prepared data."""
         data = self._folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._made.data, data)
@@ -125,7 +125,7 @@ class Chatterbox:
 
 
 def dialect(port: int, tokens: Path, residents: Path | None = None, room: str = "room-{r}") -> Dialect:
-    """Chatterbox's protocol, as far as the workloads need it."""
+    """The part of Chatterbox's protocol that the workloads need."""
     return Dialect(
         port=port,
         path="/ws",
@@ -141,7 +141,7 @@ def dialect(port: int, tokens: Path, residents: Path | None = None, room: str = 
 
 
 def _accounts(client: httpx.Client, kind: str, count: int) -> list[str]:
-    """So many accounts; returns their tokens."""
+    """Create `count` accounts; returns their tokens."""
     with ThreadPoolExecutor(4) as threads:
         return list(threads.map(lambda number: _newcomer(client, f"{kind}-{number}"), range(count)))
 
@@ -153,7 +153,7 @@ def _newcomer(client: httpx.Client, username: str) -> str:
 
 
 def _make_rooms(client: httpx.Client, rooms: list[str], tokens: list[str]) -> None:
-    """Each by another account, as far as there are enough."""
+    """Create each room with another account, in turn."""
     for number, room in enumerate(rooms):
         headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
         client.post("/rooms", json={"room": room}, headers=headers).raise_for_status()

@@ -1,4 +1,4 @@
-"""The limit that no acknowledged chat can pass on this disk: synced SQLite commits a second, one after another."""
+"""Synced SQLite commits a second: the upper limit for any server on this disk that acknowledges after a commit."""
 
 import sqlite3
 import time
@@ -11,13 +11,13 @@ GROUP = 100
 FIGURES = (
     Figure("single_per_s", "commits/s of 1 row"),
     Figure("group_per_s", f"commits/s of {GROUP} rows"),
-    Figure("grouped_rows_per_s", "rows/s so"),
+    Figure("grouped_rows_per_s", "rows/s, grouped"),
 )
 _CONTENT = "x" * 120
 
 
 def measure_commits(folder: Path, run_s: float) -> Measured:
-    """Commit for `run_s` seconds each way, with a write-ahead log and `synchronous=FULL`, as history does."""
+    """Commit single rows and groups for `run_s` seconds each, with WAL and `synchronous=FULL`, as history does."""
     path = folder / "commits.sqlite"
     path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:

@@ -1,4 +1,4 @@
-"""Who takes part: which servers a workload is run with, and why one is missing."""
+"""Selects the subjects of each workload, and records why a peer is missing."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.apart_subject import ChatterboxApart
 from bench.chatterbox_subject import Chatterbox
 from bench.machine import first_line
-from bench.peers.installing import NotInstalledError
+from bench.peers.installer import NotInstalledError
 from bench.peers.kinds import KINDS
 from bench.peers.peer import Peer
 from bench.raw_subject import RawSend
@@ -20,12 +20,12 @@ REPLICAS = (1, 2, 4)
 
 
 class Field:
-    """Subjects by what a workload is run against; peers are installed when a workload wants them."""
+    """Subjects by `Against`; peers are installed when a workload needs them."""
 
     def __init__(self, workloads: Sequence[Workload], folder: Path, core: int | None, peers: Sequence[str]) -> None:
-        """`peers`: names of those that take part, of `KINDS`; all of them when it is empty."""
+        """`peers` selects names of `KINDS`; empty selects all."""
         self.missing: dict[str, str] = {}
-        """Peers that can't be had here, with the reason."""
+        """Peers that can't be installed here, with the reason."""
         wanted = {workload.against for workload in workloads}
         self._has_redis = wanted != {Against.NOTHING}
         self._apart = ChatterboxApart(folder, core)
@@ -36,7 +36,7 @@ class Field:
         self._peers = self._installed(folder, core, peers) if Against.PEERS in wanted else []
 
     def subjects(self, workload: Workload) -> list[Subject]:
-        """Raw C first, so that what is held against it follows at once."""
+        """The C send loop comes first, so that the runs compared with it follow immediately."""
         if workload.against is Against.NOTHING:
             return [self.whole]
         if workload.against is Against.APART:
@@ -47,7 +47,7 @@ class Field:
         return [self._raw, *joined, self._apart, *self._peers]
 
     def versions(self) -> dict[str, str]:
-        """What the machine's own description leaves out: name to value, in the order in which they are shown."""
+        """Versions that the machine's description does not contain: name to value, in display order."""
         pinned = {f"{name} {version}" for peer in self._peers for name, version in peer.pins.items()}
         found = {
             "Redis": first_line([str(redis_program()), "--version"]) if self._has_redis else "",

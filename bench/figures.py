@@ -1,4 +1,4 @@
-"""Figures: what a number means, and many runs of it made into one line. Pure."""
+"""Figures: their titles and formats, and the summary of several runs. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from statistics import median
 from typing import TypeAlias
 
 Measured: TypeAlias = dict[str, float]
-"""What one run gave: the key of a figure to its value."""
+"""The result of one run: figure keys and values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One column of a table. `digits` is how many decimals are worth showing."""
+    """A column of a table; `digits` is the number of decimals shown."""
 
     key: str
     title: str
@@ -23,7 +23,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What several runs gave for one figure."""
+    """Summary of a figure over several runs."""
 
     median: float
     least: float
@@ -32,12 +32,12 @@ class Summary:
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Median and spread. Three rounds allow no finer statistics, so none are made up; `values` is not empty."""
+    """Median and range. Three rounds allow no finer statistics; `values` must not be empty."""
     return Summary(median(values), min(values), max(values), tuple(values))
 
 
 def summarize_runs(runs: Sequence[Measured]) -> dict[str, Summary]:
-    """The summary of each figure that all of `runs` have; a run that came to nothing, and has none, does not count."""
+    """The summary of each figure that all `runs` have; runs without results (empty) are ignored."""
     whole = [run for run in runs if run]
     if not whole:
         return {}
@@ -45,7 +45,7 @@ def summarize_runs(runs: Sequence[Measured]) -> dict[str, Summary]:
 
 
 def show(figure: Figure, summary: Summary | None) -> str:
-    """A table's cell: the median and, when there were several runs, from where to where they went."""
+    """A table cell: the median and, for several runs, the range."""
     if summary is None:
         return "-"
     if len(summary.values) == 1:

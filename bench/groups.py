@@ -1,4 +1,4 @@
-"""Groups of workloads: each is a table, with the figures that are read off an outcome. Pure."""
+"""Groups of workloads: one table each, with the figures that are computed from an outcome. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bench.measure import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Workloads with the same figures: a table."""
+    """Workloads that share figures and a table."""
 
     title: str
     figures: tuple[Figure, ...]
@@ -50,7 +50,7 @@ def _read_fan_out(outcome: Outcome) -> Measured:
 
 
 def _cpu_us(unit: str, outcome: Outcome, count: int) -> Measured:
-    """CPU of the server, of each process that works for it, and of all together, by message or delivery."""
+    """CPU time per message or delivery: of the server, of each supporting process, and in total."""
     each_us = 1e6 / max(1, count)
     others = {f"{name}_us_per_{unit}": used_s * each_us for name, used_s in outcome.others_cpu_s.items()}
     all_s = outcome.cpu_s + sum(outcome.others_cpu_s.values())
@@ -126,7 +126,7 @@ SMALL_ROOMS = Group(
         Figure("cpu_us_per_message", "server, µs/message"),
         Figure("history_us_per_message", "history, µs/message"),
         Figure("redis_us_per_message", "Redis, µs/message"),
-        Figure("all_us_per_message", "together, µs/message"),
+        Figure("all_us_per_message", "total, µs/message"),
         _BUSY,
     ),
     _read_fan_out,

@@ -1,7 +1,7 @@
-"""What a machine takes away: how long a process that only looks at the clock is kept from it, all cores being busy.
+"""Interruptions: how long a process that only reads the clock is paused while all cores are busy.
 
-A virtual machine's neighbours do that, and whatever else runs here, were it only a few containers' health checks.
-Delays up to the longest one found say nothing of what is measured. `python -m bench.interruptions` says what it is now.
+The causes are neighbours of a virtual machine and other processes, such as containers' health checks. Latencies up to
+the longest interruption say nothing about the subject. `python -m bench.interruptions` measures them now.
 """
 
 import gc
@@ -16,17 +16,17 @@ from bench.processes import spawn
 
 LOOK_S = 5.0
 SHORTEST_S = 0.001
-"""Shorter ones are the kernel's own work, on any machine."""
+"""Shorter pauses are ordinary kernel work on any machine (seconds)."""
 
 
 def interruptions(times_s: Iterator[float]) -> list[float]:
-    """What is missing between one look at the clock and the next, where it is `SHORTEST_S` or more (seconds)."""
+    """Gaps of at least `SHORTEST_S` between successive clock readings (seconds)."""
     steps_s = (now_s - before_s for before_s, now_s in itertools.pairwise(times_s))
     return [step_s for step_s in steps_s if step_s >= SHORTEST_S]
 
 
 def look(seconds: float = LOOK_S) -> str:
-    """Keep every core busy for a while; returns a sentence on what was taken away."""
+    """Keep every core busy for `seconds`; returns a sentence about the interruptions."""
     cores = sorted(os.sched_getaffinity(0))
     command = [sys.executable, "-m", "bench.interruptions", f"{seconds:g}"]
     watching = [spawn(command, core, stdout=subprocess.PIPE) for core in cores]
@@ -35,7 +35,7 @@ def look(seconds: float = LOOK_S) -> str:
 
 
 def sentence(found: Sequence[Sequence[float]], seconds: float) -> str:
-    """`found` has each core's interruptions.
+    """Describe the interruptions; `found` has those of each core (seconds).
 
     >>> sentence([[0.05, 0.15], []], 2)
     'with all cores busy for 2 s, 5.0 % of their time was taken away, up to 150 ms at once'

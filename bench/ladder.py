@@ -1,4 +1,4 @@
-"""Ever higher rates, until one is not sustained: the highest that was is what a server can do."""
+"""Finds the highest sustained rate by running a workload at rising rates."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,32 +8,32 @@ from bench.subject import Subject
 from bench.workloads import Ladder, Workload
 
 STRIDE = 4
-"""So many rates are passed over at first: a fast server would otherwise try twenty that tell nothing of it."""
+"""Step of the first pass: a fast server would otherwise run twenty rates that say nothing about it."""
 PATIENCE = 2
-"""So many rates, one after another, must fail: a single one may be a hiccup of the machine."""
+"""Consecutive rates that must fail to stop; a single failure may be noise."""
 FAR_OFF = 4
-"""A p99 so many times what it may be is no hiccup."""
+"""A p99 this many times over its limit is not noise."""
 
 
 class Rung(NamedTuple):
-    """One rate (messages/s) and what came of it."""
+    """One rate (messages/s) and its result."""
 
     rate: float
     per_s: float
-    """Deliveries, or acks where those are counted."""
+    """Deliveries a second, or acks where the ladder counts acks."""
     p99_ms: float
     is_sustained: bool
 
 
 class Climb(NamedTuple):
-    """All rungs, and the outcome of the highest one that was sustained; None where none was."""
+    """All rungs, and the outcome of the highest sustained one (None without any)."""
 
     rungs: list[Rung]
     best: Outcome | None
 
 
 def climb(subject: Subject, workload: Workload, ladder: Ladder, core: int | None) -> Climb:
-    """Each rate is a run of its own, on a server that was just started."""
+    """Run each rate on a freshly started server."""
     outcomes: dict[int, Outcome] = {}
 
     def attempt(number: int) -> Rung:
@@ -47,10 +47,10 @@ def climb(subject: Subject, workload: Workload, ladder: Ladder, core: int | None
 
 
 def climbed(attempt: Callable[[int], Rung], ladder: Ladder) -> dict[int, Rung]:
-    """Every rung that it takes to know the highest, by number: in strides to near it, then one by one from there.
+    """Try rungs until the highest sustained one is known: first in strides, then one by one. Returns them by number.
 
-    A stride's end that is not sustained may be a hiccup, so the steps go past it if they get there. Pure but for
-    `attempt`, which is called once for a rung.
+    A failed stride may be noise, so single steps continue past it if they reach it. Pure, except for `attempt`, which
+    is called once for each rung.
     """
     tried: dict[int, Rung] = {}
     first = 0
@@ -68,14 +68,14 @@ def climbed(attempt: Callable[[int], Rung], ladder: Ladder) -> dict[int, Rung]:
 
 
 def is_over(rungs: list[Rung], ladder: Ladder) -> bool:
-    """Whether the last rates say that a higher one is not worth a try. Pure."""
+    """Whether the last results rule out a higher rate. Pure."""
     if rungs[-1].is_sustained:
         return False
     return rungs[-1].p99_ms > FAR_OFF * ladder.p99_ms or not any(each.is_sustained for each in rungs[-PATIENCE:])
 
 
 def rung(rate: float, outcome: Outcome, ladder: Ladder) -> Rung:
-    """What came of one rate: whether all came, and soon enough. Pure."""
+    """Judge one rate: whether everything arrived, and within the p99 limit. Pure."""
     seen = outcome.seen
     if ladder.counts == "acks":
         per_s, p99_ms, whole = seen.acked_in_run / seen.run_s, seen.ack_ms.p99, seen.acked >= seen.sent

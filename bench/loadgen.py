@@ -1,4 +1,4 @@
-"""The load generator `wsload.c` from Python: build it, tell it what to do, read what it saw."""
+"""Runs the load generator `wsload.c`: compiles it, starts it, parses its result."""
 
 import shutil
 import subprocess
@@ -20,12 +20,12 @@ NO_COMPILER = (
 
 
 class LoadError(Exception):
-    """The load generator could not do what it was told."""
+    """The load generator failed or gave an unexpected answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What members do. `rate`: messages a second over all senders, by the clock; None: each waits for its ack."""
+    """The load. `rate`: messages a second over all senders, at a fixed rate; None: each sender waits for its ack."""
 
     members: int
     senders: int = 0
@@ -34,22 +34,22 @@ class Load:
     run_s: float = 0
     warm_s: float = 1
     size_bytes: int = 120
-    """Of the frame that carries a message, at least."""
+    """Minimum size of a message frame."""
     published: bool = False
-    """Nobody sends: messages come past the server's front door, from a publisher."""
+    """No member sends: a publisher sends messages to Redis, bypassing the server's API."""
     resides: bool = False
-    """Whether each is in three rooms already when it connects."""
+    """Whether members are in three rooms before they connect."""
     joins: bool = True
-    """Whether each goes into its room (member i into room i modulo `rooms`), or does no more than connect."""
+    """Whether member i joins room i modulo `rooms`, or only connects."""
 
     @property
     def runs(self) -> bool:
-        """Whether messages come at all, or members are connected and that is all."""
+        """Whether messages are sent or published, or members only connect."""
         return self.senders > 0 or self.published
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Percentiles in milliseconds, each known to 1.6 %."""
+    """Percentiles in milliseconds, accurate to 1.6 %."""
 
     p50: float
     p90: float
@@ -59,7 +59,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the load generator saw: counts of messages due within the run, and the rates at which answers came in it."""
+    """The load generator's result: counts of messages due within the run, and of replies that arrived in it."""
 
     connected: int
     failed: int
@@ -79,15 +79,15 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def parse(line: str | bytes) -> Seen:
-    """Read the load generator's result; raises `LoadError` when it is none."""
+    """Parse the load generator's result; raises `LoadError` when it is malformed."""
     try:
         return msgspec.json.decode(line, type=Seen)
     except msgspec.DecodeError as problem:
-        raise LoadError(f"the load generator said: {line!r} ({problem})") from None
+        raise LoadError(f"unexpected output of the load generator: {line!r} ({problem})") from None
 
 
 def arguments(load: Load, dialect: Dialect) -> list[str]:
-    """The load generator's command line, without its name."""
+    """The load generator's arguments."""
     steps = (*dialect.greeting, *(dialect.joining if load.joins else ()))
     words = ["--hold", *(word for port in (dialect.port, *dialect.replicas) for word in ("--port", str(port)))]
     words += ["--path", dialect.path, "--message", dialect.message]
@@ -110,7 +110,7 @@ def _step(step: Step) -> tuple[str, str]:
 
 
 def build(name: str = "wsload") -> Path:
-    """Compile a program of this folder if its source is newer; returns the program."""
+    """Compile a C program of this folder when its source is newer; returns the program."""
     source, program = HERE / f"{name}.c", BUILD / name
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
@@ -127,7 +127,7 @@ def build(name: str = "wsload") -> Path:
 
 
 class Generator:
-    """A load generator that runs: wait for `ready`, say `go`, wait for `run` and `end`, take the result."""
+    """A running load generator: wait for `ready`, call `go`, wait for `run` and `end`, read the result."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -135,17 +135,17 @@ class Generator:
     def await_word(self, word: str) -> None:
         line = self._line()
         if line != word:
-            raise LoadError(f"the load generator said {line!r} instead of {word!r}")
+            raise LoadError(f"the load generator printed {line!r} instead of {word!r}")
 
     def go(self) -> None:
-        """Let the run begin."""
+        """Start the run."""
         stdin = self._process.stdin
         assert stdin is not None
         stdin.write(b"go\n")
         stdin.flush()
 
     def finish(self) -> None:
-        """There is to be no run: end it where it stands."""
+        """End without a run."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 
@@ -159,7 +159,7 @@ class Generator:
 
 @contextmanager
 def generating(load: Load, dialect: Dialect, core: int | None) -> Iterator[Generator]:
-    """A load generator that has begun to connect; it is ended with the block."""
+    """Start a load generator, which begins to connect; it is killed at the end of the block."""
     command = [str(build()), *arguments(load, dialect)]
     with spawn(command, core, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:

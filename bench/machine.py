@@ -1,4 +1,4 @@
-"""What the figures were measured on: machine and versions, as far as a reader can relate them to another one."""
+"""Describes the machine and the versions that the figures were measured with."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ LIBRARIES = ("fastapi", "uvicorn", "uvloop", "websockets", "msgspec", "aiosqlite
 
 
 def describe(cores: Cores, data: Path) -> dict[str, str]:
-    """Name to value, in the order in which they are shown."""
+    """Names and values, in display order."""
     return {
         "CPU": f"{cpu_model(_read('/proc/cpuinfo'))}, {os.cpu_count()} cores{_shared(cores)}",
         "memory": f"{memory_gib(_read('/proc/meminfo')):.0f} GiB",
@@ -31,7 +31,7 @@ def describe(cores: Cores, data: Path) -> dict[str, str]:
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """The processor's name from the text of /proc/cpuinfo."""
+    """The processor's name, from the text of /proc/cpuinfo."""
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in {"model name", "Model"} and value.strip():
@@ -40,7 +40,7 @@ def cpu_model(cpuinfo: str) -> str:
 
 
 def memory_gib(meminfo: str) -> float:
-    """All memory, from the text of /proc/meminfo."""
+    """Total memory in GiB, from the text of /proc/meminfo."""
     for line in meminfo.splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) / 2**20
@@ -48,7 +48,7 @@ def memory_gib(meminfo: str) -> float:
 
 
 def file_system(mounts: str, path: Path) -> str:
-    """The kind of file system that `path` is on, from the text of /proc/mounts."""
+    """The type of the file system that contains `path`, from the text of /proc/mounts."""
     best, kind = "", "an unknown file system"
     for line in mounts.splitlines():
         _, folder, this, *_ = line.split()
@@ -61,7 +61,7 @@ def _shared(cores: Cores) -> str:
     siblings = _read(f"/sys/devices/system/cpu/cpu{cores.server}/topology/thread_siblings_list").strip()
     if cores.server is None or str(cores.load) not in siblings.replace("-", ",").split(","):
         return ""
-    return " (both used ones are threads of one physical core)"
+    return " (the two in use are threads of one physical core)"
 
 
 def _pinned(cores: Cores) -> str:
@@ -85,7 +85,7 @@ def _read(path: str) -> str:
 
 
 def first_line(command: Sequence[str]) -> str:
-    """What a program says of itself; empty where there is none."""
+    """The first line of a command's output; empty when the command is missing or fails."""
     try:
         done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

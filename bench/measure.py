@@ -1,4 +1,4 @@
-"""One run: start a subject, put a load on it, and see what both it and the load generator say."""
+"""One run: start a subject, apply a load, and collect the results of the load generator and the CPU times."""
 
 import subprocess
 import time
@@ -11,13 +11,13 @@ from bench.processes import cpu_s, resident_kib, spawn, stop
 from bench.subject import Running, Subject
 
 SETTLE_S = 1.0
-"""After connections came or went, memory is looked at this much later (seconds)."""
+"""Delay between connecting or disconnecting and reading the memory (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run gave. CPU is the server's, from the run's begin to its last answer; `others_cpu_s` that of the
-    processes that work for it, by name.
+    """The result of one run. `cpu_s` is the server's CPU time from the start of the run to the last answer;
+    `others_cpu_s` that of its supporting processes, by name.
     """
 
     load: Load
@@ -27,23 +27,23 @@ class Outcome:
     memory_connected_kib: float = 0.0
     others_cpu_s: Mapping[str, float] = field(default_factory=dict)
     is_acked: bool = True
-    """Whether this server acknowledges messages at all."""
+    """Whether this server acknowledges messages."""
 
     @property
     def is_lossy(self) -> bool:
-        """Whether somebody was not connected to the end, or did not get everything."""
+        """Whether a member was not connected until the end or missed a message."""
         seen = self.seen
         return seen.delivered < seen.expected or seen.connected < self.load.members or seen.closed > 0
 
 
 def measure(subject: Subject, load: Load, core: int | None) -> Outcome:
-    """Run `load` on a server that was just started, the load generator on `core`."""
+    """Run `load` on a freshly started server, with the load generator on `core`."""
     with subject.running() as running:
         return measure_on(running, load, core)
 
 
 def measure_on(running: Running, load: Load, core: int | None) -> Outcome:
-    """The same on one that runs already."""
+    """Run `load` on a server that is already running."""
     return _run(running, load, core) if load.runs else _connect(running, load, core)
 
 
@@ -61,28 +61,28 @@ def _run(running: Running, load: Load, core: int | None) -> Outcome:
 
 
 def _cpus_s(running: Running) -> dict[str, float]:
-    """The CPU that each process has used; the server's own, with all replicas, has no name."""
+    """CPU time of each process; the key of the server, including its replicas, is empty."""
     server_s = sum(cpu_s(pid) for pid in (running.pid, *running.replicas))
     return {"": server_s, **{name: cpu_s(pid) for name, pid in running.others.items()}}
 
 
 @contextmanager
 def _publishing(running: Running, load: Load, core: int | None) -> Iterator[None]:
-    """Somebody publishes past the server's front door while the block runs, where the load wants that."""
+    """Run a publisher during the block, if the load is published."""
     if not load.published:
         yield
         return
     with spawn([*running.publisher, f"{load.rate:g}"], core, stdout=subprocess.PIPE) as publisher:
         try:
             assert publisher.stdout is not None
-            publisher.stdout.readline()  # it has begun
+            publisher.stdout.readline()  # it has started
             yield
         finally:
             stop(publisher)
 
 
 def _connect(running: Running, load: Load, core: int | None) -> Outcome:
-    """Connect and stay idle. A few connections beforehand make the server load and allocate what it needs once."""
+    """Connect and stay idle. A few earlier connections make the server do its one-time imports and allocations."""
     _stay(running, replace(load, members=50), core)
     time.sleep(SETTLE_S)
     return _stay(running, load, core)
@@ -99,7 +99,7 @@ def _stay(running: Running, load: Load, core: int | None) -> Outcome:
 
 
 def troubles(outcome: Outcome) -> list[str]:
-    """What went otherwise than it should: such a run's figures are to be read with it. Pure."""
+    """Everything that was lost, refused or late: a reader of this run's figures must know it. Pure."""
     seen = outcome.seen
     found = []
     if seen.connected < outcome.load.members:
@@ -110,7 +110,7 @@ def troubles(outcome: Outcome) -> list[str]:
         found.append(f"{seen.sent - seen.acked:,} of {seen.sent:,} messages had no ack 5 s after the run")
     if seen.delivered < seen.expected:
         found.append(
-            f"{seen.expected - seen.delivered:,} of {seen.expected:,} deliveries had not come 5 s after the run"
+            f"{seen.expected - seen.delivered:,} of {seen.expected:,} deliveries had not arrived 5 s after the run"
         )
     if seen.closed:
         found.append(f"{seen.closed:,} connections were lost")

@@ -1,4 +1,4 @@
-"""What was measured as pictures (SVG): rates against latency, and CPU. Drawn by hand: two pictures need no library."""
+"""Plots (SVG): latency over rate, and CPU time. Written without a library, because two kinds of plots need none."""
 
 from collections.abc import Sequence
 from html import escape
@@ -21,7 +21,7 @@ _TITLES = {
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Write what can be drawn of `results` into `folder`; returns the files."""
+    """Write the plots that `results` allow into `folder`; returns the files."""
     pictures = {name: bars(_TITLES[name], _medians(results, name, key)) for name, key in _CPU.items()}
     pictures["w2"] = curves(_curves(results, "w2") | _published(results))
     drawn = []
@@ -49,14 +49,14 @@ def _published(results: Results) -> dict[str, list[tuple[float, float]]]:
 
 
 def points(rounds: Sequence[Sequence[Rung]]) -> list[tuple[float, float]]:
-    """Deliveries/s and p99 (ms) at each rate: the medians of the rounds that came so far. Pure."""
+    """Deliveries/s and p99 (ms) at each rate: the medians of the rounds that reached it. Pure."""
     rates = sorted({rung.rate for rungs in rounds for rung in rungs})
     at = [[rung for rungs in rounds for rung in rungs if rung.rate == rate] for rate in rates]
     return [(median(rung.per_s for rung in rungs), median(rung.p99_ms for rung in rungs)) for rungs in at]
 
 
 def bars(title: str, values: dict[str, float]) -> str:
-    """A bar for each server, the least first; empty when there is nothing to show. Pure."""
+    """A bar chart with one bar for each server, in ascending order; empty without values. Pure."""
     if not values:
         return ""
     most = max(values.values())
@@ -72,7 +72,7 @@ def bars(title: str, values: dict[str, float]) -> str:
 
 
 def curves(lines: dict[str, list[tuple[float, float]]]) -> str:
-    """Latency over deliveries/s, both by powers of ten; the line at 150 ms is the bar's. Pure."""
+    """Latency over deliveries/s on logarithmic axes; the line at 150 ms is the limit. Pure."""
     lines = {name: [point for point in line if min(point) > 0] for name, line in lines.items()}
     lines = {name: line for name, line in lines.items() if line}
     if not lines:

@@ -1,4 +1,4 @@
-"""What the kernel knows of a process: its CPU time, its memory, where it runs. Linux only."""
+"""Process control and accounting: pinning to cores, CPU time, memory, open files. Linux only."""
 
 import os
 import resource
@@ -11,14 +11,14 @@ from typing import IO, NamedTuple
 
 
 class Cores(NamedTuple):
-    """On which core what runs; None: wherever the kernel likes."""
+    """Cores for server and load generator; None: no pinning."""
 
     server: int | None
     load: int | None
 
 
 def choose_cores() -> Cores:
-    """Server and load generator on a core each, where there are two."""
+    """Use a separate core for server and load generator if there are two."""
     available = sorted(os.sched_getaffinity(0))
     return Cores(available[0], available[-1]) if len(available) > 1 else Cores(None, None)
 
@@ -33,7 +33,7 @@ def spawn(
     stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a process on a core. Threads and children inherit where they may run, so this is set before the start."""
+    """Start a process on a core. Threads and children inherit the affinity, so it is set before the start."""
     before = os.sched_getaffinity(0)
     if core is not None:
         os.sched_setaffinity(0, {core})
@@ -44,7 +44,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> None:
-    """Ask it to go; after `patience_s` seconds, make it."""
+    """Terminate the process; kill it after `patience_s` seconds."""
     process.terminate()
     try:
         process.wait(patience_s)
@@ -54,10 +54,10 @@ def stop(process: subprocess.Popen[bytes], patience_s: float = 10) -> None:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of all threads of a process, living and gone.
+    """CPU seconds of all threads of a process, including finished ones.
 
-    /proc/PID/stat counts in ticks of 10 ms; the process's own CPU clock, whose id is made of the PID as
-    `clock_getcpuclockid` (glibc) makes it, counts in nanoseconds.
+    /proc/PID/stat counts in ticks of 10 ms. The process's CPU clock counts in nanoseconds; its id is derived from the
+    PID as `clock_getcpuclockid` (glibc) does.
     """
     return time.clock_gettime((~pid << 3) | 2)
 
@@ -69,11 +69,11 @@ def resident_kib(pid: int) -> float:
 
 
 def raise_open_files(wanted: int) -> int:
-    """Raise the limit on open files for this process and its children as far as it goes; returns what it is then."""
+    """Raise the limit on open files for this process and its children as far as allowed; returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
         return soft
-    with suppress(ValueError, OSError):  # beyond the hard limit: a right of root's, and not everywhere
+    with suppress(ValueError, OSError):  # above the hard limit: needs root, and may be denied even then
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
         return wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
@@ -81,7 +81,7 @@ def raise_open_files(wanted: int) -> int:
 
 
 def allow_open_files(wanted: int) -> None:
-    """Raise the limit on open files for this process and its children; exit with a sentence when that can't be."""
+    """Raise the limit on open files for this process and its children; exit with a message if it is not allowed."""
     if (allowed := raise_open_files(wanted)) < wanted:
         raise SystemExit(f"bench: {too_few_files(wanted, allowed)}")
 

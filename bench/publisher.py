@@ -1,8 +1,9 @@
-"""`python -m bench.publisher REDIS_URL ROOM ID EPOCH HEAD RATE`: publish messages as history does, without history.
+"""`python -m bench.publisher REDIS_URL ROOM ID EPOCH HEAD RATE`: publishes messages as history does, without history.
 
-What it publishes is what history's announcer would make of commits: so the gateway can be measured on its own. Nothing
-is stored, and the gateway believes it as long as offsets follow one another. Messages are due at the multiples of the
-interval on the machine's monotonic clock, as the load generator's `--heard` expects it. It ends when it is told to.
+It publishes the payloads that history's announcer would publish after commits, so that the gateway can be measured on
+its own. Nothing is stored; the gateway accepts the messages as long as their offsets are consecutive. Messages are due
+at the multiples of the interval on the machine's monotonic clock, as the load generator's `--heard` expects. It runs
+until it is terminated.
 """
 
 import asyncio
@@ -15,12 +16,12 @@ from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
 from services.history.messages.commit_publisher import CommittedChanges, payloads
 
 PAUSE_S = 0.002
-"""So often it looks what is due: a commit of history takes about as long, and brings what came meanwhile."""
+"""Polling interval for due messages (seconds): about as long as a commit of history, which batches likewise."""
 TIMESTAMP = "2026-01-01T00:00:00.000Z"
 
 
 class Place(NamedTuple):
-    """Where messages go: a room, and the offset of its last message."""
+    """The target of the messages: a room, and the offset of its last message."""
 
     room: str
     room_id: int
@@ -29,12 +30,12 @@ class Place(NamedTuple):
 
 
 def content(due_ns: int) -> str:
-    """The load generator's marker (`wsload.c`) alone: a send of 120 bytes has no room for more."""
+    """The load generator's marker (`wsload.c`) only: a send of 120 bytes has no space for more."""
     return f"@T={due_ns:019d},{0:05d};"
 
 
 def news(place: Place, due_ns: range) -> CommittedChanges:
-    """What one commit of the messages due at these times would announce; the first follows the room's head. Pure."""
+    """The announcement of a commit of the messages due at these times, following the room's head. Pure."""
     inserts = [
         MessageRow(place.head + number, place.room_id, place.head + number, 1, "member-0", content(each), 0, None)
         for number, each in enumerate(due_ns, 1)
@@ -44,7 +45,7 @@ def news(place: Place, due_ns: range) -> CommittedChanges:
 
 
 async def publish(url: str, place: Place, rate: float) -> None:
-    """Publish for ever, whatever is due in one go; what is late goes out with what is not."""
+    """Publish all due messages at each poll, until cancelled."""
     broker = RedisBroker(url)
     interval_ns = int(1e9 / rate)
     await broker.publish(payloads(news(place, range(0))))

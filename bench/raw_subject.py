@@ -1,4 +1,4 @@
-"""What everything is held against: `rawsend.c`, one `send` in C for each member and message, and nothing else."""
+"""The reference subject `rawsend.c`: one `send` in C for each member and message, and nothing else."""
 
 import os
 from collections.abc import Iterator
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.loadgen import build
-from bench.starting import Start, is_open, started
+from bench.server_process import Start, is_open, started
 from bench.subject import Dialect, Running
 from tests.support.ports import free_port
 
 
 class RawSend:
-    """One `send` for each member and message; with `joined_us`, one for all that came within so many microseconds."""
+    """One `send` for each member and message; with `joined_us`, one for the messages of that many microseconds."""
 
     def __init__(self, folder: Path, core: int | None, joined_us: int = 0) -> None:
         self.name = f"C send, joined over {joined_us // 1000} ms" if joined_us else "C send"

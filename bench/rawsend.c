@@ -1,11 +1,11 @@
-// rawsend: the least that fan-out over loopback sockets costs: a WebSocket handshake, then one `send` for each member
-// and message, in C. Whatever a member sends in a text frame goes to every member of its room, itself included.
+// rawsend: the minimal cost of fan-out over loopback sockets: a WebSocket handshake, then one `send` for each member
+// and message, in C. Each text frame of a member goes to every member of its room, itself included.
 //
 // Build: cc -O2 -o rawsend rawsend.c
 // Usage: rawsend PORT [JOINED_US]     path: /?room=NUMBER
 //
-// With JOINED_US, what comes to a room within so many microseconds leaves in one `send` for each member: this shows
-// how much the kernel and the load generator can take, when the server is not the limit.
+// With JOINED_US, the messages of a room within that many microseconds share one `send` for each member: this shows
+// the limit of the kernel and the load generator, when the server is not the limit.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define ROOMS 4096
 #define READ_BYTES 65536
-#define UNSENT_BYTES (8 << 20) // a member who does not read loses what is beyond
+#define UNSENT_BYTES (8 << 20) // a member that does not read loses bytes beyond this
 #define SWITCHED                                                                                                       \
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                                \
     "Sec-WebSocket-Accept: HSmrc0sMlYUkAGmm5OPpG2HaGWk=\r\n\r\n" // for wsload's key, which is always the same
@@ -52,7 +52,7 @@ static void watch(member *m, int operation, unsigned events) {
     epoll_ctl(epoll_fd, operation, m->fd, &event);
 }
 
-// ---- Out ----
+// ---- Writing ----
 
 static void write_to(member *m, const char *bytes, int n) {
     ssize_t taken = m->n_unsent ? 0 : send(m->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -85,7 +85,7 @@ static void write_due(void) {
     due_ns = 0;
 }
 
-// A message for a room, as the unmasked frame that RFC 6455 section 5.2 wants of a server.
+// Writes a message for a room as an unmasked frame, as RFC 6455 section 5.2 requires of a server.
 static void on_message(int number, const char *payload, int n) {
     room *r = &rooms[number];
     if (r->n_joined + n + 4 > r->cap_joined) {
@@ -107,7 +107,7 @@ static void on_message(int number, const char *payload, int n) {
     if (!due_ns) due_ns = now_ns() + joined_ns;
 }
 
-// ---- In ----
+// ---- Reading ----
 
 static void leave(member *m) {
     room *r = &rooms[m->room];
@@ -130,7 +130,7 @@ static void join(member *m) {
     send(m->fd, SWITCHED, strlen(SWITCHED), MSG_NOSIGNAL);
 }
 
-// Takes a request; returns its size, or 0 when it has not all come.
+// Parses a request; returns its size, or 0 when it is incomplete.
 static int take_request(member *m) {
     char *end = memmem(m->in, m->n_in, "\r\n\r\n", 4);
     if (!end) return 0;
@@ -140,7 +140,7 @@ static int take_request(member *m) {
     return (int)(end + 4 - m->in);
 }
 
-// Takes a client's frame of less than 64 KiB at `bytes`; returns its size, or 0 when it has not all come.
+// Parses a client's frame of less than 64 KiB at `bytes`; returns its size, or 0 when it is incomplete.
 static int take_frame(member *m, char *bytes, int n) {
     unsigned char *b = (unsigned char *)bytes;
     int head = 6, size = n > 1 ? b[1] & 127 : 0;
@@ -174,7 +174,7 @@ static void on_readable(member *m) {
     m->in = NULL;
 }
 
-// ---- The course of things ----
+// ---- Main loop ----
 
 static int listen_at(int port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;

@@ -1,7 +1,7 @@
-"""How quick the full screen is: it is opened, scrolled in 50,000 messages, typed on while 500 a second come.
+"""Speed of the full screen: opening, scrolling in 50,000 messages, typing while 500 messages a second arrive.
 
-It is opened as a program on a terminal, with what the last run left and no server. For the rest no terminal and no
-server take part: the model, its layout and Textual's drawing, in one process. Each round is a process of its own.
+Opening runs the program on a terminal, with the state of the last run and no server. The rest needs neither terminal
+nor server: the model, its layout and Textual's rendering run in one process. Each round is a separate process.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from textual import events
 
 from bench.figures import Figure, Measured, show, summarize_runs
 from bench.machine import describe
-from bench.opening import opened_s
 from bench.processes import Cores
+from bench.screen_startup import opened_s
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
@@ -33,12 +33,12 @@ TYPING_S = 4.0
 SIZE = (120, 40)
 FIGURES = (
     Figure("opened_s", "from the command to the last messages on the screen, s", 2),
-    Figure("taken_s", f"{MESSAGES:,} messages taken in, s of processor time", 2),
-    Figure("memory_mb", "memory at most, MB"),
+    Figure("taken_s", f"adding {MESSAGES:,} messages, s of processor time", 2),
+    Figure("memory_mb", "peak memory, MB"),
     Figure("page_ms", f"one page up among {MESSAGES:,}, ms of processor time", 1),
-    Figure("keys", f"keys typed in {TYPING_S:g} s while {PER_S} messages/s come"),
-    Figure("lost", "of them lost"),
-    Figure("slowest_ms", "the slowest of them, from key to composer, ms"),
+    Figure("keys", f"keys typed in {TYPING_S:g} s while {PER_S} messages/s arrive"),
+    Figure("lost", "keys lost"),
+    Figure("slowest_ms", "slowest key, from key press to composer, ms"),
 )
 
 
@@ -55,7 +55,7 @@ def said(offset: int) -> notes.MessageShown:
 
 
 def scrolled(app: ChatApp) -> float:
-    """Milliseconds of processor time for one page up, laid out and painted."""
+    """Processor time of one page up, laid out and painted (milliseconds)."""
     begin = time.process_time()
     for _ in range(PAGES):
         app.chat.perform("page-up")
@@ -64,14 +64,14 @@ def scrolled(app: ChatApp) -> float:
 
 
 async def typed(app: ChatApp, first: int) -> Measured:
-    """Type while messages come, each key once the one before it is there."""
+    """Type while messages arrive, each key after the previous one has appeared."""
     coming = asyncio.create_task(_come(app, first))
     keys, lost, slowest_s = 0, 0, 0.0
     while not coming.done():
         begin, before = time.monotonic(), len(app.chat.composer.text)
         app.post_message(events.Key("x", "x"))
         keys += 1
-        while len(app.chat.composer.text) == before and time.monotonic() < begin + 1:  # noqa: ASYNC110 - nothing tells
+        while len(app.chat.composer.text) == before and time.monotonic() < begin + 1:  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.001)
         lost += len(app.chat.composer.text) == before
         slowest_s = max(slowest_s, time.monotonic() - begin)
@@ -103,7 +103,7 @@ async def measure() -> Measured:
 
 
 def rounds(count: int) -> list[Measured]:
-    """Each in a process of its own, after an opening that fills the caches."""
+    """Run each round in a separate process, after one start that fills the caches."""
     runs: list[Measured] = []
     with tempfile.TemporaryDirectory(prefix="chatterbox-bench-") as folder:
         opened_s(Path(folder))
@@ -116,8 +116,8 @@ def rounds(count: int) -> list[Measured]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.screen", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (5)")
-    parser.add_argument("--one", action="store_true", help="one round without opening, as JSON")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: 5)")
+    parser.add_argument("--one", action="store_true", help="run one round without opening, and print JSON")
     options = parser.parse_args()
     if options.one:
         print(json.dumps(asyncio.run(measure())))

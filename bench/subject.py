@@ -1,4 +1,4 @@
-"""What is measured: a server under test, and how to talk to it. Chatterbox is one; peers are others."""
+"""Subjects: servers under test, and the templates of their protocols."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 
 class Step(NamedTuple):
-    """What a member does between connecting and being ready: send a text, or wait for one that has `text` in it."""
+    """A step between connecting and ready: send `text`, or wait for a message that contains it."""
 
     kind: Literal["send", "expect"]
     text: str
@@ -17,52 +17,52 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How to talk to a server over WebSockets, as templates of the load generator (`wsload.c` lists what is in braces).
+    """A server's WebSocket protocol, as templates for the load generator (`wsload.c` lists the placeholders).
 
-    A server that acknowledges nothing has no `ack`; then a message counts as answered when its sender gets it back.
+    A server without acknowledgements has no `ack`; then a message counts as answered when its sender receives it.
     """
 
     port: int
     replicas: tuple[int, ...] = ()
-    """Ports at which other replicas of the server listen: members are spread over all of them."""
+    """Ports of further replicas; members are spread over all of them."""
     path: str
     message: str
     headers: tuple[str, ...] = ()
     tokens: Path | None = None
     residents: Path | None = None
-    """Tokens of those who are in some rooms already, where that makes a difference."""
+    """Tokens of members that are already in some rooms, where that matters."""
     greeting: tuple[Step, ...] = ()
-    """Until a connection is open."""
+    """Steps until a connection is open."""
     joining: tuple[Step, ...] = ()
-    """From then until it is in its room."""
+    """Steps from then until the member is in its room."""
     ack: str | None = None
-    """What stands before the message's number in the server's reply."""
+    """The text before the message's number in the server's reply."""
     refusal: str | None = None
-    """What only a refusal has in it."""
+    """A text that only refusals contain."""
     ping: tuple[str, str] | None = None
-    """A message that wants an answer, and that answer."""
+    """A ping message of the server and the expected reply."""
     binary: bool = False
     at_once: int = 64
-    """How many handshakes may be on their way."""
+    """Handshakes in flight."""
 
 
 class Running(NamedTuple):
-    """A server that runs now: the process that members are connected to, those that work for it, by name, and other
-    replicas of it.
+    """A running server: the process that members connect to, its supporting processes by name, and further
+    replicas.
     """
 
     pid: int
     dialect: Dialect
     others: Mapping[str, int] = MappingProxyType({})
     publisher: Sequence[str] = ()
-    """A command that publishes messages to this server's Redis; told a rate and for how long (`bench.publisher`)."""
+    """A command that publishes messages to this server's Redis; the rate is appended (`bench.publisher`)."""
     replicas: Sequence[int] = ()
 
 
 class Subject(Protocol):
-    """A server that can be started, as often as needed, as if it had never run before."""
+    """A server that can be started repeatedly, each time with fresh data."""
 
     name: str
 
     def running(self) -> AbstractContextManager[Running]:
-        """Start it on the server's core, ready for connections; stop it and forget what it stored at the end."""
+        """Start the server on its core, ready for connections; stop it and delete its data at the end."""

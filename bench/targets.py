@@ -1,4 +1,4 @@
-"""The bars that Chatterbox is held against; ratios are to what was measured in the same round. Pure."""
+"""The targets that Chatterbox must reach; ratios compare runs of the same round. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from bench.promises.bars import Bar, Line, Part
 OURS, RAW, BROADCASTER = "Chatterbox", "C send", "FastAPI, broadcaster, Redis"
 _PER_DELIVERY, _PER_MESSAGE = "cpu_us_per_delivery", "cpu_us_per_message"
 Runs: TypeAlias = Mapping[tuple[str, str], Sequence[Measured]]
-"""One `Measured` for each round, by workload and subject; an empty one where nothing came of it."""
+"""One `Measured` for each round, by workload and subject; empty when the run failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A bar and what is held against it: a figure of ours, or its ratio to the figure of another in the same round."""
+    """A bar and the figure judged by it: ours, or its ratio to the figure of another subject in the same round."""
 
     workload: str
     bar: Bar
@@ -37,7 +37,7 @@ def _times(workload: str, what: str, key: str, other: str, most: float) -> Targe
 
 
 def _scaled(workload: str, gateways: int) -> Target:
-    what = f"CPU per delivery with {gateways} gateways, of one gateway's"
+    what = f"CPU per delivery with {gateways} gateways, relative to one gateway"
     bar = Bar(f"{workload}: {what}", "times", most=1.1)
     return Target(workload, bar, _PER_DELIVERY, f"{OURS}, 1 gateway", f"{OURS}, {gateways} gateways")
 
@@ -51,29 +51,29 @@ def _least(workload: str, what: str, key: str, unit: str, least: float, digits: 
 
 
 TARGETS = (
-    _times("w1l", "gateway CPU per delivery, of C send's", _PER_DELIVERY, RAW, 1.35),
-    _times("w1", "gateway CPU per delivery, of C send's", _PER_DELIVERY, RAW, 0.7),
+    _times("w1l", "gateway CPU per delivery, relative to C send", _PER_DELIVERY, RAW, 1.35),
+    _times("w1", "gateway CPU per delivery, relative to C send", _PER_DELIVERY, RAW, 0.7),
     _most("w1", "delivery p99", "delivery_p99_ms", "ms", 60),
     _least("w1", "delivered", "delivered_percent", "%", 100),
     _least("w2", "sustained through commit and Redis, p99 ≤ 150 ms", "delivered_per_s", "deliveries/s", 2_000_000),
     _least("w2-published", "sustained by the gateway, p99 ≤ 150 ms", "delivered_per_s", "deliveries/s", 5_000_000),
-    _times("w3", "gateway CPU per message, of C send's", _PER_MESSAGE, RAW, 2),
-    _times("w3", "CPU of all processes per message, of broadcaster's", "all_us_per_message", BROADCASTER, 1),
+    _times("w3", "gateway CPU per message, relative to C send", _PER_MESSAGE, RAW, 2),
+    _times("w3", "CPU of all processes per message, relative to broadcaster", "all_us_per_message", BROADCASTER, 1),
     _least("acked-most", "sustained, ack p99 ≤ 100 ms", "acked_per_s", "acked sends/s", 10_000),
     _most("acked-100", "ack p50", "ack_p50_ms", "ms", 6, 2),
     *(_scaled(workload, gateways) for workload in ("replicas-20", "replicas-100") for gateways in (2, 4)),
-    _most("crowd-10000", "gateway memory for each", "kib_per_connection", "KiB", 8),
-    _most("crowd-18000", "gateway memory for each", "kib_per_connection", "KiB", 8),
-    _most("crowd-50000", "gateway memory for each", "kib_per_connection", "KiB", 8),
+    _most("crowd-10000", "gateway memory per connection", "kib_per_connection", "KiB", 8),
+    _most("crowd-18000", "gateway memory per connection", "kib_per_connection", "KiB", 8),
+    _most("crowd-50000", "gateway memory per connection", "kib_per_connection", "KiB", 8),
     _least("crowd-10000", "connects with token check and welcome", "connects_per_s", "connects/s", 2500),
 )
 MADE = (
-    "Ratios are taken in each round, of two runs of that round, and judged by their median. n counts rounds; with "
-    "fewer than three, or with a trouble below, a verdict is a look and no figure."
+    "Each ratio compares two runs of the same round; the median of the rounds decides. n counts rounds. With fewer "
+    "than three rounds, or with a trouble listed below, a verdict is only a first impression."
 )
 
 
 def judged(runs: Runs, targets: Sequence[Target] = TARGETS) -> Part:
-    """A line for each bar whose workload was run; one that nothing came of is not reached."""
+    """A line for each target whose workload was run; a failed run does not reach its target."""
     run = {workload for workload, _ in runs}
-    return Part("Bars", MADE, [target.line(runs) for target in targets if target.workload in run])
+    return Part("Targets", MADE, [target.line(runs) for target in targets if target.workload in run])

@@ -1,4 +1,4 @@
-"""The workloads: each is a load, and the figures read off its outcome. A new one is an entry in `WORKLOADS`."""
+"""The workloads: each has a load and the figures computed from its outcome. Add new ones to `WORKLOADS`."""
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -9,32 +9,32 @@ from bench.loadgen import Load
 
 
 class Against(Enum):
-    """What a workload is run with."""
+    """The subjects that run a workload."""
 
     NOTHING = auto()
-    """Chatterbox alone, in one process."""
+    """Only Chatterbox, in one process."""
     APART = auto()
-    """Chatterbox alone, as processes."""
+    """Only Chatterbox, as separate processes."""
     REPLICAS = auto()
-    """The same with two gateways, and with four."""
+    """The same with one, two and four gateways."""
     PEERS = auto()
-    """The send loop in C, Chatterbox as processes, and every peer."""
+    """The send loop in C, Chatterbox as separate processes, and every peer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """Rates, one after another, until one is not sustained: p99 over `p99_ms`, or not everything came."""
+    """Rising rates, until one is not sustained: p99 exceeds `p99_ms`, or something is missing."""
 
     rates: tuple[float, ...]
     """Messages a second."""
     p99_ms: float
     counts: Literal["deliveries", "acks"] = "deliveries"
-    """What must come, and whose p99 it is."""
+    """What must be complete, and whose p99 counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A row of its group's table, for each subject. With a ladder, the row is of the highest rate sustained."""
+    """A row of its group's table for each subject. With a ladder, the row shows the highest sustained rate."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ class Workload:
     ladder: Ladder | None = None
 
     def quick(self) -> "Workload":
-        """The same in little time, for a look rather than for a figure."""
+        """A short version, for a first impression."""
         load = replace(self.load, run_s=min(self.load.run_s, 2.0), warm_s=0.5)
         return replace(self, load=load)
 
@@ -63,7 +63,7 @@ def _closed(senders: int) -> Workload:
 def _open(rate: int, rooms: int, run_s: float) -> Workload:
     where = "1 room of 100" if rooms == 1 else f"{rooms} rooms of {100 // rooms}"
     load = Load(members=100, senders=100, rooms=rooms, rate=rate, run_s=run_s)
-    return Workload(f"open-{rate}-rooms-{rooms}", f"100 senders in {where}, {rate:,}/s by the clock", SENDS, load)
+    return Workload(f"open-{rate}-rooms-{rooms}", f"100 senders in {where}, {rate:,}/s at a fixed rate", SENDS, load)
 
 
 def _idle(members: int) -> Workload:
@@ -73,12 +73,12 @@ def _idle(members: int) -> Workload:
 
 def _room(name: str, rate: int) -> Workload:
     load = Load(members=1000, senders=10, rate=rate, run_s=8)
-    return Workload(name, f"1 room of 1,000, {rate} messages/s by the clock", LARGE_ROOMS, load, Against.PEERS)
+    return Workload(name, f"1 room of 1,000, {rate} messages/s at a fixed rate", LARGE_ROOMS, load, Against.PEERS)
 
 
 def _replicas(name: str, rate: int) -> Workload:
     load = Load(members=1000, senders=10, rate=rate, run_s=8)
-    title = f"1 room of 1,000 over all gateways, {rate} messages/s by the clock"
+    title = f"1 room of 1,000 over all gateways, {rate} messages/s at a fixed rate"
     return Workload(name, title, REPLICAS, load, Against.REPLICAS)
 
 
@@ -103,7 +103,7 @@ WORKLOADS = (
     _idle(5000),
     Workload(
         "fan-out-200",
-        "1 room of 200, 50 messages/s by the clock",
+        "1 room of 200, 50 messages/s at a fixed rate",
         FAN_OUT,
         Load(members=200, senders=10, rate=50, run_s=10),
     ),
@@ -111,7 +111,7 @@ WORKLOADS = (
     _room("w1", 100),
     Workload(
         "w3",
-        "100 rooms of 10, 500 messages/s by the clock",
+        "100 rooms of 10, 500 messages/s at a fixed rate",
         SMALL_ROOMS,
         Load(members=1000, senders=100, rooms=100, rate=500, run_s=8),
         Against.PEERS,
@@ -126,7 +126,7 @@ WORKLOADS = (
     ),
     Workload(
         "w2-published",
-        "the same, published straight to Redis",
+        "the same, published to Redis directly",
         LARGE_ROOMS,
         Load(members=1000, published=True, run_s=3),
         Against.APART,
@@ -134,7 +134,7 @@ WORKLOADS = (
     ),
     Workload(
         "acked-100",
-        "100 senders in 10 rooms of 10, 100/s by the clock",
+        "100 senders in 10 rooms of 10, 100/s at a fixed rate",
         SENDS_APART,
         Load(members=100, senders=100, rooms=10, rate=100, run_s=10),
         Against.APART,

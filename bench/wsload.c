@@ -3,23 +3,23 @@
 // Build: cc -O2 -o wsload wsload.c
 //
 // It opens `members` connections; the first `senders` of them send. Every message carries a marker with the time
-// at which it was to be sent, and members count markers, not frames: a server may pack messages into frames and
-// segments as it likes. Replies are matched to messages by a number that each message carries.
+// at which it was due, and members count markers, not frames, so a server may pack messages into frames and segments
+// in any way. Replies are matched to messages by a number in each message.
 //
-// Open loop (`--rate 100`): messages leave by the clock, whatever the server does, and latency counts from the time
-// at which a message was to leave. Closed loop (`--rate max`): each sender waits for its reply before it sends again.
+// Open loop (`--rate 100`): messages are sent at a fixed rate, whatever the server does, and latency counts from the
+// time at which a message was due. Closed loop (`--rate max`): each sender waits for its reply before it sends again.
 //
 // Templates: {i} member  {r} its room (i mod rooms)  {t} its line of the tokens file
-//            {n} the message's number (16 digits, never twice)  {m} the marker, padded to --size in all
-//            {s} how many bytes the padded marker has
+//            {n} the message's number (16 digits, unique)  {m} the marker, padded to --size in total
+//            {s} the size of the padded marker in bytes
 //
-// With several --port, members are spread over them in turn.
+// With several --port, members are distributed over them in turn.
 //
-// With --heard nobody here sends: somebody else publishes --rate messages a second, due at the multiples of the interval
-// on this machine's monotonic clock, so that both know which are due within the run.
+// With --heard, no member sends: another program publishes --rate messages a second, due at the multiples of the
+// interval on this machine's monotonic clock, so that both know which messages are due within the run.
 //
 // Result: one JSON object on stdout. With --hold it prints `ready` when all are connected and waits for a line on
-// stdin (end of input: stop here), then prints `run` and `end` around what is measured.
+// stdin (end of input: stop), then prints `run` and `end` around the measurement.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,16 +40,16 @@
 #define CLOSE 8
 #define PING 9
 #define PONG 10
-#define FRAME_BYTES (1 << 20)         // no frame from the server is larger
-#define READ_BYTES (256 << 10)        // read at once
+#define FRAME_BYTES (1 << 20)         // largest frame of the server
+#define READ_BYTES (256 << 10)        // size of one read
 #define TEMPLATE_BYTES 65536          // an expanded template
 #define MARKER_BYTES 29               // @T=<19 digits>,<5 digits>;
 #define NUMBER_DIGITS 16
-#define FIRST_NUMBER 1000000000000000 // so that all have as many digits, and fit into a double
-#define PENDING (1 << 20)             // messages that may await their reply; a power of two
+#define FIRST_NUMBER 1000000000000000 // all numbers have the same digits and fit into a double
+#define PENDING (1 << 20)             // messages that await their reply; a power of two
 #define STEPS 16
-#define MEMBERS_PER_ADDRESS 25000     // local ports are few: more members come from 127.0.0.2, 127.0.0.3, ...
-#define CONNECT_DEADLINE_NS 10000000000LL // without one more member that is ready
+#define MEMBERS_PER_ADDRESS 25000     // limited by local ports: more members use 127.0.0.2, 127.0.0.3, ...
+#define CONNECT_DEADLINE_NS 10000000000LL // without another member becoming ready
 
 static void die(const char *why) {
     fprintf(stderr, "wsload: %s\n", why);
@@ -62,7 +62,7 @@ static int64_t now_ns(void) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-// ---- Histogram: 64 buckets to each power of two, so a value is known to 1.6 % ----
+// ---- Histogram: 64 buckets for each power of two, so values are accurate to 1.6 % ----
 
 typedef struct {
     uint64_t count[64 * 64], total, max;
@@ -116,16 +116,16 @@ static struct {
 // ---- State ----
 
 typedef struct {
-    int fd, index, room, step, awaited; // awaited: replies that this sender waits for
+    int fd, index, room, step, awaited; // awaited: number of replies that this sender waits for
     enum { CONNECTING, HANDSHAKE, SETUP, READY, DEAD } state;
     int is_slow, wants_out;
-    char *in, *out; // bytes of an unfinished frame; bytes that the kernel did not take
+    char *in, *out; // bytes of an incomplete frame; bytes that the kernel did not accept
     int n_in, n_out, cap_in, cap_out;
 } member;
 
 typedef struct {
     member *member;
-    char *text; // the message, expanded but for its marker's time and its number
+    char *text; // the message, expanded except for its marker's time and its number
     int size, marker_at, number_at[4], n_numbers;
 } sender;
 
@@ -159,7 +159,7 @@ static int64_t read_digits(const char *at, int digits) {
     return value;
 }
 
-// Writes what `{name}` at `t` stands for; returns its size, or -1 if it is no placeholder. `s` for messages only.
+// Writes the value of the placeholder `{name}` at `t`; returns its size, or -1 for other text. `s` in messages only.
 static int expand_one(const char *t, const member *m, int marker_size, sender *s, char *out, int at) {
     if (!strncmp(t, "{i}", 3)) return sprintf(out, "%d", m->index);
     if (!strncmp(t, "{r}", 3)) return sprintf(out, "%d", m->room);
@@ -207,7 +207,7 @@ static void prepare(sender *s, member *m) {
     s->text[s->marker_at + 28] = ';';
 }
 
-// ---- Bytes out ----
+// ---- Writing ----
 
 static void watch(member *m, int operation, int wants_out) {
     int wants_in = !(m->is_slow && phase >= WARM);
@@ -257,7 +257,7 @@ static void flush(member *m) {
     if (!m->n_out) watch(m, EPOLL_CTL_MOD, 0);
 }
 
-// One masked frame, as RFC 6455 section 5.2 wants it of a client.
+// Writes one masked frame, as RFC 6455 section 5.2 requires of a client.
 static void write_frame(member *m, int opcode, const char *payload, int n) {
     static char frame[TEMPLATE_BYTES + 16];
     static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -297,7 +297,7 @@ static void send_closed_loop(void) {
             send_message(&senders[k], now_ns());
 }
 
-// Sends what is due; returns whether more is due already (it stops now and then to read).
+// Sends due messages; returns whether more are due already (it stops periodically to read).
 static int send_open_loop(int64_t now) {
     int64_t interval_ns = (int64_t)(1e9 / o.rate);
     for (int sent = 0; next_due_ns <= now && next_due_ns < run_end_ns; sent++) {
@@ -316,7 +316,7 @@ static int send_due(int64_t now) {
     return 0;
 }
 
-// ---- What comes in ----
+// ---- Reading ----
 
 static int is_in_run(int64_t now) { return now >= run_ns && now < run_end_ns; }
 
@@ -345,7 +345,7 @@ static void find_markers(member *m, const char *payload, int n, int64_t now) {
         int64_t due_ns = read_digits(at + 3, 19);
         if (is_counted(due_ns)) record(&deliveries, now - due_ns);
         if (is_in_run(now)) n_deliveries_in_run++;
-        if (!o.ack && read_digits(at + 23, 5) == m->index && m->awaited) m->awaited--; // its own message came back
+        if (!o.ack && read_digits(at + 23, 5) == m->index && m->awaited) m->awaited--; // received its own message
         at += MARKER_BYTES - 1;
     }
 }
@@ -382,7 +382,7 @@ static void on_frame(member *m, int opcode, const char *payload, int n, int64_t 
     else if (opcode != PONG) on_payload(m, payload, n, now);
 }
 
-// Size of the frame at `b` and where its payload begins; 0 when it has not all come.
+// Returns the size of the frame at `b` and the start of its payload; 0 when it is incomplete.
 static long whole_frame(const unsigned char *b, long n, int *head) {
     if (n < 2) return 0;
     uint64_t size = b[1] & 127;
@@ -396,7 +396,7 @@ static long whole_frame(const unsigned char *b, long n, int *head) {
     return (uint64_t)n < *head + size ? 0 : *head + (long)size;
 }
 
-// Takes the answer to the handshake; returns its size, or 0 when it has not all come or is none.
+// Parses the handshake response; returns its size, or 0 when it is incomplete or invalid.
 static int take_handshake(member *m, char *bytes, int n) {
     char *end = memmem(bytes, n, "\r\n\r\n", 4);
     if (!end) return 0;
@@ -479,14 +479,14 @@ static void on_event(member *m, unsigned events) {
     if (m->state != DEAD && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable(m);
 }
 
-// ---- The course of a run ----
+// ---- Run loop ----
 
 static void say(const char *word) {
     puts(word);
     fflush(stdout);
 }
 
-// How many multiples of `step` there are from `from` on, before `to`.
+// The number of multiples of `step` in [from, to).
 static uint64_t multiples(int64_t from, int64_t to, int64_t step) {
     return (uint64_t)((to + step - 1) / step - (from + step - 1) / step);
 }
@@ -504,7 +504,7 @@ static void begin_warm_up(int64_t now) {
     if (o.heard) n_expected = multiples(run_ns, run_end_ns, (int64_t)(1e9 / o.rate)) * (uint64_t)n_ready;
 }
 
-// Waits for somebody to say on stdin that the run may begin.
+// Waits for the start signal on stdin.
 static void await_word(void) {
     char word[64];
     ssize_t n = read(0, word, sizeof word);
@@ -542,7 +542,7 @@ static void advance(int64_t now) {
     }
 }
 
-// How long nothing has to be done by the clock.
+// The time until the next scheduled action.
 static int64_t spare_ns(int64_t now) {
     int64_t until = now + 2000000;
     if (phase >= WARM && phase <= RUN && o.senders && o.rate > 0 && next_due_ns < until) until = next_due_ns;
@@ -692,5 +692,5 @@ int main(int argc, char **argv) {
     work();
     print_result();
     fflush(stdout);
-    _exit(0); // the kernel closes the connections faster than we would
+    _exit(0); // the kernel closes the connections faster than this program
 }

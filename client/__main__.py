@@ -51,9 +51,9 @@ def _mistake(bug: Exception) -> ExitCode:
 
 def _say(sentence: str) -> None:
     with suppress(OSError):
-        from client.context import tell
+        from client.output import print_status
 
-        tell(f"chatterbox: {inert(sentence)}")
+        print_status(f"chatterbox: {inert(sentence)}")
 
 
 def _mend_streams() -> None:

@@ -1,1 +1,1 @@
-"""How cost grows: with stored messages, with a room's members, with the rooms that somebody is in."""
+"""Growth of cost with stored messages, with members of a room, and with rooms of a connection."""

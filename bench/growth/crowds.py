@@ -1,4 +1,4 @@
-"""With how many are in a room: what a message costs. With how many rooms somebody is in: what a connection costs."""
+"""Cost of a message by members of the room; cost of a connection by its number of rooms."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from bench.measure import Outcome, measure, measure_on
 from bench.subject import Dialect
 
 MEMBERS = ((10, 50), (100, 50), (1000, 50), (5000, 10), (10_000, 5))
-"""Members of one room, and messages a second."""
+"""Pairs of members of one room and messages a second."""
 ROOMS = (0, 1, 3, 7)
 CONNECTIONS = 1000
 ROOMS_OF_A_KIND = 10
-"""Room r of the first kind is `room-r`, of the next `room-1r`, and so on."""
+"""Room r of the first kind is named `room-r`, of the second `room-1r`, and so on."""
 
 
 def members(apart: ChatterboxApart, core: int | None) -> Table:
-    """One room, ever larger."""
+    """Measure one room of increasing size."""
     rows = []
     for count, rate in MEMBERS:
         print(f"members of a room: {count:,}", flush=True)
@@ -29,7 +29,7 @@ def members(apart: ChatterboxApart, core: int | None) -> Table:
         "members", "messages/s", "gateway, µs/message", "µs/delivery", "history, µs/message", "Redis, µs/message",
         "delivery p50, ms", "delivery p99, ms",
     )  # fmt: skip
-    return Table("Members of a room", "One room; 10 of its members send by the clock.", heads, rows)
+    return Table("Members of a room", "One room; 10 of its members send at a fixed rate.", heads, rows)
 
 
 def _message(outcome: Outcome, *named: str) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def _message(outcome: Outcome, *named: str) -> tuple[str, ...]:
 
 
 def rooms(apart: ChatterboxApart, core: int | None) -> Table:
-    """Many connections, each in ever more rooms of ten, idle."""
+    """Measure idle connections, each in an increasing number of rooms."""
     rows: list[Sequence[str]] = []
     for count in ROOMS:
         print(f"rooms of each connection: {count}", flush=True)
@@ -52,12 +52,15 @@ def rooms(apart: ChatterboxApart, core: int | None) -> Table:
             outcome = measure_on(running._replace(dialect=_into(running.dialect, count)), load, core)
         grown_kib = outcome.memory_connected_kib - outcome.memory_before_kib
         rows.append((f"{count + 1}", f"{grown_kib / outcome.seen.connected:.2f}"))
-    made = f"{CONNECTIONS:,} connections in `general` and, each, in so many rooms of 100 connections besides."
+    made = (
+        f"{CONNECTIONS:,} connections, each in `general` and in further rooms of 100 connections; the first column "
+        "counts both."
+    )
     return Table("Rooms of a connection", made, ("rooms", "gateway, KiB/connection"), rows)
 
 
 def _into(base: Dialect, count: int) -> Dialect:
-    """As the base, joining `count` rooms one after another."""
+    """The base dialect, joining `count` rooms in sequence."""
     assert base.tokens is not None
     names = ("room-{r}", *(f"room-{number}{{r}}" for number in range(1, count)))
     joins = [dialect(base.port, base.tokens, room=name).joining for name in names[:count]]

@@ -1,4 +1,4 @@
-"""With how many messages are stored: how long history takes to start, and what a join, a page and an append cost."""
+"""Start time of history and cost of a join, a page and an append, by the number of stored messages."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ _FILL = f"""
 
 
 class Found(NamedTuple):
-    """What was measured with so many messages."""
+    """The results for one number of stored messages."""
 
     stored: int
     file_mib: float
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 def measure(apart: ChatterboxApart, made: Path, sizes: Sequence[int], core: int | None) -> list[Found]:
-    """One size after another, each in a fresh copy of what was made."""
+    """Measure each size on a fresh copy of the prepared data."""
     found = []
     for count in sizes:
         print(f"stored messages: {count:,}", flush=True)
@@ -65,7 +65,7 @@ def measure(apart: ChatterboxApart, made: Path, sizes: Sequence[int], core: int 
 
 @contextmanager
 def _filled(made: Path, count: int) -> Iterator[Path]:
-    """`made`, which each start copies, with so many messages in one room; as it was at the end."""
+    """Add `count` messages to one room of `made`, which each start copies; restore `made` at the end."""
     kept = made.with_name("made-empty")
     shutil.copytree(made, kept)
     database = made / "history.sqlite"
@@ -79,7 +79,7 @@ def _filled(made: Path, count: int) -> Iterator[Path]:
 
 
 def fill(database: Path, room: str, count: int) -> None:
-    """Put `count` messages into a room that has none, as if they had been sent one after another."""
+    """Store `count` messages in an empty room, as if they had been sent one after another."""
     with closing(sqlite3.connect(database)) as connection, connection:
         [(room_id,)] = connection.execute("SELECT id FROM rooms WHERE name = ?", (room,)).fetchall()
         connection.execute("PRAGMA synchronous=OFF")
@@ -111,11 +111,11 @@ def _measure(apart: ChatterboxApart, running: Running, count: int, file_mib: flo
 
 
 async def _readings(port: int, tokens: Sequence[str], count: int) -> tuple[list[float], list[float], list[float]]:
-    """Milliseconds that joins take, then the newest page, then pages at random; each by somebody who waits for it."""
+    """Latency of joins, of the newest page and of random pages (milliseconds), each by a client that waits for it."""
     url = f"ws://127.0.0.1:{port}/ws"
     chance = random.Random(count)
     joins = []
-    for token in tokens[1 : TRIES + 1]:  # the first has made the room
+    for token in tokens[1 : TRIES + 1]:  # the first user created the room
         async with Talker(url, token) as talker:
             joins.append(await _took_ms(partial(talker.ask, "join", room=ROOM)))
     async with Talker(url, tokens[1]) as talker:
@@ -139,9 +139,9 @@ async def _took_ms(ask: Callable[[], Awaitable[dict[str, Any]]]) -> float:
 
 def table(found: Sequence[Found]) -> Table:
     heads = (
-        "stored messages", "file, MiB", "history starts in, s", "of CPU, s", "history's memory, MiB",
-        "first join, ms", "join, ms", "newest page, ms", "page anywhere, ms", "the same, p99",
-        "ack p50 at 100/s, ms", "ack p99", "acked/s, each of 100 waiting",
+        "stored messages", "file, MiB", "history start, s", "start, CPU s", "history's memory, MiB",
+        "first join, ms", "join, ms", "newest page, ms", "random page, ms", "random page p99, ms",
+        "ack p50 at 100/s, ms", "ack p99, ms", "acked/s, 100 senders waiting for acks",
     )  # fmt: skip
     rows = [
         (
@@ -155,8 +155,8 @@ def table(found: Sequence[Found]) -> Table:
         for each in found
     ]  # fmt: skip
     made = (
-        f"All in one room, {CONTENT_CHARACTERS} characters each, written into the file beforehand. Through the "
-        f"gateway, by one who waits for each answer: medians of {TRIES}, pages of {PAGE_MESSAGES}. The "
-        "system's cache holds the whole file."
+        f"All messages are in one room, {CONTENT_CHARACTERS} characters each, and were written into the file before. "
+        "Latencies are measured through the gateway, by a client that waits for each reply: medians of "
+        f"{TRIES}, pages of {PAGE_MESSAGES}. The operating system's cache holds the whole file."
     )
     return Table("Stored messages", made, heads, rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`made` says how its rows, of as many cells as there are heads, were made."""
+    """`made` describes how the rows were measured; each row has a cell for each head."""
 
     title: str
     made: str

@@ -1,1 +1,1 @@
-"""Other servers in the same rounds: what people write by hand, and what they install."""
+"""Peers: other servers that run in the same rounds."""

@@ -1,4 +1,4 @@
-"""Which peers there are. A new one is an entry here and a server in `servers/`."""
+"""The list of peers. A new peer needs an entry here and a server in `servers/`."""
 
 from bench.peers.nats import NATS
 from bench.peers.peer import Kind, node, one_by_one, python

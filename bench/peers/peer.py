@@ -1,4 +1,4 @@
-"""A peer as a subject: how it is installed, started and talked to."""
+"""Peers as subjects: installation, start and protocol."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,9 +6,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.peers.installing import from_npm, from_pypi
+from bench.peers.installer import from_npm, from_pypi
 from bench.redis_server import redis
-from bench.starting import Start, is_open, started
+from bench.server_process import Start, is_open, started
 from bench.subject import Dialect, Running
 from tests.support.ports import free_port
 
@@ -17,21 +17,21 @@ SERVERS = Path(__file__).parent / "servers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One peer. `install` returns what `command` needs: a Python, or a folder of npm's."""
+    """A peer's definition. `install` returns the argument of `command`: a Python program, or an npm folder."""
 
     name: str
     title: str
-    """In the tables; it says what is between."""
+    """The name in tables, including intermediaries such as Redis."""
     pins: Mapping[str, str]
     install: Callable[[], Path]
     command: Callable[[Path, int], Sequence[str]]
-    """Of what was installed and the port."""
+    """Takes the result of `install` and the port."""
     dialect: Callable[[int], Dialect]
     has_redis: bool = False
 
 
 class Peer:
-    """A peer on a core; `folder` is for its logs. Raises `NotInstalledError` when it can't be had here."""
+    """A peer on a core; `folder` is for its logs. Raises `NotInstalledError` when it can't be installed."""
 
     def __init__(self, kind: Kind, folder: Path, core: int | None) -> None:
         self.name = kind.title
@@ -56,18 +56,18 @@ class Peer:
 
 
 def plain(port: int) -> Dialect:
-    """The room is in the path, a text frame is a message, and everybody in the room gets it as it is."""
+    """The path names the room; each text frame is a message, sent unchanged to all members of the room."""
     return Dialect(port=port, path="/ws/{r}", message="{m}")
 
 
 def one_by_one(port: int) -> Dialect:
-    """As `plain`, for a server that goes deaf when two are the first to subscribe to a channel at the same time."""
+    """Like `plain`, for a server that loses a subscription when two first subscribers of a channel race."""
     return replace(plain(port), at_once=1)
 
 
 def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
            has_redis: bool = False) -> Kind:  # fmt: skip
-    """A server in Python: `servers/NAME.py`, which is told its port."""
+    """A server in Python: `servers/NAME.py`, which takes its port as argument."""
     return Kind(
         name=name,
         title=title,
@@ -81,7 +81,7 @@ def python(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[in
 
 def node(name: str, title: str, pins: Mapping[str, str], dialect: Callable[[int], Dialect] = plain, *,
          has_redis: bool = False) -> Kind:  # fmt: skip
-    """A server for Node: `servers/NAME.mjs`, copied beside its `node_modules`, since modules are looked for there."""
+    """A server for Node: `servers/NAME.mjs`, copied next to its `node_modules`, where Node resolves modules."""
 
     def command(folder: Path, port: int) -> Sequence[str]:
         source = SERVERS / f"{name}.mjs"

@@ -1,10 +1,10 @@
-"""Socket.IO over a WebSocket, as the load generator has to speak it: Engine.IO's packets (version 4) around it."""
+"""Socket.IO over a WebSocket, in Engine.IO packets (version 4)."""
 
 from bench.subject import Dialect, Step
 
 
 def socketio(port: int) -> Dialect:
-    """`40` connects, `42[…]` is an event, and the server's ping `2` wants a `3`."""
+    """`40` connects, `42[…]` is an event, and the server's ping `2` requires the reply `3`."""
     return Dialect(
         port=port,
         path="/socket.io/?EIO=4&transport=websocket",

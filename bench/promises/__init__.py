@@ -1,1 +1,1 @@
-"""The promises that have a figure, measured: `python -m bench.promises`."""
+"""Measurements of the promises that have a figure: `python -m bench.promises`."""

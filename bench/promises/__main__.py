@@ -21,21 +21,21 @@ OPEN_FILES = 16_000
 
 
 class Wanted(NamedTuple):
-    """What to measure, and how often."""
+    """The parts to measure, and the number of tries."""
 
     parts: frozenset[str]
     slow: slow_readers.Plan
     storm: storm.Plan
     tries: int
-    """To end a session, with Redis and without: as many in each way."""
+    """Ended sessions, with Redis and without, spread evenly over the methods."""
     deafenings: int
-    """In each way."""
+    """For each kind of damage."""
     output: Path
 
 
 def main() -> None:
     if not sys.platform.startswith("linux"):
-        raise SystemExit("bench: the load generator needs Linux (epoll); try it in a container or virtual machine")
+        raise SystemExit("bench: the load generator needs Linux (epoll); run it in a container or virtual machine")
     wanted = _wanted()
     build()
     allow_open_files(OPEN_FILES)
@@ -44,7 +44,7 @@ def main() -> None:
         parts, troubles = asyncio.run(_measure(wanted, Path(folder)))
         machine = describe(Cores(None, None), Path(folder))
     machine["pinned"] = "no"
-    machine["load average"] = f"{before} before, {_load()} after: over 1, 5 and 15 minutes, its own load included"
+    machine["load average"] = f"{before} before, {_load()} after: over 1, 5 and 15 minutes, including the measurement"
     machine["date"] = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     wanted.output.mkdir(parents=True, exist_ok=True)
     markdown = as_markdown(machine, parts, troubles)
@@ -55,11 +55,15 @@ def main() -> None:
 
 
 def _wanted() -> Wanted:
-    parser = argparse.ArgumentParser(prog="python -m bench.promises", description="Measure what is promised.")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few tries of each, for a look; PROMISES.md stays as it is"
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.promises", description="Measure the promises that have a figure."
     )
-    parser.add_argument("--only", action="append", choices=PARTS, help="this part alone (may be repeated); likewise")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few tries of each, for a first impression; PROMISES.md is not changed"
+    )
+    parser.add_argument(
+        "--only", action="append", choices=PARTS, help="run only this part (repeatable); PROMISES.md is not changed"
+    )
     parser.add_argument("--output", type=Path, help="folder for PROMISES.md and PROMISES.json")
     options = parser.parse_args()
     plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()

@@ -1,4 +1,4 @@
-"""A gateway never goes deaf: how soon it notices, and how soon all that it did not hear has been delivered."""
+"""Promise "a gateway never goes deaf": time to detection, and time until the missed messages are delivered."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tests.integration.processes.test_deaf_gateway import DELIVERED_S, NOTICED_S
 
 
 async def measure(folder: Path, tries: int) -> tuple[Part, list[str]]:
-    """Deafen a gateway so many times in each way; returns the figures and the tries that failed."""
+    """Deafen a gateway `tries` times in each way; returns the figures and the failed tries."""
     noticed: list[float] = []
     delivered: list[float] = []
     troubles: list[str] = []
@@ -25,13 +25,14 @@ async def measure(folder: Path, tries: int) -> tuple[Part, list[str]]:
                 noticed.append(noticed_s)
                 delivered.append(delivered_s)
     lines = [
-        Line(Bar("a deafened gateway has noticed after", "s", Judged.MOST, NOTICED_S), noticed),
-        Line(Bar("everything said meanwhile has been delivered after", "s", Judged.MOST, DELIVERED_S), delivered),
+        Line(Bar("a deaf gateway is detected after", "s", Judged.MOST, NOTICED_S), noticed),
+        Line(Bar("messages sent in the meantime are delivered after", "s", Judged.MOST, DELIVERED_S), delivered),
     ]
-    return Part("A deafened gateway", _MADE.format(ways=len(WAYS)), lines), troubles
+    return Part("Deaf gateway", _MADE.format(ways=len(WAYS)), lines), troubles
 
 
 _MADE = (
-    "Two gateways: one hears Redis through a cable that is damaged in {ways} ways, as often in each, while people talk "
-    "through the other. Heads are compared every ten minutes, so they bring nothing. n counts deafenings."
+    "Two gateways: one is connected to Redis through a proxy that breaks the connection in {ways} ways, each equally "
+    "often, while users talk through the other. Heads are compared every ten minutes, so they don't help. n counts "
+    "broken connections."
 )

@@ -1,4 +1,4 @@
-"""A member who reads so many bytes a second, or none at all, and notes the offset of every message that came."""
+"""A slow reader: reads a fixed number of bytes a second, or none, and records the offset of each message."""
 
 import asyncio
 import json
@@ -10,14 +10,14 @@ from tests.support.peer import HANDSHAKE, PING, PONG, TEXT, frame
 
 RECEIVE_BYTES = 4096
 SEGMENT_BYTES = 1448
-"""As over Ethernet; loopback's own segments are so large that the kernels would hold megabytes."""
+"""As over Ethernet; with loopback's larger segments the kernels would hold megabytes."""
 AT_ONCE_BYTES = 65_536
 STEP_S = 0.25
 CONNECT_S = 30.0
 
 
 class Drip:
-    """One connection whose speed can be changed: `bytes_per_s` None reads all there is, 0 reads nothing."""
+    """A connection with adjustable speed: `bytes_per_s` None reads without limit, 0 reads nothing."""
 
     def __init__(self, port: int, token: str) -> None:
         self._address = ("127.0.0.1", port)
@@ -28,13 +28,13 @@ class Drip:
         self.bytes_per_s: float | None = None
         self.welcomed = asyncio.Event()
         self.first: dict[str, int] = {}
-        """For each room the offset of the first message that must come."""
+        """For each room the offset of the first expected message."""
         self.offsets: dict[str, list[int]] = {}
         self.ended_s: float | None = None
-        """When the connection ended, by the event loop's clock."""
+        """The time at which the connection ended, by the event loop's clock."""
 
     async def open(self) -> None:
-        """Connect and be welcomed, at full speed."""
+        """Connect and wait for the welcome, at full speed."""
         self._line.setblocking(False)
         self._line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
@@ -57,7 +57,7 @@ class Drip:
         self._line.close()
 
     def mistakes(self, room: str, head: int) -> int:
-        """How many of the messages up to `head` are missing, came twice, or are not in their place."""
+        """The number of messages up to `head` that are missing, duplicated or out of order."""
         expected = list(range(self.first[room], head + 1))
         came = self.offsets.get(room, [])
         return len(set(expected) ^ set(came)) + len(came) - len(set(came)) + (came != sorted(came))
@@ -82,7 +82,7 @@ class Drip:
                 await asyncio.sleep(len(data) / pace)
 
     def _take(self) -> None:
-        """Take the whole frames out of what has come."""
+        """Process the complete frames in the buffer."""
         at = 0
         while (whole := _frame(self._data, at)) is not None:
             opcode, payload, at = whole
@@ -102,7 +102,7 @@ class Drip:
 
 
 def _frame(data: bytearray, at: int) -> tuple[int, bytes, int] | None:
-    """Opcode and payload of the whole frame at `at`, and where the next begins (RFC 6455 section 5.2)."""
+    """Opcode and payload of the frame at `at`, and the start of the next; None if incomplete (RFC 6455 section 5.2)."""
     if len(data) < at + 2:
         return None
     size, head = data[at + 1] & 127, 2

@@ -1,4 +1,4 @@
-"""Logout is logout: how soon sockets on every replica close when their session ends, and what comes to them after."""
+"""Promise "logout is logout": time until sockets on every replica close, and bytes received after that."""
 
 import asyncio
 import json
@@ -23,16 +23,16 @@ from tests.support.topology import Topology, topology
 
 NEW_PASSWORD = "another long password"
 TALK_EVERY_S = 0.05
-"""Somebody talks this often in the room that all are in."""
+"""Interval of messages in the room that all users are in (seconds)."""
 WITH_REDIS_S, WITHOUT_REDIS_S = 1.0, 5.0
 AT_ONCE = {True: 4, False: 16}
-"""Users who are logged out at the same time, with Redis and without: few enough that none waits for a processor."""
+"""Users logged out concurrently, with Redis and without: few enough that none waits for a processor."""
 LATER_S = {True: 0.5, False: 5.0}
-"""Up to so long is waited before a try: it falls on any moment of what a gateway does by the clock."""
+"""Maximum random delay before a try (seconds), so that tries hit any phase of a gateway's periodic work."""
 
 
 class Login(NamedTuple):
-    """A session."""
+    """A login session."""
 
     token: str
     sid: str
@@ -44,19 +44,19 @@ class Login(NamedTuple):
 
 @dataclass(slots=True)
 class Tries:
-    """What happened, by the way in which sessions were ended."""
+    """Results by the method that ended the sessions."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
-    """Until the last socket of a session had its close frame."""
+    """Seconds until the last socket of a session received its close frame."""
     with_hashing: list[float] = field(default_factory=list)
-    """The same for password changes, from the request."""
+    """The same for password changes, counted from the request."""
     late: list[float] = field(default_factory=list)
-    """For each socket the bytes that came after its close frame."""
+    """For each socket the bytes received after its close frame."""
     troubles: list[str] = field(default_factory=list)
 
 
 class Site:
-    """Two gateways, Redis, and somebody who talks all the time."""
+    """Two gateways, Redis, and a user who sends messages continuously."""
 
     def __init__(self, whole: Topology, http: httpx.AsyncClient) -> None:
         self.whole = whole
@@ -71,7 +71,7 @@ class Site:
         return Login(said["token"], said["session"])
 
     def ended_s(self, sid: str) -> float:
-        """When auth ended a session, as its log says (seconds since 1970)."""
+        """When auth ended a session, from its log (seconds since 1970)."""
         for line in reversed(self.whole.auth.log.read_text().splitlines()):
             if sid in line and "session.ended" in line:
                 return datetime.fromisoformat(json.loads(line)["time"]).timestamp()
@@ -101,7 +101,7 @@ async def _talk(site: Site, token: str) -> None:
             await asyncio.sleep(TALK_EVERY_S)
 
 
-# Ways to end a session; each returns from when the time counts
+# Methods to end a session; each returns the time from which the measurement counts
 
 
 async def logout(site: Site, session: Login, _: Login, __: str) -> float:
@@ -117,14 +117,14 @@ async def revocation(site: Site, session: Login, actor: Login, _: str) -> float:
 
 
 async def password_change(site: Site, session: Login, actor: Login, _: str) -> float:
-    """Two passwords are hashed first, which costs time on purpose; so it counts from when auth ended the session."""
+    """Counts from when auth ended the session: hashing two passwords before takes time on purpose."""
     change = {"old": PASSWORD, "new": NEW_PASSWORD}
     (await site.http.post("/password", json=change, headers=actor.headers)).raise_for_status()
     return site.ended_s(session.sid)
 
 
 async def ban(site: Site, session: Login, _: Login, name: str) -> float:
-    """The command, which takes its time to start; so the time counts from when auth ended the session."""
+    """Counts from when auth ended the session: the command takes time to start."""
     auth = site.whole.auth
     done = await attempt("auth", auth.data, "ban", name, powerless=False, **auth.environment)
     assert done.status == 0, done.said
@@ -141,7 +141,7 @@ WAYS: Mapping[str, Way] = {
 
 
 async def live(site: Site, name: str, tries: Tries) -> None:
-    """One user, whose sessions are ended in every way there is, one after another."""
+    """Register one user, and end a session by each method in turn."""
     try:
         await site.register(name)
         actor = await site.login(name)
@@ -153,7 +153,7 @@ async def live(site: Site, name: str, tries: Tries) -> None:
 
 
 async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tries: Tries) -> float:
-    """End a session with a socket on each gateway; returns the seconds until both had their close frame."""
+    """End a session with a socket on each gateway; returns the seconds until both received their close frame."""
     session = await site.login(name, password)
     await asyncio.sleep(random.uniform(0, LATER_S[site.whole.redis.is_running]))
     async with AsyncExitStack() as stack:
@@ -161,7 +161,7 @@ async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tri
         for peer in peers:
             head = await peer.shake_hands(b"Authorization: Bearer " + session.token.encode())
             assert " 101 " in head, head
-            while (first := await peer.frame()).opcode == PING:  # one may come at any time
+            while (first := await peer.frame()).opcode == PING:  # a ping can arrive at any time
                 pass
             assert b'"welcome"' in first.payload, first
         watching = [asyncio.create_task(_closed(peer)) for peer in peers]
@@ -181,7 +181,7 @@ async def _end(site: Site, name: str, way: Way, actor: Login, password: str, tri
 
 
 async def _closed(peer: Peer) -> tuple[float, int]:
-    """When the close frame came, and how many bytes came after it until the end: this peer does not answer it."""
+    """The time of the close frame, and the number of bytes after it: this peer does not answer the close frame."""
     while (frame := await peer.frame()).opcode != CLOSE:
         pass
     closed_s = time.time()
@@ -191,7 +191,7 @@ async def _closed(peer: Peer) -> tuple[float, int]:
 
 
 async def measure(site: Site, users: int, name: str) -> Tries:
-    """So many users' sessions are ended, as many in each way."""
+    """End sessions of `users` users, each by every method."""
     tries = Tries()
     gate = asyncio.Semaphore(AT_ONCE[site.whole.redis.is_running])
 
@@ -208,7 +208,7 @@ async def measure(site: Site, users: int, name: str) -> Tries:
 
 
 async def measure_both(site: Site, tries: int) -> tuple[Tries, Tries]:
-    """So many tries of all ways together, with Redis; then the same with Redis killed."""
+    """Run `tries` tries over all methods with Redis; then the same with Redis killed."""
     users = max(1, tries // len(WAYS))
     with_redis = await measure(site, users, "with")
     await site.whole.redis.kill()
@@ -218,26 +218,26 @@ async def measure_both(site: Site, tries: int) -> tuple[Tries, Tries]:
 
 
 def part(with_redis: Tries, without_redis: Tries) -> Part:
-    """The figures of all that."""
-    late = Bar("bytes that came to a socket after its close frame", "", Judged.MOST, 0, 0)
+    """The figures of these tries."""
+    late = Bar("bytes received by a socket after its close frame", "", Judged.MOST, 0, 0)
     lines = [
         *_lines("with Redis", with_redis, WITH_REDIS_S, digits=3),
         *_lines("Redis killed", without_redis, WITHOUT_REDIS_S, digits=2),
         Line(late, [*with_redis.late, *without_redis.late]),
     ]
-    return Part("Sessions that end", _MADE, lines)
+    return Part("Ended sessions", _MADE, lines)
 
 
 _MADE = (
     "Two gateways, auth, history and Redis as processes. A session has a socket on each gateway, which does not answer "
-    "the close frame, in a room where somebody talks 20 times a second; n counts sessions, or sockets. The time counts "
-    "from the request until the later of the two close frames; of a password change, which hashes two passwords first, "
-    "and of a ban, which is a command, from when auth ended the session by its log."
+    "the close frame, in a room with 20 messages a second. n counts sessions, or sockets. The time counts from the "
+    "request to the later of the two close frames. For a password change, which first hashes two passwords, and for a "
+    "ban, which is a command, it counts from when auth ended the session, by its log."
 )
 
 
 def _lines(when: str, tries: Tries, most_s: float, digits: int) -> list[Line]:
-    every = Bar(f"all ways, {when}: both sockets closed after", "s", Judged.P99, most_s, digits)
+    every = Bar(f"all methods, {when}: both sockets closed after", "s", Judged.P99, most_s, digits)
     return [
         *(
             Line(Bar(f"{title}, {when}: both sockets closed after", "s", Judged.P99, most_s, digits), seconds)

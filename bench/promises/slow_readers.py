@@ -1,4 +1,4 @@
-"""A slow reader harms only itself, and loses nothing: rounds without any, with two, with twenty, one after another."""
+"""Promise "a slow reader harms only itself, and loses nothing": alternating rounds with 0, 2 and 20 slow readers."""
 
 import asyncio
 import itertools
@@ -29,12 +29,12 @@ CATCH_UP_S = 60.0
 GONE_S = 90.0
 LOOK_S = 0.1
 LARGE = "\U0001f642" * 3900
-"""Text as large as a message may be."""
+"""A text of the maximum message size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured, and for how long."""
+    """Rounds, load and durations."""
 
     rounds: int = 7
     rounds_with_many: int = 2
@@ -42,7 +42,7 @@ class Plan:
     rate: float = 30
     size_bytes: int = 1500
     warm_s: float = 10
-    """Long enough for the slow ones to fall behind."""
+    """Long enough for the slow readers to fall behind."""
     run_s: float = 10
 
     @property
@@ -54,7 +54,7 @@ class Plan:
 
 
 class Site:
-    """One gateway as a process, with a crowd's accounts and some of whom nobody knows yet that they read slowly."""
+    """One gateway as a process, with accounts for members and slow readers."""
 
     def __init__(self, whole: Topology, dialect: Dialect, slow: Sequence[str]) -> None:
         self.whole = whole
@@ -96,19 +96,19 @@ async def site(folder: Path) -> AsyncIterator[Site]:
 
 @dataclass(slots=True)
 class Phase:
-    """What one phase of a round gave."""
+    """The result of one phase of a round."""
 
     seen: Seen
     behind: float
-    """How many connections were behind at the end of the run."""
+    """The number of connections behind at the end of the run."""
     grown_mib: float
-    """From when everybody was connected to the greatest seen until the slow ones had everything."""
+    """Memory growth from when all were connected to the maximum until the slow readers had everything."""
     mistakes: list[int]
     """For each slow reader."""
 
 
 async def phase(site: Site, load: Load, paces: Sequence[float], dialect: Dialect | None = None) -> Phase:
-    """The load, beside slow readers of these speeds (bytes a second), who at its end read all that they are owed."""
+    """Run the load with slow readers of these speeds (bytes a second), who catch up at the end."""
     async with AsyncExitStack() as stack:
         generator = await _connected(stack, load, dialect or site.dialect)
         before_mib = site.memory_mib
@@ -145,7 +145,7 @@ async def _connected(stack: AsyncExitStack, load: Load, dialect: Dialect) -> Gen
 
 @asynccontextmanager
 async def _watched(site: Site) -> AsyncIterator[list[float]]:
-    """The gateway's memory while the block runs, in MiB."""
+    """Sample the gateway's memory during the block (MiB)."""
     values = [site.memory_mib]
 
     async def watch() -> None:
@@ -161,13 +161,13 @@ async def _watched(site: Site) -> AsyncIterator[list[float]]:
 
 
 def paces(count: int) -> list[float]:
-    """Half of them read slowly, half nothing."""
+    """Half of the readers read slowly, half read nothing."""
     return [SLOW_BYTES_PER_S if number % 2 == 0 else 0.0 for number in range(count)]
 
 
 @dataclass(slots=True)
 class Measured:
-    """All rounds: the phases by how many slow readers there were."""
+    """All rounds: phases by the number of slow readers."""
 
     phases: dict[int, list[Phase]] = field(default_factory=lambda: {0: [], 2: [], MANY: []})
     large: list[Phase] = field(default_factory=list)
@@ -182,7 +182,7 @@ class Measured:
 
 
 async def measure(site: Site, plan: Plan) -> Measured:
-    """Each round has every phase once, in another order than the round before; the first have one with many, too."""
+    """Run every phase once a round, in alternating order; the first rounds also have one with many readers."""
     measured = Measured()
     await phase(site, replace(plan.load, warm_s=2, run_s=2), [])  # imports, pools, the room's memory
     orders = itertools.cycle([(0, 2), (2, 0)])
@@ -194,7 +194,7 @@ async def measure(site: Site, plan: Plan) -> Measured:
 
 
 async def measure_large(site: Site, plan: Plan) -> list[Phase]:
-    """Messages as large as they may be, in a small crowd: only what the slow ones make the gateway hold."""
+    """Run messages of the maximum size with few members, to measure the memory for slow readers only."""
     small = replace(plan.load, members=20, rate=40)
     large = replace(site.dialect, message=site.dialect.message.replace("{m}", "{m}" + LARGE))
     await phase(site, replace(small, warm_s=4, run_s=4), [], large)
@@ -203,7 +203,7 @@ async def measure_large(site: Site, plan: Plan) -> list[Phase]:
 
 
 async def measure_gone(site: Site, plan: Plan) -> list[float]:
-    """Seconds from when each of many stopped reading until the gateway had forgotten it."""
+    """Seconds from when each reader stopped reading to when the gateway closed its connection."""
     load = replace(plan.load, members=100, warm_s=1, run_s=GONE_S + 10)
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
@@ -218,7 +218,7 @@ async def measure_gone(site: Site, plan: Plan) -> list[float]:
         for drip in drips:
             drip.bytes_per_s = 0
         gone: list[float] = []
-        print(f"dead readers: {MANY}, until the last is gone", flush=True)
+        print(f"readers that read nothing: {MANY}, until the last is closed", flush=True)
         while len(gone) < MANY and loop.time() - began_s < GONE_S + 10:
             await asyncio.sleep(LOOK_S)
             count = int(everybody - await site.figure("connections"))
@@ -227,46 +227,44 @@ async def measure_gone(site: Site, plan: Plan) -> list[float]:
 
 
 def part(plan: Plan, measured: Measured, gone: Sequence[float]) -> Part:
-    """The figures of all that."""
+    """The figures of these measurements."""
     phases = measured.phases
     ratios = [
         one.seen.delivery_ms.p99 / other.seen.delivery_ms.p99
         for one, other in zip(phases[2], phases[0], strict=True)
     ]  # fmt: skip
     lines = [
-        Line(Bar("the others' p99 with 2 slow readers, of the same round's without", "times", most=1.2), ratios),
+        Line(Bar("other members' p99 with 2 slow readers, relative to the round without", "times", most=1.2), ratios),
         *(_delivery("p50", count, each) for count, each in phases.items()),
         *(_delivery("p99", count, each) for count, each in phases.items()),
         Line(
-            Bar("messages that a slow reader missed, got twice or out of place", "", Judged.MOST, 0, 0),
+            Bar("messages that a slow reader missed, got twice or out of order", "", Judged.MOST, 0, 0),
             [float(each) for one in (*phases[2], *phases[MANY], *measured.large) for each in one.mistakes],
         ),
         _memory(f"{plan.size_bytes:,} bytes", phases[MANY]),
         _memory("16 kB", measured.large),
-        Line(Bar("growth of the gateway's memory without slow readers", "MiB"), [one.grown_mib for one in phases[0]]),
-        Line(Bar("who reads nothing is gone after", "s", Judged.MOST, GONE_S, 1), gone),
+        Line(Bar("growth of gateway memory without slow readers", "MiB"), [one.grown_mib for one in phases[0]]),
+        Line(Bar("a connection that reads nothing is closed after", "s", Judged.MOST, GONE_S, 1), gone),
     ]  # fmt: skip
     return Part("Slow readers", _made(plan), lines)
 
 
 def _delivery(which: str, count: int, phases: Sequence[Phase]) -> Line:
-    bar = Bar(
-        f"the others' delivery, {which} of each round, {f'with {count}' if count else 'without'} slow readers", "ms"
-    )
+    bar = Bar(f"other members' delivery {which} by round, {f'with {count}' if count else 'without'} slow readers", "ms")
     return Line(bar, [float(getattr(one.seen.delivery_ms, which)) for one in phases])
 
 
 def _memory(size: str, phases: Sequence[Phase]) -> Line:
-    title = f"the gateway's memory for each of {MANY} slow readers, messages of {size}"
+    title = f"gateway memory for each of {MANY} slow readers, messages of {size}"
     return Line(Bar(title, "MiB", Judged.MOST, 2), [one.grown_mib / MANY for one in phases])
 
 
 def _made(plan: Plan) -> str:
     return (
-        f"{plan.members} members in one room of one gateway, {plan.rate:g} messages/s of {plan.size_bytes:,} bytes by "
-        f"the clock: {plan.members * plan.rate:,.0f} deliveries/s. {plan.rounds} rounds, each of {plan.run_s:g} s "
-        f"without a slow reader and {plan.run_s:g} s with 2 in the same room, {plan.rounds_with_many} rounds with "
-        f"{MANY}: half of them read {SLOW_BYTES_PER_S / 1000:g} kB/s, half nothing, and at the end all that they are "
-        "owed. n counts rounds, or readers. Large messages: 20 members, 40 messages/s. Gone: 100 members, counted from "
-        "when it stopped reading."
+        f"{plan.members} members in one room of one gateway, {plan.rate:g} messages/s of {plan.size_bytes:,} bytes at "
+        f"a fixed rate: {plan.members * plan.rate:,.0f} deliveries/s. {plan.rounds} rounds, each of {plan.run_s:g} s "
+        f"without a slow reader and {plan.run_s:g} s with 2 in the same room; {plan.rounds_with_many} rounds with "
+        f"{MANY}. Half of the slow readers read {SLOW_BYTES_PER_S / 1000:g} kB/s, half read nothing, and at the end "
+        "all of them catch up. n counts rounds, or readers. Large messages: 20 members, 40 messages/s. Closed "
+        "connections: 100 members; the time counts from when the connection stopped reading."
     )

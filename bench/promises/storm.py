@@ -1,4 +1,4 @@
-"""Thousands that were cut off come back at once: how soon they have everything, and what the others feel of it."""
+"""Reconnect storm: thousands of clients reconnect at once; measures their catch-up time and the others' latency."""
 
 import asyncio
 import itertools
@@ -25,19 +25,19 @@ CAUGHT_UP_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured, and for how long."""
+    """Rounds, load and durations."""
 
     rounds: int = 3
     returning: int = 5000
     missed: int = 100
-    """Messages that each of them missed."""
+    """Messages missed by each returning client."""
     members: int = 100
     rate: float = 100
     run_s: float = 12
 
     @property
     def load(self) -> Load:
-        """Of those who stay."""
+        """The load of the members who stay connected."""
         return Load(members=self.members, senders=ACCOUNTS, rate=self.rate, warm_s=2, run_s=self.run_s)
 
     @property
@@ -46,7 +46,7 @@ class Plan:
 
 
 class Site:
-    """One gateway as a process, those who stay, and those who are to come back, in a room of their own."""
+    """One gateway as a process; staying members, and returning clients in a room of their own."""
 
     def __init__(self, gateway: Service, staying: Dialect, returning: Dialect, token: str) -> None:
         self.staying = staying
@@ -55,7 +55,7 @@ class Site:
         self._token = token
 
     def talker(self) -> Talker:
-        """Somebody in the hall."""
+        """A member of the hall."""
         return self._gateway.talker(self._token)
 
 
@@ -80,7 +80,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
 
 @dataclass(slots=True)
 class Measured:
-    """All rounds; `calm` and `stormy` are what those saw who stayed."""
+    """All rounds; `calm` and `stormy` are the results of the members who stayed."""
 
     calm: list[Seen] = field(default_factory=list)
     stormy: list[Seen] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Measured:
 
 
 async def measure(site: Site, plan: Plan) -> Measured:
-    """Each round has a run without a storm and one with it, in turns in either order."""
+    """Run each round without a storm and with it, in alternating order."""
     measured = Measured()
     await _calm(site, replace(plan.load, warm_s=2, run_s=2))  # imports, pools, the room's memory
     for number, calm_first in zip(range(1, plan.rounds + 1), itertools.cycle([True, False]), strict=False):
@@ -115,7 +115,7 @@ async def _calm(site: Site, load: Load) -> Seen:
 
 
 async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen]:
-    """What those saw who stayed, and those who came back: connected is who has everything."""
+    """Results of the staying and of the returning clients; a returning client counts as connected when caught up."""
     with ExitStack() as stack:
         cut = stack.enter_context(ExitStack())
         await asyncio.to_thread(cut.enter_context(generating(plan.crowd, site.returning, None)).await_word, "ready")
@@ -134,21 +134,21 @@ async def _stormy(site: Site, plan: Plan) -> tuple[Seen, Seen]:
 
 
 async def _say(talker: Talker) -> dict[str, object]:
-    """Say something in the hall; where it stands."""
+    """Send a message to the hall; returns its position."""
     sent = await talker.ask("send", room=HALL, content="x" * 120, key=uuid4().hex)
     at: dict[str, object] = sent["at"]
     return at
 
 
 async def _position(talker: Talker) -> dict[str, object]:
-    """Where the hall stands."""
+    """The hall's position."""
     joined = await talker.ask("join", room=HALL)
     at: dict[str, object] = joined["at"]
     return at
 
 
 def _back(returning: Dialect, held: dict[str, object], last: dict[str, object]) -> Dialect:
-    """How one comes back: with the position held, and done when the last message is there."""
+    """The dialect of a returning client: resumes from `held`, and is done when `last` has arrived."""
     resume = f'{{"{HALL}":{{"epoch":"{held["epoch"]}","offset":{held["offset"]}}}}}'
     connect = f'{{"type":"connect","token":"{{t}}","resume":{resume}}}'
     everything = f'"offset":{last["offset"]}}},"message_id"'
@@ -167,24 +167,24 @@ async def _end(generator: Generator) -> Seen:
 
 
 def part(plan: Plan, measured: Measured) -> Part:
-    """The figures of all that."""
+    """The figures of these measurements."""
     ratios = [
         stormy.delivery_ms.p99 / calm.delivery_ms.p99
         for stormy, calm in zip(measured.stormy, measured.calm, strict=True)
     ]
     lines = [
         Line(
-            Bar(f"{plan.returning:,} cut off have everything after", "s", Judged.MOST, CAUGHT_UP_S, 1),
+            Bar(f"{plan.returning:,} disconnected clients are caught up after", "s", Judged.MOST, CAUGHT_UP_S, 1),
             measured.caught_up_s,
         ),
-        Line(Bar("the others' p99 meanwhile, of the same round's without", "times", most=2), ratios),
+        Line(Bar("other members' p99 during the storm, relative to the round without", "times", most=2), ratios),
         *(
-            Line(Bar(f"the others' delivery, {which}, {how} a storm", "ms"), _each(seen, which))
+            Line(Bar(f"other members' delivery {which}, {how} a storm", "ms"), _each(seen, which))
             for how, seen in (("without", measured.calm), ("with", measured.stormy))
             for which in ("p50", "p99", "max")
         ),
     ]
-    return Part("A crowd comes back", _made(plan), lines)
+    return Part("Reconnect storm", _made(plan), lines)
 
 
 def _each(seen: Sequence[Seen], which: str) -> list[float]:
@@ -193,8 +193,8 @@ def _each(seen: Sequence[Seen], which: str) -> list[float]:
 
 def _made(plan: Plan) -> str:
     return (
-        f"{plan.members} members in one room, {plan.rate:g} messages/s by the clock, on one gateway with "
-        f"{plan.returning:,} others, who are cut off all at once and come back all at once, each with a position "
-        f"{plan.missed} messages old. {plan.rounds} rounds, each of {plan.run_s:g} s without that and {plan.run_s:g} s "
-        "with it. n counts rounds. Load generators and server share the machine's cores."
+        f"{plan.members} members in one room, {plan.rate:g} messages/s at a fixed rate, on one gateway with "
+        f"{plan.returning:,} other clients, which are disconnected all at once and reconnect all at once, each with a "
+        f"position {plan.missed} messages old. {plan.rounds} rounds, each of {plan.run_s:g} s without a storm and "
+        f"{plan.run_s:g} s with it. n counts rounds. Load generators and server share the machine's cores."
     )

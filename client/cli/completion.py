@@ -106,7 +106,7 @@ def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
 def local(words: Sequence[str], environ: Mapping[str, str]) -> LocalNames:
     """What this machine knows of the server and user that `words` are about."""
     from client.config.profile_choice import choose_profile
-    from client.store.name_cache import known_path, load
+    from client.store.name_cache import load, name_cache_path
     from client.store.session_file import SessionFile
     from client.store.tail_cursors import cursor_folder
     from client.text.server_url import written_address
@@ -118,7 +118,7 @@ def local(words: Sequence[str], environ: Mapping[str, str]) -> LocalNames:
     session = SessionFile(meant.folder, written_address(meant.server), meant.config.profile).load()
     if session is None:
         return LocalNames()
-    names = load(known_path(meant.folder, session.server, session.username))
+    names = load(name_cache_path(meant.folder, session.server, session.username))
     cursors = _stems(cursor_folder(meant.folder, session.server, session.username))
     return LocalNames(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
 

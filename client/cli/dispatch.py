@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ExitCode:
     try:
         return _done(place, arguments)
     except NotLoggedIn as failure:
-        raise NotLoggedIn(f"{failure} {place.way_in()}") from None
+        raise NotLoggedIn(f"{failure} {place.login_hint()}") from None
 
 
 def _done(place: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
@@ -41,7 +41,7 @@ def _done(place: "ClientContext", arguments: argparse.Namespace) -> ExitCode:
         return _over_http(place, arguments)
     from client.commands import account
 
-    account.log_in_unasked(place)
+    account.log_in_if_configured(place)
     if arguments.command is None:
         return asyncio.run(_opened(place))
     if arguments.command == "members":

@@ -8,8 +8,8 @@ from chatterbox import __version__
 from client.cli import values
 from client.cli.about import ABOUT, FILES, VARIABLES, exits, table
 from client.faces.face_choice import FaceKind
-from client.text.note_text import meant
 from client.text.sanitize import inert
+from client.text.suggestions import closest
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,7 +38,7 @@ class SuggestingParser(argparse.ArgumentParser):
 
 
 def _guess(word: str, commands: list[str]) -> str | None:
-    return "--help" if word in {"help", "?"} else meant(word, commands)
+    return "--help" if word in {"help", "?"} else closest(word, commands)
 
 
 class CommandParsers:

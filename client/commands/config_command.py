@@ -10,8 +10,8 @@ from client.config.config_schema import ROWS, Config, values_of
 from client.config.key_bindings import Actions
 from client.config.themes import hard_to_read
 from client.config.xdg_folders import config_file, theme_file
-from client.context import out, tell
 from client.failures import ExitCode
+from client.output import print_result, print_status
 from client.text.sanitize import inert
 
 
@@ -21,19 +21,19 @@ def config(what: str, environ: Mapping[str, str], named: CliOverrides, actions: 
     `actions` are those whose keys may be bound; None: any name is taken as one.
     """
     if what == "path":
-        out(str(config_file(environ)))
+        print_result(str(config_file(environ)))
         return ExitCode.OK
     loaded = load(environ, named, actions)
     problems, warnings = findings(loaded, environ)
     if what == "show":
         for line in shown(loaded):
-            out(line)
+            print_result(line)
     else:
         for warning in warnings:
-            tell(warning)
-        out(_verdict(loaded, len(problems)))
+            print_status(warning)
+        print_result(_verdict(loaded, len(problems)))
     for problem in problems:
-        tell(problem)
+        print_status(problem)
     return ExitCode.USAGE if problems else ExitCode.OK
 
 

@@ -15,28 +15,28 @@ from client.core.outbox_entry import OutboxEntry
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The client begins; `entries` are those that an earlier run left in the outbox, in order."""
+    """The client starts; `entries` are what an earlier run left in the outbox, in order."""
 
     entries: tuple[OutboxEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDone:
-    """The WebSocket handshake is done."""
+    """The WebSocket handshake succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame of the server's."""
+    """The server sent a frame."""
 
     frame: ServerFrame
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLost:
-    """There is no connection (any more). `code`: the server's close code, if it gave one.
+    """The connection ended, or could not be opened. `code`: the server's close code, if it sent one.
 
-    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server wants us to wait.
+    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server asks us to wait, in seconds.
     """
 
     why: str
@@ -76,7 +76,7 @@ class RoomRequested:
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewed:
-    """There is a newer token, for this connection too."""
+    """The token was renewed; this connection should use the new one, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class QuitRequested:
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverdue:
-    """A timer: command `command_id` should have its reply by now."""
+    """A timer: the reply to command `command_id` is overdue."""
 
     command_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDue:
-    """A timer: the server's wait after it refused command `command_id` for `room` is over."""
+    """A timer: the wait after the server refused command `command_id` for `room` is over."""
 
     room: str
     command_id: int
@@ -101,14 +101,14 @@ class RetryDue:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStable:
-    """A timer: connection number `connection` has held for a while."""
+    """A timer: connection number `connection` has been up long enough to count as stable."""
 
     connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class MoveDue:
-    """A timer: the wait that connection number `connection` was given by `move` is over."""
+    """A timer: the delay that a `move` frame gave connection number `connection` is over."""
 
     connection: int
 
@@ -132,14 +132,14 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Make a connection after so many seconds."""
+    """Open a connection after `after_s` seconds."""
 
     after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class SendConnect:
-    """Send `connect` with the session's token, which the core never sees."""
+    """Send `connect` with the session's token, which the core never holds."""
 
     resume: Mapping[str, Position]
     command_id: int | None = None
@@ -154,7 +154,7 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True)
 class StartTimer:
-    """Bring `timer` back as an event after so many seconds."""
+    """Feed `timer` back as an event after `after_s` seconds."""
 
     after_s: float
     timer: Timer
@@ -162,7 +162,7 @@ class StartTimer:
 
 @dataclass(frozen=True, slots=True)
 class DropEntry:
-    """Take the entry with this key off the disk: it is acknowledged, or refused for good and shown."""
+    """Delete an entry from the outbox on disk: it was acknowledged, or refused for good and shown."""
 
     key: str
 
@@ -174,14 +174,14 @@ class CloseConnection:
 
 @dataclass(frozen=True, slots=True)
 class ShowNote:
-    """Tell the face."""
+    """Pass a note to the face."""
 
     note: Note
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Close what is open and end."""
+    """Close the connection and end the run."""
 
     ended: SessionOver
 

@@ -7,10 +7,11 @@ from dataclasses import asdict, replace
 
 from client.config.config_parser import CliOverrides
 from client.config.profile_choice import choose_profile
-from client.context import ClientContext, out
+from client.context import ClientContext
 from client.doctor.check_sequence import examine
 from client.doctor.verdict import CheckName, CheckResult, CheckStatus
 from client.failures import ExitCode, UsageError
+from client.output import print_result
 from client.store.session_file import SavedSession
 from client.text.sanitize import inert
 
@@ -23,9 +24,9 @@ async def doctor(named: CliOverrides, environ: Mapping[str, str], idle_s: float,
     address = named.server or choose_profile(named, environ).server
     verdicts = [verdict async for verdict in _told(address, named, environ, idle_s, as_json=as_json)]
     if as_json:
-        out(as_object(address, verdicts))
+        print_result(as_object(address, verdicts))
     else:
-        out(summary(verdicts))
+        print_result(summary(verdicts))
     return exit_of(verdicts)
 
 
@@ -35,14 +36,14 @@ async def _told(
     async for verdict in examine(address, _session(replace(named, server=address), environ), idle_s):
         if not as_json and not _is_left_out(verdict):
             for line in lines(verdict):
-                out(line)
+                print_result(line)
         yield verdict
 
 
 def _session(named: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:
     """The session for that server, if there is one that has not expired."""
     try:
-        session = ClientContext.find(named, environ).file.load()
+        session = ClientContext.find(named, environ).session_file.load()
     except UsageError:
         return None
     return session if session and session.expires_at > time.time() else None

@@ -8,13 +8,14 @@ from client.commands import account
 from client.config.builtin_themes import BUILT_IN, DEFAULT
 from client.config.config_schema import Config
 from client.config.live_config import LiveConfig
-from client.context import ClientContext, tell_unsent
+from client.context import ClientContext
 from client.core.events import RoomRequested
 from client.faces.pipe_faces import failure_of
 from client.faces.slash_commands import SlashCommands
 from client.failures import ExitCode, UsageError
 from client.net.chat_connection import ChatConnection
 from client.notifications.notifier import Notifier, notifier
+from client.output import report_unsent
 from client.screen import hangup_watch
 from client.screen.actions.action_table import default_keys, with_keys
 from client.screen.model.chat_model import ChatModel
@@ -50,7 +51,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     saved_theme = restore_state(model, saved)
     model.status.log_in(session.username)
     runtime = ScreenRuntime(model)
-    live_config = LiveConfig(os.environ, context.named, default_keys())
+    live_config = LiveConfig(os.environ, context.overrides, default_keys())
     app = _app(runtime, state_file, live_config, saved_theme)
     notifications = _notifications(live_config.now.config, app)
     app.on_notification_settings(notifications.configure)
@@ -58,9 +59,9 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     def save_last() -> None:
         state_file.save(encode_state(model, app.theme), last=True)
 
-    with context.outbox(session) as outbox, NameCache(context.known_path(session)) as names:
+    with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as names:
         runtime.observe_notes(
-            before=names.before(lambda _: model.set_known_people(names.names.people)),
+            before=names.learning(lambda _: model.set_known_people(names.names.people)),
             after=lambda note: notifications.on(note, model.room.name, focused=app.app_focus),
         )
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
@@ -77,7 +78,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
         return ExitCode.BUG  # Textual has shown the traceback
     if runtime.logs_out:
         return account.logout(context)
-    exit_code = tell_unsent(model.status.unsent)
+    exit_code = report_unsent(model.status.unsent)
     if failure := failure_of(ended):
         raise failure
     return exit_code

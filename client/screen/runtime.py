@@ -179,11 +179,7 @@ class ScreenRuntime:
     # For slash commands.
 
     @property
-    def room(self) -> str:
-        return self.model.room.name
-
-    @property
-    def heard(self) -> Mapping[str, str]:
+    def speakers(self) -> Mapping[str, str]:
         return self.model.room.active
 
     def notice(self, text: str) -> None:

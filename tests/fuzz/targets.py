@@ -83,23 +83,26 @@ class _Talk:
         self.lines: list[str] = []
         nowhere, clock = Path(os.devnull) / "nothing", LoopClock(later=lambda *_: None)  # nothing can be written there
         paper = LineOutput(LineTimeline(columns=lambda: 40), self.lines.append, self.lines.append)
+
+        def connect(_: object) -> Any:
+            return self
+
         self.faces = [
-            kind(ClientContext("http://x", nowhere), "general", paper, NameCache(nowhere), clock)
+            kind(ClientContext("http://x", nowhere), "general", paper, NameCache(nowhere), connect, clock)
             for kind in (LineFace, PlainFace)
         ]
-        for face in self.faces:
-            face.connection = self  # type: ignore[assignment]
         self.asked: list[frames.Command] = []
 
     @property
     def state(self) -> Any:
         return self.core.state
 
-    def ask(self, command: frames.Command) -> None:
-        self.asked.append(command)
-
-    def enter(self, room: str) -> None:
-        self.asked.append(frames.Join(id=0, room=room))
+    def request(self, request: client_events.Request) -> None:
+        match request:
+            case CommandRequested(command):
+                self.asked.append(command)
+            case RoomRequested(room):
+                self.asked.append(frames.Join(id=0, room=room))
 
     def feed(self, *fed: Any) -> None:
         for effect in self.core.feed(*fed):

@@ -1,4 +1,4 @@
-"""A chat room with broadcaster and Redis, as its documentation shows it: a task that receives, a task that sends."""
+"""A chat room with broadcaster and Redis, as in its documentation: one task receives, one task sends."""
 
 import os
 import sys

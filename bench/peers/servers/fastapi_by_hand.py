@@ -1,4 +1,4 @@
-"""A chat room as FastAPI's documentation shows it: a list of connections, and `send_text` for each, one by one."""
+"""A chat room as in FastAPI's documentation: a list of connections, and `send_text` for each in turn."""
 
 import sys
 from collections import defaultdict
@@ -10,7 +10,7 @@ app = FastAPI()
 
 
 class ConnectionManager:
-    """As in the documentation, with rooms."""
+    """The class of the documentation, with rooms added."""
 
     def __init__(self) -> None:
         self.active_connections: dict[str, list[WebSocket]] = defaultdict(list)

@@ -1,4 +1,4 @@
-// A chat room with ws, as its documentation shows a broadcast: `send` for each client of the room.
+// A chat room with ws, as in its documentation's broadcast example: `send` for each client of the room.
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 

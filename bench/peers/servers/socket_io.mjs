@@ -1,4 +1,4 @@
-// A chat room with Socket.IO and its Redis adapter, as its documentation shows them: `emit` to a room.
+// A chat room with Socket.IO and its Redis adapter, as in its documentation: `emit` to a room.
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { createClient } from "redis";

@@ -1,4 +1,4 @@
-"""A chat room with socketify, which is uWebSockets (C++) for Python: `publish` to the room's topic."""
+"""A chat room with socketify (uWebSockets in C++ for Python): `publish` to the room's topic."""
 
 import sys
 from typing import Any

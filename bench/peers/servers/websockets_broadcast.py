@@ -1,4 +1,4 @@
-"""A chat room with websockets, as its documentation shows it: `broadcast` to the connections of the room."""
+"""A chat room with websockets, as in its documentation: `broadcast` to the connections of the room."""
 
 import asyncio
 import sys

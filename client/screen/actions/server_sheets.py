@@ -21,7 +21,7 @@ def members(screen: ScreenInterface, room: str) -> None:
 
     def fetch() -> list[PickerItem]:
         active = screen.model.rooms[room].active if room in screen.model.rooms else {}
-        names = http_jobs.members(commands.place, room, commands.known)
+        names = http_jobs.members(commands.context, room, commands.known)
         return [PickerItem(name, "active here" if name in active else "", name) for name in names]
 
     def choose(name: str) -> None:
@@ -36,11 +36,11 @@ def sessions(screen: ScreenInterface) -> None:
     questions = {OTHERS: "This ends all your other sessions."}
 
     def fetch() -> list[PickerItem]:
-        found = http_jobs.session_lines(commands.place, commands.known)
+        found = http_jobs.list_sessions(commands.context, commands.known)
         questions.update({session.id: _question(session) for session in found})
         items = [
             PickerItem(
-                http_jobs.told(session), "this session" if session.current else inert(session.id[:8]), session.id
+                http_jobs.summary(session), "this session" if session.current else inert(session.id[:8]), session.id
             )
             for session in found
         ]
@@ -55,7 +55,7 @@ def sessions(screen: ScreenInterface) -> None:
 def _question(session: SessionInfo) -> str:
     if session.current:
         return "This logs you out and quits."
-    return f"This ends the session of {http_jobs.told(session)} ({inert(session.id)})."
+    return f"This ends the session of {http_jobs.summary(session)} ({inert(session.id)})."
 
 
 def _open(

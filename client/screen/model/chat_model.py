@@ -10,13 +10,14 @@ from typing import TypeAlias
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, Request, RoomRequested
 from client.core.outbox_entry import OutboxEntry
-from client.faces.slash_parser import AboutRoom, LocalCommand
+from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
+from client.text.suggestions import RoomCommand
 
 PAGE = 100
 """Messages requested at once while scrolling."""
@@ -50,7 +51,7 @@ class ChatModel:
         """Room to open once the server confirms that the user is a member."""
         self.lists_rooms = False
         """Whether the user waits for the list of rooms."""
-        self._unknown_room: AboutRoom | None = None
+        self._unknown_room: RoomCommand | None = None
         """A command that was refused because its room does not exist; the list of rooms will show which was meant."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
@@ -76,12 +77,12 @@ class ChatModel:
         """Request the list of rooms for completion and the room picker."""
         self.request(CommandRequested(frames.ListRooms(id=0)))
 
-    def look_up_room(self, refused: AboutRoom) -> None:
+    def look_up_room(self, refused: RoomCommand) -> None:
         """Request the list of rooms to find the one that a refused command meant."""
         self._unknown_room = refused
         self.refresh_rooms()
 
-    def take_unknown_room(self) -> AboutRoom | None:
+    def take_unknown_room(self) -> RoomCommand | None:
         """Return the refused command that waits for the list of rooms, and forget it."""
         command, self._unknown_room = self._unknown_room, None
         return command

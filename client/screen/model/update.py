@@ -5,10 +5,9 @@ from typing import TypeAlias, assert_never
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
-from client.faces.slash_parser import no_such_room
 from client.screen.model.chat_model import ChatModel
 from client.text import note_text
-from client.text.sanitize import inert_name
+from client.text.suggestions import unknown_room, unknown_user
 
 _ConnectionNote: TypeAlias = (
     notes.Connecting | notes.WelcomeReceived | notes.Disconnected | notes.Reconnecting | notes.SessionOver
@@ -63,8 +62,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
 
 
 def _show(model: ChatModel, note: notes.Note, room: str | None = None) -> None:
-    """Show the sentence for a note, in a room or in the open one."""
-    model.notice(note_text.sentence(note, model.server), room)
+    """Show the sentence for a note, if it has one, in a room or in the open one."""
+    model.notice(note_text.sentence(note, model.server, model.status.username), room)
 
 
 def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> None:
@@ -132,8 +131,8 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             model.ensure_room(name).begin_catch_up(count)
         case notes.CaughtUp(name):
             model.ensure_room(name).finish_catch_up()
-        case notes.RoomEntered(name, messages):
-            _enter(model, name, messages)
+        case notes.RoomEntered():
+            _enter(model, note)
         case notes.RoomReset(name, at):
             room = model.ensure_room(name)
             room.reset(at.epoch, at.offset)
@@ -146,15 +145,15 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             model.ensure_room(name).set_member(False)
             model.cancel_join(name)
             _show(model, note, name)
-        case notes.TopicChange(name, topic, by):
+        case notes.TopicChange(name, topic):
             model.ensure_room(name).set_topic(topic)
-            if by != model.status.username:
-                _show(model, note, name)
+            _show(model, note, name)
         case _:
             assert_never(note)
 
 
-def _enter(model: ChatModel, name: str, messages: tuple[frames.Message, ...]) -> None:
+def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
+    name, messages = note.room, note.messages
     room = model.ensure_room(name, member=False)
     was_member = room.member
     is_new = not (was_member and room.log.epoch)
@@ -165,22 +164,19 @@ def _enter(model: ChatModel, name: str, messages: tuple[frames.Message, ...]) ->
     else:
         room.recount(model.status.username)
     if not was_member:
-        room.add_notice(f"You joined #{inert_name(name)}.")
+        _show(model, note, name)
     if model.joining == name:
         model.open_room(name)
 
 
 def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -> None:
-    """Show who joined or left. The user's own commands have a reply, which is shown instead."""
+    """Show who joined or left. An invitation of the user is shown in the open room."""
     by_user = change.by == model.status.username or (mine and change.by is None)
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
         model.ensure_room(change.room).set_member(change.member, private=change.private if change.member else None)
-    if mine and change.member and not by_user:
-        room, inviter = inert_name(change.room), inert_name(change.by or "")
-        model.notice(f"{inviter} invited you to #{room}. It is in your room list.")
-    elif not by_user and (mine or change.room in model.rooms):
-        _show(model, notes.MembershipChange(change, mine), change.room)
+    if mine or change.room in model.rooms:
+        _show(model, notes.MembershipChange(change, mine), None if mine and change.member else change.room)
 
 
 # Replies to commands.
@@ -233,7 +229,7 @@ def _receive_rooms(model: ChatModel, rooms: list[frames.RoomSummary]) -> None:
     if (command := model.take_unknown_room()) is not None:
         room = model.rooms.get(command.room)
         was_left = room is not None and room.private and not room.member
-        model.notice(no_such_room(command, [room.room for room in rooms], left=was_left))
+        model.notice(unknown_room(command, command.room, [room.room for room in rooms], left=was_left))
     elif model.lists_rooms:
         model.finish_list()
         for text in note_text.room_lines(rooms):
@@ -242,13 +238,12 @@ def _receive_rooms(model: ChatModel, rooms: list[frames.RoomSummary]) -> None:
 
 def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
     """Show why a command was refused, and which name was probably meant."""
-    sentence = note_text.sentence(refusal, model.server)
+    sentence = note_text.sentence(refusal, model.server, model.status.username)
     match refusal.command, refusal.code:
         case (frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic()) as command, Code.ROOM_UNKNOWN:
             model.look_up_room(command)
         case frames.Invite(username=username), Code.USER_UNKNOWN:
-            guess = note_text.meant(username, [*model.people(), *model.known_people])
-            model.notice(f"{sentence} Did you mean {inert_name(guess)}?" if guess else sentence)
+            model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
         case _:
             model.notice(sentence)
     if isinstance(refusal.command, frames.Join):

@@ -18,6 +18,7 @@ from client.faces.line_output import LineOutput
 from client.faces.line_timeline import LineTimeline
 from client.failures import Failure, ServerRefused
 from client.net import http_api
+from client.net.chat_connection import ChatConnection
 from client.net.http_api import HttpApi
 from client.store.name_cache import NameCache
 from tests.unit.client.twin import Line, Person, twin
@@ -109,8 +110,9 @@ class TestFrames:
 @pytest.mark.parametrize("timestamp", TIMES, ids=ascii)
 def test_a_time_that_is_none_is_shown_as_none_or_as_it_is(tmp_path: Path, timestamp: str) -> None:
     shown: list[str] = []
-    paper = LineOutput(LineTimeline(colour=True), shown.append, shown.append)
-    face = LineFace(ClientContext("http://x", tmp_path), "general", paper, NameCache(tmp_path / "known"))
+    context, names = ClientContext("http://x", tmp_path), NameCache(tmp_path / "known")
+    output = LineOutput(LineTimeline(colour=True), shown.append, shown.append)
+    face = LineFace(context, "general", output, names, lambda show: ChatConnection("http://x", context.tokens, show))
     said = frames.Message(
         room="general", at=Position("e", 1), message_id=1, username="b", content="hello", timestamp=timestamp
     )
@@ -198,11 +200,11 @@ def endless() -> Iterator[str]:
 
 
 def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
         http.sessions()
 
 
 def test_an_answer_that_never_gets_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_api, "ANSWER_S", -1.0)
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
+    monkeypatch.setattr(http_api, "RESPONSE_S", -1.0)
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
         http.sessions()

@@ -21,10 +21,10 @@ class TestSend:
             await line.socket.close(CloseCode.SESSION_ENDED, SENTENCES[CloseCode.SESSION_ENDED])
 
         async with twin(script) as server:
-            place = ClientContext(server, tmp_path)
+            context = ClientContext(server, tmp_path)
             session = SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100)
-            place.file.save(session)
-            kept = "1 message is kept in the outbox and will go out with the next chat or send."
+            context.session_file.save(session)
+            kept = "The outbox keeps 1 message for the next chat or send."
             with pytest.raises(NotLoggedIn, match=f"^The session has ended. {kept}$"):
-                await chat_commands.send(place, "general", "hello", 3.0)
-        assert count(place.outbox_path(session)) == 1
+                await chat_commands.send(context, "general", "hello", 3.0)
+        assert count(context.outbox_path(session)) == 1

@@ -7,7 +7,7 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.position import Position
 from client.core import events, notes
 from client.core.client_state import ConnectionPhase
-from client.core.reducer import SETTLED_S
+from client.core.reducer import STABLE_S
 from tests.unit.client.world import ME, Core, message, room_state, said, shown, transmitted, welcome
 
 
@@ -50,7 +50,7 @@ class TestLosingTheConnection:
         core = Core()
         core.feed(*[events.ConnectionLost("refused", 1.0)] * 5)
         effects = core.live()
-        assert events.StartTimer(SETTLED_S, events.ConnectionStable(1)) in effects
+        assert events.StartTimer(STABLE_S, events.ConnectionStable(1)) in effects
         assert core.state.attempt == 5
         core.feed(events.ConnectionStable(1))
         assert core.state.attempt == 0
@@ -181,5 +181,5 @@ def test_leaving_ends_it() -> None:
     core = Core()
     core.live()
     assert core.feed(events.QuitRequested())[-1] == events.Stop(notes.SessionOver(None, "You left."))
-    assert core.state.phase is ConnectionPhase.OVER
+    assert core.state.phase is ConnectionPhase.ENDED
     assert core.came(welcome()) == []

@@ -130,7 +130,7 @@ class TestEntering:
         core.came(message(1))
         effects = core.came(frames.ErrorFrame(id=1, code=Code.ROOM_UNKNOWN, detail="No such room."))
         assert said(effects) == [1]
-        assert not core.state.entering
+        assert not core.state.joining
 
     def test_a_wish_that_is_refused_for_now_is_asked_again(self) -> None:
         core = Core()

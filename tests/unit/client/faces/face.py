@@ -51,12 +51,16 @@ class Face:
         self.now_s = 0.0
         self._timers: list[tuple[float, Callable[[], None]]] = []
         self.known = NameCache(home / "known.json")
-        paper = LineOutput(LineTimeline(zone=UTC), self._print, self._print, echoed=echoed)
-        self.lines = kind(
-            ClientContext("http://x", home), "general", paper, self.known, LoopClock(lambda: self.now_s, self._later)
-        )
+        output = LineOutput(LineTimeline(zone=UTC), self._print, self._print, echoed=echoed)
         self.connection = Recorder()
-        self.lines.connection = self.connection
+        self.lines = kind(
+            ClientContext("http://x", home),
+            "general",
+            output,
+            self.known,
+            lambda _: self.connection,
+            LoopClock(lambda: self.now_s, self._later),
+        )
         self.lines.show(notes.RoomEntered("general", ()))
         self.shown.clear()
 

@@ -16,17 +16,17 @@ def test_the_words_agree_with_what_happened(steps: list[str]) -> None:
         if step == "write":
             written += 1
             waiting.append(OutboxEntry(f"k{written}", "ops", "x"))
-            own.wrote(waiting[-1])
+            own.queue(waiting[-1])
         elif step == "store" and waiting:
-            own.stored(waiting.pop(0))
+            own.store(waiting.pop(0))
             happened["stored"] += 1
         elif step == "refuse" and waiting:
-            own.refused(waiting.pop(0))
+            own.refuse(waiting.pop(0))
         elif step == "say":
-            for part in filter(None, own.say().split(", ")):
+            for part in filter(None, own.take_report().split(", ")):
                 number, _, word = part.rpartition(" ")
                 counts[word] += int(number or 1)
     assert counts["stored"] == happened["stored"]
     assert counts["queued"] <= written
     assert own.is_done == (not waiting)
-    assert own.say() == ""
+    assert own.take_report() == ""

@@ -41,7 +41,7 @@ class TestTyping:
         await face.type("hello")
         (line,) = face.shown
         assert line.startswith("-- NOT SENT:")
-        assert line.endswith("It was: hello")
+        assert line.endswith("Your text: hello")
 
     async def test_without_a_room_it_says_how_to_get_into_one(self, face: Face) -> None:
         face.show(notes.RoomGone("general"))
@@ -60,21 +60,21 @@ class TestShowing:
         connected, restored = Face(tmp_path).show(now)
         assert connected == "-- Connected as alice."
         assert restored == (
-            "-- The history of #general was restored on the server: messages that you have seen may be gone. "
-            "Reading on after message 2."
+            "-- The history of #general was restored from a backup: messages that you have seen may be gone. "
+            "Continuing after message 2."
         )
         assert Face(tmp_path).show(now) == ["-- Connected as alice."]
 
     def test_that_a_room_is_gone_since_the_last_run(self, tmp_path: Path, face: Face) -> None:
         rooms = tuple(room_state(3, room=name) for name in ("general", "dev", "ops"))
         face.show(notes.WelcomeReceived("alice", rooms, 0, again=False))
-        face.known.before(face.lines.show)(
+        face.known.learning(face.lines.show)(
             notes.CommandAnswered(frames.Leave(id=1, room="dev"), frames.Left(id=1, room="dev"))
         )
         face.known.save()
         now = notes.WelcomeReceived("alice", (room_state(3),), 0, again=False)
         assert Face(tmp_path).show(now)[1:] == [
-            "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+            "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
         ]
         assert Face(tmp_path).show(now) == ["-- Connected as alice."]
 
@@ -103,7 +103,7 @@ class TestShowing:
 
     def test_entering_shows_the_last_twenty(self, face: Face) -> None:
         shown = face.show(notes.RoomEntered("ops", tuple(message(offset) for offset in range(1, 51))))
-        assert shown[0] == "-- This is #ops."
+        assert shown[0] == "-- Now in #ops."
         assert len([line for line in shown if "bob:" in line]) == 20
 
     def test_a_made_room_is_entered(self, face: Face) -> None:
@@ -122,7 +122,7 @@ class TestShowing:
     def test_nobody_is_told_to_make_the_room_that_they_would_leave(self, face: Face) -> None:
         face.show(notes.CommandRefused(frames.Leave(id=1, room="zzz"), Code.ROOM_UNKNOWN, "No."))
         answer = notes.CommandAnswered(frames.ListRooms(id=2), frames.RoomList(id=2, rooms=[]))
-        assert face.show(answer) == ["-- There is no room #zzz that you may see."]
+        assert face.show(answer) == ["-- No room #zzz (or it is private and you are not in it)."]
 
     def test_an_unknown_person_is_guessed_from_those_who_are_known(self, face: Face) -> None:
         face.known.learn(people=["Roberta", "bob"])
@@ -133,18 +133,18 @@ class TestShowing:
     def test_rooms_are_listed(self, face: Face) -> None:
         room = frames.RoomSummary(room="ops", private=False, member=False, members=1, at=Position("e", 0))
         answer = notes.CommandAnswered(frames.ListRooms(id=2), frames.RoomList(id=2, rooms=[room]))
-        assert face.show(answer) == ["-- #ops  1 person, 0 messages (not joined)"]
+        assert face.show(answer) == ["-- #ops  1 member, 0 messages (not joined)"]
 
     @pytest.mark.parametrize(
         ("change", "mine", "said"),
         [
             (frames.Membership(room="ops", username="alice", member=True), True, []),
             (frames.Membership(room="ops", username="bob", member=True, by="alice"), False, []),
-            (frames.Membership(room="ops", username="bob", member=True), False, ["-- bob is in #ops now."]),
+            (frames.Membership(room="ops", username="bob", member=True), False, ["-- bob joined #ops."]),
             (
                 frames.Membership(room="ops", username="alice", member=True, by="bob"),
                 True,
-                ["-- bob invited you to #ops. To go there: /join ops"],
+                ["-- bob invited you to #ops. To open it: /join ops"],
             ),
         ],
     )
@@ -159,10 +159,10 @@ class TestShowing:
         for offset in range(1, 201):
             face.show(notes.MessageShown(message(offset, room="ops"), mine=False))
         face.shown.clear()
-        face.lines.go_to("ops")
+        face.lines.open("ops")
         assert face.shown[:2] == [
-            "-- This is #ops.",
-            "-- Before these came 180 messages. To read them: chatterbox tail ops --recent 200",
+            "-- Now in #ops.",
+            "-- 180 messages before these are not shown. To read more: chatterbox tail ops --recent 200",
         ]
 
     def test_leaving_the_room_leaves_no_room(self, face: Face) -> None:
@@ -177,8 +177,8 @@ class TestShowing:
         )
         (line,) = face.show(notes.CommandAnswered(frames.ListRooms(id=3), frames.RoomList(id=3, rooms=[])))
         assert line == (
-            "-- There is no room #den that you may see. If you left it, somebody in it must invite you again; if the "
-            "server has lost it, it can be made again: /create den"
+            "-- No room #den (or it is private and you are not in it). Ask a member to invite you again, "
+            "or create it again: /create den"
         )
 
     @pytest.mark.parametrize(("room", "ending"), [("den", "/create den"), ("opps", "Did you mean #ops? /join ops")])
@@ -189,7 +189,7 @@ class TestShowing:
         ops = frames.RoomSummary(room="ops", private=False, member=True, members=1, at=Position("e", 0))
         (line,) = face.show(notes.CommandAnswered(frames.ListRooms(id=3), frames.RoomList(id=3, rooms=[ops])))
         assert line.endswith(ending)
-        assert ("somebody in it must invite you again" in line) is (room == "den")
+        assert ("Ask a member to invite you again" in line) is (room == "den")
 
     def test_nothing_hostile_gets_through(self, face: Face) -> None:
         hostile = msgspec.structs.replace(message(1, room="x\x1b]0;t\x07"), content="\x1b[2J", username="\x9b")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
+from client.core import notes
 from client.core.client_state import ClientState
 from client.core.message_stream import MessageStream
 from client.faces.pipe_faces import SendFace, TailFace
@@ -43,11 +44,13 @@ class TestSend:
         self, server: str, home: Path, *typed: str, timeout_s: float = 3, is_known: bool = False
     ) -> tuple[ExitCode, list[str]]:
         told: list[str] = []
-        face = SendFace(server, "general", told.append, timeout_s, is_known=is_known)
         with Outbox(home / "outbox.sqlite3") as outbox:
-            face.connection = ChatConnection(
-                server, tokens(server, home), face.show, outbox=outbox, state=ClientState(follow=frozenset())
-            )
+
+            def connect(show: Callable[[notes.Note], None]) -> ChatConnection:
+                state = ClientState(follow=frozenset())
+                return ChatConnection(server, tokens(server, home), show, outbox=outbox, state=state)
+
+            face = SendFace(server, "general", told.append, timeout_s, connect, is_known=is_known)
             running = asyncio.create_task(face.connection.run())
             try:
                 return await face.send(lines(*typed)), told
@@ -85,12 +88,12 @@ class TestSend:
         async with twin(script) as server:
             code, told = await self.send(server, tmp_path, "one", "x" * 4001, "two")
         assert code == ExitCode.REFUSED
-        assert any(line.startswith("Line 2 was NOT SENT") for line in told)
-        assert "NOT SENT to #general: Join it first. It was: one" in told
+        assert any(line.startswith("NOT SENT (line 2)") for line in told)
+        assert "NOT SENT to #general: Join it first. Your text: one" in told
         assert told[-1] == "You are not in #general. To join it: chatterbox join general"
 
     @pytest.mark.parametrize(
-        ("is_known", "way"), [(False, "To make it: chatterbox create"), (True, "If you left it, somebody in it must")]
+        ("is_known", "way"), [(False, "To create it: chatterbox create"), (True, "Ask a member to invite you again")]
     )
     async def test_a_room_that_is_not_shown_is_to_be_made_unless_one_was_in_it(
         self, tmp_path: Path, way: str, *, is_known: bool
@@ -108,7 +111,7 @@ class TestSend:
         assert way in told[-1]
 
     async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
-        with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):
+        with pytest.raises(Unreachable, match="The outbox keeps 2 messages"):
             await self.send("http://127.0.0.1:9", tmp_path, "one", "two", timeout_s=0.3)
 
         async def script(line: Line) -> None:
@@ -136,9 +139,15 @@ class Tailed:
             self.saved.append((len(self.out), dict(positions)))
 
         self.face = TailFace(
-            server, ["general"], out=self.out.append, tell=self.told.append, timeline=None, count=count, save=save
+            server,
+            ["general"],
+            lambda show: ChatConnection(server, tokens(server, home), show, state=state),
+            out=self.out.append,
+            report=self.told.append,
+            timeline=None,
+            count=count,
+            save=save,
         )
-        self.face.connection = ChatConnection(server, tokens(server, home), self.face.show, state=state)
 
     async def run(self) -> list[int]:
         async with asyncio.timeout(5):
@@ -260,7 +269,7 @@ class TestTail:
 
         async with twin(script) as server:
             with pytest.raises(
-                ServerRefused, match=r"If you left it, .*; if the server has lost it, it can be made again"
+                ServerRefused, match=r"Ask a member to invite you again, or create it again: chatterbox create"
             ):
                 await Tailed(server, tmp_path, count=None, since=Position("e1", 3)).run()
 

@@ -59,7 +59,7 @@ class TestOnesOwnLines:
     async def test_that_are_refused_are_shown_with_their_text(self, face: Face) -> None:
         await face.type("hello")
         (line,) = face.show(notes.SendFailed(OutboxEntry("general hello", "general", "hello"), "x", "No."))
-        assert line == "-- NOT SENT to #general: No. It was: hello"
+        assert line == "-- NOT SENT to #general: No. Your text: hello"
         assert face.wait(60) == []
 
     async def test_of_an_earlier_run_are_shown_when_they_are_stored(self, face: Face) -> None:

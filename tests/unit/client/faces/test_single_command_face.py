@@ -35,17 +35,14 @@ async def refused(command: frames.Command, home: Path, *known: str) -> str:
     return str(refusal.value)
 
 
-NONE = "There is no room #{} that you may see."
-MAYBE = (
-    " If you left it, somebody in it must invite you again; if the server has lost it, it can be made again: "
-    "chatterbox create {}"
-)
+NONE = "No room #{} (or it is private and you are not in it)."
+MAYBE = " Ask a member to invite you again, or create it again: chatterbox create {}"
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (frames.Join(id=0, room="zzz"), NONE.format("zzz") + " To make it: chatterbox create zzz"),
+        (frames.Join(id=0, room="zzz"), NONE.format("zzz") + " To create it: chatterbox create zzz"),
         (frames.Join(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox join ops"),
         (frames.Leave(id=0, room="zzz"), NONE.format("zzz")),
         (frames.Leave(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox leave ops"),

@@ -60,7 +60,7 @@ async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
         frames.SetTopic(id=0, room="general", topic="steam, and  coal"),
         frames.SetTopic(id=0, room="general", topic=""),
     ]
-    assert face.shown == ["-- #general is about: engines ␛[2J"]
+    assert face.shown == ["-- Topic of #general: engines ␛[2J"]
 
 
 async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
@@ -70,8 +70,8 @@ async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> 
     face.lines.room = None
     await face.type("/topic")
     assert face.shown == [
-        "-- #general has no topic. To say one: /topic TEXT",
-        "-- What #general is about is not known before there is a connection.",
+        "-- #general has no topic. To set one: /topic TEXT",
+        "-- Offline: the topic of #general is not known yet.",
         "-- No room open. /join ROOM",
     ]
 
@@ -79,8 +79,8 @@ async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> 
 async def test_status_who_and_help_answer_at_once(face: Face) -> None:
     face.show(notes.MessageShown(message(1), mine=False))
     await face.type("/who", "/status", "/help invite")
-    assert face.shown[-3].startswith("-- Heard here: bob (")
-    assert face.shown[-2] == "-- You are alice, at http://x, live. Not sent yet: 0."
+    assert face.shown[-3].startswith("-- Active here: bob (")
+    assert face.shown[-2] == "-- alice at http://x (live). Unsent messages: 0."
     assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
 
 
@@ -98,7 +98,7 @@ async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypa
     monkeypatch.setattr(http_jobs, "sessions", sessions)
     monkeypatch.setattr(http_jobs, "end_session", end)
     await face.type("/members", "/sessions", "/logout 9999")
-    await face.until_shown("-- In #general (2): alice, bob")
+    await face.until_shown("-- Members of #general (2): alice, bob")
     await face.until_shown("-- 5b1c  laptop")
     await face.until_shown("-- No session of yours has the id 9999.")
 
@@ -111,7 +111,7 @@ async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pyt
     monkeypatch.setattr(http_jobs, "end_session", end)
     await face.type("/logout 5b1c")
     await face.until_shown("-- Logging out.")
-    assert face.lines.logs_out
+    assert face.lines.logout_requested
     assert face.connection.done == ["quit"]
 
 
@@ -123,10 +123,10 @@ async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest
         return ["alice"]
 
     monkeypatch.setattr(http_jobs, "members", members)
-    await face.type(*["/members"] * (background_jobs.AT_ONCE + 1))
-    assert face.shown == ["-- Wait for the last answers first."]
+    await face.type(*["/members"] * (background_jobs.MAX_JOBS + 1))
+    assert face.shown == ["-- Too many requests are running. Try again when one has finished."]
     answer.set()
-    await face.until_shown("In #general")
+    await face.until_shown("Members of #general")
 
 
 async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pyt
 
     monkeypatch.setattr(http_jobs, "sessions", sessions)
     await face.type("/sessions")
-    await face.until_shown("A mistake in this program, sorry: ZeroDivisionError: ␛[2J")
+    await face.until_shown("Internal error: ZeroDivisionError: ␛[2J")
 
 
 @pytest.mark.parametrize("name", LocalCommandName)

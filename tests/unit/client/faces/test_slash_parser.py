@@ -105,7 +105,7 @@ def test_no_command_takes_fewer_words_than_it_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("join", "/join ROOM  go into"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
+    ("name", "line"), [("join", "/join ROOM  open a room"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
 )
 def test_help_of_one_command_is_its_line(name: str, line: str) -> None:
     (shown,) = help_lines(name)

@@ -12,8 +12,8 @@ def test_the_first_waits_for_others() -> None:
     unread.add(message(1, room="ops"), 10.0, mine=False)
     unread.add(message(2, room="ops"), 10.9, mine=False)
     assert unread.due_s == 10.0 + GATHER_S
-    assert unread.say(10.5) == {}
-    assert unread.say(11.0) == {"ops": 2}
+    assert unread.take_due(10.5) == {}
+    assert unread.take_due(11.0) == {"ops": 2}
     assert unread.due_s is None
 
 
@@ -22,7 +22,7 @@ def test_a_busy_room_is_told_of_now_and_then() -> None:
     said = 0
     for second in range(120):
         unread.add(message(second + 1, room="ops"), float(second), mine=False)
-        said += bool(unread.say(float(second)))
+        said += bool(unread.take_due(float(second)))
     assert said == 120 // AGAIN_S
 
 
@@ -59,7 +59,7 @@ def test_whatever_comes_is_told_at_last_with_the_right_number(
     for offset, (room, after_s, mine) in enumerate(arrivals, 1):
         now_s += after_s
         unread.add(message(offset, room=room), now_s, mine=mine)
-        told |= unread.say(now_s)
-    told |= unread.say(now_s + GATHER_S + AGAIN_S)
+        told |= unread.take_due(now_s)
+    told |= unread.take_due(now_s + GATHER_S + AGAIN_S)
     assert told == unread.counts
     assert sum(told.values()) == sum(not mine for _, _, mine in arrivals)

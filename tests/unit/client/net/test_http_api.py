@@ -58,7 +58,7 @@ class TestFailures:
             (says(409, {"code": "username_taken", "detail": "Taken."}), ServerRefused, "Taken."),
             (says(401, {"code": "credentials_invalid", "detail": "Wrong."}), ServerRefused, "Wrong."),
             (says(401, {"code": "session_ended", "detail": "Log in again."}), NotLoggedIn, "The session has ended."),
-            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "does not accept this login"),
+            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "no longer accepts this login"),
             (says(401, {"code": "another", "detail": "Ended."}), NotLoggedIn, "Ended."),
             (
                 says(429, {"code": "login_throttled", "detail": "Slow.", "retry_after_s": 29.6}),
@@ -67,8 +67,8 @@ class TestFailures:
             ),
             (says(503, {"code": "unavailable", "detail": "Away."}), Unreachable, "Away."),
             (says(502, text="bad gateway"), Unreachable, "502 Bad Gateway"),
-            (says(404, text="<html>"), ServerRefused, "Is that a Chatterbox server?"),
-            (says(200, ["not a login"]), ServerRefused, "does not answer as a Chatterbox server does"),
+            (says(404, text="<html>"), ServerRefused, "Is it a Chatterbox server?"),
+            (says(200, ["not a login"]), ServerRefused, "does not respond like a Chatterbox server"),
         ],
     )
     def test_are_sentences(
@@ -83,5 +83,5 @@ class TestFailures:
         assert "Can't reach http://127.0.0.1:9: connection refused" in str(raised.value)
 
     def test_a_host_that_is_none_too(self) -> None:
-        with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="no such host"):
+        with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="host not found"):
             server.login("alice", "pw")

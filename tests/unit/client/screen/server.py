@@ -44,8 +44,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def log_in(ui: Harness) -> None:
     """Keep a session of alice's, without which nothing is asked."""
-    place = ui.runtime.slash_commands.place
-    place.file.save(SavedSession(place.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
+    context = ui.runtime.slash_commands.context
+    context.session_file.save(SavedSession(context.server, "alice", "t", "77aa0000", expires_at=4e9, lifetime_s=100))
 
 
 async def answered(ui: Harness) -> list[str]:

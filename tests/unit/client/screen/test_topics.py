@@ -17,7 +17,7 @@ class TestTopics:
         async with running_screen() as ui:
             await ui.show(notes.TopicChange(ROOM, "Engines, and what drives them", "bob"))
             assert ui.pane("heading") == [" #general  Engines, and what drives them".ljust(71) + "1 active"]
-            assert ui.timeline()[-2] == "-- bob says what #general is about: Engines, and what"
+            assert ui.timeline()[-2] == "-- bob set the topic of #general: Engines, and what"
 
     @pytest.mark.parametrize("size", [(60, 15), (80, 24), (20, 5)])
     async def test_take_no_more_room_than_there_is(self, size: tuple[int, int]) -> None:

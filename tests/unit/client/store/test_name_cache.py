@@ -6,7 +6,7 @@ from pathlib import Path
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
-from client.store.name_cache import LIMIT, CachedNames, NameCache, known_path, learned, load
+from client.store.name_cache import LIMIT, CachedNames, NameCache, learned, load, name_cache_path
 from tests.unit.client.world import message, room_state
 
 
@@ -78,17 +78,17 @@ class TestHistories:
         with NameCache(tmp_path / "known.json") as known:
             known.changes([room_state(0, room=name) for name in ("general", "dev", "ops")])
             left = notes.CommandAnswered(frames.Leave(id=1, room="dev"), frames.Left(id=1, room="dev"))
-            known.before(lambda _: None)(left)
+            known.learning(lambda _: None)(left)
             assert known.changes([room_state(0)]) == [notes.RoomGone("ops")]
             assert known.changes([room_state(0)]) == []
 
 
 class TestTheFile:
     def test_has_what_was_learned(self, tmp_path: Path) -> None:
-        path = known_path(tmp_path, "http://x", "Alice")
+        path = name_cache_path(tmp_path, "http://x", "Alice")
         shown: list[notes.Note] = []
         with NameCache(path) as known:
-            show = known.before(shown.append)
+            show = known.learning(shown.append)
             show(notes.RoomEntered("ops", ()))
             assert load(path).rooms == ("ops",)
             known.learn(people=["bob"], sessions=["5b1c"])

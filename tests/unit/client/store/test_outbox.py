@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from client.core.outbox_entry import OutboxEntry, new_entry
+from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
-from client.store.outbox import Outbox, count, outbox_path
+from client.store.outbox import Outbox, count, new_entry, outbox_path
 
 ONE, TWO, THREE = (OutboxEntry(f"k{number}", "general", f"message {number}") for number in (1, 2, 3))
 
@@ -56,14 +56,14 @@ class TestAnOutbox:
     def test_adds_all_or_nothing(self, path: Path) -> None:
         with Outbox(path) as outbox:
             outbox.add([ONE])
-            with pytest.raises(Failure, match="no message is taken"):
+            with pytest.raises(Failure, match="No message can be queued"):
                 outbox.add([TWO, ONE])
             assert outbox.entries() == (ONE,)
 
     def test_says_so_when_the_file_is_none(self, path: Path) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"not a database" * 100)
-        with pytest.raises(Failure, match="outbox on disk can't be used"):
+        with pytest.raises(Failure, match="Can't use the outbox on disk"):
             Outbox(path)
 
 

@@ -35,7 +35,7 @@ class TestAddresses:
         ids=lambda typed: typed[:20],
     )  # fmt: skip
     def test_that_are_none_are_refused_with_an_example(self, typed: str) -> None:
-        with pytest.raises(UsageError, match="One looks like"):
+        with pytest.raises(UsageError, match="Invalid server address"):
             server_address(typed)
 
     @pytest.mark.parametrize(

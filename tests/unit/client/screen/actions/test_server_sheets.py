@@ -24,7 +24,7 @@ async def ui(server: Server) -> AsyncIterator[Harness]:
 async def ended(ui: Harness) -> str:
     """What was said of a session that was ended."""
     async with asyncio.timeout(5):
-        while "terminated" not in (said := " ".join(ui.timeline())):
+        while " ended" not in (said := " ".join(ui.timeline())):
             await ui.settle()
     return said
 
@@ -64,7 +64,7 @@ class TestSessions:
             "log out everywhere else",
         ]
         await ui.press("enter", "enter")
-        assert "Session terminated: 5b1c0aaa" in await ended(ui)
+        assert "Session ended: 5b1c0aaa" in await ended(ui)
         assert server.ids == ["77aa0000"]
 
     async def test_of_this_one_the_program_ends_first_and_logs_out_then(self, ui: Harness, server: Server) -> None:
@@ -91,5 +91,5 @@ class TestSessions:
         await answered(ui)
         await ui.type("everywhere")
         await ui.press("enter", "enter")
-        assert "2 other sessions terminated." in await ended(ui)
+        assert "2 other sessions ended." in await ended(ui)
         assert server.ids == ["77aa0000"]

@@ -66,8 +66,8 @@ class TestRoomsByCommand:
             await ui.show(notes.CommandAnswered(frames.ListRooms(id=0), frames.RoomList(id=0, rooms=[])))
             said = " ".join(" ".join(ui.timeline()).split())
             assert said.endswith(
-                "no room #ops that you may see. If you left it, somebody in it must invite you again; if the server "
-                "has lost it, it can be made again: /create ops"
+                "No room #ops (or it is private and you are not in it). Ask a member to invite you again, or create it "
+                "again: /create ops"
             )
 
     async def test_status_who_and_help_answer_at_once(self) -> None:
@@ -76,8 +76,8 @@ class TestRoomsByCommand:
                 await ui.type(typed)
                 await ui.press("enter")
             who, status, usage, _ = ui.timeline()[-4:]
-            assert who.startswith("-- Heard here: bob (")
-            assert status == "-- You are alice, at http://x, live. Not sent yet: 0."
+            assert who.startswith("-- Active here: bob (")
+            assert status == "-- alice at http://x (live). Unsent messages: 0."
             assert usage.startswith("-- /invite USERNAME [ROOM]")
 
     @pytest.mark.parametrize(("way", "first"), [("/help", "Commands"), ("", "Rooms")])

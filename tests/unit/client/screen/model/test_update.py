@@ -19,7 +19,7 @@ from tests.unit.client.screen.harness import HOSTILE, Harness, message_note, mes
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 RESTORED = (
-    "-- The history of #general was restored on the server: messages that you have seen may be gone. Reading on after "
+    "-- The history of #general was restored from a backup: messages that you have seen may be gone. Continuing after "
     "message 2."
 )
 
@@ -119,16 +119,16 @@ class TestRoomsOfOnesOwn:
             await ui.show(notes.CommandAnswered(frames.CreateRoom(id=1, room="den", private=True), created))
             assert ui.requested == ["enter den"]
             await ui.show(notes.RoomEntered("den", ()))
-            assert ui.timeline()[-1] == "-- Room #den is made, for those who are invited."
+            assert ui.timeline()[-1] == "-- Created #den (private, by invitation only)."
             assert ui.pane("heading")[0].split() == ["#den", "private"]
             await ui.press("alt+2")
-            assert "is made" not in " ".join(ui.timeline())
+            assert "Created" not in " ".join(ui.timeline())
 
 
 class TestARoomThatIsGone:
     """Its row is gone, too: what is said of it is said where somebody looks."""
 
-    GONE = "-- You are no longer in #ops: you left it elsewhere, or the server lost it when a backup was restored."
+    GONE = "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
 
     def said_last(self, ui: Harness) -> str:
         return " ".join(line.strip() for line in ui.timeline()[-2:])
@@ -161,4 +161,4 @@ class TestARoomThatIsGone:
         async with running_screen(size=(130, 24)) as ui:
             await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
             await ui.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
-            assert ui.timeline()[-1] == "-- NOT SENT to #ops: No such room. It was: hello"
+            assert ui.timeline()[-1] == "-- NOT SENT to #ops: No such room. Your text: hello"

@@ -1,4 +1,4 @@
-"""Starting servers: a port that is free, a process with its log, and how to see that it answers."""
+"""Server processes: start with a log file, wait until ready, stop."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ READY_S = 180.0
 
 
 class Start(NamedTuple):
-    """How a process is started. `given` is written to its standard input, which is then closed."""
+    """How to start a process. `given` is written to its standard input, which is then closed."""
 
     command: Sequence[str]
     core: int | None
@@ -28,7 +28,7 @@ class Start(NamedTuple):
 
 @contextmanager
 def started(start: Start, answers: Callable[[], bool]) -> Iterator[int]:
-    """The process of which `answers` says that it serves, stopped at the end; exits with its log when it does not."""
+    """Start a process, wait until `answers` is true, stop it at the end; raises `OSError` with its log on failure."""
     with start.log.open("wb") as output:
         process = spawn(
             start.command, start.core, environment=start.environment, folder=start.folder,
@@ -53,7 +53,7 @@ def _await(process: subprocess.Popen[bytes], answers: Callable[[], bool], start:
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether a port accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -62,7 +62,7 @@ def is_open(port: int) -> bool:
 
 
 def is_ready(port: int) -> bool:
-    """Whether a service of Chatterbox says that it is ready."""
+    """Whether a Chatterbox service reports ready."""
     try:
         with http(port) as client:
             return client.get("/health/ready").is_success

@@ -1,4 +1,4 @@
-"""How long the full screen takes to open on a terminal for somebody who was there yesterday, with no server."""
+"""Startup time of the full screen on a terminal, with state of an earlier run and no server."""
 
 import fcntl
 import os
@@ -18,14 +18,14 @@ from client.screen.state_file import StateFile
 from client.store.session_file import SavedSession, SessionFile
 
 SERVER = "http://127.0.0.1:9"
-"""A port at which nobody answers."""
+"""A port without a listener."""
 ROOMS, MESSAGES = 20, 60
 LAST = b"these are the last words"
 MOST_S = 30.0
 
 
 def opened_s(home: Path) -> float:
-    """Seconds from the command to the last message on the screen; `home` is a folder to have state in."""
+    """Seconds from the command to the last message on the screen; `home` is a folder for state."""
     _yesterday(home / "chatterbox")
     environment = os.environ | {
         "XDG_STATE_HOME": str(home),
@@ -53,7 +53,7 @@ def opened_s(home: Path) -> float:
 
 
 def _yesterday(home: Path) -> None:
-    """A session, and what the screen remembers of its rooms."""
+    """Write a session, and the screen's state of its rooms."""
     session = SavedSession(SERVER, "ada", "token", "session", time.time() + 3600, 3600)
     SessionFile(home, SERVER).save(session)
     model = ChatModel(SERVER, "general")

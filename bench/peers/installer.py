@@ -1,4 +1,4 @@
-"""Installing peers into `bench/.build`: a virtual environment or a `node_modules` each, made once for its pins."""
+"""Installs peers into `bench/.build`: a virtual environment or a `node_modules` folder for each set of pins."""
 
 import json
 import os
@@ -15,11 +15,11 @@ PLACE = BUILD / "peers"
 
 
 class NotInstalledError(Exception):
-    """Why a peer can't be had here."""
+    """A peer can't be installed here; the message is the reason."""
 
 
 def from_pypi(name: str, pins: Mapping[str, str]) -> Path:
-    """The Python of a virtual environment with these distributions, pinned; made by this Python."""
+    """Return the Python of a virtual environment with these pinned distributions, created by this Python."""
 
     def install(folder: Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], folder)
@@ -31,9 +31,9 @@ def from_pypi(name: str, pins: Mapping[str, str]) -> Path:
 
 
 def from_npm(name: str, pins: Mapping[str, str]) -> Path:
-    """A folder whose `node_modules` has these packages, pinned."""
+    """Return a folder whose `node_modules` has these pinned packages."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        raise NotInstalledError("there is no node or npm here (Debian, Ubuntu: apt install nodejs npm)")
+        raise NotInstalledError("node or npm is missing (Debian, Ubuntu: apt install nodejs npm)")
 
     def install(folder: Path) -> None:
         package = {"name": "bench-peer", "private": True, "type": "module", "dependencies": dict(pins)}
@@ -44,7 +44,7 @@ def from_npm(name: str, pins: Mapping[str, str]) -> Path:
 
 
 def _installed(name: str, pins: Mapping[str, str], install: Callable[[Path], None]) -> Path:
-    """The peer's folder, made anew when what is in it was made of other pins."""
+    """Return the peer's folder; reinstall when its pins or the Python version have changed."""
     folder = PLACE / name
     stamp, wanted = folder / "pins.json", json.dumps([sys.version, dict(pins)])
     if not stamp.exists() or stamp.read_text() != wanted:
@@ -61,12 +61,12 @@ def _run(command: Sequence[str], folder: Path) -> None:
             command, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=INSTALL_S, check=False
         )
     except subprocess.TimeoutExpired:
-        raise NotInstalledError(f"{command[0]} did not end within {INSTALL_S:.0f} s") from None
+        raise NotInstalledError(f"{command[0]} did not finish within {INSTALL_S:.0f} s") from None
     if done.returncode:
-        raise NotInstalledError(f"it can't be installed here: {_last_line(done.stderr)}")
+        raise NotInstalledError(f"installation failed: {_last_line(done.stderr)}")
 
 
 def _last_line(text: str) -> str:
-    """The last line that says anything; addresses are left out, since it goes into the results."""
+    """The last non-empty line without a URL, because it goes into the results."""
     lines = [line for line in text.splitlines() if line.strip() and "://" not in line]
     return lines[-1].strip() if lines else "no reason given"

@@ -1,7 +1,7 @@
-"""`python -m bench.profiling`: run one workload on Chatterbox apart, and see where a process spends its time.
+"""`python -m bench.profiler`: run one workload on separate processes, and sample where one spends its time.
 
 It samples with py-spy, installed into `bench/.build`, and writes a flame graph (SVG) and a list of the functions that
-were on top of the stack most often. The kernel may want root for looking into another process.
+were on top of the stack most often. The kernel may require root to sample another process.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.apart_subject import ChatterboxApart
 from bench.chatterbox_subject import Chatterbox
 from bench.loadgen import BUILD, Load, build, generating
-from bench.peers.installing import from_pypi
+from bench.peers.installer import from_pypi
 from bench.processes import allow_open_files, choose_cores
 from bench.subject import Running
 from bench.workloads import WORKLOADS, Against, Workload
@@ -38,19 +38,19 @@ def main() -> None:
     with ChatterboxApart(folder, cores.server).running() as running:
         raw = _profile(running, load, options.process, spy, cores.load)
     print(top(raw.read_text(), SHOWN))
-    print(f"written to {raw} (stacks and how often each was seen) and {raw.with_suffix('.svg')}")
+    print(f"written to {raw} (stacks with sample counts) and {raw.with_suffix('.svg')}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.profiling", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.profiler", description=__doc__)
     parser.add_argument("--workload", choices=[each.name for each in _PROFILED], default="w1", help="default: w1")
-    parser.add_argument("--rate", type=float, help="messages/s instead of the workload's own")
+    parser.add_argument("--rate", type=float, help="messages/s (default: the workload's rate)")
     parser.add_argument("--process", choices=["gateway", "history", "auth"], default="gateway")
     return parser.parse_args()
 
 
 def _rate(workload: Workload) -> float:
-    """A ladder's middle, where the workload has no rate of its own."""
+    """The workload's rate, or the middle rate of its ladder."""
     if workload.ladder is not None:
         return workload.ladder.rates[len(workload.ladder.rates) // 2]
     assert workload.load.rate is not None
@@ -58,7 +58,7 @@ def _rate(workload: Workload) -> float:
 
 
 def _profile(running: Running, load: Load, process: str, spy: Path, core: int | None) -> Path:
-    """Run the load and sample the process meanwhile, once for each format; returns the file with the stacks."""
+    """Sample the process while the load runs, once for each format; returns the file with the stacks."""
     pid = running.pid if process == "gateway" else running.others[process]
     raw = BUILD / f"profile-{process}.txt"
     for kind, output in (("raw", raw), ("flamegraph", raw.with_suffix(".svg"))):
@@ -78,12 +78,12 @@ def _profile(running: Running, load: Load, process: str, spy: Path, core: int | 
             options = ["--rate", str(SAMPLES_PER_S), "--format", kind, "--output", str(output)]
             done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"bench: py-spy can't look into the process:\n{done.stderr[-500:]}")
+            raise SystemExit(f"bench: py-spy can't sample the process:\n{done.stderr[-500:]}")
     return raw
 
 
 def top(stacks: str, shown: int) -> str:
-    """The functions that ran, by how often they were seen: lines of `frame;frame;frame count`. Pure."""
+    """The most frequent functions of `stacks`, which has lines of `frame;frame;frame count`. Pure."""
     seen: Counter[str] = Counter()
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers import installing
-from bench.peers.installing import NotInstalledError, _installed, _run
+from bench.peers import installer
+from bench.peers.installer import NotInstalledError, _installed, _run
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(installing, "PLACE", tmp_path)
+    monkeypatch.setattr(installer, "PLACE", tmp_path)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-from bench.profiling import top
+from bench.profiler import top
 
 
 def test_functions_are_listed_by_how_often_they_were_on_top() -> None:
