@@ -73,7 +73,7 @@ class ScreenWorld(World):
     def check_stored_messages(self) -> None:
         """Only stored messages are shown as stored."""
         for room in self.model.rooms.values():
-            stored = {kept.at.offset: kept for kept in self.logs[room.name]}
+            stored = {message.at.offset: message for message in self.logs[room.name]}
             assert all(room.log[offset] == stored[offset] for offset in room.log.offsets)
             assert all(stored[at].content == entry.content for at, entry in room.acked.items())
             assert set(room.outbox) == set(self.state.unsent.get(room.name, ()))

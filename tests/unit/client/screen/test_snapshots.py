@@ -1,4 +1,4 @@
-"""Each feature of the full screen as it is drawn. `make snapshots` takes what is drawn now as what should be."""
+"""Snapshots of the full screen, one per scene. `make snapshots` accepts the current rendering as the expected one."""
 
 import difflib
 import os
@@ -28,18 +28,18 @@ SCENES: dict[str, tuple[tuple[int, int], Scene]] = {}
 
 
 def scene(*, size: tuple[int, int] = (80, 24)) -> Callable[[Scene], Scene]:
-    """Declare a scene under its name."""
+    """Register a scene under the name of its function."""
 
-    def declare(play: Scene) -> Scene:
+    def register(play: Scene) -> Scene:
         SCENES[play.__name__.replace("_", "-")] = (size, play)
         return play
 
-    return declare
+    return register
 
 
 @scene()
-async def talk(ui: Harness) -> None:
-    """Everything that a timeline has, with rooms that have something new."""
+async def messages(ui: Harness) -> None:
+    """All kinds of rows in a timeline, and rooms with unread messages."""
     await ui.show(welcome_note("dev", "ops", "random"))
     await ui.show(
         message_note(4, content="alice: see https://chat.example.org/41 and [b]this[/b]"),
@@ -52,8 +52,8 @@ async def talk(ui: Harness) -> None:
 
 
 @scene(size=(60, 15))
-async def talk_on_a_small_screen(ui: Harness) -> None:
-    await talk(ui)
+async def messages_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
 
 
 @scene()
@@ -67,19 +67,19 @@ async def a_topic_on_a_small_screen(ui: Harness) -> None:
 
 
 @scene(size=(130, 24))
-async def talk_on_a_wide_screen_with_the_people(ui: Harness) -> None:
-    await talk(ui)
+async def messages_on_a_wide_screen_with_active_people(ui: Harness) -> None:
+    await messages(ui)
 
 
 @scene(size=(60, 15))
-async def rooms_that_were_asked_for(ui: Harness) -> None:
-    await talk(ui)
+async def room_list_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
     await ui.press("f2")
 
 
 @scene(size=(60, 15))
-async def people_that_were_asked_for(ui: Harness) -> None:
-    await talk(ui)
+async def active_people_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
     await ui.press("f3")
 
 
@@ -95,20 +95,20 @@ async def a_gap(ui: Harness) -> None:
 
 
 @scene()
-async def unread_from_here(ui: Harness) -> None:
+async def unread_line(ui: Harness) -> None:
     ui.model.set_focus(focused=False)
     await ui.show(message_note(4), message_note(5))
 
 
 @scene()
-async def new_below_who_reads_above(ui: Harness) -> None:
+async def unread_messages_below_the_screen(ui: Harness) -> None:
     await ui.show(*(message_note(offset) for offset in range(4, 60)))
     await ui.press("pageup")
     await ui.show(message_note(60), message_note(61))
 
 
 @scene()
-async def on_its_way_and_stored(ui: Harness) -> None:
+async def outgoing_messages(ui: Harness) -> None:
     entries = tuple(OutboxEntry(f"k{number}", ROOM, f"message of mine {number}") for number in (1, 2))
     ui.connection.set_state(
         ClientState(phase=ConnectionPhase.LIVE, username=ME, unsent={ROOM: entries}, in_flight={ROOM: 1})
@@ -128,61 +128,61 @@ async def catching_up(ui: Harness) -> None:
 
 
 @scene()
-async def several_lines_in_the_composer(ui: Harness) -> None:
+async def several_lines_in_the_input(ui: Harness) -> None:
     await ui.type("first\nsecond\nthird")
 
 
 @scene()
 async def a_message_selected(ui: Harness) -> None:
-    await talk(ui)
+    await messages(ui)
     await ui.press("alt+m", "up")
 
 
 @scene()
-async def a_text_found(ui: Harness) -> None:
+async def a_found_message(ui: Harness) -> None:
     await ui.burst("ctrl+s", *"message", "down", "enter")
 
 
 @scene()
-async def going_to_a_room(ui: Harness) -> None:
-    await talk(ui)
+async def room_picker(ui: Harness) -> None:
+    await messages(ui)
     await ui.show(notes.CommandAnswered(frames.ListRooms(id=1), _rooms("dev", "market")))
     await ui.burst("ctrl+k")
 
 
 @scene(size=(60, 15))
-async def going_to_a_room_by_some_letters(ui: Harness) -> None:
-    await talk(ui)
+async def room_picker_with_typed_letters(ui: Harness) -> None:
+    await messages(ui)
     await ui.burst("ctrl+k", *"om")
 
 
 @scene()
-async def what_was_written_before(ui: Harness) -> None:
+async def input_history_picker(ui: Harness) -> None:
     ui.model.room.history.add("deploy 1")
     ui.model.room.history.add("and then\nthis")
     await ui.burst("ctrl+r")
 
 
 @scene()
-async def links_of_the_room(ui: Harness) -> None:
-    await talk(ui)
+async def link_picker(ui: Harness) -> None:
+    await messages(ui)
     await ui.burst("ctrl+o")
 
 
 @scene()
-async def members_of_the_room(ui: Harness) -> None:
+async def member_picker(ui: Harness) -> None:
     await ui.press("f5")
     await answered(ui)
 
 
 @scene(size=(60, 15))
-async def sessions_on_a_small_screen(ui: Harness) -> None:
+async def session_picker_on_a_small_screen(ui: Harness) -> None:
     await ui.press("f6")
     await answered(ui)
 
 
 @scene()
-async def help_for_keys(ui: Harness) -> None:
+async def help_on_keys(ui: Harness) -> None:
     await ui.press("f1")
 
 
@@ -192,7 +192,7 @@ async def help_on_a_small_screen(ui: Harness) -> None:
 
 
 @scene()
-async def the_palette(ui: Harness) -> None:
+async def command_palette(ui: Harness) -> None:
     await ui.press("ctrl+p")
     await ui.pilot.press(*"theme")
     options = ui.app.screen.query_one(OptionList)
@@ -201,12 +201,12 @@ async def the_palette(ui: Harness) -> None:
 
 
 @scene()
-async def a_question_before_many_lines(ui: Harness) -> None:
+async def paste_confirmation(ui: Harness) -> None:
     ui.chat.composer.paste("\n".join("abcdefghij"))
 
 
 @scene()
-async def a_mistake_in_a_command(ui: Harness) -> None:
+async def a_misspelled_command(ui: Harness) -> None:
     await ui.type("/jion ops")
     await ui.press("enter")
 
@@ -220,10 +220,10 @@ def _rooms(*names: str) -> frames.RoomList:
 
 
 @pytest.mark.parametrize("name", SCENES)
-async def test_is_drawn_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scene_is_drawn_as_in_its_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size, play = SCENES[name]
     served(monkeypatch)
-    async with still_stage(size) as ui:
+    async with frozen_screen(size) as ui:
         log_in(ui)
         await play(ui)
         await ui.settle()
@@ -231,17 +231,17 @@ async def test_is_drawn_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("theme", BUILT_IN)
-async def test_is_drawn_in_each_theme(theme: str) -> None:
-    async with still_stage((80, 24)) as ui:
+async def test_messages_are_drawn_in_each_theme_as_in_the_snapshot(theme: str) -> None:
+    async with frozen_screen((80, 24)) as ui:
         ui.app.use_theme(BUILT_IN[theme])
-        await talk(ui)
+        await messages(ui)
         await ui.press("alt+m", "up", "up")
         compare(f"theme-{theme}", drawn(ui.app))
 
 
-def test_there_is_no_snapshot_of_what_is_not_drawn() -> None:
-    drawn_here = {f"{name}.txt" for name in (*SCENES, *(f"theme-{theme}" for theme in BUILT_IN))}
-    assert {path.name for path in FOLDER.iterdir()} == drawn_here
+def test_every_snapshot_has_a_scene() -> None:
+    expected = {f"{name}.txt" for name in (*SCENES, *(f"theme-{theme}" for theme in BUILT_IN))}
+    assert {path.name for path in FOLDER.iterdir()} == expected
 
 
 def compare(name: str, now: str) -> None:
@@ -249,13 +249,13 @@ def compare(name: str, now: str) -> None:
     if os.environ.get(ACCEPT):
         path.write_text(now, encoding="utf-8")
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    changed = "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm=""))
-    assert not changed, f"{name} is drawn otherwise; if it should be: make snapshots\n{changed}"
+    changed = "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), "snapshot", "drawn", lineterm=""))
+    assert not changed, f"{name} differs from its snapshot. To accept the change: make snapshots\n{changed}"
 
 
 @asynccontextmanager
-async def still_stage(size: tuple[int, int]) -> AsyncIterator[Harness]:
-    """A stage on which no cursor blinks and no time goes by."""
+async def frozen_screen(size: tuple[int, int]) -> AsyncIterator[Harness]:
+    """A screen without a blinking cursor, and with a stopped clock."""
     async with running_screen(size=size, now_s=lambda: 0.0) as ui:
         ui.chat.composer.cursor_blink = False
         yield ui

@@ -14,10 +14,10 @@ def test_restored_state_has_theme_read_marker_draft_history_and_messages() -> No
     before.room.add_page([message(1), message(2)])
     before.room.marker.set_read(2)
     before.room.set_draft("half")
-    before.room.history.add("said")
+    before.room.history.add("sent")
     after = ChatModel("http://x", "general")
     assert restore_state(after, encode_state(before, "light")) == "light"
-    assert (after.room.marker.read, after.room.draft, after.room.history.texts) == (2, "half", ["said"])
+    assert (after.room.marker.read, after.room.draft, after.room.history.texts) == (2, "half", ["sent"])
     assert [after.room.log[offset] for offset in after.room.log.offsets] == [message(1), message(2)]
 
 
@@ -32,7 +32,7 @@ def test_unread_messages_are_counted_before_there_is_a_connection() -> None:
 
 def test_draft_is_saved_while_an_older_text_is_shown() -> None:
     before = ChatModel("http://x", "general")
-    before.room.history.add("said")
+    before.room.history.add("sent")
     before.room.set_draft(before.room.history.previous("half") or "")
     after = ChatModel("http://x", "general")
     restore_state(after, encode_state(before))
