@@ -14,7 +14,7 @@ from client.text.sanitize import inert
 CACHE_LIMIT = 4_000
 """Laid-out messages kept."""
 
-_Look: TypeAlias = tuple[str, str, int, message_rows.RowStyle]
+_CacheKey: TypeAlias = tuple[str, str, int, message_rows.RowStyle]
 
 
 class MessageBlocks:
@@ -27,13 +27,13 @@ class MessageBlocks:
         self.room = room
         self.style = style
         self._cache: dict[int, list[Row]] = {}
-        self._cached_look: _Look | None = None
+        self._cache_key: _CacheKey | None = None
 
     def show(self, room: RoomModel, style: message_rows.RowStyle) -> None:
         """Switch to this room and style."""
-        look = (room.name, room.log.epoch, id(room.log), style)
-        if look != self._cached_look or len(self._cache) > CACHE_LIMIT:
-            self._cache, self._cached_look = {}, look
+        cache_key = (room.name, room.log.epoch, id(room.log), style)
+        if cache_key != self._cache_key or len(self._cache) > CACHE_LIMIT:
+            self._cache, self._cache_key = {}, cache_key
         self.room, self.style = room, style
 
     @property
