@@ -29,7 +29,7 @@ def report_unsent(count: int) -> ExitCode:
     """Report how many messages stay in the outbox at the end of a chat, and return the exit code for it."""
     if not count:
         return ExitCode.OK
-    print_status(f"{messages(count)} not sent yet. The outbox keeps them for the next chat or send.")
+    print_status(f"{messages(count)} not sent yet, kept in the outbox for the next chat or send.")
     return ExitCode.UNREACHABLE
 
 

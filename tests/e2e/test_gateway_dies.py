@@ -192,7 +192,7 @@ def in_plain_lines(network: Network, ada: Person, bob: Person) -> None:
         say_what_is_missed(bob, "plain")
         network.come_back()
         for line in (
-            "-- Connected again. Sending 2 messages from the outbox.",
+            "-- Reconnected. Sending 2 messages from the outbox.",
             "-- Catching up in #plain: 200 messages to go.",
             "-- Caught up in #plain.",
             "-- 2 stored",
@@ -235,7 +235,7 @@ def in_pipes(network: Network, ada: Person, bob: Person) -> None:
         _, said = sending.communicate(timeout=60)
         assert sending.returncode == ExitCode.OK
         assert "Connection lost" in said
-        assert "Connected again. Sending 2 messages from the outbox." in said
+        assert "Reconnected. Sending 2 messages from the outbox." in said
         wait_until(lambda: contents(out)[-1:] == WRITTEN[-1:], "the tail has caught up")
         tail.kill()
     assert contents(out) == [*BEFORE, *MISSED, *WRITTEN]

@@ -53,13 +53,13 @@ def says(screen: Terminal, sentence: str) -> None:
 def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> None:
     with small(newcomer) as screen:
         assert screen.ends() == ExitCode.NOT_LOGGED_IN
-        says(screen, "new here: chatterbox register")
+        says(screen, "(no account yet: chatterbox register")
     with small(newcomer, "register") as screen:
-        for question, answer in (("Username:", "alice"), ("Password:", PASSWORD), ("The same again:", PASSWORD)):
+        for question, answer in (("Username:", "alice"), ("Password:", PASSWORD), ("Repeat password:", PASSWORD)):
             screen.shows(question)
             screen.type(f"{answer}\n")
         assert screen.ends() == ExitCode.OK
-        says(screen, "Registered, and logged in as alice.")
+        says(screen, "Registered and logged in as alice.")
     with small(newcomer) as screen:
         screen.shows("connected")
         screen.type("hello\r")
@@ -77,7 +77,7 @@ class TestAtAPrompt:
                 screen.shows("name:" if len(arguments) == 1 else "Password:")
                 screen.type("\x04")
                 assert screen.ends() == ExitCode.USAGE
-                says(screen, "chatterbox: Nothing was typed, so nothing was done.")
+                says(screen, "chatterbox: Cancelled.")
 
     def test_ctrl_c_ends_the_line_and_no_more(self, newcomer: Person) -> None:
         with small(newcomer, "login", "alice") as screen:
@@ -91,7 +91,7 @@ class TestAtAPrompt:
             screen.shows("Password:")
             screen.type("wrong\n")
             assert screen.ends() == ExitCode.REFUSED
-            says(screen, "No account there yet? chatterbox register")
+            says(screen, "No account yet? chatterbox register")
 
     def test_a_password_that_is_too_short_says_how_long_one_is(self, newcomer: Person) -> None:
         done = newcomer.run("register", "alice", typed="short\n")
@@ -111,21 +111,21 @@ class TestAServerThatIsNotThere:
         with small(alice, *face) as screen:
             screen.shows("connection refused")
             screen.type("later\r")
-            says(screen, "queued" if "--lines" not in face else "kept in the outbox")
+            says(screen, "queued" if "--lines" not in face else "Queued in the outbox")
             screen.process.send_signal(signal.SIGTERM)
             assert screen.ends() == ExitCode.UNREACHABLE
-            says(screen, "not sent yet: kept in the outbox")
+            says(screen, "not sent yet, kept in the outbox")
 
     def test_is_told_apart_from_one_without_tls(self, newcomer: Person) -> None:
         newcomer.server = newcomer.server.replace("http:", "https:")
         done = newcomer.run("login", "alice", typed="x\n")
         assert done.returncode == ExitCode.UNREACHABLE
-        assert "it speaks no TLS (then its address begins with http://)" in done.stderr
+        assert "the server does not speak TLS (use http:// in its address)" in done.stderr
 
     @pytest.mark.parametrize(
         ("address", "why"),
         [
-            ("http://no-such-host.invalid", "no such host is known"),
+            ("http://no-such-host.invalid", "host not found"),
             (f"http://127.0.0.1:{free_port()}", "connection refused"),
         ],
     )
@@ -133,7 +133,7 @@ class TestAServerThatIsNotThere:
         newcomer.server = address
         done = newcomer.run("login", "alice", typed="x\n")
         assert done.returncode == ExitCode.UNREACHABLE
-        assert f"Can't reach {address}: {why}. Is that its address, and is it running?" in done.stderr
+        assert f"Can't reach {address}: {why}. Is the server running?" in done.stderr
 
 
 class TestASessionThatHasEnded:
@@ -161,11 +161,11 @@ class TestASessionThatHasEnded:
 
     def test_keeps_what_was_sent_says_so_and_sends_it_once_one_is_back(self, ended: Person) -> None:
         done = ended.run("send", "general", "x")
-        kept = "1 message is kept in the outbox and will go out with the next chat or send."
+        kept = "The outbox keeps 1 message for the next chat or send."
         sentence = f"chatterbox: The session has ended. {kept} Log in: chatterbox login\n"
         assert (done.returncode, done.stderr) == (ExitCode.NOT_LOGGED_IN, sentence)
         back = ended.run("login", "alice", typed=f"{PASSWORD}\n").stdout
-        assert "The outbox holds 1 message not sent yet; it goes out when you chat or send." in back
+        assert "The outbox holds 1 message, to be sent with the next chat or send." in back
         assert ended.run("send", "general", "y").returncode == ExitCode.OK
         assert ended.history() == ["x", "y"]
 
@@ -178,7 +178,7 @@ class TestLoggingOutOfWhereOneIs:
             says(screen, "#general")
             screen.type(f"/logout {own[:8]}\r")
             assert screen.ends() == ExitCode.OK
-            says(screen, "Session terminated.")
+            says(screen, "Logged out.")
             assert "has ended" not in " ".join(screen.lines())
         assert alice.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
 
@@ -191,7 +191,7 @@ class TestLoggingOutOfWhereOneIs:
             screen.shows("This logs you out here")
             screen.type("\r")
             assert screen.ends() == ExitCode.OK
-            says(screen, "Session terminated.")
+            says(screen, "Logged out.")
 
 
 class TestARoomThatThereIsNot:
@@ -203,12 +203,12 @@ class TestARoomThatThereIsNot:
     def test_is_guessed_in_pipes_and_the_message_is_not_lost_silently(self, alice: Person) -> None:
         done = alice.run("send", "genral", "hello")
         assert done.returncode == ExitCode.REFUSED
-        assert "It was: hello" in done.stderr
+        assert "Your text: hello" in done.stderr
         assert "Did you mean #general? chatterbox join general" in done.stderr
 
     def test_is_not_where_the_next_chat_begins(self, alice: Person) -> None:
         with small(alice, "chat", "nosuch") as screen:
-            says(screen, "To make it: /create nosuch")
+            says(screen, "To create it: /create nosuch")
             screen.type("\x11")
             assert screen.ends() == ExitCode.OK
         with small(alice) as screen:

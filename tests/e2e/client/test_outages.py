@@ -86,7 +86,7 @@ def test_what_was_sent_while_the_server_was_away_goes_out_with_the_next_command(
     server.kill(signal.SIGTERM)
     away = alice.run("send", "general", "-", "--timeout", "0.5", typed="one\ntwo\n")
     assert away.returncode == ExitCode.UNREACHABLE
-    assert "2 messages are kept in the outbox" in away.stderr
+    assert "The outbox keeps 2 messages" in away.stderr
     server.start()
     assert alice.run("send", "general", "three").returncode == ExitCode.OK
     assert alice.history() == ["one", "two", "three"]

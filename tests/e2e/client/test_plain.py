@@ -20,7 +20,7 @@ def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bo
     alice.run("create", "ops")
     bob.run("join", "ops")
     with terminal(alice, "chat", "--plain") as screen:
-        screen.shows("-- This is #general.")
+        screen.shows("-- Now in #general.")
         bob.run("send", "general", "hello alice")
         screen.shows("bob: hello alice")
         screen.type("hello bob\n")
@@ -28,7 +28,7 @@ def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bo
         bob.run("send", "ops", "-", typed="one\ntwo\nthree\n")
         screen.shows("-- 3 new in #ops")
         screen.type("/members\n")
-        screen.shows("-- In #general (2): alice, bob")
+        screen.shows("-- Members of #general (2): alice, bob")
         screen.type("/jion ops\n")
         screen.shows("Did you mean /join?")
         server.kill()
@@ -38,10 +38,10 @@ def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bo
         screen.type("\n")
         screen.shows("-- #general, offline, 1 unsent, 3 new in #ops")
         server.start()
-        screen.shows("-- Connected again. Sending 1 message from the outbox.")
+        screen.shows("-- Reconnected. Sending 1 message from the outbox.")
         screen.shows("alice: written while cut off")
         screen.type("/join ops\n")
-        screen.shows("-- This is #ops.")
+        screen.shows("-- Now in #ops.")
         screen.shows("bob: three")
         screen.type("/quit\n")
         assert screen.ends() == ExitCode.OK
@@ -54,7 +54,7 @@ def test_a_terminal_that_can_not_draw_gets_plain_lines(alice_and_bob: list[Perso
     alice, _ = alice_and_bob
     alice.variables["TERM"] = term
     with terminal(alice, "chat") as screen:
-        screen.shows("-- This is #general.")
+        screen.shows("-- Now in #general.")
         screen.type("hello\n")
         screen.shows("-- stored")
         screen.type("\x04")
@@ -80,11 +80,11 @@ class TestSessions:
         laptop.run("login", "alice", typed=PASSWORD + "\n")
         other = next(line.split()[0] for line in alice.run("sessions").stdout.splitlines() if "(this one)" not in line)
         with terminal(alice, "chat", "--plain") as screen:
-            screen.shows("-- This is #general.")
+            screen.shows("-- Now in #general.")
             screen.type("/sessions\n")
             screen.shows("(this one)")
             screen.type(f"/logout {other[:8]}\n")
-            screen.shows(f"-- Session terminated: {other}")
+            screen.shows(f"-- Session ended: {other}")
             assert laptop.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
             screen.type("/quit\n")
             assert screen.ends() == ExitCode.OK
@@ -96,7 +96,7 @@ class TestSessions:
         laptop = Person(bob.home.parent / "laptop", bob.server, "bob")
         laptop.run("login", "bob", typed=PASSWORD + "\n")
         other = next(line.split()[0] for line in bob.run("sessions").stdout.splitlines() if "(this one)" not in line)
-        assert bob.run("logout", other[:6]).stdout.startswith("Session terminated")
+        assert bob.run("logout", other[:6]).stdout.startswith("Session ended")
         assert laptop.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
         assert bob.run("logout", other).returncode == ExitCode.REFUSED
         assert bob.run("rooms").returncode == ExitCode.OK

@@ -139,7 +139,7 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("later  (queued)")
         screen.type("\x11")
         assert screen.ends() == ExitCode.UNREACHABLE
-        screen.shows("1 message not sent yet: kept in the outbox")
+        screen.shows("1 message not sent yet, kept in the outbox")
 
 
 def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(

@@ -118,7 +118,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
         server.kill()
         screen.shows("Connection lost")
         screen.type("are you there?\r")
-        screen.shows("Not sent yet, kept in the outbox for #general: are you there?")
+        screen.shows("Queued in the outbox for #general, not sent yet: are you there?")
         screen.shows("#general (offline, 1 unsent)>")
         server.start()
         screen.shows("alice: are you there?")

@@ -58,7 +58,7 @@ def test_the_most_urgent_is_shown() -> None:
         burst.take(heard(offset, why=why), 1.0)
     notice = burst.flush(5.0)
     assert notice is not None
-    assert (notice.why, notice.body) == (NotifyReason.MENTION, "bob: message 0")
+    assert (notice.reason, notice.body) == (NotifyReason.MENTION, "bob: message 0")
 
 
 def test_what_was_seen_meanwhile_is_forgotten() -> None:
@@ -66,11 +66,11 @@ def test_what_was_seen_meanwhile_is_forgotten() -> None:
     burst.take(heard(1), 0.0)
     burst.take(heard(2), 1.0)
     burst.take(heard(1, "dev"), 1.0)
-    burst.seen("ops")
+    burst.forget("ops")
     notice = burst.flush(5.0)
     assert notice is not None
     assert notice.title == "bob in #dev"
-    burst.seen("dev")
+    burst.forget("dev")
     assert burst.flush(99.0) is None
 
 

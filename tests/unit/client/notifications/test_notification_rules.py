@@ -43,7 +43,7 @@ class Listener:
     def _take(self, note: notes.Note) -> NotifyReason | None:
         self.now_s += 0.1
         self.rule, heard = take(self.rule, note, self.now_s, self.looking_at, focused=self.focused)
-        return heard.why if heard else None
+        return heard.reason if heard else None
 
 
 def live(**settings: Any) -> Listener:

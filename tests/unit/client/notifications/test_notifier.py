@@ -14,7 +14,7 @@ import pytest
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
 from client.core import notes
 from client.notifications.notifier import Notifier, Sender, notifier
-from client.notifications.notify_program import AT_ONCE, NotifyProgram
+from client.notifications.notify_program import MAX_PROGRAMS, NotifyProgram
 from tests.support.waiting import until
 from tests.unit.client.notifications.test_notification import notice
 from tests.unit.client.notifications.test_notification_rules import connected, said
@@ -142,21 +142,23 @@ class TestACommand:
         assert await Runs().command("true") == []
 
     async def test_that_fails_is_told(self) -> None:
-        assert await Runs().command("sh", "-c", "exit 3") == ["sh could not give a notice: exit code 3."]
+        assert await Runs().command("sh", "-c", "exit 3") == ["The notification program sh failed: exit code 3."]
 
     async def test_that_there_is_not_is_told(self) -> None:
-        assert await Runs().command("/nowhere/x\x1b") == ["/nowhere/x␛ can't give notices: No such file or directory."]
+        assert await Runs().command("/nowhere/x\x1b") == [
+            "Can't run the notification program /nowhere/x␛: No such file or directory."
+        ]
 
     async def test_that_hangs_is_ended_with_what_it_started(self, tmp_path: Path) -> None:
         path = tmp_path / "pid"
         told = await Runs(timeout_s=0.5).command("sh", "-c", f"sleep 60 & echo $! > {path}; wait")
-        assert told == ["sh was ended: it took longer than 0.5 s to give a notice."]
+        assert told == ["The notification program sh timed out after 0.5 s."]
         await until(partial(_is_gone, int(path.read_text())), 10)
 
     async def test_more_than_a_few_at_once_are_left_out(self) -> None:
-        told = await Runs(timeout_s=0.5).command("sleep", "60", times=AT_ONCE + 1)
-        assert told[0] == "Notices were left out: 4 programs that give them are still running."
-        assert len(told) == AT_ONCE + 1
+        told = await Runs(timeout_s=0.5).command("sleep", "60", times=MAX_PROGRAMS + 1)
+        assert told[0] == "Notifications dropped: 4 notification programs are still running."
+        assert len(told) == MAX_PROGRAMS + 1
 
     async def test_ends_with_the_loop(self, tmp_path: Path) -> None:
         path = tmp_path / "pid"
@@ -197,7 +199,7 @@ async def test_what_goes_wrong_is_told_once() -> None:
         others = asyncio.all_tasks()
         face.on(said(offset=offset), None, focused=False)
         await asyncio.wait(asyncio.all_tasks() - others)
-    assert told == ["/nowhere/x can't give notices: No such file or directory."]
+    assert told == ["Can't run the notification program /nowhere/x: No such file or directory."]
 
 
 def _is_gone(pid: int) -> bool:
