@@ -186,9 +186,9 @@ class TestLoggingOutOfWhereOneIs:
         with small(alice) as screen:
             screen.shows("connected")
             screen.type("\x1b[17~")
-            screen.shows("this one")
+            screen.shows("this session")
             screen.type("\r")
-            screen.shows("This logs you out here")
+            screen.shows("This logs you out and quits.")
             screen.type("\r")
             assert screen.ends() == ExitCode.OK
             says(screen, "Logged out.")
@@ -212,4 +212,4 @@ class TestARoomThatThereIsNot:
             screen.type("\x11")
             assert screen.ends() == ExitCode.OK
         with small(alice) as screen:
-            screen.shows("this is where #general begins")
+            screen.shows("beginning of #general")
