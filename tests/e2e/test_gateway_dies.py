@@ -131,7 +131,7 @@ def on_the_full_screen(network: Network, ada: Person, bob: Person) -> None:
             say_what_is_missed(bob, "screen")
             network.come_back()
             at_ada.shows(" catching up, ")
-            at_ada.shows("Caught up: 200 messages received while you were offline.")
+            at_ada.shows("Caught up: 200 messages while you were offline.")
             for text in WRITTEN:
                 at_ada.shows(f"ada-screen ✓│ {text}")
                 at_bob.shows(f"ada-screen  │ {text}")

@@ -168,7 +168,7 @@ class RoomModel:
         """Say that everything missed is here; the status line may have shown it too briefly to be read."""
         self.stop_catch_up()
         plural = "" if self.catch_up_total == 1 else "s"
-        self.add_notice(f"Caught up: {self.catch_up_total} message{plural} received while you were offline.")
+        self.add_notice(f"Caught up: {self.catch_up_total} message{plural} while you were offline.")
 
     def _add_active(self, messages: Iterable[Message], *, older: bool = False) -> None:
         for message in messages:

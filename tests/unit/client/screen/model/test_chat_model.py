@@ -48,7 +48,7 @@ def test_count_of_missed_messages_stays_on_the_screen_after_catching_up() -> Non
     receive(model, 4, 5)
     update.apply(model, notes.CaughtUp(ROOM))
     assert model.catch_up_remaining == 0
-    assert draw(model)[-1] == "-- Caught up: 2 messages received while you were offline."
+    assert draw(model)[-1] == "-- Caught up: 2 messages while you were offline."
 
 
 def test_acked_message_behind_the_end_of_the_log_is_not_kept_as_outgoing() -> None:
