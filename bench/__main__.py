@@ -21,7 +21,7 @@ from bench.processes import Cores, choose_cores, raise_open_files, too_few_files
 from bench.report import Results, as_data, as_markdown, as_text, trouble
 from bench.subject import Subject
 from bench.workloads import WORKLOADS, Workload
-from chatterbox.chassis.operator_errors import told_plainly
+from chatterbox.chassis.operator_errors import report_operator_errors
 
 OTHER_FILES = 1000
 """Open files of a process, in addition to its connections."""
@@ -140,5 +140,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    with told_plainly():
+    with report_operator_errors():
         main()

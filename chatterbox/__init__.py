@@ -1,3 +1,3 @@
-"""Chatterbox: what its processes share. `wire` is the contract between them, `chassis` what they stand on."""
+"""Chatterbox: code shared by its processes. `wire` defines the contracts between them, `chassis` the infrastructure."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command `chatterbox`: the one place where failures become sentences and exit codes."""
+"""Entry point of `chatterbox`: turns failures into an error message and an exit code."""
 
 import os
 import sys
@@ -11,64 +11,64 @@ from client.text.sanitize import inert
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code. Nothing but `SystemExit` (from --help and wrong usage) is raised."""
+    """Run a command and return its exit code. Raises only `SystemExit` (from `--help` and wrong usage)."""
     try:
-        _mend_streams()
+        _repair_streams()
         return _run(arguments)
     except Failure as failure:
         if str(failure):
-            _say(str(failure))
+            _print_error(str(failure))
         return failure.exit
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        _close_output()
+        _discard_output()
         return ExitCode.OK
     except Exception as bug:  # noqa: BLE001 - the last place to catch it
-        return _mistake(bug)
+        return _report_bug(bug)
 
 
 def _run(arguments: list[str] | None) -> int:
-    typed = sys.argv[1:] if arguments is None else arguments
-    from client.cli.shells import ASKED  # only here: Ctrl-C while all that is imported must be quiet, too
+    # Imports are inside `main`'s try block, so that Ctrl-C during them prints no traceback either.
+    if "_ARGCOMPLETE" in os.environ:
+        from client.cli.completion import complete
 
-    if typed[:1] == [ASKED]:
-        from client.cli.completion import answer
+        complete(os.environ)
+    from client.cli.parser import create_parser
 
-        return answer(typed[1:], os.environ)
-    from client.cli.dispatch import run
-    from client.cli.parser import parser
+    parsed = create_parser().parse_args(arguments)
+    from client.cli.dispatch import run  # after parsing: `--version` and `--help` need none of it
 
-    return run(parser().parse_args(arguments), os.environ)
+    return run(parsed, os.environ)
 
 
-def _mistake(bug: Exception) -> ExitCode:
-    _say(f"a mistake in this program, sorry: {type(bug).__name__}: {bug} (CHATTERBOX_DEBUG=1 shows more)")
+def _report_bug(bug: Exception) -> ExitCode:
+    _print_error(f"Internal error: {type(bug).__name__}: {bug} (set CHATTERBOX_DEBUG=1 for a traceback)")
     if os.environ.get("CHATTERBOX_DEBUG") == "1":
         traceback.print_exception(bug)
     return ExitCode.BUG
 
 
-def _say(sentence: str) -> None:
+def _print_error(message: str) -> None:
     with suppress(OSError):
         from client.output import print_status
 
-        print_status(f"chatterbox: {inert(sentence)}")
+        print_status(f"chatterbox: {inert(message)}")
 
 
-def _mend_streams() -> None:
-    """A stream that was closed leads nowhere; a terminal that can't show a character gets a question mark."""
+def _repair_streams() -> None:
+    """Open closed standard streams on the null device, and print `?` for characters that a terminal can't encode."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open until exit
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
 
 
-def _close_output() -> None:
-    """Nobody reads any more: keep the interpreter from complaining about that at its end."""
+def _discard_output() -> None:
+    """Redirect stdout to the null device: its reader is gone, and the interpreter would report that at exit."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

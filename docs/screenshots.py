@@ -68,9 +68,9 @@ async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[
 def _notes() -> list[notes.Note]:
     rooms = ("deploy", "general", "ops", "random")
     states = tuple(frames.RoomState(room=name, at=Position("e", 0), head=0) for name in rooms)
-    said = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
+    messages = [_message("general", offset, who, what) for offset, (who, what) in enumerate(TALK, 1)]
     others = [_message("ops", 1, "grace", "bob: the disk is at 80 %"), _message("random", 1, "ada", "cake!")]
-    entered = notes.RoomEntered("general", tuple(said))
+    entered = notes.RoomEntered("general", tuple(messages))
     return [
         notes.WelcomeReceived("bob", states, 1, again=False, server="gateway-2"),
         notes.TopicChange("general", "What goes out, and what comes back"),

@@ -21,11 +21,11 @@ from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
 from client.cli import manual
 from client.cli.grammar import grammar
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 from client.commands.config_command import documented
 from client.config.builtin_themes import BUILT_IN
 from client.config.config_fields import variable_of
-from client.config.config_schema import ROWS
+from client.config.config_schema import KEYS
 from client.config.themes import COLOURS
 from client.faces.slash_parser import SLASHES
 from client.failures import EXITS
@@ -113,11 +113,11 @@ def _settings_of(owner: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
 
 def _command_line() -> Iterator[str]:
     yield from ("| command | what it does | options |", "|---|---|---|")
-    for command in grammar(parser()).commands:
-        usage = " ".join([command.name, *map(manual.usage_of, command.words)])
+    for command in grammar(create_parser()).commands:
+        usage = " ".join([command.name, *map(manual.usage_of, command.positionals)])
         options = [option for option in command.options if option.dest not in {"help", "server", "profile"}]
-        about = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
-        yield f"| `{usage}` | {command.about} | {about} |"
+        described = "<br>".join(f"`{manual.flags_of(option)}` {option.help}" for option in options)
+        yield f"| `{usage}` | {command.summary} | {described} |"
 
 
 def _slashes() -> Iterator[str]:
@@ -134,15 +134,15 @@ def _exits() -> Iterator[str]:
 def _config() -> Iterator[str]:
     yield from ("| key | default | type | meaning |", "|---|---|---|---|")
     for name, default, kind, sentence in documented():
-        of_profile = " *" if name in ROWS and ROWS[name].about.in_profiles else ""
+        of_profile = " *" if name in KEYS and KEYS[name].info.in_profiles else ""
         yield f"| `{name}`{of_profile} | {f'`{default}`' if default else ''} | {kind} | {sentence} |"
 
 
 def _variables() -> Iterator[str]:
     yield from ("| variable | key |", "|---|---|")
-    for row in ROWS.values():
-        if not row.about.is_table:
-            yield f"| `{variable_of(row.name, row.about)}` | `{row.name}` |"
+    for row in KEYS.values():
+        if not row.info.is_table:
+            yield f"| `{variable_of(row.name, row.info)}` | `{row.name}` |"
 
 
 def _theme() -> Iterator[str]:
@@ -190,7 +190,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 }
 
 FILES: dict[Path, Callable[[], str]] = {
-    ROOT / "docs" / "chatterbox.1": lambda: manual.page(parser()),
+    ROOT / "docs" / "chatterbox.1": lambda: manual.page(create_parser()),
 }
 
 

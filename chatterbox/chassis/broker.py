@@ -1,7 +1,7 @@
-"""Publish and subscribe between processes. At most once, in order for each publisher: nothing may rely on more.
+"""Publish/subscribe between processes: at most once, in order per publisher. Nothing may rely on more.
 
-`MemoryBroker` serves one process, `RedisBroker` many. Another adapter is one more class with these methods that
-passes `tests/contract/test_broker.py`.
+`MemoryBroker` serves one process, `RedisBroker` many. Another adapter is a class with these methods that passes
+`tests/contract/test_broker.py`.
 """
 
 import logging
@@ -12,66 +12,66 @@ log = logging.getLogger("chatterbox.broker")
 
 OnPayload: TypeAlias = Callable[[str, bytes], None]
 """Called on the event loop with channel and payload; must not block and must not raise."""
-OnDoubt: TypeAlias = Callable[[], None]
-"""Called when payloads may have been missed, such as after a reconnect: whoever listens must catch up."""
+OnMissed: TypeAlias = Callable[[], None]
+"""Called when payloads may have been missed, such as after a reconnect: the listener must catch up."""
 
 
 class Subscriber(Protocol):
     """One listener's set of channels."""
 
     async def subscribe(self, channels: Iterable[str]) -> None:
-        """Hear these channels too. On return, whatever is published from now on will be heard.
+        """Add channels. After it returns, everything published to them is delivered.
 
-        Raises `BrokerError` where that could not be had in time. The channels are subscribed to all the same: they
-        will be heard when the broker is back, and `on_doubt` will say so.
+        Raises `BrokerError` if the broker did not confirm in time. The channels stay subscribed all the same: they
+        are delivered once the broker is back, and `on_missed` is called then.
         """
 
     async def unsubscribe(self, channels: Iterable[str]) -> None:
-        """Stop hearing these channels. On return nothing of them is delivered any more."""
+        """Remove channels. After it returns, nothing published to them is delivered."""
 
     async def close(self) -> None:
-        """Stop hearing anything."""
+        """Remove all channels."""
 
 
 class Broker(Protocol):
-    """Carries payloads from publishers to whoever is subscribed at that moment."""
+    """Carries payloads from publishers to the current subscribers."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether every channel subscribed to is heard at this moment, as far as is known."""
+    def is_healthy(self) -> bool:
+        """Whether, as far as known, every subscribed channel is being received."""
 
     @property
     def reconnects(self) -> int:
-        """How often a connection was opened in place of an earlier one."""
+        """Connections opened to replace an earlier one."""
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
-        """Publish `(channel, payload)` pairs, in this order, in one go. Raises `BrokerError` if it can't."""
+        """Publish `(channel, payload)` pairs, in this order, in one round trip. Raises `BrokerError`."""
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        """A new listener, subscribed to nothing yet."""
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        """A new listener without channels."""
 
-    def renew(self) -> None:
-        """Listen on a new connection, though this one looks whole: somebody knows better. It ends in doubt.
+    def reconnect(self) -> None:
+        """Replace the subscribing connection, although it looks healthy; `on_missed` is called afterwards.
 
-        Where a new connection is being made already, this changes nothing.
+        Does nothing while a connection is being opened already.
         """
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
 
 
 class BrokerError(Exception):
-    """The broker could not be reached; whether a payload was delivered is not known."""
+    """The broker could not be reached; whether a payload was delivered is unknown."""
 
 
 class MemoryBroker:
-    """The broker of a single process: delivery happens inside `publish`, before it returns."""
+    """The broker of a single process: `publish` delivers before it returns."""
 
     def __init__(self) -> None:
         self._listeners: dict[str, dict[_MemorySubscriber, None]] = {}
 
     @property
-    def is_whole(self) -> bool:
+    def is_healthy(self) -> bool:
         return True
 
     @property
@@ -83,23 +83,23 @@ class MemoryBroker:
             for listener in tuple(self._listeners.get(channel, ())):
                 listener.deliver(channel, payload)
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return _MemorySubscriber(self._listeners, on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return _MemorySubscriber(self._listeners, on_payload, on_missed)
 
-    def renew(self) -> None:
-        for listener in {each: None for of in self._listeners.values() for each in of}:
-            listener.doubt()
+    def reconnect(self) -> None:
+        for listener in {listener: None for listeners in self._listeners.values() for listener in listeners}:
+            listener.notify_missed()
 
     async def close(self) -> None:
         self._listeners.clear()
 
 
 class GuardedListener:
-    """A listener whose mistakes are logged, and stay its own: whoever brings it something goes on."""
+    """A listener whose exceptions are logged, so that they do not affect other listeners."""
 
-    def __init__(self, on_payload: OnPayload, on_doubt: OnDoubt) -> None:
+    def __init__(self, on_payload: OnPayload, on_missed: OnMissed) -> None:
         self._on_payload = on_payload
-        self._on_doubt = on_doubt
+        self._on_missed = on_missed
 
     def deliver(self, channel: str, payload: bytes) -> None:
         try:
@@ -107,18 +107,18 @@ class GuardedListener:
         except Exception:
             log.exception("payload_handler.failed", extra={"channel": channel})
 
-    def doubt(self) -> None:
+    def notify_missed(self) -> None:
         try:
-            self._on_doubt()
+            self._on_missed()
         except Exception:
-            log.exception("doubt_handler.failed")
+            log.exception("missed_handler.failed")
 
 
 class _MemorySubscriber(GuardedListener):
     def __init__(
-        self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_doubt: OnDoubt
+        self, listeners: "dict[str, dict[_MemorySubscriber, None]]", on_payload: OnPayload, on_missed: OnMissed
     ) -> None:
-        super().__init__(on_payload, on_doubt)
+        super().__init__(on_payload, on_missed)
         self._listeners = listeners
         self._channels: set[str] = set()
 

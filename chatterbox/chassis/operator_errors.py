@@ -1,4 +1,4 @@
-"""What the operator must mend, told in one sentence on standard error instead of a trace."""
+"""Errors for the operator: printed as one sentence on standard error, without a traceback."""
 
 import logging
 import sys
@@ -9,21 +9,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class OperatorError(Exception):
-    """It can't be done as things are; the message says why and what to do."""
+    """A problem that the operator must fix; the message says what is wrong and what to do."""
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """Around a command: an `OperatorError` is said in one line, and the process exits with status 1."""
+def report_operator_errors() -> Iterator[None]:
+    """For a command: print an `OperatorError` raised in the block, and exit with status 1."""
     try:
         yield
     except OperatorError as problem:
-        _tell(problem)
+        _print(problem)
         raise SystemExit(1) from None
 
 
-class PlainStartupErrors:
-    """ASGI middleware: the same for an `OperatorError` in the lifespan; anything else keeps its trace."""
+class StartupErrorMiddleware:
+    """ASGI middleware: prints an `OperatorError` raised in the lifespan; any other exception keeps its traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,8 +43,8 @@ class PlainStartupErrors:
         try:
             await self.app(scope, receive, hold_failure)
         except OperatorError as problem:
-            _tell(problem)
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it has nothing to add
+            _print(problem)
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # suppress uvicorn's own report
             await send({"type": "lifespan.startup.failed", "message": ""})
         except BaseException:
             for message in held:
@@ -52,5 +52,5 @@ class PlainStartupErrors:
             raise
 
 
-def _tell(problem: OperatorError) -> None:
+def _print(problem: OperatorError) -> None:
     sys.stderr.write(f"chatterbox: {problem}\n")

@@ -1,6 +1,6 @@
-"""Serving an ASGI app with uvicorn: bind with a clear error, drain on a signal.
+"""Serves an ASGI app with uvicorn: socket options, clear errors on bind, drain on SIGTERM or SIGINT.
 
-Drain starts from the signal itself: uvicorn runs the lifespan's shutdown only after it waited for connections.
+The drain starts at the signal: uvicorn runs the lifespan's shutdown only after waiting for connections to close.
 """
 
 import asyncio
@@ -16,26 +16,27 @@ from starlette.types import ASGIApp
 
 from chatterbox.chassis import gc_tuning
 from chatterbox.chassis.http.http_protocol import HttpProtocol
-from chatterbox.chassis.operator_errors import OperatorError, PlainStartupErrors
+from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
 
 UNREAD_MS = 120_000
-"""A peer that takes none of an answer for this long is cut off by the kernel (RFC 5482): uvicorn waits for ever."""
-SILENT_S = 60
-"""The kernel asks a peer from which nothing came for so long whether it is still there (seconds).
+"""The kernel drops a connection whose peer acknowledges no data for this long (milliseconds; RFC 5482). Uvicorn alone
+would wait for ever."""
+KEEPALIVE_IDLE_S = 60
+"""Idle time after which the kernel sends TCP keepalive probes (seconds).
 
-A machine that vanished never says so; without this, history would keep its line for ever.
+Without them, history would keep the RPC connection of a machine that has vanished.
 """
 SEND_BUFFER_BYTES = 131_072
-"""What the kernel holds for one connection (Linux doubles it). Left alone it grows to megabytes, which hides for
-minutes whether a slow peer reads at all, and adds up when many stand still."""
+"""`SO_SNDBUF` of each connection (Linux doubles it). By default it grows to megabytes, which hides for minutes that a
+peer does not read, and adds up over many slow peers."""
 TICK_S = 1.0
-"""So often the date that answers carry is renewed (seconds)."""
+"""How often the `Date` header of responses is refreshed (seconds)."""
 Drain = Callable[[], Awaitable[None]]
 
 
 class DrainingServer(uvicorn.Server):
-    """A server that drains before it stops: the first signal starts it, a second one cuts it short."""
+    """A server that drains before it stops: the first signal starts the drain, a second one skips the rest of it."""
 
     def __init__(
         self, config: uvicorn.Config, drain: Drain, on_ready: Callable[[], None], *, stop_listening: bool = False
@@ -49,12 +50,12 @@ class DrainingServer(uvicorn.Server):
         self._stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Stop now, drained or not."""
+        """Stop now, whether drained or not."""
         self.should_exit = True
         self._stopped.set()
 
     async def main_loop(self) -> None:
-        """Uvicorn looks ten times a second whether it should stop; here it is told, so an idle process may sleep."""
+        """Wait for `stop` instead of polling ten times per second as uvicorn does, so that an idle process sleeps."""
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -66,7 +67,7 @@ class DrainingServer(uvicorn.Server):
         if self.started:
             self._on_ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal's interface
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signature of a signal handler
         if self._loop is None:
             self.should_exit = True
         elif self._draining is None:
@@ -89,7 +90,7 @@ class DrainingServer(uvicorn.Server):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `OperatorError` when the address can't be had."""
+    """A socket bound to the address; raises `OperatorError` if it can't be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -97,22 +98,22 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit all of these
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENT_S)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     try:
         listener.bind((host, port))
     except (OSError, OverflowError) as problem:
         listener.close()
-        raise OperatorError(_why_not(host, port, problem)) from None
+        raise OperatorError(_bind_error(host, port, problem)) from None
     listener.set_inheritable(True)
     return listener
 
 
-def _why_not(host: str, port: int, problem: Exception) -> str:
+def _bind_error(host: str, port: int, problem: Exception) -> str:
     number = getattr(problem, "errno", None)
     if number == errno.EADDRINUSE:
-        return f"port {port} is taken; stop what listens there, or set CHATTERBOX_PORT to another"
+        return f"port {port} is already in use; stop the other program, or set CHATTERBOX_PORT to another port"
     if number == errno.EACCES:
-        return f"port {port} needs privileges; set CHATTERBOX_PORT to one above 1023"
+        return f"port {port} requires privileges; set CHATTERBOX_PORT to one above 1023"
     return f"can't listen on {host}:{port}: {problem}; check CHATTERBOX_HOST and CHATTERBOX_PORT"
 
 
@@ -123,9 +124,9 @@ def config(
     frame_bytes: int = Limits().frame_bytes,
     trusted_proxies: str = "",
 ) -> uvicorn.Config:
-    """How every app here is served; `http_class` for one that takes over connections that switch protocols."""
+    """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any."""
     return uvicorn.Config(
-        PlainStartupErrors(app),
+        StartupErrorMiddleware(app),
         http=http_class,
         ws="none",
         loop="uvloop",
@@ -142,7 +143,7 @@ def config(
 
 
 async def nothing_to_drain() -> None:
-    """For services that keep no connections: requests in flight are waited for by the server itself."""
+    """For services without long-lived connections: the server itself waits for requests in flight."""
 
 
 def run(
@@ -153,10 +154,10 @@ def run(
     drain: Drain = nothing_to_drain,
     stop_listening: bool = False,
 ) -> None:
-    """Serve until a signal comes and everything is drained.
+    """Serve until a signal arrives and the drain is complete.
 
-    `stop_listening` is for one of several replicas: as soon as it drains, new connections are refused, which makes
-    any proxy try the next replica. A refusal in words would reach the client.
+    `stop_listening` is for one of several replicas: new connections are refused as soon as it drains, so that a proxy
+    tries the next replica. An HTTP error would be passed on to the client instead.
     """
-    gc_tuning.spare()
+    gc_tuning.freeze_startup_objects()
     DrainingServer(config, drain, on_ready, stop_listening=stop_listening).run(sockets=[listener])

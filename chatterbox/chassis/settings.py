@@ -1,4 +1,4 @@
-"""Settings: read once, from the environment, by a `__main__`; frozen, handed down, documented where declared."""
+"""Settings from environment variables: read once by a `__main__`, frozen, and passed down."""
 
 import sys
 from pathlib import Path
@@ -15,22 +15,22 @@ PREFIX = "CHATTERBOX_"
 SERVICE_KEY_CHARS = 32
 
 
-def _url(given: str) -> str:
+def _url(text: str) -> str:
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(text)
         if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and parts.path in {"", "/"}:
-            return given
+            return text
     except ValueError:
         pass
-    raise ValueError(f"must look like http://127.0.0.1:8001, not {given!r}")
+    raise ValueError(f"must look like http://127.0.0.1:8001, not {text!r}")
 
 
 ServiceUrl = Annotated[str, AfterValidator(_url)]
-"""Where another service answers."""
+"""The base URL of another service."""
 
 
 class Environment(BaseSettings):
-    """Settings that the environment gives. A field `port` is set by the variable `CHATTERBOX_PORT`."""
+    """Settings read from the environment: field `port` from the variable `CHATTERBOX_PORT`."""
 
     model_config = SettingsConfigDict(
         allow_inf_nan=False, env_prefix=PREFIX, frozen=True, extra="ignore", use_attribute_docstrings=True
@@ -38,7 +38,7 @@ class Environment(BaseSettings):
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Read the environment; on a wrong value say which variable and why, and exit with status 2."""
+        """Read the environment; for an invalid value, print the variable and the reason and exit with status 2."""
         try:
             return cls()
         except ValidationError as problem:
@@ -46,75 +46,76 @@ class Environment(BaseSettings):
 
 
 class Settings(Environment):
-    """What every process is told."""
+    """Settings of every process."""
 
     host: str = "127.0.0.1"
-    """The address to listen on; `0.0.0.0` for every network this machine is on."""
+    """The address to listen on; `0.0.0.0` for all network interfaces."""
     port: int = Field(8000, ge=0, le=65535)
-    """The port to listen on; 0 takes a free one."""
+    """The port to listen on; 0 chooses a free one."""
     data: Path = Path("data")
-    """The folder for databases and keys; made if missing, readable by its owner only."""
+    """The folder for databases and keys; created if missing, readable by its owner only."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    """How much is logged: debug, info, warning or error."""
+    """Minimum level of log lines: debug, info, warning or error."""
     log_json: bool = False
-    """Log one JSON object a line instead of text."""
+    """Log one JSON object per line instead of text."""
     drain_s: float = Field(3, ge=0, le=300)
-    """Seconds over which connections are asked to move when the process is told to stop."""
+    """How long, after a signal to stop, clients are asked to reconnect elsewhere, spread over this time (seconds)."""
     service_key: SecretStr | None = None
-    """What services show each other: at least 32 characters, the same for all of them. One process makes its own."""
+    """The secret that authenticates services to each other: at least 32 characters, the same for all of them. The
+    all-in-one process generates its own."""
     service_key_file: Path | None = None
-    """A file that holds the service key; for secrets that are mounted into containers."""
+    """A file that contains the service key, for secrets mounted into containers."""
     redis_url: SecretStr = SecretStr("")
-    """Where Redis is, for services that run apart: `redis://user:password@host:6379`, `rediss://` with TLS. Empty: no
-    Redis; then messages reach other processes when heads are compared, seconds late."""
+    """The Redis URL, for services in separate processes: `redis://user:password@host:6379`, `rediss://` with TLS.
+    Empty: no Redis; then messages reach other processes when heads are compared, seconds late."""
     redis_url_file: Path | None = None
-    """A file that holds the URL of Redis, with its password."""
+    """A file that contains the Redis URL, with its password."""
 
     @field_validator("service_key")
     @classmethod
-    def _key_will_do(cls, given: SecretStr | None) -> SecretStr | None:
-        if given and (problem := _unfit(given.get_secret_value())):
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key and (problem := _key_problem(key.get_secret_value())):
             raise ValueError(problem)
-        return given
+        return key
 
     def shared_key(self) -> str:
-        """The key that services show each other, for those that run apart; raises `OperatorError` without one."""
+        """The service key, which separate processes need; raises `OperatorError` if it is missing or invalid."""
         key = _secret(self.service_key, self.service_key_file, "service_key_file")
         if not key:
             raise OperatorError(
                 f"set {PREFIX}SERVICE_KEY to the key that all services share, at least {SERVICE_KEY_CHARS} characters, "
-                f"or {PREFIX}SERVICE_KEY_FILE to a file that holds it"
+                f"or {PREFIX}SERVICE_KEY_FILE to a file that contains it"
             )
-        if problem := _unfit(key):
+        if problem := _key_problem(key):
             raise OperatorError(f"{self.service_key_file}: {problem}")
         return key
 
     def redis(self) -> str:
-        """The URL of Redis, or nothing; raises `OperatorError` where the file can't be read."""
+        """The Redis URL, or an empty string; raises `OperatorError` if its file can't be read."""
         return _secret(self.redis_url, self.redis_url_file, "redis_url_file")
 
 
-def _unfit(key: str) -> str:
-    """Why this can't be a service key; nothing if it can."""
+def _key_problem(key: str) -> str:
+    """Why this is not a valid service key; empty if it is."""
     if len(key) < SERVICE_KEY_CHARS:
-        return f"a service key has at least {SERVICE_KEY_CHARS} characters, this one {len(key)}"
-    return "" if key.isascii() and key.isprintable() else "a service key is one line of ASCII characters"
+        return f"a service key must have at least {SERVICE_KEY_CHARS} characters, not {len(key)}"
+    return "" if key.isascii() and key.isprintable() else "a service key must be one line of printable ASCII characters"
 
 
-def _secret(given: SecretStr | None, file: Path | None, setting: str) -> str:
-    """A secret that was given itself, or else stands in a file."""
-    if given is not None and given.get_secret_value():
-        return given.get_secret_value()
+def _secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
+    """The value of a secret setting, or else the content of its file; empty if neither is set."""
+    if value is not None and value.get_secret_value():
+        return value.get_secret_value()
     if file is None:
         return ""
     try:
-        held = file.read_text().strip()
+        content = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as problem:
-        why = problem.strerror if isinstance(problem, OSError) else "not text"
-        raise OperatorError(f"can't read {file} ({why}); check {PREFIX}{setting.upper()}") from None
-    if not held:
-        raise OperatorError(f"{file} is empty; {PREFIX}{setting.upper()} must name a file that holds the secret")
-    return held
+        reason = problem.strerror if isinstance(problem, OSError) else "not text"
+        raise OperatorError(f"can't read {file} ({reason}); check {PREFIX}{setting.upper()}") from None
+    if not content:
+        raise OperatorError(f"{file} is empty; {PREFIX}{setting.upper()} must name a file that contains the secret")
+    return content
 
 
 def _explain_and_exit(problem: ValidationError) -> NoReturn:
@@ -124,28 +125,28 @@ def _explain_and_exit(problem: ValidationError) -> NoReturn:
     raise SystemExit(2)
 
 
-MOST = 1_000_000_000
-"""More is no limit, and clients could not read it."""
+MAX_LIMIT = 1_000_000_000
+"""Upper bound of all limits, which clients can represent exactly."""
 
 
 class LimitSettings(Environment):
-    """The limits that an operator may set; `chatterbox.wire.limits` has the defaults and what they mean."""
+    """Limits that an operator may change; defaults and meaning are in `chatterbox.wire.limits`."""
 
-    sends_per_s: float = Field(Limits().sends_per_s, gt=0, le=MOST)
-    """Messages a second that one user may send in the long run."""
-    sends_burst: int = Field(Limits().sends_burst, ge=1, le=MOST)
+    sends_per_s: float = Field(Limits().sends_per_s, gt=0, le=MAX_LIMIT)
+    """Messages per second that one user may send in the long run."""
+    sends_burst: int = Field(Limits().sends_burst, ge=1, le=MAX_LIMIT)
     """Messages that one user may send at once."""
-    commands_per_s: float = Field(Limits().commands_per_s, gt=0, le=MOST)
-    """Commands a second on one connection in the long run."""
-    commands_burst: int = Field(Limits().commands_burst, ge=1, le=MOST)
+    commands_per_s: float = Field(Limits().commands_per_s, gt=0, le=MAX_LIMIT)
+    """Commands per second on one connection in the long run."""
+    commands_burst: int = Field(Limits().commands_burst, ge=1, le=MAX_LIMIT)
     """Commands at once on one connection."""
-    connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MOST)
+    connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MAX_LIMIT)
     """Live connections of one user."""
-    connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MOST)
+    connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MAX_LIMIT)
     """Live connections from one network address."""
-    rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MOST)
+    rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MAX_LIMIT)
     """Rooms that one user may be a member of."""
 
     def limits(self) -> Limits:
-        """The limits as they are told to clients."""
+        """The limits as sent to clients."""
         return Limits(**{name: getattr(self, name) for name in LimitSettings.model_fields})

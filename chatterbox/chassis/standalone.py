@@ -1,4 +1,4 @@
-"""What each service needs to run as a process of its own: the broker that its settings name, and an orderly end."""
+"""Wiring of a service that runs as its own process: the configured broker, and cleanup at shutdown."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +13,10 @@ from chatterbox.chassis.settings import PREFIX, Settings
 
 
 def broker_for(settings: Settings) -> Broker:
-    """Redis where there is one; raises `OperatorError` for a URL that is none. Redis need not answer yet."""
+    """The Redis broker if a URL is configured, else a memory broker; raises `OperatorError` for an invalid URL.
+
+    Redis need not be running yet.
+    """
     url = settings.redis()
     if not url:
         return MemoryBroker()
@@ -25,16 +28,16 @@ def broker_for(settings: Settings) -> Broker:
         ) from None
 
 
-def closing(app: FastAPI, *closers: Callable[[], Awaitable[None]]) -> FastAPI:
-    """`app`, which on its way out calls `closers`, the last one first: it is given what it stands on, and ends it."""
+def close_on_shutdown(app: FastAPI, *closers: Callable[[], Awaitable[None]]) -> FastAPI:
+    """Make `app` call `closers` after its own shutdown, the last one first: for what it was given and did not open."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(whole: FastAPI) -> AsyncIterator[Any]:
+    async def lifespan(outer: FastAPI) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
             for close in closers:
                 stack.push_async_callback(close)
-            yield await stack.enter_async_context(inner(whole))
+            yield await stack.enter_async_context(inner(outer))
 
     app.router.lifespan_context = lifespan
     return app

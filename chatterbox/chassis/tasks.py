@@ -1,4 +1,4 @@
-"""Background tasks with an owner: short ones in a `TaskSet`, long-lived ones in `background`."""
+"""Background tasks with an owner: short-lived ones in a `TaskSet`, long-lived ones in `background`."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger("chatterbox.tasks")
 
 
 class TaskSet:
-    """Short-lived tasks of one owner: referenced until they are done, logged when they fail, cancelled on close."""
+    """Short-lived tasks of one owner: kept referenced until done, logged when they fail, cancelled by `close`."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -33,7 +33,7 @@ class TaskSet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Cancel all tasks and wait for their end."""
+        """Cancel all tasks and wait until they have ended."""
         for task in tuple(self._tasks):
             task.cancel()
         await self.join()
@@ -48,7 +48,7 @@ class TaskSet:
 async def background(coroutine: Coroutine[Any, Any, None], name: str) -> AsyncIterator[asyncio.Task[None]]:
     """Run `coroutine` during the block and cancel it at the end.
 
-    It must not end earlier: a task that dies stops the process with SIGTERM instead of leaving it half alive.
+    If it ends earlier, the process is stopped with SIGTERM, so that it does not keep running without the task.
     """
     task = asyncio.create_task(coroutine, name=name)
     task.add_done_callback(_stop_process)

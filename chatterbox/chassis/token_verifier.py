@@ -1,7 +1,7 @@
-"""Who a token belongs to: verified with auth's public keys, refused once its session is revoked.
+"""Verifies session tokens with auth's public keys, and refuses those of revoked sessions.
 
-Checks follow RFC 8725 (JWT best current practices): one algorithm, keys only by `kid` from auth's own key
-set, every claim required, lengths bounded.
+The checks follow RFC 8725 (JWT best current practices): one algorithm, keys only by `kid` from auth's own key set, all
+claims required, lengths bounded.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from chatterbox.wire.errors import ChatError, Code
 log = logging.getLogger("chatterbox.token_verifier")
 
 VERIFIED_TOKENS = 20_000
-"""So many verified tokens are remembered: whoever comes back with one, as thousands do when a gateway restarts, costs
-no signature to check."""
+"""Verified tokens kept in a cache: clients that reconnect, thousands at once when a gateway restarts, cost no signature
+check."""
 REFETCH_S = 30
-"""An unknown `kid` makes us ask auth for its keys at most this often (seconds): no amplification."""
+"""Auth's keys are fetched for an unknown `kid` at most this often (seconds), so that forged tokens can't flood auth."""
 
 
 class TokenVerifier:
-    """Turns tokens into claims. Holds auth's public keys and the sessions that are known to have ended."""
+    """Turns tokens into claims. Caches auth's public keys and the known revocations."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class TokenVerifier:
         now_s: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fetch_jwks` asks auth for its keys; `now_s` is seconds since 1970, `clock` seconds that never jump."""
+        """`fetch_jwks` fetches auth's keys; `now_s` is seconds since 1970, `clock` monotonic seconds."""
         self._fetch_jwks = fetch_jwks
         self._now_s = now_s
         self._clock = clock
@@ -47,9 +47,9 @@ class TokenVerifier:
         self._fetched_s = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._revoked: dict[str, float] = {}
-        """Until when each ended session is remembered: in the order in which that passes."""
+        """When each revocation may be forgotten, by session id, earliest first."""
         self._verified: dict[bytes, Claims] = {}
-        """By the digest of the whole token, not of its signature, which says nothing without what it signs."""
+        """By the digest of the whole token, since a signature alone does not determine what it signs."""
 
     async def verify(self, token: str) -> Claims:
         """Return the claims of a valid token; raises `ChatError` with `token_...` or `session_ended`."""
@@ -70,18 +70,18 @@ class TokenVerifier:
         self._verified[digest] = claims
 
     def revoke(self, revocation: Revocation) -> None:
-        """Refuse the tokens of this session from now on; forget it when none of them can be valid any more.
+        """Refuse the tokens of this session from now on, until the last one must have expired.
 
-        That is by a clock that never jumps: one that was ahead for a minute would bring ended sessions back to life.
+        Measured by the monotonic clock: if the wall clock were ahead for a minute, revocations would be dropped early.
         """
         now_s = self._clock()
-        self._revoked.setdefault(revocation.sid, now_s + auth_api.LONGEST_S + 2 * auth_api.LEEWAY_S)
+        self._revoked.setdefault(revocation.sid, now_s + auth_api.MAX_TOKEN_S + 2 * auth_api.LEEWAY_S)
         for sid in list(takewhile(lambda sid: self._revoked[sid] < now_s, self._revoked)):
             del self._revoked[sid]
 
     @property
     def revocations(self) -> int:
-        """How many ended sessions are remembered."""
+        """Number of revocations held."""
         return len(self._revoked)
 
     def is_revoked(self, sid: str) -> bool:
@@ -89,7 +89,7 @@ class TokenVerifier:
 
     @property
     def has_keys(self) -> bool:
-        """Whether any token could be verified: auth has been reached once."""
+        """Whether auth's keys have been fetched at least once."""
         return bool(self._keys)
 
     async def _key(self, token: str) -> jwt.PyJWK:
@@ -101,7 +101,7 @@ class TokenVerifier:
         return self._keys[kid]
 
     async def refresh(self) -> None:
-        """Fetch auth's keys anew; whoever asks meanwhile waits for the same answer."""
+        """Fetch auth's keys; concurrent callers share one fetch."""
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._fetch(), name="jwks.fetch")
         await asyncio.shield(self._fetching)
@@ -111,8 +111,8 @@ class TokenVerifier:
         try:
             keys = {key["kid"]: jwt.PyJWK(key, auth_api.ALGORITHM) for key in jwks.keys}
         except (KeyError, ValueError, jwt.PyJWTError) as problem:
-            raise UnavailableError("auth gives keys of another kind: another version?") from problem
-        if self._keys.keys() - keys.keys():  # what a withdrawn key has signed counts no more
+            raise UnavailableError("auth returned unsupported keys; is it another version?") from problem
+        if self._keys.keys() - keys.keys():  # tokens signed by a withdrawn key are no longer valid
             self._verified.clear()
         self._keys = keys
         self._fetched_s = self._clock()
@@ -136,15 +136,13 @@ class TokenVerifier:
             raise ChatError(Code.TOKEN_EXPIRED)
 
 
-_FROM_THE_FUTURE = (
-    "The token was issued later than it is now: the clocks of the server's machines differ; its operator must set them."
-)
+_FROM_THE_FUTURE = "The token was issued in the future: the server's clocks differ. Its operator must synchronize them."
 _DECODING: dict[str, Any] = {
     "algorithms": [auth_api.ALGORITHM],
     "audience": auth_api.AUDIENCE,
     "issuer": auth_api.ISSUER,
     "leeway": auth_api.LEEWAY_S,
-    # Times are checked in `_checked`: PyJWT reads its own clock, and takes a time that is written as text.
+    # Times are checked in `_check_times`: PyJWT uses the system clock, and accepts times given as strings.
     "options": {
         "require": ["exp", "iat", "sub", "aud", "iss", "jti", "sid"],
         "verify_exp": False,
@@ -172,12 +170,12 @@ def bearer(authorization: str | None) -> str:
         raise ChatError(Code.TOKEN_MISSING)
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise ChatError(Code.TOKEN_INVALID, "The Authorization header must be 'Bearer' and a token.")
+        raise ChatError(Code.TOKEN_INVALID, "The Authorization header must be 'Bearer TOKEN'.")
     return token.strip()
 
 
 class AuthClient:
-    """What the other services ask of auth, over its internal address."""
+    """Client of auth's internal API."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
@@ -190,5 +188,5 @@ class AuthClient:
         return answer.revocations
 
     async def user(self, username: str) -> auth_api.UserInfo:
-        """Who goes by this name, however it is spelled; raises `user_unknown`."""
+        """The user with this name in any spelling; raises `user_unknown`."""
         return await call(self._http, "POST", "/internal/user", {"username": username}, auth_api.UserInfo)

@@ -1,4 +1,4 @@
-"""The WebSocket protocol as an AsyncAPI 3.0 document, made from the frame definitions."""
+"""Generates the AsyncAPI 3.0 document of the WebSocket protocol from the frame definitions."""
 
 from typing import Any, get_args
 
@@ -14,31 +14,31 @@ PUSHES: tuple[type[msgspec.Struct], ...] = get_args(frames.Push)
 
 
 def document(version: str) -> dict[str, Any]:
-    """The whole document, as JSON-ready data."""
-    every = (*COMMANDS, *REPLIES, *PUSHES)
-    _, schemas = msgspec.json.schema_components(every, ref_template="#/components/schemas/{name}")
+    """The document as JSON-compatible data."""
+    all_frames = (*COMMANDS, *REPLIES, *PUSHES)
+    _, schemas = msgspec.json.schema_components(all_frames, ref_template="#/components/schemas/{name}")
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Chatterbox",
             "version": version,
-            "description": "Commands, replies and pushes over one WebSocket: one JSON object in each text frame.",
+            "description": "Commands, replies and pushes over one WebSocket, one JSON object per text frame.",
         },
         "defaultContentType": "application/json",
         "channels": {
             "ws": {
                 "address": "/ws",
-                "description": "The token goes in the Authorization header, as ?token=, or in a first frame `connect`.",
-                "messages": {_name(frame): {"$ref": f"#/components/messages/{_name(frame)}"} for frame in every},
+                "description": "Send the token in the Authorization header, as ?token=, or in a first frame `connect`.",
+                "messages": {_name(frame): {"$ref": f"#/components/messages/{_name(frame)}"} for frame in all_frames},
             }
         },
         "operations": {
-            "send": _operation("receive", "What a client sends.", COMMANDS),
+            "send": _operation("receive", "Commands from the client.", COMMANDS),
             "hear": _operation(
-                "send", "What the server sends: replies echo the command's id, pushes have none.", (*REPLIES, *PUSHES)
+                "send", "Replies, which echo the command's id, and pushes, which have none.", (*REPLIES, *PUSHES)
             ),
         },
-        "components": {"messages": {_name(frame): _message(frame) for frame in every}, "schemas": schemas},
+        "components": {"messages": {_name(frame): _message(frame) for frame in all_frames}, "schemas": schemas},
         "x-error-codes": {
             str(code): {"status": meaning.status, "sentence": meaning.sentence, "retry": meaning.retry}
             for code, meaning in MEANINGS.items()
@@ -59,12 +59,12 @@ def _name(frame: type[msgspec.Struct]) -> str:
     return frame.__name__
 
 
-def _operation(action: str, summary: str, of: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+def _operation(action: str, summary: str, frames_: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
     return {
         "action": action,
         "summary": summary,
         "channel": {"$ref": "#/channels/ws"},
-        "messages": [{"$ref": f"#/channels/ws/messages/{_name(frame)}"} for frame in of],
+        "messages": [{"$ref": f"#/channels/ws/messages/{_name(frame)}"} for frame in frames_],
     }
 
 

@@ -1,4 +1,4 @@
-"""What a session token says. Auth signs it (EdDSA, RFC 8037), everybody else verifies it with auth's JWKS."""
+"""Auth's internal API: token claims, public keys, revocations, users. Tokens are signed with EdDSA (RFC 8037)."""
 
 import msgspec
 
@@ -8,8 +8,9 @@ AUDIENCE = "chatterbox"
 TYPE = "at+jwt"
 MAX_CHARS = 4096
 LEEWAY_S = 5
-LONGEST_S = 43_200
-"""No token is valid for longer: with broker and auth down, this bounds how long an ended session could linger."""
+MAX_TOKEN_S = 43_200
+"""The longest validity of a token (seconds). It bounds how long an ended session stays usable while broker and auth
+are down."""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,9 +19,9 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     sub: str
     """The user's id, in decimal digits."""
     name: str
-    """The username, as its owner writes it."""
+    """The username as typed at registration."""
     sid: str
-    """The login session, which can be revoked."""
+    """The id of the login session, which can be revoked."""
     jti: str
     iat: int
     exp: int
@@ -37,21 +38,21 @@ class Jwks(msgspec.Struct, frozen=True):
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """A session that has ended before its tokens expired."""
+    """A login session that ended before its tokens expired."""
 
     sid: str
     expires: int
-    """When the last token of the session expires (seconds since 1970): after that nobody need remember it."""
+    """When the last token of the session expires (seconds since 1970); after that the revocation can be forgotten."""
 
 
 class Revocations(msgspec.Struct, frozen=True):
-    """All revocations that have not expired yet."""
+    """All revocations that can't be forgotten yet."""
 
     revocations: list[Revocation]
 
 
 class UserInfo(msgspec.Struct, frozen=True):
-    """Auth's answer to who somebody is."""
+    """A user, as auth knows them."""
 
     user_id: int
     username: str

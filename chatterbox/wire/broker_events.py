@@ -1,6 +1,6 @@
-"""What goes through the broker: which channels there are and what their payloads look like.
+"""Broker channels and the format of their payloads.
 
-The braces in a room's channel are a Redis Cluster hash tag: all that concerns one room stays on one shard.
+The braces in a room's channel are a Redis Cluster hash tag, which keeps all payloads of a room on one shard.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from chatterbox.wire.position import WHOLE_DIGITS
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 
 CONTROL = "chatterbox:control"
-"""Revocations, memberships and topics: every gateway and history listens here."""
+"""The channel of revocations, memberships and topics, which every gateway and history subscribe to."""
 
 
 def room_channel(room_id: int) -> str:
@@ -21,19 +21,22 @@ def room_channel(room_id: int) -> str:
 
 
 def canary_channel(gateway: str) -> str:
-    """Where one gateway alone speaks and listens, to find out whether it hears; `gateway` is a name of its own."""
+    """The channel of one gateway's canary, which it publishes to itself to check that it still receives payloads.
+
+    `gateway` is a unique name.
+    """
     return f"chatterbox:canary:{gateway}"
 
 
 class SessionRevoked(msgspec.Struct, frozen=True, tag_field="event", tag="revoked"):
-    """A login session is over: close its sockets, refuse its tokens."""
+    """A login session has ended: close its sockets and refuse its tokens."""
 
     sid: str
     expires: int
 
 
 class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="membership"):
-    """Somebody came into a room or left it. `revision` counts changes without holes, so that a lost one shows."""
+    """A user joined or left a room. `revision` counts changes without gaps, so that a lost event is detected."""
 
     revision: int
     room_id: int
@@ -46,7 +49,7 @@ class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
 
 
 class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="topic"):
-    """A room has another topic. `revision` counts it with the changes of memberships."""
+    """The topic of a room changed. It shares `revision` with membership changes."""
 
     revision: int
     room_id: int
@@ -55,19 +58,19 @@ class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
 
 
 RoomEvent: TypeAlias = MembershipChanged | TopicChanged
-"""What is counted by a revision."""
+"""An event that has a revision."""
 ControlEvent: TypeAlias = SessionRevoked | RoomEvent
 
 encode_control = msgspec.json.Encoder().encode
 
 
 def decode_control(payload: bytes) -> ControlEvent:
-    """Read a control event; raises `UnreadableError` for one that this version doesn't know."""
+    """Decode a control event; raises `UnreadableError`, also for one that this version does not know."""
     return decode_json(payload, ControlEvent)  # type: ignore[arg-type]  # a union is no `type` to mypy
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Consecutive messages of one room, each the finished payload of a `message` push; the first has offset `first`."""
+    """Consecutive messages of one room as encoded `message` pushes; the first has offset `first`."""
 
     epoch: str
     first: int
@@ -75,12 +78,12 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 def encode_batch(epoch: str, first: int, frames: Sequence[bytes]) -> bytes:
-    """Write a batch as lines: `EPOCH FIRST`, then one frame a line (JSON holds no newline)."""
+    """Encode a batch as lines: `EPOCH FIRST`, then one frame per line (encoded JSON contains no newline)."""
     return b"\n".join((f"{epoch} {first}".encode(), *frames))
 
 
 def decode_batch(payload: bytes) -> Batch:
-    """Read what `encode_batch` wrote, without parsing the frames; raises `UnreadableError` for anything else.
+    """Decode the output of `encode_batch` without parsing the frames; raises `UnreadableError`.
 
     >>> decode_batch(encode_batch("7f3a", 5, [b"{}", b"[]"]))
     Batch(epoch='7f3a', first=5, frames=(b'{}', b'[]'))

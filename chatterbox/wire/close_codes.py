@@ -1,4 +1,4 @@
-"""Why a WebSocket was closed. 1001, 1012 and 4000-4499 mean come back (with jitter); 4500-4999 mean do not."""
+"""WebSocket close codes. Clients reconnect (with jitter) after 1001, 1012 and 4000-4499, not after 4500-4999."""
 
 from enum import IntEnum
 
@@ -26,26 +26,26 @@ class CloseCode(IntEnum):
 
 
 SENTENCES: dict[CloseCode, str] = {
-    CloseCode.NORMAL: "The client asked for it.",
-    CloseCode.GOING_AWAY: "The server is going away; come back.",
-    CloseCode.PROTOCOL_ERROR: "The bytes were not the WebSocket protocol.",
-    CloseCode.BAD_TEXT: "A text frame was not UTF-8.",
-    CloseCode.TOO_BIG: "A frame was larger than limits.frame_bytes, or came in too many fragments.",
-    CloseCode.RESTART: "This gateway is restarting; come back, another one answers.",
-    CloseCode.BEHIND: "You read nothing for too long; come back and resume.",
-    CloseCode.EPOCH_CHANGED: "The history of a room was restored; come back and see where to read from.",
-    CloseCode.CONNECT_TIMEOUT: "No connect frame came in time; come back with a token.",
-    CloseCode.UNAVAILABLE: "A part of the server is away; come back.",
-    CloseCode.TOO_MANY_CONNECTIONS: "You have too many connections; close one, then come back.",
+    CloseCode.NORMAL: "Closed by the client.",
+    CloseCode.GOING_AWAY: "The server is shutting down. Reconnect.",
+    CloseCode.PROTOCOL_ERROR: "The data violates the WebSocket protocol.",
+    CloseCode.BAD_TEXT: "A text frame was not valid UTF-8.",
+    CloseCode.TOO_BIG: "A message was larger than limits.frame_bytes, or had too many fragments.",
+    CloseCode.RESTART: "This gateway is restarting. Reconnect to reach another one.",
+    CloseCode.BEHIND: "The client read nothing for too long. Reconnect and resume.",
+    CloseCode.EPOCH_CHANGED: "A room's history was restored from a backup. Reconnect to get the new positions.",
+    CloseCode.CONNECT_TIMEOUT: "No connect frame arrived in time. Reconnect with a token.",
+    CloseCode.UNAVAILABLE: "Part of the server is temporarily unavailable. Reconnect.",
+    CloseCode.TOO_MANY_CONNECTIONS: "Too many connections. Close one, then reconnect.",
     CloseCode.TOKEN_REFUSED: "The token was refused; log in again.",
     CloseCode.SESSION_ENDED: "The session has ended; log in again.",
     CloseCode.TOKEN_EXPIRED: "The token has expired; log in again.",
-    CloseCode.TOO_MANY_BAD_FRAMES: "Too many frames that were no commands; mend the client.",
+    CloseCode.TOO_MANY_BAD_FRAMES: "Too many invalid frames. Fix the client.",
 }
 
 
 def may_return(code: int) -> bool:
-    """Whether a client should connect again by itself after `code`.
+    """Whether a client should reconnect automatically after `code`.
 
     >>> may_return(1012), may_return(4029), may_return(4501), may_return(1006)
     (True, True, False, True)

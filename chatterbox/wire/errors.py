@@ -1,11 +1,11 @@
-"""Every error that a user can meet: one code, one HTTP status, one sentence. Data, so that docs and tests read it."""
+"""Error codes: each with an HTTP status, a sentence, and whether to retry. Docs and tests read this table."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Code(StrEnum):
-    """Stable names of errors. A code never changes its meaning; the sentence beside it may get better."""
+    """Stable identifiers of errors. A code never changes its meaning; its sentence may be improved."""
 
     BAD_FRAME = "bad_frame"
     BAD_REQUEST = "bad_request"
@@ -48,7 +48,7 @@ class Code(StrEnum):
 
 
 class Meaning(NamedTuple):
-    """What a code means to HTTP (`status`) and to a person (`sentence`); `retry`: the same try may succeed later."""
+    """HTTP status and sentence of a code; `retry`: the same request may succeed later."""
 
     status: int
     sentence: str
@@ -56,50 +56,51 @@ class Meaning(NamedTuple):
 
 
 MEANINGS: dict[Code, Meaning] = {
-    Code.BAD_FRAME: Meaning(400, "The frame is not a command that this server knows; the detail says why."),
-    Code.BAD_REQUEST: Meaning(422, "The request is not what this address takes; the detail says which field."),
-    Code.INTERNAL: Meaning(500, "Something went wrong on the server; it has been logged.", retry=True),
-    Code.NOT_FOUND: Meaning(404, "There is nothing at this address; see /docs for what there is."),
-    Code.METHOD_NOT_ALLOWED: Meaning(405, "This address takes another HTTP method; see /docs."),
-    Code.RATE_LIMITED: Meaning(429, "Too fast; wait for the time given and go on.", retry=True),
-    Code.TOO_MANY_COMMANDS: Meaning(429, "Too many commands await their reply on this connection.", retry=True),
-    Code.TOO_MANY_CONNECTIONS: Meaning(429, "Too many connections; close one and try again.", retry=True),
-    Code.UNAVAILABLE: Meaning(503, "A part of the server is away; try the same again, with the same key.", retry=True),
-    Code.CREDENTIALS_INVALID: Meaning(401, "The username or the password is wrong."),
-    Code.LOGIN_THROTTLED: Meaning(429, "Too many failed logins; wait for the time given.", retry=True),
-    Code.ORIGIN_REFUSED: Meaning(403, "Pages of this origin may not connect; the operator lists those that may."),
-    Code.PASSWORD_INVALID: Meaning(422, "This password can't be used; the detail says why."),
-    Code.SERVICE_KEY_INVALID: Meaning(401, "This address is for Chatterbox's own services."),
+    Code.BAD_FRAME: Meaning(400, "The frame is not a valid command; the detail says why."),
+    Code.BAD_REQUEST: Meaning(422, "The request is not valid; the detail names the field."),
+    Code.INTERNAL: Meaning(500, "Internal server error; it has been logged.", retry=True),
+    Code.NOT_FOUND: Meaning(404, "Not found; see /docs for the API."),
+    Code.METHOD_NOT_ALLOWED: Meaning(405, "This HTTP method is not supported here; see /docs."),
+    Code.RATE_LIMITED: Meaning(429, "Rate limit exceeded.", retry=True),
+    Code.TOO_MANY_COMMANDS: Meaning(429, "Too many commands are waiting for a reply on this connection.", retry=True),
+    Code.TOO_MANY_CONNECTIONS: Meaning(429, "Too many connections. Close one and try again.", retry=True),
+    Code.UNAVAILABLE: Meaning(
+        503, "Part of the server is temporarily unavailable. Retry the same request.", retry=True
+    ),
+    Code.CREDENTIALS_INVALID: Meaning(401, "Wrong username or password."),
+    Code.LOGIN_THROTTLED: Meaning(429, "Too many failed logins.", retry=True),
+    Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
+    Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),
+    Code.SERVICE_KEY_INVALID: Meaning(401, "This address is only for Chatterbox's own services."),
     Code.SESSION_ENDED: Meaning(401, "The session has ended; log in again."),
-    Code.SESSION_UNKNOWN: Meaning(404, "You have no session with this id."),
+    Code.SESSION_UNKNOWN: Meaning(404, "You have no session with that id."),
     Code.TOKEN_EXPIRED: Meaning(401, "The token has expired; log in again."),
     Code.TOKEN_INVALID: Meaning(401, "The token was not issued by this server; log in again."),
-    Code.TOKEN_MISSING: Meaning(401, "A token is needed: log in and send it as 'Authorization: Bearer'."),
-    Code.USERNAME_INVALID: Meaning(422, "This username can't be used; the detail says why."),
-    Code.USERNAME_TAKEN: Meaning(409, "This username, or one that looks like it, is taken."),
-    Code.USER_UNKNOWN: Meaning(404, "There is no user of this name."),
-    Code.ALREADY_CONNECTED: Meaning(409, "This connection belongs to another session already."),
+    Code.TOKEN_MISSING: Meaning(401, "A token is required: log in and send it as 'Authorization: Bearer TOKEN'."),
+    Code.USERNAME_INVALID: Meaning(422, "That username is not allowed; the detail says why."),
+    Code.USERNAME_TAKEN: Meaning(409, "That username, or one that looks like it, is taken."),
+    Code.USER_UNKNOWN: Meaning(404, "No user with that name."),
+    Code.ALREADY_CONNECTED: Meaning(409, "This connection already belongs to another session."),
     Code.CONTENT_EMPTY: Meaning(422, "A message needs at least one visible character."),
-    Code.CONTENT_FORBIDDEN: Meaning(422, "The message has a character that is not allowed; the detail names it."),
+    Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
-    Code.KEY_INVALID: Meaning(422, "An idempotency key is 1-64 letters, digits or '_.:-'."),
-    Code.KEY_REUSED: Meaning(409, "This key was used for a message with other content; make a new key."),
-    Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room; join it first."),
-    Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room; read from its end."),
-    Code.ROOM_EXISTS: Meaning(409, "A room of this name exists, or the name can't be had."),
-    Code.ROOM_FOR_ALL: Meaning(409, "Everybody is a member of this room; nobody leaves it."),
-    Code.ROOM_NAME_INVALID: Meaning(422, "A room's name is 1-40 letters, digits or '_.-'."),
-    Code.ROOM_UNKNOWN: Meaning(404, "There is no such room that you may see."),
-    Code.TOO_MANY_ROOMS: Meaning(409, "You are in as many rooms as one can be; leave one first."),
-    Code.TOPIC_INVALID: Meaning(422, "This topic can't be used; the detail says why."),
+    Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
+    Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
+    Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
+    Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
+    Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
+    Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),
+    Code.ROOM_UNKNOWN: Meaning(404, "No such room, or it is private and you are not in it."),
+    Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
+    Code.TOPIC_INVALID: Meaning(422, "That topic is not allowed; the detail says why."),
 }
 
 
 class ChatError(Exception):
-    """A refusal that its user may read. Anything else that is raised is a bug.
+    """A refusal whose message is shown to the user. Any other exception is a bug.
 
-    `detail` is one sentence (the code's own unless given); `retry_after_s` is in seconds, where trying
-    again helps.
+    `detail` defaults to the code's sentence; `retry_after_s` is set (seconds) if retrying helps.
     """
 
     def __init__(self, code: Code, detail: str | None = None, *, retry_after_s: float | None = None) -> None:

@@ -1,8 +1,8 @@
-"""The WebSocket protocol: every command, reply and push, as msgspec structs tagged by `type`.
+"""The WebSocket protocol: all commands, replies and pushes, as msgspec structs tagged by `type`.
 
-These definitions are the protocol: `/asyncapi.json` is generated from them, `docs/protocol.md` is tested
-against them. A command carries `id`; exactly one reply echoes it; a push has no `id`. Unknown fields are
-ignored, so new ones (with defaults) break nobody; a tag never changes its meaning.
+These definitions are the protocol: `/asyncapi.json` is generated from them, `docs/protocol.md` is tested against them.
+A command carries `id`; exactly one reply echoes it; a push has no `id`. Unknown fields are ignored, so adding a field
+with a default is compatible; a tag never changes its meaning.
 """
 
 from typing import Annotated, TypeAlias
@@ -19,44 +19,44 @@ CommandId: TypeAlias = Annotated[
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
-    """Half of an exchange: a command, or the reply that echoes its id."""
+    """A command, or the reply that echoes its id."""
 
     id: CommandId
 
 
 class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
-    """First frame of a connection that carries no token elsewhere; later, with `id`: the renewed token."""
+    """First frame of a connection that sent no token before; later, with `id`, replaces the token by a renewed one."""
 
     token: str
     resume: dict[str, Position] = {}
-    """Room to the position held: everything since is pushed."""
+    """The position held, by room: everything since is pushed."""
     id: CommandId | None = None
 
 
 class Join(Exchange, frozen=True, kw_only=True):
-    """Become a member of a public room (or stay one) and get its recent messages, or those after `since`."""
+    """Join a public room (a member may repeat it) and get its recent messages, or those after `since`."""
 
     room: str = DEFAULT_ROOM
     since: Position | None = None
 
 
 class Leave(Exchange, frozen=True, kw_only=True):
-    """Stop being a member of a room."""
+    """Leave a room."""
 
     room: str
 
 
 class Send(Exchange, frozen=True, kw_only=True):
-    """Store a message and tell everybody. The same `key` from the same user in the same room is stored once."""
+    """Send a message to a room. The same `key` from the same user in the same room is stored once."""
 
     content: str
     room: str = DEFAULT_ROOM
     key: str | None = None
-    """Idempotency key: made by the client, kept for retries. Without one, a retry may store twice."""
+    """Idempotency key, chosen by the client, the same for retries. Without one, a retry may store the message twice."""
 
 
 class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
-    """Read a page: the last messages, those before offset `before`, or those after offset `after`."""
+    """Get a page of messages: the last ones, those before offset `before`, or those after offset `after`."""
 
     room: str = DEFAULT_ROOM
     before: Whole | None = None
@@ -65,39 +65,39 @@ class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
 
 
 class ListRooms(Exchange, frozen=True, kw_only=True, tag="rooms"):
-    """List the rooms that one is in and the public ones that one could join."""
+    """List your rooms, and the public rooms that you can join."""
 
 
 class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
-    """Make a room and become its first member."""
+    """Create a room and become its first member."""
 
     room: str
     private: bool = False
 
 
 class Invite(Exchange, frozen=True, kw_only=True):
-    """Make somebody a member of a room that one is in."""
+    """Add a user to a room that you are in."""
 
     room: str
     username: str
 
 
 class SetTopic(Exchange, frozen=True, kw_only=True, tag="topic"):
-    """Say what a room that one is in is about; an empty topic takes it away."""
+    """Set the topic of a room that you are in; an empty topic clears it."""
 
     room: str = DEFAULT_ROOM
     topic: str
 
 
 class Ping(Exchange, frozen=True, kw_only=True):
-    """Ask for a sign of life."""
+    """Check that the connection is alive."""
 
 
 Command: TypeAlias = Connect | Join | Leave | Send | ReadHistory | ListRooms | CreateRoom | Invite | SetTopic | Ping
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
-    """One stored message: pushed when it is new, and found in pages."""
+    """A stored message: pushed when it is new, and contained in pages."""
 
     room: str
     at: Position
@@ -108,19 +108,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A room that this connection is subscribed to: pushes follow from after `at`, up to `head` and on."""
+    """A room that this connection is subscribed to: pushes start after `at`; `head` is the last message so far."""
 
     room: str
     at: Position
     head: Whole
     private: bool = False
     reset: bool = False
-    """The position held is not one of this history: what came before `at` must be read anew."""
+    """The position held belongs to another epoch: messages up to `at` must be fetched again."""
     topic: str = ""
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the list of rooms."""
+    """An entry of the room list."""
 
     room: str
     private: bool
@@ -131,15 +131,15 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Joined(Exchange, frozen=True, kw_only=True):
-    """The reply to `join`: the messages up to `at`, oldest first; pushes follow from there."""
+    """The reply to `join`: messages up to `at`, oldest first; pushes start after `at`."""
 
     room: str
     at: Position
     messages: list[Message]
     complete: bool
-    """Whether `messages` holds everything since the position asked for; if not, page on with `history`."""
+    """Whether `messages` contains everything since `since`; if not, get the rest with `history`."""
     reset: bool = False
-    """`since` was of another epoch: `messages` are the recent ones instead."""
+    """`since` belongs to another epoch: `messages` are the recent ones instead."""
     topic: str = ""
 
 
@@ -150,7 +150,7 @@ class Left(Exchange, frozen=True, kw_only=True):
 
 
 class Sent(Exchange, frozen=True, kw_only=True):
-    """The reply to `send`, the ack: the message is stored, at this position."""
+    """The reply to `send` (the ack): the message is stored at this position."""
 
     room: str
     at: Position
@@ -159,7 +159,7 @@ class Sent(Exchange, frozen=True, kw_only=True):
 
 
 class Page(Exchange, frozen=True, kw_only=True):
-    """The reply to `history`, oldest first; `more`: there are further messages in the direction asked for."""
+    """The reply to `history`, oldest first; `more`: there are more messages in the requested direction."""
 
     room: str
     messages: list[Message]
@@ -188,14 +188,14 @@ class Invited(Exchange, frozen=True, kw_only=True):
 
 
 class TopicSet(Exchange, frozen=True, kw_only=True, tag="topic_set"):
-    """The reply to `topic`: the topic as it is kept, without blanks around it."""
+    """The reply to `topic`: the topic as stored, without surrounding whitespace."""
 
     room: str
     topic: str
 
 
 class Reconnected(Exchange, frozen=True, kw_only=True, tag="connected"):
-    """The reply to a `connect` on a connection that has one already: the new token is taken."""
+    """The reply to `connect` on an authenticated connection: the new token is accepted."""
 
     expires: str
 
@@ -205,7 +205,7 @@ class Pong(Exchange, frozen=True, kw_only=True):
 
 
 class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
-    """The refusal of a command (then with its `id`), or word of what is wrong with a frame."""
+    """The refusal of a command (with its `id`), or the error in a frame."""
 
     code: str
     detail: str
@@ -214,7 +214,7 @@ class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
-    """First of all: who one is, what one is subscribed to and from where, and every limit."""
+    """The first push: your username and session, subscribed rooms with positions, and all limits."""
 
     username: str
     session: str
@@ -226,7 +226,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="membership"):
-    """Somebody came into a room or left it. With `at`: it was oneself, and pushes follow from there."""
+    """A user joined or left a room. With `at`: you joined, and pushes start after `at`."""
 
     room: str
     username: str
@@ -235,11 +235,11 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     at: Position | None = None
     private: bool = False
     topic: str = ""
-    """With `at`: what the room is about."""
+    """With `at`: the room's topic."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
-    """A room has another topic, or (empty) none any more. Without `by`: it changed unheard, some time ago."""
+    """The topic of a room changed (empty: cleared). `by` is absent when the change happened while you were away."""
 
     room: str
     topic: str
@@ -247,7 +247,7 @@ class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
-    """The gateway is about to go: connect anew after `after_ms`; the old connection still works until then."""
+    """The gateway is shutting down: reconnect after `after_ms`; the old connection works until then."""
 
     after_ms: Whole
 

@@ -1,15 +1,14 @@
-"""What gateways ask of history, under `/internal`: JSON with the service key as Bearer token.
+"""History's internal API for gateways, under `/internal`: JSON, with the service key as bearer token.
 
-Messages go by a WebSocket that is kept open, everything else by HTTP.
-
-A refusal is `{code, detail}` with the HTTP status of its code, as everywhere.
+Messages are appended by RPC over a long-lived connection; everything else is HTTP. A refusal is `{code, detail}` with
+the HTTP status of its code, as in the public API.
 """
 
 import msgspec
 
 
 class Append(msgspec.Struct, frozen=True):
-    """A message to store. Without a `key` it can't be recognised when it comes again."""
+    """A message to store. Without a `key`, a retry can't be recognized."""
 
     room_id: int
     user_id: int
@@ -19,15 +18,15 @@ class Append(msgspec.Struct, frozen=True):
 
 
 class AppendBatch(msgspec.Struct, frozen=True):
-    """A frame of `WS /internal/appends`: messages to store in this order, in one transaction."""
+    """An RPC request to `/internal/appends`: messages to store in this order, in one transaction."""
 
     messages: list[Append]
     request_id: str = ""
-    """By which logs name it."""
+    """The request id for log lines."""
 
 
 class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended"):
-    """Stored, now or (the same key and content) before; `timestamp` is RFC 3339."""
+    """The message is stored, now or (same key and content) earlier; `timestamp` is RFC 3339."""
 
     epoch: str
     offset: int
@@ -36,7 +35,7 @@ class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended")
 
 
 class AppendRefused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refused"):
-    """Not stored; `code` is one of `chatterbox.wire.errors.Code`. With `retry_after_s`: not now, but then."""
+    """The message is not stored; `code` is a `chatterbox.wire.errors.Code`. With `retry_after_s`, retry after that."""
 
     code: str
     detail: str
@@ -44,11 +43,11 @@ class AppendRefused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refus
 
 
 class AppendAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to `AppendBatch`: one outcome for each message, in its order. They are durable by now."""
+    """The response to `AppendBatch`: one outcome per message, in the same order. Stored messages are durable."""
 
     outcomes: list[Appended | AppendRefused] = []
     refused: AppendRefused | None = None
-    """Why none of them was looked at; it is not known whether they are stored."""
+    """Why the batch failed as a whole; whether its messages are stored is unknown."""
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,13 +63,13 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserIds(msgspec.Struct, frozen=True):
-    """`POST /internal/memberships`: whose rooms are asked for; names let history greet a new user."""
+    """`POST /internal/memberships`: user ids and names. New users are added to the rooms that everyone is in."""
 
     users: dict[int, str]
 
 
 class MembershipSnapshot(msgspec.Struct, frozen=True):
-    """Which rooms each user is in, as of membership `revision`; `rooms` describes every room named."""
+    """Room ids by user id (`of`) as of membership `revision`, and the details of those rooms (`rooms`)."""
 
     revision: int
     rooms: list[RoomInfo]
@@ -78,20 +77,20 @@ class MembershipSnapshot(msgspec.Struct, frozen=True):
 
 
 class RoomIds(msgspec.Struct, frozen=True):
-    """`POST /internal/heads`: the rooms whose heads are asked for."""
+    """`POST /internal/heads`: the rooms whose heads to return."""
 
     room_ids: list[int]
 
 
 class Heads(msgspec.Struct, frozen=True):
-    """Heads as `room_id: [epoch, head]`, and the membership revision: what a gateway compares its own with."""
+    """Heads as `room_id: [epoch, head]`, and the membership revision, for a gateway to compare with its own."""
 
     revision: int
     heads: dict[int, tuple[str, int]]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /internal/page`: messages after an offset, before one, or (neither given) the last ones."""
+    """`POST /internal/page`: messages after an offset, before one, or (with neither) the last ones."""
 
     room_id: int
     after: int | None = None
@@ -100,18 +99,18 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Consecutive messages, oldest first: finished `message` frames; the first has offset `first`."""
+    """Consecutive messages, oldest first, as encoded `message` frames; the first has offset `first`."""
 
     epoch: str
     head: int
     first: int
     frames: list[msgspec.Raw]
     topic: str = ""
-    """The room's, as of when this was read."""
+    """The room's topic when the page was read."""
 
 
 class JoinRoomCall(msgspec.Struct, frozen=True):
-    """`POST /internal/join`: answers `RoomInfo`; joining again changes nothing."""
+    """`POST /internal/join`: returns `RoomInfo`; joining again changes nothing."""
 
     room: str
     user_id: int
@@ -119,7 +118,7 @@ class JoinRoomCall(msgspec.Struct, frozen=True):
 
 
 class LeaveRoomCall(msgspec.Struct, frozen=True):
-    """`POST /internal/leave`: answers `RoomInfo`."""
+    """`POST /internal/leave`: returns `RoomInfo`."""
 
     room: str
     user_id: int
@@ -127,7 +126,7 @@ class LeaveRoomCall(msgspec.Struct, frozen=True):
 
 
 class CreateRoomCall(msgspec.Struct, frozen=True):
-    """`POST /internal/create`: answers `RoomInfo`."""
+    """`POST /internal/create`: returns `RoomInfo`."""
 
     room: str
     private: bool
@@ -136,7 +135,7 @@ class CreateRoomCall(msgspec.Struct, frozen=True):
 
 
 class InviteUserCall(msgspec.Struct, frozen=True):
-    """`POST /internal/invite`: answers `Invitee`."""
+    """`POST /internal/invite`: returns `Invitee`."""
 
     room: str
     user_id: int
@@ -145,13 +144,13 @@ class InviteUserCall(msgspec.Struct, frozen=True):
 
 
 class Invitee(msgspec.Struct, frozen=True):
-    """Who was invited, as they write their name."""
+    """The invited user's name as typed at registration."""
 
     username: str
 
 
 class ChangeTopicCall(msgspec.Struct, frozen=True):
-    """`POST /internal/topic`: answers `StoredTopic`; the same topic again changes nothing."""
+    """`POST /internal/topic`: returns `StoredTopic`; setting the same topic again changes nothing."""
 
     room: str
     user_id: int
@@ -160,19 +159,19 @@ class ChangeTopicCall(msgspec.Struct, frozen=True):
 
 
 class StoredTopic(msgspec.Struct, frozen=True):
-    """The topic as it is kept."""
+    """The topic as stored."""
 
     topic: str
 
 
 class ListRoomsCall(msgspec.Struct, frozen=True):
-    """`POST /internal/rooms`: answers `RoomListing`."""
+    """`POST /internal/rooms`: returns `RoomListing`."""
 
     user_id: int
 
 
 class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
-    """A room that a user may see."""
+    """A room that is visible to a user."""
 
     room: str
     private: bool
@@ -184,6 +183,6 @@ class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomListing(msgspec.Struct, frozen=True):
-    """The rooms that a user is in, and the public ones."""
+    """The rooms that a user is in, and all public rooms."""
 
     rooms: list[VisibleRoom]

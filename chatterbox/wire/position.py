@@ -1,4 +1,4 @@
-"""Where a message stands in its room: the one order that everybody sees."""
+"""The position of a message in its room: an epoch and an offset, which define the order of messages."""
 
 from typing import Annotated, TypeAlias
 
@@ -6,15 +6,15 @@ import msgspec
 from msgspec import Meta
 
 Whole: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-"""A number that every JSON reader keeps exactly."""
+"""An integer that every JSON parser represents exactly."""
 WHOLE_DIGITS = 16
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The `offset`-th message (1, 2, 3 ... without holes; 0 is before the first) of a room's history `epoch`.
+    """The `offset`-th message (1, 2, 3 ... without gaps; 0 is before the first) of a room's history `epoch`.
 
-    Offsets of different epochs can't be compared: a restored backup may give the same offsets again, so
-    it begins new epochs.
+    Offsets of different epochs can't be compared: after a backup is restored, the same offsets may be assigned again,
+    so every room gets a new epoch.
     """
 
     epoch: str
@@ -25,12 +25,12 @@ class Position(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Position:
-    """Read what `str(position)` wrote; raises `ValueError` for anything else.
+    """Parse the output of `str(position)`; raises `ValueError`.
 
     >>> parse("7f3a9c1e:42")
     Position(epoch='7f3a9c1e', offset=42)
     """
     epoch, colon, offset = text.rpartition(":")
     if not (colon and epoch and offset.isascii() and offset.isdigit() and len(offset) <= WHOLE_DIGITS):
-        raise ValueError("a position is written EPOCH:OFFSET, for example 7f3a9c1e:42")
+        raise ValueError("a position must be EPOCH:OFFSET, for example 7f3a9c1e:42")
     return Position(epoch, int(offset))

@@ -1,4 +1,4 @@
-"""What people may write: messages, names, topics, idempotency keys. The server refuses, the client shows inert."""
+"""Validation of messages, usernames, room names, topics and idempotency keys; formats of times and keys."""
 
 import re
 import unicodedata
@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 
-# Control characters would move a reader's cursor; bidi embeddings, overrides and isolates reorder what
-# stands beside them (CVE-2021-42574); line and paragraph separators and tags hide text; lone surrogates
-# are not characters. Tab and newline are text. LRM, RLM and ALM only mark their neighbours and stay.
+# Control characters would move the cursor of a terminal; bidi embeddings, overrides and isolates reorder the text
+# around them (CVE-2021-42574); line and paragraph separators and tags hide text; lone surrogates are not characters.
+# Tab and newline are allowed. So are LRM, RLM and ALM, which affect only neutral characters next to them.
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     "\U000e0000-\U000e007f]"
@@ -19,14 +19,14 @@ _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
 
 USERNAME_MIN, USERNAME_MAX = 3, 32
 USERNAME_MAX_TYPED = 2 * USERNAME_MAX
-"""Nothing longer can become a username by normalisation."""
+"""Longer input can't become a username by normalization."""
 USERNAME_RULE = (
-    f"A username is {USERNAME_MIN}-{USERNAME_MAX} letters, digits or '_.-', and begins with a letter or digit."
+    f"A username must be {USERNAME_MIN}-{USERNAME_MAX} letters, digits or '_.-', starting with a letter or digit."
 )
 
 
 def content(text: str, limits: Limits) -> str:
-    """Return `text` if it can be a message: 1 to `limits.content_chars` characters, none of them dangerous.
+    """Return `text` if it is a valid message: 1 to `limits.content_chars` characters, none of them forbidden.
 
     Raises `ChatError` with `content_empty`, `content_too_long` or `content_forbidden`.
     """
@@ -37,7 +37,7 @@ def content(text: str, limits: Limits) -> str:
         )
     if (found := forbidden(text)) is not None:
         raise ChatError(
-            Code.CONTENT_FORBIDDEN, f"Character {found + 1} is {label(text[found])}, which a message can't have."
+            Code.CONTENT_FORBIDDEN, f"Character {found + 1} is {label(text[found])}, which a message can't contain."
         )
     if not any(map(_is_visible, text)):
         raise ChatError(Code.CONTENT_EMPTY)
@@ -49,7 +49,7 @@ def _is_visible(character: str) -> bool:
 
 
 def forbidden(text: str) -> int | None:
-    """The index of the first character in `text` that could disturb a reader's screen, or None."""
+    """The index of the first character in `text` that could disturb a terminal, or None."""
     if text.isascii() and text.isprintable():
         return None
     found = _FORBIDDEN.search(text)
@@ -57,38 +57,40 @@ def forbidden(text: str) -> int | None:
 
 
 def label(character: str) -> str:
-    """Name a character without showing it: `U+202E RIGHT-TO-LEFT OVERRIDE`, or `U+001B, a control character`."""
+    """Describe a character without printing it: `U+202E RIGHT-TO-LEFT OVERRIDE`, `U+001B, a control character`."""
     number, kind = ord(character), "a control character" if ord(character) < 0xA0 else "not a character"
     name = unicodedata.name(character, "")
     return f"U+{number:04X} {name}" if name else f"U+{number:04X}, {kind}"
 
 
 def username(text: str) -> str:
-    """Return `text` in NFKC if it can be a username by its length, beginning and ASCII; raises `username_invalid`.
+    """Return `text` in NFKC if its length, first character and ASCII characters are valid; raises `username_invalid`.
 
-    What other letters may stand in one, and which names are taken or look like another's, only auth can tell.
+    The rules for non-ASCII letters, and for taken and look-alike names, are checked by auth only.
     """
     name = unicodedata.normalize("NFKC", text) if len(text) <= USERNAME_MAX_TYPED else text
     fits = USERNAME_MIN <= len(name) <= USERNAME_MAX and name[0] not in "_.-"
-    if not (fits and all(map(_may_name_somebody, name))):
+    if not (fits and all(map(_is_username_character, name))):
         raise ChatError(Code.USERNAME_INVALID, USERNAME_RULE)
     return name
 
 
-def _may_name_somebody(character: str) -> bool:
+def _is_username_character(character: str) -> bool:
     return not character.isascii() or character.isalnum() or character in "_.-"
 
 
 def room_name(text: str, limits: Limits) -> str:
-    """Return `text` as rooms are named and compared: NFKC, case-folded; raises `room_name_invalid`."""
-    # Normalising thousands of combining marks takes seconds, so the length is bounded before it too.
+    """Return `text` in the form in which room names are stored and compared (NFKC, case-folded).
+
+    Raises `room_name_invalid`.
+    """
+    # Normalizing thousands of combining marks takes seconds, so the length is bounded before it, too.
     name = "" if len(text) > 4 * limits.room_name_chars else _folded(text)
     fits = 1 <= len(name) <= limits.room_name_chars and _is_letter_or_digit(name[0])
-    if not (fits and all(map(_names_a_room, name))):
-        raise ChatError(
-            Code.ROOM_NAME_INVALID,
-            f"A room's name is 1-{limits.room_name_chars} letters, digits or '_.-', and begins with a letter or digit.",
-        )
+    if not (fits and all(map(_is_room_name_character, name))):
+        characters = f"1-{limits.room_name_chars} letters, digits or '_.-'"
+        detail = f"A room name must be {characters}, starting with a letter or digit."
+        raise ChatError(Code.ROOM_NAME_INVALID, detail)
     return name
 
 
@@ -100,41 +102,41 @@ def _is_letter_or_digit(character: str) -> bool:
     return unicodedata.category(character)[0] in "LN"
 
 
-def _names_a_room(character: str) -> bool:
-    """Letters may carry marks: accents (Mn) and, in scripts of India, vowel signs (Mc)."""
+def _is_room_name_character(character: str) -> bool:
+    """Letters may have marks: accents (Mn) and, in Indic scripts, vowel signs (Mc)."""
     return _is_letter_or_digit(character) or character in "_.-" or unicodedata.category(character) in {"Mn", "Mc"}
 
 
 def topic(text: str, limits: Limits) -> str:
-    """Return `text` as a room's topic is kept, without blanks around it; raises `topic_invalid`.
+    """Return `text` as a topic is stored, without surrounding whitespace; raises `topic_invalid`.
 
     >>> topic("  Engines, and what drives them ", Limits())
     'Engines, and what drives them'
     """
-    kept = text.strip() if any(map(_is_visible, text)) else ""
-    if len(kept) > limits.topic_chars:
-        detail = f"The topic has {len(kept)} characters; at most {limits.topic_chars} are allowed."
+    stored = text.strip() if any(map(_is_visible, text)) else ""
+    if len(stored) > limits.topic_chars:
+        detail = f"The topic has {len(stored)} characters; at most {limits.topic_chars} are allowed."
         raise ChatError(Code.TOPIC_INVALID, detail)
-    found = forbidden(kept)
+    found = forbidden(stored)
     if found is None:
-        found = next((at for at, character in enumerate(kept) if character in "\t\n"), None)
+        found = next((at for at, character in enumerate(stored) if character in "\t\n"), None)
     if found is not None:
         raise ChatError(
             Code.TOPIC_INVALID,
-            f"Character {found + 1} is {label(kept[found])}, which a topic can't have: it is one line.",
+            f"Character {found + 1} is {label(stored[found])}, which a topic can't contain: it is one line.",
         )
-    return kept
+    return stored
 
 
 def key(text: str, limits: Limits) -> str:
-    """Return `text` if it can be an idempotency key; raises `key_invalid`."""
+    """Return `text` if it is a valid idempotency key; raises `key_invalid`."""
     if len(text) > limits.key_chars or not _KEY.match(text):
-        raise ChatError(Code.KEY_INVALID, f"A key is 1-{limits.key_chars} letters, digits or '_.:-'.")
+        raise ChatError(Code.KEY_INVALID, f"A key must be 1-{limits.key_chars} letters, digits or '_.:-'.")
     return text
 
 
 def time_ordered_key(at_ms: int, random_hex: str) -> str:
-    """A new idempotency key. Keys that begin with the time lie together in history's index: commits cost less.
+    """A new idempotency key. Keys that start with the time are adjacent in history's index: commits are cheaper.
 
     >>> time_ordered_key(1_790_000_000_123, "5eed")
     '01a0c4506c7b5eed'
@@ -143,7 +145,7 @@ def time_ordered_key(at_ms: int, random_hex: str) -> str:
 
 
 def timestamp(at_ms: int) -> str:
-    """Write milliseconds since 1970 as RFC 3339 in UTC.
+    """Format milliseconds since 1970 as RFC 3339 in UTC.
 
     >>> timestamp(1_790_000_000_123)
     '2026-09-21T14:13:20.123Z'
@@ -153,7 +155,7 @@ def timestamp(at_ms: int) -> str:
 
 
 def http_date_s(text: str) -> float | None:
-    """The time that a `Date` header tells (RFC 9110), in seconds since 1970; None if it tells none.
+    """Parse a `Date` header (RFC 9110) to seconds since 1970; None if it is not valid.
 
     >>> http_date_s("Mon, 23 Nov 2026 09:00:00 GMT"), http_date_s("yesterday")
     (1795424400.0, None)

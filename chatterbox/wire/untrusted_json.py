@@ -1,4 +1,4 @@
-"""JSON that somebody else wrote. Total: whatever comes in, it is of the kind that is expected, or `UnreadableError`."""
+"""Decodes JSON from other processes: for any input, returns the expected type or raises `UnreadableError`."""
 
 from functools import cache
 from typing import Any, TypeVar
@@ -9,14 +9,14 @@ T = TypeVar("T")
 
 
 class UnreadableError(ValueError):
-    """What came is not JSON, or not of the kind that was expected; `str()` says where."""
+    """The data is not JSON, or not of the expected type; the message says where."""
 
 
 def decode_json(data: bytes | bytearray | str, kind: type[T]) -> T:
-    """Read `data` as a `kind`; raises `UnreadableError`.
+    """Decode `data` as `kind`; raises `UnreadableError`.
 
-    msgspec has errors of its own only for a part of what may be wrong: text that is not Unicode and nesting deeper
-    than the interpreter's stack are told by Python's.
+    msgspec's own errors do not cover everything: invalid Unicode and nesting deeper than the interpreter's stack raise
+    built-in exceptions.
     """
     try:
         value: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a type is hashable
@@ -29,5 +29,5 @@ def decode_json(data: bytes | bytearray | str, kind: type[T]) -> T:
 
 @cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - a class, a union, a list of one
-    """Each kind has a decoder, made once: there are as many as the program names."""
+    """One decoder per type; the number of types is fixed by the program."""
     return msgspec.json.Decoder(kind)

@@ -1,1 +1,1 @@
-"""The command line: its grammar, what is generated from that, and what each command does."""
+"""The command line: parser, help texts, dispatch, shell completion and the manual page."""

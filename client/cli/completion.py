@@ -1,28 +1,36 @@
-"""What a word on the command line could become: from the grammar, and from this machine's files.
+"""Shell completion by argcomplete: commands and options from the parser, names from this machine's files.
 
-No server is asked. Importing this must stay quick, since it is done at each Tab.
+It never uses the network, and imports little, because the shell runs it at each Tab.
 """
 
+import argparse
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import TextIO, TypeAlias
 
-from client.cli.grammar import Argument, Command, Grammar, grammar
-from client.cli.parser import parser
-from client.cli.shells import typed_before, whole
+import argcomplete
+from argcomplete.completers import ChoicesCompleter
+from argcomplete.shell_integration import shellcode
+
+from client.cli.parser import create_parser
 from client.config.config_parser import CliOverrides
-from client.failures import ExitCode, Failure
+from client.failures import Failure
 from client.store.session_file import OTHERS
 
-_FIT = re.compile(r"[\w.@+-]+")
-"""Names that no shell reads anything into."""
+Completions: TypeAlias = Mapping[str, str]
+"""Each candidate with its description."""
+Completer: TypeAlias = Callable[..., Completions]
+
+_SAFE_NAME = re.compile(r"[\w.@+-]+")
+"""Names without characters that are special to a shell."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalNames:
-    """What is known without a network."""
+    """Names that this machine has cached."""
 
     rooms: Sequence[str] = ()
     other_rooms: Sequence[str] = ()
@@ -31,80 +39,69 @@ class LocalNames:
     cursors: Sequence[str] = ()
 
 
-def answer(words: Sequence[str], environ: Mapping[str, str]) -> ExitCode:
-    """Print what the last of `words` (those after the program's name) could become, each with a word about it."""
-    before, typed = typed_before(words), whole(words) or [""]
-    for name, about in completed(grammar(parser()), typed, local(typed, environ)):
-        shown = name.removeprefix(before)
-        print(f"{shown}\t{about}" if about else shown)
-    return ExitCode.OK
+def script(shell: str) -> str:
+    """The completion script for bash, zsh or fish, which runs this program at each Tab."""
+    return shellcode(["chatterbox"], shell=shell, complete_arguments=["-o", "nospace"])
 
 
-def completed(known: Grammar, words: Sequence[str], names: LocalNames) -> list[tuple[str, str]]:
-    """What the last word could become, each with a word about it. Pure."""
-    *before, last = words
-    command, wanted, awaited = _read(known, before)
-    flag, equals, _ = last.partition("=")
-    if awaited is None and equals and (option := _option(command, flag)):
-        found = [(f"{flag}={name}", about) for name, about in _values(option, command, names)]
-    elif awaited is not None:
-        found = _values(awaited, command, names)
-    elif last.startswith("-"):
-        found = [(flag, option.help) for option in command.options for flag in option.flags if flag.startswith("--")]
-    elif command is known.top:
-        found = [(each.name, each.about) for each in known.commands]
-    else:
-        found = _values(wanted, command, names) if wanted else []
-    return [(name, about) for name, about in found if name.startswith(last)]
+def complete(
+    environ: Mapping[str, str], output: TextIO | None = None, leave: Callable[[int], object] = os._exit
+) -> None:
+    """Write the candidates for the command line in `environ`, which the script sets, and end the process.
+
+    By default they go where the script reads them, and the process ends at once: nothing at exit delays a Tab.
+    """
+    parser = create_parser()
+    _add_completers(parser, lambda overrides: local_names(overrides, environ))
+    argcomplete.autocomplete(
+        parser,
+        always_complete_options=False,
+        exit_method=leave,
+        output_stream=output,
+        default_completer=ChoicesCompleter({}),
+    )
 
 
-def _read(known: Grammar, words: Iterable[str]) -> tuple[Command, Argument | None, Argument | None]:
-    """Which command `words` are about, what its next word names, and the option that waits for its value."""
-    command, place, awaited = known.top, 0, None
-    for word in words:
-        if awaited is not None:
-            awaited = None
-        elif word.startswith("-"):
-            awaited = _option(command, word)
-        elif command is known.top:
-            command = known.command(word) or Command("", "", (), ())
-        else:
-            place += 1
-    return command, _at(command.words, place), awaited
+def _add_completers(parser: argparse.ArgumentParser, load: Callable[[CliOverrides], LocalNames]) -> None:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of its arguments
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for command in action.choices.values():
+                _add_completers(command, load)
+        elif action.choices is None and action.nargs != 0:
+            action.completer = _completer(action.dest, load)  # type: ignore[attr-defined]
 
 
-def _option(command: Command, word: str) -> Argument | None:
-    return next((option for option in command.options if word in option.flags and option.takes_value), None)
+def _completer(dest: str, load: Callable[[CliOverrides], LocalNames]) -> Completer:
+    """A completer with the signature that argcomplete calls."""
+
+    def candidates(parsed_args: argparse.Namespace, **_: object) -> Completions:
+        overrides = CliOverrides(getattr(parsed_args, "server", None), getattr(parsed_args, "profile", None))
+        return candidates_for(dest, parsed_args.command, load(overrides))
+
+    return candidates
 
 
-def _at(words: Sequence[Argument], place: int) -> Argument | None:
-    if place < len(words):
-        return words[place]
-    return words[-1] if words and words[-1].is_repeated else None
-
-
-def _values(argument: Argument, command: Command, names: LocalNames) -> list[tuple[str, str]]:
-    if argument.choices:
-        return [(choice, "") for choice in argument.choices]
-    match argument.dest:
+def candidates_for(dest: str, command: str | None, names: LocalNames) -> Completions:
+    """Candidates for the argument `dest` of a command."""
+    match dest:
         case "room" | "rooms":
-            others = names.other_rooms if command.name in {"join", "chat"} else ()
-            return _fit(names.rooms, "room") + _fit(others, "not joined")
+            others = names.other_rooms if command in {"join", "chat"} else ()
+            return _safe(names.rooms, "room") | _safe(others, "not joined")
         case "person":
-            return _fit(names.people, "")
+            return _safe(names.people, "")
         case "session":
-            return [*_fit(names.sessions, "session"), (OTHERS, "all but this one")]
+            return _safe(names.sessions, "session") | {OTHERS: "all but this one"}
         case "resume":
-            return _fit(names.cursors, "saved position")
-    return []
+            return _safe(names.cursors, "saved position")
+    return {}
 
 
-def _fit(names: Iterable[str], about: str) -> list[tuple[str, str]]:
-    return [(name, about) for name in names if _FIT.fullmatch(name) and not name.startswith("-")]
+def _safe(names: Iterable[str], description: str) -> dict[str, str]:
+    return {name: description for name in names if _SAFE_NAME.fullmatch(name) and not name.startswith("-")}
 
 
-def local(words: Sequence[str], environ: Mapping[str, str]) -> LocalNames:
-    """What this machine knows of the server and user that `words` are about."""
+def local_names(overrides: CliOverrides, environ: Mapping[str, str]) -> LocalNames:
+    """The names that are cached for the server and user that a command would use."""
     from client.config.profile_choice import choose_profile
     from client.store.name_cache import load, name_cache_path
     from client.store.session_file import SessionFile
@@ -112,25 +109,15 @@ def local(words: Sequence[str], environ: Mapping[str, str]) -> LocalNames:
     from client.text.server_url import written_address
 
     try:
-        meant = choose_profile(CliOverrides(_said("--server", words), _said("--profile", words)), environ)
-    except Failure:  # a configuration that is wrong is said by the command itself
+        choice = choose_profile(overrides, environ)
+    except Failure:  # the command itself reports an invalid configuration
         return LocalNames()
-    session = SessionFile(meant.folder, written_address(meant.server), meant.config.profile).load()
+    session = SessionFile(choice.folder, written_address(choice.server), choice.config.profile).load()
     if session is None:
         return LocalNames()
-    names = load(name_cache_path(meant.folder, session.server, session.username))
-    cursors = _stems(cursor_folder(meant.folder, session.server, session.username))
+    names = load(name_cache_path(choice.folder, session.server, session.username))
+    cursors = _stems(cursor_folder(choice.folder, session.server, session.username))
     return LocalNames(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
-
-
-def _said(flag: str, words: Sequence[str]) -> str | None:
-    """The value of an option that may stand anywhere, as `--flag VALUE` or `--flag=VALUE`."""
-    for word, after in pairwise(words):
-        if word == flag:
-            return after
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _stems(folder: Path) -> list[str]:

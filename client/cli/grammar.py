@@ -1,6 +1,6 @@
-"""What can be typed, as data: read out of the parser for the manual page, completion and the docs."""
+"""The parser's commands and arguments as data, for the manual page and the docs."""
 
-# ruff: noqa: SLF001 - argparse has no other way to ask a parser what it takes
+# ruff: noqa: SLF001 - argparse has no public API for reading a parser
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One thing that may follow a command: an option if it has `flags`, else a word at its place."""
+    """An option if it has `flags`, otherwise a positional argument."""
 
     dest: str
     flags: tuple[str, ...]
     metavar: str
-    """What its value is called; empty for an option without one."""
+    """The placeholder of its value; empty for an option without a value."""
     help: str
     choices: tuple[str, ...] = ()
-    is_needed: bool = True
+    is_required: bool = True
     is_repeated: bool = False
 
     @property
@@ -26,10 +26,10 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command, or the program itself (then `name` is empty)."""
+    """A command, or the program itself (with an empty `name`)."""
 
     name: str
-    about: str
+    summary: str
     examples: tuple[str, ...]
     arguments: tuple[Argument, ...]
 
@@ -38,13 +38,13 @@ class Command:
         return tuple(argument for argument in self.arguments if argument.flags)
 
     @property
-    def words(self) -> tuple[Argument, ...]:
+    def positionals(self) -> tuple[Argument, ...]:
         return tuple(argument for argument in self.arguments if not argument.flags)
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The program's own options, and every command, in the order of the help."""
+    """The program's own options and every command, in the order of `--help`."""
 
     top: Command
     commands: tuple[Command, ...]
@@ -54,23 +54,23 @@ class Grammar:
 
 
 def grammar(parser: argparse.ArgumentParser) -> Grammar:
-    """Read `parser` out, whose commands were added by `client.cli.parser.Commands`."""
+    """Read a parser whose commands were added by `client.cli.parser.CommandParsers`."""
     commands: list[Command] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            abouts = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            commands += [_command(name, abouts[name], sub) for name, sub in action.choices.items() if name in abouts]
+            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            commands += [_command(name, summary, action.choices[name]) for name, summary in summaries.items()]
     return Grammar(_command("", "", parser), tuple(commands))
 
 
-def _command(name: str, about: str, parser: argparse.ArgumentParser) -> Command:
-    shown = (action for action in parser._actions if action.help != argparse.SUPPRESS)
-    arguments = tuple(_argument(action) for action in shown if not isinstance(action, argparse._SubParsersAction))
-    return Command(name, about, tuple(_examples(parser.epilog or "")), arguments)
+def _command(name: str, summary: str, parser: argparse.ArgumentParser) -> Command:
+    visible = (action for action in parser._actions if action.help != argparse.SUPPRESS)
+    arguments = tuple(_argument(action) for action in visible if not isinstance(action, argparse._SubParsersAction))
+    return Command(name, summary, tuple(_examples(parser.epilog or "")), arguments)
 
 
 def _examples(epilog: str) -> Sequence[str]:
-    """The lines that an epilog of `client.cli.parser.Commands` begins with."""
+    """The examples at the start of an epilog from `client.cli.parser.CommandParsers`."""
     _, _, rest = epilog.partition("examples:\n")
     return [line.strip() for line in rest.partition("\n\n")[0].splitlines()]
 
@@ -83,6 +83,6 @@ def _argument(action: argparse.Action) -> Argument:
         metavar="" if action.nargs == 0 else metavar,
         help=action.help or "",
         choices=tuple(map(str, action.choices or ())),
-        is_needed=action.required,
+        is_required=action.required,
         is_repeated=action.nargs in {"+", "*"},
     )

@@ -1,11 +1,12 @@
-"""Values on the command line, each checked where it is read; what does not fit is said by the parser."""
+"""Types of values on the command line; an invalid value raises `ArgumentTypeError`."""
 
 import argparse
 
 from chatterbox.wire import position
 
 
-def place(text: str) -> position.Position:
+def message_position(text: str) -> position.Position:
+    """Parse `EPOCH:OFFSET`."""
     try:
         return position.parse(text)
     except ValueError as problem:
@@ -13,22 +14,24 @@ def place(text: str) -> position.Position:
 
 
 def count(text: str) -> int:
+    """Parse a number of messages of at most nine ASCII digits."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of messages")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of messages")
     return int(text)
 
 
-def some(text: str) -> int:
+def positive_count(text: str) -> int:
     if (number := count(text)) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of messages to end after")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of messages above 0")
     return number
 
 
 def seconds(text: str) -> float:
+    """Parse a number of seconds above 0 and below 1,000,000."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds

@@ -85,20 +85,20 @@ def logout(context: ClientContext, session_id: str | None = None) -> ExitCode:
 
 def sessions(context: ClientContext) -> ExitCode:
     """List the user's sessions."""
-    with _name_cache(context) as known:
-        return _print_wrapped(http_jobs.sessions(context, known))
+    with _name_cache(context) as cache:
+        return _print_wrapped(http_jobs.sessions(context, cache))
 
 
 def end_session(context: ClientContext, prefix: str) -> ExitCode:
     """End one of the user's sessions, by the start of its id."""
-    with _name_cache(context) as known:
-        return _print_wrapped([http_jobs.end_session(context, prefix, known)])
+    with _name_cache(context) as cache:
+        return _print_wrapped([http_jobs.end_session(context, prefix, cache)])
 
 
 def members(context: ClientContext, room: str) -> ExitCode:
     """List the members of a room."""
-    with _name_cache(context) as known:
-        return _print_wrapped(http_jobs.members(context, room, known))
+    with _name_cache(context) as cache:
+        return _print_wrapped(http_jobs.members(context, room, cache))
 
 
 def _name_cache(context: ClientContext) -> NameCache:

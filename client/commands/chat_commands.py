@@ -62,12 +62,12 @@ async def chat_in_lines(context: ClientContext, room: str, kind: FaceKind) -> Ex
     """Chat in the line-based or the plain face."""
     session = context.tokens.session()
     is_typed = on_terminal()
-    with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as known:
-        face = _face(context, room, known, kind, _connector(context, known, outbox), on_terminal=is_typed)
+    with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as cache:
+        face = _face(context, room, cache, kind, _connector(context, cache, outbox), on_terminal=is_typed)
         notifications = _notifier(context, face.notice, on_terminal=is_typed)
         # A line-based chat doesn't know whether the terminal has the focus, so it counts as unfocused.
         face.listen(lambda note, room: notifications.on(note, room, focused=False))
-        lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
+        lines, above = _typing(face, cache) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
         following = asyncio.create_task(_follow_config(context, face, notifications))
         with above:
             face.connection.request(RoomRequested(room))
@@ -82,27 +82,27 @@ async def chat_in_lines(context: ClientContext, room: str, kind: FaceKind) -> Ex
     return ExitCode.REFUSED if ended is ExitCode.OK and face.lost_message and not is_typed else ended
 
 
-def _connector(context: ClientContext, known: NameCache, outbox: Outbox) -> Connector:
+def _connector(context: ClientContext, cache: NameCache, outbox: Outbox) -> Connector:
     def connect(show: Show) -> ChatConnection:
-        return ChatConnection(context.server, context.tokens, known.learning(show), outbox=outbox)
+        return ChatConnection(context.server, context.tokens, cache.learning(show), outbox=outbox)
 
     return connect
 
 
 def _face(
-    context: ClientContext, room: str, known: NameCache, kind: FaceKind, connect: Connector, *, on_terminal: bool
+    context: ClientContext, room: str, cache: NameCache, kind: FaceKind, connect: Connector, *, on_terminal: bool
 ) -> LineFace:
     in_lines = kind is FaceKind.LINES
     timeline = LineTimeline(columns=_columns, colour=in_lines and has_colour(os.environ))
     notices = print_result if on_terminal else print_status
     output = LineOutput(timeline, print_result, notices, echoed=on_terminal and not in_lines)
-    return (LineFace if in_lines else PlainFace)(context, room, output, known, connect)
+    return (LineFace if in_lines else PlainFace)(context, room, output, cache, connect)
 
 
-def _typing(face: LineFace, known: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
+def _typing(face: LineFace, cache: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
     from client.faces.line_input import LineInput  # the import takes a tenth of a second, and pipes don't need it
 
-    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, known.names))
+    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names))
     face.listen(lambda _note, _room: line_input.refresh())
     return line_input.lines(), line_input.above()
 
@@ -202,11 +202,11 @@ async def tail(
             begin.setdefault(rooms[0], since)
         streams = {room: MessageStream(at) for room, at in begin.items()}
         state = ClientState(follow=frozenset(rooms), recent=recent, streams=streams)
-        known = stack.enter_context(NameCache(context.name_cache_path(session)))
+        cache = stack.enter_context(NameCache(context.name_cache_path(session)))
         face = TailFace(
             context.server,
             rooms,
-            lambda show: ChatConnection(context.server, context.tokens, known.learning(show), state=state),
+            lambda show: ChatConnection(context.server, context.tokens, cache.learning(show), state=state),
             out=print_result,
             report=print_notice,
             timeline=None if as_json else LineTimeline(columns=_columns, rooms=len(rooms) > 1),
@@ -266,9 +266,9 @@ async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:
 
 
 async def _reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
-    with NameCache(context.name_cache_path(context.tokens.session())) as known:
-        rooms = known.names.all_rooms
-        return await ask_once(context.server, context.tokens, command, wrap=known.learning, known=rooms)
+    with NameCache(context.name_cache_path(context.tokens.session())) as cache:
+        rooms = cache.names.all_rooms
+        return await ask_once(context.server, context.tokens, command, wrap=cache.learning, known=rooms)
 
 
 def _known_rooms(context: ClientContext) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from client.config.builtin_themes import BUILT_IN, DEFAULT
 from client.config.config_files import LoadedConfig, load, load_theme
 from client.config.config_parser import CliOverrides
-from client.config.config_schema import ROWS, Config, values_of
+from client.config.config_schema import KEYS, Config, values_of
 from client.config.key_bindings import Actions
 from client.config.themes import hard_to_read
 from client.config.xdg_folders import config_file, theme_file
@@ -65,11 +65,11 @@ def shown(loaded: LoadedConfig) -> Iterator[str]:
 
 def _rows(config: Config, origins: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in values_of(config).items():
-        origin = origins.get(name, "default")
-        if ROWS[name].about.is_table and isinstance(value, Mapping):
-            yield from ((f"{name}.{_key(each)} = {_toml(entry)}", origin) for each, entry in value.items())
+        if KEYS[name].info.is_table and isinstance(value, Mapping):
+            for entry, of_entry in value.items():
+                yield f"{name}.{_key(entry)} = {_toml(of_entry)}", origins.get(f"{name}.{entry}", "default")
         else:
-            yield f"{name} = {_toml(value)}", origin
+            yield f"{name} = {_toml(value)}", origins.get(name, "default")
 
 
 def _key(name: str) -> str:
@@ -88,7 +88,7 @@ def _toml(value: object) -> str:
 
 def documented() -> Iterator[tuple[str, str, str, str]]:
     """Each key for the docs: its name, its default as it is written, what it can be, and its sentence."""
-    for row in ROWS.values():
-        default = "" if row.about.is_table else _toml(row.default)
-        name = f"{row.name}.NAME" if row.about.is_table else row.name
-        yield name, default, row.about.kind.described, row.about.sentence
+    for row in KEYS.values():
+        default = "" if row.info.is_table else _toml(row.default)
+        name = f"{row.name}.NAME" if row.info.is_table else row.name
+        yield name, default, row.info.kind.description, row.info.description

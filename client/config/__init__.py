@@ -1,1 +1,1 @@
-"""The configuration: its keys, files, themes and key bindings."""
+"""The configuration: settings and their types, files, environment, profiles, themes and key bindings."""

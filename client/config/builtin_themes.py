@@ -1,4 +1,4 @@
-"""The themes that are built in. A test holds each colour to its contrast: 4.5 for text, 7 in `high-contrast`."""
+"""The built-in themes. A test checks the contrast of each colour: 4.5 for text, 7 in `high-contrast`."""
 
 from collections.abc import Mapping
 

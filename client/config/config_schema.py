@@ -1,7 +1,7 @@
-"""Every key of the configuration, in one table: name, kind, default, sentence.
+"""Every setting of the configuration: name, type, default, description.
 
-`docs/config.md`, `chatterbox config` and the parser are made from the fields below. A new key is one more field here,
-and then `python -m docs.tables`.
+`docs/config.md`, `chatterbox config` and the parser use the fields below. To add a setting, add a field and run
+`python -m docs.tables`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,12 +9,23 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 
 from chatterbox.wire.limits import DEFAULT_ROOM
-from client.config.config_fields import ABOUT, FieldInfo, key, table
-from client.config.value_kinds import ADDRESS, COMMAND, FLAG, NAMED, ROOM, TEXT, WORD, choice, number, several
+from client.config.config_fields import INFO, FieldInfo, key, table
+from client.config.value_kinds import (
+    ADDRESS,
+    COMMAND,
+    FLAG,
+    PROFILE_OR_THEME_NAME,
+    ROOM,
+    TEXT,
+    WORD,
+    choice,
+    number,
+    several,
+)
 
 
 class NotifyLevel(StrEnum):
-    """Of which messages of a room one wants to be told."""
+    """Which messages of a room cause a notification."""
 
     ALL = "all"
     MENTIONS = "mentions"
@@ -22,7 +33,7 @@ class NotifyLevel(StrEnum):
 
 
 class NotifyMethod(StrEnum):
-    """A way to be told."""
+    """How a notification is delivered."""
 
     BELL = "bell"
     OSC9 = "osc9"
@@ -33,107 +44,113 @@ class NotifyMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationSettings:
-    """When and how one is told of a message."""
+    """When and how notifications are sent."""
 
-    default: NotifyLevel = key(  # noqa: RUF009 - it declares, as dataclasses.field does
+    default: NotifyLevel = key(  # noqa: RUF009 - it declares a field, as dataclasses.field does
         NotifyLevel.MENTIONS,
         choice(NotifyLevel),
-        "Of which messages you are told: of all, of those that name you or have a keyword, or of none.",
+        "Which messages cause a notification: all, those that mention you or contain a keyword, or none.",
     )
     rooms: Mapping[str, NotifyLevel] = table(ROOM, choice(NotifyLevel), 'The same for single rooms: `ops = "all"`.')
-    keywords: tuple[str, ...] = key((), several(WORD), "Words that count as your name does: whole words, in any case.")
+    keywords: tuple[str, ...] = key(
+        (), several(WORD), "Words that count as a mention, like your name: whole words, case-insensitive."
+    )
     by: tuple[NotifyMethod, ...] = key(
         (NotifyMethod.BELL,),
         several(choice(NotifyMethod)),
-        "How you are told: by the terminal's bell, by its own notices (OSC 9: iTerm2, WezTerm, kitty; OSC 777: foot, "
-        "urxvt), by `notify-send`, or by a command of yours. An empty list: not at all.",
+        "How notifications are delivered: the terminal's bell, its own notifications (OSC 9: iTerm2, WezTerm, kitty; "
+        "OSC 777: foot, urxvt), `notify-send`, or your own command. An empty list turns them off.",
     )
     command: tuple[str, ...] = key(
         (),
         COMMAND,
-        "Run for each notice, without a shell, with one JSON object as its input: `title`, `body`, `why`, `count`, "
-        "`messages`.",
+        "Run for each notification, without a shell, with one JSON object on standard input: `title`, `body`, `why`, "
+        "`count`, `messages`.",
     )
     command_timeout_s: float = key(
-        5.0, number(0.1, 60), "Seconds after which `notify-send` or the command is ended, with all that it started."
+        5.0,
+        number(0.1, 60),
+        "Seconds after which `notify-send` or the command is killed, together with its child processes.",
     )
     quiet_s: float = key(
-        5.0, number(0, 3600), 'Seconds after a notice in which what follows is gathered into one: "3 new in #ops".'
+        5.0,
+        number(0, 3600),
+        'Seconds after a notification during which further messages are combined into one: "3 new in #ops".',
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The configuration in effect, complete and checked. `Config()` has every default."""
+    """The configuration in effect, complete and validated. `Config()` has the defaults."""
 
-    profile: str = key("", NAMED, "The profile that is meant without `--profile`.")
+    profile: str = key("", PROFILE_OR_THEME_NAME, "The profile to use without `--profile`.")
     server: str = key(
         "",
         ADDRESS,
-        "The server. Empty: that of the last login, else `http://127.0.0.1:8000`.",
+        "The server. Empty: the one of the last login, else `http://127.0.0.1:8000`.",
         in_profiles=True,
         variable="CHATTERBOX_SERVER",
     )
-    username: str = key("", TEXT, "Who `login` and `register` mean where they are told no name.", in_profiles=True)
-    room: str = key(DEFAULT_ROOM, ROOM, "The room in which `chat` begins.", in_profiles=True)
+    username: str = key("", TEXT, "The username for `login` and `register` if none is given.", in_profiles=True)
+    room: str = key(DEFAULT_ROOM, ROOM, "The room that `chat` opens first.", in_profiles=True)
     password_command: tuple[str, ...] = key(
         (),
         COMMAND,
-        'Prints the password as its first line, so that nobody is asked: `"pass show chat"`. Run without a shell.',
+        'Prints the password on its first line, so that you are not asked: `"pass show chat"`. Run without a shell.',
         in_profiles=True,
     )
-    password_timeout_s: float = key(60.0, number(0.1, 600), "Seconds that the password command may take.")
+    password_timeout_s: float = key(60.0, number(0.1, 600), "Time limit for the password command in seconds.")
     keyring: bool = key(
         False,
         FLAG,
-        "Keep passwords in the keyring of the system, and take them from there; needs Python's `keyring` package.",
+        "Store passwords in the system's keyring and read them from there; needs Python's `keyring` package.",
         in_profiles=True,
     )
     theme: str = key(
         "",
-        NAMED,
+        PROFILE_OR_THEME_NAME,
         "`dark`, `light`, `high-contrast`, `16-colours`, or the name of a file in `themes/`. Empty: the one that was "
-        "chosen last on the full screen, at first `dark`.",
+        "last chosen on the full screen, initially `dark`.",
         in_profiles=True,
     )
     notices: NotificationSettings = field(default_factory=NotificationSettings)
     keys: Mapping[str, tuple[str, ...]] = table(
         WORD,
         several(WORD),
-        'Keys by the name of what they do: `switch-room = ["ctrl+k"]`. An empty list takes them away.',
+        'Keys by action: `switch-room = ["ctrl+k"]`. An empty list removes the default keys of the action.',
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigKey:
-    """A key as it is written in a file, its parts joined by dots."""
+    """A setting by its full name, with dots, as in `notices.default`."""
 
     name: str
-    about: FieldInfo
+    info: FieldInfo
     default: object
 
 
-def _rows(of: Config | NotificationSettings, prefix: str = "") -> Iterator[ConfigKey]:
-    for each in fields(of):
-        value = getattr(of, each.name)
-        if ABOUT in each.metadata:
-            yield ConfigKey(prefix + each.name, each.metadata[ABOUT], value)
+def _keys_of(settings: Config | NotificationSettings, prefix: str = "") -> Iterator[ConfigKey]:
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if INFO in each.metadata:
+            yield ConfigKey(prefix + each.name, each.metadata[INFO], value)
         else:
-            yield from _rows(value, f"{each.name}.")
+            yield from _keys_of(value, f"{each.name}.")
 
 
-ROWS: Mapping[str, ConfigKey] = {row.name: row for row in _rows(Config())}
-"""All keys, in the order of the docs."""
-SECTIONS = frozenset(name.partition(".")[0] for name in ROWS if "." in name)
+KEYS: Mapping[str, ConfigKey] = {setting.name: setting for setting in _keys_of(Config())}
+"""All settings, in the order of the docs."""
+SECTIONS = frozenset(name.partition(".")[0] for name in KEYS if "." in name)
 
 
 def values_of(config: Config) -> dict[str, object]:
-    """The configuration as flat names and values, in the order of `ROWS`."""
-    return {row.name: row.default for row in _rows(config)}
+    """The configuration as full names and values, in the order of `KEYS`."""
+    return {setting.name: setting.default for setting in _keys_of(config)}
 
 
 def config_of(values: Mapping[str, object]) -> Config:
-    """The configuration with these values, which are checked; what is not among them has its default."""
+    """Build a configuration from validated values by full name; the others have their defaults."""
     top = {name: value for name, value in values.items() if "." not in name}
     notices = {name.removeprefix("notices."): value for name, value in values.items() if name.startswith("notices.")}
     return Config(notices=NotificationSettings(**notices), **top)  # type: ignore[arg-type]  # each was checked by its kind

@@ -1,33 +1,34 @@
-"""Tells when a file was changed, for settings that take effect while the client runs."""
+"""Detects changes of files by polling, for settings that take effect while the client runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-Stamp: TypeAlias = tuple[int, int, int] | None
+FileStamp: TypeAlias = tuple[int, int, int] | None
+"""Modification time, size and inode; None without a file."""
 
 
 class FileWatch:
-    """Looks at files when asked: once a second is often enough, and costs nothing.
+    """Polls files; each poll costs one `stat` per file.
 
-    A file that is not there yet may be watched; that it comes or goes is a change as well.
+    Files need not exist: appearing and disappearing are changes too.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._seen = {path: _stamp(path) for path in paths}
+        self._stamps = {path: _stamp(path) for path in paths}
 
     def also(self, path: Path) -> None:
-        """Watch one more file, from now on."""
-        self._seen.setdefault(path, _stamp(path))
+        """Watch one more file from now on."""
+        self._stamps.setdefault(path, _stamp(path))
 
     def changed(self) -> bool:
-        """Whether any file is another than at the last call, or than when it began to be watched."""
-        before, self._seen = self._seen, {path: _stamp(path) for path in self._seen}
-        return before != self._seen
+        """Whether any file changed since the last call, or since it was added."""
+        before, self._stamps = self._stamps, {path: _stamp(path) for path in self._stamps}
+        return before != self._stamps
 
 
-def _stamp(path: Path) -> Stamp:
-    """What changes when a file is written or replaced, however fast one after the other."""
+def _stamp(path: Path) -> FileStamp:
+    """Size and inode detect a second change within the resolution of the modification time."""
     try:
         found = path.stat()
     except OSError:

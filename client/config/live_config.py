@@ -1,4 +1,4 @@
-"""The configuration and its theme while the client runs: what is written into their files takes effect at once."""
+"""Reloads the configuration and its theme when their files change, while the client runs."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from client.config.key_bindings import Actions
 from client.config.themes import Theme
 from client.config.xdg_folders import config_file, theme_file
 
-LOOK_S = 1.0
+POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """What is in effect. `problems`: inert sentences on what is written and is not, because it is wrong."""
+    """The settings and theme in effect. `problems`: messages, safe for a terminal, about what was rejected."""
 
     config: Config
     theme: Theme
@@ -26,49 +26,49 @@ class EffectiveConfig:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What to say when this has just come into effect."""
+        """What to show after a reload."""
         if self.problems:
-            return tuple(f"{problem} What was in effect before stays." for problem in self.problems)
-        return ("The configuration was read anew.",)
+            return tuple(f"{problem} Keeping the old settings." for problem in self.problems)
+        return ("Configuration reloaded.",)
 
 
 class LiveConfig:
-    """Ask `changed` every second or so. A file with a mistake changes nothing; the last good one stays in effect."""
+    """Call `changed` about once a second. An invalid file changes nothing: the last valid one stays in effect."""
 
     def __init__(
-        self, environ: Mapping[str, str], named: CliOverrides | None = None, actions: Actions | None = None
+        self, environ: Mapping[str, str], overrides: CliOverrides | None = None, actions: Actions | None = None
     ) -> None:
         self._environ = environ
-        self._named = named
+        self._overrides = overrides
         self._actions = actions
         self._watch = FileWatch([config_file(environ)])
-        self.now = self._read(None)
+        self.now = self._load(None)
 
     def changed(self) -> EffectiveConfig | None:
-        """What is in effect now, if a file is another than at the last call."""
+        """Reload if a file changed since the last call; return what is in effect then."""
         if not self._watch.changed():
             return None
-        self.now = self._read(self.now)
+        self.now = self._load(self.now)
         return self.now
 
     async def follow(self, take: Callable[[EffectiveConfig], None]) -> None:
-        """Hand on what is in effect whenever it changes, for as long as nobody cancels this."""
+        """Call `take` after every reload, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             if (now := self.changed()) is not None:
                 take(now)
 
-    def _read(self, before: EffectiveConfig | None) -> EffectiveConfig:
-        loaded = load(self._environ, self._named, self._actions)
+    def _load(self, before: EffectiveConfig | None) -> EffectiveConfig:
+        loaded = load(self._environ, self._overrides, self._actions)
         problems = [problem.sentence(str(loaded.path)) for problem in loaded.parsed.problems]
         config = before.config if problems and before is not None else loaded.parsed.config
-        theme, wrong = self._theme(config.theme or DEFAULT)
-        if wrong:
+        theme, theme_problems = self._load_theme(config.theme or DEFAULT)
+        if theme_problems:
             theme = before.theme if before is not None else BUILT_IN[DEFAULT]
-        return EffectiveConfig(config, theme, (*problems, *wrong))
+        return EffectiveConfig(config, theme, (*problems, *theme_problems))
 
-    def _theme(self, name: str) -> tuple[Theme, tuple[str, ...]]:
+    def _load_theme(self, name: str) -> tuple[Theme, tuple[str, ...]]:
         path = theme_file(self._environ, name)
         self._watch.also(path)
-        theme, wrong = load_theme(name, self._environ)
-        return theme, tuple(problem.sentence(str(path)) for problem in wrong)
+        theme, problems = load_theme(name, self._environ)
+        return theme, tuple(problem.sentence(str(path)) for problem in problems)

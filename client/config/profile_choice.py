@@ -1,4 +1,4 @@
-"""Which server is meant, and whose files belong to it: one rule for every command, and for completion."""
+"""Chooses server, state folder and profile: the same rule for every command and for completion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from client.text.server_url import DEFAULT_SERVER
 
 @dataclass(frozen=True, slots=True)
 class ProfileChoice:
-    """`server` as it was written: whether it can be one is not looked at here, since that takes time."""
+    """`server` is the address as written. It is not validated here, because completion must be fast."""
 
     server: str
     folder: Path
     config: Config
 
 
-def choose_profile(named: CliOverrides, environ: Mapping[str, str]) -> ProfileChoice:
-    """The server of the command line, the environment or the configuration, else that of the last login.
+def choose_profile(overrides: CliOverrides, environ: Mapping[str, str]) -> ProfileChoice:
+    """Choose the server of the command line, the environment or the configuration, else that of the last login.
 
-    Raises `Usage` for a configuration that is wrong.
+    Raises `UsageError` if the configuration is invalid.
     """
-    config, folder = config_or_failure(environ, named), state_folder(environ)
+    config, folder = config_or_failure(environ, overrides), state_folder(environ)
     return ProfileChoice(config.server or saved_server(folder) or DEFAULT_SERVER, folder, config)

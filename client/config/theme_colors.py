@@ -1,4 +1,4 @@
-"""Colours of a theme: how they are written, and whether one can be read on the other. Pure."""
+"""Colours of a theme: how they are written, and their contrast (WCAG 2.2). Pure."""
 
 import re
 from itertools import product
@@ -12,11 +12,11 @@ NAMES = {
         for bright, name in product(("", "bright-"), _SIXTEEN)
     },
 }
-"""The sixteen colours of a terminal and its default; what they look like, the terminal decides."""
+"""The sixteen colours of a terminal and its default colour; the terminal decides what they look like."""
 
 
 def colour(written: str) -> str | None:
-    """A colour as Textual takes it; None if it is none.
+    """Convert a colour to Textual's notation; None if it is invalid.
 
     >>> colour("#FA0"), colour("bright-red"), colour("salmon")
     ('#ffaa00', 'ansi_bright_red', None)
@@ -41,8 +41,8 @@ def contrast(one: str, other: str) -> float | None:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _luminance(of: str) -> float:
-    red, green, blue = (_linear(int(of[at : at + 2], 16) / 255) for at in (1, 3, 5))
+def _luminance(hex_colour: str) -> float:
+    red, green, blue = (_linear(int(hex_colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

@@ -1,12 +1,17 @@
-"""What kinds of values a configuration has: how each is written, and what is said of one that does not fit. Pure."""
+"""Types of settings: validation, conversion from environment variables, and error messages. Pure.
 
-import math
+msgspec validates flags, numbers and enumerations; its error messages are replaced by `must be ...`, which also says
+what is allowed.
+"""
+
 import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError
@@ -20,91 +25,83 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 SHOWN_CHARS = 60
 LIST_LIMIT = 100
-"""Entries of a list; a longer one is a mistake."""
+"""Maximum number of entries of a list."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-"""What profiles and themes are named."""
+"""Names of profiles and themes."""
 EXAMPLES = "http://127.0.0.1:8000 or https://chat.example.org"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 class InvalidValueError(ValueError):
-    """A value can't be this; the sentence goes on after the key: "must be ..."."""
+    """A value is invalid; the message continues the name of the setting: "must be ..."."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueKind(Generic[T]):
-    """`described` for the docs; `check` takes what TOML gives, `of_text` makes that of a variable.
+    """`description` is for the docs; `check` validates a TOML value; `from_text` converts a variable's text to one.
 
-    Both raise `InvalidValueError`, and nothing else, whatever they are given.
+    Both raise `InvalidValueError`, and nothing else, for any input.
     """
 
-    described: str
+    description: str
     check: Callable[[object], T]
-    of_text: Callable[[str], object] = str
+    from_text: Callable[[str], object] = str
 
 
 def shown(value: object) -> str:
-    """A value as a sentence shows it: inert, and cut."""
-    written = inert(repr(value))
-    return written if len(written) <= SHOWN_CHARS else f"{written[:SHOWN_CHARS]}..."
+    """A value as messages show it: safe for a terminal, and truncated."""
+    text = inert(repr(value))
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
-def _must(be: str, value: object) -> InvalidValueError:
-    return InvalidValueError(f"must be {be}, not {shown(value)}")
+def _must_be(description: str, value: object) -> InvalidValueError:
+    return InvalidValueError(f"must be {description}, not {shown(value)}")
+
+
+def _of_type(type_: Any, description: str) -> Callable[[object], Any]:  # noqa: ANN401 - types are values here
+    """A check by msgspec, without conversion between types except from integer to float."""
+
+    def check(value: object) -> Any:  # noqa: ANN401
+        try:
+            return msgspec.convert(value, type_)
+        except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: a variable that is not UTF-8
+            raise _must_be(description, value) from None
+
+    return check
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _must("text in quotes", value)
+        raise _must_be("text in quotes", value)
     if "\x00" in value:
-        raise _must("without NUL characters", value)
+        raise _must_be("without NUL characters", value)
     return value
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _must("true or false", value)
-    return value
+def _flag_from_text(text: str) -> object:
+    word = text.strip().casefold()
+    return True if word in _TRUE else False if word in _FALSE else text
 
 
-def _flag_of(written: str) -> object:
-    word = written.strip().casefold()
-    return True if word in _TRUE else False if word in _FALSE else written
-
-
-def _number_of(written: str) -> object:
+def _number_from_text(text: str) -> object:
     try:
-        return float(written)
+        return float(text)
     except ValueError:
-        return written
+        return text
 
 
-def number(least: float, most: float) -> ValueKind[float]:
+def number(minimum: float, maximum: float) -> ValueKind[float]:
     """A number within bounds, both included."""
-    described = f"a number from {least:g} to {most:g}"
-
-    def check(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-            raise _must(described, value)
-        if not least <= value <= most:
-            raise _must(described, value)
-        return float(value)
-
-    return ValueKind(described, check, _number_of)
+    description = f"a number from {minimum:g} to {maximum:g}"
+    bounded = Annotated[float, msgspec.Meta(ge=minimum, le=maximum)]
+    return ValueKind(description, _of_type(bounded, description), _number_from_text)
 
 
 def choice(of: type[Choice]) -> ValueKind[Choice]:
-    """One of the words of an enum."""
+    """One of the values of an enumeration."""
     *others, last = (f'"{word.value}"' for word in of)
-    described = f"{', '.join(others)} or {last}"
-
-    def check(value: object) -> Choice:
-        try:
-            return of(_text(value))
-        except ValueError:
-            raise _must(described, value) from None
-
-    return ValueKind(described, check)
+    description = f"{', '.join(others)} or {last}"
+    return ValueKind(description, _of_type(of, description))
 
 
 def several(of: ValueKind[T]) -> ValueKind[tuple[T, ...]]:
@@ -116,23 +113,23 @@ def several(of: ValueKind[T]) -> ValueKind[tuple[T, ...]]:
             raise InvalidValueError(f"must be a list of at most {LIST_LIMIT} entries, not {len(entries)}")
         return tuple(of.check(entry) for entry in entries)
 
-    def of_text(written: str) -> object:
-        return [word.strip() for word in written.split(",") if word.strip()]
+    def from_text(text: str) -> object:
+        return [word.strip() for word in text.split(",") if word.strip()]
 
-    return ValueKind(f"a list of: {of.described}", check, of_text)
+    return ValueKind(f"a list of: {of.description}", check, from_text)
 
 
 def _command(value: object) -> tuple[str, ...]:
-    """A program and its arguments. Text is split into words as a shell does, but no shell ever sees it."""
+    """A program and its arguments. Text is split as a shell would split it, but no shell runs it."""
     if isinstance(value, list):
         words = [_text(word) for word in value]
     else:
         try:
             words = shlex.split(_text(value))
         except ValueError:
-            raise InvalidValueError("must be a command whose quotes are closed") from None
+            raise InvalidValueError("must be a command with closed quotes") from None
     if words and not words[0]:
-        raise _must("a command that begins with the name of a program", value)
+        raise _must_be("a command that starts with the name of a program", value)
     return tuple(words)
 
 
@@ -142,35 +139,35 @@ def _address(value: object) -> str:
         return server_address(address) if address else ""
     except UsageError:
         likely = likely_address(address)
-        way = f"Did you mean {likely}?" if likely else f"One looks like {EXAMPLES}"
-        raise InvalidValueError(f"must be the address of a server, not {shown(value)}. {way}") from None
+        hint = f"Did you mean {likely}?" if likely else f"Example: {EXAMPLES}"
+        raise InvalidValueError(f"must be the address of a server, not {shown(value)}. {hint}") from None
 
 
 def _room(value: object) -> str:
     try:
         return text_rules.room_name(_text(value).removeprefix("#"), Limits())
     except ChatError:
-        raise _must("the name of a room", value) from None
+        raise _must_be("the name of a room", value) from None
 
 
 def _word(value: object) -> str:
     word = _text(value)
     if not word.strip():
-        raise _must("a word", value)
+        raise _must_be("text that is not blank", value)
     return word
 
 
 def _name(value: object) -> str:
     name = _text(value)
     if name and not NAME.fullmatch(name):
-        raise _must("a name of letters, digits, '_' and '-'", value)
+        raise _must_be("a name of letters, digits, '_' and '-'", value)
     return name
 
 
 TEXT = ValueKind("text", _text)
 WORD = ValueKind("text", _word)
-FLAG = ValueKind("true or false", _flag, _flag_of)
+FLAG: ValueKind[bool] = ValueKind("true or false", _of_type(bool, "true or false"), _flag_from_text)
 COMMAND = ValueKind("a command: a list of words, or text that is split into words", _command)
 ADDRESS = ValueKind("an address", _address)
 ROOM = ValueKind("a room", _room)
-NAMED = ValueKind("a name", _name)
+PROFILE_OR_THEME_NAME = ValueKind("a name", _name)

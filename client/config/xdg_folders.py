@@ -1,19 +1,19 @@
-"""The folders of the client (XDG Base Directory Specification 0.8). Pure: nothing is made or looked at here."""
+"""Paths of the client's files, by the XDG Base Directory Specification 0.8. Pure: it does not touch the disk."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 ALL_IN_ONE = "CHATTERBOX_HOME"
-"""The variable that names one folder for everything."""
+"""The variable that names one folder for all files."""
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for what the client must remember: sessions, and messages that are not sent yet."""
+    """The folder for sessions, the outbox and caches."""
     return _folder(environ, "XDG_STATE_HOME", ".local/state")
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
-    """The folder for what people write: `config.toml` and `themes/`."""
+    """The folder for files that the user writes: `config.toml` and `themes/`."""
     return _folder(environ, "XDG_CONFIG_HOME", ".config")
 
 
@@ -25,9 +25,9 @@ def theme_file(environ: Mapping[str, str], name: str) -> Path:
     return config_folder(environ) / "themes" / f"{name}.toml"
 
 
-def _folder(environ: Mapping[str, str], variable: str, usual: str) -> Path:
-    """By the specification a path that is not absolute counts as not set."""
-    all_in_one, named = Path(environ.get(ALL_IN_ONE, "")), Path(environ.get(variable, ""))
+def _folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
+    """A relative path counts as unset, as the specification requires."""
+    all_in_one, base = Path(environ.get(ALL_IN_ONE, "")), Path(environ.get(variable, ""))
     if all_in_one.is_absolute():
         return all_in_one
-    return (named if named.is_absolute() else Path.home() / usual) / "chatterbox"
+    return (base if base.is_absolute() else Path.home() / default) / "chatterbox"

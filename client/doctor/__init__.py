@@ -1,5 +1,5 @@
-"""`chatterbox doctor`: whether a server can be used through whatever is between, and what to change when not.
+"""`chatterbox doctor`: diagnoses the connection to a server.
 
-`probes` and `line` look and note facts; `reach`, `answers`, `upgrade` and `flow` judge them, without I/O; `examine` has
-the order of it; `report` prints.
+`network_probes` and `probe_socket` do the I/O and return facts. `reach_checks`, `http_checks`, `handshake_checks` and
+`message_checks` turn facts into results, without I/O. `check_sequence` runs the checks in order; `report` prints them.
 """

@@ -1,4 +1,4 @@
-"""Judges what is answered over HTTP: by Chatterbox, or by something in front or instead of it. Pure."""
+"""Checks of HTTP responses: from Chatterbox, from a proxy in front of it, or from another program. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -13,28 +13,28 @@ from client.net.http_api import RefusalBody
 
 SKEW_S = 5.0
 TITLE_WITHIN_BYTES = 8_192
-"""A page's title is looked for up to here."""
+"""A page's title is searched up to here."""
 PATHS = "/register /login /logout /renew /password /sessions /messages /rooms /ws"
-"""What a proxy must pass on, and what is below it."""
-AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+"""Paths that a proxy must pass on, with everything below them."""
+GATEWAY_ERRORS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 REDIRECTS = {301, 302, 303, 307, 308}
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-_SENTENCES = {
-    Code.UNAVAILABLE: "Try again in a moment; if it stays, the logs of auth, gateway and history say what is away.",
+_ADVICE = {
+    Code.UNAVAILABLE: "Try again in a moment. If it persists, check the logs of auth, gateway and history.",
     Code.RATE_LIMITED: "Wait, then try again.",
-    Code.INTERNAL: "The server's log has the trace.",
+    Code.INTERNAL: "The server's log has a traceback.",
     Code.TOO_MANY_CONNECTIONS: (
-        "Close some connections. If they are not yours, the server takes everybody for its proxy: name the proxy's "
-        "address in CHATTERBOX_TRUSTED_PROXIES (in front of the containers: CHATTERBOX_EDGE_TRUSTED_PROXIES)."
+        "Close some connections. If they are not yours, the server counts all clients as its proxy: put the proxy's "
+        "address into CHATTERBOX_TRUSTED_PROXIES (in front of the containers: CHATTERBOX_EDGE_TRUSTED_PROXIES)."
     ),
-    Code.ORIGIN_REFUSED: "This client sends no Origin, so a proxy adds one: take that out.",
+    Code.ORIGIN_REFUSED: "This client sends no Origin, so a proxy adds one: remove that.",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An HTTP answer, or none (then `problem` says why). Names of `headers` are in lower case; `at_s` is when, in
-    seconds since 1970, by this machine's clock.
+    """An HTTP response, or none (then `problem` says why). Header names are in lower case; `at_s` is the time of the
+    response in seconds since 1970, by this machine's clock.
     """
 
     status: int = 0
@@ -46,7 +46,7 @@ class HttpAnswer:
 
     @property
     def refusal(self) -> RefusalBody | None:
-        """The refusal, if Chatterbox wrote it."""
+        """The error body, if it is Chatterbox's."""
         try:
             refusal = decode_json(self.body, RefusalBody)
         except UnreadableError:
@@ -55,19 +55,19 @@ class HttpAnswer:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it is Chatterbox's own API reference."""
+        """Whether the body is Chatterbox's API reference."""
         return b'"openapi"' in self.body and b'"Chatterbox' in self.body
 
     @property
     def line(self) -> str:
-        """Status and who answered, such as `502 Bad Gateway from nginx ("Sorry")`."""
+        """Status, server and page title, such as `502 Bad Gateway from nginx ("Sorry")`."""
         by = f" from {shown(self.headers['server'])}" if self.headers.get("server") else ""
         title = _TITLE.search(self.body[:TITLE_WITHIN_BYTES].decode(errors="replace"))
         return f"{status(self.status)}{by}" + (f' ("{shown(title[1])}")' if title else "")
 
 
 def status(code: int) -> str:
-    """A status with its words.
+    """A status code with its reason phrase.
 
     >>> status(502)
     '502 Bad Gateway'
@@ -76,15 +76,15 @@ def status(code: int) -> str:
 
 
 def advice_for(code: str) -> str:
-    """What to do about a refusal of the server's."""
+    """What to do about an error code of the server."""
     known = Code(code) if code in set(Code) else Code.INTERNAL
-    return _SENTENCES.get(known, "The server itself refuses; its log says more.")
+    return _ADVICE.get(known, "The server itself refuses the request; its log says more.")
 
 
 def judge_http(sessions: HttpAnswer, reference: HttpAnswer | None) -> CheckResult:
-    """`sessions` is the answer to `/sessions` without a token; `reference` that to `/openapi.json`, if it was asked."""
+    """`sessions` is the response to `/sessions` without a token; `reference` to `/openapi.json`, if requested."""
     if sessions.problem:
-        advice = "The port is open but no HTTP comes back: see the proxy's log, and that it is no port of another kind."
+        advice = "The port is open, but does not answer in HTTP: check the proxy's log, and that the port is right."
         return failed(CheckName.HTTP, shown(sessions.problem), advice)
     refusal = sessions.refusal
     if refusal is not None and sessions.status == HTTPStatus.UNAUTHORIZED:
@@ -93,43 +93,40 @@ def judge_http(sessions: HttpAnswer, reference: HttpAnswer | None) -> CheckResul
         seen = f"Chatterbox answers {sessions.status} {refusal.code}: {shown(refusal.detail)}"
         return failed(CheckName.HTTP, seen, advice_for(refusal.code))
     if reference is not None and reference.is_reference:
-        seen = f"/openapi.json is Chatterbox's, but /sessions is answered with {sessions.line}"
+        seen = f"/openapi.json is Chatterbox's, but /sessions answers with {sessions.line}"
         return failed(CheckName.HTTP, seen, f"Let the proxy pass everything to Chatterbox, at least {PATHS}.")
     return failed(CheckName.HTTP, f"not Chatterbox: {sessions.line}", _not_ours(sessions))
 
 
 def _not_ours(answer: HttpAnswer) -> str:
-    if answer.status in AWAY:
+    if answer.status in GATEWAY_ERRORS:
         return (
-            "A proxy answers, and does not reach Chatterbox behind it: start Chatterbox, and correct the address to "
-            "which the proxy passes requests (nginx proxy_pass, Caddy reverse_proxy, HAProxy server)."
+            "A proxy answers, but does not reach Chatterbox behind it: start Chatterbox, and correct the proxy's "
+            "upstream address (nginx proxy_pass, Caddy reverse_proxy, HAProxy server)."
         )
     if answer.status in REDIRECTS:
-        return f"It sends elsewhere: use the address to which it leads, {shown(answer.headers.get('location', '?'))}."
+        return f"It redirects: use the address that it redirects to, {shown(answer.headers.get('location', '?'))}."
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}:
-        return (
-            "A proxy in front asks for a login of its own: let it pass Chatterbox's paths without; tokens guard them."
-        )
+        return "A proxy asks for a login of its own: let it pass Chatterbox's paths without one; tokens protect them."
     if answer.status == HTTPStatus.NOT_FOUND:
-        return f"See that the address is right, and that the proxy passes this host's {PATHS} to Chatterbox."
+        return f"Check that the address is right, and that the proxy passes this host's {PATHS} to Chatterbox."
     if answer.status == HTTPStatus.OK and not answer.body:
-        return "A proxy answers (Caddy does so) that has no site of this name: add the name to its configuration."
-    return (
-        "Another program answers there: see that host and port are right, and that the proxy passes them to Chatterbox."
-    )
+        return "A proxy that has no site of this name answers (as Caddy does): add the name to its configuration."
+    return "Another program answers: check host and port, and that the proxy passes this host's requests to Chatterbox."
 
 
 def judge_clock(answer: HttpAnswer) -> CheckResult:
-    """Compare the `Date` of an answer (RFC 9110, whole seconds) with this machine's clock."""
+    """Compare the `Date` of a response (RFC 9110, whole seconds) with this machine's clock."""
     date_s = http_date_s(answer.headers.get("date", ""))
     if date_s is None or "age" in answer.headers:
-        return skipped(CheckName.CLOCK, "the server tells no time")
+        return skipped(CheckName.CLOCK, "the response has no usable Date")
     ahead_s = answer.at_s - (date_s + 0.5)
     if abs(ahead_s) <= SKEW_S:
-        return ok(CheckName.CLOCK, "this machine and the server agree within seconds")
-    way = "ahead of" if ahead_s > 0 else "behind"
-    seen = f"this machine's clock is {_long(abs(ahead_s))} {way} the server's"
-    return warning(CheckName.CLOCK, seen, "Let both be set by NTP: sessions end by the clock, and certificates too.")
+        return ok(CheckName.CLOCK, "this machine and the server agree within 5 s")
+    direction = "ahead of" if ahead_s > 0 else "behind"
+    seen = f"this machine's clock is {_long(abs(ahead_s))} {direction} the server's"
+    advice = "Synchronize both with NTP: sessions and certificates expire by the clock."
+    return warning(CheckName.CLOCK, seen, advice)
 
 
 def _long(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Prints verdicts: as lines while they come, or as one JSON object at the end."""
+"""Prints check results: line by line while the checks run, or as one JSON object at the end."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from client.config.config_parser import CliOverrides
 from client.config.profile_choice import choose_profile
 from client.context import ClientContext
-from client.doctor.check_sequence import examine
+from client.doctor.check_sequence import run_checks
 from client.doctor.verdict import CheckName, CheckResult, CheckStatus
 from client.failures import ExitCode, UsageError
 from client.output import print_result
@@ -19,69 +19,67 @@ _CHECK_WIDTH = max(map(len, CheckName))
 _STATUS_WIDTH = max(map(len, CheckStatus))
 
 
-async def doctor(named: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> ExitCode:
-    """Examine the server that is meant. Nothing is stored there, and nothing is changed here."""
-    address = named.server or choose_profile(named, environ).server
-    verdicts = [verdict async for verdict in _told(address, named, environ, idle_s, as_json=as_json)]
-    if as_json:
-        print_result(as_object(address, verdicts))
-    else:
-        print_result(summary(verdicts))
-    return exit_of(verdicts)
+async def doctor(overrides: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> ExitCode:
+    """Check the chosen server. Nothing is stored there, and nothing is changed here."""
+    address = overrides.server or choose_profile(overrides, environ).server
+    results = [result async for result in _run(address, overrides, environ, idle_s, as_json=as_json)]
+    print_result(json_report(address, results) if as_json else summary(results))
+    return exit_code(results)
 
 
-async def _told(
-    address: str, named: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool
+async def _run(
+    address: str, overrides: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool
 ) -> AsyncIterator[CheckResult]:
-    async for verdict in examine(address, _session(replace(named, server=address), environ), idle_s):
-        if not as_json and not _is_left_out(verdict):
-            for line in lines(verdict):
+    async for result in run_checks(address, _session(replace(overrides, server=address), environ), idle_s):
+        if not as_json and not _is_not_checked(result):
+            for line in lines(result):
                 print_result(line)
-        yield verdict
+        yield result
 
 
-def _session(named: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:
-    """The session for that server, if there is one that has not expired."""
+def _session(overrides: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:
+    """The session for that server, unless it has expired."""
     try:
-        session = ClientContext.find(named, environ).session_file.load()
+        session = ClientContext.find(overrides, environ).session_file.load()
     except UsageError:
         return None
     return session if session and session.expires_at > time.time() else None
 
 
-def _is_left_out(verdict: CheckResult) -> bool:
-    return verdict.status is CheckStatus.SKIPPED and verdict.seen.startswith("not checked")
+def _is_not_checked(result: CheckResult) -> bool:
+    return result.status is CheckStatus.SKIPPED and result.seen.startswith("not checked")
 
 
-def lines(verdict: CheckResult) -> Iterator[str]:
-    """A verdict as a person reads it; the advice stands below what was seen."""
-    left = f"{verdict.status:<{_STATUS_WIDTH}}  {verdict.check:<{_CHECK_WIDTH}}"
-    yield inert(f"{left}  {verdict.seen}")
-    if verdict.advice:
-        yield inert(f"{'':<{len(left)}}  -> {verdict.advice}")
+def lines(result: CheckResult) -> Iterator[str]:
+    """A result as text, with the advice on a line of its own."""
+    left = f"{result.status:<{_STATUS_WIDTH}}  {result.check:<{_CHECK_WIDTH}}"
+    yield inert(f"{left}  {result.seen}")
+    if result.advice:
+        yield inert(f"{'':<{len(left)}}  -> {result.advice}")
 
 
-def summary(verdicts: list[CheckResult]) -> str:
+def summary(results: list[CheckResult]) -> str:
     """The last line."""
-    failed, warned = (
-        sum(verdict.status is status for verdict in verdicts) for status in (CheckStatus.FAILED, CheckStatus.WARNING)
-    )
+    failed = ", ".join(result.check for result in results if result.status is CheckStatus.FAILED)
     if failed:
-        rest = ", ".join(verdict.check for verdict in verdicts if _is_left_out(verdict))
-        return f"Something is in the way.{f' Not checked: {rest}.' if rest else ''}"
-    return f"It works, with {warned} to look at." if warned else "All is well."
+        not_checked = ", ".join(result.check for result in results if _is_not_checked(result))
+        return f"Problem found: {failed}.{f' Not checked: {not_checked}.' if not_checked else ''}"
+    warnings = sum(result.status is CheckStatus.WARNING for result in results)
+    if warnings:
+        return f"The connection works, with {warnings} warning{'s' * (warnings > 1)}."
+    return "No problems found."
 
 
-def as_object(address: str, verdicts: list[CheckResult]) -> str:
-    """All of it as one line of ASCII."""
-    is_ok = all(verdict.status is not CheckStatus.FAILED for verdict in verdicts)
-    checks = [asdict(verdict) for verdict in verdicts]
+def json_report(address: str, results: list[CheckResult]) -> str:
+    """All results as one JSON object, on one line of ASCII."""
+    is_ok = all(result.status is not CheckStatus.FAILED for result in results)
+    checks = [asdict(result) for result in results]
     return json.dumps({"server": inert(address), "ok": is_ok, "checks": checks})
 
 
-def exit_of(verdicts: list[CheckResult]) -> ExitCode:
-    """0 if nothing failed; 2 for an address that is none; else 4."""
-    failed = [verdict.check for verdict in verdicts if verdict.status is CheckStatus.FAILED]
+def exit_code(results: list[CheckResult]) -> ExitCode:
+    """0 if nothing failed, 2 for an invalid address, else 4."""
+    failed = [result.check for result in results if result.status is CheckStatus.FAILED]
     if CheckName.ADDRESS in failed:
         return ExitCode.USAGE
     return ExitCode.UNREACHABLE if failed else ExitCode.OK

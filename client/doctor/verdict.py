@@ -1,4 +1,4 @@
-"""What came of a check: how it stands, what was seen, and what to do next. Pure."""
+"""The result of a check: its status, what was observed, and advice. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,11 +6,11 @@ from enum import StrEnum
 from client.text.sanitize import inert
 
 SHOWN_CHARS = 120
-"""Of what others wrote, this much is repeated."""
+"""Characters of foreign text that are shown."""
 
 
 class CheckName(StrEnum):
-    """The checks, in the order in which each builds on those before it."""
+    """The checks, in order; each depends on those before it."""
 
     ADDRESS = "address"
     DNS = "dns"
@@ -26,7 +26,7 @@ class CheckName(StrEnum):
 
 
 class CheckStatus(StrEnum):
-    """How a check stands; `skipped` is one that could not be made, which is no fault."""
+    """The status of a check. `skipped`: it could not be made, which is not an error."""
 
     OK = "ok"
     WARNING = "warning"
@@ -36,7 +36,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check's outcome. `seen` is a few words, `advice` a sentence where there is something to do."""
+    """The result of one check. `seen` is a short observation; `advice` says what to do, if anything."""
 
     check: CheckName
     status: CheckStatus
@@ -61,13 +61,13 @@ def skipped(check: CheckName, seen: str, advice: str = "") -> CheckResult:
 
 
 def shown(text: str) -> str:
-    """What a server or proxy wrote, fit to be repeated: inert, on one line, of bounded length."""
+    """Text from a server or proxy: safe for a terminal, on one line, truncated."""
     flat = " ".join(text[: 4 * SHOWN_CHARS].split())
     return inert(flat if len(flat) <= SHOWN_CHARS else f"{flat[:SHOWN_CHARS]}…")
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it.
+    """Format a duration in milliseconds below one second, else in seconds.
 
     >>> duration(0.0034), duration(2.04)
     ('3 ms', '2.0 s')

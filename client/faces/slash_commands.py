@@ -38,9 +38,9 @@ class CommandHost(Protocol):
 class SlashCommands:
     """Carries out the local commands of one face."""
 
-    def __init__(self, host: CommandHost, context: ClientContext, known: NameCache) -> None:
+    def __init__(self, host: CommandHost, context: ClientContext, cache: NameCache) -> None:
         self.context = context
-        self.known = known
+        self.cache = cache
         self._host = host
         self._jobs = BackgroundJobs(host.notice)
 
@@ -51,7 +51,7 @@ class SlashCommands:
         def log_out() -> None:
             loop.call_soon_threadsafe(self._host.log_out, context=variables)
 
-        self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.known, log_out)])
+        self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.cache, log_out)])
 
     def carry_out(self, command: LocalCommand) -> None:
         """Run a command; its result is shown as notices."""
@@ -63,7 +63,7 @@ class SlashCommands:
             case LocalCommandName.WHO:
                 self._who()
             case LocalCommandName.SESSIONS:
-                self._jobs.start(lambda: http_jobs.sessions(self.context, self.known))
+                self._jobs.start(lambda: http_jobs.sessions(self.context, self.cache))
             case LocalCommandName.LOGOUT:
                 self.end_session(command.argument)
             case LocalCommandName.STATUS:
@@ -83,7 +83,7 @@ class SlashCommands:
 
     def _members(self, room: str) -> None:
         def job() -> list[str]:
-            names = http_jobs.members(self.context, room, self.known)
+            names = http_jobs.members(self.context, room, self.cache)
             return [f"Members of #{inert_name(room)} ({len(names)}): {', '.join(names)}"]
 
         self._jobs.start(job)

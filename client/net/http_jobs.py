@@ -16,7 +16,7 @@ PREFIX_CHARS = 4
 """The fewest characters of a session id that select a session."""
 
 
-def members(context: ClientContext, room: str, known: NameCache) -> list[str]:
+def members(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     """The members of a room, each inert; raises `ServerRefused`, with a suggestion if the room is unknown."""
     with _api(context) as api:
         try:
@@ -24,27 +24,27 @@ def members(context: ClientContext, room: str, known: NameCache) -> list[str]:
         except ServerRefused as refusal:
             if refusal.code != Code.ROOM_UNKNOWN:
                 raise
-            rooms = list(known.names.all_rooms)
+            rooms = list(cache.names.all_rooms)
             raise ServerRefused(unlisted_room(room, rooms, left=room in rooms), refusal.code) from None
-    known.learn(people=names)
+    cache.learn(people=names)
     return [inert_name(name) for name in names]
 
 
-def sessions(context: ClientContext, known: NameCache) -> list[str]:
+def sessions(context: ClientContext, cache: NameCache) -> list[str]:
     """A line for each of the user's sessions."""
-    return [described(session) for session in list_sessions(context, known)]
+    return [described(session) for session in list_sessions(context, cache)]
 
 
-def list_sessions(context: ClientContext, known: NameCache) -> list[SessionInfo]:
+def list_sessions(context: ClientContext, cache: NameCache) -> list[SessionInfo]:
     """The user's sessions, as the server sends them."""
     with _api(context) as api:
         sessions = api.sessions()
-    known.learn(sessions=[session.id for session in sessions if not session.current])
+    cache.learn(sessions=[session.id for session in sessions if not session.current])
     return sessions
 
 
 def end_session(
-    context: ClientContext, prefix: str, known: NameCache, log_out: Callable[[], None] | None = None
+    context: ClientContext, prefix: str, cache: NameCache, log_out: Callable[[], None] | None = None
 ) -> str:
     """End the one session whose id starts with `prefix`, and say so; raises `ServerRefused`.
 
@@ -54,27 +54,27 @@ def end_session(
     with _api(context) as api:
         sessions = api.sessions()
         if prefix == OTHERS:
-            return _end_others(api, [session for session in sessions if not session.current], known)
+            return _end_others(api, [session for session in sessions if not session.current], cache)
         selected = _select(sessions, prefix)
         if selected.current and log_out is not None:
             log_out()
             return "Logging out."
         api.end_session(selected.id)
-    known.learn(sessions=[other.id for other in sessions if other is not selected and not other.current])
+    cache.learn(sessions=[other.id for other in sessions if other is not selected and not other.current])
     if selected.current:
         context.session_file.delete()
         return "Logged out."
     return f"Session ended: {described(selected)}"
 
 
-def _end_others(api: HttpApi, others: list[SessionInfo], known: NameCache) -> str:
+def _end_others(api: HttpApi, others: list[SessionInfo], cache: NameCache) -> str:
     for session in others:
         try:
             api.end_session(session.id)
         except ServerRefused as refusal:
             if refusal.code != Code.SESSION_UNKNOWN:  # otherwise it has ended on its own since
                 raise
-    known.learn(sessions=[])
+    cache.learn(sessions=[])
     match len(others):
         case 0:
             return "You have no other sessions."

@@ -4,16 +4,33 @@ A message may hold newlines, or be longer than a line. Whatever follows its firs
 so that no text can stand where a time and a name stand.
 """
 
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, wcwidth, width
 
 NARROWEST = 20
+_VS16 = "\ufe0f"
+"""Variation Selector-16: the character before it is drawn as an emoji."""
 NOTICE = "-- "
 """What a word of the client's own begins with."""
 
 
 def width_of(text: str) -> int:
-    """Columns that `text` takes."""
-    return sum(max(0, wcwidth(character)) for character in text)
+    """Columns that `text` takes on a terminal that draws grapheme clusters (UAX #29)."""
+    return width(text, control_codes="ignore")
+
+
+def _widest(text: str) -> int:
+    """Columns that `text` takes at most: some terminals draw each code point of a cluster by itself.
+
+    >>> _widest("\u26a0\ufe0f"), _widest("\U0001f44d\U0001f3fd")
+    (2, 4)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(max(width_of(cluster), _separate_width(cluster)) for cluster in iter_graphemes(text))
+
+
+def _separate_width(cluster: str) -> int:
+    return sum(max(0, wcwidth(character)) for character in cluster)
 
 
 def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
@@ -25,7 +42,7 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
     indent = width_of(prefix)
     if columns is not None:
         indent = min(indent, max(2, columns - NARROWEST))
-        first = columns - 1 - width_of(prefix)
+        first = columns - 1 - _widest(prefix)
         lines = [
             piece
             for number, line in enumerate(lines)
@@ -52,10 +69,24 @@ def _broken(line: str, columns: int, first: int | None) -> list[str]:
 
 
 def _fitting(line: str, start: int, columns: int) -> int:
-    """Up to where `line` fits from `start` on; at least one character, and no mark is parted from its letter."""
+    """Return the end of what fits into `columns` from `start` on; at least one character.
+
+    A grapheme cluster is kept whole unless it is wider than a line.
+    """
+    end, taken = start, 0
+    for cluster in iter_graphemes(line, start):
+        taken += _widest(cluster)
+        if taken > columns:
+            break
+        end += len(cluster)
+    return end if end > start else _fitting_part(line, start, columns)
+
+
+def _fitting_part(line: str, start: int, columns: int) -> int:
+    """The same, for a cluster that is wider than a line. VS16 counts: it can widen the character before it by one."""
     taken = 0
     for index in range(start, len(line)):
-        taken += max(0, wcwidth(line[index]))
+        taken += max(0, wcwidth(line[index])) + (line[index] == _VS16)
         if taken > columns:
             return max(start + 1, index)
     return len(line)

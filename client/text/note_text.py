@@ -15,7 +15,7 @@ NOT_SENT = "NOT SENT"
 
 
 def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
-    """Return a note as a sentence; None for messages, and for what is not worth a line.
+    """Return a note as a sentence; None for messages, and for notes that need no line.
 
     `username` is the reader's: what they did themselves has a reply of its own, and no second sentence.
     """

@@ -61,9 +61,9 @@ def why_not_in(room: str, rooms: list[frames.RoomSummary], *, left: bool = False
 
 
 def invites_into(command: frames.Command, rooms: list[str]) -> bool:
-    """Whether `command` invites into a room that resembles none of `rooms`, so that it is not a typing error.
+    """Whether `command` invites into a room that resembles none of `rooms`.
 
-    Who invites somebody into a room means one that exists, or existed.
+    That is hardly a typing error: an invitation is to a room that exists, or existed.
     """
     return isinstance(command, frames.Invite) and closest(command.room, rooms) is None
 

@@ -1,1 +1,1 @@
-"""Users, passwords, login sessions, signing keys: who somebody is, and until when."""
+"""The auth service: users, passwords, login sessions and signing keys."""

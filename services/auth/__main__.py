@@ -1,4 +1,4 @@
-"""`python -m services.auth`: run auth as a process of its own, and its operator's commands."""
+"""`python -m services.auth`: run the auth service, or one of its operator commands."""
 
 import argparse
 import asyncio
@@ -9,109 +9,114 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from fastapi import FastAPI
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.observability import logs
-from chatterbox.chassis.operator_errors import OperatorError, told_plainly
+from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
-from chatterbox.chassis.standalone import broker_for, closing
+from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError
 from services.auth.app import create_app
-from services.auth.auth_database import database_of
+from services.auth.auth_database import database_path
 from services.auth.restore import restore
 from services.auth.sessions.signing_keys import PUBLISHED_S, KeyRing
 from services.auth.settings import AuthSettings
 
 
 def main() -> None:
-    given = _parser().parse_args()
+    options = _parser().parse_args()
     settings = AuthSettings.from_environment()
     logs.configure(settings.log_level, as_json=settings.log_json)
-    with told_plainly():
-        if given.command == "serve":
+    with report_operator_errors():
+        if options.command == "serve":
             _serve(settings)
-        elif given.command == "rotate-keys":
-            _rotate(settings)
-        elif given.command == "backup":
-            _backup(settings, given.file)
-        elif given.command == "restore":
-            _restore(settings, given.file)
+        elif options.command == "rotate-keys":
+            _rotate_keys(settings)
+        elif options.command == "backup":
+            _backup(settings, options.file)
+        elif options.command == "restore":
+            _restore(settings, options.file)
         else:
-            asyncio.run(_ban(settings, given.command, given.name))
+            asyncio.run(_call_for_user(settings, options.command, options.name))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m services.auth", description="Auth alone; settings by environment.")
+    parser = argparse.ArgumentParser(
+        prog="python -m services.auth",
+        description="Run auth as its own process; settings are environment variables.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="serve until a signal comes")
-    commands.add_parser("rotate-keys", help="make a new signing key; logs nobody out, needs no restart")
-    for name, does in (("ban", "end a user's sessions and refuse further logins"), ("unban", "allow logins again")):
-        commands.add_parser(name, help=does).add_argument("name", help="the username")
-    for name, does in (
-        ("backup", "copy the database to FILE, also while the service runs"),
-        ("restore", "replace the database by FILE, while the service is stopped; everybody must log in again"),
+    commands.add_parser("serve", help="run the service until SIGTERM or SIGINT")
+    commands.add_parser("rotate-keys", help="create a new signing key; needs no restart, logs no one out")
+    for name, help_text in (
+        ("ban", "end a user's sessions and refuse further logins"),
+        ("unban", "allow a banned user to log in again"),
     ):
-        commands.add_parser(name, help=does).add_argument("file", type=Path, metavar="FILE")
+        commands.add_parser(name, help=help_text).add_argument("name", help="the username")
+    for name, help_text in (
+        ("backup", "copy the database to FILE; the service may be running"),
+        ("restore", "replace the database with FILE; the service must be stopped, and everyone must log in again"),
+    ):
+        commands.add_parser(name, help=help_text).add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
 def _serve(settings: AuthSettings) -> None:
     make_folder(settings.data)
-    os.close(lock(settings.data / "auth.lock"))  # says at once, and plainly, that another process has it
+    os.close(lock(settings.data / "auth.lock"))  # fail early, with a clear message, if another process has it
     broker = broker_for(settings)
-    app = closing(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
+    app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     config = serve.config(app, trusted_proxies=settings.trusted_proxies)
-    where = f"auth listens on {host}:{port}, data in {settings.data}/"
-    serve.run(config, listener, on_ready=lambda: print(where, flush=True))
+    ready = f"auth listens on {host}:{port}, data in {settings.data}/"
+    serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 
-def _rotate(settings: AuthSettings) -> None:
+def _rotate_keys(settings: AuthSettings) -> None:
     key = KeyRing(settings.data).add()
-    print(f"Key {key.kid} is made; it signs {PUBLISHED_S} s from now. Tokens signed before stay valid.")
+    print(f"Created key {key.kid}; it signs from {PUBLISHED_S} s from now. Existing tokens stay valid.")
 
 
 def _backup(settings: AuthSettings, copy: Path) -> None:
-    backup(database_of(settings.data), copy)
-    print(f"chatterbox: {database_of(settings.data)} copied to {copy}")
+    backup(database_path(settings.data), copy)
+    print(f"chatterbox: {database_path(settings.data)} copied to {copy}")
 
 
 def _restore(settings: AuthSettings, copy: Path) -> None:
     make_folder(settings.data)
-    kept = restore(database_of(settings.data), copy)
-    print(f"chatterbox: {copy} restored to {database_of(settings.data)}; everybody must log in again")
+    kept = restore(database_path(settings.data), copy)
+    print(f"chatterbox: {copy} restored to {database_path(settings.data)}; everyone must log in again")
     if kept is not None:
-        print(f"chatterbox: the database before it is kept as {kept}")
+        print(f"chatterbox: the previous database is kept as {kept}")
 
 
-async def _ban(settings: AuthSettings, command: str, name: str) -> None:
+async def _call_for_user(settings: AuthSettings, command: str, name: str) -> None:
     try:
-        async with _reach(settings) as http:
+        async with _auth_client(settings) as http:
             user = await internal_http.call(http, "POST", f"/internal/{command}", {"username": name}, UserInfo)
     except ChatError as problem:
         raise OperatorError(internal_http.why(problem)) from None
     except DatabaseInUseError:
         raise OperatorError(
-            "auth is running; set CHATTERBOX_SERVICE_KEY, CHATTERBOX_HOST and CHATTERBOX_PORT to reach it, or stop it"
+            "auth is running; stop it, or set CHATTERBOX_SERVICE_KEY, CHATTERBOX_HOST and CHATTERBOX_PORT to call it"
         ) from None
     print(f"{command}: {user.username}")
 
 
 @asynccontextmanager
-async def _reach(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
-    """A way to call auth: the running one if its key is known, otherwise one that is started for this call."""
+async def _auth_client(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the running service if its key is configured, else of a service started for this call."""
     if settings.service_key is not None or settings.service_key_file is not None:
         async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
             yield http
         return
     key = secrets.token_urlsafe(32)
-    app: FastAPI = create_app(settings, broker=MemoryBroker(), service_key=key)
+    app = create_app(settings, broker=MemoryBroker(), service_key=key)
     async with app.router.lifespan_context(app), internal_http.in_process(app, key) as http:
         yield http
 

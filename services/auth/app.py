@@ -1,16 +1,15 @@
-"""The auth service as an app: opens its parts when it starts, closes them in reverse."""
+"""The auth service as an ASGI app: wires database, keys, accounts and sessions, and runs the periodic cleanup."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
-
-from fastapi import FastAPI
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing
+from typing import TypeAlias
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
-from chatterbox.chassis.http import http_errors
+from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import TokenVerifier
@@ -29,8 +28,10 @@ from services.auth.users.user_table import UserTable
 
 log = logging.getLogger("chatterbox.auth")
 
-TIDY_S = 600
-"""Expired sessions and keys are dropped this often (seconds)."""
+CLEANUP_S = 600
+"""How often expired sessions and keys are deleted (seconds)."""
+
+AuthApp: TypeAlias = ServiceApp[AuthContext]
 
 
 def create_app(
@@ -40,21 +41,19 @@ def create_app(
     service_key: str,
     now_s: Callable[[], float] = time.time,
     clock: Callable[[], float] = time.monotonic,
-) -> FastAPI:
-    """The auth service. `now_s` is seconds since 1970, `clock` seconds that never jump.
+) -> AuthApp:
+    """Create the auth service; its lifespan opens and closes the database.
 
-    `service_key` is what other services show.
+    `service_key` is the key that other services must present. `now_s` is seconds since 1970, `clock` monotonic seconds.
     """
     metrics = AuthMetrics(Metrics("auth"))
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            app.state.auth = await _open(stack, settings, broker, service_key, now_s, clock, metrics)
-            await stack.enter_async_context(background(_tidy(app.state.auth), "auth.tidy"))
-            yield
+    async def open_context(stack: AsyncExitStack) -> AuthContext:
+        context = await _open(stack, settings, broker, service_key, now_s, clock, metrics)
+        await stack.enter_async_context(background(_clean_up(context), "auth.cleanup"))
+        return context
 
-    app = http_errors.new_app("Chatterbox auth", metrics.metrics, version=__version__, lifespan=lifespan)
+    app = AuthApp("Chatterbox auth", metrics.metrics, open_context, version=__version__)
     for router in (public_routes.router, internal_routes.router, internal_routes.health):
         app.include_router(router)
     return app
@@ -70,35 +69,35 @@ async def _open(
     metrics: AuthMetrics,
 ) -> AuthContext:
     database = await stack.enter_async_context(open_database(settings.data))
-    metrics.watch_ballast(database.ballast)
-    ring = KeyRing(settings.data, now_s)
-    ring.open()
+    metrics.watch_reserve(database.reserve)
+    key_ring = KeyRing(settings.data, now_s)
+    key_ring.open()
     hasher = stack.enter_context(closing(PasswordHasher(settings.hash_concurrency, settings.hash_waiting, metrics)))
-    await hasher.warm()
+    await hasher.warm_up()
     users = UserTable(database)
     return AuthContext(
         accounts=Accounts(settings, database, users, hasher, now_s, clock, metrics),
-        logins=LoginSessions(settings, database, ring, broker, now_s, metrics),
+        sessions=LoginSessions(settings, database, key_ring, broker, now_s, metrics),
         users=users,
-        ring=ring,
-        verifier=_verifier(ring, now_s, clock),
+        key_ring=key_ring,
+        verifier=_verifier(key_ring, now_s, clock),
         database=database,
         service_key=service_key,
     )
 
 
-def _verifier(ring: KeyRing, now_s: Callable[[], float], clock: Callable[[], float]) -> TokenVerifier:
+def _verifier(key_ring: KeyRing, now_s: Callable[[], float], clock: Callable[[], float]) -> TokenVerifier:
     async def jwks() -> Jwks:
-        return ring.jwks()
+        return key_ring.jwks()
 
     return TokenVerifier(jwks, now_s, clock)
 
 
-async def _tidy(auth: AuthContext) -> None:
+async def _clean_up(context: AuthContext) -> None:
     while True:
         try:
-            await auth.logins.forget_expired()
-            auth.ring.drop_retired()
+            await context.sessions.delete_expired()
+            context.key_ring.delete_retired()
         except ChatError:
             log.warning("cleanup.deferred")
-        await asyncio.sleep(TIDY_S)
+        await asyncio.sleep(CLEANUP_S)

@@ -1,4 +1,4 @@
-"""What an operator may want to know of auth: who gets in, who is kept out, and what hashing passwords costs."""
+"""Metrics of auth: logins, registrations, sessions, password hashing."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class AuthOutcome(StrEnum):
-    """How a try to prove who one is ended."""
+    """The result of a password check."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -19,27 +19,30 @@ class AuthOutcome(StrEnum):
 
 
 class AuthMetrics:
-    """Counters for auth's parts, and gauges that look at them when they are scraped."""
+    """Counters that auth increments, and gauges computed at scrape time."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
-        """Declare them in `metrics`; without, in a registry that nobody sees."""
+        """Declare the metrics in `metrics`; without, in a registry that is not exposed."""
         self.metrics = metrics = metrics or Metrics("auth")
-        self.proofs = metrics.counter_by(
-            "logins", "Passwords given, to log in or to change them", "result", AuthOutcome
+        self.logins = metrics.counter_by(
+            "logins", "Password checks, at login and password change", "result", AuthOutcome
         )
-        self.registrations = metrics.counter("registrations", "Accounts made")
-        self.sessions_opened = metrics.counter("sessions_opened", "Login sessions begun")
+        self.registrations = metrics.counter("registrations", "Accounts created")
+        self.sessions_opened = metrics.counter("sessions_opened", "Login sessions started")
         self.sessions_ended = metrics.counter("sessions_ended", "Login sessions ended before they expired")
-        self.unannounced = metrics.counter("endings_unannounced", "Ended sessions that the broker did not take")
-        self.hashes_refused = metrics.counter("hashes_refused", "Passwords not hashed because too many waited")
+        self.revocations_unpublished = metrics.counter(
+            "endings_unannounced", "Ended sessions that the broker did not accept"
+        )
+        self.hashes_refused = metrics.counter("hashes_refused", "Passwords not hashed because too many were waiting")
         self._running = metrics.gauge("hashes_running", "Passwords being hashed")
-        self._waiting = metrics.gauge("hashes_waiting", "Passwords that wait to be hashed")
-        self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for ending sessions")
+        self._waiting = metrics.gauge("hashes_waiting", "Passwords waiting to be hashed")
+        self._reserve_missing = metrics.gauge("ballast_missing_bytes", "Released part of the disk reserve")
 
-    def watch_ballast(self, ballast: DiskReserve) -> None:
-        self._ballast.set_function(lambda: ballast.missing_bytes)
+    def watch_reserve(self, reserve: DiskReserve) -> None:
+        """Read the disk reserve's gauge from `reserve`."""
+        self._reserve_missing.set_function(lambda: reserve.missing_bytes)
 
-    def watch(self, hasher: "PasswordHasher") -> None:
-        """Read the gauges from `hasher`."""
+    def watch_hasher(self, hasher: "PasswordHasher") -> None:
+        """Read the hashing gauges from `hasher`."""
         self._running.set_function(lambda: hasher.running)
         self._waiting.set_function(lambda: hasher.waiting)

@@ -1,8 +1,8 @@
-"""Putting a backup of auth's database back.
+"""Restores a backup of auth's database, and logs everyone out.
 
-Sessions that were ended since the backup would be alive again, and ids of users who came since would be given
-again. So everybody is logged out: sessions are dropped, and with new keys no older token is valid; and ids go on
-far above any that may have been given.
+Sessions ended since the backup would be active again, and ids of users created since would be assigned a second time.
+So all sessions are deleted, new signing keys invalidate all tokens, and user ids continue far above any that may have
+been assigned.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from chatterbox.chassis.sqlite import backup
 from services.auth.auth_database import MIGRATIONS
 from services.auth.sessions.signing_keys import KeyRing
 
-_LOG_OUT_EVERYBODY = """
+_LOG_OUT_EVERYONE = """
     DELETE FROM sessions;
     INSERT INTO sqlite_sequence SELECT 'users', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users');
     UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'users';
@@ -19,10 +19,10 @@ _LOG_OUT_EVERYBODY = """
 
 
 def restore(database: Path, copy: Path) -> Path | None:
-    """Replace the database by `copy`; returns where the old one is kept, if there was one.
+    """Replace the database with `copy`; returns where the old one is kept, if there was one.
 
-    Raises `DatabaseInUseError` while auth runs, `BackupError` when `copy` can't be used.
+    Raises `DatabaseInUseError` while auth is running, `BackupError` if `copy` can't be used.
     """
-    kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=_LOG_OUT_EVERYBODY)
+    kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=_LOG_OUT_EVERYONE)
     KeyRing(database.parent).discard_all()
     return kept

@@ -1,4 +1,4 @@
-"""The servers that the Redis broker is tested on: a process here, and Redis itself in a container."""
+"""Servers for the tests of the Redis broker: a local Valkey process, and Redis in a container."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ Server: TypeAlias = Valkey | RedisContainer
 
 @pytest.fixture(scope="session")
 def container(request: pytest.FixtureRequest) -> Iterator[RedisContainer]:
-    """One for all tests, as starting it takes long: it is renewed before each."""
+    """One container for all tests, reset before each, because starting it is slow."""
     need_engine(request.config)
     with redis_container() as container:
         yield container
@@ -25,7 +25,7 @@ def container(request: pytest.FixtureRequest) -> Iterator[RedisContainer]:
 
 @asynccontextmanager
 async def running(kind: str, request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Server]:
-    """A server of one of the kinds `SERVERS`."""
+    """Run a server of this kind, one of `SERVERS`."""
     if kind == "process":
         async with valkey(folder) as server:
             yield server

@@ -1,4 +1,4 @@
-"""Both sides of the wire hold to the same written conversations."""
+"""Golden transcripts: server and client both conform to the recorded conversations."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +17,7 @@ by_name = pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.ste
 
 
 @by_name
-async def test_the_server_says_what_the_transcript_says(path: Path, tmp_path: Path) -> None:
+async def test_the_server_replies_as_in_the_transcript(path: Path, tmp_path: Path) -> None:
     lines = list(read(path))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(running(tmp_path))
@@ -52,7 +52,7 @@ async def _matching(expected: dict[str, Any], talker: Talker) -> dict[str, Any]:
 
 
 @by_name
-def test_the_client_reads_what_the_server_says(path: Path) -> None:
+def test_the_client_decodes_every_server_frame_of_the_transcript(path: Path) -> None:
     for line in read(path):
         if line.direction == "<":
             decoded = codec.decode_server_frame(line.text)
@@ -60,13 +60,13 @@ def test_the_client_reads_what_the_server_says(path: Path) -> None:
 
 
 @by_name
-def test_the_server_reads_what_the_client_says(path: Path) -> None:
+def test_the_server_decodes_every_client_frame_of_the_transcript(path: Path) -> None:
     for line in read(path):
         if line.direction == ">":
             assert codec.decode_command(line.text.encode()).__struct_config__.tag == frame(line)["type"]
 
 
-def test_every_frame_type_stands_in_a_transcript() -> None:
+def test_every_frame_type_occurs_in_a_transcript() -> None:
     spoken = {frame(line)["type"] for path in TRANSCRIPTS for line in read(path) if line.direction in "<>"}
     every = {asyncapi.tag_of(kind) for kind in (*asyncapi.COMMANDS, *asyncapi.REPLIES, *asyncapi.PUSHES)}
     assert every - spoken == {"move"}  # a draining gateway says it, at a random time: see test_sessions

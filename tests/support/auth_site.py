@@ -8,13 +8,12 @@ from typing import Any
 
 import httpx
 import jwt
-from fastapi import FastAPI
 
 from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, decode_control
-from services.auth.app import create_app
+from services.auth.app import AuthApp, create_app
 from services.auth.http.request_dependencies import AuthContext
 from services.auth.settings import AuthSettings
 
@@ -37,7 +36,7 @@ class Clock:
 class AuthSite:
     """One running auth service and ways to use it."""
 
-    app: FastAPI
+    app: AuthApp
     http: httpx.AsyncClient
     internal: AuthClient
     internal_http: httpx.AsyncClient
@@ -48,9 +47,7 @@ class AuthSite:
 
     @property
     def auth(self) -> AuthContext:
-        auth = self.app.state.auth
-        assert isinstance(auth, AuthContext)
-        return auth
+        return self.app.context
 
     def at(self, address: str) -> httpx.AsyncClient:
         """A client that calls from another address."""

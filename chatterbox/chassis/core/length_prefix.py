@@ -1,18 +1,18 @@
-"""How payloads are told apart on a line: each comes behind its length, four bytes, the most significant first. Pure."""
+"""Framing of RPC payloads: each is preceded by its length, 4 bytes big-endian. Pure."""
 
 import struct
 
 UPGRADE = b"chatterbox-line"
-"""What the request asks to switch to."""
+"""The `Upgrade` header of the HTTP request that opens an RPC connection."""
 _LENGTH = struct.Struct(">I")
 
 
 class PayloadTooLargeError(Exception):
-    """A payload is larger than any may be: what comes after it can't be told apart any more."""
+    """A payload exceeds the limit; the rest of the stream can't be parsed."""
 
 
 def prefixed(payload: bytes) -> bytes:
-    r"""A payload as it is sent.
+    r"""A payload with its length prefix.
 
     >>> prefixed(b"hello")
     b'\x00\x00\x00\x05hello'
@@ -21,25 +21,25 @@ def prefixed(payload: bytes) -> bytes:
 
 
 class PayloadReader:
-    """Takes bytes as they come, gives whole payloads."""
+    """Splits a byte stream into payloads."""
 
-    def __init__(self, most_bytes: int) -> None:
-        """No payload is larger than `most_bytes`."""
-        self._most_bytes = most_bytes
-        self._came = bytearray()
+    def __init__(self, max_bytes: int) -> None:
+        """`max_bytes` bounds one payload."""
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads that `data` completes; raises `PayloadTooLargeError`."""
-        self._came += data
-        whole: list[bytes] = []
-        begin = _LENGTH.size
-        while begin <= len(self._came):
-            (size_bytes,) = _LENGTH.unpack_from(self._came, begin - _LENGTH.size)
-            if size_bytes > self._most_bytes:
-                raise PayloadTooLargeError(f"a payload of {size_bytes} bytes; at most {self._most_bytes} are taken")
-            if begin + size_bytes > len(self._came):
+        self._buffer += data
+        payloads: list[bytes] = []
+        start = _LENGTH.size
+        while start <= len(self._buffer):
+            (size_bytes,) = _LENGTH.unpack_from(self._buffer, start - _LENGTH.size)
+            if size_bytes > self._max_bytes:
+                raise PayloadTooLargeError(f"a payload of {size_bytes} bytes exceeds the limit of {self._max_bytes}")
+            if start + size_bytes > len(self._buffer):
                 break
-            whole.append(bytes(self._came[begin : begin + size_bytes]))
-            begin += size_bytes + _LENGTH.size
-        del self._came[: begin - _LENGTH.size]
-        return whole
+            payloads.append(bytes(self._buffer[start : start + size_bytes]))
+            start += size_bytes + _LENGTH.size
+        del self._buffer[: start - _LENGTH.size]
+        return payloads

@@ -1,4 +1,4 @@
-"""HTTP responses in bytes, for connections that are no longer uvicorn's to answer."""
+"""Serializes HTTP responses, for connections that uvicorn no longer handles."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -7,7 +7,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 def response_bytes(status: int, headers: Headers, body: bytes = b"") -> bytes:
-    r"""A whole response (RFC 9112).
+    r"""A complete HTTP/1.1 response (RFC 9112).
 
     >>> response_bytes(404, [(b"content-length", b"2")], b"no")
     b'HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno'

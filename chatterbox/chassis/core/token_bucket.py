@@ -1,31 +1,63 @@
-"""How fast is too fast: the token bucket. Pure: the caller brings the clock."""
+"""Rate limits by token bucket, single or one per key. Pure: the caller passes the time."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from chatterbox.chassis.core.lru_dict import LruDict
+
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Lets `burst` actions through at once and `per_s` a second in the long run."""
+    """Allows `burst` actions at once and `per_s` actions per second in the long run."""
 
     per_s: float
     burst: float
     level: float
+    """Tokens available at `at_s`."""
     at_s: float
+    """When `level` was computed, by the caller's clock (seconds)."""
 
     @classmethod
     def full(cls, per_s: float, burst: float, now_s: float) -> "TokenBucket":
         return cls(per_s, burst, burst, now_s)
 
     def take(self, now_s: float) -> float:
-        """Take one action: 0.0 if it may go, otherwise the seconds until it may (nothing is taken then).
+        """Take one token: 0.0 if the action is allowed, else the seconds until it is, and no token is taken.
 
         >>> bucket = TokenBucket.full(per_s=2, burst=1, now_s=0.0)
         >>> bucket.take(0.0), bucket.take(0.0), bucket.take(0.5)
         (0.0, 0.5, 0.0)
         """
-        self.level = min(self.burst, self.level + max(0.0, now_s - self.at_s) * self.per_s)
-        self.at_s = max(self.at_s, now_s)
-        if self.level >= 1:
-            self.level -= 1
+        level = self.level
+        if now_s > self.at_s:
+            level += (now_s - self.at_s) * self.per_s
+            if level > self.burst:
+                level = self.burst
+            self.at_s = now_s
+        if level >= 1:
+            self.level = level - 1
             return 0.0
-        return (1 - self.level) / self.per_s
+        self.level = level
+        return (1 - level) / self.per_s
+
+
+class KeyedBuckets(Generic[K]):
+    """One token bucket per key, such as a user or an address.
+
+    At most `limit` buckets are kept. The least recently used one is evicted; its key starts again with a full bucket.
+    """
+
+    def __init__(self, per_s: float, burst: float, *, limit: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._buckets: LruDict[K, TokenBucket] = LruDict(limit)
+
+    def take(self, key: K, now_s: float) -> float:
+        """As `TokenBucket.take`, from the bucket of `key`."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = TokenBucket.full(self._per_s, self._burst, now_s)
+            self._buckets.put(key, bucket)
+        return bucket.take(now_s)

@@ -1,69 +1,71 @@
-"""Whether a SQLite write-ahead log is damaged before its end. Pure; its format: sqlite.org/fileformat2.html#walformat.
+"""Detects a SQLite write-ahead log damaged before its end. Pure; format: sqlite.org/fileformat2.html#walformat.
 
-A log is over where a frame's checksum does not hold. That is how a transaction looks that was being written when the
-power failed, and SQLite rightly drops it. A frame that was damaged later looks the same, and SQLite drops it with all
-that was committed after it, without a word.
+SQLite reads a log up to the first frame with a wrong checksum. A transaction that was being written when the power
+failed looks like that, and SQLite rightly drops it. But a frame that was damaged later looks the same, and SQLite
+silently drops it together with everything committed after it.
 
-What tells the two apart: a checksum goes on from that of the frame before. A frame which goes on from the last one of
-a transaction was written when that transaction had been committed; so nothing before it can have been unfinished.
+The difference: each checksum continues that of the frame before. A frame that continues the last frame of a transaction
+was written after that transaction was committed, so nothing before it can have been unfinished.
 """
 
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-_HEAD = struct.Struct(">8I")
-_FRAME = struct.Struct(">6I")
+_HEADER = struct.Struct(">8I")
+_FRAME_HEADER = struct.Struct(">6I")
 _SUMMED_BYTES = 8
-"""So much of a frame's head is under its checksum; all of its page is."""
-_ORDERS = {0x377F0682: "<", 0x377F0683: ">"}
-"""The log's first word says which byte order its checksums are made in."""
+"""How much of a frame header its checksum covers; of the page it covers everything."""
+_BYTE_ORDERS = {0x377F0682: "<", 0x377F0683: ">"}
+"""The byte order of checksums, by the log's magic number."""
 _MASK = 2**32 - 1
 
 
 class _Frame(NamedTuple):
     salts: tuple[int, int]
-    """Those of the log's head, in frames that were written since the log was last begun anew."""
-    commits: bool
-    """Whether it is the last of a transaction."""
-    sums: tuple[int, int]
+    """Equal to those of the log header in frames written since the log was last restarted."""
+    is_commit: bool
+    """Whether it is the last frame of a transaction."""
+    checksum: tuple[int, int]
     summed: bytes
 
 
 def is_broken(log: BinaryIO) -> bool:
-    """Whether something that was committed stands in `log` behind, or in, what can't be read."""
-    head = log.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+    """Whether the log contains a committed transaction at or after a place where it can't be read."""
+    header = log.read(_HEADER.size)
+    if len(header) < _HEADER.size:
         return False
-    magic, _, page_bytes, _, *salts, first, second = _HEAD.unpack(head)
-    order = _ORDERS.get(magic)
-    if order is None or _sums(order, head[: _HEAD.size - _SUMMED_BYTES], (0, 0)) != (first, second):
-        return bool(log.read(1))  # no frame is written before the head is on the disk
-    return _goes_on(_frames(log, page_bytes), order, tuple(salts), (first, second))
+    magic, _, page_bytes, _, *salts, first, second = _HEADER.unpack(header)
+    order = _BYTE_ORDERS.get(magic)
+    if order is None or _checksum(order, header[: _HEADER.size - _SUMMED_BYTES], (0, 0)) != (first, second):
+        return bool(log.read(1))  # SQLite writes no frame before the header is on disk
+    return _continues_after_damage(_frames(log, page_bytes), order, tuple(salts), (first, second))
 
 
-def _goes_on(frames: Iterator[_Frame], order: str, salts: tuple[int, ...], sums: tuple[int, int]) -> bool:
-    """Whether a transaction follows upon one that is not, or can't have been, the last."""
-    broken = commits = False
+def _continues_after_damage(
+    frames: Iterator[_Frame], order: str, salts: tuple[int, ...], checksum: tuple[int, int]
+) -> bool:
+    """Whether, after a frame that does not match, a frame continues the last frame of a transaction."""
+    damaged = after_commit = False
     for frame in frames:
-        follows = frame.salts == salts and _sums(order, frame.summed, sums) == frame.sums
-        if broken and commits and follows:
+        matches = frame.salts == salts and _checksum(order, frame.summed, checksum) == frame.checksum
+        if damaged and after_commit and matches:
             return True
-        broken = broken or not follows
-        commits, sums = frame.commits, frame.sums
+        damaged = damaged or not matches
+        after_commit, checksum = frame.is_commit, frame.checksum
     return False
 
 
 def _frames(log: BinaryIO, page_bytes: int) -> Iterator[_Frame]:
-    while len(frame := log.read(_FRAME.size + page_bytes)) == _FRAME.size + page_bytes:
-        _, pages, *salts, first, second = _FRAME.unpack_from(frame)
-        summed = frame[:_SUMMED_BYTES] + frame[_FRAME.size :]
+    while len(frame := log.read(_FRAME_HEADER.size + page_bytes)) == _FRAME_HEADER.size + page_bytes:
+        _, pages, *salts, first, second = _FRAME_HEADER.unpack_from(frame)
+        summed = frame[:_SUMMED_BYTES] + frame[_FRAME_HEADER.size :]
         yield _Frame((salts[0], salts[1]), pages > 0, (first, second), summed)
 
 
-def _sums(order: str, summed: bytes, before: tuple[int, int]) -> tuple[int, int]:
+def _checksum(order: str, summed: bytes, previous: tuple[int, int]) -> tuple[int, int]:
     words = struct.unpack(f"{order}{len(summed) // 4}I", summed)
-    first, second = before
+    first, second = previous
     for even, odd in zip(words[::2], words[1::2], strict=True):
         first = (first + even + second) & _MASK
         second = (second + odd + first) & _MASK

@@ -1,1 +1,1 @@
-"""HTTP on both sides: serving, errors, middleware, and calls between services."""
+"""HTTP on both sides: the app and its errors, middleware, serving protocol, and calls between services."""

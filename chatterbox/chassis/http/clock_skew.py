@@ -1,7 +1,7 @@
-"""Whether our clock and those of the services we call agree: every answer carries its sender's time.
+"""Detects clock skew between this machine and the services it calls, from the `Date` header of their responses.
 
-Tokens are void while they differ by more than `tokens.LEEWAY_S`: one that was issued this moment comes from the future,
-or has expired long ago. A date tells whole seconds, and is up to a second old: so we say so from `OFF_S` on.
+If two clocks differ by more than `auth_api.LEEWAY_S`, tokens are refused: one just issued lies in the future, or has
+already expired. `Date` has a resolution of one second and may be a second old, so skew is reported from `SKEW_S` on.
 """
 
 import logging
@@ -10,70 +10,73 @@ from collections.abc import Callable
 
 import httpx
 
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.wire.text_rules import http_date_s
 
 log = logging.getLogger("chatterbox.clock_skew")
 
-OFF_S = 3.0
-DATE_IS_OLD_S = 2.0
-"""A `Date` header is cut to the second, and made anew once a second."""
+SKEW_S = 3.0
+DATE_AGE_S = 2.0
+"""How old a `Date` header may be: it is truncated to a second, and refreshed once per second."""
 
 
 class ClockSkew:
-    """What is known of the clocks of others. `now_s` is seconds since 1970."""
+    """The skew of each service called. `now_s` is seconds since 1970."""
 
     def __init__(self, now_s: Callable[[], float] = time.time) -> None:
         self.now_s = now_s
-        self._seen: dict[str, str] = {}
-        self._off: dict[str, float] = {}
+        self._last_dates: dict[str, str] = {}
+        self._skew_s: dict[str, float] = {}
+        self._incidents: dict[str, Incident] = {}
 
-    def note(self, where: str, date: str | None, asked_s: float) -> None:
-        """An answer from `where`, asked for at `asked_s`, has come with this `Date`."""
-        if not date or self._seen.get(where) == date:
+    def observe(self, where: str, date: str | None, requested_s: float) -> None:
+        """Compare the `Date` header of a response from `where`, to a request sent at `requested_s`."""
+        if not date or self._last_dates.get(where) == date:
             return
-        self._seen[where] = date
-        theirs_s = http_date_s(date)
-        if theirs_s is None:
+        self._last_dates[where] = date
+        their_s = http_date_s(date)
+        if their_s is None:
             return
-        ahead_s = theirs_s - self.now_s()
-        behind_s = asked_s - theirs_s - DATE_IS_OLD_S
-        self._judge(where, ahead_s if ahead_s > OFF_S else -behind_s if behind_s > OFF_S else 0)
+        ahead_s = their_s - self.now_s()
+        behind_s = requested_s - their_s - DATE_AGE_S
+        self._update(where, ahead_s if ahead_s > SKEW_S else -behind_s if behind_s > SKEW_S else 0)
 
-    def _judge(self, where: str, off_s: float) -> None:
-        was_off = where in self._off
-        if off_s:
-            self._off[where] = off_s
-        else:
-            self._off.pop(where, None)
-        if off_s and not was_off:
-            log.warning(
-                "clock_skew.detected", extra={"where": where, "why": f"{_words(off_s)}; set both clocks by NTP"}
+    def _update(self, where: str, skew_s: float) -> None:
+        incident = self._incidents.get(where)
+        if incident is None:
+            incident = self._incidents[where] = Incident(
+                log, down="clock_skew.detected", up="clock_skew.resolved", where=where
             )
-        elif was_off and not off_s:
-            log.warning("clock_skew.resolved", extra={"where": where})
+        if not skew_s:
+            self._skew_s.pop(where, None)
+            incident.recover()
+            return
+        self._skew_s[where] = skew_s
+        if not incident.is_open:  # once, although the number of seconds changes
+            incident.fail(f"{_described(skew_s)}; set both clocks by NTP")
 
     def report(self) -> dict[str, str]:
-        """`clock`, and whose is off by how much; nothing while all agree."""
-        said = [f"that of {where} is {_words(off_s)}" for where, off_s in self._off.items()]
-        return {"clock": ", ".join(said)} if said else {}
+        """`clock` and the skew of each service; empty while there is none."""
+        skews = [f"that of {where} is {_described(skew_s)}" for where, skew_s in self._skew_s.items()]
+        return {"clock": ", ".join(skews)} if skews else {}
 
 
-def _words(off_s: float) -> str:
-    return f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} ours"
+def _described(skew_s: float) -> str:
+    return f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} ours"
 
 
 class ClockSkewTransport(httpx.AsyncBaseTransport):
-    """Shows every answer to `clocks`."""
+    """Passes the `Date` header of every response to `skew`."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, clocks: ClockSkew) -> None:
+    def __init__(self, inner: httpx.AsyncBaseTransport, skew: ClockSkew) -> None:
         self._inner = inner
-        self._clocks = clocks
+        self._skew = skew
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        asked_s = self._clocks.now_s()
+        requested_s = self._skew.now_s()
         response = await self._inner.handle_async_request(request)
         where = f"{request.url.scheme}://{request.url.netloc.decode()}"
-        self._clocks.note(where, response.headers.get("date"), asked_s)
+        self._skew.observe(where, response.headers.get("date"), requested_s)
         return response
 
     async def aclose(self) -> None:

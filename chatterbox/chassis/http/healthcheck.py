@@ -1,6 +1,6 @@
-"""`python -m chatterbox.chassis.http.healthcheck URL [STATUS ...]`: exits 0 if the address answers 200, or a STATUS.
+"""`python -m chatterbox.chassis.http.healthcheck URL [STATUS ...]`: exits 0 if URL answers 200 or a STATUS, else 1.
 
-For containers. It imports as little as it can: it runs every few seconds, beside the service.
+For container health checks. It imports as little as possible, since it runs every few seconds beside the service.
 """
 
 import sys
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 DEADLINE_S = 2.0
 
 
-def answers(url: str, *statuses: int) -> bool:
-    """Whether the HTTP address answers with one of these statuses in time."""
-    where = urlsplit(url)
-    connection = HTTPConnection(where.hostname or "127.0.0.1", where.port or 80, timeout=DEADLINE_S)
+def is_healthy(url: str, *statuses: int) -> bool:
+    """Whether the URL answers with one of these statuses within `DEADLINE_S`."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=DEADLINE_S)
     try:
-        connection.request("GET", where.path or "/")
+        connection.request("GET", parts.path or "/")
         return connection.getresponse().status in statuses
     except (OSError, HTTPException):
         return False
@@ -25,7 +25,7 @@ def answers(url: str, *statuses: int) -> bool:
 
 def main() -> None:
     url, *statuses = sys.argv[1:]
-    raise SystemExit(not answers(url, *(map(int, statuses) if statuses else (200,))))
+    raise SystemExit(not is_healthy(url, *(map(int, statuses) if statuses else (200,))))
 
 
 if __name__ == "__main__":

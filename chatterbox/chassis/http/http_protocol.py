@@ -1,4 +1,4 @@
-"""The HTTP protocol of every server here: uvicorn's, with deadlines on half-sent requests."""
+"""Uvicorn's HTTP protocol with a deadline and a size limit for requests (against slowloris attacks)."""
 
 import asyncio
 from asyncio import TimerHandle
@@ -6,19 +6,19 @@ from asyncio import TimerHandle
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_DEADLINE_S = 10.0
-"""A request, or a WebSocket handshake, has this long to arrive whole (seconds)."""
+"""How long a request, or a WebSocket handshake, may take to arrive completely (seconds)."""
 HEAD_BYTES = 32_768
-"""The request line and headers may have this size."""
+"""The largest request line plus headers."""
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, which ends a connection whose request comes too slowly or has an endless head."""
+    """Closes a connection whose request arrives too slowly or whose headers are too large."""
 
     _deadline: TimerHandle | None = None
     _head_bytes: int | None = 0
-    """How much of a request's head has come; None after it."""
+    """Bytes received of the request's head; None once it is complete."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,7 +29,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._head_bytes is not None and not self.transport.is_closing():
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
-                self._end(_HEAD_TOO_LARGE)
+                self._respond_and_close(_HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -43,21 +43,21 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_time()
+        self._cancel_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
-    def _in_time(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _time_out(self) -> None:
         self._deadline = None
-        self._end(_TIMED_OUT)
+        self._respond_and_close(_TIMED_OUT)
 
-    def _end(self, answer: bytes) -> None:
-        self.transport.write(answer)
+    def _respond_and_close(self, response: bytes) -> None:
+        self.transport.write(response)
         self.transport.close()

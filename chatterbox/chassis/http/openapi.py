@@ -1,4 +1,4 @@
-"""One API reference for the public HTTP API of several services."""
+"""Merges the OpenAPI documents of several services into one API reference."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 DESCRIPTION = """\
-Register, log in, talk. Log in with **Authorize** and try the calls here; the conversation itself goes over the
-WebSocket `/ws`, described in [/asyncapi.json](/asyncapi.json). Every refusal is `{code, detail}`.
+Accounts, sessions, rooms and message history. Log in with **Authorize** to try the calls here. Messages are sent and
+received over the WebSocket `/ws`, described in [/asyncapi.json](/asyncapi.json). Every error is `{code, detail}`.
 """
 
 
 def merged_openapi(apps: Sequence[FastAPI], version: str) -> dict[str, Any]:
-    """The OpenAPI documents of `apps` as one; a path or schema that two of them define differently is an error."""
+    """The OpenAPI documents of `apps` as one; raises `ValueError` if two define a path or schema differently."""
     merged: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Chatterbox", "version": version, "description": DESCRIPTION},
@@ -35,5 +35,5 @@ def _add(into: dict[str, Any], entries: dict[str, Any]) -> None:
 
 
 def first_segments(router: APIRouter) -> set[str]:
-    """Of the paths that a router has: `{"messages", "rooms"}`."""
+    """The first segments of a router's paths, such as `{"messages", "rooms"}`."""
     return {route.path.split("/")[1] for route in router.routes if isinstance(route, APIRoute)}

@@ -1,4 +1,4 @@
-"""Log lines for things that keep failing: one when a failure begins, one when it ends."""
+"""Logs an ongoing failure once, not at every attempt, and its recovery once."""
 
 import logging
 
@@ -14,31 +14,39 @@ class Incident:
     """
 
     def __init__(
-        self, log: logging.Logger, *, down: str, up: str, up_level: int = logging.WARNING, **fields: object
+        self,
+        log: logging.Logger,
+        *,
+        down: str,
+        up: str,
+        down_level: int = logging.WARNING,
+        up_level: int = logging.WARNING,
+        **fields: object,
     ) -> None:
-        """`down` and `up` are log events, `fields` go with both. Failures are warnings, recoveries have `up_level`."""
+        """`down` and `up` are the log events of failure and recovery; `fields` are added to both."""
         self._log = log
         self._down = down
         self._up = up
+        self._down_level = down_level
         self._up_level = up_level
         self._fields = fields
         self._cause: str | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether the failure has been logged and the recovery has not."""
+        """Whether a failure has been logged and its recovery has not."""
         return self._cause is not None
 
-    def fail(self, why: str, **fields: object) -> bool:
-        """Report a failure; returns whether it was logged: the first one, or one with another cause."""
+    def fail(self, why: str, *, event: str | None = None, **fields: object) -> bool:
+        """Report a failure, logged as `event` (default: `down`); returns whether it was logged: first or new cause."""
         if why == self._cause:
             return False
         self._cause = why
-        self._log.warning(self._down, extra={**self._fields, **fields, "why": why})
+        self._log.log(self._down_level, event or self._down, extra={**self._fields, **fields, "why": why})
         return True
 
     def recover(self, **fields: object) -> bool:
-        """Report that it works; returns whether that was logged: only after a failure."""
+        """Report a success; returns whether it was logged: only the first one after a failure."""
         if self._cause is None:
             return False
         self._cause = None

@@ -1,7 +1,7 @@
-"""Logs: `noun.verb` and fields, as text or JSON. No secret and no message text gets into one.
+"""Log format: an event `noun.verb` plus fields, as text or JSON; tokens and passwords are redacted.
 
-Uvicorn logs a WebSocket's whole path, with `?token=`, whenever it accepts or refuses one; so its logger is
-quietened, and whatever still comes is cut by `redact`.
+Uvicorn logs the full path of a WebSocket, including `?token=`, whenever it accepts or refuses one. So its loggers are
+set to WARNING, and `redact` removes what still looks like a secret.
 """
 
 import json
@@ -19,28 +19,28 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def redact(text: str) -> str:
-    """Cut whatever looks like a token out of `text`.
+    """Replace everything in `text` that looks like a token or password by `[cut]`.
 
     >>> redact("GET /ws?token=eyJh.eyJz.c2ln&x=1")
     'GET /ws?token=[cut]&x=1'
     """
-    return _SECRET.sub(lambda found: (found[1] or found[2] or "") + "[cut]", text)
+    return _SECRET.sub(lambda match: (match[1] or match[2] or "") + "[cut]", text)
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
-    """What was given as `extra`."""
+    """The fields passed as `extra`."""
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
-def name_request(record: logging.LogRecord) -> bool:
-    """Write the id of the request that is being answered into a record, as its field `request`."""
+def add_request_id(record: logging.LogRecord) -> bool:
+    """Logging filter: add the id of the current request to the record, as field `request`."""
     if (request_id := request_ids.current()) is not None:
         record.request = request_id
     return True
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:00.123 info gateway connection.closed user_id=7`, control characters escaped."""
+    """One line such as `12:00:00.123 info gateway connection.closed user_id=7`; control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
@@ -51,7 +51,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -73,10 +73,10 @@ def _escape(line: str) -> str:
 
 
 def configure(level: str, *, as_json: bool) -> None:
-    """Send every logger of this process to standard error, in one format."""
-    out = logging.StreamHandler(sys.stderr)
-    out.setFormatter(JsonFormatter() if as_json else TextFormatter())
-    out.addFilter(name_request)
-    logging.basicConfig(level=level.upper(), handlers=[out], force=True)
+    """Configure logging of this process: everything to standard error, in one format."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    handler.addFilter(add_request_id)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
-"""Request ids: each HTTP request has one, it goes along with the calls made on its behalf, and logs name it.
+"""Request ids: one per HTTP request, passed on to other services and included in log lines.
 
-A caller may give one in `X-Request-Id`; what doesn't look like an id is replaced, so that nothing foreign reaches logs.
+A caller may choose one in `X-Request-Id`; anything that does not look like an id is replaced, to keep logs clean.
 """
 
 import random
@@ -8,30 +8,30 @@ import re
 from contextvars import ContextVar
 
 HEADER = "X-Request-Id"
-"""The header that carries an id, in requests and in answers."""
+"""The header that carries the id, in requests and responses."""
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 _current: ContextVar[str | None] = ContextVar("chatterbox.request_id", default=None)
 
 
 def current() -> str | None:
-    """The id of the request that this task works for."""
+    """The id of the request that the current task handles, if any."""
     return _current.get()
 
 
 def begin(request_id: str | None) -> None:
-    """From here on, this task and those that it starts work for `request_id` (None: for nobody)."""
+    """Set the request id of the current task and of tasks that it starts from now on (None: no request)."""
     _current.set(request_id)
 
 
-def accepted(given: str | None) -> str:
-    """The id that a caller gave, or a new one where that is none.
+def accepted(received: str | None) -> str:
+    """The id that a caller sent if it is valid, else a new one.
 
     >>> accepted("deploy-7.1"), len(accepted("two words")), len(accepted(None))
     ('deploy-7.1', 16, 16)
     """
-    return given if given is not None and _ID.fullmatch(given) else new()
+    return received if received is not None and _ID.fullmatch(received) else new()
 
 
 def new() -> str:
-    """An id that nothing else has."""
+    """A random id of 16 hexadecimal digits."""
     return f"{random.getrandbits(64):016x}"

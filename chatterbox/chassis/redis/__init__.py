@@ -1,1 +1,1 @@
-"""The Redis broker: pub/sub over one connection that subscribes and one that publishes."""
+"""The Redis broker: pub/sub over one subscribing and one publishing connection."""

@@ -1,10 +1,10 @@
-"""One connection to Redis that is what it seems: it never reconnects by itself, and whoever uses it sees it end.
+"""One connection to Redis that never reconnects by itself: its user notices when it ends.
 
-redis-py's own `PubSub` and pooled clients reconnect silently, and what was published meanwhile is gone without a sign.
-So each `RedisConnection` is opened once, and thrown away at the first failure.
+redis-py's own `PubSub` and pooled clients reconnect silently, and what was published in between is lost unnoticed. So a
+`RedisConnection` is opened once and discarded at the first failure.
 
-Opening it also finds out what is at the other end: `HELLO 2` names server and version, and needs Redis 6.0. What our
-ACL file says (a user for each service, kept to our channels) needs 6.2, so that is the oldest that is served.
+Opening also checks the server: `HELLO 2` returns its name and version, and needs Redis 6.0. The ACL file in `deploy/`
+(a user per service, restricted to its channels) needs 6.2, so that is the oldest supported version.
 """
 
 import asyncio
@@ -27,32 +27,32 @@ from redis.exceptions import (
 
 from chatterbox.chassis.deadlines import deadline
 
-OLDEST = (6, 2)
-"""The first Redis with all that we ask of it."""
+MIN_VERSION = (6, 2)
+"""The oldest supported Redis."""
 FAILURES = (RedisError, OSError, TimeoutError)
-"""What any method of a line may raise; after that it is of no use."""
+"""What any method of a connection may raise; the connection is unusable afterwards."""
 Command = tuple[str | bytes, ...]
-OnAnswer = Callable[[Any], None]
-"""Called with each answer or push of Redis, in order; an error that it answers comes as an exception, not raised."""
+OnReply = Callable[[Any], None]
+"""Called with each reply or push of Redis, in order; an error reply is passed as an exception, not raised."""
 
 
 class RedisRefusedError(RedisError):
-    """Something is there and can't be used; it says what, and what to do. Waiting does not mend it."""
+    """The server can't be used; the message says why and what to do. Retrying does not help."""
 
 
 class RedisConnection:
     """An open connection. redis-py opens it (address, TLS, login); then the transport is ours, and hiredis parses."""
 
-    def __init__(self, connection: Connection, on_answer: OnAnswer) -> None:
-        """`connection` is between an answer and the next command: nothing has come that it has not read."""
+    def __init__(self, connection: Connection, on_reply: OnReply) -> None:
+        """`connection` must be idle: no unread bytes, no command in flight."""
         writer = connection._writer  # noqa: SLF001 - there is no other way to its transport
         if writer is None:
             raise ConnectionError("the connection is closed")
         self._connection = connection
-        self._answers = _Answers(cast("asyncio.Transport", writer.transport), on_answer)
+        self._replies = _ReplyProtocol(cast("asyncio.Transport", writer.transport), on_reply)
 
     @classmethod
-    async def open(cls, url: str, within_s: float, on_answer: OnAnswer) -> Self:
+    async def open(cls, url: str, within_s: float, on_reply: OnReply) -> Self:
         """Connect and log in within `within_s` seconds; raises one of `FAILURES`."""
         pool = ConnectionPool.from_url(
             url,
@@ -66,69 +66,69 @@ class RedisConnection:
         try:
             async with deadline(within_s):
                 await connection.connect()
-                await _introduce(connection)
-            return cls(connection, on_answer)
+                await _check_server(connection)
+            return cls(connection, on_reply)
         except BaseException as problem:
             await _close(connection)
             if isinstance(problem, FAILURES):
-                raise _explained(problem, _where(connection), within_s) from problem
+                raise _explained(problem, _address(connection), within_s) from problem
             raise
 
     @property
     def ended(self) -> "asyncio.Future[Exception]":
-        """Done when the connection is over; the result is why, one of `FAILURES`."""
-        return self._answers.ended
+        """Done when the connection has ended; the result is the reason, one of `FAILURES`."""
+        return self._replies.ended
 
     @property
     def is_open(self) -> bool:
         return not self.ended.done()
 
     def write(self, commands: Sequence[Command]) -> None:
-        """Send commands in one go, without waiting for their answers; after the end nothing is sent."""
+        """Send commands in one write, without waiting for replies; does nothing after the connection has ended."""
         if self.is_open:
-            self._answers.transport.write(b"".join([_packed(command) for command in commands]))
+            self._replies.transport.write(b"".join([_packed(command) for command in commands]))
 
     async def close(self) -> None:
-        """At once: the other end may be gone, and what was not sent yet is not waited for."""
+        """Close at once, without waiting for unsent bytes: the other end may be gone."""
         await _close(self._connection)
 
 
-async def _introduce(connection: Connection) -> None:
-    """Raises where the other end is not Redis, does not know us, or is too old."""
+async def _check_server(connection: Connection) -> None:
+    """Raise if the other end is not Redis, refuses the login, or is too old."""
     await connection.send_command("HELLO", "2", check_health=False)
     try:
-        answer = await connection.read_response(timeout=math.inf)
+        reply = await connection.read_response(timeout=math.inf)
     except NoPermissionError:
-        return  # an operator's own rules; users with rules are as new as we need
-    said = {key: value for key, value in zip(answer[::2], answer[1::2], strict=True) if isinstance(value, bytes)}
-    version = said.get(b"version", b"").decode()
-    if said.get(b"server") == b"redis" and _numbers(version) < OLDEST:
+        return  # restricted by the operator's own ACL, which only a supported version has
+    fields = {key: value for key, value in zip(reply[::2], reply[1::2], strict=True) if isinstance(value, bytes)}
+    version = fields.get(b"version", b"").decode()
+    if fields.get(b"server") == b"redis" and _parsed(version) < MIN_VERSION:
         raise RedisRefusedError(
-            f"Redis at {_where(connection)} is {version}; Chatterbox needs {_dotted(OLDEST)} or newer"
+            f"Redis at {_address(connection)} is {version}; Chatterbox needs {_dotted(MIN_VERSION)} or newer"
         )
 
 
 async def _close(connection: Connection) -> None:
-    if (writer := connection._writer) is not None:  # noqa: SLF001 - redis-py would wait for it to be sent
+    if (writer := connection._writer) is not None:  # noqa: SLF001 - redis-py would wait for unsent bytes
         writer.transport.abort()
     await connection.disconnect(nowait=True)
 
 
-def _where(connection: Connection) -> str:
+def _address(connection: Connection) -> str:
     return str(getattr(connection, "path", "")) or f"{connection.host}:{connection.port}"
 
 
-def _explained(problem: BaseException, where: str, within_s: float) -> BaseException:
-    """What an operator can do something with."""
+def _explained(problem: BaseException, address: str, within_s: float) -> BaseException:
+    """The failure with a message that tells the operator what to do."""
     if isinstance(problem, AuthenticationWrongNumberOfArgsError) or "unknown command" in str(problem):
-        return RedisRefusedError(f"Redis at {where} is too old; Chatterbox needs {_dotted(OLDEST)} or newer")
+        return RedisRefusedError(f"Redis at {address} is too old; Chatterbox needs {_dotted(MIN_VERSION)} or newer")
     if isinstance(problem, AuthenticationError):
-        why = "it asks for a password" if "HELLO must" in str(problem) else str(problem)
-        return RedisRefusedError(f"Redis at {where} refuses the user or password in CHATTERBOX_REDIS_URL: {why}")
+        reason = "it requires a password" if "HELLO must" in str(problem) else str(problem)
+        return RedisRefusedError(f"Redis at {address} refuses the user or password in CHATTERBOX_REDIS_URL: {reason}")
     if isinstance(problem, InvalidResponse):
-        return RedisRefusedError(f"what answers at {where} is not Redis; check CHATTERBOX_REDIS_URL")
+        return RedisRefusedError(f"the server at {address} is not Redis; check CHATTERBOX_REDIS_URL")
     if isinstance(problem, TimeoutError):
-        return TimeoutError(f"nothing that speaks Redis answers at {where} within {within_s:g} s")
+        return TimeoutError(f"no Redis server answered at {address} within {within_s:g} s")
     return problem
 
 
@@ -137,21 +137,21 @@ def _packed(command: Command) -> bytes:
     return packed
 
 
-class _Answers(asyncio.Protocol):
-    """Hands over each answer as it comes."""
+class _ReplyProtocol(asyncio.Protocol):
+    """Parses replies and passes each on as it arrives."""
 
-    def __init__(self, transport: asyncio.Transport, on_answer: OnAnswer) -> None:
+    def __init__(self, transport: asyncio.Transport, on_reply: OnReply) -> None:
         self.transport = transport
         self.ended: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        self._on_answer = on_answer
-        self._parser = hiredis.Reader(protocolError=InvalidResponse, replyError=_error)
+        self._on_reply = on_reply
+        self._parser = hiredis.Reader(protocolError=InvalidResponse, replyError=_reply_error)
         transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed(data)
-            while (answer := self._parser.gets()) is not False:
-                self._on_answer(answer)
+            while (reply := self._parser.gets()) is not False:
+                self._on_reply(reply)
         except FAILURES as problem:
             self._end(problem)
             self.transport.abort()
@@ -164,11 +164,11 @@ class _Answers(asyncio.Protocol):
             self.ended.set_result(problem)
 
 
-def _error(said: str) -> ResponseError:
-    return NoPermissionError(said.removeprefix("NOPERM ")) if said.startswith("NOPERM") else ResponseError(said)
+def _reply_error(text: str) -> ResponseError:
+    return NoPermissionError(text.removeprefix("NOPERM ")) if text.startswith("NOPERM") else ResponseError(text)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _parsed(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 

@@ -1,4 +1,4 @@
-"""Publishing to Redis: one connection, many publishes on their way at a time, answered in their order."""
+"""Publishing to Redis: pipelined batches on one connection, confirmed in order."""
 
 import asyncio
 import contextlib
@@ -7,86 +7,85 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatterbox.chassis.redis.redis_connection import FAILURES, OnAnswer, RedisConnection
+from chatterbox.chassis.redis.redis_connection import FAILURES, OnReply, RedisConnection
 
 
 @dataclass(slots=True)
 class _PendingBatch:
-    """Publishes that went out together, and how many of them are not answered yet."""
+    """A batch that was sent together, and how many of its replies are outstanding."""
 
-    left: int
-    answer: "asyncio.Future[None]"
+    outstanding: int
+    confirmed: "asyncio.Future[None]"
     problem: Exception | None = None
 
 
 class RedisPublisher:
-    """Connects when there is something to publish; `connect` opens a connection, for one who takes its answers."""
+    """Connects on first use; `connect` opens a connection that passes its replies to the given callback."""
 
-    def __init__(self, connect: Callable[[OnAnswer], Awaitable[RedisConnection]]) -> None:
+    def __init__(self, connect: Callable[[OnReply], Awaitable[RedisConnection]]) -> None:
         self._connect = connect
-        self._line: RedisConnection | None = None
-        self._asked: deque[_PendingBatch] = deque()
+        self._connection: RedisConnection | None = None
+        self._pending: deque[_PendingBatch] = deque()
         self._opening = asyncio.Lock()
         self.opened = 0
         """Connections opened so far."""
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
-        """Send all in one go and wait until Redis has taken them; raises one of `FAILURES`.
+        """Send all items in one write and wait until Redis has confirmed them; raises one of `FAILURES`.
 
-        Where it is given up half-way, the connection is given up with it: what Redis answers would be for nobody.
+        If the caller is cancelled, the connection is dropped, since its replies could no longer be matched.
         """
         async with self._opening:
-            line = await self._open()
-        asked = _PendingBatch(len(items), asyncio.get_running_loop().create_future())
-        self._asked.append(asked)
-        line.write([("PUBLISH", channel, payload) for channel, payload in items])
+            connection = await self._open()
+        batch = _PendingBatch(len(items), asyncio.get_running_loop().create_future())
+        self._pending.append(batch)
+        connection.write([("PUBLISH", channel, payload) for channel, payload in items])
         try:
-            await asked.answer
+            await batch.confirmed
         except BaseException:
-            await self._drop(line)
+            await self._drop(connection)
             raise
 
     async def close(self) -> None:
-        if self._line is not None:
-            await self._drop(self._line)
+        if self._connection is not None:
+            await self._drop(self._connection)
 
     async def _open(self) -> RedisConnection:
-        if self._line is None or not self._line.is_open:
+        if self._connection is None or not self._connection.is_open:
             await self.close()
-            self._line = await self._connect(self._answered)
-            self._line.ended.add_done_callback(self._lost)
+            self._connection = await self._connect(self._on_reply)
+            self._connection.ended.add_done_callback(self._on_ended)
             self.opened += 1
-        return self._line
+        return self._connection
 
-    async def _drop(self, line: RedisConnection) -> None:
-        if self._line is line:
-            self._line = None
-            self._fail(ConnectionError("the connection was given up"))
+    async def _drop(self, connection: RedisConnection) -> None:
+        if self._connection is connection:
+            self._connection = None
+            self._fail_pending(ConnectionError("the connection was closed"))
         with contextlib.suppress(*FAILURES):
-            await line.close()
+            await connection.close()
 
-    def _lost(self, ended: "asyncio.Future[Exception]") -> None:
-        if self._line is not None and self._line.ended is ended:
-            self._fail(ended.result())
+    def _on_ended(self, ended: "asyncio.Future[Exception]") -> None:
+        if self._connection is not None and self._connection.ended is ended:
+            self._fail_pending(ended.result())
 
-    def _fail(self, problem: Exception) -> None:
-        """Nothing that is on its way will be answered."""
-        while self._asked:
-            asked = self._asked.popleft()
-            if not asked.answer.done():
-                asked.answer.set_exception(problem)
+    def _fail_pending(self, problem: Exception) -> None:
+        while self._pending:
+            batch = self._pending.popleft()
+            if not batch.confirmed.done():
+                batch.confirmed.set_exception(problem)
 
-    def _answered(self, answer: Any) -> None:  # noqa: ANN401 - whatever Redis answers
-        asked = self._asked[0]
-        asked.left -= 1
-        if isinstance(answer, Exception):
-            asked.problem = answer
-        if asked.left:
+    def _on_reply(self, reply: Any) -> None:  # noqa: ANN401 - any reply of Redis
+        batch = self._pending[0]
+        batch.outstanding -= 1
+        if isinstance(reply, Exception):
+            batch.problem = reply
+        if batch.outstanding:
             return
-        self._asked.popleft()
-        if asked.answer.done():
+        self._pending.popleft()
+        if batch.confirmed.done():
             return
-        if asked.problem is None:
-            asked.answer.set_result(None)
+        if batch.problem is None:
+            batch.confirmed.set_result(None)
         else:
-            asked.answer.set_exception(asked.problem)
+            batch.confirmed.set_exception(batch.problem)

@@ -1,7 +1,7 @@
-"""The subscribing half of the Redis broker: one connection for everything that this process listens to.
+"""Subscribing to Redis: all channels of a process on one connection, which is reopened when it fails.
 
-The server's confirmation decides what is heard. Whatever was not heard for a while, because the connection was lost,
-because the server was away or slow to confirm, ends in doubt: each listener is told once it is heard again.
+A channel counts as received once Redis has confirmed it. After an interruption, because the connection was lost or the
+server was slow to confirm, each listener's `on_missed` is called as soon as its channels are received again.
 """
 
 import asyncio
@@ -16,26 +16,26 @@ from typing import Any, NoReturn
 
 from redis.exceptions import NoPermissionError
 
-from chatterbox.chassis.broker import BrokerError, GuardedListener, OnDoubt, OnPayload
+from chatterbox.chassis.broker import BrokerError, GuardedListener, OnMissed, OnPayload
 from chatterbox.chassis.deadlines import deadline
-from chatterbox.chassis.redis.redis_connection import FAILURES, OnAnswer, RedisConnection, RedisRefusedError
+from chatterbox.chassis.redis.redis_connection import FAILURES, OnReply, RedisConnection, RedisRefusedError
 
 log = logging.getLogger("chatterbox.broker")
 
-CHANNELS_AT_ONCE = 1000
+CHANNELS_PER_COMMAND = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriberTimeouts:
-    """How long things may take, in seconds."""
+    """Timeouts and intervals, in seconds."""
 
     connect_s: float = 2.0
     publish_s: float = 2.0
     subscribe_s: float = 2.0
     ping_s: float = 1.0
-    """How often the connection is asked whether it lives."""
+    """How often the connection is checked with PING."""
     pong_s: float = 2.0
-    """No sign of life for so long after that, and it counts as lost: the other end may be gone without a word."""
+    """Without any reply within this time after a PING, the connection counts as lost: a vanished peer sends nothing."""
     retry_s: float = 0.05
     """The first pause between attempts to connect; it doubles, with jitter, up to `retry_max_s`."""
     retry_max_s: float = 1.0
@@ -44,58 +44,59 @@ class SubscriberTimeouts:
 class _State(Enum):
     STARTING = auto()
     OPEN = auto()
-    AWAY = auto()
+    LOST = auto()
 
 
 class RedisSubscriber(GuardedListener):
     """One listener's set of channels."""
 
-    def __init__(self, listening: "SubscriberConnection", on_payload: OnPayload, on_doubt: OnDoubt) -> None:
-        super().__init__(on_payload, on_doubt)
-        self._listening = listening
+    def __init__(self, connection: "SubscriberConnection", on_payload: OnPayload, on_missed: OnMissed) -> None:
+        super().__init__(on_payload, on_missed)
+        self._connection = connection
         self.channels: set[str] = set()
 
     async def subscribe(self, channels: Iterable[str]) -> None:
-        await self._listening.subscribe(self, set(channels))
+        await self._connection.subscribe(self, set(channels))
 
     async def unsubscribe(self, channels: Iterable[str]) -> None:
-        self._listening.unsubscribe(self, set(channels))
+        self._connection.unsubscribe(self, set(channels))
 
     async def close(self) -> None:
-        self._listening.unsubscribe(self, set(self.channels))
+        self._connection.unsubscribe(self, set(self.channels))
 
 
 class SubscriberConnection:
-    """Who listens to what, and the connection that brings it; `connect` opens one, for who takes its answers."""
+    """All subscriptions of this process, and the connection that delivers them.
 
-    def __init__(
-        self, connect: Callable[[OnAnswer], Awaitable[RedisConnection]], deadlines: SubscriberTimeouts
-    ) -> None:
+    `connect` opens a connection that passes its replies to the given callback.
+    """
+
+    def __init__(self, connect: Callable[[OnReply], Awaitable[RedisConnection]], timeouts: SubscriberTimeouts) -> None:
         self._connect = connect
-        self._deadlines = deadlines
+        self._timeouts = timeouts
         self._state = _State.STARTING
         self._listeners: dict[str, dict[RedisSubscriber, None]] = {}
-        self._asked: Counter[str] = Counter()
-        """How many SUBSCRIBEs of a channel the server has not confirmed yet, on the connection that is open."""
-        self._heard: set[str] = set()
+        self._unconfirmed: Counter[str] = Counter()
+        """How many SUBSCRIBE commands per channel are unconfirmed on the open connection."""
+        self._confirmed: set[str] = set()
         """Channels that the server has confirmed."""
         self._missed: set[str] = set()
-        """Channels to be heard, though nobody waits for the confirmation: once they are, there is doubt."""
+        """Channels whose payloads may have been missed: `on_missed` is called once all of these are confirmed."""
         self._waiting: dict[str, asyncio.Future[bool]] = {}
-        """Who waits for the confirmation of a channel: True when it came, False when it did not in time."""
-        self._line: RedisConnection | None = None
-        self._sign_of_life = asyncio.Event()
-        self._distrusted = asyncio.Event()
-        """Set when somebody knows that nothing is heard on the connection that is open."""
+        """Pending confirmations by channel: True when it arrived, False when it did not in time."""
+        self._connection: RedisConnection | None = None
+        self._activity = asyncio.Event()
+        """Set when anything is received."""
+        self._reconnect_requested = asyncio.Event()
         self.opened = 0
         """Connections opened so far."""
         self._task: asyncio.Task[None] | None = None
-        self._refused = ""
-        """Why Redis will have nothing of us, until it confirms something: said once, not at each attempt."""
+        self._refusal = ""
+        """Why Redis refuses us, until it confirms a channel: logged once, not at each attempt."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether everything asked for is heard, as far as is known."""
+    def is_healthy(self) -> bool:
+        """Whether, as far as known, every subscribed channel is being received."""
         return self._task is None or (self._state is _State.OPEN and not self._missed)
 
     async def close(self) -> None:
@@ -104,77 +105,77 @@ class SubscriberConnection:
             await asyncio.gather(self._task, return_exceptions=True)
         self._listeners.clear()
 
-    def renew(self) -> None:
-        """Drop the connection that is open, as if it had failed; nothing where there is none."""
-        self._distrusted.set()
+    def reconnect(self) -> None:
+        """Drop the open connection as if it had failed; does nothing if there is none."""
+        self._reconnect_requested.set()
 
-    # What is asked for
+    # Subscriptions
 
     async def subscribe(self, subscriber: RedisSubscriber, channels: set[str]) -> None:
         subscriber.channels |= channels
         for channel in channels:
             self._listeners.setdefault(channel, {})[subscriber] = None
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="broker.listening")
-        unheard = channels - self._heard
-        if self._state is _State.AWAY:
-            self._missed |= unheard
-        elif unheard:
-            self._ask([channel for channel in unheard if channel not in self._waiting])
-            await self._confirmed({channel: self._future(channel) for channel in unheard})
-        if not channels <= self._heard | (channels - subscriber.channels):
+            self._task = asyncio.create_task(self._run(), name="broker.subscriber")
+        new = channels - self._confirmed
+        if self._state is _State.LOST:
+            self._missed |= new
+        elif new:
+            self._request([channel for channel in new if channel not in self._waiting])
+            await self._wait_confirmed({channel: self._confirmation(channel) for channel in new})
+        if not channels <= self._confirmed | (channels - subscriber.channels):
             raise BrokerError("the broker did not confirm a subscription in time")
 
-    async def _confirmed(self, waiting: dict[str, "asyncio.Future[bool]"]) -> None:
+    async def _wait_confirmed(self, confirmations: dict[str, "asyncio.Future[bool]"]) -> None:
         with contextlib.suppress(TimeoutError):
-            async with deadline(self._deadlines.subscribe_s):
-                await asyncio.wait(waiting.values())
-        for channel, future in waiting.items():
-            if not future.done():
-                future.set_result(False)
+            async with deadline(self._timeouts.subscribe_s):
+                await asyncio.wait(confirmations.values())
+        for channel, confirmation in confirmations.items():
+            if not confirmation.done():
+                confirmation.set_result(False)
                 self._waiting.pop(channel, None)
                 self._missed.add(channel)
 
-    def _future(self, channel: str) -> "asyncio.Future[bool]":
+    def _confirmation(self, channel: str) -> "asyncio.Future[bool]":
         if channel not in self._waiting:
             self._waiting[channel] = asyncio.get_running_loop().create_future()
         return self._waiting[channel]
 
     def unsubscribe(self, subscriber: RedisSubscriber, channels: set[str]) -> None:
         subscriber.channels -= channels
-        silent: list[str] = []
+        unused: list[str] = []
         for channel in channels & self._listeners.keys():
             self._listeners[channel].pop(subscriber, None)
             if not self._listeners[channel]:
                 del self._listeners[channel]
-                silent.append(channel)
-        for channel in silent:
-            self._heard.discard(channel)
+                unused.append(channel)
+        for channel in unused:
+            self._confirmed.discard(channel)
             self._end_wait(channel, confirmed=False)
-        if silent:
-            self._put("UNSUBSCRIBE", silent)
-            self._catch_up(silent)
+        if unused:
+            self._send("UNSUBSCRIBE", unused)
+            self._caught_up(unused)
 
-    def _ask(self, channels: Iterable[str]) -> None:
-        if self._state is _State.OPEN:  # otherwise all are asked for when it opens
-            asked = list(channels)
-            self._asked.update(asked)
-            self._put("SUBSCRIBE", asked)
+    def _request(self, channels: Iterable[str]) -> None:
+        if self._state is _State.OPEN:  # otherwise all channels are requested when it opens
+            requested = list(channels)
+            self._unconfirmed.update(requested)
+            self._send("SUBSCRIBE", requested)
 
-    def _put(self, command: str, channels: list[str]) -> None:
-        if self._line is not None:
-            starts = range(0, len(channels), CHANNELS_AT_ONCE)
-            self._line.write([(command, *channels[first : first + CHANNELS_AT_ONCE]) for first in starts])
+    def _send(self, command: str, channels: list[str]) -> None:
+        if self._connection is not None:
+            starts = range(0, len(channels), CHANNELS_PER_COMMAND)
+            self._connection.write([(command, *channels[start : start + CHANNELS_PER_COMMAND]) for start in starts])
 
-    # What the server says
+    # Replies
 
-    def _take(self, answer: Any) -> None:  # noqa: ANN401 - whatever Redis sends
-        self._sign_of_life.set()
-        if isinstance(answer, Exception):
-            raise answer
-        if not isinstance(answer, list) or len(answer) != 3:
+    def _on_reply(self, reply: Any) -> None:  # noqa: ANN401 - any reply of Redis
+        self._activity.set()
+        if isinstance(reply, Exception):
+            raise reply
+        if not isinstance(reply, list) or len(reply) != 3:
             return  # a pong
-        kind, name, payload = answer
+        kind, name, payload = reply
         channel = name.decode()
         if kind == b"message":
             for subscriber in tuple(self._listeners.get(channel, ())):
@@ -183,98 +184,98 @@ class SubscriberConnection:
             self._confirm(channel)
 
     def _confirm(self, channel: str) -> None:
-        self._asked[channel] -= 1
-        if self._asked[channel] > 0:
-            return  # unsubscribed and subscribed again meanwhile: only the last confirmation counts
-        del self._asked[channel]
-        if self._refused:
-            self._refused = ""
+        self._unconfirmed[channel] -= 1
+        if self._unconfirmed[channel] > 0:
+            return  # unsubscribed and subscribed again in between: only the last confirmation counts
+        del self._unconfirmed[channel]
+        if self._refusal:
+            self._refusal = ""
             log.warning("broker.reconnected")
         if channel in self._listeners:
-            self._heard.add(channel)
+            self._confirmed.add(channel)
             self._end_wait(channel, confirmed=True)
-            self._catch_up([channel])
+            self._caught_up([channel])
 
     def _end_wait(self, channel: str, *, confirmed: bool) -> None:
-        future = self._waiting.pop(channel, None)
-        if future is not None and not future.done():
-            future.set_result(confirmed)
+        confirmation = self._waiting.pop(channel, None)
+        if confirmation is not None and not confirmation.done():
+            confirmation.set_result(confirmed)
 
-    def _catch_up(self, channels: Iterable[str]) -> None:
-        """These need not be waited for any more; when all that were missed are heard, tell everyone."""
+    def _caught_up(self, channels: Iterable[str]) -> None:
+        """These channels are received or unsubscribed; once none is missing, call every listener's `on_missed`."""
         if self._missed:
             self._missed.difference_update(channels)
             if not self._missed:
-                for subscriber in {each: None for of in self._listeners.values() for each in of}:
-                    subscriber.doubt()
+                for subscriber in {each: None for listeners in self._listeners.values() for each in listeners}:
+                    subscriber.notify_missed()
 
-    # The connection
+    # Connection
 
     async def _run(self) -> NoReturn:
-        """Be connected, for ever."""
-        pause_s = self._deadlines.retry_s
+        """Stay connected, for ever."""
+        pause_s = self._timeouts.retry_s
         clock = asyncio.get_running_loop().time
         while True:
-            began_s = clock()
+            started_s = clock()
             try:
-                await self._serve(await self._connect(self._take))
+                await self._serve(await self._connect(self._on_reply))
             except* FAILURES as problems:
                 self._lose(problems.exceptions[0])
             except* Exception as problems:
                 log.exception("broker.failed")
                 self._lose(problems.exceptions[0])
-            if clock() - began_s > self._deadlines.retry_max_s + self._deadlines.connect_s:
-                pause_s = self._deadlines.retry_s  # it worked for a while
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - a spread, no secret
-            pause_s = min(2 * pause_s, self._deadlines.retry_max_s)
+            if clock() - started_s > self._timeouts.retry_max_s + self._timeouts.connect_s:
+                pause_s = self._timeouts.retry_s  # it worked for a while
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+            pause_s = min(2 * pause_s, self._timeouts.retry_max_s)
 
-    async def _serve(self, line: RedisConnection) -> None:
-        """Listen on an open connection until it fails."""
-        if not self._refused:
-            log.log(logging.WARNING if self._state is _State.AWAY else logging.INFO, "broker.reconnected")
-        self._state, self._line = _State.OPEN, line
+    async def _serve(self, connection: RedisConnection) -> None:
+        """Receive on an open connection until it fails."""
+        if not self._refusal:
+            log.log(logging.WARNING if self._state is _State.LOST else logging.INFO, "broker.reconnected")
+        self._state, self._connection = _State.OPEN, connection
         self.opened += 1
-        self._distrusted.clear()
+        self._reconnect_requested.clear()
         try:
-            self._ask(self._listeners)
+            self._request(self._listeners)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_until_end(line))
-                tasks.create_task(self._watch(line))
-                tasks.create_task(self._heed_distrust())
+                tasks.create_task(_until_ended(connection))
+                tasks.create_task(self._ping(connection))
+                tasks.create_task(self._until_reconnect())
         finally:
-            self._line = None
+            self._connection = None
             with contextlib.suppress(*FAILURES):
-                await line.close()
+                await connection.close()
 
     def _lose(self, problem: BaseException) -> None:
-        why = str(problem) or type(problem).__name__
-        refused = why if isinstance(problem, RedisRefusedError | NoPermissionError) else ""
-        if why != self._refused and (refused or self._state is not _State.AWAY):
-            log.warning("broker.disconnected", extra={"why": why})
-        self._refused = refused or self._refused
-        self._state = _State.AWAY
-        self._heard.clear()
-        self._asked.clear()
+        reason = str(problem) or type(problem).__name__
+        refusal = reason if isinstance(problem, RedisRefusedError | NoPermissionError) else ""
+        if reason != self._refusal and (refusal or self._state is not _State.LOST):
+            log.warning("broker.disconnected", extra={"why": reason})
+        self._refusal = refusal or self._refusal
+        self._state = _State.LOST
+        self._confirmed.clear()
+        self._unconfirmed.clear()
         self._missed = set(self._listeners)
         for channel in tuple(self._waiting):
             self._end_wait(channel, confirmed=False)
 
-    async def _watch(self, line: RedisConnection) -> NoReturn:
-        """Ask for a sign of life, for ever; raises `TimeoutError` when none comes."""
+    async def _ping(self, connection: RedisConnection) -> NoReturn:
+        """Send PING for ever; raises `TimeoutError` when nothing is received in time."""
         while True:
-            await asyncio.sleep(self._deadlines.ping_s)
-            self._sign_of_life.clear()
-            line.write([("PING",)])
+            await asyncio.sleep(self._timeouts.ping_s)
+            self._activity.clear()
+            connection.write([("PING",)])
             try:
-                async with deadline(self._deadlines.pong_s):
-                    await self._sign_of_life.wait()
+                async with deadline(self._timeouts.pong_s):
+                    await self._activity.wait()
             except TimeoutError:
-                raise TimeoutError("the broker gives no sign of life") from None
+                raise TimeoutError("the broker does not answer PING") from None
 
-    async def _heed_distrust(self) -> NoReturn:
-        await self._distrusted.wait()
-        raise ConnectionError("nothing is heard on the connection")
+    async def _until_reconnect(self) -> NoReturn:
+        await self._reconnect_requested.wait()
+        raise ConnectionError("nothing is received on the connection")
 
 
-async def _until_end(line: RedisConnection) -> NoReturn:
-    raise await asyncio.shield(line.ended)  # that this task is cancelled does not end the line
+async def _until_ended(connection: RedisConnection) -> NoReturn:
+    raise await asyncio.shield(connection.ended)  # cancelling this task must not cancel the future

@@ -1,4 +1,4 @@
-"""The end of a line that asks."""
+"""RPC client: opens a connection by HTTP upgrade and sends one request at a time."""
 
 import asyncio
 import ssl
@@ -10,93 +10,93 @@ from chatterbox.chassis.core.length_prefix import UPGRADE, PayloadReader, Payloa
 
 
 class RpcRefusedError(Exception):
-    """What was asked for a line gave another answer: `status` and `body` of an HTTP response."""
+    """The server refused the upgrade: `status` and `body` of its HTTP response."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"no line: {status}")
+        super().__init__(f"upgrade refused: {status}")
         self.status = status
         self.body = body
 
 
 class NotHttpError(Exception):
-    """What was asked for a line does not speak HTTP."""
+    """The server does not speak HTTP."""
 
 
 class RpcClient(asyncio.Protocol):
-    """An open line. It takes one question at a time: whoever gives one up must end the line with `abort`."""
+    """An open connection. It takes one request at a time; a caller that gives up on a response must call `abort`."""
 
-    def __init__(self, transport: asyncio.Transport, most_bytes: int) -> None:
-        """No answer is larger than `most_bytes`."""
+    def __init__(self, transport: asyncio.Transport, max_bytes: int) -> None:
+        """`max_bytes` bounds a response."""
         self._transport = transport
-        self._payloads = PayloadReader(most_bytes)
-        self._answer: asyncio.Future[bytes] | None = None
+        self._payloads = PayloadReader(max_bytes)
+        self._response: asyncio.Future[bytes] | None = None
 
-    async def ask(self, question: bytes) -> bytes:
-        """Returns the answer; raises `ConnectionError` where the line ends before it."""
+    async def call(self, request: bytes) -> bytes:
+        """Send a request and return its response; raises `ConnectionError` if the connection ends first."""
         if self._transport.is_closing():
             raise ConnectionResetError(_ENDED)
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(prefixed(question))
-        return await self._answer
+        self._response = asyncio.get_running_loop().create_future()
+        self._transport.write(prefixed(request))
+        return await self._response
 
     def abort(self) -> None:
-        """End it now."""
+        """Close at once."""
         self._transport.abort()
 
     def close(self) -> None:
-        """End it after what has been written."""
+        """Close after everything written has been sent."""
         self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         try:
-            for answer in self._payloads.feed(data):
-                if self._answer is not None and not self._answer.done():
-                    self._answer.set_result(answer)
+            for response in self._payloads.feed(data):
+                if self._response is not None and not self._response.done():
+                    self._response.set_result(response)
         except PayloadTooLargeError:
             self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionResetError(str(exc or _ENDED)))
+        if self._response is not None and not self._response.done():
+            self._response.set_exception(ConnectionResetError(str(exc or _ENDED)))
 
 
 _ENDED = "the connection has ended"
 
 
-async def open_rpc(url: str, key: str, most_bytes: int) -> RpcClient:
-    """A line to `url`, for who has its service key.
+async def open_rpc(url: str, key: str, max_bytes: int) -> RpcClient:
+    """Open a connection to `url`, authenticated with the service key.
 
-    Raises `RpcRefusedError`, `NotHttpError`, or `OSError` where there is no connection.
+    Raises `RpcRefusedError`, `NotHttpError`, or `OSError` if the server can't be reached.
     """
-    where = urlsplit(url)
+    parts = urlsplit(url)
     request = (
-        f"GET {where.path or '/'} HTTP/1.1\r\n"
-        f"Host: {where.netloc.rpartition('@')[2]}\r\n"
+        f"GET {parts.path or '/'} HTTP/1.1\r\n"
+        f"Host: {parts.netloc.rpartition('@')[2]}\r\n"
         "Connection: Upgrade\r\n"
         f"Upgrade: {UPGRADE.decode()}\r\n"
         f"Authorization: Bearer {key}\r\n\r\n"
     )
-    is_secure = where.scheme == "https"
-    transport, opening = await asyncio.get_running_loop().create_connection(
-        lambda: _RpcUpgrade(request.encode(), most_bytes),
-        where.hostname or "",
-        where.port or (443 if is_secure else 80),
+    is_secure = parts.scheme == "https"
+    transport, upgrade = await asyncio.get_running_loop().create_connection(
+        lambda: _RpcUpgrade(request.encode(), max_bytes),
+        parts.hostname or "",
+        parts.port or (443 if is_secure else 80),
         ssl=ssl.create_default_context() if is_secure else None,
     )
     try:
-        return await opening.line
+        return await upgrade.client
     except BaseException:
         transport.abort()
         raise
 
 
 class _RpcUpgrade(asyncio.Protocol):
-    """Asks for the line, and gives its place at the transport to the line."""
+    """Requests the upgrade, then hands the transport to an `RpcClient`."""
 
-    def __init__(self, request: bytes, most_bytes: int) -> None:
-        self.line: asyncio.Future[RpcClient] = asyncio.get_running_loop().create_future()
+    def __init__(self, request: bytes, max_bytes: int) -> None:
+        self.client: asyncio.Future[RpcClient] = asyncio.get_running_loop().create_future()
         self._request = request
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._body = b""
         self._transport: asyncio.Transport
@@ -109,28 +109,28 @@ class _RpcUpgrade(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            line = RpcClient(self._transport, self._most_bytes)
-            self._transport.set_protocol(line)
-            self._end_with(line)
+            client = RpcClient(self._transport, self._max_bytes)
+            self._transport.set_protocol(client)
+            self._finish(client)
         except httptools.HttpParserError:
-            self._end_with(NotHttpError())
+            self._finish(NotHttpError())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end_with(ConnectionResetError(str(exc or _ENDED)))
+        self._finish(ConnectionResetError(str(exc or _ENDED)))
 
-    def _end_with(self, outcome: RpcClient | Exception) -> None:
-        if self.line.done():
+    def _finish(self, outcome: RpcClient | Exception) -> None:
+        if self.client.done():
             return
         if isinstance(outcome, Exception):
-            self.line.set_exception(outcome)
+            self.client.set_exception(outcome)
         else:
-            self.line.set_result(outcome)
+            self.client.set_result(outcome)
 
-    # The parser's callbacks
+    # Callbacks of the HTTP parser
 
     def on_body(self, body: bytes) -> None:
         self._body += body
 
     def on_message_complete(self) -> None:
         if self._parser.get_status_code() != 101:
-            self._end_with(RpcRefusedError(self._parser.get_status_code(), self._body))
+            self._finish(RpcRefusedError(self._parser.get_status_code(), self._body))

@@ -1,4 +1,4 @@
-"""Copies of a SQLite database: made while it is in use, put back while it is not."""
+"""Backup and restore of a SQLite database: backup while it is in use, restore while it is not."""
 
 import contextlib
 import os
@@ -11,17 +11,16 @@ from chatterbox.chassis.sqlite.database import lock
 
 
 class BackupError(OperatorError):
-    """The copy could not be made or put back; nothing was changed. The message says why."""
+    """Backup or restore failed, and nothing was changed; the message says why."""
 
 
 def backup(database: Path, copy: Path) -> None:
     """Write a consistent copy of `database` to the new file `copy`, readable by its owner only.
 
-    It reads like any reader, so the service may go on writing. The copy appears under its name only when it is
-    whole and on the disk.
+    It only reads, so the service may keep writing. The copy gets its name only when it is complete and synced.
     """
     if copy.exists():
-        raise BackupError(f"{copy} exists already; name a new file")
+        raise BackupError(f"{copy} already exists; choose a new file name")
     partial = copy.with_name(f"{copy.name}.partial")
     try:
         _copy(database, partial)
@@ -34,10 +33,10 @@ def backup(database: Path, copy: Path) -> None:
 
 
 def restore(database: Path, copy: Path, *, version: int, adapt: str) -> Path | None:
-    """Put `copy` in the place of `database`; returns where the old one is kept, if there was one.
+    """Replace `database` with `copy`; returns where the old one is kept, if there was one.
 
-    The SQL script `adapt` is run on it first. `version` is the newest schema that this program knows. Raises
-    `DatabaseInUseError` while a service has the database.
+    The SQL script `adapt` is run on the new database first. `version` is the newest schema version that this program
+    knows. Raises `DatabaseInUseError` while a service is using the database.
     """
     descriptor = lock(database.with_suffix(".lock"))
     new = database.with_name(f"{database.name}.restoring")
@@ -45,7 +44,7 @@ def restore(database: Path, copy: Path, *, version: int, adapt: str) -> Path | N
         new.unlink(missing_ok=True)
         _copy(copy, new)
         _adapt(new, version, adapt)
-        return _exchange(database, new)
+        return _swap(database, new)
     except (OSError, sqlite3.Error) as problem:
         raise BackupError(f"can't restore {copy} to {database}: {problem}") from problem
     finally:
@@ -64,31 +63,33 @@ def _adapt(new: Path, version: int, adapt: str) -> None:
     with contextlib.closing(_open(f"file:{quote(str(new))}?mode=rw")) as connection:
         if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise BackupError("the copy is damaged")
-        (its_version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not 1 <= its_version <= version:
-            raise BackupError(f"the copy has schema {its_version}; this version of Chatterbox knows 1 to {version}")
+        (copy_version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not 1 <= copy_version <= version:
+            raise BackupError(
+                f"the copy has schema version {copy_version}; this version of Chatterbox supports 1 to {version}"
+            )
         connection.executescript(f"BEGIN IMMEDIATE;\n{adapt}\nCOMMIT;")
     _sync(new)
 
 
-def _exchange(database: Path, new: Path) -> Path | None:
-    """Order matters: the old log must be gone before the new file has the name, or SQLite would replay it there."""
+def _swap(database: Path, new: Path) -> Path | None:
+    """Swap the files. The old log must be gone before the new file gets the name, or SQLite would replay it there."""
     kept = None
     if database.exists():
-        _fold_log(database)
+        _checkpoint(database)
         kept = _free_name(database)
         for suffix in ("-wal", "-shm"):
-            left = database.with_name(database.name + suffix)
-            if left.exists():  # of a database too damaged to be opened
-                left.rename(kept.with_name(kept.name + suffix))
+            leftover = database.with_name(database.name + suffix)
+            if leftover.exists():  # the database was too damaged to be opened
+                leftover.rename(kept.with_name(kept.name + suffix))
         os.link(database, kept)
     new.replace(database)
     _sync(database.parent)
     return kept
 
 
-def _fold_log(database: Path) -> None:
-    """Move what is committed in the write-ahead log into the database itself; closing it removes the log."""
+def _checkpoint(database: Path) -> None:
+    """Move the write-ahead log into the database; closing it then removes the log."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

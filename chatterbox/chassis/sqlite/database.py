@@ -1,7 +1,7 @@
-"""SQLite as every service here uses it: one writing process, WAL, every commit synced, migrations at start.
+"""Opens SQLite databases: WAL, every commit synced, one writing process (lock file), migrations at start.
 
-`synchronous=FULL`: with NORMAL a commit in WAL mode may roll back after power loss. The lock file keeps a
-second process away: two that checkpoint at the same moment can corrupt a WAL before SQLite 3.51.3.
+`synchronous=FULL`, because with NORMAL in WAL mode a commit may be lost at power failure. The lock file excludes a
+second writing process: before SQLite 3.51.3, two simultaneous checkpoints can corrupt a WAL.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from urllib.parse import quote
 import aiosqlite
 
 from chatterbox.chassis.operator_errors import OperatorError
-from chatterbox.chassis.sqlite.disk_reserve import NO_BALLAST, DiskReserve, is_full
+from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full
 from chatterbox.chassis.sqlite.integrity import (
     DatabaseDamagedError,
     check_content,
     check_log,
     check_structure,
+    decode_lossy,
     is_kind,
-    legible,
 )
 
 log = logging.getLogger("chatterbox.sqlite")
@@ -45,12 +45,12 @@ _PRAGMAS = (
 
 
 class Schema(NamedTuple):
-    """What a database looks like."""
+    """The schema of a database, and a check of its content."""
 
     migrations: Sequence[str]
-    """SQL scripts; `PRAGMA user_version` counts those that were applied."""
-    impossible: str
-    """A query for the newest schema which finds a row only in a damaged database."""
+    """SQL scripts; `PRAGMA user_version` counts those applied."""
+    violations: str
+    """A query, for the newest schema, that returns a row only in a damaged database."""
 
 
 class DatabaseInUseError(OperatorError):
@@ -58,20 +58,20 @@ class DatabaseInUseError(OperatorError):
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data folder, readable by its owner only; raises `OperatorError`."""
+    """Create the data folder if missing, readable by its owner only; raises `OperatorError`."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
-        raise unusable(folder, problem) from None
+        raise unusable_path(folder, problem) from None
 
 
-def unusable(path: Path, problem: OSError) -> OperatorError:
-    """Why this file or folder can't be made or written."""
+def unusable_path(path: Path, problem: OSError) -> OperatorError:
+    """The error for a file or folder that can't be created or written."""
     if problem.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _full(path)
     return OperatorError(
         f"can't use {path.absolute()} for data ({problem.strerror}); "
-        "let the user who runs Chatterbox own it, or set CHATTERBOX_DATA to another folder"
+        "make it owned by the user who runs Chatterbox, or set CHATTERBOX_DATA to another folder"
     )
 
 
@@ -80,7 +80,7 @@ def _full(path: Path) -> OperatorError:
 
 
 def lock(path: Path) -> int:
-    """Take `path` for this process until it ends; raises `DatabaseInUseError`. Returns the descriptor to close."""
+    """Lock `path` until the returned descriptor is closed or the process ends; raises `DatabaseInUseError`."""
     descriptor = _open(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,68 +94,67 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, schema: Schema, *, ballast: DiskReserve = NO_BALLAST, synchronous: str = "FULL"
+    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE
 ) -> AsyncIterator[aiosqlite.Connection]:
-    """The one connection that writes to the database at `path`, migrated to the newest schema.
+    """Open the only writing connection to the database at `path`, migrated to the newest schema.
 
-    Before an existing database is migrated, a copy is kept beside it. In autocommit mode: transactions are begun
-    explicitly. On a full disk the `ballast` makes room for the opening, so that what is there can be read. Raises
-    `DatabaseInUseError`, `DatabaseDamagedError`, or another `OperatorError` for what the disk refuses.
+    The connection is in autocommit mode: transactions need an explicit BEGIN. A copy of the old database is kept before
+    a migration. On a full disk, space is released from `reserve`, so that the database can at least be read. Raises
+    `DatabaseInUseError`, `DatabaseDamagedError`, or another `OperatorError` for disk errors.
     """
     descriptor = lock(path.with_suffix(".lock"))
     try:
         await check_log(path)
-        os.close(_open(path))  # as a file of its owner, and writable: SQLite would open one that is not to read it
+        os.close(_open(path))  # creates it private, or fails if it is read-only: SQLite would open it for reading
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
-            with _explained(path):
-                await ballast.making_room(lambda: _prepare(connection, path, schema, synchronous))
+            with _operator_errors(path):
+                await reserve.retry_on_full(lambda: _prepare(connection, path, schema))
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema, synchronous: str) -> None:
-    connection.text_factory = legible
+async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema) -> None:
+    connection.text_factory = decode_lossy
     try:
         await check_structure(connection, path)
         for pragma in _PRAGMAS:
             await connection.execute(pragma)
-        await connection.execute(f"PRAGMA synchronous={synchronous}")
         await _migrate(connection, path, schema.migrations)
-        await check_content(connection, path, schema.impossible)
+        await check_content(connection, path, schema.violations)
     finally:
-        if connection.in_transaction:  # a migration that failed half way
+        if connection.in_transaction:  # a migration failed
             await connection.execute("ROLLBACK")
 
 
 def _open(path: Path) -> int:
-    """A file that can be written, made if missing; raises `OperatorError`. Returns the descriptor to close."""
+    """Open a file for writing, created if missing; raises `OperatorError`. Returns the descriptor."""
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as problem:
-        raise unusable(path, problem) from None
+        raise unusable_path(path, problem) from None
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """What SQLite says of a disk or a folder, in words for who can mend it."""
+def _operator_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about disk or folder into an `OperatorError` that says what to do."""
     try:
         yield
     except sqlite3.Error as problem:
         if is_full(problem):
             raise _full(path) from problem
         if is_kind(problem, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            raise unusable(path.parent, OSError(errno.EACCES, str(problem))) from problem
-        raise OperatorError(f"{path} can't be used ({problem}); check the disk, or restore a backup") from problem
+            raise unusable_path(path.parent, OSError(errno.EACCES, str(problem))) from problem
+        raise OperatorError(f"can't open {path} ({problem}); check the disk, or restore a backup") from problem
 
 
 @asynccontextmanager
 async def open_reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """A connection that can only read."""
+    """Open a read-only connection."""
     async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as connection:
-        connection.text_factory = legible
+        connection.text_factory = decode_lossy
         await connection.execute("PRAGMA query_only=ON")
         await connection.execute("PRAGMA busy_timeout=5000")
         yield connection
@@ -169,7 +168,7 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
     version, tables = row or (0, 0)
     if version > len(migrations):
         raise DatabaseDamagedError(
-            f"{path} was written by a newer version of Chatterbox (schema {version}; this one knows up to "
+            f"{path} was written by a newer version of Chatterbox (schema version {version}; this one supports up to "
             f"{len(migrations)}); upgrade this one, or restore a backup from before the upgrade"
         )
     if tables and not version:
@@ -181,17 +180,17 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
         log.info("database.migrated", extra={"database": path.name, "version": number})
 
 
-async def in_one_hop(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Run `work` on the connection's own thread: there and back once, where aiosqlite goes for each statement.
+async def run_on_connection(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `function` on the connection's thread in one step, where aiosqlite switches threads for each statement.
 
-    Many small hops cost a busy process more than the statements do. aiosqlite has no public way to share one.
+    On a busy process the thread switches cost more than the statements. aiosqlite has no public API for this.
     """
-    result: T = await connection._execute(work, connection._conn)  # type: ignore[no-untyped-call]  # noqa: SLF001
+    result: T = await connection._execute(function, connection._conn)  # type: ignore[no-untyped-call]  # noqa: SLF001
     return result
 
 
-async def fold_log(connection: aiosqlite.Connection) -> None:
-    """Move the write-ahead log into the database, and give its space back; as far as nobody reads it."""
+async def checkpoint(connection: aiosqlite.Connection) -> None:
+    """Move the write-ahead log into the database and truncate it, as far as no reader is using it."""
     await connection.execute("PRAGMA busy_timeout=0")
     try:
         await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -200,9 +199,9 @@ async def fold_log(connection: aiosqlite.Connection) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make it durable which files there are.
+    """Make the folder's list of files durable.
 
-    The switch to WAL deletes a rollback journal: if that came back with the power, it would undo everything since.
+    Switching to WAL deletes a rollback journal: if it reappeared after a power failure, it would undo everything since.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -216,7 +215,7 @@ async def _keep_copy(connection: aiosqlite.Connection, path: Path, version: int)
     copy.unlink(missing_ok=True)
     try:
         await connection.execute("VACUUM INTO ?", (str(copy),))
-    except sqlite3.Error:  # no half of a copy, least of all on a full disk
+    except sqlite3.Error:  # leave no partial copy, least of all on a full disk
         copy.unlink(missing_ok=True)
         raise
     copy.chmod(0o600)

@@ -1,8 +1,9 @@
-"""Room on the disk for what must work when it is full: a file that holds blocks, thrown overboard piece by piece.
+"""Preallocated disk space, released in steps so that logouts and other urgent writes still commit on a full disk.
 
-Without it a full disk would keep a stolen session alive, as no revocation could be written. Piece by piece, because
-whoever filled the disk, such as another program's log, takes what is let go: the next revocation has the next piece.
-As long as a part is missing, what can wait is refused, so that it is not eaten by messages or logins.
+Without it no session could be revoked on a full disk, and a stolen one would stay valid. The space is released in
+pieces because whatever filled the disk, such as another program's log, also takes what is released: the next urgent
+write then has the next piece. While a piece is missing, writes that can wait (messages, logins) are refused, so that
+they do not use up the rest.
 """
 
 import asyncio
@@ -20,115 +21,115 @@ log = logging.getLogger("chatterbox.disk_reserve")
 
 T = TypeVar("T")
 
-WHOLE_BYTES = 8 * 2**20
-"""A write-ahead log before it is folded into the database (1000 pages of 4 KiB), and as much there."""
+MAX_BYTES = 8 * 2**20
+"""A write-ahead log before its checkpoint (1000 pages of 4 KiB), and the same again in the database."""
 PIECES = 8
-TEND_S = 1.0
-"""Where a part is missing, it is looked this often (seconds) whether there is room for it."""
+REFILL_CHECK_S = 1.0
+"""How often to check whether a missing piece can be allocated again (seconds)."""
 _GRAIN_BYTES = PIECES * 4096
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_full(problem: sqlite3.Error) -> bool:
-    """Whether SQLite says that the disk is full."""
+    """Whether SQLite reports a full disk."""
     return getattr(problem, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 def may_be_full(problem: sqlite3.Error) -> bool:
-    """The same, or that a write failed: an exhausted quota looks like a broken disk to it."""
+    """Whether SQLite reports a full disk or a failed write: it reports an exceeded quota as an I/O error."""
     failed_write = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC}
     return is_full(problem) or getattr(problem, "sqlite_errorcode", None) in failed_write
 
 
-def fitting(disk_bytes: int) -> int:
-    """How much to hold on a disk of this size: at most a 16th of it, and nothing where that would help nobody.
+def reserve_bytes(disk_bytes: int) -> int:
+    """The size of the reserve on a disk of this size: at most 1/16 of it; 0 if the pieces would be too small to help.
 
-    >>> [fitting(size) for size in (2**40, 4_000_000, 100_000, 0)]
+    >>> [reserve_bytes(size) for size in (2**40, 4_000_000, 100_000, 0)]
     [8388608, 229376, 0, 0]
     """
-    return min(WHOLE_BYTES, disk_bytes // 16) // _GRAIN_BYTES * _GRAIN_BYTES
+    return min(MAX_BYTES, disk_bytes // 16) // _GRAIN_BYTES * _GRAIN_BYTES
 
 
-def without_a_piece(held: int, whole: int) -> int:
-    """What to hold after a write has failed (bytes).
+def bytes_after_release(held: int, target: int) -> int:
+    """The size of the file after one more piece is released (bytes).
 
-    >>> without_a_piece(held=8192, whole=65536)
+    >>> bytes_after_release(held=8192, target=65536)
     0
     """
-    return max(0, held - whole // PIECES)
+    return max(0, held - target // PIECES)
 
 
-def is_room_for(held: int, whole: int, free: int) -> bool:
-    """Whether what is missing can be held again: as much must stay free, or the next message would take it away."""
-    return free >= (whole - held) + whole
+def can_refill(held: int, target: int, free: int) -> bool:
+    """Whether the missing bytes can be allocated and `target` bytes stay free, so that the next message fits."""
+    return free >= (target - held) + target
 
 
 class DiskReserve:
-    """The file at `path`, of up to `whole_bytes`; 0 stands for no protection. Its size is its state."""
+    """A file of allocated blocks at `path`. Its size is its only state; `target_bytes` 0 disables the reserve."""
 
-    def __init__(self, path: Path, whole_bytes: int) -> None:
+    def __init__(self, path: Path, target_bytes: int) -> None:
         self._path = path
-        self._whole = whole_bytes
-        self._told = True
-        self._growing = asyncio.Lock()
+        self._target_bytes = target_bytes
+        self._reported_complete = True
+        self._refilling = asyncio.Lock()
 
     @classmethod
     def beside(cls, database: Path) -> "DiskReserve":
-        """That of this database, in the same folder, which must exist. Nothing is written yet."""
-        return cls(database.with_suffix(".ballast"), fitting(shutil.disk_usage(database.parent).total))
+        """The reserve of this database, in the same folder, which must exist. Nothing is written yet."""
+        return cls(database.with_suffix(".ballast"), reserve_bytes(shutil.disk_usage(database.parent).total))
 
     @property
     def missing_bytes(self) -> int:
-        return max(0, self._whole - self._held())
+        return max(0, self._target_bytes - self._held_bytes())
 
-    def give_up(self) -> bool:
-        """Let go of a piece; False where none is left."""
-        held = self._held()
+    def release(self) -> bool:
+        """Release one piece; False if none is left or the file can't be truncated."""
+        held = self._held_bytes()
         if not held:
             return False
         try:
-            os.truncate(self._path, without_a_piece(held, self._whole))
+            os.truncate(self._path, bytes_after_release(held, self._target_bytes))
         except OSError as problem:
             log.error("disk_reserve.release_failed", extra={"why": problem.strerror})  # noqa: TRY400
             return False
-        self._tell()
+        self._log_changes()
         return True
 
-    async def making_room(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try, and while the disk is full give up piece after piece and try again; raises what the last try raised.
+    async def retry_on_full(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run `attempt`; while the disk is full, release a piece and try again. Raises what the last attempt raised.
 
-        An `attempt` that fails must leave nothing behind.
+        An `attempt` that fails must have no effect.
         """
         while True:
             try:
                 return await attempt()
             except sqlite3.Error as problem:
-                if not (may_be_full(problem) and self.give_up()):
+                if not (may_be_full(problem) and self.release()):
                     raise
 
-    async def made_whole(self) -> bool:
-        """Whether nothing is missing, after making it again where there is room. Cheap while nothing is."""
+    async def refill(self) -> bool:
+        """Allocate the missing pieces if there is space; returns whether none is missing. Cheap when complete."""
         if self.missing_bytes:
-            async with self._growing:
-                held = self._held()
-                if held < self._whole and is_room_for(held, self._whole, self._free()):
+            async with self._refilling:
+                held = self._held_bytes()
+                if held < self._target_bytes and can_refill(held, self._target_bytes, self._free_bytes()):
                     await asyncio.to_thread(self._grow, held)
-        self._tell()
+        self._log_changes()
         return not self.missing_bytes
 
-    async def tending(self) -> None:
-        """Make it again as soon as there is room; never returns."""
+    async def maintain(self) -> None:
+        """Refill every `REFILL_CHECK_S`; never returns."""
         while True:
-            await self.made_whole()
-            await asyncio.sleep(TEND_S)
+            await self.refill()
+            await asyncio.sleep(REFILL_CHECK_S)
 
-    def _held(self) -> int:
+    def _held_bytes(self) -> int:
         try:
-            return self._path.stat().st_size if self._whole else 0
+            return self._path.stat().st_size if self._target_bytes else 0
         except OSError:
             return 0
 
-    def _free(self) -> int:
+    def _free_bytes(self) -> int:
         try:
             return shutil.disk_usage(self._path.parent).free
         except OSError:
@@ -138,28 +139,28 @@ class DiskReserve:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                _allocate(descriptor, held, self._whole)
+                _allocate(descriptor, held, self._target_bytes)
             finally:
                 os.close(descriptor)
         except OSError as problem:
             with contextlib.suppress(OSError):
                 os.truncate(self._path, held)
-            if problem.errno not in _FULL:  # better without it than refusing messages for ever
-                self._whole = 0
+            if problem.errno not in _FULL:  # running without a reserve beats refusing messages for ever
+                self._target_bytes = 0
                 log.warning("disk_reserve.disabled", extra={"file": self._path.name, "why": problem.strerror})
 
-    def _tell(self) -> None:
-        """Say when a part is missing, and when it is whole again: once, not for each piece."""
-        whole = not self.missing_bytes
-        if self._told and not whole:
+    def _log_changes(self) -> None:
+        """Log once when the first piece is released and once when the reserve is complete again."""
+        complete = not self.missing_bytes
+        if self._reported_complete and not complete:
             log.warning("disk_reserve.released", extra={"file": self._path.name})
-        elif whole and not self._told:
+        elif complete and not self._reported_complete:
             log.info("disk_reserve.restored", extra={"file": self._path.name})
-        self._told = whole
+        self._reported_complete = complete
 
 
 def _allocate(descriptor: int, start: int, end: int) -> None:
-    """Have blocks of one's own up to `end`; a file with holes would hold nothing."""
+    """Allocate blocks from `start` to `end`; a sparse file would reserve nothing."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, start, end - start)
         return
@@ -167,5 +168,5 @@ def _allocate(descriptor: int, start: int, end: int) -> None:
         start += os.pwrite(descriptor, bytes(min(2**16, end - start)), start)
 
 
-NO_BALLAST = DiskReserve(Path(os.devnull), 0)
-"""Where nothing is protected: every failure is final, and nothing is ever missing."""
+NO_RESERVE = DiskReserve(Path(os.devnull), 0)
+"""A disabled reserve: never incomplete, and releases nothing."""

@@ -1,7 +1,7 @@
-"""What a database is looked over for before it is served: whatever can be seen to be damaged is refused.
+"""Integrity checks at start: a database that is detectably damaged is not served.
 
-SQLite has no checksum over what is stored. A bit that has changed within a value which no index has, such as the text
-of a message, can't be seen by anybody; see docs/faults.md.
+SQLite has no checksums over stored data. A changed bit in a value that no index contains, such as the text of a
+message, can't be detected; see docs/faults.md.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from chatterbox.chassis.operator_errors import OperatorError
 
 
 class DatabaseDamagedError(OperatorError):
-    """The file can't be served; the message says what to do."""
+    """The database is damaged or unsupported; the message says what to do."""
 
 
 async def check_log(path: Path) -> None:
-    """Refuse a write-ahead log that SQLite would read a part of. To be asked before SQLite has it, which deletes it."""
+    """Refuse a write-ahead log that SQLite would read only in part. Call it before SQLite opens and deletes the log."""
     log = path.with_name(f"{path.name}-wal")
     if await asyncio.to_thread(_is_log_broken, path, log):
         raise DatabaseDamagedError(
@@ -36,27 +36,27 @@ def _is_log_broken(path: Path, log: Path) -> bool:
 
 
 async def check_structure(connection: aiosqlite.Connection, path: Path) -> None:
-    """Read all of it. Not `quick_check`, which leaves out whether table and index say the same.
+    """Run `integrity_check`. `quick_check` would not compare tables with their indexes, by which pages are read.
 
-    That costs 1.3 s of CPU for each million messages, instead of 0.3, and pages are read by way of an index.
+    That costs 1.3 s of CPU time per million messages, instead of 0.3 s.
     """
     try:
         async with connection.execute("PRAGMA integrity_check(1)") as rows:
-            verdict = await rows.fetchone()
-    except UnicodeDecodeError:  # what SQLite says quotes a damaged name
+            result = await rows.fetchone()
+    except UnicodeDecodeError:  # SQLite's message quotes a damaged name
         raise _damaged(path) from None
     except sqlite3.DatabaseError as problem:
         if not is_kind(problem, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise
         raise DatabaseDamagedError(f"{path} is not a readable database ({problem}); restore a backup") from None
-    if verdict is None or verdict[0] != "ok":
+    if result is None or result[0] != "ok":
         raise _damaged(path)
 
 
-async def check_content(connection: aiosqlite.Connection, path: Path, impossible: str) -> None:
-    """Refuse it if the query `impossible` finds anything, or a table or column is not there that it names."""
+async def check_content(connection: aiosqlite.Connection, path: Path, violations: str) -> None:
+    """Refuse a database in which the query `violations` returns a row, or names a missing table or column."""
     try:
-        async with connection.execute(impossible) as rows:
+        async with connection.execute(violations) as rows:
             found = await rows.fetchone()
     except sqlite3.OperationalError as problem:
         if not is_kind(problem, sqlite3.SQLITE_ERROR):
@@ -67,18 +67,18 @@ async def check_content(connection: aiosqlite.Connection, path: Path, impossible
 
 
 def _damaged(path: Path) -> DatabaseDamagedError:
-    return DatabaseDamagedError(f"{path} is damaged; restore a backup before serving it")
+    return DatabaseDamagedError(f"{path} is damaged; restore a backup")
 
 
 def is_kind(problem: sqlite3.Error, *codes: int) -> bool:
-    """Whether one of these is the reason, or a kind of one: an extended code ends in its primary one."""
-    given = getattr(problem, "sqlite_errorcode", 0)
-    return given in codes or given & 0xFF in codes
+    """Whether the error has one of these codes, or an extended code of one: its low byte is the primary code."""
+    code = getattr(problem, "sqlite_errorcode", 0)
+    return code in codes or code & 0xFF in codes
 
 
-def legible(stored: bytes) -> str:
-    """Text as it is stored; what a damaged byte has made no text of is shown as U+FFFD.
+def decode_lossy(stored: bytes) -> str:
+    """Decode UTF-8, with U+FFFD for damaged bytes.
 
-    Else one such byte would keep everybody from its page, and Python's error has the whole text in its sentence.
+    Otherwise one damaged byte would make its whole page unreadable, and Python's error message contains the full text.
     """
     return stored.decode(errors="replace")

@@ -21,7 +21,7 @@ def members(screen: ScreenInterface, room: str) -> None:
 
     def fetch() -> list[PickerItem]:
         active = screen.model.rooms[room].active if room in screen.model.rooms else {}
-        names = http_jobs.members(commands.context, room, commands.known)
+        names = http_jobs.members(commands.context, room, commands.cache)
         return [PickerItem(name, "active here" if name in active else "", name) for name in names]
 
     def choose(name: str) -> None:
@@ -36,7 +36,7 @@ def sessions(screen: ScreenInterface) -> None:
     questions = {OTHERS: "This ends all your other sessions."}
 
     def fetch() -> list[PickerItem]:
-        found = http_jobs.list_sessions(commands.context, commands.known)
+        found = http_jobs.list_sessions(commands.context, commands.cache)
         questions.update({session.id: _question(session) for session in found})
         items = [
             PickerItem(

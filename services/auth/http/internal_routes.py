@@ -1,4 +1,4 @@
-"""What the other services ask, with the service key, and what tells that this process is alive."""
+"""Internal routes for the other services (with the service key), and the health checks."""
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
@@ -7,50 +7,50 @@ from starlette.responses import JSONResponse, Response
 from chatterbox.chassis.http.internal_http import read, write
 from chatterbox.wire.auth_api import Revocations, UserInfo
 from chatterbox.wire.errors import ChatError, Code
-from services.auth.http.request_dependencies import TheAuth, only_services
+from services.auth.http.request_dependencies import Auth, require_service
 
-router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(only_services)])
+router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(require_service)])
 health = APIRouter(prefix="/health", include_in_schema=False)
 
 
-class UserName(msgspec.Struct, frozen=True):
-    """Whom a call is about."""
+class NamedUser(msgspec.Struct, frozen=True):
+    """The body of a call about one user."""
 
     username: str
 
 
 @router.get("/jwks")
-async def jwks(auth: TheAuth) -> Response:
-    return write(auth.ring.jwks())
+async def jwks(auth: Auth) -> Response:
+    return write(auth.key_ring.jwks())
 
 
 @router.get("/revocations")
-async def revocations(auth: TheAuth) -> Response:
-    return write(Revocations(await auth.logins.revoked()))
+async def revocations(auth: Auth) -> Response:
+    return write(Revocations(await auth.sessions.revoked()))
 
 
 @router.post("/user")
-async def user(request: Request, auth: TheAuth) -> Response:
-    found = await auth.users.named((await read(request, UserName)).username)
+async def user(request: Request, auth: Auth) -> Response:
+    found = await auth.users.by_name((await read(request, NamedUser)).username)
     if found is None:
         raise ChatError(Code.USER_UNKNOWN)
     return write(UserInfo(found.user_id, found.username))
 
 
 @router.post("/ban")
-async def ban(request: Request, auth: TheAuth) -> Response:
+async def ban(request: Request, auth: Auth) -> Response:
     return await _set_banned(request, auth, banned=True)
 
 
 @router.post("/unban")
-async def unban(request: Request, auth: TheAuth) -> Response:
+async def unban(request: Request, auth: Auth) -> Response:
     return await _set_banned(request, auth, banned=False)
 
 
-async def _set_banned(request: Request, auth: TheAuth, *, banned: bool) -> Response:
-    name = (await read(request, UserName)).username
-    found, ended = await auth.accounts.ban(name, banned=banned)
-    await auth.logins.announce(ended)
+async def _set_banned(request: Request, auth: Auth, *, banned: bool) -> Response:
+    name = (await read(request, NamedUser)).username
+    found, ended = await auth.accounts.set_banned(name, banned=banned)
+    await auth.sessions.publish_ended(ended)
     return write(UserInfo(found.user_id, found.username))
 
 
@@ -60,7 +60,7 @@ async def live() -> JSONResponse:
 
 
 @health.get("/ready")
-async def ready(auth: TheAuth) -> JSONResponse:
-    """Ready to log people in: the database answers."""
-    await auth.database.read("SELECT 1")
+async def ready(auth: Auth) -> JSONResponse:
+    """Ready when the database answers a query."""
+    await auth.database.rows("SELECT 1")
     return JSONResponse({"status": "ok"})

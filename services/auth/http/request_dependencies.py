@@ -1,10 +1,11 @@
-"""What a request needs: the opened parts of auth, the address it came from, and whose token it carries."""
+"""FastAPI dependencies of auth's routes: the service context, the client's address, the token's claims."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
+from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
 from chatterbox.chassis.http.internal_http import require_service_key
 from chatterbox.chassis.token_verifier import TokenVerifier, bearer
@@ -19,24 +20,22 @@ from services.auth.users.user_table import UserTable
 
 @dataclass(frozen=True, slots=True)
 class AuthContext:
-    """Everything that the lifespan opened."""
+    """What the lifespan opens and the routes use."""
 
     accounts: Accounts
-    logins: LoginSessions
+    sessions: LoginSessions
     users: UserTable
-    ring: KeyRing
+    key_ring: KeyRing
     verifier: TokenVerifier
     database: AuthDatabase
     service_key: str
 
 
 async def _auth(request: Request) -> AuthContext:
-    auth = request.app.state.auth
-    assert isinstance(auth, AuthContext)  # noqa: S101 - the lifespan put it there
-    return auth
+    return context_of(request, AuthContext)
 
 
-TheAuth = Annotated[AuthContext, Depends(_auth)]
+Auth = Annotated[AuthContext, Depends(_auth)]
 
 
 async def _address(request: Request) -> str:
@@ -44,17 +43,18 @@ async def _address(request: Request) -> str:
 
 
 Address = Annotated[str, Depends(_address)]
+"""The client's address as rate limits count it: see `login_throttle.network`."""
 
 
-async def _caller(request: Request, auth: TheAuth, _: Annotated[str | None, Security(token_scheme)]) -> Claims:
-    """The claims of the request's token, checked by signature, and its session by what is stored."""
+async def _current_session(request: Request, auth: Auth, _: Annotated[str | None, Security(token_scheme)]) -> Claims:
     claims = await auth.verifier.verify(bearer(request.headers.get("authorization")))
-    await auth.logins.require_live(claims)
+    await auth.sessions.require_active(claims)
     return claims
 
 
-Caller = Annotated[Claims, Depends(_caller)]
+CurrentSession = Annotated[Claims, Depends(_current_session)]
+"""The claims of the request's token: signature verified, session checked in the database."""
 
 
-async def only_services(request: Request, auth: TheAuth) -> None:
+async def require_service(request: Request, auth: Auth) -> None:
     require_service_key(request, auth.service_key)

@@ -1,4 +1,4 @@
-"""What auth's public routes take and answer, as the API reference shows it."""
+"""Request and response bodies of auth's public routes, as the API reference shows them."""
 
 from typing import Annotated
 
@@ -11,27 +11,27 @@ from services.auth.rules import password_policy
 
 
 class Body(BaseModel):
-    """Attribute docstrings are the reference's descriptions."""
+    """Attribute docstrings become the descriptions in the API reference."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-def _whole(text: str) -> str:
+def _encodable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("surrogate", "Half of a surrogate pair is no character") from None
+        raise PydanticCustomError("surrogate", "A lone surrogate is not a character") from None
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole)]
-"""JSON can escape half of a surrogate pair; nothing that is stored or hashed can hold one."""
+Text = Annotated[str, AfterValidator(_encodable)]
+"""Text without lone surrogates: JSON can escape them, but they can't be stored or hashed."""
 
 
 _SECRET: JsonDict = {"format": "password"}
-# The reference states lengths; the rules themselves check them, and refuse with a code of their own.
+# Lengths are documentation only: the policies check them and refuse with a code of their own.
 _NAME_LENGTHS: JsonDict = {"minLength": USERNAME_MIN, "maxLength": USERNAME_MAX_TYPED}
-_NEW_SECRET: JsonDict = {**_SECRET, "minLength": password_policy.SHORTEST, "maxLength": password_policy.LONGEST}
+_NEW_SECRET: JsonDict = {**_SECRET, "minLength": password_policy.MIN_CHARS, "maxLength": password_policy.MAX_CHARS}
 
 
 class Credentials(Body):
@@ -42,42 +42,42 @@ class Credentials(Body):
 
 
 class Registration(Body):
-    """The username and the password to have from now on."""
+    """The username and password of a new account."""
 
     username: Text = Field(examples=["alice"], json_schema_extra=_NAME_LENGTHS)
-    """3-32 letters, digits or `_.-`, beginning with a letter or digit; upper and lower case are the same name."""
+    """3-32 letters, digits or `_.-`, starting with a letter or digit; case is ignored when names are compared."""
     password: Text = Field(examples=["correct horse battery"], json_schema_extra=_NEW_SECRET)
-    """8-128 characters of any kind, but not one of those that are guessed first."""
+    """8-128 characters of any kind; common passwords are refused."""
 
 
 class PasswordChange(Body):
-    """One's password, and the one to have instead."""
+    """The current password and the new one."""
 
     old: Text = Field(json_schema_extra=_SECRET)
     new: Text = Field(json_schema_extra=_NEW_SECRET)
-    """8-128 characters of any kind, but not one of those that are guessed first."""
+    """8-128 characters of any kind; common passwords are refused."""
 
 
 class DoneOut(Body):
-    """It is done."""
+    """Confirmation that the request succeeded."""
 
     message: str = Field(examples=["User created successfully"])
 
 
 class LoginOut(Body):
-    """A session token, under both names that programs look for."""
+    """A session token, under the two field names that clients commonly use."""
 
     token: str
     """Send it as `Authorization: Bearer`, or to the WebSocket as `/ws?token=`."""
     access_token: str
-    """The same token, under its OAuth2 name."""
+    """The same token under its OAuth2 name."""
     token_type: str = Field("bearer", examples=["bearer"])
     expires_in: int = Field(examples=[43200])
-    """Seconds until the token expires; renew it before."""
+    """Seconds until the token expires; renew it earlier."""
     session: str
-    """The login session, as `/sessions` lists it."""
+    """The login session, as listed by `/sessions`."""
     username: str
-    """The username as its owner wrote it at registration."""
+    """The username as typed at registration."""
 
 
 class SessionOut(Body):
@@ -86,8 +86,8 @@ class SessionOut(Body):
     id: str
     created: str = Field(json_schema_extra={"format": "date-time"})
     expires: str = Field(json_schema_extra={"format": "date-time"})
-    """When its last token expires; renewing one moves it."""
+    """When its last token expires; renewing a token postpones it."""
     user_agent: str
-    """What the program that logged in called itself."""
+    """The `User-Agent` of the login request."""
     current: bool
-    """Whether this request's token is of this session."""
+    """Whether the request's own token belongs to this session."""

@@ -1,8 +1,8 @@
-"""Which names look alike: names that share a skeleton.
+"""Look-alike detection for usernames: two names look alike if they share a skeleton. Pure.
 
-After UTS 39 section 4, with Unicode's table of confusable characters (as packed by `confusable_homoglyphs`), and
-stricter: accents make no difference, nor does the length of a run of one punctuation mark, and these pieces of
-ASCII count as alike: `0 o`, `1 i l`, `rn m`, `vv w`.
+After UTS 39 section 4, with Unicode's table of confusable characters (as packaged by `confusable_homoglyphs`), and
+stricter: accents and the length of a run of one punctuation mark are ignored, and these ASCII sequences count as
+alike: `0 o`, `1 i l`, `rn m`, `vv w`.
 """
 
 import re
@@ -19,14 +19,14 @@ _DIRECTION_MARK = "\u200e"
 
 
 class Skeletons(NamedTuple):
-    """What names are compared by. Both cases: Cyrillic ve looks like a B, but only as a capital."""
+    """What names are compared by, in both cases: Cyrillic ve looks like a B only as a capital."""
 
-    small: str
-    capital: str
+    lower: str
+    upper: str
 
 
 def skeletons(name: str) -> Skeletons:
-    """Names look alike if they share either skeleton.
+    """The skeletons of `name`; names look alike if they share either.
 
     >>> skeletons("al1ce") == skeletons("ALICE") == skeletons("Alicé")
     True
@@ -36,37 +36,37 @@ def skeletons(name: str) -> Skeletons:
 
 def _skeleton(name: str) -> str:
     prototypes = _prototypes()
-    seen = "".join(prototypes.get(character, character) for character in _bare(name))
-    plain = _bare(seen.casefold()).translate(_ASCII)
+    replaced = "".join(prototypes.get(character, character) for character in _without_accents(name))
+    plain = _without_accents(replaced.casefold()).translate(_ASCII)
     return _RUN.sub(r"\1", plain.replace("rn", "m").replace("vv", "w"))
 
 
-def _bare(text: str) -> str:
+def _without_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(character for character in decomposed if unicodedata.category(character) != "Mn")
 
 
 @cache
 def _prototypes() -> dict[str, str]:
-    """What stands for each confusable character.
+    """The replacement for each confusable character.
 
-    The packed table has lost which end of a pair was the prototype. But a prototype has none of its own, so every
-    connected group is a star round it, and one fixed member can stand for the whole group.
+    The packaged table does not say which end of a pair is the prototype. But a prototype has no prototype itself, so
+    every connected group is a star around it, and any fixed member can represent the whole group.
     """
     pairs = _pairs()
-    found: dict[str, str] = {}
+    prototypes: dict[str, str] = {}
     for start in pairs:
-        if start not in found:
+        if start not in prototypes:
             group = _group(pairs, start)
-            found |= dict.fromkeys(group, min(group, key=_standing))
-    return found
+            prototypes |= dict.fromkeys(group, min(group, key=_preference))
+    return prototypes
 
 
 def _pairs() -> dict[str, set[str]]:
     pairs: dict[str, set[str]] = {}
-    for one, others in confusables_data.items():
+    for character, others in confusables_data.items():
         for other in others:
-            left, right = one.strip(_DIRECTION_MARK), other["c"].strip(_DIRECTION_MARK)
+            left, right = character.strip(_DIRECTION_MARK), other["c"].strip(_DIRECTION_MARK)
             pairs.setdefault(left, set()).add(right)
             pairs.setdefault(right, set()).add(left)
     return pairs
@@ -83,5 +83,6 @@ def _group(pairs: dict[str, set[str]], start: str) -> set[str]:
     return group
 
 
-def _standing(text: str) -> tuple[bool, int, str]:
+def _preference(text: str) -> tuple[bool, int, str]:
+    """Sort key: ASCII first, then the shortest."""
     return not text.isascii(), len(text), text

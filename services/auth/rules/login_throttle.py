@@ -1,28 +1,29 @@
-"""How fast passwords may be guessed and accounts made. Pure: time is given, nothing waits.
+"""Login throttle (backoff after wrong passwords) and rate limit per address. Pure: the caller passes the time.
 
-Failed logins are counted three ways. One account from one address: a few are free, then each costs a wait that
-doubles. One account from everywhere, against guessing from many addresses: addresses that its owner logged in from
-before are exempt, so that nobody can be kept out of their own account. One address for every account. No count locks
-anything for good: failures are forgiven with time, and memory is bounded.
+Failed logins are counted per account and address: a few are free, then each adds a wait, which doubles. They are also
+counted per account over all addresses, against guessing from many addresses; addresses from which the account has
+logged in before are exempt, so that no attacker can lock out the owner. And they are counted per address over all
+accounts. No counter locks anything permanently: failures are forgiven over time, and memory is bounded.
 """
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 from typing import Generic, NamedTuple, TypeVar
 
+from chatterbox.chassis.core.lru_dict import LruDict
+from chatterbox.chassis.core.token_bucket import KeyedBuckets
+
 REMEMBERED = 10_000
-"""Entries of each kind that are kept; the least recently used one makes room."""
+"""Entries kept of each kind; the least recently used one is evicted."""
 
 K = TypeVar("K")
-V = TypeVar("V")
 
 
 class BackoffPolicy(NamedTuple):
-    """`free` failures cost nothing; the n-th after those costs `2 ** n` seconds, at most `wait_max_s`.
+    """`free` failures add no wait; the n-th failure after those adds `2 ** n` seconds, at most `wait_max_s`.
 
-    Every `forgive_s` seconds one failure is forgotten.
+    One failure is forgotten every `forgive_s` seconds.
     """
 
     free: int
@@ -31,147 +32,132 @@ class BackoffPolicy(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Count:
-    failures: float = 0.0
+class _Failures:
+    count: float = 0.0
     at_s: float = 0.0
     wait_until_s: float = float("-inf")
 
-    def forgive(self, pace: BackoffPolicy, now_s: float) -> None:
-        self.failures = max(0.0, self.failures - max(0.0, now_s - self.at_s) / pace.forgive_s)
+    def forgive(self, policy: BackoffPolicy, now_s: float) -> None:
+        self.count = max(0.0, self.count - max(0.0, now_s - self.at_s) / policy.forgive_s)
         self.at_s = now_s
 
-    def wait(self, pace: BackoffPolicy, now_s: float) -> None:
-        beyond = math.ceil(self.failures) - pace.free
-        if beyond >= 0:
-            self.wait_until_s = now_s + min(pace.wait_max_s, 2.0 ** min(beyond, 32))
+    def start_wait(self, policy: BackoffPolicy, now_s: float) -> None:
+        excess = math.ceil(self.count) - policy.free
+        if excess >= 0:
+            self.wait_until_s = now_s + min(policy.wait_max_s, 2.0 ** min(excess, 32))
+
+    def record(self, policy: BackoffPolicy, now_s: float) -> None:
+        self.forgive(policy, now_s)
+        self.count += 1
+        self.start_wait(policy, now_s)
+
+    def end_wait(self) -> None:
+        self.wait_until_s = float("-inf")
 
 
-class _LruDict(Generic[K, V]):
-    """A dict that forgets what was not used for longest."""
+class _Backoff(Generic[K]):
+    """Failures per key, and the wait that follows from them."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._entries:
-            self._entries.move_to_end(key)
-        return self._entries.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
-
-    def drop(self, key: K) -> None:
-        self._entries.pop(key, None)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-
-class _Counts(Generic[K]):
-    def __init__(self, pace: BackoffPolicy, most: int) -> None:
-        self.pace = pace
-        self._counts: _LruDict[K, _Count] = _LruDict(most)
+    def __init__(self, policy: BackoffPolicy, limit: int) -> None:
+        self._policy = policy
+        self._failures: LruDict[K, _Failures] = LruDict(limit)
 
     def wait_s(self, key: K, now_s: float) -> float:
-        count = self._counts.get(key)
-        return max(0.0, count.wait_until_s - now_s) if count else 0.0
+        failures = self._failures.get(key)
+        return max(0.0, failures.wait_until_s - now_s) if failures else 0.0
 
-    def reserve(self, key: K, now_s: float) -> None:
-        """Past the free ones only one try at a time: many at once must not all slip through."""
-        if count := self._counts.get(key):
-            count.forgive(self.pace, now_s)
-            count.wait(self.pace, now_s)
+    def begin(self, key: K, now_s: float) -> None:
+        """After the free failures, allow one attempt at a time: concurrent attempts must not bypass the wait."""
+        if failures := self._failures.get(key):
+            failures.forgive(self._policy, now_s)
+            failures.start_wait(self._policy, now_s)
 
     def fail(self, key: K, now_s: float) -> None:
-        count = self._counts.get(key) or _Count(at_s=now_s)
-        count.forgive(self.pace, now_s)
-        count.failures += 1
-        count.wait(self.pace, now_s)
-        self._counts.put(key, count)
+        failures = self._failures.get(key) or _Failures(at_s=now_s)
+        failures.record(self._policy, now_s)
+        self._failures.put(key, failures)
 
-    def release(self, key: K) -> None:
-        if count := self._counts.get(key):
-            count.wait_until_s = float("-inf")
+    def end_wait(self, key: K) -> None:
+        if failures := self._failures.get(key):
+            failures.end_wait()
 
-    def drop(self, key: K) -> None:
-        self._counts.drop(key)
+    def clear(self, key: K) -> None:
+        self._failures.drop(key)
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._failures)
 
 
 class LoginThrottle:
-    """Says when a login may be tried, from what is told about earlier ones.
+    """Decides when a login may be attempted, from the results of earlier attempts.
 
-    Ask `wait_s`; if it is 0, `begin`, try the password, then tell `fail` or `succeed`. An account is any text
-    that stands for it, whether it exists or not.
+    Call `wait_s`; if it returns 0, call `begin`, check the password, then call `fail` or `succeed`. `account` is any
+    text that identifies the account, whether it exists or not.
     """
 
     def __init__(
-        self, one: BackoffPolicy, account: BackoffPolicy, address: BackoffPolicy, *, remembered: int = REMEMBERED
+        self,
+        account_from_address: BackoffPolicy,
+        account: BackoffPolicy,
+        address: BackoffPolicy,
+        *,
+        remembered: int = REMEMBERED,
     ) -> None:
-        """`one` is the pace for one account from one address."""
-        self._one: _Counts[tuple[str, str]] = _Counts(one, remembered)
-        self._account: _Counts[str] = _Counts(account, remembered)
-        self._address: _Counts[str] = _Counts(address, remembered)
-        self._trusted: _LruDict[tuple[str, str], bool] = _LruDict(remembered)
+        self._account_from_address: _Backoff[tuple[str, str]] = _Backoff(account_from_address, remembered)
+        self._account: _Backoff[str] = _Backoff(account, remembered)
+        self._address: _Backoff[str] = _Backoff(address, remembered)
+        self._trusted: LruDict[tuple[str, str], bool] = LruDict(remembered)
 
     def wait_s(self, account: str, address: str, now_s: float) -> float:
-        """Seconds until this address may try this account; 0 for now."""
-        everywhere = 0.0 if self._trusted.get((account, address)) else self._account.wait_s(account, now_s)
-        one = self._one.wait_s((account, address), now_s)
-        return _whole_ms(max(everywhere, one, self._address.wait_s(address, now_s)))
+        """Seconds until this address may try this account; 0 if it may now."""
+        from_all = 0.0 if self._trusted.get((account, address)) else self._account.wait_s(account, now_s)
+        from_here = self._account_from_address.wait_s((account, address), now_s)
+        return _ceil_ms(max(from_all, from_here, self._address.wait_s(address, now_s)))
 
     def begin(self, account: str, address: str, now_s: float) -> None:
-        self._one.reserve((account, address), now_s)
-        self._account.reserve(account, now_s)
-        self._address.reserve(address, now_s)
+        """An attempt starts."""
+        self._account_from_address.begin((account, address), now_s)
+        self._account.begin(account, now_s)
+        self._address.begin(address, now_s)
 
     def fail(self, account: str, address: str, now_s: float) -> None:
-        self._one.fail((account, address), now_s)
+        """The password was wrong."""
+        self._account_from_address.fail((account, address), now_s)
         self._account.fail(account, now_s)
         self._address.fail(address, now_s)
 
     def succeed(self, account: str, address: str) -> None:
-        """Forget this address's failures for this account, not those for others: it may guess with one of its own."""
-        self._one.drop((account, address))
-        self._account.release(account)
-        self._address.release(address)
+        """The password was right: forget the failures of this address for this account.
+
+        The address's failures for other accounts stay: an attacker may have an account too.
+        """
+        self._account_from_address.clear((account, address))
+        self._account.end_wait(account)
+        self._address.end_wait(address)
         self._trusted.put((account, address), True)
 
     def __len__(self) -> int:
-        return len(self._one) + len(self._account) + len(self._address)
+        return len(self._account_from_address) + len(self._account) + len(self._address)
 
 
 class AddressRateLimit:
-    """`burst` acts at once for each address, and `per_s` in the long run (a token bucket)."""
+    """Allows each address `burst` actions at once and `per_s` actions per second in the long run."""
 
     def __init__(self, burst: int, per_s: float, *, remembered: int = REMEMBERED) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._left: _LruDict[str, tuple[float, float]] = _LruDict(remembered)
+        self._buckets: KeyedBuckets[str] = KeyedBuckets(per_s, burst, limit=remembered)
 
     def take(self, address: str, now_s: float) -> float:
-        """Use one up and return 0; or the seconds until there is one again."""
-        left, at_s = self._left.get(address) or (float(self._burst), now_s)
-        left = min(float(self._burst), left + max(0.0, now_s - at_s) * self._per_s)
-        if left < 1:
-            return _whole_ms((1 - left) / self._per_s)
-        self._left.put(address, (left - 1, now_s))
-        return 0.0
+        """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
+        return _ceil_ms(self._buckets.take(address, now_s))
 
 
-def _whole_ms(seconds: float) -> float:
-    """Rounded up, so that whoever waits for it is not early."""
+def _ceil_ms(seconds: float) -> float:
+    """Rounded up, so that a retry after this time is not too early."""
     return math.ceil(seconds * 1000) / 1000
 
 
 def network(host: str) -> str:
-    """What counts as one address: an IPv4 address, or an IPv6 /64, which one customer has whole.
+    """The address that limits count by: an IPv4 address, or the /64 of an IPv6 address, which one customer owns.
 
     >>> network("192.0.2.7"), network("2001:db8::1"), network("::ffff:192.0.2.7")
     ('192.0.2.7', '2001:db8::/64', '192.0.2.7')

@@ -1,10 +1,10 @@
-"""Which usernames there can be, and which of them are one and the same. Pure.
+"""Username policy: which names are allowed and when two names are the same. Pure.
 
-A name is 3-32 letters, digits or `_.-`, beginning with a letter or digit. After RFC 8265 (UsernameCaseMapped) it is
-compared by NFKC and case folding; kept as typed, in NFKC. Stricter than that, so that nobody passes for another:
-letters of one script only (Japanese, Korean and Chinese mix theirs as they do in writing; UTS 39 section 5.1), only
-scripts in everyday use (UAX 31 table 5), no combining marks, no digits but 0-9, and no name that looks like a taken
-or reserved one.
+A name is 3-32 letters, digits or `_.-`, starting with a letter or digit. As in RFC 8265 (UsernameCaseMapped), names
+are compared by NFKC and case folding; they are kept as typed, in NFKC. To prevent impersonation the policy is stricter:
+letters of one script only (Japanese, Korean and Chinese may combine the scripts they are written in; UTS 39 section
+5.1), only scripts in everyday use (UAX 31 table 5), no combining marks, no digits but 0-9, and no name that looks like
+one that is taken or reserved.
 """
 
 import unicodedata
@@ -21,7 +21,7 @@ _SCRIPTS = (
     "ARABIC ARMENIAN BENGALI BOPOMOFO CYRILLIC DEVANAGARI ETHIOPIC GEORGIAN GREEK GUJARATI GURMUKHI HAN HANGUL"
     " HEBREW HIRAGANA KANNADA KATAKANA KHMER LAO LATIN MALAYALAM MYANMAR ORIYA SINHALA TAMIL TELUGU THAANA THAI TIBETAN"
 )
-_WRITTEN_TOGETHER = (
+_COMBINED_SCRIPTS = (
     frozenset({"HAN", "HIRAGANA", "KATAKANA"}),
     frozenset({"HAN", "HANGUL"}),
     frozenset({"HAN", "BOPOMOFO"}),
@@ -33,64 +33,65 @@ _RESERVED = (
 
 
 class Username(NamedTuple):
-    """A name that somebody may have: as shown, and what no two people share."""
+    """An allowed name: as displayed, and the skeletons that no two users share."""
 
-    shown: str
-    alike: Skeletons
+    display: str
+    skeletons: Skeletons
 
 
 def check(typed: str) -> Username:
-    """The username that `typed` stands for; raises `username_invalid` with a sentence that says why not."""
-    shown = text_rules.username(typed)
-    if (why := _why_not(shown)) is not None:
-        raise ChatError(Code.USERNAME_INVALID, why)
-    alike = skeletons(shown)
-    if alike.small in _reserved():
-        raise ChatError(Code.USERNAME_INVALID, "This name, or one that looks like it, is reserved.")
-    return Username(shown, alike)
+    """The username for what was typed; raises `username_invalid` with the reason."""
+    display = text_rules.username(typed)
+    if (reason := _violation(display)) is not None:
+        raise ChatError(Code.USERNAME_INVALID, reason)
+    both = skeletons(display)
+    if both.lower in _reserved():
+        raise ChatError(Code.USERNAME_INVALID, "That username, or one that looks like it, is reserved.")
+    return Username(display, both)
 
 
 @cache
 def _reserved() -> frozenset[str]:
-    return frozenset(skeletons(name).small for name in _RESERVED.split())
+    return frozenset(skeletons(name).lower for name in _RESERVED.split())
 
 
-def same(one: str, other: str) -> bool:
+def is_same_name(one: str, other: str) -> bool:
     """Whether two spellings name the same user.
 
-    >>> same("Alice", "ALICE"), same("alice", "al1ce")
+    >>> is_same_name("Alice", "ALICE"), is_same_name("alice", "al1ce")
     (True, False)
     """
     return folded(one) == folded(other)
 
 
 def folded(name: str) -> str:
-    """`name` in the form in which it is compared."""
+    """`name` normalized for comparison: NFKC and case folding."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def _why_not(name: str) -> str | None:
-    if not all(map(_may_stand, name)):
+def _violation(name: str) -> str | None:
+    """The rule that `name` breaks, as a sentence for its user; None if it is allowed."""
+    if not all(map(_is_allowed, name)):
         return text_rules.USERNAME_RULE
     scripts = {categories.alias(character) for character in name if not character.isascii() or character.isalpha()}
     if not scripts <= set(_SCRIPTS.split()):
-        return "A username is written in a script that is in everyday use."
-    if len(scripts) > 1 and not any(scripts <= mix for mix in _WRITTEN_TOGETHER):
-        return "A username is written in one script: its letters are all Latin, or all Cyrillic, and so on."
-    if _reads_two_ways(name):
-        return "A username that is read from right to left begins with a letter and ends with a letter or digit."
+        return "A username must use a script in everyday use."
+    if len(scripts) > 1 and not any(scripts <= combined for combined in _COMBINED_SCRIPTS):
+        return "A username must use letters of one script, for example all Latin or all Cyrillic."
+    if _has_ambiguous_direction(name):
+        return "A right-to-left username must start with a letter and end with a letter or digit."
     return None
 
 
-def _may_stand(character: str) -> bool:
+def _is_allowed(character: str) -> bool:
     if character.isascii():
-        return True  # `text_rules.username` has looked at it
-    # A Hangul jamo outside of a syllable may be a filler, which shows nothing.
+        return True  # already checked by `text_rules.username`
+    # A Hangul jamo outside a syllable may be a filler, which is invisible.
     is_jamo = categories.alias(character) == "HANGUL" and not "가" <= character <= "힣"
     return unicodedata.category(character) in {"Lu", "Ll", "Lo"} and not is_jamo
 
 
-def _reads_two_ways(name: str) -> bool:
-    """Whether digits or marks could be shown on either side of right-to-left letters (after RFC 5893)."""
-    leftward = any(unicodedata.bidirectional(character) in {"R", "AL"} for character in name)
-    return leftward and not (name[0].isalpha() and name[-1].isalnum())
+def _has_ambiguous_direction(name: str) -> bool:
+    """Whether digits or marks could be displayed on either side of right-to-left letters (after RFC 5893)."""
+    is_rtl = any(unicodedata.bidirectional(character) in {"R", "AL"} for character in name)
+    return is_rtl and not (name[0].isalpha() and name[-1].isalnum())

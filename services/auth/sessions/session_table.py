@@ -1,13 +1,15 @@
-"""The table of login sessions. A session lives until its last token expires, or until it is revoked."""
+"""SQL of the sessions table. A session is active until its last token expires or it is revoked."""
 
 from dataclasses import dataclass
 
+from chatterbox.chassis.sqlite.write_connection import Transaction
 from chatterbox.wire.auth_api import Revocation
-from services.auth.auth_database import AuthDatabase, AuthTransaction
+from services.auth.auth_database import AuthDatabase
 from services.auth.users.user_table import UserRow
 
-AHEAD_S = 2 * 86_400
-"""Our clock may be ahead by so much, for a while: no session is forgotten whose tokens are valid by the right one."""
+CLOCK_ERROR_S = 2 * 86_400
+"""Rows are kept this much longer than they are needed (seconds): if our clock is temporarily ahead by less, no session
+is deleted, and no revocation left out, whose tokens are still valid by a correct clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,82 +17,86 @@ class SessionRow:
     """A row; times in seconds since 1970."""
 
     sid: str
-    created: int
-    expires: int
+    created_s: int
+    expires_s: int
+    """When its last token expires."""
     user_agent: str
 
 
 class SessionTable:
-    """Reads sessions, and forgets those that are over."""
+    """Queries over sessions, and the deletion of expired ones."""
 
     def __init__(self, database: AuthDatabase) -> None:
         self._database = database
 
-    async def is_live(self, sid: str) -> bool:
-        return bool(await self._database.read("SELECT 1 FROM sessions WHERE id = ? AND revoked IS NULL", sid))
+    async def is_active(self, sid: str) -> bool:
+        """Whether the session exists and is not revoked; expiry is left to the token's own `exp`."""
+        return bool(await self._database.rows("SELECT 1 FROM sessions WHERE id = ? AND revoked IS NULL", (sid,)))
 
     async def of_user(self, user_id: int, now_s: int) -> list[SessionRow]:
-        """The user's sessions that live, newest first."""
+        """The user's active sessions, newest first."""
         query = (
             "SELECT id, created, expires, user_agent FROM sessions"
             " WHERE user_id = ? AND revoked IS NULL AND expires > ? ORDER BY created DESC, id"
         )
-        return [SessionRow(*row) for row in await self._database.read(query, user_id, now_s)]
+        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, now_s))]
 
     async def revoked(self, now_s: int) -> list[Revocation]:
-        """The revoked sessions with a token that could still be shown to somebody, whose clock may be behind ours."""
+        """Revoked sessions with a token that another service, whose clock may be behind ours, could still accept."""
         query = "SELECT id, expires FROM sessions WHERE revoked IS NOT NULL AND expires > ?"
-        return [Revocation(*row) for row in await self._database.read(query, now_s - AHEAD_S)]
+        return [Revocation(*row) for row in await self._database.rows(query, (now_s - CLOCK_ERROR_S,))]
 
-    async def forget_expired(self, now_s: int) -> None:
+    async def delete_expired(self, now_s: int) -> None:
         async with self._database.transaction() as transaction:
-            await transaction.run("DELETE FROM sessions WHERE expires <= ?", now_s - AHEAD_S)
+            await transaction.rows("DELETE FROM sessions WHERE expires <= ?", (now_s - CLOCK_ERROR_S,))
 
 
-async def begin(transaction: AuthTransaction, user: UserRow, session: SessionRow) -> bool:
-    """Whether it was begun: not if the user was banned, or got another password, since `user` was read."""
+async def begin(transaction: Transaction, user: UserRow, session: SessionRow) -> bool:
+    """Insert a session; False if the user has been banned or got another password since `user` was read."""
     return bool(
-        await transaction.run(
+        await transaction.rows(
             "INSERT INTO sessions (id, user_id, created, expires, user_agent) SELECT ?, id, ?, ?, ? FROM users"
             " WHERE id = ? AND password_number = ? AND banned IS NULL RETURNING id",
-            *(session.sid, session.created, session.expires, session.user_agent),
-            *(user.user_id, user.password_number),
+            (
+                *(session.sid, session.created_s, session.expires_s, session.user_agent),
+                *(user.user_id, user.password_number),
+            ),
         )
     )
 
 
-async def prolong(transaction: AuthTransaction, sid: str, now_s: int, token_s: int, session_max_s: int) -> int | None:
-    """When the session's next token expires; None if the session is over."""
-    rows = await transaction.run(
+async def extend(transaction: Transaction, sid: str, now_s: int, token_s: int, session_max_s: int) -> int | None:
+    """Extend a session by one more token; returns when that token expires, or None if the session has ended."""
+    rows = await transaction.rows(
         "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)) WHERE id = ? AND revoked IS NULL"
         " RETURNING min(? + ?, created + ?)",
-        *(now_s, token_s, session_max_s, sid, now_s, token_s, session_max_s),
+        (now_s, token_s, session_max_s, sid, now_s, token_s, session_max_s),
     )
     return int(rows[0][0]) if rows else None
 
 
-async def end(transaction: AuthTransaction, user_id: int, sid: str, now_s: int) -> list[Revocation]:
-    """Revoke one session of this user; empty if there is none that lives."""
+async def end(transaction: Transaction, user_id: int, sid: str, now_s: int) -> list[Revocation]:
+    """Revoke one session of this user; empty if it does not exist or has ended."""
     statement = (
         "UPDATE sessions SET revoked = ? WHERE user_id = ? AND id = ? AND revoked IS NULL AND expires > ?"
         " RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.run(statement, now_s, user_id, sid, now_s)]
+    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, sid, now_s))]
 
 
-async def end_all(transaction: AuthTransaction, user_id: int, now_s: int, *, but: str = "") -> list[Revocation]:
-    """Revoke every session of this user, except `but`."""
+async def end_all(transaction: Transaction, user_id: int, now_s: int, *, keep_sid: str = "") -> list[Revocation]:
+    """Revoke every session of this user except `keep_sid`."""
     statement = (
         "UPDATE sessions SET revoked = ? WHERE user_id = ? AND id <> ? AND revoked IS NULL AND expires > ?"
         " RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.run(statement, now_s, user_id, but, now_s)]
+    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, keep_sid, now_s))]
 
 
-async def end_oldest(transaction: AuthTransaction, user_id: int, now_s: int, *, keep: int) -> list[Revocation]:
-    """Revoke this user's sessions beyond the `keep` newest."""
+async def end_oldest(transaction: Transaction, user_id: int, now_s: int, *, keep: int) -> list[Revocation]:
+    """Revoke this user's sessions except the `keep` newest."""
     statement = (
         "UPDATE sessions SET revoked = ? WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND revoked IS NULL"
         " AND expires > ? ORDER BY created DESC, id LIMIT -1 OFFSET ?) RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.run(statement, now_s, user_id, now_s, keep)]
+    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, now_s, keep))]

@@ -1,6 +1,6 @@
-"""Hashing passwords, off the event loop and only a few at once: argon2id with OWASP's parameters.
+"""Password hashing with argon2id (OWASP's parameters) on a bounded pool of low-priority threads.
 
-Each hash takes some 30 ms of a core and 19 MiB; without a bound, a burst of logins would take the machine.
+Each hash takes some 30 ms of a core and 19 MiB; without a bound, a burst of logins would use up the machine.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from passlib.context import CryptContext  # type: ignore[import-untyped]
 
 from chatterbox.wire.errors import ChatError, Code
 from services.auth.metrics import AuthMetrics
-from services.auth.rules.password_policy import prepared
+from services.auth.rules.password_policy import normalized
 
 T = TypeVar("T")
 
 
 _NICENESS = 10
-"""How far the hashing threads step back from the event loop, where both want the same core."""
+"""Niceness of the hashing threads, so that the event loop gets the core first."""
 
 
 class PasswordCheck(NamedTuple):
-    """Whether the password was right; `newer` is a hash to keep instead, when the parameters have changed."""
+    """The result of a check; `new_hash` replaces the stored hash when the hashing parameters have changed."""
 
-    right: bool
-    newer: str | None = None
+    is_right: bool
+    new_hash: str | None = None
 
 
 class PasswordHasher:
-    """Hashes and verifies; raises `unavailable` when too many wait already. Call `warm` once before use."""
+    """Hashes and verifies passwords; raises `unavailable` when too many are waiting. Call `warm_up` once before use."""
 
     def __init__(self, concurrency: int, waiting: int, metrics: AuthMetrics | None = None) -> None:
         self._context = CryptContext(
@@ -43,56 +43,56 @@ class PasswordHasher:
             argon2__time_cost=2,
             argon2__parallelism=1,
         )
-        self._threads = ThreadPoolExecutor(concurrency, "hash", initializer=_step_back)
+        self._threads = ThreadPoolExecutor(concurrency, "hash", initializer=_lower_priority)
         self._metrics = metrics or AuthMetrics()
-        self._metrics.watch(self)
+        self._metrics.watch_hasher(self)
         self._concurrency = concurrency
-        self._most = concurrency + waiting
-        self._present = 0
-        self._nobodys = ""
+        self._limit = concurrency + waiting
+        self._pending = 0
+        self._dummy_hash = ""
 
     @property
     def running(self) -> int:
-        return min(self._present, self._concurrency)
+        return min(self._pending, self._concurrency)
 
     @property
     def waiting(self) -> int:
-        return self._present - self.running
+        return self._pending - self.running
 
-    async def warm(self) -> None:
-        """Pay for the first hash, which takes twice as long, and make the one that stands for unknown users."""
-        self._nobodys = await self.hash(secrets.token_urlsafe())
+    async def warm_up(self) -> None:
+        """Compute the dummy hash that is verified for unknown users. The first hash takes twice as long as others."""
+        self._dummy_hash = await self.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str) -> str:
-        return await self._off_loop(self._hash, prepared(password))
+        return await self._in_thread(self._hash, normalized(password))
 
     async def verify(self, password: str, hashed: str | None) -> PasswordCheck:
-        """Whether `password` is what was hashed. Without a hash (nobody has that name) it takes as long and says no."""
-        right, newer = await self._off_loop(self._verify, prepared(password), hashed or self._nobodys)
-        return PasswordCheck(right and hashed is not None, newer)
+        """Verify `password` against `hashed`. None (an unknown user) takes as long and is never right."""
+        is_right, new_hash = await self._in_thread(self._verify, normalized(password), hashed or self._dummy_hash)
+        return PasswordCheck(is_right and hashed is not None, new_hash)
 
     def _hash(self, password: str) -> str:
         return str(self._context.hash(password))
 
     def _verify(self, password: str, hashed: str) -> tuple[bool, str | None]:
-        right, newer = self._context.verify_and_update(password, hashed)
-        return bool(right), newer
+        is_right, new_hash = self._context.verify_and_update(password, hashed)
+        return bool(is_right), new_hash
 
-    async def _off_loop(self, work: Callable[..., T], *values: object) -> T:
-        if self._present >= self._most:
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        if self._pending >= self._limit:
             self._metrics.hashes_refused.inc()
-            raise ChatError(Code.UNAVAILABLE, "Too many logins at once; try again.", retry_after_s=1.0)
-        self._present += 1
+            raise ChatError(Code.UNAVAILABLE, "Too many logins at once. Try again.", retry_after_s=1.0)
+        self._pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *values)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
         finally:
-            self._present -= 1
+            self._pending -= 1
 
     def close(self) -> None:
-        """End the threads; hashes that wait are given up."""
+        """Stop the threads; hashes that are still waiting are cancelled."""
         self._threads.shutdown(cancel_futures=True)
 
 
-def _step_back() -> None:
+def _lower_priority() -> None:
     if sys.platform == "linux":  # elsewhere this would slow the whole process
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,4 +1,4 @@
-"""The Autobahn cases against the gateway's own socket and configuration, with an echo behind it."""
+"""The Autobahn test suite against the gateway's WebSocket implementation, with an echo handler."""
 
 from pathlib import Path
 
@@ -65,10 +65,10 @@ class EchoSocket(LiveSocket):
 
     binary = b""
 
-    def _take(self, opcode: int, payload: bytes) -> None:
+    def _on_frame(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.BINARY:
             self.binary = payload
-        super()._take(opcode, payload)
+        super()._on_frame(opcode, payload)
 
 
 class EchoHandshake(Handshake):
@@ -83,7 +83,7 @@ def echo(socket: LiveSocket) -> SocketReceiver:
     return Echo(socket)
 
 
-async def test_every_case_passes(wstest: Path, tmp_path: Path) -> None:
+async def test_every_autobahn_case_passes(wstest: Path, tmp_path: Path) -> None:
     async with live.serving(echo, handshake_class=EchoHandshake, frame_bytes=MESSAGE_BYTES) as port:
         report = await autobahn.run(wstest, f"ws://127.0.0.1:{port}/ws?token=t", CASES, tmp_path, TIMEOUT_S)
     unexpected = {

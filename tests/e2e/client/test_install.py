@@ -57,7 +57,7 @@ def run(installed: Path, *arguments: str) -> str:
 def test_the_commands_work(installed: Path) -> None:
     assert "register alice" in run(installed, "--help")
     assert run(installed, "man").startswith(".TH CHATTERBOX 1")
-    assert "_chatterbox" in run(installed, "completion", "zsh")
+    assert run(installed, "completion", "zsh").startswith("#compdef chatterbox")
     assert "not logged in" in run(installed, "--server", "http://127.0.0.1:9", "chat")
     assert "connection refused" in run(installed, "doctor", "http://127.0.0.1:9")
 

@@ -32,7 +32,7 @@ def plug_in(person: Person, cable: Cable) -> None:
     person.server = cable.url
 
 
-async def test_300_messages_missed_while_cut_off_arrive_in_order_once(server: Server, tmp_path: Path) -> None:
+async def test_messages_missed_during_a_cut_arrive_in_order_once(server: Server, tmp_path: Path) -> None:
     cable = Cable(server.port)
     await cable.mend()
     with people(tmp_path, server.url, "alice", "bob") as (alice, bob):
@@ -64,7 +64,7 @@ def said(path: Path) -> list[str]:
     return [line.split(": ", 1)[1].rstrip("\n") for line in lines_of(path) if not line.startswith("--")]
 
 
-def test_a_killed_server_loses_nothing_of_a_long_send(server: Server, alice_and_bob: list[Person]) -> None:
+def test_killed_server_loses_nothing_of_a_long_send(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     sending = alice.start("send", "general", "-")
     assert sending.stdin is not None
@@ -79,7 +79,7 @@ def test_a_killed_server_loses_nothing_of_a_long_send(server: Server, alice_and_
     assert alice.history() == [str(number) for number in range(300)]
 
 
-def test_what_was_sent_while_the_server_was_away_goes_out_with_the_next_command(
+def test_messages_sent_while_the_server_was_down_go_out_with_the_next_command(
     server: Server, alice_and_bob: list[Person]
 ) -> None:
     alice, bob = alice_and_bob
@@ -96,7 +96,7 @@ def test_what_was_sent_while_the_server_was_away_goes_out_with_the_next_command(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_client_killed_at_any_moment_sends_each_message_once(
+def test_client_killed_at_any_moment_sends_each_message_once(
     server: Server, alice_and_bob: list[Person], seed: int
 ) -> None:
     alice, _ = alice_and_bob

@@ -15,7 +15,7 @@ def only_adds_lines(screen: Terminal) -> bool:
     return not re.search(rb"[\x00-\x06\x08\x09\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)", screen.raw)
 
 
-def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bob: list[Person]) -> None:
+def test_plain_chat_reports_each_step_and_only_appends_lines(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     alice.run("create", "ops")
     bob.run("join", "ops")
@@ -50,7 +50,7 @@ def test_each_step_is_said_and_lines_are_only_added(server: Server, alice_and_bo
 
 
 @pytest.mark.parametrize("term", ["dumb", ""])
-def test_a_terminal_that_can_not_draw_gets_plain_lines(alice_and_bob: list[Person], term: str) -> None:
+def test_dumb_terminal_gets_the_plain_face(alice_and_bob: list[Person], term: str) -> None:
     alice, _ = alice_and_bob
     alice.variables["TERM"] = term
     with terminal(alice, "chat") as screen:
@@ -63,7 +63,9 @@ def test_a_terminal_that_can_not_draw_gets_plain_lines(alice_and_bob: list[Perso
 
 
 @pytest.mark.parametrize(("value", "is_bold"), [("", True), ("1", False)])
-def test_no_color_takes_the_colours_of_the_other_lines(alice_and_bob: list[Person], value: str, is_bold: bool) -> None:
+def test_no_color_disables_colours_of_the_line_based_face(
+    alice_and_bob: list[Person], value: str, is_bold: bool
+) -> None:
     alice, bob = alice_and_bob
     alice.variables["NO_COLOR"] = value
     bob.run("send", "general", "hello")
@@ -74,7 +76,7 @@ def test_no_color_takes_the_colours_of_the_other_lines(alice_and_bob: list[Perso
 
 
 class TestSessions:
-    def test_one_of_several_is_ended_from_a_chat(self, alice_and_bob: list[Person]) -> None:
+    def test_session_is_ended_from_a_chat(self, alice_and_bob: list[Person]) -> None:
         alice, _ = alice_and_bob
         laptop = Person(alice.home.parent / "laptop", alice.server, "alice")
         laptop.run("login", "alice", typed=PASSWORD + "\n")
@@ -89,7 +91,7 @@ class TestSessions:
             screen.type("/quit\n")
             assert screen.ends() == ExitCode.OK
 
-    def test_members_and_logout_are_commands_too(self, alice_and_bob: list[Person]) -> None:
+    def test_members_and_logout_work_as_commands(self, alice_and_bob: list[Person]) -> None:
         alice, bob = alice_and_bob
         bob.run("rooms")
         assert alice.run("members", "general").stdout.split() == ["alice", "bob"]

@@ -16,9 +16,7 @@ def a_terminal_that_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice, "chat") as at_alice, terminal(bob) as at_bob:
         at_alice.shows("connected")
@@ -54,9 +52,7 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
     assert bob.history("ops") == ["@alice hello"]
 
 
-def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_missed_messages_and_the_draft_are_there_after_a_restart(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -73,7 +69,7 @@ def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
         screen.shows("│ line 1")
 
 
-def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alice_and_bob: list[Person]) -> None:
+def test_ended_session_ends_the_screen_and_restores_the_terminal(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -83,7 +79,7 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
 
 
 @pytest.mark.parametrize("face", [(), ("chat", "--plain")])
-def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
+def test_restored_backup_is_reported_to_returning_clients(
     server: Server, alice_and_bob: list[Person], face: tuple[str, ...]
 ) -> None:
     alice, bob = alice_and_bob
@@ -105,7 +101,7 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
         assert not any("after" in line for line in screen.lines() if "bob" in line)
 
 
-def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
+def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     alice.variables["COLORTERM"] = "truecolor"
     theme = alice.configure('theme = "mine"\n').parent / "themes" / "mine.toml"
@@ -115,7 +111,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         screen.shows("connected")
         screen.draws("48;2;254;253;252")
         theme.write_text('base = "light"\n[colours]\nbackground = "#fdfcfb"\n')
-        screen.shows("The configuration was read anew.")
+        screen.shows("Configuration reloaded.")
         screen.draws("48;2;253;252;251")
         alice.configure('theme = "mine"\n[keys]\nhepl = ["?"]\n')
         screen.shows("keys.hepl")
@@ -127,10 +123,10 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
         bob.configure("[notices]\nby = []\n")
-        lines.shows("-- The configuration was read anew.")
+        lines.shows("-- Configuration reloaded.")
 
 
-def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:
+def test_screen_opens_without_a_server_and_keeps_messages(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     server.kill()
     with terminal(alice) as screen:
@@ -142,9 +138,7 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("1 message not sent yet, kept in the outbox")
 
 
-def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_frozen_server_is_shown_as_not_answering(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     assert server.process is not None
     with terminal(alice) as screen:
@@ -157,7 +151,7 @@ def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
         wait_until(lambda: not any("no answer" in line for line in screen.lines()), "the answer is heeded")
 
 
-def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
+def test_killed_screen_loses_no_queued_message_and_sends_none_twice(
     server: Server, alice_and_bob: list[Person]
 ) -> None:
     alice, _ = alice_and_bob
@@ -183,14 +177,14 @@ def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
     assert alice.history() == ["stored", "one", "two", "three"]
 
 
-def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person]) -> None:
+def test_terminal_that_can_not_show_the_screen_gets_lines(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     alice.variables["TERM"] = "dumb"
     with terminal(alice) as screen:
         screen.shows("-- Connected as alice.")
 
 
-def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice_and_bob: list[Person]) -> None:
+def test_closed_terminal_ends_the_screen_and_keeps_the_draft(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -202,7 +196,7 @@ def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice
         screen.shows("half a sentence")
 
 
-def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_and_bob: list[Person]) -> None:
+def test_terminal_without_a_size_counts_as_80_by_24(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, columns=0, rows=0) as screen:
         screen.shows("connected")

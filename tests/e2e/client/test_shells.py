@@ -1,5 +1,6 @@
-"""Completion as the shells themselves do it."""
+"""Completion in real shells, by the script that `chatterbox completion` prints."""
 
+import shlex
 import shutil
 
 import pytest
@@ -8,16 +9,21 @@ from tests.e2e.client.people import Person
 
 BASH = """
 eval "$(chatterbox completion bash)"
-COMP_WORDS=({words}) COMP_CWORD={last}
-_chatterbox chatterbox
+COMP_LINE={line} COMP_POINT=${{#COMP_LINE}} COMP_TYPE=9
+_python_argcomplete chatterbox
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 FISH = "chatterbox completion fish | source; complete -C '{line}' | string replace -r '\\t.*' ''"
 
 
+def bash_candidates(person: Person, line: str) -> list[str]:
+    """What bash offers at a Tab after `chatterbox LINE`."""
+    return person.shell(BASH.format(line=shlex.quote(f"chatterbox {line}"))).stdout.split()
+
+
 @pytest.fixture
 def alice(alice_and_bob: list[Person]) -> Person:
-    """Somebody who has seen two rooms, one other session, and keeps a position."""
+    """A user whose files know two rooms, another user and a saved position."""
     alice, bob = alice_and_bob
     bob.run("rooms")
     alice.run("create", "ops")
@@ -27,27 +33,24 @@ def alice(alice_and_bob: list[Person]) -> Person:
     return alice
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_bash(alice: Person) -> None:
-    def completed(*words: str) -> list[str]:
-        quoted = " ".join(f"'{word}'" for word in ("chatterbox", *words))
-        return alice.shell(BASH.format(words=quoted, last=len(words))).stdout.split()
-
-    assert completed("se") == ["sessions", "send"]
-    assert completed("send", "") == ["ops", "general"]
-    assert completed("tail", "--resume", "m") == ["mailer"]
-    assert completed("invite", "ops", "b") == ["bob"]
-    assert completed("send", "nosuch") == []
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_commands_rooms_people_and_positions(alice: Person) -> None:
+    assert bash_candidates(alice, "se") == ["sessions", "send"]
+    assert bash_candidates(alice, "send ") == ["ops", "general"]
+    assert bash_candidates(alice, "tail --resume m") == ["mailer"]
+    assert bash_candidates(alice, "tail --resume=m") == ["mailer"]
+    assert bash_candidates(alice, "invite ops b") == ["bob"]
+    assert bash_candidates(alice, "send nosuch") == []
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
-def test_fish(alice: Person) -> None:
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_rooms(alice: Person) -> None:
     done = alice.shell(FISH.format(line="chatterbox send "), "fish")
     assert sorted(done.stdout.split()) == ["general", "ops"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_what_is_printed_is_a_script_of_the_shell(alice: Person, shell: str) -> None:
+def test_the_script_is_valid_in_its_shell(alice: Person, shell: str) -> None:
     if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
+        pytest.skip(f"{shell} is not installed")
     assert alice.shell(f"chatterbox completion {shell} | {shell} -n", shell).returncode == 0

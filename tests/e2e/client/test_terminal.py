@@ -105,7 +105,7 @@ def terminal(person: Person, *arguments: str, columns: int = 80, rows: int = 24)
         shown.close()
 
 
-def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and_bob: list[Person]) -> None:
+def test_arriving_messages_do_not_disturb_typing(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
@@ -128,7 +128,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
     assert alice.history() == ["half a sentence", "are you there?"]
 
 
-def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: list[Person]) -> None:
+def test_ctrl_c_clears_the_line_and_then_ends_silently(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
@@ -141,7 +141,7 @@ def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: lis
         assert not any("Traceback" in line or "Interrupt" in line for line in screen.lines())
 
 
-def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -> None:
+def test_ended_session_ends_the_chat_with_a_message(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")

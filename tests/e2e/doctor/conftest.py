@@ -1,4 +1,4 @@
-"""One server, somebody with a login, somebody without."""
+"""One server, a logged-in user, and a user without a login."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client.people import Person, Server, people
-from tests.e2e.doctor.examining import NEVER
+from tests.e2e.doctor.doctor_report import NEVER
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all: nothing here changes it."""
+    """One server for all tests: none of them changes it."""
     server = Server(tmp_path_factory.mktemp("site") / "data")
     server.start()
     yield server
@@ -25,6 +25,6 @@ def ada(site: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pers
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Person:
-    """Somebody who is not logged in anywhere."""
-    return Person(tmp_path / "stranger", NEVER, "stranger")
+def guest(tmp_path: Path) -> Person:
+    """A user who is not logged in."""
+    return Person(tmp_path / "guest", NEVER, "guest")

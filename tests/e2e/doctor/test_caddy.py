@@ -1,4 +1,4 @@
-"""`chatterbox doctor` against a real server behind a real proxy."""
+"""`chatterbox doctor` against a real server behind Caddy."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from pathlib import Path
 from client.failures import ExitCode
 from services.processes.program_paths import caddy_program
 from tests.e2e.client.people import Person, Server, wait_until
-from tests.e2e.doctor.examining import at, examined, worst
+from tests.e2e.doctor.doctor_report import at, run_doctor, worst
 from tests.support.ports import free_port
 
 
@@ -41,37 +41,39 @@ async def caddy(folder: Path, port: int, address: str, *lines: str) -> AsyncIter
 
 
 class TestCaddy:
-    async def test_as_it_is_does_no_harm(self, site: Server, ada: Person, tmp_path: Path) -> None:
+    async def test_caddy_with_defaults_passes_all_checks(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address):
-            told = await examined(at(ada, address), exits=ExitCode.OK)
-        assert {each.status for each in told.values()} == {"ok"}
+            results = await run_doctor(at(ada, address), exits=ExitCode.OK)
+        assert {each.status for each in results.values()} == {"ok"}
 
-    async def test_that_takes_out_upgrade(self, site: Server, ada: Person, tmp_path: Path) -> None:
+    async def test_caddy_that_removes_upgrade_fails_websocket(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address, "header_up -Connection", "header_up -Upgrade"):
-            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
+            check, result = worst(await run_doctor(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "websocket"
-        assert "header_up" in told.advice
+        assert "header_up" in result.advice
 
-    async def test_that_reaches_nothing(self, ada: Person, tmp_path: Path) -> None:
+    async def test_caddy_without_an_upstream_fails_http(self, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, free_port(), address):
-            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
+            check, result = worst(await run_doctor(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "http"
-        assert told.seen.startswith("not Chatterbox: 502 Bad Gateway")
+        assert result.seen.startswith("not Chatterbox: 502 Bad Gateway")
 
-    async def test_that_knows_the_site_by_another_name(self, site: Server, ada: Person, tmp_path: Path) -> None:
+    async def test_caddy_with_another_site_name_fails_http(self, site: Server, ada: Person, tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{free_port()}"
         async with caddy(tmp_path, site.port, address):
             here = at(ada, address.replace("127.0.0.1", "localhost"))
-            check, told = worst(await examined(here, exits=ExitCode.UNREACHABLE))
+            check, result = worst(await run_doctor(here, exits=ExitCode.UNREACHABLE))
         assert check == "http"
-        assert "no site of this name" in told.advice
+        assert "no site of this name" in result.advice
 
-    async def test_with_a_certificate_of_its_own(self, site: Server, ada: Person, tmp_path: Path) -> None:
+    async def test_caddy_with_an_internal_certificate_fails_tls(
+        self, site: Server, ada: Person, tmp_path: Path
+    ) -> None:
         address = f"https://localhost:{free_port()}"
         async with caddy(tmp_path, site.port, address):
-            check, told = worst(await examined(at(ada, address), exits=ExitCode.UNREACHABLE))
+            check, result = worst(await run_doctor(at(ada, address), exits=ExitCode.UNREACHABLE))
         assert check == "tls"
-        assert "SSL_CERT_FILE" in told.advice
+        assert "SSL_CERT_FILE" in result.advice

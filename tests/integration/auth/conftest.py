@@ -1,4 +1,4 @@
-"""One running auth service for each test that asks for it."""
+"""A running auth service per test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

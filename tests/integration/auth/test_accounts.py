@@ -1,3 +1,5 @@
+"""Registration, login and password change over HTTP."""
+
 import asyncio
 from pathlib import Path
 
@@ -13,41 +15,39 @@ OTHER = "violet-harbour"
 
 
 class TestRegister:
-    async def test_says_what_it_promised(self, site: AuthSite) -> None:
+    async def test_register_returns_201_and_a_message(self, site: AuthSite) -> None:
         response = await site.register()
         assert response.status_code == 201
         assert response.json() == {"message": "User created successfully"}
 
     @pytest.mark.parametrize("username", ["alice", "ALICE", "al1ce", "\uff41lice", "alic\u00e9"])
-    async def test_refuses_a_name_that_is_taken_or_looks_like_one(self, site: AuthSite, username: str) -> None:
+    async def test_register_refuses_a_taken_or_look_alike_name(self, site: AuthSite, username: str) -> None:
         await site.register("alice")
         assert refusal(await site.register(username)) == (409, "username_taken")
 
-    async def test_refuses_capitals_of_another_script_that_look_alike(self, site: AuthSite) -> None:
+    async def test_register_refuses_look_alike_capitals_of_another_script(self, site: AuthSite) -> None:
         await site.register("bob")
         assert refusal(await site.register("\u0412\u041e\u0412")) == (409, "username_taken")
 
-    async def test_two_at_once_make_one_user(self, site: AuthSite) -> None:
+    async def test_concurrent_registrations_of_one_name_create_one_user(self, site: AuthSite) -> None:
         both = await asyncio.gather(site.register("alice"), site.register("ALICE"))
         assert sorted(response.status_code for response in both) == [201, 409]
 
     @pytest.mark.parametrize("username", ["ab", "system", "a b c", "p\u0430ypal"])
-    async def test_refuses_names_outside_the_rule(self, site: AuthSite, username: str) -> None:
+    async def test_register_refuses_invalid_usernames(self, site: AuthSite, username: str) -> None:
         assert refusal(await site.register(username)) == (422, "username_invalid")
 
     @pytest.mark.parametrize("password", ["short", "x" * 129, "password", "alice123"])
-    async def test_refuses_passwords_outside_the_rule(self, site: AuthSite, password: str) -> None:
+    async def test_register_refuses_invalid_passwords(self, site: AuthSite, password: str) -> None:
         assert refusal(await site.register("alice", password)) == (422, "password_invalid")
 
-    async def test_hashes_nothing_for_a_password_that_is_too_long(
-        self, site: AuthSite, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_a_too_long_password_is_never_hashed(self, site: AuthSite, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(PasswordHasher, "_hash", lambda *_: pytest.fail("hashed"))
         monkeypatch.setattr(PasswordHasher, "_verify", lambda *_: pytest.fail("hashed"))
         assert refusal(await site.register("alice", "x" * 60_000)) == (422, "password_invalid")
         assert refusal(await site.try_login("alice", "x" * 60_000)) == (401, "credentials_invalid")
 
-    async def test_is_limited_for_each_address(self, tmp_path: Path) -> None:
+    async def test_registrations_are_rate_limited_per_address(self, tmp_path: Path) -> None:
         async with running(tmp_path, registrations_burst=2, registrations_per_hour=360) as site:
             for name in ("first", "second"):
                 assert (await site.register(name)).status_code == 201
@@ -60,7 +60,7 @@ class TestRegister:
 
 
 class TestLogin:
-    async def test_answers_with_a_token_and_all_about_it(self, site: AuthSite) -> None:
+    async def test_login_returns_token_expiry_session_and_username(self, site: AuthSite) -> None:
         await site.register("Alice")
         response = await site.try_login("aLICE")
         body = response.json()
@@ -71,34 +71,34 @@ class TestLogin:
         assert payload_of(body["token"])["sid"] == body["session"]
         assert payload_of(body["token"])["name"] == "Alice"
 
-    async def test_takes_the_form_of_oauth2(self, site: AuthSite) -> None:
+    async def test_login_accepts_the_oauth2_password_form(self, site: AuthSite) -> None:
         await site.register("Zo\u00eb", "p\u00e4ss & w=rd+")
         form = {"grant_type": "password", "username": "zo\u00eb", "password": "p\u00e4ss & w=rd+"}
         response = await site.http.post("/login", data=form)
         assert response.status_code == 200
         assert (await site.sessions(response.json()["access_token"])).status_code == 200
 
-    async def test_a_password_is_taken_whole(self, site: AuthSite) -> None:
+    async def test_every_character_of_a_password_counts(self, site: AuthSite) -> None:
         password = "nul\0 \u00e4\U0001f600\n" * 12
         await site.register("alice", password)
         assert (await site.try_login("alice", password)).status_code == 200
         assert refusal(await site.try_login("alice", password[:-1])) == (401, "credentials_invalid")
 
-    async def test_a_look_alike_of_a_name_is_nobody(self, site: AuthSite) -> None:
+    async def test_login_with_a_look_alike_name_is_refused(self, site: AuthSite) -> None:
         await site.register("alice")
         assert refusal(await site.try_login("al1ce")) == (401, "credentials_invalid")
 
-    async def test_an_older_hash_is_replaced_on_login(self, site: AuthSite) -> None:
+    async def test_login_replaces_a_hash_with_old_parameters(self, site: AuthSite) -> None:
         weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
         await site.register()
         async with site.auth.database.transaction() as transaction:
-            await transaction.run("UPDATE users SET hashed_password = ?", weak.hash(PASSWORD))
+            await transaction.rows("UPDATE users SET hashed_password = ?", (weak.hash(PASSWORD),))
         both = await asyncio.gather(site.try_login(), site.try_login())
         assert {response.status_code for response in both} == {200}
-        ((stored,),) = await site.auth.database.read("SELECT hashed_password FROM users")
+        ((stored,),) = await site.auth.database.rows("SELECT hashed_password FROM users")
         assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
-    async def test_sessions_beyond_the_limit_end_the_oldest(self, tmp_path: Path) -> None:
+    async def test_a_login_beyond_the_session_limit_ends_the_oldest_session(self, tmp_path: Path) -> None:
         async with running(tmp_path, sessions_per_user=2) as site:
             await site.register()
             tokens = []
@@ -111,7 +111,7 @@ class TestLogin:
 
 
 class TestWrongCredentials:
-    async def test_unknown_user_and_wrong_password_get_the_same_answer(self, site: AuthSite) -> None:
+    async def test_unknown_user_and_wrong_password_get_the_same_response(self, site: AuthSite) -> None:
         await site.register()
         wrong, unknown = await site.try_login("alice", "wrong-password"), await site.try_login("nobody1", PASSWORD)
         assert refusal(wrong) == refusal(unknown) == (401, "credentials_invalid")
@@ -120,7 +120,9 @@ class TestWrongCredentials:
             del answer.headers["X-Request-Id"]
         assert wrong.headers == unknown.headers
 
-    async def test_and_cost_the_same_work(self, site: AuthSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_unknown_user_and_wrong_password_cost_one_verification_each(
+        self, site: AuthSite, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         await site.register()
         verified: list[str] = []
 
@@ -134,7 +136,7 @@ class TestWrongCredentials:
         await site.try_login("nobody1", "wrong-password")
         assert verified == ["$argon2id$v=19$m=19456,t=2,p=1$"] * 2
 
-    async def test_ten_wrong_ones_are_throttled_and_told_how_long(self, site: AuthSite) -> None:
+    async def test_ten_wrong_passwords_are_throttled_with_retry_after(self, site: AuthSite) -> None:
         await site.register()
         for _ in range(10):
             response = await site.try_login("alice", "wrong-password")
@@ -142,12 +144,12 @@ class TestWrongCredentials:
         assert response.headers["Retry-After"] == "1"
         assert refusal(await site.try_login()) == (429, "login_throttled")
 
-    async def test_for_an_unknown_user_too(self, site: AuthSite) -> None:
+    async def test_wrong_passwords_for_an_unknown_user_are_throttled_too(self, site: AuthSite) -> None:
         for _ in range(10):
             response = await site.try_login("nobody1", "wrong-password")
         assert refusal(response) == (429, "login_throttled")
 
-    async def test_the_right_one_from_another_address_still_works(self, site: AuthSite) -> None:
+    async def test_a_throttled_account_can_log_in_from_another_address(self, site: AuthSite) -> None:
         await site.register()
         for _ in range(10):
             await site.try_login("alice", "wrong-password")
@@ -155,7 +157,7 @@ class TestWrongCredentials:
             response = await home.post("/login", json={"username": "alice", "password": PASSWORD})
         assert response.status_code == 200
 
-    async def test_nobody_is_locked_out_for_good(self, site: AuthSite) -> None:
+    async def test_a_throttled_login_works_after_the_wait(self, site: AuthSite) -> None:
         await site.register()
         for _ in range(10):
             await site.try_login("alice", "wrong-password")
@@ -163,13 +165,13 @@ class TestWrongCredentials:
         assert (await site.try_login()).status_code == 200
 
 
-class TestManyAtOnce:
-    async def test_twenty_right_logins_all_succeed(self, site: AuthSite) -> None:
+class TestConcurrentLogins:
+    async def test_twenty_concurrent_logins_all_succeed(self, site: AuthSite) -> None:
         await site.register()
         responses = await asyncio.gather(*(site.try_login() for _ in range(20)))
         assert {response.status_code for response in responses} == {200}
 
-    async def test_more_than_can_wait_are_told_to_come_back(self, tmp_path: Path) -> None:
+    async def test_logins_beyond_the_hashing_queue_get_503_with_retry_after(self, tmp_path: Path) -> None:
         async with running(tmp_path, hash_concurrency=1, hash_waiting=1) as site:
             await site.register()
             responses = await asyncio.gather(*(site.try_login() for _ in range(6)))
@@ -180,20 +182,20 @@ class TestManyAtOnce:
 
 
 class TestChangePassword:
-    async def test_the_new_one_counts_from_then_on(self, site: AuthSite) -> None:
+    async def test_after_a_change_only_the_new_password_is_accepted(self, site: AuthSite) -> None:
         token = await site.registered()
         assert (await change(site, token, PASSWORD, OTHER)).json() == {"message": "Password changed"}
         assert refusal(await site.try_login("alice", PASSWORD)) == (401, "credentials_invalid")
         assert (await site.try_login("alice", OTHER)).status_code == 200
 
-    async def test_ends_all_other_sessions_and_says_so(self, site: AuthSite) -> None:
+    async def test_a_password_change_ends_and_publishes_all_other_sessions(self, site: AuthSite) -> None:
         other, token = await site.registered(), await site.login()
         await change(site, token, PASSWORD, OTHER)
         assert refusal(await site.sessions(other)) == (401, "session_ended")
         assert (await site.sessions(token)).status_code == 200
         assert site.revoked == [sid_of(other)]
 
-    async def test_guessing_the_old_one_is_throttled(self, site: AuthSite) -> None:
+    async def test_wrong_old_passwords_are_throttled(self, site: AuthSite) -> None:
         token = await site.registered()
         assert refusal(await change(site, token, "wrong-password", OTHER)) == (401, "credentials_invalid")
         for _ in range(10):
@@ -201,28 +203,28 @@ class TestChangePassword:
         assert refusal(response) == (429, "login_throttled")
         assert response.headers["Retry-After"]
 
-    async def test_the_new_one_must_be_a_good_one(self, site: AuthSite) -> None:
+    async def test_a_common_new_password_is_refused(self, site: AuthSite) -> None:
         token = await site.registered()
         assert refusal(await change(site, token, PASSWORD, "password")) == (422, "password_invalid")
 
-    async def test_of_two_changes_at_once_one_counts(self, site: AuthSite) -> None:
+    async def test_of_two_concurrent_password_changes_one_succeeds(self, site: AuthSite) -> None:
         token = await site.registered()
         both = await asyncio.gather(*(change(site, token, PASSWORD, new) for new in (OTHER, "amber-lantern")))
         assert sorted(response.status_code for response in both) == [200, 401]
 
-    async def test_a_login_with_the_old_one_meanwhile_gets_no_session(self, site: AuthSite) -> None:
+    async def test_a_login_concurrent_with_a_password_change_gets_no_session(self, site: AuthSite) -> None:
         token = await site.registered()
         user = await site.auth.accounts.authenticate("alice", PASSWORD, "")
         await change(site, token, PASSWORD, OTHER)
         with pytest.raises(ChatError, match="credentials_invalid"):
-            await site.auth.logins.begin(user, "")
+            await site.auth.sessions.begin(user, "")
 
 
 async def change(site: AuthSite, token: str, old: str, new: str) -> httpx.Response:
     return await site.http.post("/password", json={"old": old, "new": new}, headers=bearing(token))
 
 
-async def test_a_clock_that_was_a_day_ahead_for_a_while_keeps_nobody_waiting(tmp_path: Path) -> None:
+async def test_a_wall_clock_jump_does_not_prolong_login_waits(tmp_path: Path) -> None:
     steady = Clock(0.0)
     async with running(tmp_path, steady=steady, login_failures=1, login_wait_max_s=60) as site:
         await site.register()

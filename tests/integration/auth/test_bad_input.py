@@ -1,4 +1,4 @@
-"""Whatever comes in: a clear refusal with a stable code, never a trace."""
+"""Invalid requests to auth are refused with a stable code, and never cause an internal error."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ def _no_traces(caplog: pytest.LogCaptureFixture) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/register", "/login"])
-class TestBody:
+class TestRequestBody:
     @pytest.mark.parametrize(
         "body",
         [
@@ -32,7 +32,7 @@ class TestBody:
         ],
         ids=["empty", "half", "not UTF-8", "nested deeply", "not UTF-8 within"],
     )
-    async def test_that_is_no_json(self, site: AuthSite, path: str, body: bytes) -> None:
+    async def test_a_body_that_is_not_json_is_refused(self, site: AuthSite, path: str, body: bytes) -> None:
         status, code = refusal(await site.http.post(path, content=body, headers=JSON))
         assert (status, code) in {(400, "bad_request"), (422, "bad_request")}
 
@@ -45,7 +45,9 @@ class TestBody:
         ],
         ids=repr,
     )  # fmt: skip
-    async def test_with_missing_or_wrong_fields(self, site: AuthSite, path: str, body: object) -> None:
+    async def test_a_body_with_missing_or_wrong_fields_is_refused(
+        self, site: AuthSite, path: str, body: object
+    ) -> None:
         response = await site.http.post(path, content=json.dumps(body), headers=JSON)
         assert response.status_code in {400, 422}
         assert refusal(response)[1] == "bad_request"
@@ -54,17 +56,17 @@ class TestBody:
         ("body", "headers"),
         [(b"[]", JSON), (b"null", JSON), (b"7", JSON), (b"{", {}), (b"", {}), (b"x", {"Content-Type": "text/plain"})],
     )
-    async def test_that_is_no_object_is_told_what_it_must_be(
+    async def test_a_body_that_is_not_an_object_is_refused_with_the_expected_format(
         self, site: AuthSite, path: str, body: bytes, headers: dict[str, str]
     ) -> None:
-        told = (await site.http.post(path, content=body, headers=headers)).json()
-        assert told["detail"] in {
-            "The body must be a JSON object, and its Content-Type say so.",
-            "The body is not JSON.",  # where no Content-Type is needed
+        refused = (await site.http.post(path, content=body, headers=headers)).json()
+        assert refused["detail"] in {
+            "The body must be a JSON object with Content-Type application/json.",
+            "The body is not JSON.",  # where the Content-Type is optional
         }
 
     @pytest.mark.parametrize("field", ["username", "password"])
-    async def test_with_half_a_surrogate_pair(self, site: AuthSite, path: str, field: str) -> None:
+    async def test_a_lone_surrogate_is_refused(self, site: AuthSite, path: str, field: str) -> None:
         body = json.dumps({**GOOD, field: "abcdefgh\ud800"})
         response = await site.http.post(path, content=body, headers=JSON)
         assert response.status_code in {400, 422}
@@ -75,32 +77,32 @@ class TestBody:
         response = await site.http.post(path, json={**GOOD, "new": [1]})
         assert response.status_code in {200, 409}
 
-    async def test_of_65537_bytes(self, site: AuthSite, path: str) -> None:
+    async def test_a_body_of_65537_bytes_gets_413(self, site: AuthSite, path: str) -> None:
         response = await site.http.post(path, content=b"x" * 65_537, headers=JSON)
         assert refusal(response) == (413, "bad_request")
 
-    async def test_of_65537_bytes_in_pieces_without_a_length(self, site: AuthSite, path: str) -> None:
+    async def test_a_chunked_body_of_65537_bytes_gets_413(self, site: AuthSite, path: str) -> None:
         async def pieces() -> Any:
             for _ in range(65_537):
                 yield b"x"
 
         assert refusal(await site.http.post(path, content=pieces(), headers=JSON)) == (413, "bad_request")
 
-    async def test_a_refusal_does_not_repeat_the_password(self, site: AuthSite, path: str) -> None:
+    async def test_a_refusal_does_not_echo_the_password(self, site: AuthSite, path: str) -> None:
         body = '{"username": 7, "password": "canary-secret"}'
         assert "canary-secret" not in (await site.http.post(path, content=body, headers=JSON)).text
 
 
-class TestForm:
+class TestLoginForm:
     @pytest.mark.parametrize(
         "body",
         [b"", b"username=alice", b"username=alice&password=%ff%fe", b"\xff=1", b"&".join([b"a=1"] * 100), b"{}"],
     )
-    async def test_that_is_none(self, site: AuthSite, body: bytes) -> None:
+    async def test_a_malformed_login_form_gets_422(self, site: AuthSite, body: bytes) -> None:
         assert refusal(await site.http.post("/login", content=body, headers=FORM)) == (422, "bad_request")
 
 
-class TestAddress:
+class TestUnknownRoutes:
     @pytest.mark.parametrize(
         ("method", "path", "expected"),
         [
@@ -112,12 +114,14 @@ class TestAddress:
             ("GET", "/openapi.json", (404, "not_found")),
         ],
     )
-    async def test_that_is_not_there(self, site: AuthSite, method: str, path: str, expected: tuple[int, str]) -> None:
+    async def test_an_unknown_path_or_method_is_refused_with_its_code(
+        self, site: AuthSite, method: str, path: str, expected: tuple[int, str]
+    ) -> None:
         assert refusal(await site.http.request(method, path)) == expected
 
 
-class TestPassword:
+class TestPasswordChange:
     @pytest.mark.parametrize("body", [{}, {"old": PASSWORD}, {"old": 1, "new": 2}])
-    async def test_needs_both(self, site: AuthSite, body: dict[str, Any]) -> None:
+    async def test_a_password_change_needs_old_and_new_password(self, site: AuthSite, body: dict[str, Any]) -> None:
         headers = bearing(await site.registered())
         assert refusal(await site.http.post("/password", json=body, headers=headers)) == (422, "bad_request")

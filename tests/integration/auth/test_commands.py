@@ -1,4 +1,4 @@
-"""The operator's commands, as processes of their own beside the data that a server left or has open."""
+"""Auth's operator commands, run as processes while a server is running or stopped."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def command(data: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-async def test_rotate_keys_adds_a_key_that_a_running_server_notices(tmp_path: Path) -> None:
+async def test_rotate_keys_adds_a_key_that_a_running_server_picks_up(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
         token = await site.registered()
         done = command(tmp_path, "rotate-keys")
@@ -29,7 +29,7 @@ async def test_rotate_keys_adds_a_key_that_a_running_server_notices(tmp_path: Pa
         assert (await site.sessions(token)).status_code == 200
 
 
-async def test_ban_while_a_server_runs_says_how_to_reach_it(tmp_path: Path) -> None:
+async def test_ban_without_the_service_key_of_a_running_server_explains_how_to_connect(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
         await site.register()
         done = command(tmp_path, "ban", "alice")
@@ -38,7 +38,7 @@ async def test_ban_while_a_server_runs_says_how_to_reach_it(tmp_path: Path) -> N
         assert "Traceback" not in done.stderr
 
 
-async def test_ban_while_none_runs_counts_when_it_starts(tmp_path: Path) -> None:
+async def test_ban_while_the_server_is_stopped_applies_after_its_start(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
         await site.register()
     assert command(tmp_path, "ban", "ALICE").stdout == "ban: alice\n"
@@ -46,14 +46,14 @@ async def test_ban_while_none_runs_counts_when_it_starts(tmp_path: Path) -> None
         assert (await site.try_login()).status_code == 401
 
 
-def test_serving_alone_needs_the_key_of_all_services(tmp_path: Path) -> None:
+def test_serve_without_a_service_key_names_the_setting(tmp_path: Path) -> None:
     done = command(tmp_path, "serve")
     assert done.returncode == 1
     assert "CHATTERBOX_SERVICE_KEY" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+def test_an_invalid_setting_is_named(tmp_path: Path) -> None:
     done = command(tmp_path, "serve", CHATTERBOX_TOKEN_S="90000")
     assert done.returncode == 2
     assert "CHATTERBOX_TOKEN_S" in done.stderr

@@ -1,6 +1,6 @@
-"""Auth on files that the disk has damaged: refused where that can be seen; else everybody is who they were.
+"""Auth on damaged files: detectable damage is refused; otherwise users and sessions are found as before.
 
-What no index has, the disk alone can vouch for: a hash, the time of a session's end.
+Values that no index contains (a password hash, the expiry of a session) can't be checked.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tests.support.damage import Damage, Kind, Stored, damages, told_or_refused
 DATABASE = "auth.sqlite"
 LOG = "auth.sqlite-wal"
 NAMES = [f"{name}-{number}" for name in ("alice", "bob", "carol") for number in range(8)]
-WHO = """
+USERS_AND_SESSIONS = """
     SELECT users.id, users.username, users.name_key, users.capital_key, sessions.id, sessions.expires
     FROM users LEFT JOIN sessions ON sessions.user_id = users.id ORDER BY users.id, sessions.id
 """
@@ -34,25 +34,25 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 
 @asynccontextmanager
 async def opened(data: Path) -> AsyncIterator[AuthDatabase]:
-    """As auth opens it; without ballast, which would be made in each of many folders."""
+    """Opened as auth does. The disk reserve is deleted first, so that copies of the folder stay small."""
     (data / "auth.ballast").unlink(missing_ok=True)
     async with open_database(data) as database:
         yield database
 
 
-async def who(data: Path) -> Rows:
-    """All users and sessions, found one by one as auth finds them."""
+async def everyone(data: Path) -> Rows:
+    """All users and sessions, after each user was found by name."""
     async with opened(data) as database:
-        found = [await UserTable(database).named(name) for name in NAMES]
+        found = [await UserTable(database).by_name(name) for name in NAMES]
         assert [user.username for user in found if user is not None] == NAMES[: sum(map(bool, found))]
-        return await database.read(WHO)
+        return await database.rows(USERS_AND_SESSIONS)
 
 
 async def _fill(database: AuthDatabase) -> None:
     users = UserTable(database)
     for number, name in enumerate(NAMES):
         await users.add(check(name), f"$argon2id$v=19${number:060x}", 1_790_000_000)
-        user = await users.named(name)
+        user = await users.by_name(name)
         assert user is not None
         for login in range(4):
             session = SessionRow(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)
@@ -69,7 +69,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Rows]:
         async with open_database(stopped) as database:
             await _fill(database)
             shutil.copytree(stopped, killed, ignore=shutil.ignore_patterns("*.ballast"))
-        return await who(stopped)
+        return await everyone(stopped)
 
     whole = asyncio.run(fill())
     (stopped / "auth.ballast").unlink()
@@ -78,22 +78,22 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Rows]:
 
 @settings(max_examples=40, deadline=None)
 @given(damage=damages())
-def test_a_damaged_database_is_refused_or_knows_everybody(stored: Stored[Rows], damage: Damage) -> None:
-    told = told_or_refused(who, stored.stopped, DATABASE, damage)
-    assert told is None or told == stored.whole
+def test_a_damaged_database_is_refused_or_all_rows_are_intact(stored: Stored[Rows], damage: Damage) -> None:
+    rows = told_or_refused(everyone, stored.stopped, DATABASE, damage)
+    assert rows is None or rows == stored.whole
 
 
 @settings(max_examples=30, deadline=None)
 @given(damage=damages(Kind.BIT, Kind.SECTOR, Kind.PAGE))
-def test_a_damaged_log_is_refused_or_has_all_but_what_was_stored_last(stored: Stored[Rows], damage: Damage) -> None:
-    told = told_or_refused(who, stored.killed, LOG, damage)
-    assert told is None or len(told) >= len(stored.whole) - 2
-    assert told is None or told == stored.whole[: len(told)]
+def test_a_damaged_log_is_refused_or_only_its_last_transaction_is_missing(stored: Stored[Rows], damage: Damage) -> None:
+    rows = told_or_refused(everyone, stored.killed, LOG, damage)
+    assert rows is None or len(rows) >= len(stored.whole) - 2
+    assert rows is None or rows == stored.whole[: len(rows)]
 
 
-async def test_sessions_of_nobody_are_not_served(stored: Stored[Rows], tmp_path: Path) -> None:
+async def test_a_database_with_sessions_of_a_missing_user_is_refused(stored: Stored[Rows], tmp_path: Path) -> None:
     data = shutil.copytree(stored.stopped, tmp_path / "data")
     with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
         connection.execute("DELETE FROM users WHERE id = 3")
     with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
-        await who(data)
+        await everyone(data)

@@ -1,3 +1,5 @@
+"""Auth's internal routes and health checks."""
+
 import asyncio
 
 import httpx
@@ -19,38 +21,40 @@ ROUTES = [
 
 class TestServiceKey:
     @pytest.mark.parametrize(("method", "path"), ROUTES)
-    async def test_nothing_is_answered_without_it(self, site: AuthSite, method: str, path: str) -> None:
+    async def test_internal_routes_refuse_requests_without_the_service_key(
+        self, site: AuthSite, method: str, path: str
+    ) -> None:
         token = await site.registered()
         for headers in ({}, bearing(token), bearing("k" * 31), bearing("k" * 33)):
             response = await site.http.request(method, path, headers=headers)
             assert refusal(response) == (401, "service_key_invalid")
 
-    async def test_the_public_reference_does_not_show_it(self, site: AuthSite) -> None:
+    async def test_internal_routes_are_not_in_the_api_reference(self, site: AuthSite) -> None:
         assert {path.split("/")[1] for path in site.app.openapi()["paths"]} == {
             "register", "login", "logout", "renew", "sessions", "password",
         }  # fmt: skip
 
 
-class TestUser:
+class TestUserLookup:
     @pytest.mark.parametrize("name", ["Alice", "alice", "ALICE", "\uff21lice"])
-    async def test_is_found_however_the_name_is_spelled(self, site: AuthSite, name: str) -> None:
+    async def test_a_user_is_found_by_any_spelling_of_the_name(self, site: AuthSite, name: str) -> None:
         await site.register("Alice")
         assert await site.internal.user(name) == UserInfo(1, "Alice")
 
     @pytest.mark.parametrize("name", ["nobody1", "al1ce", "", "x" * 10_000, "a\0b", "alice "])
-    async def test_nobody_else_is(self, site: AuthSite, name: str) -> None:
+    async def test_other_names_are_not_found(self, site: AuthSite, name: str) -> None:
         await site.register("alice")
         with pytest.raises(ChatError, match="user_unknown"):
             await site.internal.user(name)
 
     @pytest.mark.parametrize("body", [b"", b"[]", b'{"username": 1}', b"\xff", b'{"username": "\\ud800"}'])
-    async def test_what_is_no_call_is_refused(self, site: AuthSite, body: bytes) -> None:
+    async def test_a_malformed_lookup_gets_422(self, site: AuthSite, body: bytes) -> None:
         response = await site.internal_http.post("/internal/user", content=body)
         assert refusal(response) == (422, "bad_request")
 
 
 class TestOtherServices:
-    async def test_can_verify_and_learn_what_has_ended(self, site: AuthSite) -> None:
+    async def test_other_services_can_verify_tokens_and_fetch_revocations(self, site: AuthSite) -> None:
         token = await site.registered()
         verifier = TokenVerifier(site.internal.jwks, site.clock)
         assert (await verifier.verify(token)).name == "alice"
@@ -61,7 +65,7 @@ class TestOtherServices:
             await verifier.verify(token)
         assert refused.value.code is Code.SESSION_ENDED
 
-    async def test_many_at_once_fetch_the_keys_once(self, site: AuthSite) -> None:
+    async def test_concurrent_verifications_fetch_the_keys_once(self, site: AuthSite) -> None:
         token, fetched = await site.registered(), 0
 
         async def jwks() -> object:
@@ -75,7 +79,7 @@ class TestOtherServices:
 
 
 class TestBan:
-    async def test_ends_every_session_and_refuses_the_right_password(self, site: AuthSite) -> None:
+    async def test_a_ban_ends_every_session_and_refuses_the_right_password(self, site: AuthSite) -> None:
         token = await site.registered()
         assert await call(site.internal_http, "POST", "/internal/ban", {"username": "ALICE"}, UserInfo) == UserInfo(
             1, "alice"
@@ -85,25 +89,25 @@ class TestBan:
         banned, wrong = await site.try_login(), await site.try_login("alice", "wrong-password")
         assert banned.content == wrong.content
 
-    async def test_can_be_taken_back(self, site: AuthSite) -> None:
+    async def test_unban_allows_logins_again(self, site: AuthSite) -> None:
         await site.register()
         for path in ("/internal/ban", "/internal/unban"):
             await call(site.internal_http, "POST", path, {"username": "alice"}, UserInfo)
         assert (await site.try_login()).status_code == 200
 
-    async def test_of_nobody_is_refused(self, site: AuthSite) -> None:
+    async def test_banning_an_unknown_user_is_refused(self, site: AuthSite) -> None:
         with pytest.raises(ChatError, match="user_unknown"):
             await call(site.internal_http, "POST", "/internal/ban", {"username": "nobody1"}, UserInfo)
 
 
 class TestHealth:
     @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-    async def test_is_fine(self, site: AuthSite, path: str) -> None:
+    async def test_health_checks_return_ok(self, site: AuthSite, path: str) -> None:
         response = await site.http.get(path)
         assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
-async def test_a_client_with_the_key_is_let_in(site: AuthSite) -> None:
+async def test_a_client_with_the_service_key_may_call_internal_routes(site: AuthSite) -> None:
     client: httpx.AsyncClient = in_process(site.app, "k" * 32)
     async with client:
         assert (await client.get("/internal/jwks")).status_code == 200

@@ -1,17 +1,17 @@
-"""The API reference is whole."""
+"""Auth's OpenAPI document is complete."""
 
 from typing import Any
 
 from tests.support.auth_site import AuthSite
 
 
-async def test_every_reference_points_somewhere(site: AuthSite) -> None:
+async def test_every_schema_reference_resolves_and_every_schema_is_used(site: AuthSite) -> None:
     document = site.app.openapi()
     schemas = document["components"]["schemas"]
     assert {pointer.removeprefix("#/components/schemas/") for pointer in pointers(document)} == set(schemas)
 
 
-async def test_every_route_is_summed_up_and_names_its_refusals(site: AuthSite) -> None:
+async def test_every_route_has_a_summary_and_documents_its_errors(site: AuthSite) -> None:
     for path, methods in site.app.openapi()["paths"].items():
         for method, route in methods.items():
             assert route["tags"] == ["auth"], (method, path)
@@ -19,7 +19,7 @@ async def test_every_route_is_summed_up_and_names_its_refusals(site: AuthSite) -
             assert {"400", "413", "422", "500"} <= set(route["responses"]), (method, path)
 
 
-async def test_login_takes_json_and_the_form_of_oauth2(site: AuthSite) -> None:
+async def test_login_documents_json_and_the_oauth2_form(site: AuthSite) -> None:
     content = site.app.openapi()["paths"]["/login"]["post"]["requestBody"]["content"]
     assert set(content) == {"application/json", "application/x-www-form-urlencoded"}
     for body in content.values():

@@ -1,4 +1,4 @@
-"""Nothing that is logged, at any level, by us or by what we stand on, holds a password or a token."""
+"""No log record, at any level and of any library, contains a password or a token."""
 
 import logging
 
@@ -10,10 +10,10 @@ from tests.support.auth_site import SERVICE_KEY, AuthSite, bearing
 CANARY = "canary-password-8fk2"
 NEXT = "canary-password-next"
 MISTYPED = "canary-typed-as-name"
-"""A password that somebody typed where the name goes: the driver's debug log shows it, and is never turned on."""
+"""A password typed as the username: only the database driver's debug log contains it, which is never enabled."""
 
 
-async def test_no_secret_reaches_a_log(site: AuthSite, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_password_or_token_is_logged(site: AuthSite, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     await site.try_login(MISTYPED, MISTYPED)
     await site.register("alice", CANARY)

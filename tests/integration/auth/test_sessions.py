@@ -1,3 +1,5 @@
+"""Login sessions over HTTP: logout, renewal, listing, ending, storage."""
+
 import asyncio
 import re
 from collections.abc import Callable, Sequence
@@ -6,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnDoubt, OnPayload, Subscriber
-from services.auth.sessions.session_table import AHEAD_S
+from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
 
@@ -23,30 +25,30 @@ async def delete(site: AuthSite, path: str, token: str) -> httpx.Response:
 
 
 class TestLogout:
-    async def test_says_what_it_promised(self, site: AuthSite) -> None:
+    async def test_logout_returns_session_terminated(self, site: AuthSite) -> None:
         response = await post(site, "/logout", await site.registered())
         assert (response.status_code, response.json()) == (200, {"message": "Session terminated"})
 
-    async def test_the_token_is_dead_from_then_on(self, site: AuthSite) -> None:
+    async def test_a_token_is_refused_after_logout(self, site: AuthSite) -> None:
         token = await site.registered()
         await post(site, "/logout", token)
         for path in ("/logout", "/renew"):
             assert refusal(await post(site, path, token)) == (401, "session_ended")
         assert refusal(await site.sessions(token)) == (401, "session_ended")
 
-    async def test_is_told_to_the_others_after_it_is_stored(self, site: AuthSite) -> None:
+    async def test_logout_is_stored_and_published(self, site: AuthSite) -> None:
         token = await site.registered()
         await post(site, "/logout", token)
         assert site.revoked == [sid_of(token)]
         (revocation,) = await site.internal.revocations()
         assert (revocation.sid, revocation.expires) == (sid_of(token), payload_of(token)["exp"])
 
-    async def test_leaves_other_sessions_alone(self, site: AuthSite) -> None:
+    async def test_logout_keeps_other_sessions(self, site: AuthSite) -> None:
         other, token = await site.registered(), await site.login()
         await post(site, "/logout", token)
         assert (await site.sessions(other)).status_code == 200
 
-    async def test_twice_at_once_ends_it_once(self, site: AuthSite) -> None:
+    async def test_two_concurrent_logouts_end_the_session_once(self, site: AuthSite) -> None:
         token = await site.registered()
         both = await asyncio.gather(*(post(site, "/logout", token) for _ in range(2)))
         assert 200 in {response.status_code for response in both}
@@ -54,7 +56,7 @@ class TestLogout:
 
 
 class TestRenew:
-    async def test_gives_a_later_token_of_the_same_session(self, site: AuthSite) -> None:
+    async def test_renew_returns_a_later_token_of_the_same_session(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 3600
         body = (await post(site, "/renew", token)).json()
@@ -63,13 +65,13 @@ class TestRenew:
         assert payload_of(body["token"])["jti"] != payload_of(token)["jti"]
         assert body["expires_in"] == 43_200
 
-    async def test_the_older_token_stays_valid_until_it_expires(self, site: AuthSite) -> None:
+    async def test_the_old_token_stays_valid_after_renewal(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 3600
         await post(site, "/renew", token)
         assert (await site.sessions(token)).status_code == 200
 
-    async def test_no_session_lasts_longer_than_the_limit(self, tmp_path: Path) -> None:
+    async def test_renewal_does_not_extend_a_session_beyond_its_limit(self, tmp_path: Path) -> None:
         async with running(tmp_path, token_s=600, session_max_s=1000) as site:
             token = await site.registered()
             site.clock.now += 590
@@ -80,7 +82,7 @@ class TestRenew:
             site.clock.now += 2
             assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
 
-    async def test_logout_ends_what_was_renewed_too(self, site: AuthSite) -> None:
+    async def test_logout_ends_renewed_tokens_too(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 3600
         later = (await post(site, "/renew", token)).json()["token"]
@@ -90,8 +92,8 @@ class TestRenew:
         assert revocation.expires == payload_of(later)["exp"]
 
 
-class TestList:
-    async def test_shows_ones_sessions_newest_first(self, site: AuthSite) -> None:
+class TestListSessions:
+    async def test_list_returns_own_sessions_newest_first(self, site: AuthSite) -> None:
         await site.registered("mallory")
         older = await site.registered()
         site.clock.now += 60
@@ -103,7 +105,7 @@ class TestList:
         assert listed[0]["created"] == "2026-09-21T14:14:20.000Z"
         assert all(line["user_agent"].startswith("python-httpx/") for line in listed)
 
-    async def test_a_user_agent_is_shown_inert_and_short(self, site: AuthSite) -> None:
+    async def test_a_listed_user_agent_is_printable_and_truncated(self, site: AuthSite) -> None:
         await site.register()
         body = {"username": "alice", "password": "tangerine-moon"}
         agent = b"\x1b]0;owned\x07\x9b31m" + b"x" * 500
@@ -112,7 +114,7 @@ class TestList:
         assert line["user_agent"].isprintable()
         assert len(line["user_agent"]) == 200
 
-    async def test_leaves_out_what_is_over(self, site: AuthSite) -> None:
+    async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
         site.clock.now += 43_201
@@ -120,25 +122,25 @@ class TestList:
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 
 
-class TestEnd:
-    async def test_one_of_ones_own(self, site: AuthSite) -> None:
+class TestEndSession:
+    async def test_a_user_can_end_another_own_session(self, site: AuthSite) -> None:
         other, token = await site.registered(), await site.login()
         response = await delete(site, f"/sessions/{sid_of(other)}", token)
         assert response.json() == {"message": "Session terminated"}
         assert refusal(await site.sessions(other)) == (401, "session_ended")
         assert site.revoked == [sid_of(other)]
 
-    async def test_nobody_elses(self, site: AuthSite) -> None:
+    async def test_a_user_cannot_end_sessions_of_others(self, site: AuthSite) -> None:
         alices, token = await site.registered(), await site.registered("mallory")
         assert refusal(await delete(site, f"/sessions/{sid_of(alices)}", token)) == (404, "session_unknown")
         assert (await site.sessions(alices)).status_code == 200
 
     @pytest.mark.parametrize("sid", ["nothing", "%00", "a" * 3000, "%ff", "..%2f"])
-    async def test_none_that_is_not_there(self, site: AuthSite, sid: str) -> None:
+    async def test_ending_an_unknown_session_is_refused(self, site: AuthSite, sid: str) -> None:
         status, code = refusal(await delete(site, f"/sessions/{sid}", await site.registered()))
         assert (status, code) in {(404, "session_unknown"), (404, "not_found"), (405, "method_not_allowed")}
 
-    async def test_everywhere(self, site: AuthSite) -> None:
+    async def test_a_user_can_end_all_own_sessions(self, site: AuthSite) -> None:
         tokens = [await site.registered(), await site.login(), await site.login()]
         mallory = await site.registered("mallory")
         assert (await delete(site, "/sessions", tokens[0])).json() == {"message": "All sessions terminated"}
@@ -149,7 +151,7 @@ class TestEnd:
 
 
 class Unreachable(MemoryBroker):
-    """A broker that can't be reached, or does not answer."""
+    """A broker whose `publish` calls `fail`, then never returns."""
 
     def __init__(self, fail: Callable[[], object]) -> None:
         super().__init__()
@@ -159,24 +161,24 @@ class Unreachable(MemoryBroker):
         self._fail()
         await asyncio.Event().wait()
 
-    def subscriber(self, on_payload: OnPayload, on_doubt: OnDoubt) -> Subscriber:
-        return super().subscriber(on_payload, on_doubt)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
+        return super().subscriber(on_payload, on_missed)
 
 
 def refuse() -> None:
     raise BrokerError("down")
 
 
-class TestWithoutABroker:
+class TestBrokerDown:
     @pytest.mark.parametrize("fail", [refuse, lambda: None])
-    async def test_logout_is_logout_all_the_same(
+    async def test_logout_works_without_the_broker(
         self,
         tmp_path: Path,
         fail: Callable[[], object],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        monkeypatch.setattr("services.auth.sessions.login_sessions.ANNOUNCE_S", 0.01)
+        monkeypatch.setattr("services.auth.sessions.login_sessions.PUBLISH_S", 0.01)
         async with running(tmp_path, broker=Unreachable(fail)) as site:
             token = await site.registered()
             assert (await post(site, "/logout", token)).status_code == 200
@@ -187,8 +189,8 @@ class TestWithoutABroker:
         assert "revocation.publish_failed" in caplog.messages
 
 
-class TestOverTime:
-    async def test_everything_survives_a_restart(self, tmp_path: Path) -> None:
+class TestStorage:
+    async def test_users_sessions_and_logouts_survive_a_restart(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             ended, token = await site.registered(), await site.login()
             await post(site, "/logout", ended)
@@ -197,25 +199,25 @@ class TestOverTime:
             assert (await site.sessions(token)).status_code == 200
             assert (await site.try_login()).status_code == 200
 
-    async def test_what_is_expired_is_forgotten(self, tmp_path: Path) -> None:
+    async def test_expired_sessions_are_deleted(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
-            site.clock.now += 43_200 + AHEAD_S + 1
+            site.clock.now += 43_200 + CLOCK_ERROR_S + 1
             assert await site.internal.revocations() == []
-            await site.auth.logins.forget_expired()
-            assert await site.auth.database.read("SELECT * FROM sessions") == []
+            await site.auth.sessions.delete_expired()
+            assert await site.auth.database.rows("SELECT * FROM sessions") == []
 
-    async def test_a_clock_that_is_a_day_ahead_for_a_while_brings_no_session_back(self, tmp_path: Path) -> None:
+    async def test_a_clock_a_day_ahead_does_not_drop_revocations(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             token = await site.registered()
             await post(site, "/logout", token)
             site.clock.now += 86_400
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
-            await site.auth.logins.forget_expired()
+            await site.auth.sessions.delete_expired()
             site.clock.now -= 86_400
             assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
             assert refusal(await site.sessions(token)) == (401, "session_ended")
 
-    async def test_only_the_owner_can_read_the_data(self, site: AuthSite) -> None:
+    async def test_database_and_keys_are_readable_by_their_owner_only(self, site: AuthSite) -> None:
         for file in (site.data / "auth.sqlite", site.data / "auth-keys"):
             assert file.stat().st_mode & 0o077 == 0

@@ -1,4 +1,4 @@
-"""Tokens that are not what auth signed, or no longer; and keys that change while it runs."""
+"""Forged and expired tokens, and key rotation while auth is running."""
 
 import hmac
 import json
@@ -27,9 +27,9 @@ def hmac_signed(header: dict[str, Any], payload: dict[str, Any], secret: bytes) 
 
 
 class TestForgeries:
-    async def test_each_is_refused(self, site: AuthSite) -> None:
+    async def test_every_forged_token_is_refused(self, site: AuthSite) -> None:
         token = await site.registered()
-        payload, key = payload_of(token), site.auth.ring.signing()
+        payload, key = payload_of(token), site.auth.key_ring.signing_key()
         header = {"alg": "EdDSA", "typ": "at+jwt", "kid": key.kid}
         foreign = Ed25519PrivateKey.generate()
         public = key.private.public_key().public_bytes_raw()
@@ -45,7 +45,7 @@ class TestForgeries:
             "signed with another key": jwt.encode(payload, foreign, "EdDSA", header),
             "another key's kid": jwt.encode(payload, foreign, "EdDSA", {**header, "kid": "other"}),
             "no kid": jwt.encode(payload, key.private, "EdDSA", {"typ": "at+jwt"}),
-            "kid that is no text": jwt.encode(payload, foreign, "EdDSA", {**header, "kid": "../../x"}),
+            "kid with a path": jwt.encode(payload, foreign, "EdDSA", {**header, "kid": "../../x"}),
             "typ of another kind": jwt.encode(payload, key.private, "EdDSA", {**header, "typ": "JWT"}),
             "unknown crit": jwt.encode(payload, key.private, "EdDSA", {**header, "crit": ["x"], "x": 1}),
             "payload changed": token.split(".")[0] + "." + packed({**payload, "sub": "2"}) + "." + token.split(".")[2],
@@ -60,18 +60,18 @@ class TestForgeries:
             "too long": signed(name="x" * 5000),
             "not a token": "x",
         }
-        for why, forgery in forged.items():
-            assert refusal(await site.sessions(forgery)) == (401, "token_invalid"), why
+        for case, forgery in forged.items():
+            assert refusal(await site.sessions(forgery)) == (401, "token_invalid"), case
 
-    async def test_a_session_that_auth_does_not_know_is_refused(self, site: AuthSite) -> None:
+    async def test_a_signed_token_of_an_unknown_session_is_refused(self, site: AuthSite) -> None:
         payload = payload_of(await site.registered())
         claims = Claims(sub="1", name="alice", sid="f" * 32, jti="j", iat=payload["iat"], exp=payload["exp"])
-        token = site.auth.ring.signing().sign(claims)
+        token = site.auth.key_ring.signing_key().sign(claims)
         assert refusal(await site.sessions(token)) == (401, "session_ended")
 
 
 class TestExpiry:
-    async def test_a_token_counts_until_it_expires_with_a_little_leeway(self, tmp_path: Path) -> None:
+    async def test_a_token_is_accepted_until_its_expiry_plus_leeway(self, tmp_path: Path) -> None:
         async with running(tmp_path, token_s=3) as site:
             token = await site.registered()
             site.clock.now += 7
@@ -79,13 +79,13 @@ class TestExpiry:
             site.clock.now += 1
             assert refusal(await site.sessions(token)) == (401, "token_expired")
 
-    async def test_an_expired_token_can_not_be_renewed(self, site: AuthSite) -> None:
+    async def test_an_expired_token_cannot_be_renewed(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 43_206
         assert refusal(await site.http.post("/renew", headers=bearing(token))) == (401, "token_expired")
 
 
-class TestHeader:
+class TestAuthorizationHeader:
     @pytest.mark.parametrize(
         ("headers", "code"),
         [
@@ -96,19 +96,21 @@ class TestHeader:
             ({"Authorization": "Basic YWxpY2U6eA=="}, "token_invalid"),
         ],
     )
-    async def test_without_a_token(self, site: AuthSite, headers: dict[str, str], code: str) -> None:
+    async def test_a_missing_or_malformed_authorization_header_gets_401(
+        self, site: AuthSite, headers: dict[str, str], code: str
+    ) -> None:
         for method, path in (("GET", "/sessions"), ("DELETE", "/sessions"), ("POST", "/logout"), ("POST", "/renew")):
             response = await site.http.request(method, path, headers=headers)
             assert refusal(response) == (401, code)
             assert response.headers["WWW-Authenticate"] == "Bearer"
 
-    async def test_the_scheme_is_written_in_any_case(self, site: AuthSite) -> None:
+    async def test_the_bearer_scheme_is_case_insensitive(self, site: AuthSite) -> None:
         headers = {"Authorization": f"bEARER {await site.registered()}"}
         assert (await site.http.get("/sessions", headers=headers)).status_code == 200
 
 
-class TestRotationWhileRunning:
-    async def test_logs_nobody_out(self, site: AuthSite) -> None:
+class TestKeyRotation:
+    async def test_key_rotation_keeps_all_sessions(self, site: AuthSite) -> None:
         elsewhere = TokenVerifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         await elsewhere.verify(token)
@@ -121,7 +123,7 @@ class TestRotationWhileRunning:
             assert (await site.sessions(either)).status_code == 200
             assert (await elsewhere.verify(either)).sid == sid_of(either)
 
-    async def test_not_even_while_somebody_shows_unknown_keys_all_the_time(self, site: AuthSite) -> None:
+    async def test_key_rotation_keeps_all_sessions_while_unknown_keys_are_presented(self, site: AuthSite) -> None:
         elsewhere = TokenVerifier(site.internal.jwks, site.clock, site.clock)
         token = await site.registered()
         bogus = jwt.encode({}, Ed25519PrivateKey.generate(), "EdDSA", {"kid": "bogus", "typ": "at+jwt"})

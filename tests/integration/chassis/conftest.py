@@ -1,4 +1,4 @@
-"""What stands in the way."""
+"""Fixtures that make a start fail."""
 
 import socket
 from collections.abc import Iterator
@@ -8,5 +8,5 @@ import pytest
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]

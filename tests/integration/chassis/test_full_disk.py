@@ -1,4 +1,4 @@
-"""A full disk, with real processes on real ones: what must work does, nothing acked is lost, it goes on by itself."""
+"""Full disks, with real processes: logout and reading work, no acked message is lost, and service resumes by itself."""
 
 import signal
 from collections.abc import AsyncIterator
@@ -18,9 +18,9 @@ from tests.support.topology import Topology, topology
 from tests.support.waiting import until
 
 DISK_BYTES = 8 * 2**20
-BACK_S = 15.0
-HEARD_S = 10.0
-"""History hears of a session's end by Redis, or asks every few seconds."""
+RECOVERY_S = 15.0
+REVOKED_S = 10.0
+"""How long history may take to refuse an ended session: notified through Redis, or by polling."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def apart(tmp_path: Path) -> AsyncIterator[Topology]:
 
 
 class Filler:
-    """Another program, which takes all there is on these disks, again and again."""
+    """Another program that fills these disks."""
 
     def __init__(self, *disks: Path) -> None:
         self._disks = disks
@@ -67,7 +67,7 @@ async def refuses(url: str, token: str) -> bool:
 
 
 async def send_until_refused(talker: Talker) -> list[str]:
-    """What was acked. A page or a log that is begun takes some messages before the disk's end is felt."""
+    """The acked messages. A partly filled page or log takes some before the disk counts as full."""
     acked: list[str] = []
     for number in range(300):
         content = f"{number:04}" + "x" * 2000
@@ -76,11 +76,11 @@ async def send_until_refused(talker: Talker) -> list[str]:
             assert reply["code"] == "unavailable"
             return acked
         acked.append(content)
-    raise AssertionError("it was never refused")
+    raise AssertionError("no message was refused")
 
 
 async def stored(url: str, token: str) -> list[str]:
-    """Every message of `general`, page by page."""
+    """All messages of `general`, fetched in pages."""
     found: list[dict[str, Any]] = []
     while True:
         after = found[-1]["offset"] if found else 0
@@ -91,13 +91,13 @@ async def stored(url: str, token: str) -> list[str]:
         found += page
 
 
-def ballast_is_whole(data: Path, service: str, whole_bytes: int) -> bool:
-    return (data / f"{service}.ballast").stat().st_size == whole_bytes
+def is_refilled(data: Path, service: str, reserve_bytes: int) -> bool:
+    return (data / f"{service}.ballast").stat().st_size == reserve_bytes
 
 
-async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_back(apart: Topology) -> None:
+async def test_on_a_full_disk_logout_reading_and_resume_work(apart: Topology) -> None:
     auth, history = apart.auth, apart.history
-    ballast_bytes = (history.data / "history.ballast").stat().st_size
+    reserve_bytes = (history.data / "history.ballast").stat().st_size
     tokens = {name: await apart.newcomer(name) for name in ("ada", "bob", "cyd")}
     here, there = apart.gateways
     filler = Filler(auth.data, history.data)
@@ -106,19 +106,19 @@ async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_bac
         filler.fill()
         acked = ["before", *await send_until_refused(ada)]
 
-        assert await login(auth.url, "ada") in {200, 503}  # what the log had room for
+        assert await login(auth.url, "ada") in {200, 503}  # the log may have space left
         assert await login(auth.url, "ada") == 503
-        filler.fill()  # with what was let go
+        filler.fill()  # the released piece
         assert await call(auth.url, tokens["bob"], "POST", "/logout") == (200, {"message": "Session terminated"})
         assert await bob.closed() == CloseCode.SESSION_ENDED
         for gateway in apart.gateways:
             late = gateway.talker(tokens["bob"], how="query")
             await late.open()
             assert await late.closed() == CloseCode.SESSION_ENDED
-        await until(lambda: refuses(history.url, tokens["bob"]), HEARD_S)
+        await until(lambda: refuses(history.url, tokens["bob"]), REVOKED_S)
         assert (await call(auth.url, tokens["bob"], "GET", "/sessions"))[0] == 401
 
-        for number in range(3):  # again and again, and the other program takes what is let go each time
+        for number in range(3):  # several times; the other program takes each released piece
             filler.fill()
             old, new = f"{PASSWORD}{number or ''}", f"{PASSWORD}{number + 1}"
             assert (await call(auth.url, tokens["cyd"], "POST", "/password", old=old, new=new))[0] == 200
@@ -130,26 +130,26 @@ async def test_on_a_full_disk_sessions_can_be_ended_and_people_read_and_come_bac
         assert await stored(history.url, tokens["ada"]) == acked
         assert (await ada.ask("create", room="emergency"))["type"] != "error"
         assert (await ada.ask("leave", room="emergency"))["type"] != "error"
-        assert (await ada.send("still none", key="later"))["code"] == "unavailable"
+        assert (await ada.send("still full", key="later"))["code"] == "unavailable"
 
         filler.free()
-        assert (await ada.send("still none", key="later"))["type"] == "sent"
+        assert (await ada.send("still full", key="later"))["type"] == "sent"
         for service, name in ((auth, "auth"), (history, "history")):
-            await until(lambda s=service, n=name: ballast_is_whole(s.data, n, ballast_bytes), BACK_S)
+            await until(lambda s=service, n=name: is_refilled(s.data, n, reserve_bytes), RECOVERY_S)
         assert await login(auth.url, "ada") == 200
         assert await login(auth.url, "bob") == 200
-        assert await stored(history.url, tokens["ada"]) == [*acked, "still none"]
+        assert await stored(history.url, tokens["ada"]) == [*acked, "still full"]
     for service in (auth, history):
-        await until(lambda s=service: "disk_reserve.restored" in s.log.read_text(), BACK_S)
-        said = service.log.read_text()
+        await until(lambda s=service: "disk_reserve.restored" in s.log.read_text(), RECOVERY_S)
+        log = service.log.read_text()
         assert (
-            said.count("disk.full") == said.count("disk_reserve.released") == said.count("disk_reserve.restored") == 1
-        ), said
-        assert "Traceback" not in said
+            log.count("disk.full") == log.count("disk_reserve.released") == log.count("disk_reserve.restored") == 1
+        ), log
+        assert "Traceback" not in log
 
 
 async def stop_full(server: Process, disk: Path) -> tuple[str, list[str]]:
-    """Somebody's token, and what was acked before the disk was full and the process was killed."""
+    """A token, and the messages acked before the disk was full and the process was killed."""
     token = await server.newcomer("ada")
     async with server.talker(token) as ada:
         await ada.send("before")
@@ -159,7 +159,7 @@ async def stop_full(server: Process, disk: Path) -> tuple[str, list[str]]:
     return token, ["before", *acked]
 
 
-async def test_killed_and_started_on_a_full_disk_it_reads_logs_out_and_goes_on_later(tmp_path: Path) -> None:
+async def test_a_server_killed_and_restarted_on_a_full_disk_can_read_and_log_out(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
         async with process(disk) as server:
             token, acked = await stop_full(server, disk)
@@ -177,17 +177,17 @@ async def test_killed_and_started_on_a_full_disk_it_reads_logs_out_and_goes_on_l
 
 
 async def _second_login(server: Process, disk: Path) -> str:
-    """A further token of ada, and the disk as full as before."""
+    """Another token of ada; the disk is full again afterwards."""
     (disk / "filler").unlink()
     await server.start()
-    who = {"username": "ada", "password": PASSWORD}
-    token = str((await call(server.url, "", "POST", "/login", **who))[1]["token"])
+    credentials = {"username": "ada", "password": PASSWORD}
+    token = str((await call(server.url, "", "POST", "/login", **credentials))[1]["token"])
     await server.signal(signal.SIGTERM)
     fill(disk)
     return token
 
 
-async def test_without_any_room_or_ballast_it_says_so_and_loses_nothing(tmp_path: Path) -> None:
+async def test_a_start_without_free_space_or_reserve_is_refused_and_loses_nothing(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
         async with process(disk) as server:
             token, acked = await stop_full(server, disk)
@@ -204,7 +204,7 @@ async def test_without_any_room_or_ballast_it_says_so_and_loses_nothing(tmp_path
             assert len(list(disk.glob("*.ballast"))) == 2
 
 
-async def test_ballast_that_was_used_up_comes_back_without_anybody_asking(tmp_path: Path) -> None:
+async def test_the_disk_reserve_is_refilled_in_the_background(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
         async with process(disk) as server:
             token = await server.newcomer("ada")
@@ -213,4 +213,4 @@ async def test_ballast_that_was_used_up_comes_back_without_anybody_asking(tmp_pa
                 await send_until_refused(ada)
             before = (disk / "history.ballast").stat().st_size
             (disk / "filler").unlink()
-            await until(lambda: (disk / "history.ballast").stat().st_size > before, BACK_S)
+            await until(lambda: (disk / "history.ballast").stat().st_size > before, RECOVERY_S)

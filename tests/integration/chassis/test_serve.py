@@ -1,4 +1,4 @@
-"""The listening socket of every server here, and what its connections have from it."""
+"""Listening sockets, and starting and stopping of the server."""
 
 import asyncio
 import signal
@@ -15,14 +15,14 @@ from chatterbox.chassis import serve
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="not Linux")
-def test_the_kernel_notices_that_a_silent_peer_has_vanished() -> None:
+def test_accepted_sockets_have_keepalive_and_user_timeout() -> None:
     with serve.bind("127.0.0.1", 0) as listener:
         listener.listen()
         with socket.create_connection(listener.getsockname()[:2]):
             accepted, _ = listener.accept()
     with accepted:
         assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == serve.SILENT_S
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == serve.KEEPALIVE_IDLE_S
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == serve.UNREAD_MS
 
 
@@ -32,7 +32,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def serving(drain: serve.Drain) -> AsyncIterator[tuple[serve.DrainingServer, str, asyncio.Task[None]]]:
-    """A server, its address, and what ends when it does, which the block must see to."""
+    """A running server, its URL, and its task; the block must stop the server."""
     ready = asyncio.Event()
     server = serve.DrainingServer(serve.config(_app), drain, ready.set)
     with serve.bind("127.0.0.1", 0) as listener:
@@ -43,7 +43,7 @@ async def serving(drain: serve.Drain) -> AsyncIterator[tuple[serve.DrainingServe
             await task
 
 
-async def test_answers_carry_the_date_as_it_is_now() -> None:
+async def test_the_date_header_is_refreshed() -> None:
     dates: set[str] = set()
     async with serving(serve.nothing_to_drain) as (server, url, _):
         async with httpx.AsyncClient(base_url=url) as http, asyncio.timeout(10):
@@ -52,7 +52,7 @@ async def test_answers_carry_the_date_as_it_is_now() -> None:
         server.stop()
 
 
-async def test_a_server_stops_when_it_is_told_to_not_when_it_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_takes_effect_without_waiting_for_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "TICK_S", 3600)
     async with serving(serve.nothing_to_drain) as (server, url, _):
         async with httpx.AsyncClient(base_url=url) as http:
@@ -60,7 +60,9 @@ async def test_a_server_stops_when_it_is_told_to_not_when_it_looks_again(monkeyp
         server.stop()
 
 
-async def test_the_first_signal_makes_a_server_drain_and_the_second_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_signal_starts_the_drain_and_the_second_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(serve, "TICK_S", 3600)
     draining = asyncio.Event()
 

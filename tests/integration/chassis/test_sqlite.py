@@ -48,29 +48,29 @@ def change(database: Path, script: str) -> None:
         connection.executescript(script)
 
 
-class TestAFolderThatIsNotOurs:
+class TestUnwritableFolder:
     @pytest.mark.parametrize("service", [*STORES, "allinone"])
-    async def test_is_named_and_the_setting_with_it(self, tmp_path: Path, service: str) -> None:
+    async def test_an_unwritable_data_folder_is_named_with_its_setting(self, tmp_path: Path, service: str) -> None:
         (tmp_path / "data").mkdir()
         with mode(tmp_path / "data", 0o500):
             said = (await start(service, tmp_path / "data", powerless=True)).sentence
         assert said.startswith(f"can't use {tmp_path / 'data'}")
         assert "(Permission denied)" in said
-        assert said.endswith("let the user who runs Chatterbox own it, or set CHATTERBOX_DATA to another folder")
+        assert said.endswith("make it owned by the user who runs Chatterbox, or set CHATTERBOX_DATA to another folder")
 
     @pytest.mark.parametrize("service", STORES)
-    async def test_is_refused_even_when_its_files_can_be_written(self, data: Path, service: str) -> None:
+    async def test_a_read_only_data_folder_with_writable_files_is_refused(self, data: Path, service: str) -> None:
         with mode(data, 0o500):
             assert (await start(service, data, powerless=True)).sentence.startswith(f"can't use {data} for data")
 
     @pytest.mark.parametrize("service", STORES)
     @pytest.mark.parametrize("bits", [0o000, 0o444])
-    async def test_or_a_file_in_it_is_not_served_to_read_only(self, data: Path, service: str, bits: int) -> None:
+    async def test_a_read_only_database_file_is_refused(self, data: Path, service: str, bits: int) -> None:
         with mode(data / f"{service}.sqlite", bits):
             said = (await start(service, data, powerless=True)).sentence
         assert said.startswith(f"can't use {data / service}.sqlite for data (Permission denied)")
 
-    async def test_hides_keys_that_are_not_replaced_as_that_would_log_everybody_out(self, data: Path) -> None:
+    async def test_unreadable_signing_keys_are_refused_and_not_replaced(self, data: Path) -> None:
         (key,) = (data / "auth-keys").iterdir()
         with mode(key, 0o000):
             refused = await start("auth", data, powerless=True)
@@ -80,17 +80,18 @@ class TestAFolderThatIsNotOurs:
 
 
 @pytest.mark.parametrize("service", STORES)
-class TestADatabase:
-    async def test_of_a_newer_version_is_refused_and_left_alone(self, data: Path, service: str) -> None:
+class TestUnsupportedDatabase:
+    async def test_a_database_of_a_newer_version_is_refused_unchanged(self, data: Path, service: str) -> None:
         database = data / f"{service}.sqlite"
         change(database, "PRAGMA user_version=99")
         before = database.read_bytes()
         said = (await start(service, data)).sentence
-        assert said.startswith(f"{database} was written by a newer version of Chatterbox (schema 99; this one knows up")
+        reason = "was written by a newer version of Chatterbox (schema version 99; this one supports up"
+        assert said.startswith(f"{database} {reason}")
         assert "restore a backup from before the upgrade" in said
         assert database.read_bytes() == before
 
-    async def test_of_another_program_is_refused_and_left_alone(self, data: Path, service: str) -> None:
+    async def test_a_database_of_another_program_is_refused(self, data: Path, service: str) -> None:
         database = data / f"{service}.sqlite"
         database.unlink()
         change(database, "CREATE TABLE theirs (x)")
@@ -98,21 +99,23 @@ class TestADatabase:
         assert said == f"{database} is the database of another program; set CHATTERBOX_DATA to another folder"
 
     @pytest.mark.parametrize("content", [b"not a database" * 1000, None], ids=["text", "half"])
-    async def test_that_is_damaged_says_what_to_do(self, data: Path, service: str, content: bytes | None) -> None:
+    async def test_a_damaged_database_is_refused_with_advice_to_restore_a_backup(
+        self, data: Path, service: str, content: bytes | None
+    ) -> None:
         database = data / f"{service}.sqlite"
         whole = database.read_bytes()
         database.write_bytes(content or whole[: len(whole) // 2])
         assert (await start(service, data)).sentence.endswith("restore a backup")
 
-    async def test_that_another_process_has_is_not_touched(self, data: Path, service: str) -> None:
+    async def test_a_data_folder_in_use_is_refused(self, data: Path, service: str) -> None:
         async with process(data):
             said = (await start(service, data)).sentence
         assert said == f"another Chatterbox runs on {data}; stop it, or set CHATTERBOX_DATA to another folder"
 
 
-class TestAFullDisk:
+class TestFullDisk:
     @pytest.mark.parametrize("service", [*STORES, "allinone"])
-    async def test_is_said_where_nothing_is_there_yet(self, tmp_path: Path, service: str) -> None:
+    async def test_a_first_start_on_a_full_disk_is_refused(self, tmp_path: Path, service: str) -> None:
         with small_disk(tmp_path / "disk", 65_536) as disk:
             fill(disk)
             said = (await start(service, disk / "data")).sentence
@@ -120,14 +123,14 @@ class TestAFullDisk:
             assert said.endswith("is full; free space on it")
 
     @pytest.mark.parametrize("service", STORES)
-    async def test_is_said_where_there_was_room_for_a_part_only(self, tmp_path: Path, service: str) -> None:
+    async def test_a_first_start_on_a_too_small_disk_is_refused(self, tmp_path: Path, service: str) -> None:
         with small_disk(tmp_path / "disk", 32_768) as disk:
             refused = await start(service, disk / "data")
             assert refused.status != 0
             assert "is full; free space on it" in refused.said
             assert "Traceback" not in refused.said
 
-    async def test_refuses_what_must_be_stored_and_goes_on_when_there_is_room(self, tmp_path: Path) -> None:
+    async def test_writes_are_refused_on_a_full_disk_and_work_when_space_is_freed(self, tmp_path: Path) -> None:
         with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
             async with process(disk) as server:
                 token = await server.newcomer("ada")
@@ -144,7 +147,7 @@ class TestAFullDisk:
             assert said.count("auth.database disk.full") == 1
             assert "Traceback" not in said
 
-    async def test_at_the_start_without_ballast_is_said_and_nothing_is_lost(self, tmp_path: Path) -> None:
+    async def test_a_restart_on_a_full_disk_without_reserve_is_refused_and_loses_nothing(self, tmp_path: Path) -> None:
         with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
             async with process(disk) as server:
                 token = await server.newcomer("ada")

@@ -1,4 +1,4 @@
-"""A deadline for answers: an event loop that stood still reads what has come before anything counts as late."""
+"""Deadlines: after a stall, pending input is read before `TimeoutError`."""
 
 import asyncio
 import socket
@@ -17,7 +17,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 @pytest.fixture
 async def pair() -> AsyncIterator[tuple[asyncio.StreamReader, socket.socket]]:
-    """What the other end sends, and the other end."""
+    """A reader, and the socket of its peer."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
     yield reader, theirs
@@ -25,30 +25,32 @@ async def pair() -> AsyncIterator[tuple[asyncio.StreamReader, socket.socket]]:
     theirs.close()
 
 
-async def test_an_answer_that_came_while_we_stood_still_is_read(
+async def test_a_response_that_arrived_during_a_stall_is_read(
     pair: tuple[asyncio.StreamReader, socket.socket],
 ) -> None:
-    reader, other_end = pair
-    waits = asyncio.ensure_future(_answer(reader, 0.05))
+    reader, peer = pair
+    waiting = asyncio.ensure_future(_response(reader, 0.05))
     await asyncio.sleep(0)
-    other_end.send(b"yes\n")
-    time.sleep(0.1)  # noqa: ASYNC251 - the event loop stands still
-    assert await waits == b"yes\n"
+    peer.send(b"yes\n")
+    time.sleep(0.1)  # noqa: ASYNC251 - stalls the event loop
+    assert await waiting == b"yes\n"
 
 
-async def test_no_answer_is_late(pair: tuple[asyncio.StreamReader, socket.socket]) -> None:
-    began_s = time.monotonic()
+async def test_a_missing_response_raises_timeout_error_in_time(
+    pair: tuple[asyncio.StreamReader, socket.socket],
+) -> None:
+    started_s = time.monotonic()
     with pytest.raises(TimeoutError):
-        await _answer(pair[0], 0.05)
-    assert 0.05 <= time.monotonic() - began_s < 1
+        await _response(pair[0], 0.05)
+    assert 0.05 <= time.monotonic() - started_s < 1
 
 
-async def test_what_ends_in_time_is_left_alone() -> None:
+async def test_a_block_that_ends_in_time_is_not_cancelled() -> None:
     async with deadline(0.01):
         pass
     await asyncio.sleep(0.1)
 
 
-async def _answer(reader: asyncio.StreamReader, within_s: float) -> bytes:
+async def _response(reader: asyncio.StreamReader, within_s: float) -> bytes:
     async with deadline(within_s):
         return await reader.readline()

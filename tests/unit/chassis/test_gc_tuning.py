@@ -1,16 +1,16 @@
-"""What is new is looked through a little at a time, however many come and go."""
+"""Young objects are collected in small steps while many clients connect and disconnect."""
 
 import gc
 from collections.abc import Iterator
 
 import pytest
 
-from chatterbox.chassis.gc_tuning import SWEPT, THRESHOLDS, GcScheduler
+from chatterbox.chassis.gc_tuning import CHANGES_PER_COLLECTION, THRESHOLDS, GcScheduler
 from tests.support.garbage import collections
 
-CROWD = 2_000
+CLIENTS = 2_000
 OBJECTS = 20
-"""That one of them consists of."""
+"""Objects per client."""
 
 
 @pytest.fixture(autouse=True)
@@ -22,37 +22,37 @@ def _as_in_a_server() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-def test_it_is_looked_through_before_it_is_much() -> None:
-    """As many objects are freed as are made, so that the interpreter sees no reason to look."""
-    sweeper, sizes = GcScheduler(), list[int]()
-    gone = [_somebody() for _ in range(CROWD)]
+def test_young_objects_are_collected_before_they_pile_up() -> None:
+    """As many objects are freed as allocated, so that the interpreter itself does not collect."""
+    scheduler, sizes = GcScheduler(), list[int]()
+    disconnected = [_client() for _ in range(CLIENTS)]
     gc.collect()
-    there = []
-    for _ in range(CROWD):
-        there.append(_somebody())
-        gone.pop()
+    connected = []
+    for _ in range(CLIENTS):
+        connected.append(_client())
+        disconnected.pop()
         sizes.append(_young())
-        sweeper.count()
-    assert max(sizes) < 2 * SWEPT * OBJECTS
-    assert len(there) == CROWD
+        scheduler.count()
+    assert max(sizes) < 2 * CHANGES_PER_COLLECTION * OBJECTS
+    assert len(connected) == CLIENTS
 
 
-def test_it_is_looked_through_only_now_and_then() -> None:
-    sweeper = GcScheduler()
-    with collections() as seen:
-        for _ in range(3 * SWEPT):
-            sweeper.count()
-    assert seen == [1, 1, 1]
+def test_collections_run_every_n_changes() -> None:
+    scheduler = GcScheduler()
+    with collections() as generations:
+        for _ in range(3 * CHANGES_PER_COLLECTION):
+            scheduler.count()
+    assert generations == [1, 1, 1]
 
 
 class _Part:
-    """Of somebody; it may be in a cycle, for all that the collector knows."""
+    """Part of a client; the collector must consider that it could be in a cycle."""
 
     def __init__(self) -> None:
         self.parts: list[_Part] = []
 
 
-def _somebody() -> list[_Part]:
+def _client() -> list[_Part]:
     return [_Part() for _ in range(OBJECTS // 2)]
 
 

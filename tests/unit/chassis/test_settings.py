@@ -1,4 +1,4 @@
-"""Settings come from the environment; a wrong one is explained."""
+"""Settings from environment variables and secret files."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from chatterbox.wire.limits import Limits
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
 
-NO_URLS = ["", "localhost:8001", "127.0.0.1", "http://", "ftp://auth", "http://auth:port", "http://auth/internal"]
+INVALID_URLS = ["", "localhost:8001", "127.0.0.1", "http://", "ftp://auth", "http://auth:port", "http://auth/internal"]
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-class TestAWrongValue:
+class TestInvalidValue:
     @pytest.mark.parametrize(
         ("settings", "variable", "value"),
         [
@@ -38,8 +38,8 @@ class TestAWrongValue:
             (Settings, "CHATTERBOX_DRAIN_S", "-1"),
             (Settings, "CHATTERBOX_SERVICE_KEY", "tooshort"),
             (Settings, "CHATTERBOX_SERVICE_KEY", "ключ" * 8),
-            *((GatewaySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
-            *((HistorySettings, "CHATTERBOX_AUTH_URL", url) for url in NO_URLS),
+            *((GatewaySettings, "CHATTERBOX_AUTH_URL", url) for url in INVALID_URLS),
+            *((HistorySettings, "CHATTERBOX_AUTH_URL", url) for url in INVALID_URLS),
             (GatewaySettings, "CHATTERBOX_HISTORY_URL", "history:8000"),
             (GatewaySettings, "CHATTERBOX_PING_S", "0"),
             (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
@@ -51,7 +51,7 @@ class TestAWrongValue:
             (LimitSettings, "CHATTERBOX_CONNECTIONS_PER_USER", "0"),
         ],
     )
-    def test_ends_the_process_with_status_2_and_names_the_variable(
+    def test_an_invalid_value_exits_with_status_2_and_names_the_variable(
         self,
         settings: type[Environment],
         variable: str,
@@ -60,15 +60,15 @@ class TestAWrongValue:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setenv(variable, value)
-        with pytest.raises(SystemExit) as left:
+        with pytest.raises(SystemExit) as exited:
             settings.from_environment()
-        assert left.value.code == 2
-        said = capsys.readouterr().err
-        assert said.startswith(f"chatterbox: {variable}: ")
-        assert said.count("\n") == 1
-        assert "Traceback" not in said
+        assert exited.value.code == 2
+        output = capsys.readouterr().err
+        assert output.startswith(f"chatterbox: {variable}: ")
+        assert output.count("\n") == 1
+        assert "Traceback" not in output
 
-    def test_of_a_secret_is_not_shown(
+    def test_an_invalid_secret_is_not_printed(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "tooshort")
@@ -76,23 +76,25 @@ class TestAWrongValue:
             Settings.from_environment()
         assert "tooshort" not in capsys.readouterr().err
 
-    def test_does_not_hide_another(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_all_invalid_values_are_reported(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         monkeypatch.setenv("CHATTERBOX_PORT", "x")
         monkeypatch.setenv("CHATTERBOX_DRAIN_S", "x")
         with pytest.raises(SystemExit):
             Settings.from_environment()
-        said = capsys.readouterr().err
-        assert "CHATTERBOX_PORT" in said
-        assert "CHATTERBOX_DRAIN_S" in said
+        output = capsys.readouterr().err
+        assert "CHATTERBOX_PORT" in output
+        assert "CHATTERBOX_DRAIN_S" in output
 
 
-def test_without_an_environment_the_defaults_hold() -> None:
+def test_an_empty_environment_gives_the_defaults() -> None:
     settings = Settings.from_environment()
     assert (settings.host, settings.port, settings.data) == ("127.0.0.1", 8000, Path("data"))
     assert LimitSettings.from_environment().limits() == Limits()
 
 
-def test_the_environment_sets_every_kind_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_values_of_every_type(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "PORT": "0",
         "LOG_JSON": "true",
@@ -106,7 +108,7 @@ def test_the_environment_sets_every_kind_of_value(monkeypatch: pytest.MonkeyPatc
     assert LimitSettings.from_environment().limits() == msgspec.structs.replace(Limits(), sends_burst=7)
 
 
-def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_frozen_and_hide_secrets_in_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
     settings = Settings.from_environment()
     with pytest.raises(ValidationError):
@@ -114,8 +116,10 @@ def test_settings_cannot_be_changed_and_show_no_secret(monkeypatch: pytest.Monke
     assert "sss" not in repr(settings)
 
 
-class TestSecretsInFiles:
-    def test_are_read_without_the_newline_at_their_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestSecretFiles:
+    def test_secret_files_are_read_without_the_trailing_newline(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "key").write_text("k" * 32 + "\n")
         (tmp_path / "url").write_text("redis://user:secret@redis:6379\n")
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
@@ -124,24 +128,24 @@ class TestSecretsInFiles:
         assert settings.shared_key() == "k" * 32
         assert settings.redis() == "redis://user:secret@redis:6379"
 
-    def test_give_way_to_those_in_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_secrets_in_the_environment_override_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "none"))
         assert Settings.from_environment().shared_key() == "s" * 32
 
     @pytest.mark.parametrize(
-        ("content", "says"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
+        ("content", "reason"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
     )
-    def test_that_are_of_no_use_are_told_plainly(
-        self, content: bytes | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_unusable_secret_files_raise_operator_error(
+        self, content: bytes | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if content is not None:
             (tmp_path / "key").write_bytes(content)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
-        with pytest.raises(OperatorError, match=says):
+        with pytest.raises(OperatorError, match=reason):
             Settings.from_environment().shared_key()
 
-    def test_a_url_of_redis_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_invalid_redis_url_is_not_printed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_REDIS_URL", "http://user:secret@redis")
         settings = Settings.from_environment()
         with pytest.raises(OperatorError) as problem:
@@ -149,10 +153,10 @@ class TestSecretsInFiles:
         assert "secret" not in repr(settings) + str(problem.value)
 
 
-def test_without_a_url_of_redis_the_broker_is_in_memory() -> None:
+def test_without_a_redis_url_the_broker_is_in_memory() -> None:
     assert isinstance(broker_for(Settings.from_environment()), MemoryBroker)
 
 
-def test_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_allowed_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATTERBOX_ORIGINS", " https://a.example, https://b.example:8443 ,")
     assert GatewaySettings.from_environment().allowed_origins() == {"https://a.example", "https://b.example:8443"}

@@ -1,4 +1,4 @@
-"""Owned background tasks."""
+"""Task sets."""
 
 import asyncio
 

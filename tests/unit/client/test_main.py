@@ -1,4 +1,4 @@
-"""The command itself: what can be typed, exit codes, and that nobody ever meets a traceback."""
+"""The entry point: usage errors, exit codes, and no tracebacks."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import pytest
 from chatterbox import __version__
 from client import __main__ as command
 from client.cli import dispatch
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 from client.failures import ExitCode, ServerRefused
 from client.store.session_file import SavedSession, SessionFile
 
@@ -57,18 +57,18 @@ class TestUsage:
             ["config", "chekc"],
         ],
     )
-    def test_that_is_wrong_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    def test_wrong_usage_exits_with_2(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed(*arguments)
         assert exit_.value.code == ExitCode.USAGE
         assert "usage:" in capsys.readouterr().err
 
-    def test_a_command_that_is_nearly_right_is_guessed(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_mistyped_command_gets_a_suggestion(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             typed("tial", "ops")
         assert capsys.readouterr().err.endswith("Did you mean tail?\n")
 
-    def test_what_was_typed_is_shown_inert(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_invalid_command_is_shown_safe_for_a_terminal(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             typed("\x1b[2J")
         assert "\x1b" not in capsys.readouterr().err
@@ -76,9 +76,7 @@ class TestUsage:
     @pytest.mark.parametrize(
         "arguments", [["man"], ["completion", "bash"], ["completion", "zsh"], ["completion", "fish"]]
     )
-    def test_what_needs_no_server_needs_no_login_either(
-        self, arguments: list[str], capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_man_and_completion_need_no_login(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert typed(*arguments) == ExitCode.OK
         assert "chatterbox" in capsys.readouterr().out
 
@@ -90,25 +88,27 @@ class TestUsage:
             ("localhost", "Did you mean http://localhost?"),
             ("wss://x/ws", "Did you mean https://x/ws?"),
             ("htp://x", "Did you mean http://x?"),
-            ("a b", "One looks like http://127.0.0.1:8000 or"),
+            ("a b", "Example: http://127.0.0.1:8000 or"),
         ],
     )
-    def test_a_server_that_is_none_is_guessed(self, server: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_invalid_server_gets_a_suggestion(
+        self, server: str, way: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         assert typed("--server", server, "rooms") == ExitCode.USAGE
         assert way in capsys.readouterr().err
 
-    def test_the_version_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_version_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed("--version")
         assert exit_.value.code == ExitCode.OK
         assert capsys.readouterr().out == f"chatterbox {__version__}\n"
 
-    def test_help_is_an_option(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_help_as_a_command_suggests_the_option(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             typed("help")
         assert capsys.readouterr().err.endswith("Did you mean --help?\n")
 
-    def test_a_room_name_that_is_none_too(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_invalid_room_name_is_wrong_usage(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert typed("chat", "no such room") == ExitCode.USAGE
         assert "letters, digits" in capsys.readouterr().err
 
@@ -119,7 +119,9 @@ class TestUsage:
             *("chat", "send", "tail", "doctor", "man", "completion", "config"),
         ],
     )
-    def test_every_command_has_examples_and_exit_codes(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_help_of_every_command_has_examples_and_exit_codes(
+        self, name: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit) as exit_:
             typed(name, "--help")
         assert exit_.value.code == 0
@@ -127,8 +129,8 @@ class TestUsage:
         assert f"chatterbox {name}" in shown
         assert all(f"  {number}" in shown for number in (0, 1, 2, 3, 4, 130))
 
-    def test_the_server_may_stand_before_or_after_the_command(self) -> None:
-        typed = parser()
+    def test_server_option_can_precede_or_follow_the_command(self) -> None:
+        typed = create_parser()
         assert typed.parse_args(["--server", "a", "rooms"]).server == "a"
         assert typed.parse_args(["rooms", "--server", "b"]).server == "b"
 
@@ -137,7 +139,7 @@ class TestFailures:
     @pytest.mark.parametrize(
         "arguments", [["rooms"], ["chat"], ["send", "ops", "x"], ["tail", "ops"], ["logout"], ["members", "ops"]]
     )
-    def test_without_a_session_exits_with_3_and_says_what_to_do(
+    def test_without_a_session_a_command_exits_with_3_and_shows_how_to_log_in(
         self, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert typed(*arguments) == ExitCode.NOT_LOGGED_IN
@@ -150,7 +152,7 @@ class TestFailures:
             (["--profile", "work"], "chatterbox login --profile work ("),
         ],
     )
-    def test_and_says_it_of_the_server_that_is_meant(
+    def test_the_login_hint_names_the_chosen_server_or_profile(
         self, tmp_path: Path, options: list[str], way: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         configured = tmp_path / "config" / "chatterbox" / "config.toml"
@@ -162,33 +164,35 @@ class TestFailures:
     @pytest.mark.parametrize(
         "arguments", [["rooms"], ["send", "ops", "x", "--timeout", "0.2"], ["tail", "ops"], ["logout"], ["sessions"]]
     )
-    def test_without_a_server_exits_with_4(
+    def test_an_unreachable_server_exits_with_4(
         self, home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         log_in(home)
         assert typed("--server", NOWHERE, *arguments) == ExitCode.UNREACHABLE
         assert NOWHERE in capsys.readouterr().err
 
-    def test_a_refusal_exits_with_1_and_is_inert(
+    def test_a_refusal_exits_with_1_and_is_safe_for_a_terminal(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         raise_in_run(monkeypatch, ServerRefused("No \x1b[2J."))
         assert typed("rooms") == ExitCode.REFUSED
         assert capsys.readouterr().err == "chatterbox: No ␛[2J.\n"
 
-    def test_ctrl_c_exits_with_130(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_ctrl_c_exits_with_130_and_prints_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         raise_in_run(monkeypatch, KeyboardInterrupt())
         assert typed("rooms") == ExitCode.INTERRUPTED
         assert capsys.readouterr() == ("", "")
 
-    def test_a_mistake_of_ours_is_one_line(
+    def test_an_internal_error_is_one_line(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         raise_in_run(monkeypatch, ZeroDivisionError("oops"))
         assert typed("rooms") == ExitCode.BUG
         assert capsys.readouterr().err.count("\n") == 1
 
-    def test_and_a_traceback_only_for_those_who_ask(
+    def test_chatterbox_debug_prints_a_traceback(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("CHATTERBOX_DEBUG", "1")
@@ -197,8 +201,8 @@ class TestFailures:
         assert "Traceback" in capsys.readouterr().err
 
 
-class TestWhichServer:
-    def test_the_one_named_then_the_environments_then_the_last_one(
+class TestServerChoice:
+    def test_the_server_comes_from_option_then_environment_then_last_login(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         def meant(*arguments: str) -> str:
@@ -214,8 +218,8 @@ class TestWhichServer:
         assert meant("--server", "https://named.example.org") == "https://named.example.org"
 
 
-class TestADiskThatRefuses:
-    def test_is_said_before_a_password_is_asked_for(
+class TestUnwritableDisk:
+    def test_an_unwritable_disk_is_reported_before_the_password_prompt(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
@@ -225,7 +229,7 @@ class TestADiskThatRefuses:
         assert "sessions (Not a directory). To use another folder, set $CHATTERBOX_HOME." in said
 
     @pytest.mark.parametrize("arguments", [["chat"], ["send", "ops", "x"], ["tail", "ops", "--resume", "mailer"]])
-    def test_is_a_sentence_for_whoever_is_logged_in(
+    def test_an_unwritable_disk_fails_commands_with_a_message(
         self, home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         log_in(home)
@@ -235,7 +239,7 @@ class TestADiskThatRefuses:
         assert re.search(r"Can't write \S+ \(Not a directory\)", capsys.readouterr().err)
 
 
-def test_a_stream_that_was_closed_leads_nowhere() -> None:
+def test_a_closed_stdin_is_an_empty_input() -> None:
     code = "import sys; from client.__main__ import main; sys.exit(main(['register', 'alice']))"
     shell = ["bash", "-c", f"'{sys.executable}' -c \"{code}\" <&-"]
     done = subprocess.run(shell, check=False, capture_output=True, text=True, env=os.environ)
@@ -243,7 +247,7 @@ def test_a_stream_that_was_closed_leads_nowhere() -> None:
     assert done.stderr.startswith("chatterbox: No password given")
 
 
-def test_a_reader_that_has_gone_is_no_mistake() -> None:
+def test_a_closed_output_pipe_prints_no_traceback() -> None:
     code = "import sys; from client.__main__ import main; sys.exit(main(['--help']))"
     shell = ["bash", "-c", f"set -o pipefail; '{sys.executable}' -c \"{code}\" | true"]
     done = subprocess.run(shell, check=False, capture_output=True, text=True, env=os.environ)

@@ -1,4 +1,4 @@
-"""A server for the client's own tests: real sockets, and a script of what it does with each connection."""
+"""A scripted server on real sockets, for the client's tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

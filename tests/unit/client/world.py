@@ -1,4 +1,4 @@
-"""A whole small world without sockets or clocks: a server that keeps its promises, a network that breaks, a client."""
+"""A simulated server, network and client, without sockets and clocks."""
 
 from collections import deque
 from dataclasses import dataclass, field

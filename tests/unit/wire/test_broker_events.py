@@ -1,4 +1,4 @@
-"""What goes through the broker comes out as it went in."""
+"""Encoding and decoding of broker payloads."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ lines = st.binary(min_size=1).filter(lambda line: b"\n" not in line)
 
 
 @given(epoch=st.text("0123456789abcdef", min_size=1), first=st.integers(1, 2**53), frames=st.lists(lines, min_size=1))
-def test_a_batch_comes_back_as_it_was(epoch: str, first: int, frames: list[bytes]) -> None:
+def test_a_batch_round_trips(epoch: str, first: int, frames: list[bytes]) -> None:
     assert broker_events.decode_batch(broker_events.encode_batch(epoch, first, frames)) == Batch(
         epoch, first, tuple(frames)
     )
@@ -25,13 +25,13 @@ def test_a_batch_comes_back_as_it_was(epoch: str, first: int, frames: list[bytes
     [b"", b"\n", b"e 1", b"e1\n{}", b" 1\n{}", b"e \n{}", b"e x\n{}", b"e -1\n{}", b"e 1 2\n{}", b"\xff 1\n{}",
      b"e 1_0\n{}", b"e 99999999999999999\n{}", b"e " + b"9" * 5000 + b"\n{}"],
 )  # fmt: skip
-def test_what_is_no_batch_is_refused(payload: bytes) -> None:
+def test_malformed_batches_raise_unreadable_error(payload: bytes) -> None:
     with pytest.raises(UnreadableError):
         broker_events.decode_batch(payload)
 
 
 @given(st.binary())
-def test_any_bytes_are_a_batch_or_refused(payload: bytes) -> None:
+def test_any_bytes_decode_as_a_batch_or_raise_unreadable_error(payload: bytes) -> None:
     try:
         batch = broker_events.decode_batch(payload)
     except UnreadableError:
@@ -41,7 +41,7 @@ def test_any_bytes_are_a_batch_or_refused(payload: bytes) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_a_control_event_or_refused(payload: bytes) -> None:
+def test_any_bytes_decode_as_a_control_event_or_raise_unreadable_error(payload: bytes) -> None:
     with suppress(UnreadableError):
         broker_events.decode_control(payload)
 
@@ -67,17 +67,17 @@ def test_any_bytes_are_a_control_event_or_refused(payload: bytes) -> None:
         by=st.text(),
     )
 )
-def test_a_control_event_comes_back_as_it_was(event: broker_events.ControlEvent) -> None:
+def test_a_control_event_round_trips(event: broker_events.ControlEvent) -> None:
     assert broker_events.decode_control(broker_events.encode_control(event)) == event
 
 
 @pytest.mark.parametrize("payload", [b"", b"{}", b'{"event":"later"}', b'{"event":"revoked"}', b"\xff", b"[" * 100_000])
-def test_a_control_event_of_another_version_is_refused(payload: bytes) -> None:
+def test_unknown_control_events_raise_unreadable_error(payload: bytes) -> None:
     with pytest.raises(UnreadableError):
         broker_events.decode_control(payload)
 
 
-def test_each_room_has_a_channel_of_its_own_on_one_shard() -> None:
+def test_each_room_has_its_own_channel_with_a_hash_tag() -> None:
     channels = {broker_events.room_channel(room_id) for room_id in range(100)}
     assert len(channels | {broker_events.CONTROL}) == 101
     assert broker_events.room_channel(7) == "chatterbox:room:{7}"

@@ -1,4 +1,4 @@
-"""The frame decoder is total: any bytes are a command or a `BadFrame`; and what is encoded comes back the same."""
+"""Frame codec: any bytes decode to a command or raise `BadFrame`, and encoding round-trips."""
 
 import json
 import math
@@ -60,23 +60,23 @@ def decodes_or_refuses(frame: bytes) -> None:
     try:
         assert isinstance(codec.decode_command(frame), COMMANDS)
     except BadFrame as refused:
-        assert refused.detail  # noqa: PT017 - either way is fine, but nothing else is
+        assert refused.detail  # noqa: PT017 - only these two outcomes are allowed
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 class TestEveryCommand:
     @given(data=st.data())
-    def test_comes_back_as_it_was(self, kind: type[msgspec.Struct], data: st.DataObject) -> None:
+    def test_a_command_round_trips(self, kind: type[msgspec.Struct], data: st.DataObject) -> None:
         command = data.draw(structs(kind))
         assert codec.decode_command(codec.encode(command)) == command
 
-    def test_is_refused_with_its_id_when_a_field_has_the_wrong_type(self, kind: type[msgspec.Struct]) -> None:
+    def test_a_command_with_a_wrong_field_type_is_refused_with_its_id(self, kind: type[msgspec.Struct]) -> None:
         for name in ("room", "content", "token", "username", "limit", "since", "resume", "private"):
             if name in kind.__struct_fields__:
                 frame = {"type": kind.__struct_config__.tag, "id": 7, name: 1.5}
                 assert refusal(json.dumps(frame)).command_id == 7
 
-    def test_needs_each_field_that_has_no_default(self, kind: type[msgspec.Struct]) -> None:
+    def test_a_command_without_a_required_field_is_refused(self, kind: type[msgspec.Struct]) -> None:
         required = [field.name for field in msgspec.structs.fields(kind) if field.required]
         for name in required:
             given_fields = {each: 1 if each == "id" else "x" for each in required if each != name}
@@ -87,9 +87,7 @@ class TestEveryCommand:
 
 @pytest.mark.parametrize("kind", SERVER_FRAMES, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-def test_every_reply_and_push_comes_back_as_it_was_and_holds_no_newline(
-    kind: type[msgspec.Struct], data: st.DataObject
-) -> None:
+def test_every_reply_and_push_round_trips_without_a_newline(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     frame = data.draw(structs(kind))
     encoded = codec.encode(frame)
     assert codec.decode_server_frame(encoded) == frame
@@ -98,7 +96,7 @@ def test_every_reply_and_push_comes_back_as_it_was_and_holds_no_newline(
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("frame", "says"),
+        ("frame", "reason"),
         [
             (b"", "not JSON"),
             (b"hello", "not JSON"),
@@ -115,13 +113,13 @@ class TestBadInput:
             (b"1", "one JSON object"),
             (b"null", "one JSON object"),
             (b'"ping"', "one JSON object"),
-            (b'{"type":"ping","id":NaN}', "NaN is not JSON"),
-            (b'{"type":"ping","id":1,"x":Infinity}', "Infinity is not JSON"),
-            (b'{"type":"ping","id":1,"x":[-Infinity]}', "-Infinity is not JSON"),
-            (b'{"type":"ping","id":1,"id":2}', "names a field twice"),
-            (b'{"type":"ping","id":1,"x":{"a":1,"a":1}}', "names a field twice"),
-            (b'{"type":"send","id":1,"content":"\\ud800"}', "half of a surrogate pair"),
-            (b'{"type":"ping","id":1,"\\udfff":1}', "half of a surrogate pair"),
+            (b'{"type":"ping","id":NaN}', "NaN is not valid JSON"),
+            (b'{"type":"ping","id":1,"x":Infinity}', "Infinity is not valid JSON"),
+            (b'{"type":"ping","id":1,"x":[-Infinity]}', "-Infinity is not valid JSON"),
+            (b'{"type":"ping","id":1,"id":2}', "contains a field twice"),
+            (b'{"type":"ping","id":1,"x":{"a":1,"a":1}}', "contains a field twice"),
+            (b'{"type":"send","id":1,"content":"\\ud800"}', "contains a lone surrogate"),
+            (b'{"type":"ping","id":1,"\\udfff":1}', "contains a lone surrogate"),
             (b'{"type":"ping","id":1,"x":' + b"9" * 5000 + b"}", "a number that is too large"),
             (b"[" * 20_000, "nested too deeply"),
             (b'{"type":"ping","id":1,"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "nested too deeply"),
@@ -129,9 +127,9 @@ class TestBadInput:
             (b'{"type":"send","id":1,"content":"\\u0041","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}", "nested"),
         ],
     )
-    def test_that_is_no_json_object_is_refused_with_a_sentence(self, frame: bytes, says: str) -> None:
+    def test_a_frame_that_is_not_a_json_object_is_refused_with_the_reason(self, frame: bytes, reason: str) -> None:
         answer = refusal(frame)
-        assert says in answer.detail
+        assert reason in answer.detail
         assert answer.command_id is None
 
     @pytest.mark.parametrize(
@@ -167,21 +165,19 @@ class TestBadInput:
             ('{"type":"connect","token":"t","resume":{"general":1}}', None),
         ],
     )
-    def test_that_is_no_command_is_refused_with_its_id_where_it_has_one(
-        self, frame: str, command_id: int | None
-    ) -> None:
+    def test_an_invalid_command_is_refused_with_its_id(self, frame: str, command_id: int | None) -> None:
         assert refusal(frame).command_id == command_id
 
-    def test_that_a_newer_client_adds_is_ignored(self) -> None:
+    def test_unknown_fields_are_ignored(self) -> None:
         frame = b'{"type":"ping","id":1,"new":{"deep":[1,2.5,"\\u00e9\\ud83d\\ude80",null]},"big":1e999}'
         assert codec.decode_command(frame) == frames.Ping(id=1)
 
     @pytest.mark.parametrize("depth", [10, 100, 500])
-    def test_that_is_deep_but_not_too_deep_is_ignored_too(self, depth: int) -> None:
+    def test_deeply_nested_unknown_fields_are_ignored(self, depth: int) -> None:
         frame = '{"type":"ping","id":1,"x":' + "[" * depth + '"\\u0041"' + "]" * depth + "}"
         assert codec.decode_command(frame.encode()) == frames.Ping(id=1)
 
-    def test_is_not_echoed(self) -> None:
+    def test_refusals_do_not_echo_the_input(self) -> None:
         for frame in ('{"type":"<script>","id":1}', '{"type":"ping","id":"<script>"}', "<script>"):
             assert "script" not in refusal(frame).detail
 
@@ -193,9 +189,9 @@ json_values = st.recursive(
 )
 
 
-class TestAnything:
+class TestAnyInput:
     @given(st.binary())
-    def test_of_bytes_is_decoded_or_refused(self, frame: bytes) -> None:
+    def test_any_bytes_are_decoded_or_refused(self, frame: bytes) -> None:
         decodes_or_refuses(frame)
 
     @given(
@@ -205,11 +201,11 @@ class TestAnything:
             json_values,
         ),
     )
-    def test_in_the_fields_of_a_command_is_decoded_or_refused(self, tag: str, fields: dict[str, Any]) -> None:
+    def test_any_field_values_are_decoded_or_refused(self, tag: str, fields: dict[str, Any]) -> None:
         decodes_or_refuses(json.dumps({"type": tag, **fields}).encode())
 
     @given(data=st.data())
-    def test_that_damages_a_command_is_decoded_or_refused(self, data: st.DataObject) -> None:
+    def test_corrupted_commands_are_decoded_or_refused(self, data: st.DataObject) -> None:
         encoded = bytearray(codec.encode(data.draw(st.one_of(*map(structs, COMMANDS)))))
         for _ in range(data.draw(st.integers(1, 3))):
             encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
@@ -221,36 +217,40 @@ class TestAnything:
     command_id=st.none() | st.integers(0, 2**53 - 1),
     retry_after_s=st.none() | st.floats(0, 3600),
 )
-def test_a_refusal_is_told_whole(code: Code, command_id: int | None, retry_after_s: float | None) -> None:
-    told = codec.error_frame(ChatError(code, retry_after_s=retry_after_s), command_id)
-    assert (told.code, told.id) == (code, command_id)
-    assert told.retry_after_s is None or math.isfinite(told.retry_after_s)
-    assert codec.decode_server_frame(codec.encode(told)) == told
+def test_an_error_frame_carries_code_id_and_retry_after(
+    code: Code, command_id: int | None, retry_after_s: float | None
+) -> None:
+    frame = codec.error_frame(ChatError(code, retry_after_s=retry_after_s), command_id)
+    assert (frame.code, frame.id) == (code, command_id)
+    assert frame.retry_after_s is None or math.isfinite(frame.retry_after_s)
+    assert codec.decode_server_frame(codec.encode(frame)) == frame
 
 
 WORDS = [
     b'"type"', b'"send"', b'"id"', b'"content"', b'"room"', b'"key"', b'"general"', b'"a"', b'":"', b"1", b"null",
     b":", b":", b":", b",", b",", b" ", b"{", b"}", b'"type":"send"', b'"id":1', b'"content":"x"', b'"room":"r"',
 ]  # fmt: skip
-"""Out of which frames can be made that are almost right."""
+"""Building blocks of frames that are almost valid."""
 
 
-def _alike(frame: bytes) -> None:
-    """The fast way and the strict way say the same, or the fast way does not say anything."""
-    fast = codec._plain_send(frame)
+def _assert_consistent(frame: bytes) -> None:
+    """The fast decoder returns the same as the strict one, or None."""
+    fast = codec._fast_send(frame)
     if fast is not None:
-        assert codec._strictly(frame) == fast
+        assert codec._decode_strictly(frame) == fast
 
 
-class TestThePlainSend:
+class TestFastSend:
     @given(structs(frames.Send), st.booleans())
-    def test_is_what_the_strict_way_reads(self, send: frames.Send, spaced: bool) -> None:
+    def test_fast_and_strict_decoder_agree_on_a_send(self, send: frames.Send, spaced: bool) -> None:
         fields = json.loads(codec.encode(send))
-        _alike(json.dumps(fields, ensure_ascii=False, separators=(" , ", " : ") if spaced else (",", ":")).encode())
+        _assert_consistent(
+            json.dumps(fields, ensure_ascii=False, separators=(" , ", " : ") if spaced else (",", ":")).encode()
+        )
 
     @given(st.lists(st.sampled_from(WORDS), max_size=24))
-    def test_is_never_one_that_the_strict_way_refuses(self, words: list[bytes]) -> None:
-        _alike(b"{" + b"".join(words) + b"}")
+    def test_the_fast_decoder_accepts_nothing_that_the_strict_one_refuses(self, words: list[bytes]) -> None:
+        _assert_consistent(b"{" + b"".join(words) + b"}")
 
     @pytest.mark.parametrize(
         "frame",
@@ -265,9 +265,9 @@ class TestThePlainSend:
             b'{"type":"send","id":1,"content":"\xff"}',
         ],
     )
-    def test_leaves_the_rest_to_the_strict_way(self, frame: bytes) -> None:
-        assert codec._plain_send(frame) is None
+    def test_the_fast_decoder_leaves_unusual_frames_to_the_strict_one(self, frame: bytes) -> None:
+        assert codec._fast_send(frame) is None
 
-    def test_reads_the_usual(self) -> None:
+    def test_the_fast_decoder_decodes_an_ordinary_send(self) -> None:
         frame = b'{"type": "send", "id": 7, "content": "hello", "room": "ops", "key": "k"}'
-        assert codec._plain_send(frame) == frames.Send(id=7, content="hello", room="ops", key="k")
+        assert codec._fast_send(frame) == frames.Send(id=7, content="hello", room="ops", key="k")

@@ -1,4 +1,4 @@
-"""Every error a user can meet has a meaning."""
+"""Error codes and their sentences."""
 
 import pytest
 
@@ -7,22 +7,22 @@ from chatterbox.wire.errors import MEANINGS, ChatError, Code
 
 @pytest.mark.parametrize("code", Code)
 class TestEveryCode:
-    def test_has_a_status_and_one_sentence(self, code: Code) -> None:
+    def test_an_error_code_has_a_status_and_a_sentence(self, code: Code) -> None:
         status, sentence, _ = MEANINGS[code]
         assert 400 <= status <= 599
         assert sentence[0].isupper()
         assert sentence.endswith(".")
         assert sentence.isprintable()
 
-    def test_is_written_in_snake_case_as_it_is_named(self, code: Code) -> None:
+    def test_an_error_code_is_its_name_in_snake_case(self, code: Code) -> None:
         assert code.value == code.name.lower()
 
-    def test_that_is_a_limit_or_an_outage_may_be_tried_again(self, code: Code) -> None:
+    def test_only_limits_and_outages_may_be_retried(self, code: Code) -> None:
         status, _, retry = MEANINGS[code]
         assert retry == (status in {429, 500, 503})
 
 
-def test_a_refusal_has_its_codes_sentence_unless_it_says_more() -> None:
+def test_the_detail_of_a_refusal_defaults_to_the_codes_sentence() -> None:
     assert ChatError(Code.ROOM_UNKNOWN).detail == MEANINGS[Code.ROOM_UNKNOWN].sentence
     assert ChatError(Code.ROOM_UNKNOWN, "No.").detail == "No."
     assert ChatError(Code.ROOM_UNKNOWN).status == 404

@@ -1,4 +1,4 @@
-"""What people may write."""
+"""Validation of messages, usernames, room names, topics and keys."""
 
 import sys
 import unicodedata
@@ -28,36 +28,36 @@ def refused(action: object, *arguments: object) -> Code:
     return refusal.value.code
 
 
-class TestContent:
+class TestMessageContent:
     @pytest.mark.parametrize(
         "characters",
         [CONTROLS, BIDI, SEPARATORS, TAGS, SURROGATES, NOT_CHARACTERS],
         ids=["controls", "bidi", "separators", "tags", "surrogates", "not-characters"],
     )
-    def test_has_no_character_that_disturbs_a_screen(self, characters: set[str]) -> None:
-        let_through = {hex(ord(each)) for each in characters if forbidden(f"ab{each}c") != 2}
-        assert let_through == set()
+    def test_characters_that_disturb_a_terminal_are_refused(self, characters: set[str]) -> None:
+        accepted = {hex(ord(each)) for each in characters if forbidden(f"ab{each}c") != 2}
+        assert accepted == set()
         assert refused(content, f"ab{min(characters)}c", LIMITS) == Code.CONTENT_FORBIDDEN
 
     @pytest.mark.parametrize("text", ["a\tb\nc", "naïve ✓ 日本語", "عربى\u200f!", "👩\u200d🚀", "\u061cx", "e\u0301"])
-    def test_may_be_any_language_tabs_lines_and_marks(self, text: str) -> None:
+    def test_any_language_tabs_newlines_and_marks_are_allowed(self, text: str) -> None:
         assert content(text, LIMITS) == text
 
     @pytest.mark.parametrize("text", ["", " ", "\n\t ", "\u3000", "\u200b", "\u200d\u2060 \ufeff"])
-    def test_needs_something_visible(self, text: str) -> None:
+    def test_a_message_without_visible_characters_is_refused(self, text: str) -> None:
         assert refused(content, text, LIMITS) == Code.CONTENT_EMPTY
 
-    def test_has_4000_characters_at_most_counted_as_code_points(self) -> None:
+    def test_the_limit_of_4000_characters_counts_code_points(self) -> None:
         assert content("🚀" * 4000, LIMITS) == "🚀" * 4000
         assert refused(content, "x" * 4001, LIMITS) == Code.CONTENT_TOO_LONG
 
-    def test_that_is_refused_is_told_where_and_why_without_showing_it(self) -> None:
+    def test_a_refusal_names_the_character_without_printing_it(self) -> None:
         with pytest.raises(ChatError, match=r"Character 3 is U\+202E RIGHT-TO-LEFT OVERRIDE") as refusal:
             content("ab\u202ec", LIMITS)
         assert "\u202e" not in refusal.value.detail
 
     @given(st.text(st.characters()))
-    def test_is_returned_as_it_is_or_refused(self, text: str) -> None:
+    def test_any_text_is_returned_unchanged_or_refused(self, text: str) -> None:
         try:
             assert content(text, LIMITS) is text
         except ChatError as refusal:
@@ -70,28 +70,28 @@ class TestContent:
         ("character", "name"),
         [("\x1b", "U+001B, a control character"), ("\ud800", "U+D800, not a character"), ("A", "U+0041 LATIN CAPITAL")],
     )
-    def test_labels_name_every_character(self, character: str, name: str) -> None:
+    def test_every_character_has_a_printable_label(self, character: str, name: str) -> None:
         assert label(character).startswith(name)
 
 
 class TestUsernames:
     @pytest.mark.parametrize(
-        ("written", "name"),
+        ("typed", "name"),
         [("Ada", "Ada"), ("\uff41da", "ada"), ("x" * 32, "x" * 32), ("Жанна", "Жанна"), ("a_b", "a_b")],
     )
-    def test_are_kept_as_typed_but_normalised(self, written: str, name: str) -> None:
-        assert username(written) == name
+    def test_usernames_keep_their_case_and_are_normalized(self, typed: str, name: str) -> None:
+        assert username(typed) == name
 
-    @pytest.mark.parametrize("written", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
-    def test_that_can_not_be_are_told_the_rule(self, written: str) -> None:
-        with pytest.raises(ChatError, match="A username is 3-32 letters") as refusal:
-            username(written)
+    @pytest.mark.parametrize("typed", ["", "nu", "x" * 33, "x" * 65, "-ada", "a da", "ada!", "\x1bada"])
+    def test_invalid_usernames_are_refused_with_the_rule(self, typed: str) -> None:
+        with pytest.raises(ChatError, match="A username must be 3-32 letters") as refusal:
+            username(typed)
         assert refusal.value.code == Code.USERNAME_INVALID
 
 
 class TestRoomNames:
     @pytest.mark.parametrize(
-        ("written", "name"),
+        ("typed", "name"),
         [
             ("General", "general"),
             ("ﬁles", "files"),
@@ -104,18 +104,18 @@ class TestRoomNames:
             ("x" * 40, "x" * 40),
         ],
     )
-    def test_are_folded_so_that_spellings_meet(self, written: str, name: str) -> None:
-        assert room_name(written, LIMITS) == name
+    def test_room_names_are_case_folded_and_normalized(self, typed: str, name: str) -> None:
+        assert room_name(typed, LIMITS) == name
 
     @pytest.mark.parametrize(
-        "written",
+        "typed",
         ["", " ", "a b", "_a", ".a", "-a", "\u0301a", "#a", "a/b", "a\nb", "\u202ea", "a\u200b", "\ud800", "½",
          "x" * 41, "\ufdfa" * 40, "🚀"],
     )  # fmt: skip
-    def test_that_could_not_be_typed_or_told_apart_are_refused(self, written: str) -> None:
-        assert refused(room_name, written, LIMITS) == Code.ROOM_NAME_INVALID
+    def test_invalid_room_names_are_refused(self, typed: str) -> None:
+        assert refused(room_name, typed, LIMITS) == Code.ROOM_NAME_INVALID
 
-    def test_are_bounded_before_they_are_normalised(self) -> None:
+    def test_the_length_of_a_room_name_is_checked_before_normalization(self) -> None:
         """65,000 combining marks would take most of a second."""
         marks = "a" + "\u0301\u0345\u0323" * 10_000
         with pytest.MonkeyPatch.context() as patch:
@@ -123,9 +123,9 @@ class TestRoomNames:
             assert refused(room_name, marks, LIMITS) == Code.ROOM_NAME_INVALID
 
     @given(st.text(st.characters(categories=["L", "N", "M", "Pc", "Pd"]), max_size=12))
-    def test_are_the_same_when_folded_again(self, written: str) -> None:
+    def test_normalizing_a_room_name_is_idempotent(self, typed: str) -> None:
         try:
-            name = room_name(written, LIMITS)
+            name = room_name(typed, LIMITS)
         except ChatError:
             return
         assert room_name(name, LIMITS) == name
@@ -133,7 +133,7 @@ class TestRoomNames:
 
 class TestTopics:
     @pytest.mark.parametrize(
-        ("written", "kept"),
+        ("typed", "stored"),
         [
             ("", ""),
             (" \n\t ", ""),
@@ -143,36 +143,34 @@ class TestTopics:
             ("日本語 🚀", "日本語 🚀"),
         ],
     )
-    def test_are_kept_without_blanks_around_them_and_empty_where_nothing_is_seen(self, written: str, kept: str) -> None:
-        assert topic(written, LIMITS) == kept
+    def test_topics_are_stripped_and_invisible_ones_are_empty(self, typed: str, stored: str) -> None:
+        assert topic(typed, LIMITS) == stored
 
-    @pytest.mark.parametrize(
-        "written", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"]
-    )
-    def test_that_are_long_or_more_than_one_line_or_dangerous_are_refused(self, written: str) -> None:
-        assert refused(topic, written, LIMITS) == Code.TOPIC_INVALID
+    @pytest.mark.parametrize("typed", ["x" * 201, "two\nlines", "a\tb", "a\x1b[2Jb", "a\u202eb", "a\u2028b", "\ud800x"])
+    def test_long_multiline_or_dangerous_topics_are_refused(self, typed: str) -> None:
+        assert refused(topic, typed, LIMITS) == Code.TOPIC_INVALID
 
     @given(st.text())
-    def test_are_the_same_when_kept_again_and_one_harmless_line(self, written: str) -> None:
+    def test_normalizing_a_topic_is_idempotent_and_gives_one_safe_line(self, typed: str) -> None:
         try:
-            kept = topic(written, LIMITS)
+            stored = topic(typed, LIMITS)
         except ChatError:
             return
-        assert topic(kept, LIMITS) == kept
-        assert forbidden(kept) is None
-        assert len(kept.splitlines()) <= 1
+        assert topic(stored, LIMITS) == stored
+        assert forbidden(stored) is None
+        assert len(stored.splitlines()) <= 1
 
 
-class TestKeys:
+class TestIdempotencyKeys:
     @pytest.mark.parametrize("text", ["a", "0", "x" * 64, "A-Z_a.z:0"])
-    def test_are_plain_and_short(self, text: str) -> None:
+    def test_valid_idempotency_keys_are_accepted(self, text: str) -> None:
         assert key(text, LIMITS) == text
 
     @pytest.mark.parametrize("text", ["", "x" * 65, "a b", "a\n", "é", "a/b", "\x00", "\u0661"])
-    def test_of_anything_else_are_refused(self, text: str) -> None:
+    def test_invalid_idempotency_keys_are_refused(self, text: str) -> None:
         assert refused(key, text, LIMITS) == Code.KEY_INVALID
 
 
 @given(st.integers(0, 4_102_444_800_000))
-def test_timestamps_keep_the_millisecond(at_ms: int) -> None:
+def test_timestamps_have_millisecond_precision(at_ms: int) -> None:
     assert round(datetime.fromisoformat(timestamp(at_ms)).timestamp() * 1000) == at_ms

@@ -1,4 +1,4 @@
-"""JSON that others wrote: a thing of the kind that is expected, or one kind of refusal, whatever comes in."""
+"""Decoding of untrusted JSON: the expected type, or `UnreadableError`."""
 
 import json
 from typing import Any
@@ -14,17 +14,17 @@ from chatterbox.wire.history_api import StoredPage
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 
 
-class Thing(msgspec.Struct):
-    """Something of each sort that JSON has."""
+class AllTypes(msgspec.Struct):
+    """A value of each JSON type."""
 
     text: str = ""
     number: int = 0
     real: float = 0.0
-    more: list["Thing"] = []
+    more: list["AllTypes"] = []
     raw: msgspec.Raw = msgspec.Raw(b"null")
 
 
-KINDS: list[Any] = [Thing, list[Thing], dict[str, Thing], Revocations, StoredPage, ServerFrame]
+KINDS: list[Any] = [AllTypes, list[AllTypes], dict[str, AllTypes], Revocations, StoredPage, ServerFrame]
 DEEP = 100_000
 
 
@@ -51,7 +51,7 @@ DEEP = 100_000
     ],
     ids=lambda data: f"{data[:12]!r}",
 )
-def test_what_no_reader_takes_is_refused(kind: Any, data: bytes | str) -> None:
+def test_invalid_json_raises_unreadable_error(kind: Any, data: bytes | str) -> None:
     with pytest.raises(UnreadableError):
         decode_json(data, kind)
 
@@ -59,9 +59,9 @@ def test_what_no_reader_takes_is_refused(kind: Any, data: bytes | str) -> None:
 @pytest.mark.parametrize(
     "data", [b'{"text":1}', b'{"number":1.5}', b'{"number":' + b"9" * 5000 + b"}", b'{"real":1e999}', b"[]"]
 )
-def test_what_is_of_another_kind_is_refused(data: bytes) -> None:
+def test_json_of_another_type_raises_unreadable_error(data: bytes) -> None:
     with pytest.raises(UnreadableError):
-        decode_json(data, Thing)
+        decode_json(data, AllTypes)
 
 
 NAMES = st.sampled_from(["text", "number", "real", "more", "raw", "type"])
@@ -74,7 +74,7 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @given(data=st.binary() | st.text(st.characters()) | JSON)
-def test_anything_is_read_or_refused(kind: Any, data: bytes | str) -> None:
+def test_any_input_is_decoded_or_raises_unreadable_error(kind: Any, data: bytes | str) -> None:
     try:
         value = decode_json(data, kind)
     except UnreadableError:

@@ -1,3 +1,5 @@
+"""Login throttle and registration limit."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,148 +10,148 @@ ACCOUNT = BackoffPolicy(free=30, wait_max_s=60, forgive_s=60)
 ADDRESS = BackoffPolicy(free=50, wait_max_s=60, forgive_s=60)
 
 
-def throttle(remembered: int = 1000) -> LoginThrottle:
+def new_throttle(remembered: int = 1000) -> LoginThrottle:
     return LoginThrottle(ONE, ACCOUNT, ADDRESS, remembered=remembered)
 
 
-def guess(gate: LoginThrottle, account: str, address: str, now_s: float) -> bool:
-    """A wrong password; whether it was even looked at."""
-    if gate.wait_s(account, address, now_s) > 0:
+def guess(throttle: LoginThrottle, account: str, address: str, now_s: float) -> bool:
+    """Try a wrong password; returns whether the throttle allowed the attempt."""
+    if throttle.wait_s(account, address, now_s) > 0:
         return False
-    gate.begin(account, address, now_s)
-    gate.fail(account, address, now_s)
+    throttle.begin(account, address, now_s)
+    throttle.fail(account, address, now_s)
     return True
 
 
-def guesses_in(gate: LoginThrottle, account: str, address: str, seconds: int) -> int:
-    """How many passwords get tried by somebody who tries once a second."""
-    return sum(guess(gate, account, address, float(second)) for second in range(seconds))
+def guesses_in(throttle: LoginThrottle, account: str, address: str, seconds: int) -> int:
+    """How many of one attempt per second the throttle allows."""
+    return sum(guess(throttle, account, address, float(second)) for second in range(seconds))
 
 
-class TestOneAccountFromOneAddress:
-    def test_the_first_failures_cost_nothing(self) -> None:
-        gate = throttle()
-        assert all(guess(gate, "alice", "a", 0) for _ in range(5))
+class TestAccountFromAddress:
+    def test_the_first_failures_add_no_wait(self) -> None:
+        throttle = new_throttle()
+        assert all(guess(throttle, "alice", "a", 0) for _ in range(5))
 
-    def test_ten_in_a_row_are_stopped_and_told_how_long(self) -> None:
-        gate = throttle()
-        assert [guess(gate, "alice", "a", 0) for _ in range(10)].count(True) == 5
-        assert gate.wait_s("alice", "a", 0) == 1
+    def test_guesses_after_the_free_failures_must_wait(self) -> None:
+        throttle = new_throttle()
+        assert [guess(throttle, "alice", "a", 0) for _ in range(10)].count(True) == 5
+        assert throttle.wait_s("alice", "a", 0) == 1
 
-    def test_each_further_failure_doubles_the_wait_up_to_the_longest(self) -> None:
-        gate, now_s, waits = throttle(), 0.0, []
+    def test_each_further_failure_doubles_the_wait_up_to_the_maximum(self) -> None:
+        throttle, now_s, waits = new_throttle(), 0.0, []
         for _ in range(20):
-            guess(gate, "alice", "a", now_s)
-            waits.append(gate.wait_s("alice", "a", now_s))
+            guess(throttle, "alice", "a", now_s)
+            waits.append(throttle.wait_s("alice", "a", now_s))
             now_s += waits[-1]
         assert waits[4:13] == [1, 2, 4, 8, 16, 32, 64, 128, 256]
         assert waits[-1] == 300
 
-    def test_a_day_of_guessing_gets_few_tries(self) -> None:
-        assert guesses_in(throttle(), "alice", "a", 86_400) < 400
+    def test_a_day_of_guessing_allows_fewer_than_400_attempts(self) -> None:
+        assert guesses_in(new_throttle(), "alice", "a", 86_400) < 400
 
-    def test_a_success_is_forgiven_at_once(self) -> None:
-        gate = throttle()
+    def test_a_successful_login_clears_the_failures(self) -> None:
+        throttle = new_throttle()
         for _ in range(4):
-            guess(gate, "alice", "a", 0)
-        gate.succeed("alice", "a")
-        assert all(guess(gate, "alice", "a", 0) for _ in range(5))
+            guess(throttle, "alice", "a", 0)
+        throttle.succeed("alice", "a")
+        assert all(guess(throttle, "alice", "a", 0) for _ in range(5))
 
-    def test_many_right_ones_at_once_all_pass(self) -> None:
-        gate = throttle()
+    def test_concurrent_right_passwords_all_pass(self) -> None:
+        throttle = new_throttle()
         for _ in range(50):
-            assert gate.wait_s("alice", "a", 0) == 0
-            gate.begin("alice", "a", 0)
+            assert throttle.wait_s("alice", "a", 0) == 0
+            throttle.begin("alice", "a", 0)
 
-    def test_past_the_free_ones_many_at_once_do_not_slip_through(self) -> None:
-        gate = throttle()
+    def test_after_the_free_failures_only_one_attempt_runs_at_a_time(self) -> None:
+        throttle = new_throttle()
         for _ in range(5):
-            guess(gate, "alice", "a", 0)
-        gate.begin("alice", "a", 10)
-        assert gate.wait_s("alice", "a", 10) > 0
+            guess(throttle, "alice", "a", 0)
+        throttle.begin("alice", "a", 10)
+        assert throttle.wait_s("alice", "a", 10) > 0
 
 
-class TestNobodyIsLockedOut:
-    def test_one_address_that_hammers_leaves_the_account_open_to_others(self) -> None:
-        gate = throttle()
-        guesses_in(gate, "alice", "attacker", 3600)
-        assert gate.wait_s("alice", "home", 3600) == 0
+class TestLockout:
+    def test_guessing_from_one_address_does_not_block_other_addresses(self) -> None:
+        throttle = new_throttle()
+        guesses_in(throttle, "alice", "attacker", 3600)
+        assert throttle.wait_s("alice", "home", 3600) == 0
 
-    def test_many_addresses_do_not_keep_the_owner_from_where_they_logged_in_before(self) -> None:
-        gate = throttle()
-        gate.succeed("alice", "home")
+    def test_guessing_from_many_addresses_does_not_block_trusted_addresses(self) -> None:
+        throttle = new_throttle()
+        throttle.succeed("alice", "home")
         for number in range(100):
-            guess(gate, "alice", f"attacker-{number}", 0)
-        assert gate.wait_s("alice", "elsewhere", 0) > 0
-        assert gate.wait_s("alice", "home", 0) == 0
+            guess(throttle, "alice", f"attacker-{number}", 0)
+        assert throttle.wait_s("alice", "elsewhere", 0) > 0
+        assert throttle.wait_s("alice", "home", 0) == 0
 
-    def test_no_wait_is_longer_than_the_longest(self) -> None:
-        gate = throttle()
+    def test_no_wait_exceeds_the_maximum(self) -> None:
+        throttle = new_throttle()
         for second in range(0, 100_000, 7):
-            guess(gate, "alice", "a", second)
-            assert gate.wait_s("alice", "a", second) <= 300
+            guess(throttle, "alice", "a", second)
+            assert throttle.wait_s("alice", "a", second) <= 300
 
-    def test_failures_are_forgiven_with_time(self) -> None:
-        gate = throttle()
-        guesses_in(gate, "alice", "a", 100)
-        assert all(guess(gate, "alice", "a", 1_000_000) for _ in range(5))
+    def test_failures_are_forgiven_over_time(self) -> None:
+        throttle = new_throttle()
+        guesses_in(throttle, "alice", "a", 100)
+        assert all(guess(throttle, "alice", "a", 1_000_000) for _ in range(5))
 
 
-class TestOneAddress:
-    def test_that_tries_many_accounts_must_wait(self) -> None:
-        gate = throttle()
-        tried = sum(guess(gate, f"user-{number}", "a", 0) for number in range(500))
+class TestAddress:
+    def test_an_address_that_tries_many_accounts_must_wait(self) -> None:
+        throttle = new_throttle()
+        tried = sum(guess(throttle, f"user-{number}", "a", 0) for number in range(500))
         assert tried == 50
-        assert gate.wait_s("user-501", "b", 0) == 0
+        assert throttle.wait_s("user-501", "b", 0) == 0
 
-    def test_cannot_buy_itself_free_with_an_account_of_its_own(self) -> None:
-        gate = throttle()
+    def test_an_address_cannot_reset_its_failures_with_its_own_account(self) -> None:
+        throttle = new_throttle()
         tried = 0
         for number in range(600):
-            tried += guess(gate, f"user-{number}", "a", number)
-            if gate.wait_s("mine", "a", number) == 0:
-                gate.begin("mine", "a", number)
-                gate.succeed("mine", "a")
+            tried += guess(throttle, f"user-{number}", "a", number)
+            if throttle.wait_s("mine", "a", number) == 0:
+                throttle.begin("mine", "a", number)
+                throttle.succeed("mine", "a")
         assert tried < 120
 
 
-class TestMemory:
+class TestRobustness:
     @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), max_size=300))
-    def test_is_bounded_whatever_comes(self, tries: list[tuple[int, int]]) -> None:
-        gate = throttle(remembered=20)
+    def test_memory_is_bounded_for_any_input(self, tries: list[tuple[int, int]]) -> None:
+        throttle = new_throttle(remembered=20)
         for account, address in tries:
-            guess(gate, str(account), str(address), 0)
-        assert len(gate) <= 60
+            guess(throttle, str(account), str(address), 0)
+        assert len(throttle) <= 60
 
     @given(st.lists(st.floats(-1e6, 1e9, allow_nan=False), max_size=50))
-    def test_a_clock_that_jumps_breaks_nothing(self, times: list[float]) -> None:
-        gate = throttle()
+    def test_a_jumping_clock_gives_no_negative_wait(self, times: list[float]) -> None:
+        throttle = new_throttle()
         for now_s in times:
-            guess(gate, "alice", "a", now_s)
-            assert gate.wait_s("alice", "a", now_s) >= 0
+            guess(throttle, "alice", "a", now_s)
+            assert throttle.wait_s("alice", "a", now_s) >= 0
 
 
-class TestAllowance:
-    def test_gives_a_burst_then_says_how_long_to_wait(self) -> None:
-        allowance = AddressRateLimit(3, per_s=0.5)
-        assert [allowance.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
+class TestAddressRateLimit:
+    def test_rate_limit_allows_a_burst_then_returns_the_wait(self) -> None:
+        limit = AddressRateLimit(3, per_s=0.5)
+        assert [limit.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
 
-    def test_fills_up_again_but_not_beyond_the_burst(self) -> None:
-        allowance = AddressRateLimit(3, per_s=0.5)
+    def test_rate_limit_refills_up_to_the_burst(self) -> None:
+        limit = AddressRateLimit(3, per_s=0.5)
         for _ in range(3):
-            allowance.take("a", 0)
-        assert [allowance.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
+            limit.take("a", 0)
+        assert [limit.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
 
-    def test_counts_each_address_alone(self) -> None:
-        allowance = AddressRateLimit(1, per_s=0.5)
-        assert [allowance.take("a", 0), allowance.take("b", 0)] == [0, 0]
+    def test_rate_limit_counts_each_address_separately(self) -> None:
+        limit = AddressRateLimit(1, per_s=0.5)
+        assert [limit.take("a", 0), limit.take("b", 0)] == [0, 0]
 
 
 class TestNetwork:
-    def test_an_ipv6_customer_is_one_address(self) -> None:
+    def test_ipv6_addresses_of_one_64_network_count_as_one(self) -> None:
         assert network("2001:db8::1") == network("2001:db8::ffff:1:2:3")
         assert network("2001:db8::1") != network("2001:db8:0:1::1")
 
-    def test_other_hosts_are_themselves(self) -> None:
+    def test_other_hosts_are_not_aggregated(self) -> None:
         assert network("192.0.2.1") == network("::ffff:192.0.2.1") == "192.0.2.1"
         assert network("testclient") == "testclient"

@@ -1,3 +1,5 @@
+"""Signing keys and their rotation."""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +26,13 @@ def clock() -> Clock:
 
 
 def opened(data: Path, clock: Clock) -> KeyRing:
-    ring = KeyRing(data, clock)
-    ring.open()
-    return ring
+    key_ring = KeyRing(data, clock)
+    key_ring.open()
+    return key_ring
 
 
-def published(ring: KeyRing) -> set[str]:
-    return {key["kid"] for key in ring.jwks().keys}
+def published(key_ring: KeyRing) -> set[str]:
+    return {key["kid"] for key in key_ring.jwks().keys}
 
 
 def claims(clock: Clock) -> Claims:
@@ -39,31 +41,31 @@ def claims(clock: Clock) -> Claims:
 
 
 class TestFirstStart:
-    def test_makes_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
-        assert published(ring) == {ring.signing().kid}
+    def test_the_first_start_creates_a_key_that_signs_at_once(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
+        assert published(key_ring) == {key_ring.signing_key().kid}
 
-    def test_only_the_owner_can_read_it(self, tmp_path: Path, clock: Clock) -> None:
+    def test_key_files_are_readable_by_their_owner_only(self, tmp_path: Path, clock: Clock) -> None:
         opened(tmp_path, clock)
         (file,) = (tmp_path / "auth-keys").iterdir()
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
-    def test_the_next_start_uses_the_same(self, tmp_path: Path, clock: Clock) -> None:
-        assert opened(tmp_path, clock).signing().kid == opened(tmp_path, clock).signing().kid
+    def test_the_next_start_uses_the_same_key(self, tmp_path: Path, clock: Clock) -> None:
+        assert opened(tmp_path, clock).signing_key().kid == opened(tmp_path, clock).signing_key().kid
 
 
 class TestToken:
-    def test_is_what_the_contract_says(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
-        token = ring.signing().sign(claims(clock))
+    def test_a_token_has_the_documented_header_and_claims(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
+        token = key_ring.signing_key().sign(claims(clock))
         header = jwt.get_unverified_header(token)
-        assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": ring.signing().kid}
+        assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": key_ring.signing_key().kid}
         payload = jwt.decode(token, options={"verify_signature": False})
         assert set(payload) == {"iss", "aud", "sub", "name", "sid", "jti", "iat", "exp"}
         assert (payload["iss"], payload["aud"], payload["sub"]) == (auth_api.ISSUER, auth_api.AUDIENCE, "7")
 
-    def test_the_key_set_holds_nothing_private(self, tmp_path: Path, clock: Clock) -> None:
+    def test_the_published_key_set_contains_no_private_key(self, tmp_path: Path, clock: Clock) -> None:
         (key,) = opened(tmp_path, clock).jwks().keys
         assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
 
@@ -71,55 +73,55 @@ class TestToken:
 class TestRotation:
     def test_a_new_key_is_published_before_it_signs(self, tmp_path: Path, clock: Clock) -> None:
         running = opened(tmp_path, clock)
-        old = running.signing().kid
+        old = running.signing_key().kid
         clock.now += 10
         new = KeyRing(tmp_path, clock).add().kid
         assert published(running) == {old, new}
-        assert running.signing().kid == old
+        assert running.signing_key().kid == old
         clock.now += PUBLISHED_S
-        assert running.signing().kid == new
+        assert running.signing_key().kid == new
 
-    def test_long_enough_for_verifiers_that_just_asked(self) -> None:
+    def test_a_key_is_published_longer_than_verifiers_wait_between_fetches(self) -> None:
         assert PUBLISHED_S > REFETCH_S
 
-    def test_the_old_key_stays_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
-        old = ring.signing().kid
+    def test_a_retired_key_is_kept_until_its_last_token_has_expired(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
+        old = key_ring.signing_key().kid
         clock.now += 10
-        new = ring.add().kid
-        clock.now += PUBLISHED_S + auth_api.LONGEST_S
-        assert published(ring) == {old, new}
+        new = key_ring.add().kid
+        clock.now += PUBLISHED_S + auth_api.MAX_TOKEN_S
+        assert published(key_ring) == {old, new}
         clock.now += 3 * auth_api.LEEWAY_S
-        assert published(ring) == {new}
-        ring.drop_retired()
+        assert published(key_ring) == {new}
+        key_ring.delete_retired()
         assert [file.stem for file in (tmp_path / "auth-keys").iterdir()] == [new]
 
-    def test_several_in_a_row(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
+    def test_several_rotations_leave_the_newest_key(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
         for _ in range(3):
-            ring.add()
-        assert len(published(ring)) == 4
-        clock.now += PUBLISHED_S + auth_api.LONGEST_S * 2
-        ring.drop_retired()
-        assert published(ring) == {ring.signing().kid}
+            key_ring.add()
+        assert len(published(key_ring)) == 4
+        clock.now += PUBLISHED_S + auth_api.MAX_TOKEN_S * 2
+        key_ring.delete_retired()
+        assert published(key_ring) == {key_ring.signing_key().kid}
 
 
-class TestDamage:
-    def test_a_file_that_is_no_key_is_passed_over(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
+class TestDamagedFiles:
+    def test_invalid_key_files_are_skipped(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
         (tmp_path / "auth-keys" / "zero.json").write_text("{}")
         (tmp_path / "auth-keys" / "bytes.json").write_bytes(b"\xff")
-        assert published(ring) == {ring.signing().kid}
+        assert published(key_ring) == {key_ring.signing_key().kid}
 
-    def test_a_key_that_is_taken_away_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
-        ring = opened(tmp_path, clock)
-        old = ring.signing().kid
-        new = ring.add().kid
+    def test_a_deleted_key_is_no_longer_published(self, tmp_path: Path, clock: Clock) -> None:
+        key_ring = opened(tmp_path, clock)
+        old = key_ring.signing_key().kid
+        new = key_ring.add().kid
         (tmp_path / "auth-keys" / f"{old}.json").unlink()
-        assert published(ring) == {new}
+        assert published(key_ring) == {new}
 
     @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"d": 1, "made_s": 2}', '{"d": "AAAA", "made_s": 2}'])
-    def test_what_is_no_key_is_refused(self, text: str) -> None:
+    def test_parsing_an_invalid_key_raises_value_error(self, text: str) -> None:
         with pytest.raises(ValueError, match="not a signing key"):
             SigningKey.parse(text)
 
@@ -131,12 +133,12 @@ class TestDamage:
      '{"d":"' + "A" * 43 + '","made_s":' + "9" * 400 + "}", '{"d":"' + "A" * 43 + '"}'],
     ids=lambda text: text[:30],
 )  # fmt: skip
-def test_a_file_that_holds_no_key_is_refused(text: str) -> None:
+def test_parsing_hostile_key_files_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="not a signing key"):
         SigningKey.parse(text)
 
 
-def test_a_key_that_was_written_is_read_the_same() -> None:
+def test_a_serialized_key_parses_to_the_same_key() -> None:
     key = SigningKey.generate(made_s=12.5)
-    again = SigningKey.parse(key.written())
-    assert (again.kid, again.made_s, again.public()) == (key.kid, 12.5, key.public())
+    again = SigningKey.parse(key.serialized())
+    assert (again.kid, again.made_s, again.public_jwk()) == (key.kid, 12.5, key.public_jwk())

@@ -1,3 +1,5 @@
+"""Password hashing: bounded concurrency, equal cost for unknown users, argon2id parameters."""
+
 import asyncio
 import threading
 from collections import Counter
@@ -10,8 +12,8 @@ from chatterbox.wire.errors import ChatError, Code
 from services.auth.users.password_hasher import PasswordHasher
 
 
-class Counted(PasswordHasher):
-    """Counts what would be hashed, and holds each hash back until `gate` opens."""
+class CountingHasher(PasswordHasher):
+    """Counts hashes and verifications instead of computing them, and blocks each until `gate` is set."""
 
     def __init__(self, concurrency: int, waiting: int) -> None:
         super().__init__(concurrency, waiting)
@@ -21,7 +23,7 @@ class Counted(PasswordHasher):
         self.full = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._concurrency = concurrency
-        self.at_once = self.most_at_once = 0
+        self.running_now = self.max_running = 0
         self._lock = threading.Lock()
 
     def _hash(self, password: str) -> str:
@@ -35,46 +37,46 @@ class Counted(PasswordHasher):
     def _work(self, kind: str) -> None:
         with self._lock:
             self.calls[kind] += 1
-            self.at_once += 1
-            self.most_at_once = max(self.most_at_once, self.at_once)
-            if self.at_once == self._concurrency:
+            self.running_now += 1
+            self.max_running = max(self.max_running, self.running_now)
+            if self.running_now == self._concurrency:
                 self._loop.call_soon_threadsafe(self.full.set)
         self.gate.wait(10)
         with self._lock:
-            self.at_once -= 1
+            self.running_now -= 1
 
 
 async def test_an_unknown_user_costs_the_same_work_as_a_wrong_password() -> None:
-    hasher = Counted(2, 8)
-    await hasher.warm()
+    hasher = CountingHasher(2, 8)
+    await hasher.warm_up()
     hasher.calls.clear()
-    assert not (await hasher.verify("wrong", "hash of 1")).right
+    assert not (await hasher.verify("wrong", "hash of 1")).is_right
     known = hasher.calls.copy()
     hasher.calls.clear()
-    assert not (await hasher.verify("wrong", None)).right
+    assert not (await hasher.verify("wrong", None)).is_right
     assert hasher.calls == known == {"verify": 1}
 
 
 async def test_no_password_is_right_for_an_unknown_user() -> None:
-    hasher = Counted(2, 8)
-    hasher._nobodys = "hash of 5"
-    assert not (await hasher.verify("right", None)).right
+    hasher = CountingHasher(2, 8)
+    hasher._dummy_hash = "hash of 5"
+    assert not (await hasher.verify("right", None)).is_right
 
 
-async def test_at_most_so_many_are_hashed_at_once_and_the_loop_stays_free() -> None:
-    hasher = Counted(2, 64)
+async def test_concurrency_is_bounded_and_the_event_loop_stays_responsive() -> None:
+    hasher = CountingHasher(2, 64)
     hasher.gate.clear()
     async with anyio.create_task_group() as group:
         for _ in range(20):
             group.start_soon(hasher.hash, "password")
         await hasher.full.wait()
         hasher.gate.set()
-    assert hasher.most_at_once == 2
+    assert hasher.max_running == 2
     assert hasher.calls == {"hash": 20}
 
 
-async def test_beyond_the_queue_one_is_told_to_come_back() -> None:
-    hasher = Counted(1, 1)
+async def test_hashes_beyond_the_queue_are_refused_with_retry_after() -> None:
+    hasher = CountingHasher(1, 1)
     hasher.gate.clear()
     async with anyio.create_task_group() as group:
         for _ in range(2):
@@ -89,22 +91,22 @@ async def test_beyond_the_queue_one_is_told_to_come_back() -> None:
 
 
 class TestArgon2:
-    async def test_a_hash_names_the_parameters_of_the_cheat_sheet(self) -> None:
+    async def test_hashes_use_the_owasp_parameters(self) -> None:
         assert (await PasswordHasher(2, 8).hash("password")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
     @pytest.mark.parametrize("password", ["nul\0and more", "\U0001f600" * 128, "caf\u00e9 " * 16])
-    async def test_every_character_counts(self, password: str) -> None:
+    async def test_every_character_of_the_password_is_hashed(self, password: str) -> None:
         hasher = PasswordHasher(2, 8)
         hashed = await hasher.hash(password)
-        assert (await hasher.verify(password, hashed)).right
-        assert not (await hasher.verify(password[:-1], hashed)).right
+        assert (await hasher.verify(password, hashed)).is_right
+        assert not (await hasher.verify(password[:-1], hashed)).is_right
 
-    async def test_weaker_parameters_are_replaced_when_the_password_is_right(self) -> None:
+    async def test_a_hash_with_weaker_parameters_is_replaced_when_the_password_is_right(self) -> None:
         weak = CryptContext(schemes=["argon2"], argon2__memory_cost=7168, argon2__time_cost=1, argon2__parallelism=1)
         hashed = weak.hash("password")
         hasher = PasswordHasher(2, 8)
-        verdict = await hasher.verify("password", hashed)
-        assert verdict.right
-        assert verdict.newer
-        assert verdict.newer.startswith("$argon2id$v=19$m=19456,")
-        assert (await hasher.verify("wrong", hashed)).newer is None
+        check = await hasher.verify("password", hashed)
+        assert check.is_right
+        assert check.new_hash
+        assert check.new_hash.startswith("$argon2id$v=19$m=19456,")
+        assert (await hasher.verify("wrong", hashed)).new_hash is None

@@ -1,4 +1,4 @@
-"""Payloads come out as they went in, in whatever pieces the network brings them."""
+"""Length-prefix framing."""
 
 from itertools import pairwise
 
@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from chatterbox.chassis.core.length_prefix import PayloadReader, PayloadTooLargeError, prefixed
 
 
-@given(payloads=st.lists(st.binary(max_size=40), max_size=10), cuts=st.lists(st.integers(0, 500), max_size=30))
-def test_they_come_out_whole_and_in_order_wherever_the_bytes_are_cut(payloads: list[bytes], cuts: list[int]) -> None:
+@given(payloads=st.lists(st.binary(max_size=40), max_size=10), splits=st.lists(st.integers(0, 500), max_size=30))
+def test_payloads_are_complete_and_in_order_however_the_bytes_are_split(
+    payloads: list[bytes], splits: list[int]
+) -> None:
     sent = b"".join(map(prefixed, payloads))
-    ends = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
+    ends = [0, *sorted(min(split, len(sent)) for split in splits), len(sent)]
     reader = PayloadReader(40)
-    assert [payload for begin, end in pairwise(ends) for payload in reader.feed(sent[begin:end])] == payloads
+    assert [payload for start, end in pairwise(ends) for payload in reader.feed(sent[start:end])] == payloads
 
 
 @given(data=st.lists(st.binary(max_size=30), max_size=20))
-def test_whatever_comes_it_is_payloads_or_refused(data: list[bytes]) -> None:
+def test_any_bytes_give_payloads_or_payload_too_large_error(data: list[bytes]) -> None:
     reader = PayloadReader(100)
     try:
         for piece in data:
@@ -27,8 +29,8 @@ def test_whatever_comes_it_is_payloads_or_refused(data: list[bytes]) -> None:
         pass
 
 
-def test_one_of_the_most_bytes_is_taken_and_one_more_is_refused_before_it_has_come() -> None:
+def test_a_payload_at_the_limit_is_read_and_a_larger_one_refused_by_its_length() -> None:
     reader = PayloadReader(10)
     assert reader.feed(prefixed(b"x" * 10)) == [b"x" * 10]
-    with pytest.raises(PayloadTooLargeError, match="11 bytes; at most 10"):
+    with pytest.raises(PayloadTooLargeError, match="11 bytes exceeds the limit of 10"):
         reader.feed(prefixed(b"x" * 11)[:4])

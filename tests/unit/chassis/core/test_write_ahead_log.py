@@ -1,4 +1,4 @@
-"""A log that is damaged before its end is told from one whose last transaction the power has cut short."""
+"""Detection of damaged write-ahead logs, as opposed to logs whose last transaction was cut short by a power failure."""
 
 import io
 import shutil
@@ -16,11 +16,11 @@ HEAD_BYTES = 32
 FRAME_HEAD_BYTES = 24
 FRAME_BYTES = FRAME_HEAD_BYTES + 4096
 SECTOR_BYTES = 512
-"""A disk writes this much or nothing."""
+"""The smallest unit that a disk writes atomically."""
 
 
 class Logs(NamedTuple):
-    """One log, and what it becomes by a last transaction of one, of four and of sixteen pages or so."""
+    """A log, and the same log after one more transaction of about 1, 4 and 16 pages."""
 
     before: bytes
     small: bytes
@@ -28,8 +28,8 @@ class Logs(NamedTuple):
     large: bytes
 
 
-def _goes_on(database: Path, rows: int) -> bytes:
-    """The log of a copy of this database, and of its log, after one more transaction."""
+def _with_transaction(database: Path, rows: int) -> bytes:
+    """The log of a copy of this database after one more transaction."""
     copy = database.with_name(f"copy-{rows}")
     for suffix in ("", "-wal"):
         shutil.copy(f"{database}{suffix}", f"{copy}{suffix}")
@@ -40,13 +40,13 @@ def _written(database: Path, transactions: list[int]) -> bytes:
     connection = sqlite3.connect(database, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS said (words TEXT)")
+        connection.execute("CREATE TABLE IF NOT EXISTS rows (text TEXT)")
         for rows in transactions:
             connection.execute("BEGIN")
-            connection.executemany("INSERT INTO said VALUES (?)", [("x" * 2000,)] * rows)
+            connection.executemany("INSERT INTO rows VALUES (?)", [("x" * 2000,)] * rows)
             connection.execute("COMMIT")
         log = Path(f"{database}-wal").read_bytes()
-        for suffix in ("", "-wal"):  # as a process leaves them that is killed: closing folds the log
+        for suffix in ("", "-wal"):  # as a killed process leaves them: closing would checkpoint the log
             shutil.copy(f"{database}{suffix}", f"{database}-left{suffix}")
     finally:
         connection.close()
@@ -58,7 +58,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
     database = tmp_path_factory.mktemp("log") / "db"
     before = _written(database, [3, 1, 2, 1])
     left = database.with_name("db-left")
-    return Logs(before, _goes_on(left, 1), _goes_on(left, 8), _goes_on(left, 32))
+    return Logs(before, _with_transaction(left, 1), _with_transaction(left, 8), _with_transaction(left, 32))
 
 
 def broken(log: bytes) -> bool:
@@ -70,14 +70,14 @@ def flipped(log: bytes, bit: int) -> bytes:
 
 
 def stale(*layers: bytes) -> bytes:
-    """What is in the file when each of these was written over what the one before it left."""
+    """The content of the file after each layer was written over the previous one."""
     file = b""
     for layer in layers:
         file = layer + file[len(layer) :]
     return file
 
 
-def test_a_whole_log_is_not_broken(logs: Logs) -> None:
+def test_an_intact_log_is_not_broken(logs: Logs) -> None:
     assert not any(map(broken, logs))
     assert logs.small.startswith(logs.before)
     assert logs.large.startswith(logs.before)
@@ -86,16 +86,14 @@ def test_a_whole_log_is_not_broken(logs: Logs) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
-def test_a_changed_bit_before_the_last_transaction_breaks_it(logs: Logs, data: st.DataObject) -> None:
+def test_a_flipped_bit_before_the_last_transaction_is_detected(logs: Logs, data: st.DataObject) -> None:
     bit = data.draw(st.integers(0, 8 * len(logs.before) - 1))
     assert broken(flipped(logs.middle, bit))
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_a_changed_bit_in_a_page_of_the_last_transaction_looks_as_if_the_power_had_failed(
-    logs: Logs, data: st.DataObject
-) -> None:
+def test_a_flipped_bit_in_the_last_transaction_looks_like_a_power_failure(logs: Logs, data: st.DataObject) -> None:
     frame = data.draw(st.sampled_from(range(len(logs.before), len(logs.middle), FRAME_BYTES)))
     bit = data.draw(st.integers(8 * FRAME_HEAD_BYTES, 8 * FRAME_BYTES - 1))
     assert not broken(flipped(logs.middle, 8 * frame + bit))
@@ -103,14 +101,14 @@ def test_a_changed_bit_in_a_page_of_the_last_transaction_looks_as_if_the_power_h
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_an_end_cut_off_looks_so_too(logs: Logs, data: st.DataObject) -> None:
+def test_a_truncated_log_looks_like_a_power_failure(logs: Logs, data: st.DataObject) -> None:
     assert not broken(logs.large[: data.draw(st.integers(0, len(logs.large)))])
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
-def test_what_failed_before_may_stand_behind_the_end(logs: Logs, data: st.DataObject) -> None:
-    """The power, or the disk, failed in ever shorter transactions: their ends are still there, each with its commit."""
+def test_remains_of_earlier_failed_transactions_are_not_damage(logs: Logs, data: st.DataObject) -> None:
+    """Several failures in ever shorter transactions: the ends of the longer ones remain, each with its commit frame."""
     file = stale(logs.large, logs.middle, logs.small)
     torn = data.draw(st.integers(len(logs.before) // SECTOR_BYTES + 1, len(logs.small) // SECTOR_BYTES)) * SECTOR_BYTES
     assert not broken(file)
@@ -118,8 +116,8 @@ def test_what_failed_before_may_stand_behind_the_end(logs: Logs, data: st.DataOb
     assert not broken(logs.large[:torn] + file[torn:])
 
 
-def test_a_frame_that_reads_as_zeros_breaks_it_unless_it_ends_the_last_transaction_but_one(logs: Logs) -> None:
-    """It then hides that the two are not one."""
+def test_a_zeroed_frame_is_detected_unless_it_is_the_last_of_the_second_last_transaction(logs: Logs) -> None:
+    """There, it looks as if the last two transactions were one."""
     last = len(logs.before) - FRAME_BYTES
     for start in range(HEAD_BYTES, last, FRAME_BYTES):
         assert broken(logs.large[:start] + bytes(FRAME_BYTES) + logs.large[start + FRAME_BYTES :])

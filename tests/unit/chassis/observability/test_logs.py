@@ -1,4 +1,4 @@
-"""No secret gets into a log line, and no line can be forged or broken."""
+"""Log lines contain no secrets, and no input can forge or break one."""
 
 import json
 import logging
@@ -35,31 +35,31 @@ def record(message: str, *arguments: object, level: int = logging.INFO, **fields
 
 class TestRedact:
     @pytest.mark.parametrize("text", QUOTED)
-    def test_cuts_whatever_looks_like_a_secret(self, text: str) -> None:
-        cut = redact(text)
-        assert "[cut]" in cut
-        assert not any(secret in cut for secret in ("anything", "eyJ", "c2ln"))
+    def test_redact_removes_tokens_and_passwords(self, text: str) -> None:
+        redacted = redact(text)
+        assert "[cut]" in redacted
+        assert not any(secret in redacted for secret in ("anything", "eyJ", "c2ln"))
 
     @pytest.mark.parametrize(
         "text", ["connection.opened user=alice", "GET /rooms?limit=50", "the token was refused", ""]
     )
-    def test_leaves_the_rest_alone(self, text: str) -> None:
+    def test_redact_keeps_other_text(self, text: str) -> None:
         assert redact(text) == text
 
-    def test_leaves_what_stands_behind_a_secret(self) -> None:
+    def test_redact_keeps_the_text_after_a_secret(self) -> None:
         assert redact("/ws?token=abc&room=general HTTP") == "/ws?token=[cut]&room=general HTTP"
 
 
-class TestText:
-    def test_is_one_line_with_the_fields_that_were_given(self) -> None:
+class TestTextFormat:
+    def test_a_text_entry_is_one_line_with_its_fields(self) -> None:
         line = TextFormatter().format(record("connection.opened", user="alice", connection="c1"))
         assert line.endswith("info test connection.opened user=alice connection=c1")
 
     @given(st.text())
-    def test_cannot_be_forged_or_move_a_cursor(self, text: str) -> None:
+    def test_a_text_entry_contains_no_control_characters(self, text: str) -> None:
         assert TextFormatter().format(record("%s", text, user=text)).isprintable()
 
-    def test_shows_a_trace_inert_too(self) -> None:
+    def test_a_traceback_contains_no_control_characters(self) -> None:
         try:
             int("\x1b[2J\u202etoken=secret")
         except ValueError:
@@ -71,9 +71,9 @@ class TestText:
         assert "secret" not in "".join(lines)
 
 
-class TestJson:
+class TestJsonFormat:
     @pytest.mark.parametrize("text", QUOTED)
-    def test_stays_json_when_a_secret_is_cut(self, text: str) -> None:
+    def test_a_redacted_json_entry_is_valid_json(self, text: str) -> None:
         line = JsonFormatter().format(record('said "%s"', text, url=f'"{text}"'))
         entry = json.loads(line)
         assert entry["event"].endswith('"')
@@ -81,7 +81,7 @@ class TestJson:
         assert "eyJ" not in line
 
     @given(st.text())
-    def test_is_one_object_a_line_whatever_is_logged(self, text: str) -> None:
+    def test_a_json_entry_is_one_line_for_any_text(self, text: str) -> None:
         line = JsonFormatter().format(record("%s", text, user=text))
         assert "\n" not in line
         assert json.loads(line)["level"] == "info"
@@ -89,7 +89,7 @@ class TestJson:
 
 @pytest.fixture
 def configure() -> Iterator[Callable[[bool], None]]:
-    """Logging as a process sets it up, and as it was before afterwards."""
+    """Configures logging as a process does; restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
@@ -98,24 +98,24 @@ def configure() -> Iterator[Callable[[bool], None]]:
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-class TestAProcess:
-    def test_does_not_log_the_address_of_a_websocket(
+class TestConfiguredProcess:
+    def test_websocket_urls_are_not_logged(
         self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
     ) -> None:
         configure(as_json)
         logging.getLogger("uvicorn.error").info('%s - "WebSocket %s" [accepted]', "1.2.3.4:5", f"/ws?token={JWT}")
         logging.getLogger("httpx").info("HTTP Request: GET %s", f"http://auth/?token={JWT}")
         logging.getLogger("chatterbox.x").info("the.end")
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        assert "the.end" in said
+        output = capsys.readouterr().err
+        assert output.count("\n") == 1
+        assert "the.end" in output
 
-    def test_cuts_the_secrets_of_every_logger(
+    def test_secrets_of_every_logger_are_redacted(
         self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
     ) -> None:
         configure(as_json)
         logging.getLogger("uvicorn.error").warning("bad request %s", f"/ws?token={JWT}")
         logging.getLogger("chatterbox.x").debug("x.y", extra={"authorization": f"Bearer {JWT}"})
-        said = capsys.readouterr().err
-        assert said.count("[cut]") == 2
-        assert "eyJ" not in said
+        output = capsys.readouterr().err
+        assert output.count("[cut]") == 2
+        assert "eyJ" not in output

@@ -1,4 +1,4 @@
-"""Metrics: one registry a service, one rule for names, labels that strangers can't make more of."""
+"""Metrics: a registry per service, and label values that clients can't extend."""
 
 from enum import StrEnum
 
@@ -17,57 +17,57 @@ class Stone(StrEnum):
     FLINT = "flint"
 
 
-def test_two_services_in_one_process_share_nothing() -> None:
+def test_services_in_one_process_have_separate_metrics() -> None:
     one, other = Metrics("one"), Metrics("other")
     one.counter("things", "Things").inc()
     assert figure(one.scrape(), "chatterbox_one_things_total") == 1
     assert "things" not in other.scrape().decode()
 
 
-def test_the_same_service_twice_in_one_process_counts_apart() -> None:
+def test_two_instances_of_a_service_count_separately() -> None:
     one, again = Metrics("one"), Metrics("one")
     one.counter("things", "Things").inc()
     again.counter("things", "Things")
     assert [figure(metrics.scrape(), "chatterbox_one_things_total") for metrics in (one, again)] == [1, 0]
 
 
-class TestCountersByAnEnum:
-    def test_have_every_series_from_the_start(self) -> None:
+class TestCounterByEnum:
+    def test_every_series_exists_from_the_start(self) -> None:
         metrics = Metrics("one")
         metrics.counter_by("fruit", "Fruit", "kind", Fruit).inc(Fruit.PEAR, 2)
         scraped = metrics.scrape()
         assert figure(scraped, "chatterbox_one_fruit_total", kind="apple") == 0
         assert figure(scraped, "chatterbox_one_fruit_total", kind="pear") == 2
 
-    def test_take_nothing_else(self) -> None:
+    def test_a_member_of_another_enum_raises_key_error(self) -> None:
         counter = Metrics("one").counter_by("fruit", "Fruit", "kind", Fruit)
         with pytest.raises(KeyError):
             counter.inc(Stone.FLINT)
 
 
 class TestRequests:
-    def test_are_counted_by_template_method_and_class_of_status(self) -> None:
+    def test_requests_are_counted_by_route_method_and_status_class(self) -> None:
         metrics = Metrics("one")
-        metrics.answered("/rooms/{room}", "GET", 404, 0.002)
+        metrics.observe_request("/rooms/{room}", "GET", 404, 0.002)
         labels = {"route": "/rooms/{room}", "method": "GET", "status": "4xx"}
         assert figure(metrics.scrape(), "chatterbox_one_http_requests_total", **labels) == 1
         assert figure(metrics.scrape(), "chatterbox_one_http_request_seconds_bucket", le="0.0025") == 1
 
-    def test_with_a_method_that_nobody_knows_make_no_new_series(self) -> None:
+    def test_unknown_methods_create_no_new_series(self) -> None:
         metrics = Metrics("one")
         for number in range(100):
-            metrics.answered(UNKNOWN_ROUTE, f"METHOD{number}", 405, 0.1)
+            metrics.observe_request(UNKNOWN_ROUTE, f"METHOD{number}", 405, 0.1)
         counted = [sample for sample in samples(metrics.scrape()) if sample.name.endswith("http_requests_total")]
         assert [(sample.labels["method"], sample.value) for sample in counted] == [("other", 100)]
 
 
-def test_a_counter_is_one_series_without_the_time_it_was_made() -> None:
+def test_a_counter_has_no_created_series() -> None:
     metrics = Metrics("one")
     metrics.counter("things", "Things")
     assert not [family.name for family in families(metrics.scrape()) if family.name.endswith("_created")]
 
 
-def test_a_gauge_is_read_when_it_is_scraped() -> None:
+def test_a_gauge_is_computed_at_scrape_time() -> None:
     metrics = Metrics("one")
     waiting: list[int] = []
     metrics.gauge("waiting", "Waiting").set_function(lambda: len(waiting))

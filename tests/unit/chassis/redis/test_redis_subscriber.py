@@ -1,21 +1,21 @@
-"""Which confirmation counts, with a server whose every word is the test's."""
+"""Subscription confirmations, with a scripted server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from chatterbox.chassis.redis.redis_connection import Command, OnAnswer, RedisConnection
+from chatterbox.chassis.redis.redis_connection import Command, OnReply, RedisConnection
 from chatterbox.chassis.redis.redis_subscriber import RedisSubscriber, SubscriberConnection, SubscriberTimeouts
 from tests.support.ear import DEADLINE_S
 
 
-class Scripted(RedisConnection):
-    """A line whose other end is played by the test."""
+class ScriptedConnection(RedisConnection):
+    """A connection whose server side is played by the test."""
 
     def __init__(self) -> None:
-        self.on_answer: OnAnswer = lambda _: None
-        self.asked: asyncio.Queue[Command] = asyncio.Queue()
+        self.on_reply: OnReply = lambda _: None
+        self.commands: asyncio.Queue[Command] = asyncio.Queue()
         self._never: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
 
     @property
@@ -24,68 +24,68 @@ class Scripted(RedisConnection):
 
     def write(self, commands: Sequence[Command]) -> None:
         for command in commands:
-            self.asked.put_nowait(command)
+            self.commands.put_nowait(command)
 
     async def close(self) -> None:
         return
 
-    async def hears(self, *command: str) -> None:
-        """The next command must be this one."""
-        assert await asyncio.wait_for(self.asked.get(), DEADLINE_S) == command
+    async def expect(self, *command: str) -> None:
+        """Assert that the next command is this one."""
+        assert await asyncio.wait_for(self.commands.get(), DEADLINE_S) == command
 
-    async def says(self, kind: str, channel: str, payload: object = 1) -> None:
-        self.on_answer([kind.encode(), channel.encode(), payload])
+    async def reply(self, kind: str, channel: str, payload: object = 1) -> None:
+        self.on_reply([kind.encode(), channel.encode(), payload])
         for _ in range(5):
             await asyncio.sleep(0)
 
 
 @pytest.fixture
-async def line() -> Scripted:
-    return Scripted()
+async def connection() -> ScriptedConnection:
+    return ScriptedConnection()
 
 
 @pytest.fixture
-async def listening(line: Scripted) -> AsyncIterator[SubscriberConnection]:
-    async def connect(on_answer: OnAnswer) -> RedisConnection:
-        line.on_answer = on_answer
-        return line
+async def subscriptions(connection: ScriptedConnection) -> AsyncIterator[SubscriberConnection]:
+    async def connect(on_reply: OnReply) -> RedisConnection:
+        connection.on_reply = on_reply
+        return connection
 
-    listening = SubscriberConnection(connect, SubscriberTimeouts(ping_s=60))
-    yield listening
-    await listening.close()
+    subscriptions = SubscriberConnection(connect, SubscriberTimeouts(ping_s=60))
+    yield subscriptions
+    await subscriptions.close()
 
 
-async def test_after_leaving_and_coming_back_only_the_last_confirmation_counts(
-    line: Scripted, listening: SubscriberConnection
+async def test_after_resubscribing_only_the_last_confirmation_counts(
+    connection: ScriptedConnection, subscriptions: SubscriberConnection
 ) -> None:
-    heard: list[bytes] = []
-    subscriber = RedisSubscriber(listening, lambda _, payload: heard.append(payload), lambda: None)
+    delivered: list[bytes] = []
+    subscriber = RedisSubscriber(subscriptions, lambda _, payload: delivered.append(payload), lambda: None)
     first = asyncio.create_task(subscriber.subscribe(["a"]))
-    await line.hears("SUBSCRIBE", "a")
+    await connection.expect("SUBSCRIBE", "a")
     await subscriber.unsubscribe(["a"])
-    await line.hears("UNSUBSCRIBE", "a")
+    await connection.expect("UNSUBSCRIBE", "a")
     second = asyncio.create_task(subscriber.subscribe(["a"]))
-    await line.hears("SUBSCRIBE", "a")
-    await line.says("subscribe", "a")  # answers the first, which is over: the server is about to unsubscribe
+    await connection.expect("SUBSCRIBE", "a")
+    await connection.reply("subscribe", "a")  # confirms the first subscription, which the server is about to end
     assert not second.done()
-    await line.says("unsubscribe", "a", 0)
+    await connection.reply("unsubscribe", "a", 0)
     assert not second.done()
-    await line.says("subscribe", "a")
+    await connection.reply("subscribe", "a")
     await asyncio.wait_for(second, DEADLINE_S)
-    await line.says("message", "a", b"heard")
-    assert heard == [b"heard"]
+    await connection.reply("message", "a", b"payload")
+    assert delivered == [b"payload"]
     await asyncio.gather(first, return_exceptions=True)
 
 
-async def test_what_is_still_delivered_after_leaving_is_dropped(
-    line: Scripted, listening: SubscriberConnection
+async def test_payloads_received_after_unsubscribing_are_dropped(
+    connection: ScriptedConnection, subscriptions: SubscriberConnection
 ) -> None:
-    heard: list[bytes] = []
-    subscriber = RedisSubscriber(listening, lambda _, payload: heard.append(payload), lambda: None)
+    delivered: list[bytes] = []
+    subscriber = RedisSubscriber(subscriptions, lambda _, payload: delivered.append(payload), lambda: None)
     subscribing = asyncio.create_task(subscriber.subscribe(["a"]))
-    await line.hears("SUBSCRIBE", "a")
-    await line.says("subscribe", "a")
+    await connection.expect("SUBSCRIBE", "a")
+    await connection.reply("subscribe", "a")
     await asyncio.wait_for(subscribing, DEADLINE_S)
     await subscriber.unsubscribe(["a"])
-    await line.says("message", "a", b"too late")
-    assert heard == []
+    await connection.reply("message", "a", b"too late")
+    assert delivered == []

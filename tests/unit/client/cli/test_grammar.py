@@ -1,30 +1,30 @@
-"""The parser, read out as data."""
+"""Reading the parser as data."""
 
 from client.cli.grammar import grammar
-from client.cli.parser import parser
+from client.cli.parser import create_parser
 
-GRAMMAR = grammar(parser())
+GRAMMAR = grammar(create_parser())
 
 
-def test_commands_have_what_their_help_shows() -> None:
+def test_a_command_has_the_arguments_of_its_help() -> None:
     tail = GRAMMAR.command("tail")
     assert tail is not None
-    assert tail.about.startswith("print the messages of rooms")
+    assert tail.summary.startswith("print the messages of rooms")
     assert "chatterbox tail ops" in tail.examples
-    (rooms,) = tail.words
-    assert (rooms.dest, rooms.metavar, rooms.is_repeated, rooms.is_needed) == ("rooms", "ROOM", True, True)
+    (rooms,) = tail.positionals
+    assert (rooms.dest, rooms.metavar, rooms.is_repeated, rooms.is_required) == ("rooms", "ROOM", True, True)
     options = {option.flags[-1]: option for option in tail.options}
     assert options["--count"].takes_value
     assert not options["--json"].takes_value
 
 
-def test_a_choice_has_its_choices_and_a_word_may_be_left_out() -> None:
+def test_choices_and_optional_arguments_are_read() -> None:
     completion, chat = GRAMMAR.command("completion"), GRAMMAR.command("chat")
     assert completion is not None
-    assert completion.words[0].choices == ("bash", "zsh", "fish")
+    assert completion.positionals[0].choices == ("bash", "zsh", "fish")
     assert chat is not None
-    assert not chat.words[0].is_needed
+    assert not chat.positionals[0].is_required
 
 
-def test_what_is_none_is_none() -> None:
+def test_an_unknown_command_is_none() -> None:
     assert GRAMMAR.command("nosuch") is None

@@ -1,4 +1,4 @@
-"""What is typed as a value, and what is said where it is none."""
+"""Values on the command line, and the errors for invalid ones."""
 
 from argparse import ArgumentTypeError
 
@@ -8,10 +8,10 @@ from client.cli import values
 
 
 @pytest.mark.parametrize("typed", ["0", "00", "none", "-1", "٣"])
-def test_what_is_no_number_to_end_after_is_named_as_it_was_typed(typed: str) -> None:
-    with pytest.raises(ArgumentTypeError, match=f"^'{typed}' is no number of messages"):
-        values.some(typed)
+def test_an_invalid_positive_count_is_quoted_in_the_error(typed: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"^'{typed}' is not a number of messages"):
+        values.positive_count(typed)
 
 
-def test_a_number_to_end_after_is_taken() -> None:
-    assert values.some("3") == 3
+def test_a_positive_count_is_parsed() -> None:
+    assert values.positive_count("3") == 3

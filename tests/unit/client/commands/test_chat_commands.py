@@ -1,4 +1,4 @@
-"""The commands that talk over a connection: how each ends."""
+"""The commands over a connection: how each ends."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.unit.client.twin import Line, twin
 
 
 class TestSend:
-    async def test_of_a_session_that_ends_says_that_the_message_is_kept(self, tmp_path: Path) -> None:
+    async def test_send_whose_session_ends_reports_the_kept_message(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.expect(frames.Connect)
             await line.socket.close(CloseCode.SESSION_ENDED, SENTENCES[CloseCode.SESSION_ENDED])

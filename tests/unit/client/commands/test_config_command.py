@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from client.__main__ import main
-from client.config.config_schema import ROWS
+from client.config.config_schema import KEYS
 from client.failures import ExitCode
 
 
@@ -41,16 +41,25 @@ class TestShow:
         said = {row.strip(): origin for row, origin in rows.items()}
         assert said['server = "http://a"'] == "--server"
         assert said['room = "desk"'] == "file, line 5"
-        assert said['notices.rooms."a.b" = "none"'] == "file, line 1"
+        assert said['notices.rooms.ops = "all"'] == "file, line 2"
+        assert said['notices.rooms."a.b" = "none"'] == "file, line 3"
         assert said["keyring = false"] == "default"
         assert said['notices.by = ["bell"]'] == "default"
+
+    def test_only_own_keys_come_from_the_file(self, home: Path, capsys: Out) -> None:
+        write(home, '[keys]\nhelp = ["f2"]\nquit = ["f10"]')
+        assert main(["config", "show"]) == ExitCode.OK
+        rows = dict(line.split("  # ") for line in capsys.readouterr().out.splitlines())
+        origins = {row.partition(" = ")[0]: origin for row, origin in rows.items() if row.startswith("keys.")}
+        own = {"keys.help": "file, line 2", "keys.quit": "file, line 3"}
+        assert origins == dict.fromkeys(origins, "default") | own
 
     def test_is_a_configuration_itself(self, home: Path, capsys: Out) -> None:
         write(home, 'username = "a\\u001b\\"b"')
         assert main(["config", "show"]) == ExitCode.OK
         shown = capsys.readouterr().out
         assert "\x1b" not in shown
-        assert {name for name in ROWS if "." not in name} - {"keys"} <= set(tomllib.loads(shown))
+        assert {name for name in KEYS if "." not in name} - {"keys"} <= set(tomllib.loads(shown))
 
 
 class TestCheck:
@@ -69,8 +78,8 @@ class TestCheck:
         out, err = capsys.readouterr()
         assert out == f"{path}: 2 problems.\n"
         assert err.splitlines() == [
-            f"{path}, line 1: thme is no key. Did you mean theme?",
-            f"{path}, line 3: keyring must be true or false, not 3.",
+            f"{path}, line 1: thme: unknown setting. Did you mean theme?",
+            f"{path}, line 3: keyring: must be true or false, not 3.",
         ]
 
     def test_looks_at_the_theme_as_well(self, home: Path, capsys: Out) -> None:
@@ -79,7 +88,7 @@ class TestCheck:
         theme.write_text('[colours]\ntext = "#333333"\nborder = 1')
         assert main(["config", "check"]) == ExitCode.USAGE
         err = capsys.readouterr().err
-        assert f"{theme}, line 3: colours.border must be a colour" in err
+        assert f"{theme}, line 3: colours.border: must be a colour" in err
         assert f"{theme}: text on background has a contrast of 1.4, less than 4.5: hard to read." in err
 
     def test_what_is_hard_to_read_is_only_said(self, home: Path, capsys: Out) -> None:
@@ -93,4 +102,4 @@ class TestCheck:
 def test_every_other_command_ends_with_the_first_mistake(home: Path, arguments: list[str], capsys: Out) -> None:
     path = write(home, "thme = 1")
     assert main(arguments) == ExitCode.USAGE
-    assert capsys.readouterr().err == f"chatterbox: {path}, line 1: thme is no key. Did you mean theme?\n"
+    assert capsys.readouterr().err == f"chatterbox: {path}, line 1: thme: unknown setting. Did you mean theme?\n"

@@ -1,4 +1,4 @@
-"""Files of the person's: folders, what can't be read, and what changes."""
+"""Configuration and theme files: folders, read errors, and detection of changes."""
 
 import os
 from pathlib import Path
@@ -19,71 +19,71 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 class TestFolders:
-    def test_are_those_of_the_specification(self) -> None:
+    def test_folders_follow_the_xdg_specification(self) -> None:
         environ = {"XDG_STATE_HOME": "/state", "XDG_CONFIG_HOME": "/config"}
         assert state_folder(environ) == Path("/state/chatterbox")
         assert config_file(environ) == Path("/config/chatterbox/config.toml")
         assert theme_file(environ, "mine") == Path("/config/chatterbox/themes/mine.toml")
 
     @pytest.mark.parametrize("value", ["", "relative/path"])
-    def test_that_are_not_absolute_count_as_not_set(self, value: str) -> None:
+    def test_relative_folders_count_as_unset(self, value: str) -> None:
         environ = {"XDG_CONFIG_HOME": value, "CHATTERBOX_HOME": value}
         assert config_folder(environ) == Path.home() / ".config" / "chatterbox"
 
-    def test_one_may_hold_everything(self) -> None:
+    def test_chatterbox_home_replaces_all_folders(self) -> None:
         environ = {"XDG_STATE_HOME": "/state", "CHATTERBOX_HOME": "/all"}
         assert state_folder(environ) == config_folder(environ) == Path("/all")
 
 
-class TestReading:
-    def test_no_file_is_no_mistake(self, environ: dict[str, str]) -> None:
+class TestLoading:
+    def test_a_missing_file_is_not_an_error(self, environ: dict[str, str]) -> None:
         loaded = load(environ)
         assert (loaded.exists, loaded.parsed.problems) == (False, ())
 
-    def test_a_file_of_another_editor_is_read(self, environ: dict[str, str]) -> None:
+    def test_a_file_with_bom_and_crlf_is_read(self, environ: dict[str, str]) -> None:
         config_file(environ).write_bytes(b'\xef\xbb\xbftheme = "light"\r\n')
         assert config_or_failure(environ).theme == "light"
 
     @pytest.mark.parametrize(
         ("data", "sentence"),
         [
-            (b'a = "\n\xff"', ", line 2: It is not UTF-8."),
-            (b"#" * (FILE_BYTES + 1), ": It has more than 256 KiB."),
-            (b"thme = 1", ", line 1: thme is no key. Did you mean theme?"),
+            (b'a = "\n\xff"', ", line 2: not UTF-8."),
+            (b"#" * (FILE_BYTES + 1), ": larger than 256 KiB."),
+            (b"thme = 1", ", line 1: thme: unknown setting. Did you mean theme?"),
         ],
     )
-    def test_what_is_wrong_ends_a_command(self, environ: dict[str, str], data: bytes, sentence: str) -> None:
+    def test_an_invalid_file_fails_the_command(self, environ: dict[str, str], data: bytes, sentence: str) -> None:
         config_file(environ).write_bytes(data)
         with pytest.raises(UsageError) as failure:
             config_or_failure(environ)
         assert str(failure.value) == f"{config_file(environ)}{sentence}"
 
-    def test_with_more_it_says_where_all_of_it_is(self, environ: dict[str, str]) -> None:
+    def test_several_problems_refer_to_config_check(self, environ: dict[str, str]) -> None:
         config_file(environ).write_text("a = 1\nb = 1\n")
-        with pytest.raises(UsageError, match=r"a is no key\. All 2 problems: chatterbox config check"):
+        with pytest.raises(UsageError, match=r"a: unknown setting\. For all 2 problems: chatterbox config check"):
             config_or_failure(environ)
 
-    def test_a_folder_in_its_place_is_said(self, environ: dict[str, str]) -> None:
+    def test_a_folder_instead_of_the_file_is_reported(self, environ: dict[str, str]) -> None:
         config_file(environ).mkdir()
-        with pytest.raises(UsageError, match=r"It can't be read \(Is a directory\)"):
+        with pytest.raises(UsageError, match=r"can't be read \(Is a directory\)"):
             config_or_failure(environ)
 
 
 class TestThemes:
-    def test_are_built_in_or_read(self, environ: dict[str, str]) -> None:
+    def test_themes_are_built_in_or_read_from_a_file(self, environ: dict[str, str]) -> None:
         theme_file(environ, "mine").write_text('[colours]\ntext = "#fff"')
         assert load_theme("light", environ) == (BUILT_IN["light"], ())
-        theme, wrong = load_theme("mine", environ)
-        assert (theme.name, theme.text, wrong) == ("mine", "#ffffff", ())
+        theme, problems = load_theme("mine", environ)
+        assert (theme.name, theme.text, problems) == ("mine", "#ffffff", ())
 
-    def test_one_that_there_is_not_is_said(self, environ: dict[str, str]) -> None:
+    def test_an_unknown_theme_is_reported(self, environ: dict[str, str]) -> None:
         theme, (problem,) = load_theme("mien", environ)
         assert theme is BUILT_IN["dark"]
-        assert "no theme mien is built in (dark, light" in problem.sentence("f")
+        assert "no built-in theme 'mien' (dark, light" in problem.sentence("f")
 
 
-class TestWatching:
-    def test_says_once_that_a_file_was_written_replaced_or_removed(self, tmp_path: Path) -> None:
+class TestFileWatch:
+    def test_each_write_replacement_or_removal_is_reported_once(self, tmp_path: Path) -> None:
         path, other = tmp_path / "a", tmp_path / "b"
         watch = FileWatch([path, other])
         assert not watch.changed()

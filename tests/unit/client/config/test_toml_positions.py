@@ -1,4 +1,4 @@
-"""The lines of TOML: each key is found where it stands, whatever stands around it."""
+"""Line numbers of TOML keys."""
 
 import tomllib
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.config.config_problems import ConfigProblem
-from client.config.toml_positions import document, lines_of
+from client.config.toml_positions import lines_of, parse_document
 
 TEXT = '''\
 # a comment
@@ -28,7 +28,7 @@ z = { q = 1 }
 '''
 
 
-def test_each_key_is_found_on_its_line() -> None:
+def test_each_key_has_its_line() -> None:
     assert lines_of(TEXT) == {
         ("a",): 2,
         ("b",): 4,
@@ -43,29 +43,29 @@ def test_each_key_is_found_on_its_line() -> None:
     }
 
 
-def test_lines_may_end_as_on_windows() -> None:
+def test_crlf_line_endings_are_counted() -> None:
     assert lines_of("a = 1\r\nb = 2\r\n") == {("a",): 1, ("b",): 2}
 
 
-def test_the_end_of_the_document_is_a_line() -> None:
-    found = document('ok = 1\na = """')
+def test_an_error_at_the_end_of_the_document_has_a_line() -> None:
+    found = parse_document('ok = 1\na = """')
     assert isinstance(found, ConfigProblem)
     assert found.line == 2
 
 
-def test_very_long_statements_are_not_looked_for() -> None:
+def test_keys_after_a_very_long_statement_have_no_line() -> None:
     text = "a = [\n" + "1,\n" * 5000 + "]\nb = 1"
     assert lines_of(text) == {}
 
 
 @given(st.lists(st.sampled_from(TEXT.splitlines())))
-def test_whatever_is_toml_has_its_tables_and_keys_found(lines: list[str]) -> None:
+def test_every_top_level_key_of_valid_toml_has_a_line(lines: list[str]) -> None:
     text = "\n".join(lines)
     try:
-        said = tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        assert isinstance(document(text), ConfigProblem)
+        assert isinstance(parse_document(text), ConfigProblem)
         return
     found = lines_of(text)
-    assert {path[0] for path in found} == set(said)
+    assert {path[0] for path in found} == set(document)
     assert all(1 <= line <= len(lines) for line in found.values())

@@ -1,4 +1,4 @@
-"""The handshake and the gateway's first words."""
+"""Results for the WebSocket handshake and the gateway's first frame."""
 
 import json
 
@@ -10,10 +10,10 @@ from chatterbox.wire.limits import Limits
 from client.doctor.handshake_checks import (
     UPGRADE,
     FailedHandshake,
-    FirstFrames,
+    FirstFrame,
+    judge_failed_handshake,
     judge_no_token,
     judge_opened,
-    judge_shut,
     judge_token,
 )
 from client.doctor.http_checks import HttpAnswer
@@ -25,43 +25,43 @@ WELCOME = frames.Welcome(
 ACCEPTED = HttpAnswer(200, body=b"[]")
 
 
-def ours(status: int, code: str) -> HttpAnswer:
+def from_chatterbox(status: int, code: str) -> HttpAnswer:
     return HttpAnswer(status, body=json.dumps({"code": code, "detail": "A sentence."}).encode())
 
 
-def error(code: str) -> FirstFrames:
-    return FirstFrames(frames.ErrorFrame(code=code, detail="A \x1b sentence."))
+def error(code: str) -> FirstFrame:
+    return FirstFrame(frames.ErrorFrame(code=code, detail="A \x1b sentence."))
 
 
-class TestAHandshake:
-    def test_that_succeeds_is_fine(self) -> None:
+class TestHandshake:
+    def test_an_opened_websocket_is_ok(self) -> None:
         assert judge_opened(0.01).status is CheckStatus.OK
 
     @pytest.mark.parametrize(
-        "shut",
+        "handshake",
         [
             FailedHandshake(HttpAnswer(200)),
             FailedHandshake(HttpAnswer(400)),
             FailedHandshake(HttpAnswer(404)),
             FailedHandshake(HttpAnswer(426)),
-            FailedHandshake(ours(404, Code.NOT_FOUND)),
-            FailedHandshake(ours(405, Code.METHOD_NOT_ALLOWED)),
+            FailedHandshake(from_chatterbox(404, Code.NOT_FOUND)),
+            FailedHandshake(from_chatterbox(405, Code.METHOD_NOT_ALLOWED)),
             FailedHandshake(HttpAnswer(problem="missing Upgrade header"), malformed=True),
             FailedHandshake(HttpAnswer(problem="the connection was reset")),
         ],
     )
-    def test_without_upgrade_names_the_headers_for_each_proxy(self, shut: FailedHandshake) -> None:
-        verdict = judge_shut(shut)
-        assert verdict.status is CheckStatus.FAILED
-        assert UPGRADE in verdict.advice
+    def test_a_missing_upgrade_gets_advice_for_each_proxy(self, handshake: FailedHandshake) -> None:
+        result = judge_failed_handshake(handshake)
+        assert result.status is CheckStatus.FAILED
+        assert UPGRADE in result.advice
 
     @pytest.mark.parametrize(
         ("status", "word"),
-        [(502, "start one"), (503, "start one"), (504, "start one"), (301, "leads elsewhere"), (403, "tokens guard"),
-         (500, "Only 101")],
+        [(502, "start one"), (503, "start one"), (504, "start one"), (301, "/ws redirects to"), (403, "tokens protect"),
+         (500, "must be 101")],
     )  # fmt: skip
-    def test_that_a_proxy_answers_otherwise_says_so(self, status: int, word: str) -> None:
-        assert word in judge_shut(FailedHandshake(HttpAnswer(status))).advice
+    def test_a_proxys_response_to_the_handshake_gets_advice(self, status: int, word: str) -> None:
+        assert word in judge_failed_handshake(FailedHandshake(HttpAnswer(status))).advice
 
     @pytest.mark.parametrize(
         ("status", "code", "word"),
@@ -71,45 +71,47 @@ class TestAHandshake:
             (503, Code.UNAVAILABLE, "Try again"),
         ],
     )
-    def test_that_the_server_refuses_is_told_in_its_words(self, status: int, code: str, word: str) -> None:
-        verdict = judge_shut(FailedHandshake(ours(status, code)))
-        assert verdict.seen == f"Chatterbox refuses the handshake, {status} {code}: A sentence."
-        assert word in verdict.advice
+    def test_a_handshake_refused_by_the_server_shows_its_error(self, status: int, code: str, word: str) -> None:
+        result = judge_failed_handshake(FailedHandshake(from_chatterbox(status, code)))
+        assert result.seen == f"Chatterbox refuses the handshake, {status} {code}: A sentence."
+        assert word in result.advice
 
 
-class TestAToken:
-    def test_that_is_welcomed_is_fine(self) -> None:
-        verdict = judge_token(FirstFrames(WELCOME), ACCEPTED)
-        assert (verdict.status, verdict.seen) == (CheckStatus.OK, "welcomed as ada by chatterbox/1 here")
+class TestToken:
+    def test_a_welcomed_token_is_ok(self) -> None:
+        result = judge_token(FirstFrame(WELCOME), ACCEPTED)
+        assert (result.status, result.seen) == (CheckStatus.OK, "welcomed as ada by chatterbox/1 here")
 
-    def test_that_gets_through_by_a_frame_only_is_warned_of(self) -> None:
-        assert judge_token(FirstFrames(WELCOME, by_frame=True), ACCEPTED).status is CheckStatus.WARNING
+    def test_a_token_accepted_only_in_a_frame_is_a_warning(self) -> None:
+        assert judge_token(FirstFrame(WELCOME, by_frame=True), ACCEPTED).status is CheckStatus.WARNING
 
-    def test_that_is_taken_out_over_http_fails(self) -> None:
-        missing = ours(401, Code.TOKEN_MISSING)
-        for verdict in (judge_token(FirstFrames(WELCOME), missing), judge_no_token(error(Code.TOKEN_MISSING), missing)):
-            assert verdict.status is CheckStatus.FAILED
-            assert "Authorization" in verdict.advice
+    def test_an_authorization_header_removed_over_http_fails(self) -> None:
+        missing = from_chatterbox(401, Code.TOKEN_MISSING)
+        for result in (judge_token(FirstFrame(WELCOME), missing), judge_no_token(error(Code.TOKEN_MISSING), missing)):
+            assert result.status is CheckStatus.FAILED
+            assert "Authorization" in result.advice
 
     @pytest.mark.parametrize("code", [Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.SESSION_ENDED])
-    def test_whose_session_is_over_shows_that_the_way_is_open(self, code: str) -> None:
-        verdict = judge_token(error(code), ours(401, code))
-        assert verdict.status is CheckStatus.WARNING
-        assert verdict.advice.endswith("chatterbox login")
-        assert "\x1b" not in verdict.seen
+    def test_an_ended_session_is_only_a_warning(self, code: str) -> None:
+        result = judge_token(error(code), from_chatterbox(401, code))
+        assert result.status is CheckStatus.WARNING
+        assert result.advice.endswith("chatterbox login")
+        assert "\x1b" not in result.seen
 
-    def test_that_comes_with_too_many_connections_is_told_so(self) -> None:
-        verdict = judge_token(error(Code.TOO_MANY_CONNECTIONS), ACCEPTED)
-        assert verdict.status is CheckStatus.FAILED
-        assert "too_many_connections" in verdict.seen
+    def test_too_many_connections_fails(self) -> None:
+        result = judge_token(error(Code.TOO_MANY_CONNECTIONS), ACCEPTED)
+        assert result.status is CheckStatus.FAILED
+        assert "too_many_connections" in result.seen
 
-    def test_that_nobody_has_is_asked_for(self) -> None:
-        assert judge_no_token(error(Code.TOKEN_MISSING), ours(401, Code.TOKEN_INVALID)).status is CheckStatus.OK
+    def test_without_a_login_a_missing_token_is_ok(self) -> None:
+        assert (
+            judge_no_token(error(Code.TOKEN_MISSING), from_chatterbox(401, Code.TOKEN_INVALID)).status is CheckStatus.OK
+        )
 
-    @pytest.mark.parametrize("greeting", [FirstFrames(None), FirstFrames(None, closed="the line was cut")])
-    def test_that_is_met_with_silence_fails(self, greeting: FirstFrames) -> None:
-        assert judge_token(greeting, ACCEPTED).status is CheckStatus.FAILED
-        assert judge_no_token(greeting, ours(401, Code.TOKEN_INVALID)).status is CheckStatus.FAILED
+    @pytest.mark.parametrize("first", [FirstFrame(None), FirstFrame(None, closed="the connection was cut")])
+    def test_no_first_frame_fails(self, first: FirstFrame) -> None:
+        assert judge_token(first, ACCEPTED).status is CheckStatus.FAILED
+        assert judge_no_token(first, from_chatterbox(401, Code.TOKEN_INVALID)).status is CheckStatus.FAILED
 
-    def test_refused_by_a_code_of_a_later_version_is_told_all_the_same(self) -> None:
+    def test_an_unknown_error_code_is_shown(self) -> None:
         assert "of_tomorrow" in judge_token(error("of_tomorrow"), ACCEPTED).seen

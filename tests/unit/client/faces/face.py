@@ -1,4 +1,4 @@
-"""A face of `chat` without a terminal, a server or a clock: what it shows, and what it asks for."""
+"""A line-based face without a terminal, a server or a clock, which records what it prints and requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

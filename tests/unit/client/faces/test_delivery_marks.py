@@ -1,4 +1,4 @@
-"""Queued, then stored: each said once, and neither of what is not so."""
+"""Delivery marks: every message is reported once as queued or stored."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from client.faces.delivery_marks import DeliveryMarks
 
 
 @given(st.lists(st.sampled_from(["write", "store", "refuse", "say"])))
-def test_the_words_agree_with_what_happened(steps: list[str]) -> None:
+def test_delivery_reports_add_up_to_what_happened(steps: list[str]) -> None:
     own, waiting, written = DeliveryMarks(), list[OutboxEntry](), 0
     counts = {"queued": 0, "stored": 0}
     happened = {"stored": 0}

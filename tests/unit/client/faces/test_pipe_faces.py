@@ -1,4 +1,4 @@
-"""`send` and `tail` against a server that follows a script."""
+"""`send` and `tail` against a scripted server."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ class TestSend:
                 face.connection.quit()
                 await running
 
-    async def test_is_done_when_all_is_stored(self, tmp_path: Path) -> None:
+    async def test_send_ends_when_all_messages_are_stored(self, tmp_path: Path) -> None:
         contents = []
 
         async def script(line: Line) -> None:
@@ -73,7 +73,7 @@ class TestSend:
             assert await self.send(server, tmp_path, "one", "", "  ", "two") == (ExitCode.OK, [])
         assert contents == ["one", "two"]
 
-    async def test_a_refused_line_is_said_and_the_others_go_out(self, tmp_path: Path) -> None:
+    async def test_send_reports_a_refused_line_and_sends_the_others(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             first = await line.expect(frames.Send)
@@ -95,7 +95,7 @@ class TestSend:
     @pytest.mark.parametrize(
         ("is_known", "way"), [(False, "To create it: chatterbox create"), (True, "Ask a member to invite you again")]
     )
-    async def test_a_room_that_is_not_shown_is_to_be_made_unless_one_was_in_it(
+    async def test_send_to_an_unknown_room_suggests_creating_it_or_an_invitation(
         self, tmp_path: Path, way: str, *, is_known: bool
     ) -> None:
         async def script(line: Line) -> None:
@@ -110,7 +110,7 @@ class TestSend:
             _, told = await self.send(server, tmp_path, "one", is_known=is_known)
         assert way in told[-1]
 
-    async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
+    async def test_send_to_an_unreachable_server_keeps_the_messages(self, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match="The outbox keeps 2 messages"):
             await self.send("http://127.0.0.1:9", tmp_path, "one", "two", timeout_s=0.3)
 
@@ -158,7 +158,7 @@ class Tailed:
 
 
 class TestTail:
-    async def test_begins_a_little_back_and_ends_after_the_count(self, tmp_path: Path) -> None:
+    async def test_tail_starts_with_recent_messages_and_ends_after_the_count(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(7))
             history = await line.expect(frames.ReadHistory)
@@ -171,7 +171,7 @@ class TestTail:
         async with twin(script) as server:
             assert await Tailed(server, tmp_path, count=4).run() == [6, 7, 8, 9]
 
-    async def test_goes_on_over_lost_connections_without_a_gap_or_a_double(self, tmp_path: Path) -> None:
+    async def test_tail_survives_lost_connections_without_gaps_or_duplicates(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
             await line.say(message(4))
@@ -188,7 +188,7 @@ class TestTail:
             assert await tail.run() == [4, 5, 6]
         assert any("Connection lost" in line for line in tail.told)
 
-    async def test_a_position_is_saved_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
+    async def test_tail_saves_its_position_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(7))
             history = await line.expect(frames.ReadHistory)
@@ -201,7 +201,7 @@ class TestTail:
             await tail.run()
         assert tail.saved == [(written, {"general": Position("e1", 5 + written)}) for written in (0, 1, 2)]
 
-    async def test_where_a_restored_history_begins_is_saved_too(self, tmp_path: Path) -> None:
+    async def test_tail_saves_the_start_of_a_restored_history(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(frames.RoomState(room="general", at=Position("e2", 0), head=0, reset=True))
             await line.say(message(1, epoch="e2"))
@@ -213,7 +213,7 @@ class TestTail:
         assert {"general": Position("e2", 0)} in [saved for written, saved in tail.saved if not written]
         assert tail.saved[-1] == (1, {"general": Position("e2", 1)})
 
-    async def test_leaving_the_room_elsewhere_ends_it(self, tmp_path: Path) -> None:
+    async def test_tail_ends_when_the_room_is_left_from_another_client(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0))
             await line.say(frames.Membership(room="general", username="alice", member=False))
@@ -223,7 +223,7 @@ class TestTail:
             with pytest.raises(ServerRefused, match="no longer in #general"):
                 await Tailed(server, tmp_path, count=None).run()
 
-    async def test_a_line_is_the_message_frame(self, tmp_path: Path) -> None:
+    async def test_tail_prints_the_message_frame_as_json(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0))
             await line.say(message(1))
@@ -242,11 +242,11 @@ class TestTail:
             "timestamp": "2026-11-23T10:00:00.000Z",
         }
 
-    async def test_a_server_that_can_not_be_reached_at_first_is_said(self, tmp_path: Path) -> None:
+    async def test_tail_of_an_unreachable_server_fails(self, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match="connection refused"):
             await Tailed("http://127.0.0.1:9", tmp_path, count=None).run()
 
-    async def test_a_room_that_one_is_not_in_is_said(self, tmp_path: Path) -> None:
+    async def test_tail_of_a_room_that_the_user_is_not_in_suggests_join(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0, room="other"))
             asked = await line.expect(frames.ListRooms)
@@ -258,9 +258,7 @@ class TestTail:
             with pytest.raises(ServerRefused, match="chatterbox join general"):
                 await Tailed(server, tmp_path, count=None).run()
 
-    async def test_a_room_that_one_was_in_and_that_is_not_there_any_more_was_left_or_is_lost(
-        self, tmp_path: Path
-    ) -> None:
+    async def test_tail_of_a_room_that_is_gone_suggests_an_invitation(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0, room="other"))
             asked = await line.expect(frames.ListRooms)
@@ -273,7 +271,7 @@ class TestTail:
             ):
                 await Tailed(server, tmp_path, count=None, since=Position("e1", 3)).run()
 
-    async def test_an_ended_session_is_said(self, tmp_path: Path) -> None:
+    async def test_missing_session_is_reported(self, tmp_path: Path) -> None:
         SessionFile(tmp_path, "http://127.0.0.1:9").delete()
         with pytest.raises(NotLoggedIn):
             TokenSource(SessionFile(tmp_path, "http://127.0.0.1:9")).session()

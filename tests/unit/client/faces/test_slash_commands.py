@@ -1,4 +1,4 @@
-"""What each slash command does, whichever face it was typed in."""
+"""Slash commands, in whichever face they are typed."""
 
 import threading
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def face(tmp_path: Path) -> Face:
     return Face(tmp_path)
 
 
-async def test_commands_become_frames(face: Face) -> None:
+async def test_slash_commands_become_frames(face: Face) -> None:
     assert await face.type("/rooms", "/create #Ops private", "/create dev", "/invite @bob", "/leave", "/join #Ops") == [
         frames.ListRooms(id=0),
         frames.CreateRoom(id=0, room="ops", private=True),
@@ -37,14 +37,14 @@ async def test_commands_become_frames(face: Face) -> None:
     ]
 
 
-async def test_another_room_than_the_one_shown_may_be_named(face: Face) -> None:
+async def test_slash_commands_accept_another_room(face: Face) -> None:
     assert await face.type("/invite bob #ops", "/leave ops") == [
         frames.Invite(id=0, room="ops", username="bob"),
         frames.Leave(id=0, room="ops"),
     ]
 
 
-async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
+async def test_slash_commands_without_an_open_room_print_their_usage(face: Face) -> None:
     face.lines.room = None
     assert await face.type("/leave", "/invite bob", "/members") == []
     assert face.shown == [
@@ -54,7 +54,7 @@ async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
     ]
 
 
-async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
+async def test_topic_command_shows_sets_and_clears(face: Face) -> None:
     face.connection.state = replace(face.connection.state, topics={"general": "engines \x1b[2J"})
     assert await face.type("/topic", "/topic steam, and  coal", "/topic -") == [
         frames.SetTopic(id=0, room="general", topic="steam, and  coal"),
@@ -63,7 +63,7 @@ async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
     assert face.shown == ["-- Topic of #general: engines ␛[2J"]
 
 
-async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
+async def test_topic_command_without_a_topic_says_how_to_set_one(face: Face) -> None:
     await face.type("/topic")
     face.connection.state = ClientState()
     await face.type("/topic")
@@ -76,7 +76,7 @@ async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> 
     ]
 
 
-async def test_status_who_and_help_answer_at_once(face: Face) -> None:
+async def test_status_who_and_help_print_at_once(face: Face) -> None:
     face.show(notes.MessageShown(message(1), mine=False))
     await face.type("/who", "/status", "/help invite")
     assert face.shown[-3].startswith("-- Active here: bob (")
@@ -84,7 +84,7 @@ async def test_status_who_and_help_answer_at_once(face: Face) -> None:
     assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
 
 
-async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_members_and_sessions_are_printed_when_they_arrive(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def members(_: ClientContext, room: str, __: NameCache) -> list[str]:
         return ["alice", "bob"] if room == "general" else []
 
@@ -103,7 +103,7 @@ async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypa
     await face.until_shown("-- No session of yours has the id 9999.")
 
 
-async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logging_out_this_session_ends_the_chat_first(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def end(_: ClientContext, __: str, ___: NameCache, log_out: Callable[[], None]) -> str:
         log_out()
         return "Logging out."
@@ -115,7 +115,7 @@ async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pyt
     assert face.connection.done == ["quit"]
 
 
-async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_background_jobs_are_limited(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
 
     def members(*_: object) -> list[str]:
@@ -129,7 +129,7 @@ async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest
     await face.until_shown("Members of #general")
 
 
-async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_exception_in_a_background_job_is_reported(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def sessions(*_: object) -> list[str]:
         raise ZeroDivisionError("\x1b[2J")
 

@@ -1,4 +1,4 @@
-"""Members and sessions over HTTP, as commands and chats ask for them."""
+"""HTTP jobs that commands and chats share: members and sessions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,22 +55,20 @@ def known(tmp_path: Path) -> NameCache:
     return NameCache(tmp_path / "known.json")
 
 
-def test_all_sessions_but_this_one_can_be_ended_at_once(
-    asked: list[str], context: ClientContext, known: NameCache
-) -> None:
+def test_all_other_sessions_can_be_ended_at_once(asked: list[str], context: ClientContext, known: NameCache) -> None:
     assert http_jobs.end_session(context, "others", known) == "2 other sessions ended."
     assert asked == ["GET /sessions", "DELETE /sessions/5b1c0aaa", "DELETE /sessions/5b1c0bbb"]
     assert known.names.sessions == ()
     assert context.session_file.load() is not None
 
 
-def test_members_are_sorted_inert_and_remembered(asked: list[str], context: ClientContext, known: NameCache) -> None:
+def test_members_are_sorted_inert_and_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
     assert http_jobs.members(context, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
     assert asked == ["GET /rooms/ops/members"]
     assert known.names.people[:2] == ("Alice", "bob")
 
 
-def test_a_room_that_is_none_is_guessed(asked: list[str], context: ClientContext, known: NameCache) -> None:
+def test_members_of_an_unknown_room_suggest_a_room(asked: list[str], context: ClientContext, known: NameCache) -> None:
     with pytest.raises(ServerRefused, match=r"^No room #opps \(or it is private and you are not in it\)\.$"):
         http_jobs.members(context, "opps", known)
     known.learning(lambda _: None)(notes.RoomEntered("ops", ()))
@@ -79,7 +77,7 @@ def test_a_room_that_is_none_is_guessed(asked: list[str], context: ClientContext
 
 
 @pytest.mark.parametrize("told", [notes.RoomEntered("opps", ()), notes.RoomGone("opps")])
-def test_a_room_that_one_was_in_was_left_or_is_lost(
+def test_members_of_a_room_that_the_user_left_suggest_an_invitation(
     asked: list[str], context: ClientContext, known: NameCache, told: notes.Note
 ) -> None:
     known.learning(lambda _: None)(told)
@@ -90,19 +88,19 @@ def test_a_room_that_one_was_in_was_left_or_is_lost(
     )
 
 
-def test_a_room_can_not_leave_its_path(asked: list[str], context: ClientContext, known: NameCache) -> None:
+def test_room_name_is_quoted_in_the_path(asked: list[str], context: ClientContext, known: NameCache) -> None:
     http_jobs.members(context, "../x", known)
     assert asked == ["GET /rooms/../x/members"]
 
 
-def test_the_others_sessions_are_remembered(asked: list[str], context: ClientContext, known: NameCache) -> None:
+def test_other_sessions_are_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
     lines = http_jobs.sessions(context, known)
     assert lines[2].endswith("cli␛[2J  (this one)")
     assert known.names.sessions == (IDS[0], IDS[1])
 
 
 @pytest.mark.parametrize("beginning", [IDS[0], "5b1c0a"])
-def test_a_session_is_ended_by_the_beginning_of_its_id(
+def test_session_is_ended_by_the_start_of_its_id(
     asked: list[str], context: ClientContext, known: NameCache, beginning: str
 ) -> None:
     assert http_jobs.end_session(context, beginning, known).startswith(f"Session ended: {IDS[0]}")
@@ -111,12 +109,12 @@ def test_a_session_is_ended_by_the_beginning_of_its_id(
     assert context.session_file.load() is not None
 
 
-def test_this_session_is_forgotten_here_too(asked: list[str], context: ClientContext, known: NameCache) -> None:
+def test_ending_this_session_deletes_its_file(asked: list[str], context: ClientContext, known: NameCache) -> None:
     assert http_jobs.end_session(context, IDS[2], known) == "Logged out."
     assert context.session_file.load() is None
 
 
-def test_of_this_session_a_chat_is_told_to_end_and_to_log_out_itself(
+def test_ending_the_session_of_a_chat_makes_the_chat_log_out(
     asked: list[str], context: ClientContext, known: NameCache
 ) -> None:
     told: list[str] = []
@@ -129,7 +127,7 @@ def test_of_this_session_a_chat_is_told_to_end_and_to_log_out_itself(
     ("beginning", "sentence"),
     [("5b1c", "2 sessions start with 5b1c"), ("9999", "No session with the id 9999"), ("5", "4 char")],
 )
-def test_what_names_no_session_or_several_ends_none(
+def test_unknown_or_ambiguous_session_id_ends_none(
     asked: list[str], context: ClientContext, known: NameCache, beginning: str, sentence: str
 ) -> None:
     with pytest.raises(ServerRefused, match=sentence):
@@ -137,7 +135,7 @@ def test_what_names_no_session_or_several_ends_none(
     assert asked == ["GET /sessions"]
 
 
-def test_asking_needs_a_session(context: ClientContext, known: NameCache) -> None:
+def test_http_jobs_need_a_session(context: ClientContext, known: NameCache) -> None:
     context.session_file.delete()
     ask: Callable[[], object] = lambda: http_jobs.sessions(context, known)  # noqa: E731
     with pytest.raises(Exception, match="not logged in"):

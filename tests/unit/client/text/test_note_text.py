@@ -1,4 +1,4 @@
-"""What people are told."""
+"""Notes as sentences."""
 
 from datetime import UTC
 
@@ -90,18 +90,18 @@ def cut(
         ),
     ],
 )
-def test_a_note_is_said_in_plain_words(note: notes.Note, sentence: str | None) -> None:
+def test_note_becomes_its_sentence(note: notes.Note, sentence: str | None) -> None:
     assert note_text.sentence(note, SERVER) == sentence
 
 
-def test_another_history_is_said_plainly() -> None:
+def test_room_reset_says_that_the_history_was_restored() -> None:
     said = note_text.sentence(notes.RoomReset("ops", Position("e2", 80)), SERVER)
     assert said is not None
     assert "was restored" in said
     assert "after message 80" in said
 
 
-def test_rooms_are_listed_with_ones_own_first() -> None:
+def test_room_lines_list_own_rooms_first() -> None:
     def room(name: str, *, member: bool, private: bool = False) -> frames.RoomSummary:
         return frames.RoomSummary(room=name, private=private, member=member, members=2, at=Position("e", 5))
 
@@ -111,17 +111,17 @@ def test_rooms_are_listed_with_ones_own_first() -> None:
     ]
 
 
-def test_a_timestamp_that_is_none_is_no_mistake() -> None:
+def test_invalid_timestamp_is_shown_as_dashes() -> None:
     assert note_text.time_of("\x1b[2J") is None
     assert note_text.clock("nonsense") == "--:--"
 
 
-def test_times_are_local() -> None:
+def test_message_time_is_local() -> None:
     at = note_text.time_of("2026-11-23T10:00:00.123Z", UTC)
     assert at is not None
     assert f"{at:%H:%M}" == "10:00"
 
 
 @pytest.mark.parametrize(("name", "ending"), [("opps", "Did you mean #ops? /join ops"), ("zzz", "/create zzz")])
-def test_a_room_that_is_none_is_guessed(name: str, ending: str) -> None:
+def test_unknown_room_suggests_a_command(name: str, ending: str) -> None:
     assert unknown_room(frames.Join(id=0, room=name), name, ["ops", "general"]).endswith(ending)

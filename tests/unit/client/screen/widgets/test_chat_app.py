@@ -86,15 +86,15 @@ async def test_changed_configuration_is_applied_and_an_invalid_one_is_not(tmp_pa
         await ui.settle()
         assert (ui.app.theme, applied[-1].default) == ("light", "all")
         assert ui.status().endswith("F9 help")
-        assert ui.timeline()[-1] == "-- The configuration was read anew."
+        assert ui.timeline()[-1] == "-- Configuration reloaded."
         (tmp_path / "config.toml").write_text('theme = "dark"\n[keys]\nhepl = ["f10"]')
         ui.reload_config()
         await ui.settle()
         assert ui.app.theme == "light"
         assert ui.status().endswith("F9 help")
         notices = " ".join(" ".join(ui.timeline()[-4:]).split())
-        assert "keys.hepl is no action. Did you mean help?" in notices
-        assert notices.endswith("What was in effect before stays.")
+        assert "keys.hepl: unknown action. Did you mean help?" in notices
+        assert notices.endswith("Keeping the old settings.")
 
 
 async def test_theme_chosen_by_key_stays_until_the_configuration_names_another(tmp_path: Path) -> None:
