@@ -190,9 +190,9 @@ class TestLogout:
         with small(alice) as screen:
             screen.shows("connected")
             screen.type("\x1b[17~")
-            screen.shows("this one")
+            screen.shows("this session")
             screen.type("\r")
-            screen.shows("This logs you out here")
+            screen.shows("This logs you out and quits.")
             screen.type("\r")
             assert screen.ends() == ExitCode.OK
             says(screen, "Logged out.")
@@ -216,4 +216,4 @@ class TestUnknownRoom:
             screen.type("\x11")
             assert screen.ends() == ExitCode.OK
         with small(alice) as screen:
-            screen.shows("this is where #general begins")
+            screen.shows("beginning of #general")
