@@ -65,9 +65,8 @@ class ChatterboxApart:
 
     def _start(self, stack: ExitStack, planned: ProcessSpec) -> int:
         environment = {**os.environ, **planned.environment, **SETTINGS}
-        given = environment.pop("CHATTERBOX_STDIN", "")
         log = self._folder / f"{planned.name}.log"
-        start = Start(planned.command, self._core, log, environment, ROOT, given)
+        start = Start(planned.command, self._core, log, environment, ROOT, planned.stdin)
         answers = is_open if planned.ready_url is None else is_ready
         began_s = time.monotonic()
         pid = stack.enter_context(started(start, lambda: answers(planned.port)))

@@ -26,9 +26,9 @@ COMMANDS = {
 def main() -> None:
     folder = Path(sys.argv[1])
     for name, owner in OWNERS.items():
-        part = folder / name
-        part.mkdir(mode=0o700, exist_ok=True)
-        os.chown(part, owner, owner)
+        subfolder = folder / name
+        subfolder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(subfolder, owner, owner)
     _share_service_key(folder)
     for name in COMMANDS:
         _make_redis_url(folder, name)
@@ -38,8 +38,8 @@ def main() -> None:
 
 def _share_service_key(folder: Path) -> None:
     files = [folder / name / "service-key" for name in COMMANDS]
-    known = next((file.read_text() for file in files if file.exists()), None)
-    key = known or secrets.token_urlsafe(32)
+    existing = next((file.read_text() for file in files if file.exists()), None)
+    key = existing or secrets.token_urlsafe(32)
     for file in files:
         _write(file, key, OWNERS[file.parent.name])
 

@@ -1,1 +1,1 @@
-"""All three services in one process: the composition root that `make up` runs."""
+"""All services in one process: the composition root that `make up` runs."""

@@ -1,4 +1,4 @@
-"""The three apps behind one port: memory broker, calls between them without a socket, the same rules as apart."""
+"""Composition root of the single process: the three apps behind one port, with in-memory broker and internal calls."""
 
 import asyncio
 import secrets
@@ -29,13 +29,14 @@ from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.history_client import AppendFunction, Outcome
+from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
-from services.history.http import public_routes as history_public
+from services.history.http import message_routes, room_routes
 from services.history.settings import HistorySettings
 
 
 class AllSettings(NamedTuple):
-    """What each part is told."""
+    """The settings of every service."""
 
     auth: AuthSettings
     history: HistorySettings
@@ -44,18 +45,22 @@ class AllSettings(NamedTuple):
 
 
 class AllInOne(NamedTuple):
-    """The one process: its ASGI app, and the gateway in it, which must be drained before the process stops."""
+    """The ASGI app of the single process, and its gateway, which must be drained before the process stops."""
 
     app: ASGIApp
     gateway: Gateway
 
 
 def create_all(
-    settings: AllSettings, *, broker: Broker | None = None, now_s: Callable[[], float] = time.time
+    settings: AllSettings,
+    *,
+    broker: Broker | None = None,
+    now_s: Callable[[], float] = time.time,
+    create_history: Callable[..., HistoryApp] = create_history,
 ) -> AllInOne:
-    """Compose the three services; nothing is opened before the app's lifespan begins.
+    """Compose the services; nothing is opened before the app's lifespan begins.
 
-    `now_s` is the gateway's clock, seconds since 1970: what expires, expires by it.
+    `now_s` is the gateway's clock (seconds since 1970), by which tokens expire; `create_history` composes history.
     """
     service_key = secrets.token_urlsafe(32)
     limits = settings.limits.limits()
@@ -70,10 +75,10 @@ def create_all(
         broker=broker,
         auth=auth_client,
         history=history_client,
-        appending=_appending(history),
+        append=_append_function(history),
         now_s=now_s,
     )
-    apps = [auth, history, gateway]
+    apps: list[FastAPI] = [auth, history, gateway.asgi]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,19 +96,22 @@ def create_all(
     _serve_reference(front, apps)
     _serve_health(front)
     front.add_middleware(RequestIdMiddleware)
-    public = [(auth, auth_routes.router), (history, history_public.router)]
-    front.router.default = PublicPaths(public, gateway)  # not a mount: its pattern leaves out paths with a newline
-    return AllInOne(front, gateway.state.gateway)
+    public: list[tuple[FastAPI, APIRouter]] = [
+        (auth, auth_routes.router),
+        (history, message_routes.router),
+        (history, room_routes.router),
+    ]
+    front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
+    return AllInOne(front, gateway.gateway)
 
 
-def _appending(history: FastAPI) -> AppendFunction:
-    """Messages go from one part to the other as they are. As between processes, whoever waits too long is told so."""
+def _append_function(history: HistoryApp) -> AppendFunction:
+    """Call history directly, with the timeout that the call between processes has."""
 
     async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                stored: list[Outcome] = await history.state.history.append(messages)
-                return stored
+                return await history.context.history.append(messages)
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 
@@ -113,7 +121,7 @@ def _appending(history: FastAPI) -> AppendFunction:
 def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
     @cache
     def openapi() -> dict[str, Any]:
-        """Made when somebody looks: it takes longer than all the rest of a start but the imports."""
+        """Built on first request: it takes longer than the rest of the start, imports excepted."""
         return merged_openapi(apps, __version__)
 
     front.openapi = openapi  # type: ignore[method-assign]
@@ -132,10 +140,10 @@ def _serve_health(front: FastAPI) -> None:
 
 
 class PublicPaths:
-    """Sends each public path to the app that has it; whatever is not public does not exist here."""
+    """Routes each public path to its app; all other paths are answered with 404."""
 
     def __init__(self, public: Sequence[tuple[FastAPI, APIRouter]], gateway: ASGIApp) -> None:
-        """`public` has each app with its router of public paths; WebSockets are for the `gateway`."""
+        """`public` pairs each app with a router of its public paths; WebSockets go to `gateway`."""
         self._apps = {segment: app for app, router in public for segment in first_segments(router)}
         self._gateway = gateway
 

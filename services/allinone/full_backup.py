@@ -1,4 +1,4 @@
-"""Backups of the whole: one folder with a copy of each database, taken while everything runs."""
+"""Backup and restore of all databases: one folder with a copy of each, taken while the server runs."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from services.history.restore import restore as restore_history
 
 
 def back_up(data: Path, history: Path, folder: Path) -> None:
-    """Copy both databases into the new folder `folder`; raises `OperatorError`."""
+    """Copy both databases into `folder`, which is created; raises `OperatorError`."""
     make_folder(folder)
     for database in (database_path(data), history):
         backup(database, folder / database.name)
 
 
-def put_back(data: Path, history: Path, folder: Path) -> list[Path]:
-    """Replace both databases by the copies in `folder`; returns where the old ones are kept."""
+def restore_all(data: Path, history: Path, folder: Path) -> list[Path]:
+    """Replace both databases with the copies in `folder`; returns the paths to which the old ones were moved."""
     copies = [folder / database_path(data).name, folder / history.name]
     if missing := [copy.name for copy in copies if not copy.exists()]:
-        raise BackupError(f"{folder} has no {' and no '.join(missing)}; name a folder that a backup was made into")
+        raise BackupError(f"{folder} has no {' and no '.join(missing)}; name the folder of a backup")
     make_folder(data)
     kept = [restore_auth(database_path(data), copies[0]), restore_history(history, copies[1])]
     return [path for path in kept if path is not None]

@@ -1,1 +1,1 @@
-"""The gateway: live connections, subscriptions, fan-out. It owns no state that outlives it."""
+"""The gateway service: live connections, subscriptions, fan-out. It keeps no durable state."""

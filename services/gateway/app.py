@@ -1,8 +1,9 @@
-"""The gateway as an ASGI app."""
+"""The gateway as an ASGI app: WebSocket endpoint, health checks, metrics."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import httpx
 from fastapi import FastAPI
@@ -20,6 +21,13 @@ from services.gateway.transport.endpoint import serve_websockets
 from services.gateway.upstream.history_client import AppendFunction
 
 
+class GatewayApp(NamedTuple):
+    """A gateway and the ASGI app that serves it; drain the gateway before the process stops."""
+
+    asgi: FastAPI
+    gateway: Gateway
+
+
 def create_app(
     settings: GatewaySettings,
     *,
@@ -27,17 +35,16 @@ def create_app(
     broker: Broker,
     auth: httpx.AsyncClient,
     history: httpx.AsyncClient,
-    appending: AppendFunction,
+    append: AppendFunction,
     clock: Callable[[], float] = time.monotonic,
     now_s: Callable[[], float] = time.time,
     clocks: ClockSkew | None = None,
-) -> FastAPI:
-    """The gateway; `auth` and `history` call those services, `clocks` compares their clocks with ours.
+) -> GatewayApp:
+    """Create the gateway; the app's lifespan starts and stops it.
 
-    `appending` brings messages to history.
-
-    It must be served with a `front_door` as HTTP protocol class. Its `Gateway` is at `app.state.gateway`,
-    for whoever must drain it; the lifespan starts and stops it.
+    `auth` and `history` call those services, and `append` sends messages to history. `clock` is monotonic seconds,
+    `now_s` seconds since 1970, `clocks` what is known of other services' clocks. Serve the app with an
+    `upgrade_protocol` as HTTP protocol class.
     """
     metrics = GatewayMetrics(Metrics("gateway"))
     gateway = Gateway(
@@ -46,7 +53,7 @@ def create_app(
         broker=broker,
         auth=auth,
         history=history,
-        appending=appending,
+        append=append,
         clock=clock,
         now_s=now_s,
         metrics=metrics,
@@ -59,7 +66,6 @@ def create_app(
             yield
 
     app = HttpApp("Chatterbox gateway", metrics.metrics, lifespan=lifespan)
-    app.state.gateway = gateway
     serve_websockets(app, gateway, settings.allowed_origins())
 
     @app.get("/health/live", include_in_schema=False)
@@ -70,6 +76,7 @@ def create_app(
     async def ready() -> JSONResponse:
         clock = clocks.report() if clocks else {}
         status = "ok" if gateway.is_ready else "draining" if gateway.is_draining else "unavailable"
-        return JSONResponse({"status": status, **gateway.parts.report(), **clock}, 200 if gateway.is_ready else 503)
+        report = {"status": status, **gateway.dependencies.report(), **clock}
+        return JSONResponse(report, 200 if gateway.is_ready else 503)
 
-    return app
+    return GatewayApp(app, gateway)

@@ -1,12 +1,13 @@
-"""The gateway put together: what was handed in, what is made of it, and how it starts, drains and stops."""
+"""Composes one gateway from its parts; starts, drains and stops it."""
 
 import asyncio
 import contextlib
 import logging
+import platform
 import random
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import assert_never
 
 import httpx
 
@@ -14,7 +15,7 @@ from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.gc_tuning import GcScheduler
 from chatterbox.chassis.observability import request_ids
-from chatterbox.chassis.tasks import background
+from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire import broker_events, frames
 from chatterbox.wire.auth_api import Revocation
@@ -22,20 +23,19 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.untrusted_json import UnreadableError
-from services.gateway import gauges, maintenance
+from services.gateway import maintenance
 from services.gateway.connections.command_handlers import CommandHandlers
-from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.pacing import PacedQueue
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.sabotage import OwnOffsets
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket
+from services.gateway.transport.pacing import PacedQueue
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
 from services.gateway.upstream.dependencies import Dependencies
@@ -43,10 +43,10 @@ from services.gateway.upstream.history_client import AppendFunction, HistoryClie
 
 log = logging.getLogger("chatterbox.gateway")
 
-DEPARTURES = 4
-"""Connections that are closed in one turn of the event loop once their peers have gone: half a millisecond's work."""
+CLOSES_PER_TURN = 4
+"""Connections closed per event-loop turn after their peers disconnected: half a millisecond's work."""
 SETTLE_S = 5.0
-"""Seconds that a stopping gateway waits for messages on their way to be acked or refused."""
+"""Time that a stopping gateway waits until accepted messages are acked or refused (seconds)."""
 
 
 class Gateway:
@@ -60,7 +60,7 @@ class Gateway:
         broker: Broker,
         auth: httpx.AsyncClient,
         history: httpx.AsyncClient,
-        appending: AppendFunction,
+        append: AppendFunction,
         clock: Callable[[], float],
         now_s: Callable[[], float],
         metrics: GatewayMetrics | None = None,
@@ -69,106 +69,112 @@ class Gateway:
         self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        store = (OwnOffsets if settings.sabotage_own_offsets else HistoryClient)(history, appending, clock)
-        self.hub = Hub(limits, settings.connections, clock)
+        history_client = HistoryClient(history, append, clock)
+        self.hub = Hub(limits, settings.connections, clock, self.metrics)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
-        self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker)
-        self._hearing = BrokerWatchdog(broker, clock, self.metrics)
-        self.parts = Dependencies(broker, self._verifier, store, clock, self._hearing)
-        self._feed = RoomFeed(self.hub, store, broker, settings.recent_messages, self.metrics)
-        self._feed.on_control = self._on_control
-        self._feed.on_doubt = self._revoked.doubt
-        self._memberships = Memberships(self.hub, self._feed, store)
-        self._catch_up = CatchUp(store, self.metrics)
-        self._sends = AppendBatcher(store, self.metrics, clock)
-        self._pulse = Keepalive(settings.ping_s)
-        self._departures = PacedQueue(DEPARTURES)
-        self._sweeper = GcScheduler()
-        self._greeting = WelcomeSequence(
+        self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker, self.metrics)
+        self._watchdog = BrokerWatchdog(broker, clock, self.metrics)
+        self.dependencies = Dependencies(broker, self._verifier, history_client, clock, self._watchdog, self.metrics)
+        self.feed = RoomFeed(
+            history_client,
+            broker,
+            settings.recent_messages,
+            clock,
+            self.metrics,
+            on_control=self._on_control,
+            on_possible_loss=self._revoked.request_reload,
+        )
+        self._memberships = Memberships(self.hub.members, self.feed, history_client)
+        self._catch_up = CatchUp(history_client, self.metrics)
+        self._batcher = AppendBatcher(history_client, self.metrics, clock)
+        self._keepalive = Keepalive(settings.ping_s)
+        self._close_queue = PacedQueue(CLOSES_PER_TURN)
+        self._gc_scheduler = GcScheduler()
+        self._command_tasks = TaskSet()
+        self._welcome = WelcomeSequence(
             self.hub,
             self._verifier,
             self._memberships,
-            self._feed,
+            self.feed,
             self._catch_up,
-            server=f"chatterbox/{__version__} {socket.gethostname()}:{settings.port}",
+            server=f"chatterbox/{__version__} {platform.node()}:{settings.port}",
             ping_s=settings.ping_s,
             metrics=self.metrics,
         )
-        self._commands = CommandHandlers(
+        self._handlers = CommandHandlers(
             limits=limits,
             clock=clock,
-            greeting=self._greeting,
+            welcome=self._welcome,
             memberships=self._memberships,
-            feed=self._feed,
-            history=store,
-            sends=self._sends,
+            feed=self.feed,
+            history=history_client,
+            batcher=self._batcher,
             metrics=self.metrics,
         )
-        gauges.watch(self.metrics, self.hub, self._sends, self._verifier)
-        gauges.watch_broker(self.metrics, broker, self._hearing)
-        gauges.watch_parts(self.metrics, self.parts)
         self.is_draining = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Listen to the broker and keep up until the block ends."""
+        """Subscribe to the broker and run all periodic work until the block ends."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._feed.close)
+            stack.push_async_callback(self.feed.close)
+            stack.push_async_callback(self._memberships.close)
             stack.push_async_callback(self._catch_up.close)
-            stack.push_async_callback(self._hearing.close)
-            await self._feed.start()
-            await self._hearing.start()
+            stack.push_async_callback(self._command_tasks.close)
+            stack.push_async_callback(self._watchdog.close)
+            await self.feed.start()
+            await self._watchdog.start()
             await self._revoked.load()
-            canaries = {} if self._settings.sabotage_canary_off else {"canaries": self._hearing.run()}
             for name, work in {
-                **canaries,
-                "sends": self._sends.run(),
+                "canaries": self._watchdog.run(),
+                "sends": self._batcher.run(),
                 "memberships": self._memberships.run(),
-                "pings": self._pulse.run(),
+                "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.behind_s, self._now_s),
                 "revocations": self._revoked.run(),
                 "heads": maintenance.compare_with_history(
-                    self.hub, self._feed, self._memberships, self._settings.heads_s
+                    self.hub, self.feed, self._memberships, self._settings.heads_s
                 ),
-                **{f"watch_{part.name}": part.watch() for part in self.parts.all},
+                **{f"watch_{dependency.name}": dependency.watch() for dependency in self.dependencies.all},
             }.items():
                 await stack.enter_async_context(background(work, f"gateway.{name}"))
             yield
 
     @property
     def is_ready(self) -> bool:
-        """Whether new connections belong here."""
-        return not self.is_draining and self.parts.can_serve
+        """Whether the gateway accepts connections."""
+        return not self.is_draining and self.dependencies.can_serve
 
     def admit(self, address: str) -> None:
-        """Refuse a connection from `address` that can't be taken, before anything is spent on it."""
+        """Refuse a connection from `address` while draining or beyond a limit, before any work is done for it."""
         if self.is_draining:
-            raise ChatError(Code.UNAVAILABLE, "This gateway is about to stop; connect again.", retry_after_s=0.5)
+            raise ChatError(Code.UNAVAILABLE, "This gateway is shutting down. Reconnect.", retry_after_s=0.5)
         self.hub.admit(address)
 
     def open(self, live_socket: LiveSocket, address: str, token: str | None) -> None:
-        """Take over a socket whose handshake is done."""
+        """Take over a socket after its handshake and welcome the connection."""
         connection = Connection(
             live_socket,
             address,
             request_ids.new(),
             self.hub.limits,
             self.hub.clock,
-            self._commands.carry_out,
-            self._closed,
+            self._handlers.handle,
+            self._on_closed,
+            self._command_tasks,
             self.metrics,
         )
         self.metrics.opened.inc()
-        self._sweeper.count()
+        self._gc_scheduler.count()
         self.hub.add(connection)
-        self._pulse.add(live_socket)
-        live_socket.begin(connection, self._departures)
-        self._greeting.begin(connection, token)
+        self._keepalive.add(live_socket)
+        live_socket.begin(connection, self._close_queue)
+        self._welcome.begin(connection, token)
 
-    def _closed(self, connection: Connection) -> None:
+    def _on_closed(self, connection: Connection) -> None:
         self.hub.remove(connection)
         self.metrics.closed.inc()
-        self._sweeper.count()
+        self._gc_scheduler.count()
         log.info(
             "connection.closed",
             extra={
@@ -182,23 +188,23 @@ class Gateway:
         )
 
     async def drain(self) -> None:
-        """Stop without loss: ask connections to move, spread over `drain_s`; let sends settle; close what is left."""
+        """Stop without loss: ask clients to move within `drain_s`, wait for sends to settle, close what is left."""
         self.is_draining = True
         drain_ms = int(self._settings.drain_s * 1000)
         for connection in tuple(self.hub.connections):
-            if connection.state is ConnectionState.OPEN:
-                connection.send(frames.Move(after_ms=random.randint(0, drain_ms)))  # noqa: S311 - a spread, no secret
+            if connection.is_open:
+                connection.send(frames.Move(after_ms=random.randint(0, drain_ms)))  # noqa: S311 - jitter, not a secret
         log.info("drain.started", extra={"connections": len(self.hub.connections)})
-        await self._until_empty(self._settings.drain_s)
+        await self._wait_until_empty(self._settings.drain_s)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._sends.settle(), SETTLE_S)
+            await asyncio.wait_for(self._batcher.wait_until_idle(), SETTLE_S)
         for connection in tuple(self.hub.connections):
             connection.close(CloseCode.RESTART)
         log.info("drain.finished")
 
-    async def _until_empty(self, most_s: float) -> None:
-        until_s = self.hub.clock() + most_s
-        while self.hub.connections and self.hub.clock() < until_s:  # noqa: ASYNC110 - once in a process's life
+    async def _wait_until_empty(self, max_s: float) -> None:
+        until_s = self.hub.clock() + max_s
+        while self.hub.connections and self.hub.clock() < until_s:  # noqa: ASYNC110 - once per process
             await asyncio.sleep(0.05)
 
     def _on_control(self, payload: bytes) -> None:
@@ -207,7 +213,10 @@ class Gateway:
         except UnreadableError:
             log.warning("control_event.unknown")
             return
-        if isinstance(event, broker_events.SessionRevoked):
-            self._revoked.add(Revocation(event.sid, event.expires))
-        else:
-            self._memberships.changed(event)
+        match event:
+            case broker_events.SessionRevoked():
+                self._revoked.add(Revocation(event.sid, event.expires))
+            case broker_events.MembershipChanged() | broker_events.TopicChanged():
+                self._memberships.enqueue(event)
+            case _:
+                assert_never(event)

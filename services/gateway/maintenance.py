@@ -1,4 +1,4 @@
-"""What the gateway does by the clock: lost last messages, slow readers, expired tokens, idle rooms, revocations."""
+"""Periodic jobs: compare heads, close stuck connections, expired tokens and idle rooms, reload ended sessions."""
 
 import asyncio
 import contextlib
@@ -8,11 +8,13 @@ from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.http.internal_http import why
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.auth_api import LEEWAY_S, Revocation
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
 from services.gateway.connections.hub import Hub
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 
@@ -20,83 +22,77 @@ log = logging.getLogger("chatterbox.maintenance")
 
 IDLE_ROOM_S = 60.0
 WITHOUT_BROKER_S = 3.0
-"""While the broker is away, auth is asked for ended sessions this often (seconds); a logout holds within 5 s."""
+"""Time between reloads of ended sessions while the broker is down (seconds); a logout takes effect within 5 s."""
 RELOAD_S = 60.0
-"""And this often while it is not: auth itself may not have reached the broker."""
+"""The same while it is up (seconds): auth itself may have failed to publish."""
 RETRY_S = 1.0
-"""While auth is away as well (seconds)."""
+"""The same while auth is down (seconds)."""
 
 
 class RevokedSessions:
-    """Sessions that have ended: their sockets are closed here, their tokens refused."""
+    """Closes the connections of ended sessions and makes their tokens invalid."""
 
-    def __init__(self, hub: Hub, verifier: TokenVerifier, auth: AuthClient, broker: Broker) -> None:
+    def __init__(
+        self, hub: Hub, verifier: TokenVerifier, auth: AuthClient, broker: Broker, metrics: GatewayMetrics
+    ) -> None:
         self._hub = hub
         self._verifier = verifier
         self._auth = auth
         self._broker = broker
         self._loaded_s = float("-inf")
-        self._doubt = asyncio.Event()
-        self._auth_away = False
+        self._reload_requested = asyncio.Event()
+        self._outage = Incident(log, down="revocations.unavailable", up="revocations.recovered")
+        metrics.revocations.set_function(lambda: verifier.revocations)
 
     def add(self, revocation: Revocation) -> None:
         self._verifier.revoke(revocation)
         self._hub.end_session(revocation.sid)
 
-    def doubt(self) -> None:
-        """Some may have been missed: ask auth for all of them."""
+    def request_reload(self) -> None:
+        """Load all from auth soon: some may have been missed."""
         self._loaded_s = float("-inf")
-        self._doubt.set()
+        self._reload_requested.set()
 
     async def load(self) -> None:
-        """Ask auth; when it is away, they are due still."""
-        asked_s, self._loaded_s = self._loaded_s, self._hub.clock()  # a doubt that comes meanwhile counts
+        """Load all from auth; if auth is unavailable, they stay due."""
+        before_s, self._loaded_s = self._loaded_s, self._hub.clock()  # a request during the call stays in effect
         try:
             revocations = await self._auth.revocations()
         except ChatError as problem:
-            self._loaded_s = min(asked_s, self._loaded_s)
-            if not self._auth_away:
-                log.warning("revocations.unavailable", extra={"why": why(problem)})
-            self._auth_away = True
+            self._loaded_s = min(before_s, self._loaded_s)
+            self._outage.fail(why(problem))
             return
-        self._auth_away = False
+        self._outage.recover()
         for revocation in revocations:
             self.add(revocation)
 
     async def run(self) -> NoReturn:
-        """Keep the set whole, for ever."""
+        """Keep the set complete until cancelled."""
         while True:
-            self._doubt.clear()
+            self._reload_requested.clear()
             if self._hub.clock() - self._loaded_s >= (RELOAD_S if self._broker.is_healthy else WITHOUT_BROKER_S):
                 await self.load()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doubt.wait(), RETRY_S)
+                await asyncio.wait_for(self._reload_requested.wait(), RETRY_S)
 
 
 def close_expired(hub: Hub, now_s: float) -> None:
-    """Close every connection whose token has expired by `now_s`, seconds since 1970, and was not renewed."""
+    """Close every connection whose token had expired by `now_s`, seconds since 1970, and was not renewed."""
     for connection in tuple(hub.connections):
         if connection.claims is not None and connection.claims.exp + LEEWAY_S < now_s:
             connection.close(CloseCode.TOKEN_EXPIRED)
 
 
 def close_stuck(hub: Hub, behind_s: float) -> None:
-    """Cut off connections that are full and have taken nothing for `behind_s` seconds."""
-    now_s = hub.clock()
+    """Cut off connections whose peer has received nothing for `behind_s` seconds although data is unsent."""
     for connection in tuple(hub.connections):
-        if connection.full_since_s is None:
-            continue
-        before_bytes = connection.delivered_seen_bytes
-        connection.delivered_seen_bytes = connection.socket.delivered_bytes
-        if connection.delivered_seen_bytes > before_bytes:
-            connection.full_since_s = now_s
-        elif now_s - connection.full_since_s >= behind_s:
+        if connection.stalled_s() >= behind_s:
             log.warning("connection.stuck", extra={"connection": connection.connection_id})
             connection.abort()
 
 
 async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) -> NoReturn:
-    """Keep time for connections, for ever; `now_s` is seconds since 1970."""
+    """Close expired and stuck connections until cancelled; `now_s` is seconds since 1970."""
     while True:
         close_expired(hub, now_s())
         close_stuck(hub, behind_s)
@@ -104,7 +100,7 @@ async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) ->
 
 
 async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_s: float) -> NoReturn:
-    """Compare heads and memberships every `heads_s` seconds and close rooms that nobody is in, for ever."""
+    """Every `heads_s` seconds compare heads and memberships, and close idle rooms, until cancelled."""
     while True:
         await asyncio.sleep(heads_s)
         if hub.members and (revision := await feed.compare_heads()) is not None:

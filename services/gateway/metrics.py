@@ -1,4 +1,4 @@
-"""What an operator may want to know of a gateway. Fan-out is counted for each flush of a room, never for a delivery."""
+"""Prometheus metrics of the gateway. Fan-out is counted per flush of a room, never per delivery."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from chatterbox.wire.errors import Code
 
 
 class DependencyName(StrEnum):
-    """What a gateway stands on, by the names of `Parts`."""
+    """The services that a gateway needs."""
 
     BROKER = "broker"
     AUTH = "auth"
@@ -16,56 +16,54 @@ class DependencyName(StrEnum):
 
 
 class GatewayMetrics:
-    """Counters for the gateway's parts to count with; its gauges are read by `gauges.watch`."""
+    """Declares the gateway's metrics; the class that owns a gauge's value calls its `set_function`."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
-        """Declare them in `metrics`; without, in a registry that nobody sees."""
+        """Declare them in `metrics`, or in a registry that is never scraped."""
         self.metrics = metrics or Metrics("gateway")
         self._declare_connections(self.metrics)
         self._declare_messages(self.metrics)
-        self._declare_healing(self.metrics)
+        self._declare_recovery(self.metrics)
         self._declare_gauges(self.metrics)
 
     def _declare_connections(self, metrics: Metrics) -> None:
         self.handshakes_refused = metrics.counter_by(
-            "handshakes_refused", "Connections refused before or while they were greeted", "code", Code
+            "handshakes_refused", "Connections refused before they were welcomed", "code", Code
         )
-        self.opened = metrics.counter("connections_opened", "Connections that were welcomed")
-        self.closed = metrics.counter("connections_closed", "Connections that are over, whoever ended them")
-        self.closes = metrics.counter_by("closes", "Connections that this gateway closed", "code", CloseCode)
-        self.marked_behind = metrics.counter("marked_behind", "Times that a connection fell behind")
-        self.cut_off = metrics.counter("stuck_cut_off", "Connections cut off because their peer read nothing")
+        self.opened = metrics.counter("connections_opened", "Connections accepted")
+        self.closed = metrics.counter("connections_closed", "Connections closed, by either side")
+        self.closes = metrics.counter_by("closes", "Connections closed by this gateway", "code", CloseCode)
+        self.marked_behind = metrics.counter("marked_behind", "Times a connection fell behind")
+        self.cut_off = metrics.counter("stuck_cut_off", "Connections cut off because the peer read nothing")
 
     def _declare_messages(self, metrics: Metrics) -> None:
-        self.sends_taken = metrics.counter("sends_taken", "Messages taken in and passed to history")
+        self.sends_taken = metrics.counter("sends_taken", "Messages accepted and passed to history")
         self.sends_refused = metrics.counter_by("sends_refused", "Messages refused", "code", Code)
-        self.acks = metrics.counter("acks", "Messages whose sender was told that they are stored")
+        self.acks = metrics.counter("acks", "Messages acknowledged as stored")
         self.deliveries = metrics.counter("deliveries", "Messages written to live connections")
-        self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to all who hear a room", TURN_S)
-        self.batch_messages = metrics.histogram("append_messages", "Messages that went to history at once", MESSAGES)
+        self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to a room's connections", TURN_S)
+        self.batch_messages = metrics.histogram("append_messages", "Messages per batch sent to history", MESSAGES)
         self.append_s = metrics.histogram("append_seconds", "Time until history answered a batch", CALL_S)
 
-    def _declare_healing(self, metrics: Metrics) -> None:
-        self.gaps = metrics.counter("gaps_found", "Times that a room was found to miss messages")
+    def _declare_recovery(self, metrics: Metrics) -> None:
+        self.gaps = metrics.counter("gaps_found", "Times a room was found to miss messages")
         self.filled = metrics.counter("gap_messages_filled", "Missing messages read from history")
-        self.unfilled = metrics.counter("gaps_unfilled", "Times that history could not be asked for what is missing")
+        self.unfilled = metrics.counter("gaps_unfilled", "Times history was unavailable to fill a gap")
         self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
-        self.doubts = metrics.counter("broker_doubts", "Times that the broker may have lost payloads")
-        self.times_deaf = metrics.counter("times_deaf", "Times that the broker took canaries and none came back")
-        self.reconnects = metrics.counter_callback(
-            "broker_reconnects", "Connections to the broker that were made again"
-        )
+        self.doubts = metrics.counter("broker_doubts", "Times the broker may have lost payloads")
+        self.times_deaf = metrics.counter("times_deaf", "Times the broker accepted canaries but delivered none")
+        self.reconnects = metrics.counter_callback("broker_reconnects", "Reconnects to the broker")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
         self.connections = metrics.gauge("connections", "Live connections")
         self.members = metrics.gauge("members", "Users with a connection")
-        self.rooms = metrics.gauge("rooms_open", "Rooms that somebody here is in, or was a moment ago")
-        self.behind = metrics.gauge("connections_behind", "Connections that are being caught up, or read too slowly")
-        self.sends_waiting = metrics.gauge("sends_waiting", "Messages that wait for the batch before them")
-        self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens are not expired")
-        self.parts = metrics.gauge_by(
-            "part_up", "1 while that part answers this gateway, 0 while not", "part", DependencyName
+        self.rooms = metrics.gauge("rooms_open", "Rooms with a member connected here, now or recently")
+        self.behind = metrics.gauge("connections_behind", "Connections that are catching up or read too slowly")
+        self.sends_waiting = metrics.gauge("sends_waiting", "Messages queued for the next batch")
+        self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens have not expired")
+        self.dependency_up = metrics.gauge_by(
+            "part_up", "1 while the dependency answers this gateway, otherwise 0", "part", DependencyName
         )
-        self.canary_age_s = metrics.gauge("canary_age_seconds", "Time since this gateway heard itself by the broker")
-        self.ready = metrics.gauge("ready", "1 while it takes connections, 0 while not")
+        self.canary_age_s = metrics.gauge("canary_age_seconds", "Time since the last canary was received")
+        self.ready = metrics.gauge("ready", "1 while the gateway accepts connections, otherwise 0")

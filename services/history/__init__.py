@@ -1,1 +1,1 @@
-"""The history service: owns rooms, memberships, the messages table and the order of messages."""
+"""The history service: rooms, memberships, stored messages and their order."""

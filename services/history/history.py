@@ -1,4 +1,4 @@
-"""What history does, for its public routes and for the gateways alike: the rules are the same."""
+"""The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
 from collections.abc import Sequence
 
@@ -14,16 +14,16 @@ from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms import membership_changes, room_queries, topic_changes
-from services.history.rooms.room_queries import SeenRoom
+from services.history.rooms.room_queries import RoomView
 
-APPEND_MESSAGES = 2000
-"""One append holds at most so many messages."""
-PAGE_MESSAGES = 1000
-"""A page for a gateway holds at most so many messages."""
+MAX_APPEND_MESSAGES = 2000
+"""Maximum number of messages in one append."""
+MAX_PAGE_MESSAGES = 1000
+"""Maximum number of messages in a page for a gateway."""
 
 
 class HistoryService:
-    """Rooms, memberships and messages. Every refusal is a `ChatError`."""
+    """What the routes call. Every refusal is a `ChatError`."""
 
     def __init__(
         self,
@@ -40,19 +40,19 @@ class HistoryService:
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
-        """Store messages; when it returns they are durable."""
-        if len(messages) > APPEND_MESSAGES:
-            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {APPEND_MESSAGES} messages.")
+        """Store messages; on return they are durable."""
+        if len(messages) > MAX_APPEND_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages.")
         return await self._writer.append(messages)
 
     async def page(self, room_id: int, span: PageSpan) -> MessagePage:
-        """A page for a gateway, which knows who may read it."""
-        if not 1 <= span.limit <= PAGE_MESSAGES:
-            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {PAGE_MESSAGES}.")
+        """A page for a gateway, which checks itself who may read it."""
+        if not 1 <= span.limit <= MAX_PAGE_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
         return await self._read(room_id, span)
 
     async def messages(self, room: str, user: UserInfo, span: PageSpan) -> MessagePage:
-        """A page for a user, who must be a member."""
+        """A page for a user; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
         return await self._read(info.room_id, span)
 
@@ -64,23 +64,23 @@ class HistoryService:
         return await room_queries.heads(self._readers, room_ids)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        """Which rooms users are in, after new ones were greeted; names by user id."""
-        await self.greet(users)
+        """The memberships of users (names by id), after `enroll`."""
+        await self.enroll(users)
         return await room_queries.memberships(self._readers, users)
 
-    async def greet(self, users: dict[int, str]) -> None:
-        """Make sure that users are members of every room that everybody is in; writes only for new ones."""
-        if await membership_changes.not_greeted(self._readers, users):
-            await self._writer.change(lambda transaction: membership_changes.greet(transaction, users))
+    async def enroll(self, users: dict[int, str]) -> None:
+        """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
+        if await membership_changes.is_any_unenrolled(self._readers, users):
+            await self._writer.change(lambda transaction: membership_changes.enroll(transaction, users))
 
-    async def room(self, room: str, user: UserInfo) -> SeenRoom:
+    async def room(self, room: str, user: UserInfo) -> RoomView:
         return await room_queries.find(self._readers, room, user.user_id, self._limits)
 
     async def rooms(self, user_id: int) -> list[history_api.VisibleRoom]:
         return await room_queries.listing(self._readers, user_id)
 
     async def members(self, room: str, user: UserInfo) -> list[str]:
-        """Who is in a room; only its members may know."""
+        """The usernames of a room's members; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
         return await room_queries.members(self._readers, info.room_id)
 
@@ -100,13 +100,13 @@ class HistoryService:
         )
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
-        """Give a room another topic; returns it as it is kept."""
+        """Set the topic of a room; returns it as stored."""
         return await self._writer.change(
             lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
         )
 
     async def invite(self, room: str, inviter: UserInfo, username: str) -> tuple[history_api.RoomInfo, UserInfo]:
-        """Make whoever goes by `username` a member; raises `user_unknown`. Strangers to the room learn no names."""
+        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames."""
         info = (await self.room(room, inviter)).require_member()
         invitee = await self._auth.user(username)
         await self._writer.change(

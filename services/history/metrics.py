@@ -1,4 +1,4 @@
-"""What an operator may want to know of history: how long a commit takes, what waits for one, how full the disk is."""
+"""Metrics of history: commit time, queue length, refusals and disk space."""
 
 import shutil
 from pathlib import Path
@@ -15,30 +15,29 @@ if TYPE_CHECKING:
 
 
 class HistoryMetrics:
-    """Counters for history's parts, and gauges that look at them when they are scraped."""
+    """Counters, and gauges computed at scrape time."""
 
     def __init__(self, metrics: Metrics | None = None) -> None:
-        """Declare them in `metrics`; without, in a registry that nobody sees."""
+        """Declare them in `metrics`, or without it in a registry that is not served."""
         self.metrics = metrics = metrics or Metrics("history")
         self.commits = metrics.counter("commits", "Transactions committed")
         self.commits_failed = metrics.counter("commits_failed", "Transactions that could not be committed")
         self.commit_s = metrics.histogram("commit_seconds", "Time of a transaction until it is durable", CALL_S)
         self.commit_messages = metrics.histogram("commit_messages", "Messages in a transaction", MESSAGES)
         self.appended = metrics.counter("messages_appended", "Messages stored")
-        self.duplicates = metrics.counter("messages_duplicate", "Messages that were stored already, by their key")
+        self.duplicates = metrics.counter("messages_duplicate", "Retries of stored messages, recognised by their key")
         self.refused = metrics.counter_by("messages_refused", "Messages refused", "code", Code)
-        self.news_dropped = metrics.counter("news_dropped", "Messages and changes that no gateway was told of at once")
+        self.news_dropped = metrics.counter("news_dropped", "Messages and changes not published, so delivered late")
         self.page_s = metrics.histogram("page_seconds", "Time to read a page of messages", CALL_S)
-        self._jobs = metrics.gauge("backlog_jobs", "Batches and changes that wait for a transaction")
-        self._messages = metrics.gauge("backlog_messages", "Messages that wait for a transaction")
-        self._bytes = metrics.gauge("backlog_bytes", "Memory that they take at most")
-        self._disk_free = metrics.gauge("disk_free_bytes", "Space left where the database is")
-        self._disk = metrics.gauge("disk_bytes", "Space there is where the database is")
-
-        self._ballast = metrics.gauge("ballast_missing_bytes", "Given up of the space held for changes of rooms")
+        self._jobs = metrics.gauge("backlog_jobs", "Batches and changes waiting for a transaction")
+        self._messages = metrics.gauge("backlog_messages", "Messages waiting for a transaction")
+        self._bytes = metrics.gauge("backlog_bytes", "Upper bound of the memory that they use")
+        self._disk_free = metrics.gauge("disk_free_bytes", "Free space on the database's disk")
+        self._disk = metrics.gauge("disk_bytes", "Size of the database's disk")
+        self._reserve = metrics.gauge("ballast_missing_bytes", "Disk reserve released and not yet restored")
 
     def committed(self, plan: "AppendPlan", seconds: float) -> None:
-        """Count a transaction that is durable."""
+        """Count a committed transaction."""
         self.commits.inc()
         self.commit_s.observe(seconds)
         if plan.outcomes:
@@ -53,13 +52,13 @@ class HistoryMetrics:
             self.refused.inc(Code(refusal.code))
         self.duplicates.inc(len(plan.outcomes) - len(plan.inserts) - len(refusals))
 
-    def watch_backlog(self, backlog: "WriteQueue") -> None:
-        self._jobs.set_function(lambda: len(backlog))
-        self._messages.set_function(lambda: backlog.messages)
-        self._bytes.set_function(lambda: backlog.bytes)
+    def watch_queue(self, queue: "WriteQueue") -> None:
+        self._jobs.set_function(lambda: len(queue))
+        self._messages.set_function(lambda: queue.messages)
+        self._bytes.set_function(lambda: queue.bytes)
 
-    def watch_ballast(self, ballast: DiskReserve) -> None:
-        self._ballast.set_function(lambda: ballast.missing_bytes)
+    def watch_reserve(self, reserve: DiskReserve) -> None:
+        self._reserve.set_function(lambda: reserve.missing_bytes)
 
     def watch_disk(self, folder: Path) -> None:
         self._disk_free.set_function(lambda: shutil.disk_usage(folder).free)

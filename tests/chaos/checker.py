@@ -1,18 +1,18 @@
-"""Judges a run: from its history alone, which promises were broken. Pure: no clock, no file, no socket.
+"""Checks the history of a run against the invariants. Pure: no clock, no file, no socket.
 
-What a history must be for the judgement to be right:
+What a history must satisfy for the verdict to be correct:
 
-- `Invoked` is stamped before the frame is written, everything else when it was read.
-- `Began.since` is None where the server said reset, and a `Reader` has its connections one after another. It asks
-  for what it holds; a client that wants to start anew takes another reader's name.
-- The deliveries of one page have one `at_s`: a page is what came paged to a connection in a room at one time.
-- Each room is read to its end (`Stored`) before the last connections are hung up: a connection that closes after
+- `Invoked` has the time before the frame is written, everything else the time when it was read.
+- `Began.since` is None where the server said reset, and a `Reader` has its connections one after another. It
+  resumes from what it holds; a client that wants to start over takes another reader's name.
+- The deliveries of one page have one `at_s`: a page is what a connection received paged, in one room, at one time.
+- Each room is read to its end (`Stored`) before the last connections are closed: a connection that closes after
   the first `Stored` counts as open at the end.
 
-A page may be of any range, but has no hole and no other order than that of offsets, and its messages are those that
-everybody sees. It fills what a stream left out: where a resume goes on later than asked (`join` with `since`), the
-messages between must come in pages of the same connection. If it breaks while they come, the reader holds as much
-as came without a hole.
+A page may cover any range, but has no gap, is ordered by offset, and contains the messages that everyone sees. It
+fills what a stream left out: if a resume continues later than requested (`join` with `since`), the messages in between
+must arrive in pages on the same connection. If the connection breaks meanwhile, the reader holds what arrived without
+a gap.
 """
 
 from collections import Counter, defaultdict
@@ -57,7 +57,7 @@ def _at(where: Place) -> str:
     return f"{room} {epoch}/{offset}"
 
 
-# What is stored, and what was said of it
+# Stored messages and their acks
 
 
 def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
@@ -78,7 +78,7 @@ def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
 
 
 def _in_the_end(run: Run, ack: Acked) -> Place | None:
-    """Where history must have it; None if a restore may have taken it away. A backup keeps offsets, not epochs."""
+    """Where it must be stored; None if a restore may have removed it. A backup keeps offsets but not epochs."""
     epoch = run.final_epochs.get(ack.room)
     restores = [restored for restored in run.of(Restored) if restored.at_s >= ack.at_s]
     if epoch == ack.epoch or not restores:
@@ -160,7 +160,7 @@ def nothing_from_nowhere(run: Run, _: Limits) -> Iterator[Violation]:
 
 
 def nothing_in_two_places(run: Run, _: Limits) -> Iterator[Violation]:
-    """Beyond what is stored twice, which `stored_without_holes` tells."""
+    """Apart from duplicates in storage, which `stored_without_holes` reports."""
     places: dict[tuple[str, str], list[Place]] = defaultdict(list)
     for stored in run.of(Stored):
         places[stored.epoch, stored.content].append(place(stored))
@@ -186,7 +186,7 @@ def same_ack(run: Run, _: Limits) -> Iterator[Violation]:
 
 
 def real_time(run: Run, _: Limits) -> Iterator[Violation]:
-    """Of all that was acked before a send, only the highest offset matters."""
+    """Of all acks before a send, only the highest offset matters."""
     acked: dict[tuple[str, str], Heads] = defaultdict(Heads)
     for ack in run.of(Acked):
         acked[ack.room, ack.epoch].rise(ack)
@@ -213,7 +213,7 @@ def one_epoch_per_restore(run: Run, _: Limits) -> Iterator[Violation]:
             yield Violation(Invariant.ONE_EPOCH, sentence)
 
 
-# What a connection was told
+# Deliveries to a connection
 
 
 def pages_in_order(run: Run, _: Limits) -> Iterator[Violation]:

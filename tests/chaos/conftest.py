@@ -1,4 +1,4 @@
-"""The site that a crowd is on: containers where there is an engine, else processes. `make chaos` has the choice."""
+"""The site under test: containers if a container engine is available, else processes. `make chaos` lets you choose."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +20,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module", params=["containers" if why_no_engine() is None else "processes"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """Three gateways behind the edge; a test that breaks something mends it."""
+    """Three gateways behind the edge. A test that breaks something repairs it."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     if request.param == "processes":
         async with processes(folder, GATEWAYS) as site:

@@ -1,4 +1,4 @@
-"""Chatterbox in containers, as docker-compose.yml describes it, as a site whose parts can be broken."""
+"""A site of containers, from docker-compose.yml, for fault injection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -97,7 +97,7 @@ class ContainerSite:
         return await asyncio.to_thread(self._stack.attempt, *_BESIDE, "python", "-m", "services.history", "serve")
 
     async def back_up(self) -> None:
-        """As the runbook says, but the copy stays in the volume; a backup replaces no file."""
+        """As in the runbook, but the copy stays in the volume. A backup never replaces a file."""
         command = f"rm -f {COPY} && python -m services.history backup {COPY}"
         await asyncio.to_thread(self._stack.run, *_BESIDE, "sh", "-c", command)
 

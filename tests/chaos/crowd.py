@@ -1,4 +1,4 @@
-"""Many people on many connections, who talk in rooms at a given rate while somebody breaks things around them."""
+"""Load: many users on many connections, who send at a given rate while faults are injected."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ from tests.support.talker import Talker
 from tests.support.waiting import until
 
 SETTLE_S = 30.0
-"""The longest that a crowd may take to be connected, answered and at every head (seconds)."""
+"""Timeout for a crowd to be connected, answered and at every head (seconds)."""
 PAGE_MESSAGES = 200
 CONNECT_AT_ONCE = 50
 REGISTER_AT_ONCE = 4
@@ -32,24 +32,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many there are and what they do. Two users share a room; all are in `general`, where nobody writes."""
+    """The size and rates of the load. Two users share a room; all are in `general`, to which no one sends."""
 
     users: int = 20
     connections: int = 100
     sends_per_s: float = 100
     cuts_per_s: float = 0
-    """How often somebody loses their line."""
+    """Connections cut per second."""
     seed: int = 1
 
 
 class Crowd:
-    """Connected people, and the history of what they did and saw."""
+    """Connected users, and the history of what they did and received."""
 
     def __init__(self, url: str, load: Load) -> None:
         self.url = url
         self.load = load
         self.name = uuid4().hex[:6]
-        """Begins all names, so that one crowd after another may come to the same site."""
+        """The prefix of all names, so that several crowds can use the same site."""
         self.operations: list[operations.AnyOperation] = []
         self.people: list[Person] = []
         self.readers: list[Reader] = []
@@ -64,7 +64,7 @@ class Crowd:
         return self.url.replace("http", "ws", 1) + "/ws"
 
     async def gather(self) -> None:
-        """Register, make rooms, connect everybody."""
+        """Register users, create rooms and connect all readers."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=60) as http:
             names = [f"{self.name}-user{number}" for number in range(self.load.users)]
             tokens = await _a_few_at_once([self._newcomer(http, name) for name in names])
@@ -99,13 +99,13 @@ class Crowd:
                 assert (await talker.ask("invite", room=owner.room, username=guest.username))["type"] == "invited"
 
     async def until_connected(self) -> None:
-        """Wait until everybody who has been started is, or is over for good."""
+        """Wait until every started reader is connected or has ended for good."""
         started = self.readers[: len(self._running)]
         await until(lambda: all(reader.is_live or reader.is_over for reader in started), SETTLE_S)
 
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:
-        """Let them write, and lose their lines, while the block runs."""
+        """Send messages and cut connections while the block runs."""
         self._talking = [asyncio.create_task(work) for work in (self._talk(), self._lose_lines(), self._watch())]
         try:
             yield
@@ -117,7 +117,7 @@ class Crowd:
                     raise result or AssertionError("the crowd stopped talking by itself")
 
     async def _talk(self) -> None:
-        """By the clock: somebody who can't send now writes all the same, into the outbox."""
+        """By the clock: readers that can't send now write into the outbox."""
         began_s = time.monotonic()
         for number in itertools.count():
             await asyncio.sleep(began_s + number / self.load.sends_per_s - time.monotonic())
@@ -139,11 +139,11 @@ class Crowd:
                 reader.hang_up_if_unanswered(time.monotonic())
 
     def heal(self) -> None:
-        """Write down that from here on nothing is broken any more."""
+        """Record that all faults are over."""
         self.note(operations.Healed(at_s=time.monotonic()))
 
     async def rest(self, most_s: float = SETTLE_S) -> None:
-        """Wait until everybody is connected, answered and has seen everything, or time is up."""
+        """Wait until every reader is connected, answered and has every message, or the time is up."""
         with contextlib.suppress(TimeoutError):
             await until(self._is_settled, most_s)
 
@@ -157,7 +157,7 @@ class Crowd:
         return all(reader.is_live or reader.is_over for reader in self.readers)
 
     def _have(self, heads: Mapping[tuple[str, str], int]) -> bool:
-        """Whether everybody holds this much of their room, or another epoch of it."""
+        """Whether every reader holds this much of its room, or another epoch of it."""
         return all(
             held.offset >= heads.get((reader.person.room, held.epoch), 0)
             for reader in self.readers
@@ -165,9 +165,9 @@ class Crowd:
         )
 
     async def recover(self, most_s: float = SETTLE_S) -> float | None:
-        """Wait until everybody is connected, has all that is acked by now, and all that is unanswered has an answer.
+        """Wait until every reader is connected and answered and has all messages acked by now.
 
-        Returns how many seconds that took, or None when it was not so in time.
+        Returns the seconds that it took, or None after the timeout.
         """
         began_s, heads = time.monotonic(), dict(self._heads)
         unanswered = [waiting for reader in self.readers if not reader.is_over for waiting in reader.unanswered]
@@ -180,7 +180,7 @@ class Crowd:
         return time.monotonic() - began_s
 
     async def read_all(self) -> None:
-        """Read every room as a fresh client does, and write down what is stored."""
+        """Read every room as a new client does, and record what is stored."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
             for person in self.people[::2]:
                 await self._read(http, person)
@@ -210,7 +210,7 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(url: str, load: Load) -> AsyncIterator[Crowd]:
-    """A crowd that is connected and says nothing yet."""
+    """A connected crowd that sends nothing yet."""
     people = Crowd(url, load)
     try:
         await people.gather()

@@ -1,4 +1,4 @@
-"""Everything that may go wrong, as blocks: broken while the block runs, whole again when it ends."""
+"""The faults, as context managers: injected on entry, repaired on exit."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from tests.chaos.site import Link, Part, Site, restart
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where a fault strikes: the site, what chooses, and where to write down what must be judged."""
+    """What a fault gets: the site, its random source, and where to record operations for the checker."""
 
     site: Site
     chance: Random
@@ -28,7 +28,7 @@ LONG_S = (1.0, 8.0)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong, and for how long at least and at most, in seconds."""
+    """A fault and its shortest and longest duration (seconds)."""
 
     name: str
     hold_s: tuple[float, float]
@@ -36,7 +36,7 @@ class Fault:
 
 
 def available(site: Site) -> list[Fault]:
-    """What can go wrong on this site."""
+    """The faults that can be injected on this site."""
     faults = [
         *_of_one("gateway", lambda scene: scene.chance.choice(list(scene.site.gateways))),
         *_of_one("history", lambda scene: scene.site.history),
@@ -61,12 +61,12 @@ def available(site: Site) -> list[Fault]:
 
 
 def _fault(name: str, hold_s: tuple[float, float]) -> Callable[[Callable[[Scene], AsyncIterator[None]]], Fault]:
-    """Make a generator function, which yields while it is broken, a fault."""
+    """Turn a generator function, which yields while the fault lasts, into a fault."""
     return lambda strike: Fault(name, hold_s, asynccontextmanager(strike))
 
 
 def named(name: str, site: Site) -> Fault:
-    """The fault of this name; raises `KeyError` where it can't be had."""
+    """The fault of this name; raises `KeyError` if it is not available."""
     return {fault.name: fault for fault in available(site)}[name]
 
 
@@ -119,7 +119,7 @@ def _of_several() -> list[Fault]:
 
 @asynccontextmanager
 async def second_history(scene: Scene) -> AsyncIterator[None]:
-    """It must be refused, and the first must not notice."""
+    """It must be refused, and the first must not be affected."""
     said = await scene.site.second_history()
     assert "another" in said, said
     yield
@@ -127,10 +127,10 @@ async def second_history(scene: Scene) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def old_backup(scene: Scene) -> AsyncIterator[None]:
-    """What was stored since the backup is gone, openly: every room gets a new epoch."""
+    """Messages stored since the backup are lost visibly: every room gets a new epoch."""
     site, copied_s = scene.site, time.monotonic()
     await site.back_up()
-    await asyncio.sleep(scene.chance.uniform(0.5, 1.5))  # of messages that will be gone
+    await asyncio.sleep(scene.chance.uniform(0.5, 1.5))  # time for messages that will be lost
     await site.history.stop()
     try:
         await site.put_back()
@@ -140,7 +140,7 @@ async def old_backup(scene: Scene) -> AsyncIterator[None]:
         await site.history.start()
 
 
-# Redis from within
+# Redis, by its own commands
 
 
 def _of_redis() -> list[Fault]:
@@ -162,7 +162,7 @@ def _of_redis() -> list[Fault]:
 
     @_fault("output buffers shrunk", SECONDS_S)
     async def buffers_shrunk(scene: Scene) -> AsyncIterator[None]:
-        """A subscriber that is a few kilobytes late is cut off."""
+        """A subscriber that is a few kilobytes behind is disconnected."""
         await redis(scene, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 4kb 2kb 1")
         try:
             yield
@@ -172,7 +172,7 @@ def _of_redis() -> list[Fault]:
     return [flushed, subscribers_killed, buffers_shrunk]
 
 
-# The ways between parts
+# Connections between parts
 
 
 def _of_links(to: str) -> list[Fault]:
@@ -195,12 +195,12 @@ def _of_links(to: str) -> list[Fault]:
         link.block(towards_client=chance.random() < 0.5)
 
     faults = [
-        Fault(f"way to {to} cut", SECONDS_S, damaged(lambda link, _: link.cut())),
-        Fault(f"way to {to} black-holed", LONG_S, damaged(black_hole)),
-        Fault(f"way to {to} slow", SECONDS_S, damaged(lambda link, _: link.slow_down(delay_s=0.3))),
+        Fault(f"connection to {to} cut", SECONDS_S, damaged(lambda link, _: link.cut())),
+        Fault(f"connection to {to} black-holed", LONG_S, damaged(black_hole)),
+        Fault(f"connection to {to} slow", SECONDS_S, damaged(lambda link, _: link.slow_down(delay_s=0.3))),
     ]
     if to == "redis":
-        faults.append(Fault("subscriptions taken away", MOMENT_S, damaged(lambda link, _: link.unsubscribe())))
+        faults.append(Fault("subscriptions removed", MOMENT_S, damaged(lambda link, _: link.unsubscribe())))
     return faults
 
 
@@ -215,9 +215,9 @@ def _of_the_network() -> list[Fault]:
         return strike
 
     return [
-        Fault("gateway cut off", LONG_S, isolated(lambda scene: scene.chance.choice(list(scene.site.gateways)))),
-        Fault("history cut off", LONG_S, isolated(lambda scene: scene.site.history)),
-        Fault("redis cut off", LONG_S, isolated(lambda scene: scene.site.redis)),
+        Fault("gateway isolated", LONG_S, isolated(lambda scene: scene.chance.choice(list(scene.site.gateways)))),
+        Fault("history isolated", LONG_S, isolated(lambda scene: scene.site.history)),
+        Fault("redis isolated", LONG_S, isolated(lambda scene: scene.site.redis)),
     ]
 
 
@@ -225,13 +225,13 @@ def _of_the_network() -> list[Fault]:
 
 BEHIND_S = (-7200, -3600, -90)
 AHEAD_S = (90, 3600, 86_400)
-"""The last is more than any token is valid for."""
-A_GATEWAYS_S = (90, 3600, 36_000)
-"""Behind it would refuse all tokens as not issued yet, a day ahead as expired: rightly, but then nobody is left."""
+"""The last is longer than any token is valid."""
+GATEWAY_AHEAD_S = (90, 3600, 36_000)
+"""Behind, a gateway refuses all tokens as not issued yet; a day ahead, as expired: correct, but it ends the load."""
 
 
 def _of_clocks() -> list[Fault]:
-    """It jumps, stays wrong for a while, and jumps back."""
+    """The clock jumps, stays wrong for a while, and jumps back."""
 
     def jumping(choose: Callable[[Scene], Part], jumps_s: Sequence[int]) -> Strike:
         @asynccontextmanager
@@ -248,7 +248,7 @@ def _of_clocks() -> list[Fault]:
     return [
         Fault("clock of history jumps", LONG_S, jumping(lambda scene: scene.site.history, BEHIND_S + AHEAD_S)),
         Fault("clock of auth jumps", LONG_S, jumping(lambda scene: scene.site.auth, BEHIND_S + AHEAD_S)),
-        Fault("clock of a gateway jumps", LONG_S, jumping(a_gateway, A_GATEWAYS_S)),
+        Fault("clock of a gateway jumps", LONG_S, jumping(a_gateway, GATEWAY_AHEAD_S)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""How offsets go: up by one where nothing is wrong. Pure."""
+"""Follows sequences of offsets, which increase by one unless something is wrong. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from tests.chaos.verdict import Fault
 
 
 class Walk:
-    """A way through offsets that should go up by one; says of each step what is wrong with it."""
+    """A sequence of offsets that should increase by one; reports what is wrong with each step."""
 
     def __init__(self, offset: int) -> None:
         self.start = self.last = offset
@@ -16,7 +16,7 @@ class Walk:
         self._skipped: list[tuple[int, set[int]]] = []
 
     def step(self, offset: int) -> Fault | None:
-        """A gap is only one in the end (`gaps`), if nothing fills it: what does is reordered."""
+        """A gap counts only at the end (`gaps`), if nothing fills it; what fills it later is reordered."""
         if offset == self.last + 1:
             self.last = offset
             return None
@@ -36,14 +36,14 @@ class Walk:
         return self._skipped[index] if index >= 0 else (self.start, set())
 
     def gaps(self) -> Iterator[tuple[int, int, int]]:
-        """For each hole: the offset before it, the one behind it, and how many are missing."""
+        """For each gap: the offset before it, the one after it, and the number of missing offsets."""
         for after, (before, late) in zip(self._skipped_after, self._skipped, strict=True):
             if missing := before - after - 1 - len(late):
                 yield after, before, missing
 
 
 class Heads:
-    """How a room's head rose with time, as far as it is known. Fed in the order of time."""
+    """A room's known head over time. Fed in the order of time."""
 
     def __init__(self) -> None:
         self._times_s: list[float] = []
@@ -55,7 +55,7 @@ class Heads:
             self._highest.append(seen)
 
     def before(self, at_s: float) -> Acked | Delivered | None:
-        """The highest that was known before this time."""
+        """The highest head known before this time."""
         index = bisect_left(self._times_s, at_s) - 1
         return self._highest[index] if index >= 0 else None
 

@@ -1,4 +1,4 @@
-"""What happened in a run, as those saw it who did it: a history that a checker can judge. Pure data, one line each.
+"""The operations of a run as its clients observed them: the history that the checker reads. Pure data.
 
 A message's content is unique in a run, and its first word is its idempotency key: the content stands for both. Times
 are seconds of one monotonic clock, that of the process which writes the history.
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Operation(msgspec.Struct, frozen=True, tag_field="what", tag=str.lower, kw_only=True):
-    """One thing that was done or seen."""
+    """Something that was done or observed."""
 
     at_s: float
 
@@ -20,23 +20,23 @@ class Opened(Operation, frozen=True):
 
     connection: str
     reader: str
-    """Whose it is: one client, which comes back on other connections."""
+    """The client, which may return on other connections."""
     session: str
     server: str
-    """The gateway that welcomed it."""
+    """The gateway that sent the welcome."""
 
 
 class Closed(Operation, frozen=True):
-    """A connection is over, whoever ended it; `code` is 1006 where no close frame came."""
+    """A connection ended, on either side; `code` is 1006 without a close frame."""
 
     connection: str
     code: int
 
 
 class Began(Operation, frozen=True):
-    """The server said from where on it tells this connection of a room: of every message after `offset`.
+    """The server announced where the pushes of a room begin: with the message after `offset`.
 
-    `since` is the offset that the reader asked to resume from, None where it did not ask.
+    `since` is the offset that the reader asked to resume from; None: it did not ask.
     """
 
     connection: str
@@ -47,14 +47,14 @@ class Began(Operation, frozen=True):
 
 
 class Stopped(Operation, frozen=True):
-    """The server said that this connection is told of the room no more: one has left it, or was not let in again."""
+    """The server announced the end of a room's pushes: the user left it, or was not admitted again."""
 
     connection: str
     room: str
 
 
 class Delivered(Operation, frozen=True):
-    """A message came, live or in a page (`paged`)."""
+    """A message was received, live or in a page (`paged`)."""
 
     connection: str
     room: str
@@ -75,7 +75,7 @@ class Invoked(Operation, frozen=True):
 
 
 class Acked(Operation, frozen=True):
-    """The server said that it is stored, and where."""
+    """An ack: the server stored it at this position."""
 
     connection: str
     room: str
@@ -85,7 +85,7 @@ class Acked(Operation, frozen=True):
 
 
 class Refused(Operation, frozen=True):
-    """The server said that it is not stored; `final` where no retry is allowed."""
+    """A refusal: it is not stored; `final` if it must not be retried."""
 
     connection: str
     room: str
@@ -95,7 +95,7 @@ class Refused(Operation, frozen=True):
 
 
 class Unknown(Operation, frozen=True):
-    """The connection ended before an answer: stored or not."""
+    """The connection ended before an answer: the message may be stored or not."""
 
     connection: str
     room: str
@@ -103,26 +103,26 @@ class Unknown(Operation, frozen=True):
 
 
 class Ended(Operation, frozen=True):
-    """Auth said that this session is over."""
+    """Auth confirmed that this session has ended."""
 
     session: str
 
 
 class Restored(Operation, frozen=True):
-    """An older backup was put back: what was stored since is gone, openly, and epochs change.
+    """An older backup was restored: messages stored since are lost visibly, and epochs change.
 
-    `copied_s` is when that backup was begun, if known: what was acked before it must still be there.
+    `copied_s` is when that backup was started, if known: messages acked before must still be stored.
     """
 
     copied_s: float | None = None
 
 
 class Healed(Operation, frozen=True):
-    """All faults are over; what must be made good is made good some seconds from here."""
+    """All faults are over; the invariants with a deadline are checked from here."""
 
 
 class Stored(Operation, frozen=True):
-    """After the run, a fresh client read this from history."""
+    """Read from history by a new client after the run."""
 
     room: str
     epoch: str
@@ -130,11 +130,11 @@ class Stored(Operation, frozen=True):
     username: str
     content: str
     timestamp: str = ""
-    """As people see it, of one form for all; empty where it is not to be judged."""
+    """As shown to users, in one format; empty if it is not checked."""
 
 
 class Used(Operation, frozen=True):
-    """What a process held, before the run (`after` false) and when it had come to rest."""
+    """The resources of a process, before the run (`after` false) and once it was idle again."""
 
     process: str
     resident_bytes: int
@@ -151,10 +151,10 @@ _decoder = msgspec.json.Decoder(AnyOperation)
 
 
 def to_lines(operations: Iterable[AnyOperation]) -> bytes:
-    """As JSON, a line each."""
+    """Encode as JSON lines."""
     return msgspec.json.Encoder().encode_lines(operations)
 
 
 def from_lines(lines: bytes) -> Iterator[AnyOperation]:
-    """What `to_lines` was given."""
+    """Decode what `to_lines` wrote."""
     return iter(_decoder.decode_lines(lines))

@@ -1,4 +1,4 @@
-"""Chatterbox as processes of this machine: Valkey, auth, history, gateways, and the edge in front of them."""
+"""A site of local processes: Valkey, auth, history and gateways behind the edge, for fault injection."""
 
 import asyncio
 import contextlib
@@ -21,6 +21,7 @@ from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
+from tests.support.sabotage import history
 from tests.support.topology import Service, Topology, topology
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
@@ -94,7 +95,7 @@ class ValkeyPart:
         self._server = server
 
     async def stop(self) -> None:
-        await self._server.kill()  # it stores nothing that it could save
+        await self._server.kill()  # it stores nothing
 
     async def kill(self) -> None:
         await self._server.kill()
@@ -110,7 +111,7 @@ class ValkeyPart:
 
 
 class ProcessSite:
-    """The topology behind its edge; of the gateways that the edge knows, `running` run."""
+    """The topology behind its edge. The first `running` of the gateways run."""
 
     kind = "processes"
     isolated = None
@@ -180,9 +181,17 @@ class ProcessSite:
 
 @asynccontextmanager
 async def processes(
-    folder: Path, gateways: int, *, most_gateways: int = 4, environment: Mapping[str, str] = LIMITS
+    folder: Path,
+    gateways: int,
+    *,
+    most_gateways: int = 4,
+    environment: Mapping[str, str] = LIMITS,
+    sabotage: str | None = None,
 ) -> AsyncIterator[ProcessSite]:
-    """Everything running; the edge knows `most_gateways`, to which it may be scaled."""
+    """Start everything; the edge knows `most_gateways`, the limit for scaling.
+
+    `sabotage` names a sabotage of history, or of all gateways.
+    """
     async with AsyncExitStack() as stack:
         disk = _small_disk(stack, folder / "history")
         whole = await stack.enter_async_context(topology(folder, gateways=most_gateways, started=False, **environment))
@@ -196,6 +205,9 @@ async def processes(
             gateway.environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
             gateway.environment["CHATTERBOX_HISTORY_URL"] = f"http://127.0.0.1:{to_history.port}"
         clocks = _clocks(whole, folder)
+        if sabotage is not None:
+            for service in [whole.history] if sabotage in history.SABOTAGES else whole.gateways:
+                service.sabotage(sabotage)
         await whole.redis.start()
         parts = [ServicePart(service) for service in (whole.auth, whole.history, *whole.gateways[:gateways])]
         await asyncio.gather(*(part.start() for part in parts))
@@ -205,7 +217,7 @@ async def processes(
 
 
 def _clocks(whole: Topology, folder: Path) -> dict[str, WrongClock]:
-    """One for each service, by the name of its part; none where that can't be had."""
+    """A clock per service, by part name; empty if the shim is not available."""
     if (shim := clock_shim(folder)) is None:
         return {}
     clocks = {service.log.stem: WrongClock(folder / f"clock-{service.log.stem}", shim) for service in whole.services}
@@ -223,12 +235,12 @@ def _small_disk(stack: AsyncExitStack, folder: Path) -> Path | None:
 
 @asynccontextmanager
 async def _full(disk: Path, log: Path) -> AsyncIterator[None]:
-    """SQLite first uses up the room in its write-ahead log: begin when a commit has failed."""
-    said_before = len(log.read_bytes())  # noqa: ASYNC240 - it is short, and a test's
+    """SQLite first uses the space in its write-ahead log, so the block begins once a commit has failed."""
+    logged_before = len(log.read_bytes())  # noqa: ASYNC240 - it is short, and a test's
     filler = fill(disk)
     try:
-        with contextlib.suppress(TimeoutError):  # it says so once, and not again before it has recovered
-            await until(lambda: b"disk.full" in log.read_bytes()[said_before:], UNTIL_FULL_S)
+        with contextlib.suppress(TimeoutError):  # logged once until it has recovered
+            await until(lambda: b"disk.full" in log.read_bytes()[logged_before:], UNTIL_FULL_S)
         yield
     finally:
         filler.unlink()

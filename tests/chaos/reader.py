@@ -1,7 +1,7 @@
-"""One client of the crowd: it connects, resumes, sends with keys, sends again what was not acked.
+"""A client of the load: connects, resumes, sends with keys, and resends what was not acked.
 
-It writes down all that it did and saw. It comes back as the terminal client does; it is not that client, so that
-a mistake in the one does not hide the same mistake in the other.
+It records everything it does and receives. It reconnects as the terminal client does, but is a separate
+implementation, so that a bug in one does not hide the same bug in the other.
 """
 
 import asyncio
@@ -26,37 +26,37 @@ from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
 
 PATIENCE_S = 10.0
-"""A command without an answer, or a handshake, counts as failed after so long (seconds)."""
+"""Timeout of a command or handshake (seconds)."""
 MOST_PAUSE_S = 2.0
-"""The longest pause between two tries: a run is short."""
+"""The longest pause between two attempts (seconds): a run is short."""
 
 Note = Callable[[operations.AnyOperation], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user who is logged in; many readers may be theirs."""
+    """A logged-in user, who may have many readers."""
 
     username: str
     token: str
     session: str
     room: str
-    """Where their readers send."""
+    """The room to which the user's readers send."""
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A message that was written. `taken_s` is when it was last written to a connection."""
+    """A message in the outbox. `taken_s` is when it was last written to a connection."""
 
     content: str
     taken_s: float = 0.0
     is_answered: bool = False
-    """Whether it was acked or refused for good."""
+    """Whether it was acked or refused permanently."""
 
 
 @dataclass(slots=True)
 class Line:
-    """What belongs to one connection."""
+    """The state of one connection."""
 
     socket: ClientConnection
     name: str
@@ -66,7 +66,7 @@ class Line:
 
 
 class Reader:
-    """A client with an outbox and, for each room, the position that it holds."""
+    """A client with an outbox and a position for each room."""
 
     def __init__(self, name: str, person: Person, url: str, note: Note, chance: random.Random) -> None:
         self.name = name
@@ -75,7 +75,7 @@ class Reader:
         self.held: dict[str, Position] = {}
         self.outbox: deque[Waiting] = deque()
         self.is_over = False
-        """Whether the server told it not to come back."""
+        """Whether a close code told it not to reconnect."""
         self._note = note
         self._chance = chance
         self._line: Line | None = None
@@ -88,7 +88,7 @@ class Reader:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything it wrote has been answered for good."""
+        """Whether every message has its final answer."""
         return not self.unanswered
 
     @property
@@ -96,17 +96,17 @@ class Reader:
         return [*self.outbox, *(self._line.in_flight.values() if self._line is not None else ())]
 
     async def say(self, content: str) -> None:
-        """Put a message into the outbox, and send it as soon as that can be."""
+        """Put a message into the outbox and send it as soon as possible."""
         self.outbox.append(Waiting(content))
         await self._advance()
 
     def cut(self) -> None:
-        """Lose the line, if there is one: no close frame."""
+        """Cut the connection, if any, without a close frame."""
         if self._line is not None:
             self._line.socket.transport.abort()
 
     async def run(self) -> None:
-        """Be connected, until cancelled or told not to come back."""
+        """Stay connected until cancelled or told not to reconnect."""
         attempt = 0
         try:
             while not self.is_over:
@@ -123,7 +123,7 @@ class Reader:
                 self._resting.cancel()
 
     async def _one_connection(self) -> bool:
-        """Connect and stay; returns whether the server asked it to move."""
+        """Connect and stay connected; returns whether the server asked it to move."""
         socket = await connect(
             self.url, compression=None, open_timeout=PATIENCE_S, close_timeout=1, max_size=2**24, proxy=None,
             ping_interval=PATIENCE_S, ping_timeout=PATIENCE_S,
@@ -165,7 +165,7 @@ class Reader:
         )
 
     def _lost(self, line: Line) -> None:
-        """What was in flight may be stored or not: it goes out again first, with the same key."""
+        """Messages in flight may be stored or not: they are resent first, with the same key."""
         was_live, self._line = self._line is line, None
         now_s = time.monotonic()
         for waiting in line.in_flight.values():
@@ -243,7 +243,7 @@ class Reader:
             _soon(line.socket.close())
 
     async def _advance(self) -> None:
-        """Send the first message of the outbox, unless one is in flight or has to rest."""
+        """Send the first message of the outbox, unless one is in flight or waiting for its retry."""
         line = self._line
         if line is None or line.is_moving or line.in_flight or self._resting is not None or not self.outbox:
             return
@@ -262,7 +262,7 @@ class Reader:
             await line.socket.send(encode(send).decode())
 
     def hang_up_if_unanswered(self, now_s: float) -> None:
-        """Give a connection up whose server does not answer a send: another one may."""
+        """Abort a connection whose server does not answer a send."""
         line = self._line
         if line is not None and any(now_s - waiting.taken_s > PATIENCE_S for waiting in line.in_flight.values()):
             self.cut()

@@ -1,4 +1,4 @@
-"""The record of a run, by kind of operation and in the order of time: what all that judge it ask. Pure."""
+"""The history of a run indexed for the checks: by kind of operation, in the order of time. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=Operation)
 
 
 class Run:
-    """A history by kind of operation, in the order of time, and what several checks ask of it."""
+    """A history by kind of operation in the order of time, with the queries that several checks share."""
 
     def __init__(self, operations: Iterable[AnyOperation]) -> None:
         self.operations = sorted(operations, key=lambda operation: operation.at_s)
@@ -44,7 +44,7 @@ class Run:
         return any(after_s <= restored_s <= before_s for restored_s in self.restores)
 
     def is_refused_for_good(self, content: str) -> bool:
-        """Whether every attempt was answered, and each by a refusal that allows no retry."""
+        """Whether every attempt was answered by a permanent refusal."""
         answers = self.answers.get(content, [])
         return len(answers) >= self.tries[content] > 0 and all(
             isinstance(answer, Refused) and answer.final for answer in answers

@@ -1,4 +1,4 @@
-"""Runs of the fault suite, side by side: as a table to read (Markdown) and as JSON to keep. Pure."""
+"""Reports runs of the fault suite side by side, as Markdown tables and as JSON. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,16 +10,16 @@ import msgspec
 from tests.chaos.verdict import MEANINGS, Counts, Verdict, Violation
 
 MOST_SENTENCES = 10
-"""So many violations of one run are told in words; the rest is counted."""
+"""Violations of one run that are listed; the rest are counted."""
 FIGURES = tuple(field for field in Counts.__struct_fields__ if field not in {"paged", "stored"})
-"""The columns of counts: the fields of `Counts` that say how a run went."""
+"""The columns of counts: fields of `Counts`."""
 HEADINGS = ("fault", "site", "seed", *FIGURES, "recovery", "violations")
 
 
 class Struck(msgspec.Struct, frozen=True):
-    """One fault that struck: for how long, and how long after it everybody had everything again (seconds).
+    """An injected fault: its duration, and how long after it every reader had every message (seconds).
 
-    `recovered_s` is None where that was not so in time.
+    `recovered_s` is None after a timeout.
     """
 
     fault: str
@@ -28,15 +28,15 @@ class Struck(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: what was broken, where, by which seed, and what came of it."""
+    """One run: its faults, site, seed and verdict."""
 
     fault: str
     site: str
-    """What the parts ran as: processes, containers …"""
+    """`processes` or `containers`."""
     seed: int
     verdict: Verdict
     struck: list[Struck] = []
-    """Everything that struck in turn, where it was more than one thing."""
+    """The injected faults in order, if there were several."""
 
     @property
     def title(self) -> str:
@@ -44,17 +44,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def to_json(reports: Sequence[Report]) -> bytes:
-    """All of it, every violation too, for a program or for later."""
+    """Encode everything, including every violation."""
     return msgspec.json.format(msgspec.json.encode(reports), indent=2)
 
 
 def from_json(data: bytes) -> list[Report]:
-    """What `to_json` was given. Raises `msgspec.ValidationError` for anything else."""
+    """Decode what `to_json` wrote; raises `msgspec.ValidationError`."""
     return msgspec.json.decode(data, type=list[Report])
 
 
 def to_markdown(reports: Iterable[Report]) -> str:
-    """A table with one row for each run, and one of the faults; below them, what was broken, in words."""
+    """A table of the runs and one of the faults, followed by the violations."""
     runs = list(reports)
     lines = [*_table(HEADINGS, map(_cells, runs)), *_recoveries(runs)]
     for run in runs:
@@ -76,7 +76,7 @@ def _table(headings: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[s
 
 
 def _recoveries(runs: Sequence[Report]) -> Iterator[str]:
-    """How long each fault lasted, and how long it took until everybody had everything again."""
+    """How long each fault lasted, and how long recovery took."""
     by_fault: dict[tuple[str, str], list[Struck]] = {}
     for run in runs:
         for struck in run.struck:

@@ -1,4 +1,4 @@
-"""One run: a crowd talks, faults strike one after another, everything heals, the checker judges."""
+"""One run: load starts, faults are injected one after another, everything recovers, the checker judges."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ CALM_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run that is over."""
+    """The result of a run."""
 
     struck: list[Struck]
     verdict: Verdict
@@ -36,10 +36,10 @@ async def run(
     calm_s: float = CALM_S,
     tell: Callable[[Struck], None] = lambda _: None,
 ) -> Outcome:
-    """Let `faults` strike, one after another, and judge all that was done and seen by `limits`.
+    """Inject `faults` one after another, and check the history by `limits`.
 
-    For `calm_s` seconds the crowd talks before anything is broken, and as long it is silent in the end: what the
-    processes hold is compared between the two.
+    There are `calm_s` seconds of load before the first fault, and as long without load at the end; the resources of the
+    processes are compared between the two.
     """
     chance = Random(load.seed)
     struck: list[Struck] = []
@@ -55,7 +55,7 @@ async def run(
         await people.read_all()
         await asyncio.sleep(calm_s)
         missing = began - _look(site, people, after=True)
-        assert not missing, f"ended by themselves: {missing}"
+        assert not missing, f"ended unexpectedly: {missing}"
         history = list(people.operations)
     return Outcome(struck, judge(history, limits), history)
 
@@ -69,7 +69,7 @@ async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> 
 
 
 def _look(site: Site, people: Crowd, *, after: bool) -> set[str]:
-    """Note what the processes hold, the gateways together: between them connections move. Returns all their names."""
+    """Record the resources of the processes; gateways are summed, because connections move. Returns process names."""
     uses = site.uses()
     by_kind: dict[str, list[Use]] = defaultdict(list)
     for name, use in uses.items():
@@ -88,14 +88,14 @@ def _look(site: Site, people: Crowd, *, after: bool) -> set[str]:
 
 
 def each_once(faults: Iterable[Fault], seed: int) -> list[Fault]:
-    """All of them in an order of chance."""
+    """All of them in random order."""
     shuffled = list(faults)
     Random(seed).shuffle(shuffled)
     return shuffled
 
 
 def for_minutes(faults: Iterable[Fault], minutes: float, seed: int) -> Iterator[Fault]:
-    """Some of them, by chance, for so long."""
+    """Random ones of them, for this long."""
     chance, choice = Random(seed), list(faults)
     end_s = time.monotonic() + 60 * minutes
     while time.monotonic() < end_s:

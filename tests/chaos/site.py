@@ -1,4 +1,4 @@
-"""A whole Chatterbox whose parts can be stopped, killed, frozen and started again, whatever they run on."""
+"""Interface of a complete deployment whose parts can be stopped, killed, frozen and restarted."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple, Protocol
 
 DRAIN_S = 6
-"""Seconds over which a gateway asks its connections to move, in these runs."""
+"""The drain time of gateways in these runs (seconds)."""
 
 LIMITS = {
     "CHATTERBOX_CONNECTIONS_PER_USER": "1000",
@@ -17,7 +17,7 @@ LIMITS = {
     "CHATTERBOX_REGISTRATIONS_BURST": "100000",
     "CHATTERBOX_DRAIN_S": str(DRAIN_S),
 }
-"""What a crowd on one address needs; everything else is as delivered."""
+"""Settings that a crowd on one address needs; all others have their defaults."""
 
 
 class Part(Protocol):
@@ -27,60 +27,60 @@ class Part(Protocol):
     def name(self) -> str: ...
 
     async def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Stop it with SIGTERM and wait until it has ended."""
 
     async def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
 
     async def start(self) -> None:
-        """Start it again, and wait until it serves."""
+        """Start it again and wait until it is ready."""
 
     async def freeze(self) -> None:
-        """Let it stand still, with all its connections."""
+        """Stop its execution; its connections stay open."""
 
     async def thaw(self) -> None:
-        """Let it go on."""
+        """Continue its execution."""
 
 
 class Link(Protocol):
-    """The way between two parts, which can be damaged."""
+    """The network path between two parts, which can be disturbed."""
 
     def cut(self) -> None:
-        """Reset what is connected, and whatever tries to connect."""
+        """Reset all connections and every new one."""
 
     def block(self, *, towards_client: bool) -> None:
-        """Let nothing through one way; nobody is told."""
+        """Silently drop everything in one direction."""
 
     def slow_down(self, *, delay_s: float) -> None:
-        """Let everything through late."""
+        """Delay everything."""
 
     def unsubscribe(self) -> None:
-        """Of a way to Redis: take all subscriptions away behind the client's back; the connection goes on."""
+        """On a path to Redis: unsubscribe from everything without the client's knowledge; the connection stays open."""
 
     def mend(self) -> None:
-        """Undo all that."""
+        """Undo all disturbances."""
 
 
 class Use(NamedTuple):
-    """What a process holds."""
+    """The resources of a process."""
 
     resident_bytes: int
     descriptors: int
 
 
 class Site(Protocol):
-    """All of it, behind one public URL. What is None or empty can't be had here."""
+    """A deployment behind one public URL. What is None or empty is not available here."""
 
     @property
     def kind(self) -> str:
-        """What its parts are: processes or containers."""
+        """`processes` or `containers`."""
 
     @property
     def url(self) -> str: ...
 
     @property
     def gateways(self) -> Sequence[Part]:
-        """Those that run now."""
+        """The gateways that are running."""
 
     @property
     def auth(self) -> Part: ...
@@ -93,51 +93,51 @@ class Site(Protocol):
 
     @property
     def redis_command(self) -> Callable[..., Awaitable[object]] | None:
-        """Give Redis a command, as its operator."""
+        """Run a Redis command as its operator."""
 
     @property
     def isolated(self) -> Callable[[Part], AbstractAsyncContextManager[None]] | None:
-        """Cut a part off from the network while a block runs; nobody is told."""
+        """Silently disconnect a part from the network while a block runs."""
 
     @property
     def full_disk(self) -> Callable[[], AbstractAsyncContextManager[None]] | None:
-        """Leave history no room on its disk while a block runs."""
+        """Fill history's disk while a block runs."""
 
     @property
     def wrong_clock(self) -> Callable[[Part, int], AbstractContextManager[None]] | None:
-        """Let auth's, history's or a gateway's clock be so many seconds ahead (negative: behind) while a block runs."""
+        """Set the clock of auth, history or a gateway ahead (negative: behind) by seconds while a block runs."""
 
     @property
     def lacks(self) -> Sequence[str]:
-        """What could be had here if something were installed, in words."""
+        """Sentences about what is not available here and would need to be installed."""
 
     def links(self, to: str, chance: Random) -> Sequence[Link]:
-        """The ways from one gateway, or from all, to `redis` or `history`."""
+        """The network paths from one gateway, or from all, to `redis` or `history`."""
 
     async def second_history(self) -> str:
-        """Start another history on the same data; returns what it says when it gives up."""
+        """Start another history on the same data; returns its output when it fails."""
 
     async def back_up(self) -> None:
         """Copy history's database while it runs."""
 
     async def put_back(self) -> None:
-        """Put the copy back while history is stopped."""
+        """Restore the copy while history is stopped."""
 
     def uses(self) -> dict[str, Use]:
-        """What each process holds now, by name; empty where that can't be seen."""
+        """The current resources of each process, by name; empty if they can't be read."""
 
     async def scale(self, gateways: int) -> None:
-        """Have this many gateways; the edge finds them by itself."""
+        """Change the number of gateways; the edge discovers them."""
 
 
 async def restart(part: Part) -> None:
-    """As a deploy does: ask it to end, start it again, wait until it serves."""
+    """As a deploy does: stop it, start it again, wait until it is ready."""
     await part.stop()
     await part.start()
 
 
 def use_of(pid: int) -> Use | None:
-    """What a process of this machine holds; None where that can't be seen."""
+    """The resources of a local process; None if they can't be read."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
         descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())

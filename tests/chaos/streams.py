@@ -1,4 +1,4 @@
-"""Streams: what each connection was told of each room, and what each reader holds over its connections. Pure."""
+"""Streams: what each connection received of each room, and what each reader holds across connections. Pure."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -13,7 +13,7 @@ from tests.chaos.verdict import Fault, Invariant, Violation
 
 
 class Stream:
-    """What a connection was told of one room, live, from one `Began` on."""
+    """What a connection received live of one room, from one `Began` on."""
 
     def __init__(self, began: Began) -> None:
         self.began = began
@@ -21,10 +21,10 @@ class Stream:
         self.walk = Walk(began.offset)
         self.highs = [began.offset]
         self.highs_at_s = [began.at_s]
-        """When each of `highs`, which only grow, had come."""
+        """When each of `highs`, which only increase, arrived."""
 
     def reached_at_s(self, offset: int) -> float:
-        """When everything up to `offset` had come, holes aside; never is infinite."""
+        """When everything up to `offset` had arrived, apart from gaps; infinite if never."""
         index = bisect_left(self.highs, offset)
         return self.highs_at_s[index] if index < len(self.highs) else inf
 
@@ -37,7 +37,7 @@ class Stream:
 
 @dataclass(slots=True)
 class Held:
-    """How far a reader has a room without a hole: `whole`, with what came in pages; `told`, by its stream alone."""
+    """How far a reader has a room without a gap: `whole` includes pages; `told` is by its stream alone."""
 
     connection: str
     epoch: str
@@ -57,7 +57,7 @@ class Held:
             self._beyond.remove(self.whole)
 
     def jump(self, offset: int) -> None:
-        """Take what follows a gap that has been told: it is not told once more at the next resume."""
+        """Continue after a gap that was reported, so that it is not reported again at the next resume."""
         self.whole = max(self.whole, offset - 1)
         self.take(offset)
 
@@ -121,7 +121,7 @@ class Streams:
             self._resumed(stream, began.since, held)
 
     def _stopped(self, stopped: Stopped) -> None:
-        """Whoever comes back into the room begins anew."""
+        """A reader that joins the room again starts over."""
         self.current.pop((stopped.connection, stopped.room), None)
         self._held.pop(self._key(stopped), None)
         self._owing[stopped.connection].pop(stopped.room, None)
@@ -137,7 +137,7 @@ class Streams:
         return held
 
     def _anew(self, stream: Stream, held: Held | None) -> None:
-        """Within one connection one may leave a room and come back later in it; over connections, one resumes."""
+        """Within a connection a reader may leave a room and join it again later; across connections it resumes."""
         began = stream.began
         is_back = held is not None and held.connection != began.connection
         if held is not None and is_back and not held.least <= began.offset <= held.whole:
@@ -161,7 +161,7 @@ class Streams:
             self._owing[began.connection][began.room] = began
 
     def _settle(self, connection: str, *, is_broken: bool) -> None:
-        """Whether the pages came that a resume left to be read; if it broke, whether they had begun to come."""
+        """Whether the pages that a resume left to read arrived; after a broken connection, whether they began to."""
         for began in self._owing.pop(connection, {}).values():
             held = self._held[self._key(began)]
             is_forgiven = is_broken and held.whole > (began.since or 0)
@@ -169,7 +169,7 @@ class Streams:
                 self._never_came(began, held)
 
     def _settle_first(self, began: Began, held: Held) -> None:
-        """The first page comes with the reply that began this, so before anything live."""
+        """The first page arrives with the reply that began this, so before anything live."""
         is_owing = held.connection == began.connection and began.room in self._owing.get(began.connection, {})
         if is_owing and held.whole <= (began.since or 0):
             del self._owing[began.connection][began.room]
@@ -208,7 +208,7 @@ class Streams:
             (held.take if fault is None else held.jump)(message.offset)
 
     def _start_over(self, message: Delivered, before: Stream | None) -> None:
-        """Where the stream is none that began: tell that once, and go on from here."""
+        """For deliveries without a `Began`: report that once, and continue from here."""
         began = Began(
             at_s=message.at_s, connection=message.connection, room=message.room, epoch=message.epoch,
             offset=message.offset,

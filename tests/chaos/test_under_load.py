@@ -1,6 +1,6 @@
-"""A crowd talks through the edge: deploys lose nothing, and whatever else goes wrong breaks no promise.
+"""Deploys and faults under load: deploys lose nothing, and no fault breaks an invariant.
 
-On containers where there is an engine, else on processes of this machine. `make chaos` lets everything strike on
+On containers if a container engine is available, else on local processes. `make chaos` injects every fault on
 either, `make chaos-long` for an hour.
 """
 
@@ -23,11 +23,11 @@ SEED = int(os.environ.get("CHATTERBOX_CHAOS_SEED", "1"))
 STRIKES = {"processes": 12, "containers": 4}
 """Containers take longer to start."""
 BACK_S = 5.0
-"""Whoever must connect anew is welcomed again within this time (seconds)."""
+"""A reader that must reconnect is welcomed again within this time (seconds)."""
 
 
 async def finish(people: Crowd) -> list[operations.AnyOperation]:
-    """Let everything come to rest and read what is stored; nothing promised may be broken."""
+    """Let everything become idle and read what is stored; no invariant may be violated."""
     people.heal()
     await people.rest()
     await people.read_all()
@@ -37,7 +37,7 @@ async def finish(people: Crowd) -> list[operations.AnyOperation]:
 
 
 def times_away(history: list[operations.AnyOperation]) -> list[tuple[float, float]]:
-    """For each return of a reader: when it was back, and for how many seconds it had been away."""
+    """For each reconnect of a reader: when it was connected again, and how many seconds it had been offline."""
     reader_of: dict[str, str] = {}
     left_s: dict[str, float] = {}
     returns: list[tuple[float, float]] = []
@@ -55,7 +55,7 @@ def unknown(history: list[operations.AnyOperation]) -> int:
     return sum(isinstance(operation, operations.Unknown) for operation in history)
 
 
-async def test_restarting_all_gateways_in_turn_loses_no_message_and_no_one(site: Site) -> None:
+async def test_restarting_all_gateways_in_turn_loses_no_message_and_no_reader(site: Site) -> None:
     async with crowd(site.url, Load(users=100, connections=500, sends_per_s=200)) as people:
         async with people.talking():
             for gateway in site.gateways:
@@ -69,12 +69,12 @@ async def test_restarting_all_gateways_in_turn_loses_no_message_and_no_one(site:
     assert unknown(history) == 0
 
 
-async def test_gateways_come_and_go_under_load(site: Site) -> None:
+async def test_scaling_gateways_up_and_down_under_load_loses_no_message(site: Site) -> None:
     before = len(site.gateways)
     async with crowd(site.url, Load(users=20, connections=100, sends_per_s=100)) as people:
         async with people.talking():
             await site.scale(before + 1)
-            await restart(site.gateways[0])  # those who must move meet the new one
+            await restart(site.gateways[0])  # its connections can move to the new one
             await site.scale(before - 1)
             await site.scale(before)
         history = await finish(people)
@@ -83,7 +83,7 @@ async def test_gateways_come_and_go_under_load(site: Site) -> None:
     assert unknown(history) == 0
 
 
-async def test_restarting_what_the_gateways_stand_on_loses_nothing(site: Site) -> None:
+async def test_restarting_history_auth_and_redis_under_load_loses_no_message(site: Site) -> None:
     async with crowd(site.url, Load(users=20, connections=100, sends_per_s=100)) as people:
         async with people.talking():
             for part in (site.history, site.auth, site.redis):
@@ -93,7 +93,7 @@ async def test_restarting_what_the_gateways_stand_on_loses_nothing(site: Site) -
     assert times_away(history) == []
 
 
-async def test_whatever_goes_wrong_no_promise_is_broken(site: Site) -> None:
+async def test_no_fault_breaks_an_invariant(site: Site) -> None:
     faults = each_once(available(site), SEED)[: STRIKES[site.kind]]
     outcome = await run(site, Load(users=10, connections=40, sends_per_s=100, cuts_per_s=1, seed=SEED), faults)
     assert outcome.verdict.violations == []

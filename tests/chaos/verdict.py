@@ -1,4 +1,4 @@
-"""What the checker says of a run: every broken promise as a sentence, and the figures of the run. Pure data."""
+"""The checker's verdict on a run: violations as sentences, and counts. Pure data."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -6,11 +6,11 @@ from enum import StrEnum
 import msgspec
 
 ON_TIME_S = 15.0
-"""Once all faults are over, everything must have arrived after so many seconds."""
+"""Everything must have arrived this long after all faults are over (seconds)."""
 
 
 class Invariant(StrEnum):
-    """A promise that is judged; `MEANINGS` has its sentence."""
+    """An invariant; `MEANINGS` has its sentence."""
 
     ACKED_IS_STORED = "I1"
     STORED_WITHOUT_HOLES = "I2"
@@ -28,24 +28,24 @@ class Invariant(StrEnum):
 
 
 MEANINGS = {
-    Invariant.ACKED_IS_STORED: "Every acked message is stored, where its ack said.",
-    Invariant.STORED_WITHOUT_HOLES: "What is stored has the offsets 1, 2, 3 … and no message twice.",
-    Invariant.ONE_MESSAGE_PER_POSITION: "A position names one message, whoever sees it, at any time.",
-    Invariant.STREAM_IN_ORDER: "A connection is told of every offset in turn, and a reader over all its connections.",
-    Invariant.NOTHING_FROM_NOWHERE: "Nothing is seen that was not sent or was refused for good, nothing in two places.",
-    Invariant.SAME_ACK: "Every ack of a message names the same position.",
-    Invariant.REAL_TIME: "What was acked before another message was sent stands before it.",
-    Invariant.ONE_EPOCH: "An epoch changes by a restore alone, and never inside a connection.",
-    Invariant.RESUME_IS_EXACT: "Who comes back gets all that came since, from exactly where they were.",
-    Invariant.ON_TIME: "Every open connection has everything in time, once all faults are over.",
-    Invariant.ENDED_IS_ENDED: "A session that has ended gets nothing more.",
-    Invariant.AT_REST: "Each process comes back to the memory and the descriptors that it began with.",
-    Invariant.TIME_GOES_FORWARD: "No message of a room has an earlier time than the one before it.",
+    Invariant.ACKED_IS_STORED: "Every acked message is stored at the position in its ack.",
+    Invariant.STORED_WITHOUT_HOLES: "Stored messages have the offsets 1, 2, 3 …, and no message is stored twice.",
+    Invariant.ONE_MESSAGE_PER_POSITION: "A position names one message, for every observer, at any time.",
+    Invariant.STREAM_IN_ORDER: "A connection receives every offset in order, and so does a reader across connections.",
+    Invariant.NOTHING_FROM_NOWHERE: "Every message seen was sent, was not refused permanently, and is in one place.",
+    Invariant.SAME_ACK: "All acks of a message name the same position.",
+    Invariant.REAL_TIME: "A message acked before another one was sent is stored before it.",
+    Invariant.ONE_EPOCH: "An epoch changes only by a restore, and never within a connection.",
+    Invariant.RESUME_IS_EXACT: "A reader that resumes receives every message since exactly its position.",
+    Invariant.ON_TIME: "After all faults, every open connection has every message in time.",
+    Invariant.ENDED_IS_ENDED: "A session that has ended receives nothing more.",
+    Invariant.AT_REST: "Each process returns to the memory and the descriptors that it started with.",
+    Invariant.TIME_GOES_FORWARD: "Within a room, no message has an earlier timestamp than the one before it.",
 }
 
 
 class Fault(StrEnum):
-    """What befell a message, where one was concerned: the word that `Counts` counts it by."""
+    """What happened to a message: the field of `Counts` that counts it."""
 
     LOST = "lost"
     DOUBLED = "doubled"
@@ -55,20 +55,20 @@ class Fault(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is still good."""
+    """Limits of the invariants that have one."""
 
     on_time_s: float = ON_TIME_S
-    """After the heal (or after a connection began, if that was later) until everything has come."""
+    """From the end of all faults, or the start of a connection if later, until everything has arrived."""
     session_s: float = 1.0
-    """After the end of a session until nothing more comes to it."""
+    """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2
     resident_slack_bytes: int = 16 * 2**20
-    """A process may hold `resident_ratio` of what it held at first, plus this."""
+    """A process may hold `resident_ratio` of its initial memory, plus this."""
     descriptors_slack: int = 8
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """One broken promise."""
+    """A violation of an invariant."""
 
     invariant: Invariant
     sentence: str
@@ -79,26 +79,26 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a run, in messages. Every message sent is acked, refused (for good) or unknown."""
+    """Counts of messages. Every message sent is acked, refused (permanently) or unknown."""
 
     sent: int = 0
     acked: int = 0
     unknown: int = 0
     refused: int = 0
     delivered: int = 0
-    """Deliveries, to each reader, without those in pages."""
+    """Deliveries to each reader, without those in pages."""
     paged: int = 0
     stored: int = 0
     lost: int = 0
     doubled: int = 0
     reordered: int = 0
     gaps: int = 0
-    """Places in a stream or in history where something is missing; how much is in the violation."""
+    """Places in a stream or in history where messages are missing; the violation has their number."""
     unexplained: int = 0
 
 
 def faults(violations: Iterable[Violation]) -> dict[str, int]:
-    """How many of each fault; the keys are fields of `Counts`."""
+    """The number of each kind; the keys are fields of `Counts`."""
     counted = dict.fromkeys((fault.value for fault in Fault), 0)
     for violation in violations:
         if violation.fault is not None:
@@ -107,12 +107,12 @@ def faults(violations: Iterable[Violation]) -> dict[str, int]:
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The judgement of one run."""
+    """The verdict on one run."""
 
     violations: list[Violation]
     counts: Counts
     recovery_s: float | None = None
-    """From the heal until every open connection had what was stored before it; None where that can't be said."""
+    """From the end of all faults until every open connection had what was stored before; None if unknown."""
 
     @property
     def is_clean(self) -> bool:

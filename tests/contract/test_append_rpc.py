@@ -22,7 +22,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
-from services.history.messages.append_server import BATCH_BYTES, door
+from services.history.messages.append_server import MAX_BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
 from tests.support.live import served
 from tests.support.loopback import NO_TLS
@@ -47,7 +47,7 @@ async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app, door(history.app)) as url:
+    async with at_port(history.app, append_protocol(history.app, SERVICE_KEY)) as url:
         yield url
 
 
@@ -89,8 +89,8 @@ class TestAppend:
 class TestLostConnection:
     async def test_an_idle_lost_connection_is_reopened(self, history: Service, client: AppendClient) -> None:
         await client.append([history.message("a", "k1")])
-        assert client._line is not None
-        client._line.abort()
+        assert client._rpc is not None
+        client._rpc.abort()
         assert offsets(await client.append([history.message("b", "k2")])) == [2]
 
     async def test_a_batch_on_a_lost_connection_is_retried_and_stored_once(
@@ -140,7 +140,7 @@ class TestAccess:
     async def test_an_upgrade_with_a_session_token_is_refused(self, history: Service, url: str) -> None:
         token = history.headers("alice")["Authorization"].removeprefix("Bearer ")
         with pytest.raises(RpcRefusedError) as refusal:
-            await open_rpc(url + PATH, token, BATCH_BYTES)
+            await open_rpc(url + PATH, token, MAX_BATCH_BYTES)
         assert refusal.value.status == 401
 
     async def test_a_wrong_service_key_is_reported_to_the_operator(self, url: str) -> None:
@@ -161,7 +161,7 @@ class TestAccess:
     async def test_a_malformed_batch_is_refused_and_the_connection_stays_open(
         self, history: Service, url: str, request_body: bytes
     ) -> None:
-        connection = await open_rpc(url + PATH, SERVICE_KEY, BATCH_BYTES)
+        connection = await open_rpc(url + PATH, SERVICE_KEY, MAX_BATCH_BYTES)
         for _ in range(2):
             answer = decode_json(await connection.call(request_body), history_api.AppendAnswer)
             assert answer.refused is not None
@@ -178,7 +178,7 @@ async def _respond_with_unknown_code(_: bytes) -> bytes:
 
 
 def _rpc_protocol(handler: RpcHandler) -> type[HttpProtocol]:
-    return rpc_upgrade_protocol(PATH, SERVICE_KEY, handler, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, SERVICE_KEY, handler, MAX_BATCH_BYTES)
 
 
 @pytest.mark.parametrize(

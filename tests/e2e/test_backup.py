@@ -1,4 +1,4 @@
-"""Backups: taken while people talk, put back with the cut in plain sight."""
+"""Backup and restore of all databases, as commands of the single process."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ async def command(data: Path, *words: str) -> tuple[int, str]:
     return done.returncode or 0, said.decode()
 
 
-async def test_a_backup_made_while_it_runs_brings_everything_back_and_says_the_cut(tmp_path: Path) -> None:
+async def test_restoring_a_backup_taken_while_running_starts_new_epochs(tmp_path: Path) -> None:
     data, copies = tmp_path / "data", tmp_path / "copies"
     async with process(data) as server:
         token = await server.newcomer("alice")
@@ -54,7 +54,7 @@ async def test_a_backup_made_while_it_runs_brings_everything_back_and_says_the_c
             assert page["messages"][0]["at"]["epoch"] != held["epoch"]
 
 
-async def test_what_is_no_backup_is_refused_and_nothing_is_changed(tmp_path: Path) -> None:
+async def test_restoring_a_folder_without_a_backup_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     data, empty = tmp_path / "data", tmp_path / "empty"
     empty.mkdir()
     status, said = await command(data, "restore", str(empty))

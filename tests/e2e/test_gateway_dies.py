@@ -1,6 +1,6 @@
-"""Two people on two gateways: one gateway dies, one of them is cut off, writes on, and both agree again.
+"""Two clients on two gateways: one gateway is killed, one client is offline and writes, and both agree again.
 
-The same story in each face. Whoever is cut off is told of each step: offline, queued, catching up, caught up, stored.
+The same scenario in each face. The offline client shows each step: offline, queued, catching up, caught up, stored.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ MISSED = [f"line {number}" for number in range(1, 201)]
 WRITTEN = ["are you there?", "I write on"]
 BEFORE = ["hello ada", "hello bob"]
 SLOW_BYTES_PER_S = 30_000
-"""The line after an outage: catching up takes a second, so that one sees it."""
+"""The connection after an outage, slow enough that catching up takes a visible second."""
 PAGE_DOWN = "\x1b[6~"
 
 
@@ -37,7 +37,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module", params=["processes", "containers"])
 async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """One gateway behind the edge, to which a second can come."""
+    """One gateway behind the edge, to which a second can be added."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     if request.param == "processes":
         async with processes(folder, 1, most_gateways=2) as site:
@@ -51,7 +51,7 @@ async def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @dataclass
 class Network:
-    """What is between people and the server, for somebody in another thread."""
+    """The network between clients and the server, controlled from another thread."""
 
     site: Site
     cable: Cable
@@ -62,13 +62,13 @@ class Network:
         self._do(self.site.scale(2))
 
     def lose(self) -> None:
-        """The first gateway dies, and stays dead; who is on the cable reaches no other."""
+        """Kill the first gateway for good; clients on the cable reach no other."""
         (self.killed,) = self.site.gateways[:1]
         self.loop.call_soon_threadsafe(self.cable.cut)
         self._do(self.killed.kill())
 
     def come_back(self) -> None:
-        """The line is there again, and slow; the gateway is not."""
+        """Restore the connection, slowly; the gateway stays dead."""
 
         def mend() -> None:
             self.cable.mend()
@@ -95,7 +95,7 @@ async def network(site: Site) -> AsyncIterator[Network]:
 
 
 @pytest.mark.parametrize("face", ["screen", "plain", "pipes"])
-async def test_both_agree_after_an_outage_and_are_told_of_each_step(
+async def test_two_clients_agree_after_a_gateway_failure_and_show_each_step(
     network: Network, face: str, tmp_path: Path
 ) -> None:
     story = {"screen": on_the_full_screen, "plain": in_plain_lines, "pipes": in_pipes}[face]
@@ -159,7 +159,7 @@ def meet_on_screens(at_ada: Terminal, at_bob: Terminal, bob: str) -> None:
 
 
 def page_through(screen: Terminal, expected: list[str]) -> None:
-    """Read from here down to the newest: on each page stands what follows, each message once and in order."""
+    """Page down to the newest message: each page continues the last one, each message once and in order."""
     until = 0
     while until < len(expected):
         wait_until(lambda known=until: end_of_page(screen, expected) > known, f"what follows {expected[:until][-1:]}")
@@ -168,7 +168,7 @@ def page_through(screen: Terminal, expected: list[str]) -> None:
 
 
 def end_of_page(screen: Terminal, expected: list[str]) -> int:
-    """How much of `expected` has been shown at the end of this page; 0 if the page is no part of it."""
+    """How much of `expected` has been shown at the end of this page; 0 if the page is not part of it."""
     texts = [line.partition("│ ")[2] for line in screen.lines() if re.search(r"\d\d:\d\d .*│ ", line)]
     texts = [text for text in texts if text not in BEFORE]
     begin = expected.index(texts[0]) if texts and texts[0] in expected else 0
@@ -209,7 +209,7 @@ def plain_lines(screen: Terminal) -> list[str]:
 
 
 def after(text: str, screen: Terminal) -> list[str]:
-    """The lines after this one, if it stands there."""
+    """The lines after this one, if present."""
     lines = plain_lines(screen)
     return lines[lines.index(text) + 1 :] if text in lines else []
 
@@ -245,7 +245,7 @@ def in_pipes(network: Network, ada: Person, bob: Person) -> None:
 
 
 def contents(path: Path) -> list[str]:
-    """Of the whole lines."""
+    """Of the complete lines."""
     lines = path.read_text().splitlines(keepends=True)
     return [json.loads(line)["content"] for line in lines if line.endswith("\n")]
 
@@ -256,7 +256,7 @@ def say_what_is_missed(bob: Person, room: str) -> None:
 
 
 def agree(room: str, *persons: Person) -> None:
-    """Everybody is told the same by the server: all that was written, once and in order."""
+    """The server gives every client the same: all messages, once and in order."""
     expected = [*BEFORE, *MISSED, *WRITTEN]
     for person in persons:
         told = person.run("tail", room, "--json", "--recent", "1000", "--count", str(len(expected)))

@@ -1,4 +1,4 @@
-"""`make up GATEWAYS=2`: the whole topology as processes of one machine."""
+"""`make up GATEWAYS=2`: all services as local processes."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ class Site:
         return Talker(self.url.replace("http", "ws") + "/ws", token)
 
     def children(self) -> list[int]:
-        """The processes that it started."""
+        """The processes that it has started."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
@@ -85,7 +85,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Site]:
         yield started
 
 
-async def test_people_talk_through_the_edge_over_two_gateways_and_ctrl_c_leaves_nothing(running: Site) -> None:
+async def test_two_gateways_serve_through_the_edge_and_ctrl_c_stops_every_process(running: Site) -> None:
     ada_token, bob_token = await running.newcomer("ada"), await running.newcomer("bob")
     async with running.talker(ada_token) as ada, running.talker(bob_token) as bob:
         await ada.send("hello across", key="k1")
@@ -102,9 +102,9 @@ async def test_people_talk_through_the_edge_over_two_gateways_and_ctrl_c_leaves_
     assert "Traceback" not in running.log.read_text()
 
 
-async def test_when_one_ends_by_itself_all_are_stopped_and_it_is_named(running: Site) -> None:
+async def test_a_process_that_ends_unexpectedly_is_named_and_all_others_are_stopped(running: Site) -> None:
     children = running.children()
     os.kill(children[3], signal.SIGKILL)
     assert await running.ends() == 1
-    assert "gateway-1 ended by itself; everything was stopped" in running.log.read_text()
+    assert "gateway-1 ended unexpectedly; all processes were stopped" in running.log.read_text()
     assert alive(children) == []

@@ -1,6 +1,6 @@
-"""Fuzzing by coverage: `python -m tests.fuzz TARGET SECONDS` looks for what breaks a rule, and keeps what it learns.
+"""Coverage-guided fuzzing: `python -m tests.fuzz TARGET SECONDS` searches for rule violations and extends the corpus.
 
-Needs `pip install atheris`, which nothing else here does. An input that breaks a rule is written to `crash-...`.
+Only this needs `pip install atheris`. An input that breaks a rule is written to `crash-...`.
 """
 
 import subprocess
@@ -11,31 +11,36 @@ from pathlib import Path
 import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 with atheris.instrument_imports(include=["chatterbox", "client", "services"]):
-    from tests.fuzz import kept
+    from tests.fuzz import corpus_store
     from tests.fuzz.targets import TARGETS
 
-LARGEST_BYTES = 2048
-SLOW_S = 5
-KEPT = 150
-KEPT_BYTES = 300
+MAX_INPUT_BYTES = 2048
+TIMEOUT_S = 5
+MAX_KEPT = 150
+MAX_KEPT_BYTES = 300
 
 
 def fuzz(target: str, options: list[str]) -> None:
-    """Run as libFuzzer does; never returns."""
+    """Run libFuzzer with `options`; never returns."""
     atheris.Setup([sys.argv[0], *options], TARGETS[target])
     atheris.Fuzz()
 
 
 def search(target: str, seconds: int) -> int:
-    """Fuzz in a process of its own, then keep the smallest of the inputs that reached something new."""
-    with tempfile.TemporaryDirectory() as found:
-        for number, data in enumerate(kept.load(target)):
-            (Path(found) / str(number)).write_bytes(data)
-        bounds = [f"-max_total_time={seconds}", f"-max_len={LARGEST_BYTES}", f"-timeout={SLOW_S}", "-rss_limit_mb=1024"]
-        outcome = _run(target, found, *bounds, "-print_final_stats=1")
-        inputs = sorted((path.read_bytes() for path in Path(found).iterdir()), key=len)
+    """Fuzz in a separate process, then keep the smallest inputs that reached new code."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, data in enumerate(corpus_store.load(target)):
+            (Path(folder) / str(number)).write_bytes(data)
+        bounds = [
+            f"-max_total_time={seconds}",
+            f"-max_len={MAX_INPUT_BYTES}",
+            f"-timeout={TIMEOUT_S}",
+            "-rss_limit_mb=1024",
+        ]
+        outcome = _run(target, folder, *bounds, "-print_final_stats=1")
+        inputs = sorted((path.read_bytes() for path in Path(folder).iterdir()), key=len)
     if outcome == 0:
-        kept.save(target, [data for data in inputs if len(data) <= KEPT_BYTES][:KEPT])
+        corpus_store.save(target, [data for data in inputs if len(data) <= MAX_KEPT_BYTES][:MAX_KEPT])
     return outcome
 
 

@@ -1,7 +1,6 @@
-"""What parses what others wrote, each as a target for a fuzzer: takes any bytes, and fails where a rule is broken.
+"""Fuzzing targets for every parser of foreign input: each takes arbitrary bytes and fails if a rule is broken.
 
-The rules are the same everywhere: only the declared refusal is raised, and what is accepted and written again reads as
-the same.
+The rules are the same for all: a parser raises only its declared error, and accepted input survives a round trip.
 """
 
 import asyncio
@@ -60,7 +59,7 @@ NOW_S = 1_790_000_000
 
 
 def as_text(data: bytes) -> str:
-    """Any text, halves of surrogate pairs too."""
+    """Decode to any text, including lone surrogates."""
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -68,43 +67,43 @@ def as_text(data: bytes) -> str:
 
 
 def commands(data: bytes) -> None:
-    """What a client sends to the gateway."""
+    """Commands of clients."""
     with suppress(codec.BadFrame):
         command = codec.decode_command(data)
         assert codec.decode_command(codec.encode(command)) == command
 
 
-class _Talk:
-    """The client's core and its faces in lines, as far as they go without a socket."""
+class _Client:
+    """The client's core and its line faces, without a socket."""
 
     def __init__(self) -> None:
         self.core = Core()
         self.lines: list[str] = []
-        nowhere, clock = Path(os.devnull) / "nothing", LoopClock(later=lambda *_: None)  # nothing can be written there
-        paper = LineOutput(LineTimeline(columns=lambda: 40), self.lines.append, self.lines.append)
+        missing, clock = Path(os.devnull) / "nothing", LoopClock(later=lambda *_: None)  # not writable
+        output = LineOutput(LineTimeline(columns=lambda: 40), self.lines.append, self.lines.append)
         self.faces = [
-            kind(ClientContext("http://x", nowhere), "general", paper, NameCache(nowhere), clock)
+            kind(ClientContext("http://x", missing), "general", output, NameCache(missing), clock)
             for kind in (LineFace, PlainFace)
         ]
         for face in self.faces:
             face.connection = self  # type: ignore[assignment]
-        self.asked: list[frames.Command] = []
+        self.requested: list[frames.Command] = []
 
     @property
     def state(self) -> Any:
         return self.core.state
 
     def ask(self, command: frames.Command) -> None:
-        self.asked.append(command)
+        self.requested.append(command)
 
     def enter(self, room: str) -> None:
-        self.asked.append(frames.Join(id=0, room=room))
+        self.requested.append(frames.Join(id=0, room=room))
 
-    def feed(self, *fed: Any) -> None:
-        for effect in self.core.feed(*fed):
+    def feed(self, *events: Any) -> None:
+        for effect in self.core.feed(*events):
             self._perform(effect)
-        while self.asked:
-            for effect in self.core.feed(client_events.CommandRequested(self.asked.pop())):
+        while self.requested:
+            for effect in self.core.feed(client_events.CommandRequested(self.requested.pop())):
                 if not isinstance(effect, client_events.ShowNote):
                     self._perform(effect)
 
@@ -122,34 +121,34 @@ class _Talk:
 
 
 def server_frames(data: bytes) -> None:
-    """What a server sends to the client: read, taken by the core and shown by the faces in lines."""
+    """Frames of the server: decoded, handled by the client core, and shown by the line faces."""
     with suppress(untrusted_json.UnreadableError):
         frame = codec.decode_server_frame(data)
         assert codec.decode_server_frame(codec.encode(frame)) == frame
-        talk = _Talk()
-        talk.feed(
+        client = _Client()
+        client.feed(
             client_events.Started(), client_events.HandshakeDone(), client_events.FrameReceived(welcome(room_state(3)))
         )
-        talk.feed(client_events.FrameReceived(message(4)))
+        client.feed(client_events.FrameReceived(message(4)))
         for command in (frames.ListRooms(id=0), frames.CreateRoom(id=0, room="ops"), frames.ReadHistory(id=0)):
-            talk.feed(client_events.CommandRequested(command))
-        talk.feed(client_events.RoomRequested("general"))
-        talk.feed(client_events.FrameReceived(frame), client_events.FrameReceived(frame))
-        talk.feed(
+            client.feed(client_events.CommandRequested(command))
+        client.feed(client_events.RoomRequested("general"))
+        client.feed(client_events.FrameReceived(frame), client_events.FrameReceived(frame))
+        client.feed(
             client_events.ConnectionLost("cut", 0.5), client_events.HandshakeDone(), client_events.FrameReceived(frame)
         )
-        assert not any(map(is_dangerous, "".join(talk.lines)))
+        assert not any(map(is_dangerous, "".join(client.lines)))
 
 
 def controls(data: bytes) -> None:
-    """Events of sessions and memberships, from the broker."""
+    """Session and membership events from the broker."""
     with suppress(untrusted_json.UnreadableError):
         event = broker_events.decode_control(data)
         assert broker_events.decode_control(broker_events.encode_control(event)) == event
 
 
 def batches(data: bytes) -> None:
-    """Messages from the broker."""
+    """Message batches from the broker."""
     with suppress(untrusted_json.UnreadableError):
         batch = broker_events.decode_batch(data)
         again = broker_events.encode_batch(batch.epoch, batch.first, batch.frames)
@@ -165,7 +164,7 @@ ANSWERS: tuple[Any, ...] = (
 
 
 def answers(data: bytes) -> None:
-    """JSON between the services, and what the client is answered over HTTP or keeps on disk: the first byte chooses."""
+    """JSON between services, HTTP responses to the client, and its files; the first byte selects the type."""
     if data:
         with suppress(untrusted_json.UnreadableError):
             kind = ANSWERS[data[0] % len(ANSWERS)]
@@ -173,32 +172,32 @@ def answers(data: bytes) -> None:
 
 
 def positions(data: bytes) -> None:
-    """`epoch:offset`, as people type it."""
+    """Positions as users type them: `epoch:offset`."""
     with suppress(ValueError):
         at = position.parse(as_text(data))
         assert position.parse(str(at)) == at
 
 
 def dates(data: bytes) -> None:
-    """The `Date` header of an answer."""
+    """The `Date` header of a response."""
     at_s = text_rules.http_date_s(as_text(data))
     assert at_s is None or math.isfinite(at_s)
 
 
 def names(data: bytes) -> None:
-    """What people write: content, names of rooms and users, keys."""
-    written = as_text(data)
+    """Message content, room and user names, keys."""
+    text = as_text(data)
     with suppress(ChatError):
-        assert text_rules.content(written, LIMITS) == written
-        written.encode()
+        assert text_rules.content(text, LIMITS) == text
+        text.encode()
     with suppress(ChatError):
-        room = text_rules.room_name(written, LIMITS)
+        room = text_rules.room_name(text, LIMITS)
         assert text_rules.room_name(room, LIMITS) == room
         assert inert(room) == room or any(map(is_dangerous, room)) is False
     with suppress(ChatError):
-        assert text_rules.key(written, LIMITS).isascii()
+        assert text_rules.key(text, LIMITS).isascii()
     with suppress(ChatError):
-        user = username_policy.check(written)
+        user = username_policy.check(text)
         assert username_policy.check(user.display) == user
         assert (
             username_policy.is_same_name(user.display, user.display.upper())
@@ -221,14 +220,14 @@ def _verified(token: str) -> None:
 
 
 def session_tokens(data: bytes) -> None:
-    """A token as it comes, and a payload that was signed by the right key."""
+    """Arbitrary tokens, and arbitrary payloads signed with the right key."""
     _verified(as_text(data))
     head = {"alg": auth_api.ALGORITHM, "kid": _KEY.kid, "typ": auth_api.TYPE}
     _verified(jwt.PyJWS().encode(data, _KEY.private, auth_api.ALGORITHM, head))
 
 
 def key_files(data: bytes) -> None:
-    """A signing key on disk."""
+    """Signing key files."""
     with suppress(ValueError):
         key = SigningKey.parse(as_text(data))
         assert isinstance(key.private, Ed25519PrivateKey)
@@ -236,7 +235,7 @@ def key_files(data: bytes) -> None:
 
 
 def logins(data: bytes) -> None:
-    """The body of a login, as JSON and as a form."""
+    """Login bodies, as JSON and as a form."""
     with suppress(RequestValidationError):
         credentials = _validated(lambda: Credentials.model_validate_json(data))
         assert Credentials.model_validate_json(credentials.model_dump_json()) == credentials
@@ -249,18 +248,18 @@ _VARIABLES = [f"CHATTERBOX_{name.upper()}" for name in (*LimitSettings.model_fie
 
 
 def settings(data: bytes) -> None:
-    """The environment: in each line the first byte chooses the variable. What is taken can be told to clients."""
+    """Environment variables, selected by the first byte of each line; accepted limits can be sent to clients."""
     lines = [line for line in data.replace(b"\0", b"").split(b"\n") if line]
-    given = {_VARIABLES[line[0] % len(_VARIABLES)]: os.fsdecode(line[1:]) for line in lines}
-    with patch.dict(os.environ, given, clear=True), suppress(ValidationError):
+    environment = {_VARIABLES[line[0] % len(_VARIABLES)]: os.fsdecode(line[1:]) for line in lines}
+    with patch.dict(os.environ, environment, clear=True), suppress(ValidationError):
         limits = LimitSettings().limits()
         assert msgspec.json.decode(msgspec.json.encode(limits), type=Limits) == limits
-    with patch.dict(os.environ, given, clear=True), suppress(ValidationError):
+    with patch.dict(os.environ, environment, clear=True), suppress(ValidationError):
         Settings()
 
 
 def slashes(data: bytes) -> None:
-    """A typed line."""
+    """Typed lines."""
     line = as_text(data)
     match parse(line):
         case TypedMessage(content):
@@ -274,7 +273,7 @@ def slashes(data: bytes) -> None:
 
 
 def lines(data: bytes) -> None:
-    """What comes over a line between services, in pieces: whole payloads, the same wherever it is cut, or refused."""
+    """RPC payloads between services: complete and independent of how the bytes are split, or refused."""
     cut = data[0] if data else 0
     whole, pieces = PayloadReader(200), PayloadReader(200)
     with suppress(PayloadTooLargeError):
@@ -282,22 +281,22 @@ def lines(data: bytes) -> None:
 
 
 def screens(data: bytes) -> None:
-    """A message on a terminal of any width: nothing in it is obeyed, and no line of it begins where names stand."""
+    """Messages on a terminal of any width: no escape sequences, and continuation lines are indented."""
     columns = data[0] if data else 80
-    written = as_text(data[1:])
-    shown = inert(written)
+    text = as_text(data[1:])
+    shown = inert(text)
     assert not any(map(is_dangerous, shown))
     assert inert(shown) == shown
-    said = frames.Message(
-        room="r", at=Position("e", 1), message_id=1, username=written[:8], content=written, timestamp=written[:40]
+    message_frame = frames.Message(
+        room="r", at=Position("e", 1), message_id=1, username=text[:8], content=text, timestamp=text[:40]
     )
-    lines = LineTimeline(columns=lambda: columns).message(said)
+    lines = LineTimeline(columns=lambda: columns).message(message_frame)
     assert not any(map(is_dangerous, "".join(lines)))
     assert all(line.startswith("  ") for line in lines[1:] if not line.startswith("-- ") and "--:--" in lines[0])
 
 
 def addresses(data: bytes) -> None:
-    """The address of a server, as people type it."""
+    """Server addresses as users type them."""
     with suppress(UsageError):
         address = server_address(as_text(data))
         assert server_address(address) == address
@@ -305,27 +304,25 @@ def addresses(data: bytes) -> None:
 
 
 def configurations(data: bytes) -> None:
-    """What people write into the client's configuration and themes, and into a variable: used, or said in a line."""
-    written = as_text(data)
-    parsed = parse_configuration(
-        written, {"CHATTERBOX_CLIENT_NOTICES_BY": written}, CliOverrides(written[:20], written[:8])
-    )
-    theme, wrong = parse_theme("x", written, BUILT_IN)
-    for problem in (*parsed.problems, *wrong):
+    """Client configuration, themes and a variable: used, or reported in one line."""
+    text = as_text(data)
+    parsed = parse_configuration(text, {"CHATTERBOX_CLIENT_NOTICES_BY": text}, CliOverrides(text[:20], text[:8]))
+    theme, problems = parse_theme("x", text, BUILT_IN)
+    for problem in (*parsed.problems, *problems):
         assert not any(map(is_dangerous, problem.sentence("f")))
-    assert parse_configuration(written, {}).problems or config_of(values_of(parsed.config)) == parsed.config
+    assert parse_configuration(text, {}).problems or config_of(values_of(parsed.config)) == parsed.config
     assert all(0 < len(sentence) < 200 for sentence in hard_to_read(theme))
 
 
 def notices(data: bytes) -> None:
-    """A message that is told outside the chat: nothing in it is obeyed by the terminal, or read as something else."""
-    written = as_text(data)
-    said = frames.Message(
-        room=written[:8], at=Position("e", 1), message_id=1, username=written[8:16], content=written, timestamp=""
+    """Desktop notifications by terminal escape: text can't end the sequence or add fields."""
+    text = as_text(data)
+    message_frame = frames.Message(
+        room=text[:8], at=Position("e", 1), message_id=1, username=text[8:16], content=text, timestamp=""
     )
-    names_somebody(written, [written[:8]])
-    told = notification_of([NotableMessage(said, NotifyReason.MENTION)], {said.room: 1})
-    for sequence, fields in ((osc9(told), 1), (osc777(told), 3)):
+    names_somebody(text, [text[:8]])
+    notification = notification_of([NotableMessage(message_frame, NotifyReason.MENTION)], {message_frame.room: 1})
+    for sequence, fields in ((osc9(notification), 1), (osc777(notification), 3)):
         inside = sequence.removeprefix("\x1b]").removesuffix("\x1b\\")
         assert not any(map(is_dangerous, inside))
         assert inside.count(";") == fields

@@ -1,4 +1,4 @@
-"""An operator who asks for it can follow a message through the logs by its id; what it says is in none of them."""
+"""Logs: at debug a message can be traced by its id, and no log contains its text."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def _lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]
     return [fields_of(record) for record in caplog.records if record.getMessage() == event]
 
 
-async def test_at_debug_each_batch_names_its_messages_their_connection_and_their_place(
+async def test_at_debug_each_batch_is_logged_with_its_messages_connections_and_positions(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "chatterbox")
@@ -40,14 +40,14 @@ async def test_at_debug_each_batch_names_its_messages_their_connection_and_their
     assert token not in written
 
 
-async def test_at_info_no_line_is_written_or_prepared_for_a_message(
+async def test_at_info_nothing_is_logged_or_computed_per_message(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("computed for nobody")
 
-    monkeypatch.setattr(append_batcher, "_described", fail)
-    monkeypatch.setattr(writer, "_described", fail)
+    monkeypatch.setattr(append_batcher, "_log_fields", fail)
+    monkeypatch.setattr(writer, "_log_fields", fail)
     caplog.set_level(logging.INFO, "chatterbox")
     async with running(tmp_path) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
@@ -58,7 +58,9 @@ async def test_at_info_no_line_is_written_or_prepared_for_a_message(
             assert lines == []
 
 
-async def test_a_gap_that_was_filled_says_from_where_to_where(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_filled_gap_is_logged_with_its_first_and_last_offset(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class LosesTheSecondAndThird(MemoryBroker):
         rooms = 0
 

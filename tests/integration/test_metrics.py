@@ -1,4 +1,4 @@
-"""What Prometheus reads of each service: well-formed, bounded, true, and without anybody's secrets."""
+"""Metrics of each service: well-formed, bounded, correct, and without secrets."""
 
 import asyncio
 import logging
@@ -31,12 +31,12 @@ from tests.support.talker import offsets
 
 NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
 FREE = {"le", "version", "python"}
-"""Labels whose values are ours alone: bounds of histograms, and what was built."""
+"""Labels with fixed values: histogram bounds and build information."""
 
 
 @asynccontextmanager
 async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
-    """The three services, as they are when they run apart."""
+    """The three services, composed as separate processes are."""
     clock = history.Clock()
     async with (
         auth_site.running(data / "auth") as auth,
@@ -45,8 +45,8 @@ async def every_app(data: Path) -> AsyncIterator[list[FastAPI]]:
     ):
         settings = GatewaySettings(data=data)
         line = AppendClient("http://nowhere", "key")
-        gateway = create_app(
-            settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, appending=line.append
+        gateway, _ = create_app(
+            settings, limits=Limits(), broker=MemoryBroker(), auth=nowhere, history=nowhere, append=line.append
         )
         yield [auth.app, past.app, gateway]
 
@@ -64,13 +64,13 @@ def of_gateway(server: Server) -> bytes:
 
 
 async def until_counted(server: Server, least: float, name: str, **labels: str) -> None:
-    """Wait until the gateway counted so many; fails after 5 s."""
+    """Wait until the gateway's counter has this value; fails after 5 s."""
     async with asyncio.timeout(5):
         while figure(of_gateway(server), name, **labels) < least:  # noqa: ASYNC110 - a scrape, as Prometheus does
             await asyncio.sleep(0.01)
 
 
-async def test_every_name_follows_the_rule_and_is_explained(tmp_path: Path) -> None:
+async def test_every_metric_follows_the_naming_rule_and_has_a_help_text(tmp_path: Path) -> None:
     async with every_app(tmp_path) as apps:
         for app in apps:
             for family in families(await scrape(app)):
@@ -78,7 +78,7 @@ async def test_every_name_follows_the_rule_and_is_explained(tmp_path: Path) -> N
                 assert family.documentation
 
 
-async def test_labels_come_from_enums(tmp_path: Path) -> None:
+async def test_metric_labels_come_from_enums(tmp_path: Path) -> None:
     async with every_app(tmp_path) as apps:
         for app in apps:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
@@ -103,7 +103,7 @@ def may_be(app: FastAPI, label: str, value: str) -> bool:
     return label in FREE or value in {member.value for member in allowed[label]}
 
 
-async def test_no_name_token_or_message_is_in_it(server: Server) -> None:
+async def test_metrics_contain_no_username_token_or_message(server: Server) -> None:
     token = await server.newcomer("alice")
     async with server.talker(token, how="query") as alice:
         await alice.send("a secret plan")
@@ -111,7 +111,7 @@ async def test_no_name_token_or_message_is_in_it(server: Server) -> None:
     assert not [secret for secret in ("alice", token, "secret plan", "general", "127.0.0.1") if secret in scraped]
 
 
-async def test_a_message_is_counted_on_its_whole_way(server: Server) -> None:
+async def test_a_message_is_counted_by_every_service_it_passes(server: Server) -> None:
     tokens = [await server.newcomer(name) for name in ("alice", "bob")]
     async with server.talker(tokens[0]) as alice, server.talker(tokens[1]) as bob:
         await alice.send("hello")
@@ -160,7 +160,7 @@ async def test_a_refused_handshake_is_counted_by_its_code(server: Server) -> Non
     assert figure(of_gateway(server), "chatterbox_gateway_closes_total", code="token_refused") == 1
 
 
-async def test_a_handshake_that_is_answered_over_http_is_counted_and_has_a_request_id(server: Server) -> None:
+async def test_a_handshake_answered_over_http_is_counted_and_has_a_request_id(server: Server) -> None:
     elsewhere = server.talker(None, additional_headers={"Origin": "https://elsewhere", "X-Request-Id": "r1"})
     with pytest.raises(InvalidStatus) as refusal:
         await elsewhere.open()
@@ -169,7 +169,7 @@ async def test_a_handshake_that_is_answered_over_http_is_counted_and_has_a_reque
     assert figure(of_gateway(server), "chatterbox_gateway_handshakes_refused_total", code="origin_refused") == 1
 
 
-async def test_a_gap_is_counted_and_so_is_what_fills_it(tmp_path: Path) -> None:
+async def test_gaps_and_the_messages_that_fill_them_are_counted(tmp_path: Path) -> None:
     class LosesTheSecond(MemoryBroker):
         rooms = 0
 
@@ -188,7 +188,7 @@ async def test_a_gap_is_counted_and_so_is_what_fills_it(tmp_path: Path) -> None:
         assert figure(of_gateway(server), "chatterbox_gateway_gap_messages_filled_total") >= 1
 
 
-async def test_history_counts_what_it_stores_refuses_and_knows_already(tmp_path: Path) -> None:
+async def test_history_counts_stored_refused_and_duplicate_messages(tmp_path: Path) -> None:
     clock = history.Clock()
     async with history.running(tmp_path, history.FakeAuth(clock), clock) as past:
         room = await past.greet("alice")
@@ -213,7 +213,7 @@ async def test_history_counts_what_it_stores_refuses_and_knows_already(tmp_path:
     assert 0 < figure(after, "chatterbox_history_disk_free_bytes") < figure(after, "chatterbox_history_disk_bytes")
 
 
-async def test_auth_counts_who_gets_in_and_who_does_not(tmp_path: Path) -> None:
+async def test_auth_counts_successful_and_failed_logins(tmp_path: Path) -> None:
     async with auth_site.running(tmp_path, login_failures=1) as site:
         token = await site.registered()
         for _ in range(2):
@@ -227,7 +227,7 @@ async def test_auth_counts_who_gets_in_and_who_does_not(tmp_path: Path) -> None:
     assert figure(scraped, "chatterbox_auth_hashes_running") == 0
 
 
-async def test_the_end_of_a_connection_is_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_closed_connection_is_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with server.talker(await server.newcomer("alice")) as alice:
         await alice.send("a secret plan")

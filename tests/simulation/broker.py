@@ -1,4 +1,4 @@
-"""A broker that does all that pub/sub may do: loses, doubles, delays, shuffles, goes away, and goes deaf in silence."""
+"""A simulated broker with every failure that pub/sub allows: loss, duplicates, delay, reordering, outage, deafness."""
 
 import asyncio
 import logging
@@ -10,46 +10,47 @@ from tests.simulation.conditions import Conditions, grid
 
 log = logging.getLogger("chatterbox.broker")
 
-ANSWER_S = (0.001, 0.02)
-"""Until it confirms something (seconds)."""
+CONFIRM_S = (0.001, 0.02)
+"""Time until the broker confirms a command (seconds)."""
 CONNECT_S = (0.01, 0.3)
-"""Until a new connection is heard on (seconds)."""
+"""Time until a new connection delivers (seconds)."""
 
 
 class SimulatedBroker:
-    """What all lines lead to."""
+    """The broker that all gateways connect to."""
 
-    def __init__(self, conditions: Conditions, chance: Random) -> None:
+    def __init__(self, conditions: Conditions, rng: Random) -> None:
         self.conditions = conditions
-        self.chance = chance
-        self.lines: list[Line] = []
+        self.rng = rng
+        self.connections: list[BrokerConnection] = []
         self.is_calm = False
-        """Whether nothing goes wrong any more by chance."""
+        """Whether random failures have ended."""
 
-    def line(self) -> "Line":
-        """A gateway's way to it."""
-        self.lines.append(Line(self))
-        return self.lines[-1]
+    def connect(self) -> "BrokerConnection":
+        """Create the connection of one gateway."""
+        self.connections.append(BrokerConnection(self))
+        return self.connections[-1]
 
-    def take(self, items: Sequence[tuple[str, bytes]]) -> None:
-        """Somebody has published: bring it to whoever is subscribed now."""
+    def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
+        """Deliver payloads to all current subscribers."""
         for channel, payload in items:
-            for line in self.lines:
-                if channel in line.heard and line.is_up and not line.is_deaf:
-                    line.bring(channel, payload)
+            for connection in self.connections:
+                if channel in connection.subscribed and connection.is_up and not connection.is_deaf:
+                    connection.schedule(channel, payload)
 
 
-class Line:
-    """One gateway's connection, as `chatterbox.chassis.broker.Broker`."""
+class BrokerConnection:
+    """One gateway's connection; implements `chatterbox.chassis.broker.Broker`."""
 
     def __init__(self, broker: SimulatedBroker) -> None:
         self._broker = broker
-        self._chance = broker.chance
-        self._subscribers: dict[LineSubscriber, None] = {}
+        self._rng = broker.rng
+        self._subscribers: dict[SimulatedSubscriber, None] = {}
         self._last_s = 0.0
         self._opened = 0
-        """Connections so far: what was on its way by an earlier one never comes."""
-        self.heard: set[str] = set()
+        """Number of the current connection: payloads in transit on an earlier one are lost."""
+        self.subscribed: set[str] = set()
+        """Channels that the broker delivers."""
         self.is_up = True
         self.is_held_down = False
         self.is_deaf = False
@@ -59,83 +60,84 @@ class Line:
     def is_healthy(self) -> bool:
         return self.is_up
 
-    # What a gateway asks
+    # Called by the gateway
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
-        await asyncio.sleep(grid(self._chance, ANSWER_S))
+        await asyncio.sleep(grid(self._rng, CONFIRM_S))
         if not self.is_up:
-            raise BrokerError("it is away")
-        self._broker.take(items)
-        await asyncio.sleep(grid(self._chance, ANSWER_S))
+            raise BrokerError("the broker is down")
+        self._broker.publish(items)
+        await asyncio.sleep(grid(self._rng, CONFIRM_S))
 
-    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> "LineSubscriber":
-        subscriber = LineSubscriber(self, on_payload, on_missed)
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> "SimulatedSubscriber":
+        subscriber = SimulatedSubscriber(self, on_payload, on_missed)
         self._subscribers[subscriber] = None
         return subscriber
 
     def reconnect(self) -> None:
         if self.is_up:
             self.cut()
-            self.mend()
+            self.reopen()
 
     async def close(self) -> None:
-        self.forget()
+        self.abandon()
 
-    async def confirm(self, channels: Iterable[str]) -> None:
-        """Subscribe; as the real one, it takes the channels to heart even where it can't hear them yet."""
-        asked = self._opened
-        await asyncio.sleep(grid(self._chance, ANSWER_S))
-        self.attend()
-        await asyncio.sleep(grid(self._chance, ANSWER_S))
-        if not self.is_up or asked != self._opened:
-            raise BrokerError("it is away")
+    async def confirm(self) -> None:
+        """Subscribe; like the real broker client, it keeps the channels even if the broker is down."""
+        before = self._opened
+        await asyncio.sleep(grid(self._rng, CONFIRM_S))
+        self.update_channels()
+        await asyncio.sleep(grid(self._rng, CONFIRM_S))
+        if not self.is_up or before != self._opened:
+            raise BrokerError("the broker is down")
 
-    def attend(self) -> None:
-        """Hear what the subscribers want, no more and no less."""
-        self.heard = {channel for subscriber in self._subscribers for channel in subscriber.channels}
+    def update_channels(self) -> None:
+        """Deliver exactly the channels of all subscribers."""
+        self.subscribed = {channel for subscriber in self._subscribers for channel in subscriber.channels}
 
-    # What befalls it
+    # Failures
 
     def cut(self) -> None:
-        """The connection is lost, with all that is on its way."""
+        """Lose the connection, with all payloads in transit."""
         self.is_up = False
         self._opened += 1
 
-    def mend(self) -> None:
-        """A new connection is made, and soon heard on."""
-        asyncio.get_running_loop().call_later(grid(self._chance, CONNECT_S), self._reopened, self._opened)
+    def reopen(self) -> None:
+        """Open a new connection; it delivers after a while."""
+        asyncio.get_running_loop().call_later(grid(self._rng, CONNECT_S), self._on_reopened, self._opened)
 
-    def _reopened(self, opened: int) -> None:
+    def _on_reopened(self, opened: int) -> None:
         if self.is_up or opened != self._opened or self.is_held_down:
             return
         self.is_up, self.is_deaf = True, False
         self.reconnects += 1
-        self.attend()
+        self.update_channels()
         for subscriber in tuple(self._subscribers):
             subscriber.notify_missed()
 
-    def forget(self) -> None:
-        """Nobody listens any more: the gateway is gone."""
+    def abandon(self) -> None:
+        """Drop everything: the gateway has ended."""
         self.cut()
         self._subscribers.clear()
-        self.heard.clear()
+        self.subscribed.clear()
 
-    # What it brings
+    # Delivery
 
-    def bring(self, channel: str, payload: bytes) -> None:
+    def schedule(self, channel: str, payload: bytes) -> None:
+        """Deliver a payload after a random delay, unless it is lost."""
         conditions = self._broker.conditions
         if self._happens(conditions.lose):
             return
         now_s = asyncio.get_running_loop().time()
-        at_s = now_s + grid(self._chance, conditions.publish_s)
+        at_s = now_s + grid(self._rng, conditions.publish_s)
         if not self._happens(conditions.shuffle):
             at_s = self._last_s = max(at_s, self._last_s)
         self._at(at_s, channel, payload)
         if self._happens(conditions.double):
-            self._at(at_s + grid(self._chance, (0, 0.2)), channel, payload)
+            self._at(at_s + grid(self._rng, (0, 0.2)), channel, payload)
 
-    def _happens(self, likelihood: float) -> bool:
-        return not self._broker.is_calm and self._chance.random() < likelihood
+    def _happens(self, probability: float) -> bool:
+        return not self._broker.is_calm and self._rng.random() < probability
 
     def _at(self, at_s: float, channel: str, payload: bytes) -> None:
         asyncio.get_running_loop().call_at(at_s, self._deliver, self._opened, channel, payload)
@@ -146,21 +148,21 @@ class Line:
                 subscriber.deliver(channel, payload)
 
 
-class LineSubscriber(GuardedListener):
-    """One listener's set of channels."""
+class SimulatedSubscriber(GuardedListener):
+    """One subscriber's set of channels."""
 
-    def __init__(self, line: Line, on_payload: OnPayload, on_missed: OnMissed) -> None:
+    def __init__(self, connection: BrokerConnection, on_payload: OnPayload, on_missed: OnMissed) -> None:
         super().__init__(on_payload, on_missed)
-        self._line = line
+        self._connection = connection
         self.channels: set[str] = set()
 
     async def subscribe(self, channels: Iterable[str]) -> None:
         self.channels.update(channels)
-        await self._line.confirm(self.channels)
+        await self._connection.confirm()
 
     async def unsubscribe(self, channels: Iterable[str]) -> None:
         self.channels.difference_update(channels)
-        self._line.attend()
+        self._connection.update_channels()
 
     async def close(self) -> None:
         await self.unsubscribe(tuple(self.channels))

@@ -1,4 +1,4 @@
-"""What strikes a simulated world, how it is undone, and how long it holds."""
+"""The faults of a simulated world: what happens, how it ends, and how long it lasts."""
 
 from collections.abc import Callable
 from random import Random
@@ -12,25 +12,26 @@ if TYPE_CHECKING:
 Undo = Callable[[], None]
 
 
-def history_away(world: "World", chance: Random) -> Undo | None:
+def history_down(world: "World", rng: Random) -> Undo | None:
     history = world.history
-    if history.is_away:
+    if history.is_down:
         return None
-    history.is_away = True
+    history.is_down = True
     return history.restart
 
 
-def backup_restored(world: "World", chance: Random) -> Undo | None:
-    """What was stored since the backup is gone, openly: every room gets a new epoch."""
+def backup_restored(world: "World", rng: Random) -> Undo | None:
+    """History restarts from a backup: messages stored since are gone, and every room gets a new epoch."""
     history = world.history
-    if history.is_away:
+    if history.is_down:
         return None
-    history.is_away = True
-    copied_s, backup = chance.choice(world.backups)
+    history.is_down = True
+    copied_s, backup = rng.choice(world.backups)
 
     def restored() -> None:
-        for reader in world.readers:  # an ack of what is gone now must not be read only later
-            if reader.line is not None and reader.line.socket is not None and reader.line.socket.has_unread:
+        for reader in world.readers:  # an ack of a message that is gone now must not be read after the restore
+            connection = reader.connection
+            if connection is not None and connection.socket is not None and connection.socket.has_unread:
                 reader.cut()
         history.restore(backup)
         history.restart()
@@ -39,65 +40,65 @@ def backup_restored(world: "World", chance: Random) -> Undo | None:
     return restored
 
 
-def auth_away(world: "World", chance: Random) -> Undo | None:
+def auth_down(world: "World", rng: Random) -> Undo | None:
     auth = world.auth
-    auth.is_away = True
+    auth.is_down = True
     return auth.restart
 
 
-def line_cut(world: "World", chance: Random) -> Undo | None:
-    """One gateway's connection to the broker is lost, and no other can be made for a while."""
-    line = chance.choice(world.sites).line
-    line.is_held_down = True
-    line.cut()
+def broker_connection_lost(world: "World", rng: Random) -> Undo | None:
+    """One gateway loses its connection to the broker and can't reconnect for a while."""
+    connection = rng.choice(world.gateways).broker
+    connection.is_held_down = True
+    connection.cut()
 
-    def mend() -> None:
-        line.is_held_down = False
-        line.mend()
+    def reconnect() -> None:
+        connection.is_held_down = False
+        connection.reopen()
 
-    return mend
-
-
-def broker_away(world: "World", chance: Random) -> Undo | None:
-    lines = [site.line for site in world.sites]
-    for line in lines:
-        line.is_held_down = True
-        line.cut()
-
-    def mend() -> None:
-        for line in lines:
-            line.is_held_down = False
-            line.mend()
-
-    return mend
+    return reconnect
 
 
-def line_deaf(world: "World", chance: Random) -> Undo | None:
-    """Its subscriptions are taken away and it is not told: it has to find out by itself."""
-    chance.choice(world.sites).line.is_deaf = True
+def broker_down(world: "World", rng: Random) -> Undo | None:
+    connections = [gateway.broker for gateway in world.gateways]
+    for connection in connections:
+        connection.is_held_down = True
+        connection.cut()
+
+    def reconnect() -> None:
+        for connection in connections:
+            connection.is_held_down = False
+            connection.reopen()
+
+    return reconnect
+
+
+def broker_connection_deaf(world: "World", rng: Random) -> Undo | None:
+    """One gateway's subscriptions are dropped silently: it has to detect that by itself."""
+    rng.choice(world.gateways).broker.is_deaf = True
     return None
 
 
-def gateway_drained(world: "World", chance: Random) -> Undo | None:
-    chance.choice(world.sites).drain()
+def gateway_drained(world: "World", rng: Random) -> Undo | None:
+    rng.choice(world.gateways).drain()
     return None
 
 
-def gateway_killed(world: "World", chance: Random) -> Undo | None:
-    chance.choice(world.sites).kill()
+def gateway_killed(world: "World", rng: Random) -> Undo | None:
+    rng.choice(world.gateways).kill()
     return None
 
 
-def reader_stalled(world: "World", chance: Random) -> Undo | None:
-    """It reads nothing for a while, and then goes on."""
-    line = chance.choice(world.readers).line
-    if line is not None and line.socket is not None:
-        line.socket.stalled_until_s = world.loop.time() + chance.uniform(0.2, 3)
+def reader_stalled(world: "World", rng: Random) -> Undo | None:
+    """A reader reads nothing for a while, then continues."""
+    connection = rng.choice(world.readers).connection
+    if connection is not None and connection.socket is not None:
+        connection.socket.stalled_until_s = world.loop.time() + rng.uniform(0.2, 3)
     return None
 
 
 class Fault(NamedTuple):
-    """One kind of trouble. `strike` says how it is undone, if it does not end by itself."""
+    """One kind of fault. `strike` returns how to undo it, unless it ends by itself."""
 
     strike: Callable[["World", Random], Undo | None]
     hold_s: tuple[float, float] = (0.1, 2.0)
@@ -106,12 +107,12 @@ class Fault(NamedTuple):
 FAULTS = {
     fault.strike.__name__: fault
     for fault in (
-        Fault(history_away),
+        Fault(history_down),
         Fault(backup_restored, (0.3, 1.0)),
-        Fault(auth_away),
-        Fault(line_cut),
-        Fault(broker_away),
-        Fault(line_deaf),
+        Fault(auth_down),
+        Fault(broker_connection_lost),
+        Fault(broker_down),
+        Fault(broker_connection_deaf),
         Fault(gateway_drained),
         Fault(gateway_killed),
         Fault(reader_stalled),

@@ -1,4 +1,4 @@
-"""A history in memory: the rules of the real one (its plan, its payloads), without database, clock or network. Pure."""
+"""History in memory: the rules of the real service (plan, payloads), without database, clock or network. Pure."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -16,15 +16,15 @@ from services.history.core.append_plan import AppendPlan, MessageContext, Messag
 from services.history.messages.commit_publisher import CommittedChanges, payloads
 
 Items = list[tuple[str, bytes]]
-"""What is to be published."""
+"""Payloads to publish, with their channels."""
 JUMP = 1_000_000_000
-"""What ids and revisions go up by when a backup is restored."""
+"""Added to ids and revisions when a backup is restored."""
 LIMITS = Limits()
 
 
 @dataclass(slots=True)
 class StoredRoom:
-    """One room and all its messages."""
+    """A room with all its messages."""
 
     room_id: int
     name: str
@@ -45,12 +45,12 @@ class StoredRoom:
             head=self.head,
         )  # fmt: skip
 
-    def page(self, asked: history_api.PageQuery) -> history_api.StoredPage:
-        if asked.after is None:
-            high = self.head if asked.before is None else min(asked.before - 1, self.head)
-            low = max(0, high - asked.limit)
+    def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
+        if call.after is None:
+            high = self.head if call.before is None else min(call.before - 1, self.head)
+            low = max(0, high - call.limit)
         else:
-            low, high = asked.after, min(asked.after + asked.limit, self.head)
+            low, high = call.after, min(call.after + call.limit, self.head)
         found = [msgspec.Raw(self._frame(message)) for message in self.messages[low:high]]
         return history_api.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
 
@@ -66,7 +66,7 @@ class StoredRoom:
 
 @dataclass(slots=True)
 class StoredHistory:
-    """Everything that is durable."""
+    """All durable data."""
 
     rooms: dict[int, StoredRoom] = field(default_factory=dict)
     revision: int = 1
@@ -83,7 +83,7 @@ class StoredHistory:
         return deepcopy(self)
 
     def restored(self, backup: "StoredHistory") -> "StoredHistory":
-        """The history that takes this one's place: the backup, in new epochs."""
+        """The history that replaces this one: the backup, with new epochs."""
         fresh = deepcopy(backup)
         fresh.epochs = self.epochs + 1
         fresh.revision += JUMP
@@ -95,10 +95,10 @@ class StoredHistory:
     # Messages
 
     def planned(self, batch: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
-        """What storing `batch` would do."""
-        return plan(batch, [self._known(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+        """Plan how to store `batch`."""
+        return plan(batch, [self._context(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
 
-    def _known(self, message: history_api.Append) -> MessageContext:
+    def _context(self, message: history_api.Append) -> MessageContext:
         room = self.rooms.get(message.room_id)
         if room is None:
             return MessageContext(
@@ -124,20 +124,20 @@ class StoredHistory:
 
     # Memberships
 
-    def join(self, asked: history_api.JoinRoomCall) -> tuple[history_api.RoomInfo, Items]:
-        room = self._named(asked.room)
-        if asked.user_id in room.members:
+    def join(self, call: history_api.JoinRoomCall) -> tuple[history_api.RoomInfo, Items]:
+        room = self._named(call.room)
+        if call.user_id in room.members:
             return room.info, []
-        room.members[asked.user_id] = asked.username
-        return room.info, self._changed(room, asked.user_id, asked.username, member=True)
+        room.members[call.user_id] = call.username
+        return room.info, self._changed(room, call.user_id, call.username, member=True)
 
-    def leave(self, asked: history_api.LeaveRoomCall) -> tuple[history_api.RoomInfo, Items]:
-        room = self._named(asked.room)
+    def leave(self, call: history_api.LeaveRoomCall) -> tuple[history_api.RoomInfo, Items]:
+        room = self._named(call.room)
         if room.everyone:
             raise ChatError(Code.ROOM_FOR_ALL)
-        if room.members.pop(asked.user_id, None) is None:
+        if room.members.pop(call.user_id, None) is None:
             return room.info, []
-        return room.info, self._changed(room, asked.user_id, asked.username, member=False)
+        return room.info, self._changed(room, call.user_id, call.username, member=False)
 
     def _changed(self, room: StoredRoom, user_id: int, username: str, *, member: bool) -> Items:
         self.revision += 1
@@ -147,8 +147,8 @@ class StoredHistory:
         )  # fmt: skip
         return payloads(CommittedChanges([change], AppendPlan()))
 
-    def memberships(self, asked: history_api.UserIds) -> history_api.MembershipSnapshot:
-        of = {user_id: self.rooms_of(user_id) for user_id in asked.users}
+    def memberships(self, call: history_api.UserIds) -> history_api.MembershipSnapshot:
+        of = {user_id: self.rooms_of(user_id) for user_id in call.users}
         named = {room.room_id: room.info for rooms in of.values() for room in rooms}
         return history_api.MembershipSnapshot(
             self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of}
@@ -159,20 +159,20 @@ class StoredHistory:
 
     # Reading
 
-    def heads(self, asked: history_api.RoomIds) -> history_api.Heads:
-        rooms = [self.rooms[room_id] for room_id in asked.room_ids if room_id in self.rooms]
+    def heads(self, call: history_api.RoomIds) -> history_api.Heads:
+        rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
         return history_api.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
 
-    def page(self, asked: history_api.PageQuery) -> history_api.StoredPage:
-        if asked.room_id not in self.rooms:
+    def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
+        if call.room_id not in self.rooms:
             raise ChatError(Code.ROOM_UNKNOWN)
-        return self.rooms[asked.room_id].page(asked)
+        return self.rooms[call.room_id].page(call)
 
-    def listing(self, asked: history_api.ListRoomsCall) -> history_api.RoomListing:
+    def listing(self, call: history_api.ListRoomsCall) -> history_api.RoomListing:
         return history_api.RoomListing(
             [
                 history_api.VisibleRoom(
-                    room=room.name, private=False, member=asked.user_id in room.members, members=len(room.members),
+                    room=room.name, private=False, member=call.user_id in room.members, members=len(room.members),
                     epoch=room.epoch, head=room.head,
                 )
                 for room in self.rooms.values()

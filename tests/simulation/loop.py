@@ -1,7 +1,7 @@
-"""An event loop without time or sockets: when nothing is left to do, its clock jumps to the next timer.
+"""An event loop with simulated time and no sockets: when nothing is ready, its clock jumps to the next timer.
 
-Everything that runs on it is a function of what it was given: callbacks run in the order in which they were asked for,
-timers in the order of their times, and those of one time in the order in which they were asked for.
+It is deterministic: callbacks run in the order in which they were scheduled, timers in the order of their times, and
+timers of the same time in the order in which they were scheduled.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from contextvars import Context
 from typing import Any
 
 TURN_S = 1e-6
-"""Timers that are no further apart than this run in one turn (seconds)."""
-MOST_CALLBACKS = 400_000
-"""Whatever runs longer than this would run for ever: a schedule takes some tens of thousands."""
+"""Timers at most this far apart run in one iteration (seconds)."""
+MAX_CALLBACKS = 400_000
+"""Limit after which a run counts as endless; a schedule takes some tens of thousands."""
 
 
 class EndlessError(RuntimeError):
-    """Callbacks keep asking for callbacks, or nothing will ever happen again."""
+    """Callbacks schedule callbacks without end, or nothing is left that could ever happen."""
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """Runs tasks as any event loop does, in no time at all. It can neither wait for a file nor start a thread."""
+    """Runs tasks without waiting in real time; supports neither file descriptors nor threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,17 +61,17 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._timers.clear()
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
-        """It stays where it is until its time has come."""
+        """Cancelled timers stay in the heap until their time."""
 
     def _run_once(self) -> None:
-        """One turn: what is due now, but nothing that is asked for meanwhile."""
+        """Run one iteration: callbacks ready now, but none that they schedule."""
         if not self._due:
             self._jump()
         self._collect()
         count = len(self._due)
         self.callbacks += count
-        if self.callbacks > MOST_CALLBACKS:
-            raise EndlessError(f"{self.callbacks} callbacks, and no end")
+        if self.callbacks > MAX_CALLBACKS:
+            raise EndlessError(f"{self.callbacks} callbacks without an end")
         for _ in range(count):
             handle = self._due.popleft()
             if not handle._cancelled:

@@ -1,4 +1,4 @@
-"""Who talks: users with tokens that are signed as auth signs them, by a key of the simulation's own."""
+"""Simulated users, with tokens signed like those of auth, by a key of the simulation."""
 
 import base64
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from chatterbox.wire import auth_api
 
 KEY_ID = "simulated"
 NOW_S = 1_800_000_000
-"""When every schedule begins (seconds since 1970)."""
+"""Start of every schedule (seconds since 1970)."""
 EXPIRES_S = 4_000_000_000
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user who is logged in."""
+    """A logged-in user."""
 
     user_id: int
     username: str
@@ -30,7 +30,7 @@ class Person:
 
 @cache
 def person(user_id: int) -> Person:
-    """The person of this number: the same in every schedule."""
+    """Return a user, the same in every schedule."""
     username, session = f"user{user_id}", f"session{user_id}"
     claims = auth_api.Claims(sub=str(user_id), name=username, sid=session, jti=session, iat=NOW_S, exp=EXPIRES_S)
     payload = {**msgspec.to_builtins(claims), "iss": auth_api.ISSUER, "aud": auth_api.AUDIENCE}

@@ -1,4 +1,4 @@
-"""One schedule from its seed to its verdict. The same seed gives the same schedule, wherever and whenever it runs."""
+"""Runs one schedule from its seed and judges it. The same seed gives the same schedule in any process."""
 
 import asyncio
 import contextlib
@@ -10,72 +10,73 @@ from unittest.mock import patch
 
 from chatterbox.chassis import tasks
 from services.gateway.rooms import catch_up, room_feed
-from services.history.sabotage import Sabotage
 from tests.chaos import operations
 from tests.chaos.checker import judge
 from tests.chaos.verdict import Verdict
 from tests.simulation.conditions import Conditions
 from tests.simulation.faults import FAULTS
 from tests.simulation.loop import EndlessError, SimulatedLoop
-from tests.simulation.service import NO_SABOTAGE
+from tests.simulation.service import HistoryService
 from tests.simulation.world import World
+from tests.support.sabotage.gateway import NO_SABOTAGE, GatewaySabotage
 
 NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A schedule that is over."""
+    """The result of a schedule."""
 
     seed: int
     conditions: Conditions
     verdict: Verdict
-    unrest: list[str]
-    """What was not as it should be in the end, and what should never have happened inside."""
+    end_problems: list[str]
+    """Problems in the end state, and errors that must never occur."""
     record: list[operations.AnyOperation] = field(repr=False)
     simulated_s: float
     callbacks: int
 
     @property
     def is_clean(self) -> bool:
-        return self.verdict.is_clean and not self.unrest
+        return self.verdict.is_clean and not self.end_problems
 
     @property
     def sentences(self) -> list[str]:
-        return [*map(str, self.verdict.violations), *self.unrest]
+        return [*map(str, self.verdict.violations), *self.end_problems]
 
 
 def simulate(
     seed: int,
     *,
     settings: Mapping[str, Any] = NOTHING,
-    sabotage: Sabotage = NO_SABOTAGE,
+    sabotage: GatewaySabotage = NO_SABOTAGE,
+    history: type[HistoryService] = HistoryService,
     altered: Mapping[str, Any] = NOTHING,
 ) -> Outcome:
-    """Run the schedule of `seed`; `settings` are given to the gateways, `sabotage` to history.
+    """Run the schedule of `seed`; `settings` and `sabotage` apply to the gateways, `history` is the service class.
 
     `altered` replaces some of the seed's `Conditions`.
     """
     conditions = replace(Conditions.of(seed, tuple(FAULTS)), **altered)
     loop = SimulatedLoop()
-    with _constants(conditions), _alarms(loop) as alarms:
-        world = World(seed, conditions, loop, settings, sabotage)
+    with _constants(conditions), _logged_errors(loop) as errors:
+        world = World(seed, conditions, loop, settings, sabotage, history)
         try:
-            unrest = _run(world)
+            problems = _run(world)
         except BaseException as problem:
             problem.add_note(f"in the schedule of seed {seed}")
             raise
         finally:
             _close(loop)
     record = world.dissolve()
-    return Outcome(seed, conditions, judge(record), [*unrest, *alarms], record, loop.time(), loop.callbacks)
+    return Outcome(seed, conditions, judge(record), [*problems, *errors], record, loop.time(), loop.callbacks)
 
 
 def _run(world: World) -> list[str]:
     try:
         return world.loop.run_until_complete(world.run())
     except EndlessError as problem:
-        return [f"It does not end: {problem}."]
+        return [f"The schedule does not end: {problem}."]
 
 
 def _close(loop: SimulatedLoop) -> None:
@@ -89,18 +90,18 @@ def _close(loop: SimulatedLoop) -> None:
 
 @contextlib.contextmanager
 def _constants(conditions: Conditions) -> Iterator[None]:
-    """So little is said in a schedule that pages and pieces must be smaller for there to be several."""
+    """Shrink pages and chunks: a schedule has so few messages that otherwise one would hold them all."""
     with (
         patch.object(room_feed, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PAGE_MESSAGES", conditions.page_messages),
-        patch.object(catch_up, "PIECE_BYTES", conditions.piece_bytes),
-        patch.object(catch_up, "UNSENT_BYTES", conditions.unsent_bytes),
+        patch.object(catch_up, "CHUNK_BYTES", conditions.chunk_bytes),
+        patch.object(catch_up, "MAX_UNSENT_BYTES", conditions.unsent_bytes),
     ):
         yield
 
 
-class _Alarms(logging.Handler):
-    """What is logged as an error should never happen, whatever befalls a gateway."""
+class _ErrorHandler(logging.Handler):
+    """Collects logged errors: none may occur, whatever fails."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -108,28 +109,28 @@ class _Alarms(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         problem = record.exc_info[1] if record.exc_info else None
-        self.sentences.append(f"{record.name} says {record.getMessage()}: {problem!r}.")
+        self.sentences.append(f"{record.name} logged {record.getMessage()}: {problem!r}.")
 
 
 @contextlib.contextmanager
-def _alarms(loop: SimulatedLoop) -> Iterator[list[str]]:
-    """Hear of errors inside; a long-lived task that dies would take the process down, and here the schedule."""
-    alarms = _Alarms()
+def _logged_errors(loop: SimulatedLoop) -> Iterator[list[str]]:
+    """Collect errors, including long-lived tasks that die, which would stop a real process."""
+    handler = _ErrorHandler()
     log = logging.getLogger("chatterbox")
     level, propagates = log.level, log.propagate
     log.setLevel(logging.ERROR)
     log.propagate = False
-    log.addHandler(alarms)
+    log.addHandler(handler)
 
     def died(task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
-            alarms.sentences.append(f"{task.get_name()} died: {task.exception()!r}.")
+            handler.sentences.append(f"{task.get_name()} died: {task.exception()!r}.")
 
-    loop.set_exception_handler(lambda _, context: alarms.sentences.append(f"Nobody took care of {context}."))
+    loop.set_exception_handler(lambda _, context: handler.sentences.append(f"Unhandled: {context}."))
     try:
-        with patch.object(tasks, "_die_loudly", died):
-            yield alarms.sentences
+        with patch.object(tasks, "_stop_process", died):
+            yield handler.sentences
     finally:
-        log.removeHandler(alarms)
+        log.removeHandler(handler)
         log.setLevel(level)
         log.propagate = propagates

@@ -1,4 +1,4 @@
-"""History and auth as services: what they do when they are asked, and what history publishes of it."""
+"""Simulated history and auth services: they handle calls, and history publishes its changes."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -9,57 +9,54 @@ from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.untrusted_json import decode_json
 from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_publisher import CommittedChanges, payloads
-from services.history.sabotage import Sabotage
 from tests.simulation.conditions import Conditions
 from tests.simulation.history import Items, StoredHistory
+from tests.support.sabotage.history import with_new_keys
 
-NO_SABOTAGE = Sabotage()
-FAILED = httpx.ReadError("the connection ended before anything was done")
+FAILED = httpx.ReadError("the connection was lost before the call was handled")
 
 
 class Service:
-    """Something that gateways call. `is_away` and `is_calm` are for whoever plays fate."""
+    """A service that gateways call. Faults set `is_down`; `is_calm` ends random failures."""
 
-    def __init__(self, conditions: Conditions, chance: Random) -> None:
+    def __init__(self, conditions: Conditions, rng: Random) -> None:
         self.conditions = conditions
-        self.chance = chance
-        self.is_away = False
+        self.rng = rng
+        self.is_down = False
         self.is_calm = False
-        self.lives = 0
-        """How often it was started again: what an earlier life had not answered is never answered."""
+        self.restarts = 0
+        """Calls from before a restart are never answered."""
 
     def restart(self) -> None:
-        """Begin a new life."""
-        self.lives += 1
-        self.is_away = False
+        self.restarts += 1
+        self.is_down = False
 
-    def carry_out(self, path: str, content: bytes) -> object:
-        """Do what is asked, at once and wholly; raises `ChatError`."""
+    def handle(self, path: str, content: bytes) -> object:
+        """Handle a call atomically; raises `ChatError`."""
         raise NotImplementedError
 
     def failed(self, path: str, content: bytes) -> object:
+        """Fail a call before it takes effect; returns what the caller gets."""
         raise NotImplementedError
 
 
 class HistoryService(Service):
-    """History: every call is one transaction, and what it changed is published after it."""
+    """Every call is one transaction, and its changes are published after it."""
 
     def __init__(
         self,
         conditions: Conditions,
-        chance: Random,
+        rng: Random,
         stored: StoredHistory,
         publish: Callable[[Items], None],
         now_ms: Callable[[], int],
-        sabotage: Sabotage = NO_SABOTAGE,
     ) -> None:
-        super().__init__(conditions, chance)
+        super().__init__(conditions, rng)
         self.stored = stored
         self._publish = publish
         self._now_ms = now_ms
-        self._sabotage = sabotage
 
-    def carry_out(self, path: str, content: bytes) -> object:
+    def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
             case "append":
                 return self._append(decode_json(content, history_api.AppendBatch).messages)
@@ -70,9 +67,9 @@ class HistoryService(Service):
             case "page":
                 return self.stored.page(decode_json(content, history_api.PageQuery))
             case "join":
-                return self._told(self.stored.join(decode_json(content, history_api.JoinRoomCall)))
+                return self._published(self.stored.join(decode_json(content, history_api.JoinRoomCall)))
             case "leave":
-                return self._told(self.stored.leave(decode_json(content, history_api.LeaveRoomCall)))
+                return self._published(self.stored.leave(decode_json(content, history_api.LeaveRoomCall)))
             case "rooms":
                 return self.stored.listing(decode_json(content, history_api.ListRoomsCall))
             case _:
@@ -81,45 +78,66 @@ class HistoryService(Service):
     def _append(self, messages: Sequence[history_api.Append]) -> history_api.AppendAnswer:
         planned = self._planned(messages)
         self.stored.commit(planned)
-        self._announce(planned)
+        self._publish_messages(planned)
         return history_api.AppendAnswer(outcomes=planned.outcomes)
 
     def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
-        return self.stored.planned(self._sabotage.keyed(messages), self._now_ms())
+        return self.stored.planned(messages, self._now_ms())
 
-    def _announce(self, planned: AppendPlan) -> None:
+    def _publish_messages(self, planned: AppendPlan) -> None:
         if planned.inserts:
             self._publish(payloads(CommittedChanges([], planned)))
 
-    def _told(self, done: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
-        info, items = done
+    def _published(self, result: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
+        info, items = result
         self._publish(items)
         return info
 
     def failed(self, path: str, content: bytes) -> object:
-        """The transaction came to nothing. All that is promised of an ack is that this is not one."""
+        """Roll back; the only promise is that the caller gets no ack."""
         if path == "/internal/append":
-            planned = self._planned(decode_json(content, history_api.AppendBatch).messages)
-            if self._sabotage.publish_before_commit:
-                self._announce(planned)
-            if self._sabotage.ack_before_commit:
-                return history_api.AppendAnswer(outcomes=planned.outcomes)
+            return self._append_failed(self._planned(decode_json(content, history_api.AppendBatch).messages))
+        return FAILED
+
+    def _append_failed(self, planned: AppendPlan) -> object:
         return FAILED
 
     def restore(self, backup: StoredHistory) -> None:
-        """Put a backup in the place of what is stored."""
+        """Replace the stored data by a backup."""
         self.stored = self.stored.restored(backup)
 
 
-class AuthService(Service):
-    """Auth: its keys, and the sessions that have ended."""
+class AcksBeforeCommit(HistoryService):
+    """Acknowledges messages although their commit fails."""
 
-    def __init__(self, conditions: Conditions, chance: Random, jwks: auth_api.Jwks) -> None:
-        super().__init__(conditions, chance)
+    def _append_failed(self, planned: AppendPlan) -> object:
+        return history_api.AppendAnswer(outcomes=planned.outcomes)
+
+
+class PublishesBeforeCommit(HistoryService):
+    """Publishes messages although their commit fails."""
+
+    def _append_failed(self, planned: AppendPlan) -> object:
+        self._publish_messages(planned)
+        return FAILED
+
+
+class ForgetsKeys(HistoryService):
+    """Stores a message again each time it is sent."""
+
+    def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
+        return super()._planned(with_new_keys(messages))
+
+
+class AuthService(Service):
+    """Serves signing keys and ended sessions."""
+
+    def __init__(self, conditions: Conditions, rng: Random, jwks: auth_api.Jwks) -> None:
+        super().__init__(conditions, rng)
         self._jwks = jwks
         self.revocations: list[auth_api.Revocation] = []
 
-    def carry_out(self, path: str, content: bytes) -> object:
+    def handle(self, path: str, content: bytes) -> object:
         match path:
             case "/internal/jwks":
                 return self._jwks

@@ -1,4 +1,4 @@
-"""A connection's two ends and what is between: bytes in order, as slow as the peer reads, until the line is lost."""
+"""A simulated socket: delivers bytes in order, as fast as the peer reads, until the connection is lost."""
 
 import asyncio
 from collections import deque
@@ -7,65 +7,65 @@ from random import Random
 from typing import Protocol
 
 from chatterbox.wire.close_codes import CloseCode
-from services.gateway import sabotage
-from services.gateway.connections.pacing import PacedQueue
-from services.gateway.transport.live_socket import CLOSE_S, ENDED_S, LOST, SocketReceiver
+from services.gateway.transport.live_socket import CLOSE_S, LOST, SESSION_ENDED_CLOSE_S, SocketReceiver
+from services.gateway.transport.pacing import PacedQueue
 from tests.simulation.conditions import Conditions
+from tests.support.sabotage.gateway import is_dropped
 
 SEND_S = (0.0001, 0.01)
-"""On the way from peer to gateway (seconds)."""
-NOTICE_S = (0.0001, 1.5)
-"""Until a gateway notices that a line is lost (seconds)."""
-DEPART_S = (0, 0.5)
-"""From then until it is that connection's turn to be closed (seconds)."""
+"""Latency from peer to gateway (seconds)."""
+DETECT_S = (0.0001, 1.5)
+"""Time until a gateway detects that a connection is lost (seconds)."""
+CLOSE_QUEUE_S = (0, 0.5)
+"""Time from then until the gateway's close queue reaches the connection (seconds)."""
 
 
 class Peer(Protocol):
-    """Whoever is at the other end."""
+    """The other end."""
 
     def on_payload(self, payload: bytes) -> None:
         """A frame was read."""
 
     def on_end(self, code: int) -> None:
-        """Nothing more comes; `code` is 1006 where no close frame came."""
+        """The connection has ended; `code` is 1006 without a close frame."""
 
 
 class SimulatedSocket:
-    """What a `Connection` takes for its `LiveSocket`."""
+    """Stands in for a connection's `LiveSocket`."""
 
-    def __init__(self, conditions: Conditions, chance: Random, peer: Peer, *, drops_frames: bool = False) -> None:
+    def __init__(self, conditions: Conditions, rng: Random, peer: Peer, *, drops_frames: bool = False) -> None:
         self._conditions = conditions
-        self._chance = chance
+        self._rng = rng
         self._peer = peer
         self._drops_frames = drops_frames
         self._loop = asyncio.get_running_loop()
         self._receiver: SocketReceiver | None = None
         self._unread: deque[bytes] = deque()
-        """What the kernel has; `_unsent` is what it did not take yet."""
+        """Data in the kernel's buffer; `_unsent` is data that it has not accepted yet."""
         self._unread_bytes = 0
         self._unsent = b""
-        self._cut_off = b""
-        """The beginning of a frame whose end the peer has not read yet."""
+        self._partial = b""
+        """Start of a frame of which the peer has not read the end."""
         self._inbound: deque[bytes] = deque()
         self._last_s = 0.0
         self._is_reading = False
         self._is_full = False
         self._close_sent: CloseCode | None = None
         self._is_over = False
-        """Whether the peer knows that it is."""
+        """Whether the peer has been told that the connection ended."""
         self._is_lost = False
-        """Whether the gateway's end is gone."""
+        """Whether the gateway's end is closed."""
         self.stalled_until_s = 0.0
-        """Until then the peer reads nothing."""
+        """The peer reads nothing until then."""
         self.delivered_bytes = 0
 
-    # What the gateway may do
+    # For the gateway
 
-    def begin(self, receiver: SocketReceiver, departures: PacedQueue) -> None:
+    def begin(self, receiver: SocketReceiver, close_queue: PacedQueue) -> None:
         self._receiver = receiver
 
-    def beat(self) -> bool:
-        """Its line is never lost in silence: it needs no pings."""
+    def ping(self) -> bool:
+        """Losses are always detected here, so pings are not needed."""
         return False
 
     @property
@@ -73,11 +73,11 @@ class SimulatedSocket:
         return LOST if self._close_sent is None else self._close_sent
 
     def try_write(self, frames: bytes) -> int:
-        assert not self._is_full, "this would come before what is unsent"
-        assert self._close_sent is None, "this would come after the close frame"
-        if self._drops_frames and sabotage.leaves_out(frames, self._chance.random()):
+        assert not self._is_full, "this write would overtake unsent data"
+        assert self._close_sent is None, "this write would follow the close frame"
+        if self._drops_frames and is_dropped(frames, self._rng.random()):
             return len(frames)
-        assert not self._is_lost, "nobody is there to read this"
+        assert not self._is_lost, "the peer can't read this"
         return self._to_kernel(frames)
 
     def write(self, frames: bytes) -> None:
@@ -91,13 +91,13 @@ class SimulatedSocket:
             self._owner.on_full()
 
     def _to_kernel(self, frames: bytes) -> int:
-        """What fits in, which may end within a frame."""
-        taken = frames[: self._conditions.kernel_bytes - self._unread_bytes]
-        if taken:
-            self._unread.append(taken)
-            self._unread_bytes += len(taken)
+        """Accept what fits into the buffer, which may end within a frame; returns the number of bytes."""
+        accepted = frames[: self._conditions.kernel_bytes - self._unread_bytes]
+        if accepted:
+            self._unread.append(accepted)
+            self._unread_bytes += len(accepted)
             self._read_soon()
-        return len(taken)
+        return len(accepted)
 
     @property
     def unsent_bytes(self) -> int:
@@ -108,10 +108,10 @@ class SimulatedSocket:
             return
         self._close_sent = code
         self._read_soon()
-        self._loop.call_later(ENDED_S if code is CloseCode.SESSION_ENDED else CLOSE_S, self.abort)
+        self._loop.call_later(SESSION_ENDED_CLOSE_S if code is CloseCode.SESSION_ENDED else CLOSE_S, self.abort)
 
     def abort(self) -> None:
-        """What is unread is gone."""
+        """Discard unread data."""
         self._is_lost = True
         self._unread.clear()
         self._end(LOST)
@@ -121,37 +121,37 @@ class SimulatedSocket:
         assert self._receiver is not None
         return self._receiver
 
-    # What the peer may do
+    # For the peer
 
     def send(self, payload: bytes) -> None:
-        self._in_turn(self._arrive, payload)
+        self._in_order(self._arrive, payload)
 
     def cut(self) -> None:
-        """Lose the line. The gateway notices when it does; what is on its way to it arrives."""
+        """Lose the connection. The gateway detects it later; data in transit to it arrives."""
         self._is_over = True
-        self._loop.call_later(self._chance.uniform(*NOTICE_S), self._in_turn, self._lose)
+        self._loop.call_later(self._rng.uniform(*DETECT_S), self._in_order, self._on_loss_detected)
 
-    def _in_turn(self, what: Callable[..., None], *about: bytes) -> None:
-        """By the line, which keeps the order."""
-        self._last_s = max(self._last_s, self._loop.time() + self._chance.uniform(*SEND_S))
-        self._loop.call_at(self._last_s, what, *about)
+    def _in_order(self, callback: Callable[..., None], *args: bytes) -> None:
+        """Call after the latency, in the order of the calls."""
+        self._last_s = max(self._last_s, self._loop.time() + self._rng.uniform(*SEND_S))
+        self._loop.call_at(self._last_s, callback, *args)
 
     def _arrive(self, payload: bytes) -> None:
         if self._is_lost:
             return
         self._inbound.append(payload)
-        self._take_in()
+        self._receive()
 
-    def _take_in(self) -> None:
-        """A gateway takes nothing from one who is behind."""
+    def _receive(self) -> None:
+        """A gateway reads nothing from a full connection."""
         while self._inbound and not self._is_full:
             self._owner.on_text(self._inbound.popleft())
 
-    def _lose(self) -> None:
+    def _on_loss_detected(self) -> None:
         if not self._is_lost:
             self._is_lost = True
             self._owner.on_gone()
-            self._loop.call_later(self._chance.uniform(*DEPART_S), self._owner.on_lost)
+            self._loop.call_later(self._rng.uniform(*CLOSE_QUEUE_S), self._owner.on_lost)
 
     # Reading
 
@@ -162,19 +162,19 @@ class SimulatedSocket:
     def _read_soon(self) -> None:
         if not self._is_reading and not self._is_over:
             self._is_reading = True
-            at_s = self._loop.time() + self._chance.uniform(*self._conditions.read_s)
+            at_s = self._loop.time() + self._rng.uniform(*self._conditions.read_s)
             self._loop.call_at(max(at_s, self.stalled_until_s), self._read)
 
     def _read(self) -> None:
-        """One piece at a time, so that no two pages are read at once."""
+        """Read one write at a time, so that no two pages are read at once."""
         self._is_reading = False
         if self._is_over:
             return
         if self._unread:
-            piece = self._unread.popleft()
-            self._unread_bytes -= len(piece)
-            self.delivered_bytes += len(piece)
-            payloads, self._cut_off = payloads_in(self._cut_off + piece)
+            data = self._unread.popleft()
+            self._unread_bytes -= len(data)
+            self.delivered_bytes += len(data)
+            payloads, self._partial = payloads_in(self._partial + data)
             for payload in payloads:
                 self._peer.on_payload(payload)
             self._drain()
@@ -184,14 +184,14 @@ class SimulatedSocket:
             self._read_soon()
 
     def _drain(self) -> None:
-        """As kernels do: who is full may write again when half is free, not for each byte."""
+        """Like a kernel, accept more data once half the buffer is free, not for each byte."""
         if self._unread_bytes > self._conditions.kernel_bytes // 2:
             return
         self._unsent = self._unsent[self._to_kernel(self._unsent) :]
         if self._is_full and not self._unsent and self._close_sent is None:
             self._is_full = False
             self._owner.on_drained()
-            self._take_in()
+            self._receive()
 
     def _end(self, code: int) -> None:
         if not self._is_over:
@@ -200,7 +200,7 @@ class SimulatedSocket:
 
 
 def payloads_in(frames: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of text frames that were joined, and what has come of one more."""
+    """Split joined text frames into payloads; also returns the rest, an incomplete frame."""
     payloads: list[bytes] = []
     start = 0
     while start + 2 <= len(frames):

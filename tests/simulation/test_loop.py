@@ -1,4 +1,4 @@
-"""Time on the simulated loop passes only when nothing is left to do, and what is due runs in the order asked for."""
+"""The simulated loop advances its clock only when nothing is ready, and runs callbacks in order."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ def run(work: Callable[[SimulatedLoop], Coroutine[Any, Any, T]]) -> T:
         loop.close()
 
 
-def test_an_hour_takes_no_time() -> None:
+def test_sleeping_for_an_hour_takes_no_real_time() -> None:
     async def sleep(loop: SimulatedLoop) -> float:
         await asyncio.sleep(3600)
         return loop.time()
@@ -31,18 +31,18 @@ def test_an_hour_takes_no_time() -> None:
     assert time.monotonic() - began_s < 60
 
 
-def test_timers_run_in_the_order_of_their_times_and_those_of_one_time_as_they_were_asked_for() -> None:
+def test_timers_run_by_time_and_then_in_the_order_scheduled() -> None:
     async def ask(loop: SimulatedLoop) -> list[str]:
-        seen: list[str] = []
+        order: list[str] = []
         for name, after_s in (("d", 2), ("a", 1), ("b", 1), ("c", 1)):
-            loop.call_later(after_s, seen.append, name)
+            loop.call_later(after_s, order.append, name)
         await asyncio.sleep(3)
-        return seen
+        return order
 
     assert run(ask) == ["a", "b", "c", "d"]
 
 
-def test_what_is_cancelled_does_not_run_and_takes_no_time() -> None:
+def test_cancelled_timers_neither_run_nor_advance_the_clock() -> None:
     async def cancel(loop: SimulatedLoop) -> float:
         loop.call_later(100, pytest.fail).cancel()
         with pytest.raises(TimeoutError):
@@ -53,16 +53,16 @@ def test_what_is_cancelled_does_not_run_and_takes_no_time() -> None:
     assert run(cancel) == 5
 
 
-def test_who_waits_for_what_never_comes_is_told() -> None:
+def test_waiting_for_something_that_never_happens_raises() -> None:
     with pytest.raises(EndlessError):
         run(lambda _: asyncio.Event().wait())
 
 
-def test_callbacks_without_an_end_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callbacks_that_schedule_callbacks_without_end_raise(monkeypatch: pytest.MonkeyPatch) -> None:
     async def spin(loop: SimulatedLoop) -> None:
         while True:  # noqa: ASYNC110 - on purpose
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(simulated, "MOST_CALLBACKS", 1000)
+    monkeypatch.setattr(simulated, "MAX_CALLBACKS", 1000)
     with pytest.raises(EndlessError):
         run(spin)

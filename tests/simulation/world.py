@@ -1,4 +1,4 @@
-"""One simulated world: gateways, what they stand on, readers, and what goes wrong. All of it follows from the seed."""
+"""One simulated world: gateways, their dependencies, readers and faults, all determined by the seed."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -6,29 +6,29 @@ from random import Random
 from typing import Any
 
 from services.gateway.settings import GatewaySettings
-from services.history.sabotage import Sabotage
 from tests.chaos import operations
 from tests.chaos.verdict import ON_TIME_S
-from tests.simulation import rest
+from tests.simulation import end_state
+from tests.simulation.activity import ReaderActivity
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.conditions import ROOMS, Conditions, grid, stream
 from tests.simulation.faults import FAULTS, Undo
+from tests.simulation.gateway_process import GatewayProcess
 from tests.simulation.history import StoredHistory
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.people import NOW_S, jwks, person
 from tests.simulation.reader import Reader
 from tests.simulation.service import AuthService, HistoryService
-from tests.simulation.site import Site
 from tests.simulation.sockets import Peer, SimulatedSocket
-from tests.simulation.talk import Talk
+from tests.support.sabotage.gateway import GatewaySabotage
 
-LOOK_S = 0.25
-"""Between two looks whether all is at rest (seconds)."""
-MOST_LOOKS = round(ON_TIME_S / LOOK_S)
+CHECK_S = 0.25
+"""Time between checks whether the world is consistent (seconds)."""
+MAX_CHECKS = round(ON_TIME_S / CHECK_S)
 
 
 class World:
-    """Everything there is in one schedule, and the record of what happened."""
+    """The parts of one schedule, and the record of what happened."""
 
     def __init__(
         self,
@@ -36,27 +36,34 @@ class World:
         conditions: Conditions,
         loop: SimulatedLoop,
         settings: Mapping[str, Any],
-        sabotage: Sabotage,
+        sabotage: GatewaySabotage,
+        history: type[HistoryService],
     ) -> None:
         self.loop = loop
         self.conditions = conditions
         self.record: list[operations.AnyOperation] = []
-        self._complaints: list[str] = []
-        self._chance = stream(seed, "world")
+        self._bugs: list[str] = []
+        self._rng = stream(seed, "world")
         self._edge = stream(seed, "edge")
         stored = _stored(conditions)
         self.broker = SimulatedBroker(conditions, stream(seed, "broker"))
         self._publishing = stream(seed, "publishing")
         self._published_s = 0.0
-        self.history = HistoryService(
-            conditions, stream(seed, "history"), stored, self._publish, self._now_ms, sabotage
-        )
+        self.history = history(conditions, stream(seed, "history"), stored, self._publish, self._now_ms)
         self.auth = AuthService(conditions, stream(seed, "auth"), jwks())
-        given = GatewaySettings(
+        gateway_settings = GatewaySettings(
             **{"heads_s": conditions.heads_s, "recent_messages": conditions.recent_messages, "drain_s": 1, **settings}
         )
-        self.sites = [
-            Site(conditions, stream(seed, f"site {number}"), self.broker, self.history, self.auth, given)
+        self.gateways = [
+            GatewayProcess(
+                conditions,
+                stream(seed, f"site {number}"),
+                self.broker,
+                self.history,
+                self.auth,
+                gateway_settings,
+                sabotage,
+            )
             for number in range(conditions.gateways)
         ]
         self.readers = [
@@ -65,105 +72,105 @@ class World:
         ]
         self.backups: list[tuple[float, StoredHistory]] = [(0.0, stored.backup())]
         self._undo: dict[int, Undo] = {}
-        self._struck = 0
+        self._faults = 0
 
     # For readers and services
 
     def note(self, operation: operations.AnyOperation) -> None:
         self.record.append(operation)
 
-    def complain(self, sentence: str) -> None:
-        self._complaints.append(sentence)
+    def report_bug(self, sentence: str) -> None:
+        self._bugs.append(sentence)
 
-    def dial(self, peer: Peer, chance: Random, token: str | None) -> SimulatedSocket | None:
-        return self._edge.choice(self.sites).dial(peer, chance, token)
+    def dial(self, peer: Peer, rng: Random, token: str | None) -> SimulatedSocket | None:
+        return self._edge.choice(self.gateways).dial(peer, rng, token)
 
     def _now_ms(self) -> int:
         return NOW_S * 1000 + int(self.loop.time() * 1000)
 
     def _publish(self, items: list[tuple[str, bytes]]) -> None:
-        """As history's announcer: after the commit, in the order of commits."""
+        """Publish like history's `CommitPublisher`: after the commit, in commit order."""
         if items:
             self._published_s = max(self._published_s, self.loop.time() + grid(self._publishing, (0, 0.005)))
-            self.loop.call_at(self._published_s, self.broker.take, items)
+            self.loop.call_at(self._published_s, self.broker.publish, items)
 
-    # What happens
+    # The schedule
 
     async def run(self) -> list[str]:
-        """Let it all happen; returns what is not as it should be when all has come to rest."""
-        for site in self.sites:
-            site.start()
+        """Run the schedule; returns the problems that remain in the end."""
+        for gateway in self.gateways:
+            gateway.start()
         for reader in self.readers:
-            self.loop.call_later(self._chance.uniform(0, 0.5), reader.dial)
-        talk = [self.loop.create_task(self._talk(reader)) for reader in self.readers]
-        talk.append(self.loop.create_task(self._strike()))
+            self.loop.call_later(self._rng.uniform(0, 0.5), reader.dial)
+        tasks = [self.loop.create_task(self._act(reader)) for reader in self.readers]
+        tasks.append(self.loop.create_task(self._strike()))
         await asyncio.sleep(self.conditions.talk_s)
-        for task in talk:
+        for task in tasks:
             task.cancel()
         await self._heal()
-        unrest = await self._rest()
+        problems = await self._settle()
         self.record.extend(self._read_all())
-        return [*self._complaints, *unrest]
+        return [*self._bugs, *problems]
 
     def dissolve(self) -> list[operations.AnyOperation]:
-        """Let go of everything but the record: a frame that is still held somewhere would keep it all in memory."""
+        """Drop everything but the record: a stack frame that is still referenced would keep it all in memory."""
         self.history.stored = StoredHistory()
-        for parts in (self.sites, self.readers, self.broker.lines, self.backups):
+        for parts in (self.gateways, self.readers, self.broker.connections, self.backups):
             parts.clear()
         record, self.record = self.record, []
         return record
 
-    async def _talk(self, reader: Reader) -> None:
-        await Talk(reader, self.conditions, self._chance_of(reader)).run()
+    async def _act(self, reader: Reader) -> None:
+        await ReaderActivity(reader, self.conditions, self._rng_for(reader)).run()
 
-    def _chance_of(self, reader: Reader) -> Random:
+    def _rng_for(self, reader: Reader) -> Random:
         return Random(f"{self._edge.random()} {reader.name}")
 
     async def _strike(self) -> None:
-        chance = self._chance
+        rng = self._rng
         while self.conditions.faults_per_s and self.conditions.faults:
-            await asyncio.sleep(chance.expovariate(self.conditions.faults_per_s))
-            if chance.random() < 0.3:
+            await asyncio.sleep(rng.expovariate(self.conditions.faults_per_s))
+            if rng.random() < 0.3:
                 self.backups.append((self.loop.time(), self.history.stored.backup()))
-            fault = FAULTS[chance.choice(self.conditions.faults)]
-            undo = fault.strike(self, chance)
+            fault = FAULTS[rng.choice(self.conditions.faults)]
+            undo = fault.strike(self, rng)
             if undo is not None:
-                self._struck += 1
-                self._undo[self._struck] = undo
-                self.loop.call_later(chance.uniform(*fault.hold_s), self._mend, self._struck)
+                self._faults += 1
+                self._undo[self._faults] = undo
+                self.loop.call_later(rng.uniform(*fault.hold_s), self._undo_fault, self._faults)
 
-    def _mend(self, number: int) -> None:
+    def _undo_fault(self, number: int) -> None:
         if (undo := self._undo.pop(number, None)) is not None:
             undo()
 
     async def _heal(self) -> None:
-        """Nothing goes wrong any more; what is broken is mended."""
+        """End all failures, undo active faults, and let every reader send once more."""
         for number in tuple(self._undo):
-            self._mend(number)
+            self._undo_fault(number)
         self.broker.is_calm = self.history.is_calm = self.auth.is_calm = True
-        for _ in range(MOST_LOOKS):
-            if all(site.is_up for site in self.sites):
+        for _ in range(MAX_CHECKS):
+            if all(gateway.is_up for gateway in self.gateways):
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
             for room in ROOMS:
-                self.loop.call_later(self._chance.uniform(0, 0.5), self._last_word, reader, room)
+                self.loop.call_later(self._rng.uniform(0, 0.5), self._send_last, reader, room)
 
     @staticmethod
-    def _last_word(reader: Reader, room: str) -> None:
+    def _send_last(reader: Reader, room: str) -> None:
         if room in reader.rooms:
-            reader.say(room)
+            reader.send(room)
 
-    async def _rest(self) -> list[str]:
-        await asyncio.sleep(2 * LOOK_S)
-        for _ in range(MOST_LOOKS):
-            if not (unrest := list(rest.unrest(self))):
+    async def _settle(self) -> list[str]:
+        await asyncio.sleep(2 * CHECK_S)
+        for _ in range(MAX_CHECKS):
+            if not (problems := list(end_state.problems(self))):
                 break
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
             for reader in self.readers:
-                reader.look_at_the_clock()
-        return unrest
+                reader.check_timeout()
+        return problems
 
     def _read_all(self) -> Iterator[operations.Stored]:
         for room in self.history.stored.rooms.values():

@@ -40,7 +40,7 @@ async def attempt(service: str, data: Path, *arguments: str, powerless: bool = F
     given = {**kept, "CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
     under = _powerless() if powerless else []
     with tempfile.NamedTemporaryFile() as log:
-        program = start(service, *arguments, environment=given, log=Path(log.name), under=under)
+        program = start(f"services.{service}", *arguments, environment=given, log=Path(log.name), under=under)
         try:
             status = await asyncio.to_thread(program.wait, GIVES_UP_S)
         finally:

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias, TypeVar
 import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,7 +20,7 @@ from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.history.app import create_app
+from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.settings import HistorySettings
 
@@ -120,7 +119,7 @@ async def until(condition: Callable[[], bool]) -> None:
 class Service:
     """A running history: its app, a public client, and the internal calls as a gateway makes them."""
 
-    app: FastAPI
+    app: HistoryApp
     auth: FakeAuth
     clock: Clock
     broker: MemoryBroker
@@ -154,7 +153,9 @@ class Service:
 
     async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
         """Store messages, as they come by a gateway's line."""
-        answer = await append_server.answered(self.app.state.history, encode(history_api.AppendBatch(list(messages))))
+        answer = await append_server.answer_batch(
+            self.app.context.history, encode(history_api.AppendBatch(list(messages)))
+        )
         if (refused := answer.refused) is not None:
             raise ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
         return answer.outcomes

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,16 +16,18 @@ from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 
 READY_S = 30.0
+ALLINONE = ("services.allinone",)
 
 
 class Process:
-    """A running server process; `environment` holds its `CHATTERBOX_…` variables."""
+    """A running server process: `program` is its module and arguments, `environment` its `CHATTERBOX_…` variables."""
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, program: Sequence[str] = ALLINONE, **environment: str) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = environment
+        self._program = program
         self.log = data.parent / f"{data.name}.log"
         self._process: Program | None = None
 
@@ -33,7 +35,7 @@ class Process:
         """Start it and wait until it answers; its output is in the assertion when it does not."""
         settings = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), "CHATTERBOX_DRAIN_S": "0"}
         environment = {**os.environ, **settings, **self.environment}
-        self._process = await asyncio.to_thread(start, "allinone", environment=environment, log=self.log)
+        self._process = await asyncio.to_thread(start, *self._program, environment=environment, log=self.log)
         async with asyncio.timeout(READY_S):
             while not await self._answers():
                 assert self._process.returncode is None, self.log.read_text()
@@ -67,9 +69,9 @@ class Process:
 
 
 @asynccontextmanager
-async def process(data: Path, **environment: str) -> AsyncIterator[Process]:
+async def process(data: Path, program: Sequence[str] = ALLINONE, **environment: str) -> AsyncIterator[Process]:
     """A started server process, killed at the end if it still runs."""
-    server = Process(data, **environment)
+    server = Process(data, program, **environment)
     try:
         await server.start()
         yield server

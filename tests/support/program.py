@@ -1,4 +1,4 @@
-"""A service as a process of its own: `python -m services.…`, or what is the same in a fraction of the time.
+"""A service as its own process: `python -m services.…`, or what is the same in a fraction of the time.
 
 Most of a start is imports. So a service is forked from a process that has imported them all, unless something must be
 there (LD_PRELOAD) or taken away before Python begins.
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("allinone", "auth", "gateway", "history")
+SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(
-    ["pytest", *(f"services.{name}.__main__" for name in SERVICES)]  # pytest: each fork loads what started us, too
+    ["pytest", *(f"{name}.__main__" for name in SERVICES)]  # pytest: each fork loads what started us, too
 )
 
 
@@ -42,13 +42,12 @@ class Program(Protocol):
 
 
 def start(
-    service: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
+    module: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
 ) -> Program:
-    """Start `services.<service>`; `environment` is all that it gets, what it says is appended to `log`.
+    """Start `python -m <module>`; `environment` is all that it gets, what it says is appended to `log`.
 
     `under` is a command that starts another, if it needs one.
     """
-    module = f"services.{service}"
     log.touch()  # whoever waits for what it says may look at once
     if under or "LD_PRELOAD" in environment:
         return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)

@@ -29,13 +29,19 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = folder / name
         self.environment = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), **environment}
-        self._kind = kind
+        self.program: tuple[str, ...] = (f"services.{kind}", "serve")
+        """Its module and arguments."""
         self.log = folder / f"{name}.log"
         self._process: Program | None = None
 
+    def sabotage(self, name: str) -> None:
+        """From the next start on, run it with one protection removed; `name` is a key of its `SABOTAGES`."""
+        module, *arguments = self.program
+        self.program = ("tests.support.sabotage", module.removeprefix("services."), name, *arguments)
+
     async def start(self) -> None:
         environment = {**os.environ, **self.environment}
-        self._process = await asyncio.to_thread(start, self._kind, "serve", environment=environment, log=self.log)
+        self._process = await asyncio.to_thread(start, *self.program, environment=environment, log=self.log)
 
     @property
     def pid(self) -> int | None:

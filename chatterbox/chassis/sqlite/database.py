@@ -94,7 +94,7 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE, synchronous: str = "FULL"
+    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE
 ) -> AsyncIterator[aiosqlite.Connection]:
     """Open the only writing connection to the database at `path`, migrated to the newest schema.
 
@@ -109,20 +109,19 @@ async def open_writer(
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
             with _operator_errors(path):
-                await reserve.retry_on_full(lambda: _prepare(connection, path, schema, synchronous))
+                await reserve.retry_on_full(lambda: _prepare(connection, path, schema))
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema, synchronous: str) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema) -> None:
     connection.text_factory = decode_lossy
     try:
         await check_structure(connection, path)
         for pragma in _PRAGMAS:
             await connection.execute(pragma)
-        await connection.execute(f"PRAGMA synchronous={synchronous}")
         await _migrate(connection, path, schema.migrations)
         await check_content(connection, path, schema.violations)
     finally:

@@ -29,6 +29,7 @@ class ReaderPool:
     """Read-only connections, each used by one query at a time."""
 
     def __init__(self, connections: Iterable[aiosqlite.Connection]) -> None:
+        # unbounded: it holds at most the connections of this pool
         self._free: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         for connection in connections:
             self._free.put_nowait(connection)

@@ -23,9 +23,7 @@ class ServiceDatabase(NamedTuple):
 
 
 @asynccontextmanager
-async def open_database(
-    path: Path, schema: Schema, *, readers: int, synchronous: str = "FULL"
-) -> AsyncIterator[ServiceDatabase]:
+async def open_database(path: Path, schema: Schema, *, readers: int) -> AsyncIterator[ServiceDatabase]:
     """Open the database at `path` and its disk reserve; create or migrate it and its folder as needed.
 
     Raises as `open_writer`.
@@ -33,7 +31,7 @@ async def open_database(
     make_folder(path.parent)
     reserve = DiskReserve.beside(path)
     async with (
-        open_writer(path, schema, reserve=reserve, synchronous=synchronous) as writer,
+        open_writer(path, schema, reserve=reserve) as writer,
         open_readers(path, readers) as pool,
         background(reserve.maintain(), f"{path.stem}.disk_reserve"),
     ):

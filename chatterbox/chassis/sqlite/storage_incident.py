@@ -18,6 +18,11 @@ class StorageIncident:
         self._incident = Incident(log, down=failed, up=recovered, down_level=logging.ERROR, up_level=logging.INFO)
         self._retry_after_s = retry_after_s
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a failure has been logged and its recovery has not."""
+        return self._incident.is_open
+
     def fail(self, problem: sqlite3.Error) -> ChatError:
         """Report that a statement failed; returns the refusal to raise."""
         return self._fail("disk.full" if is_full(problem) else None, str(problem))

@@ -1,1 +1,1 @@
-"""Live connections: welcome, commands, the registry of connections and members."""
+"""Live connections: welcome, commands, and the registry of connections and users."""

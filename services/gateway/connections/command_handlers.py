@@ -1,19 +1,19 @@
-"""What each command does. Everything a client may ask for is here, one function a command."""
+"""Handlers for all client commands, one method per command."""
 
 import secrets
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, assert_never
 
 from chatterbox.wire import frames, history_api, text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
-from services.gateway.connections.connection import Connection, ConnectionState, Later
-from services.gateway.connections.member import Member
+from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms import history_replies
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
@@ -22,33 +22,34 @@ from services.gateway.upstream.history_client import HistoryClient
 
 
 class CommandHandlers:
-    """Carries commands out; a `ChatError` becomes the command's reply."""
+    """Handles commands; a `ChatError` becomes the reply."""
 
     def __init__(
         self,
         *,
         limits: Limits,
         clock: Callable[[], float],
-        greeting: WelcomeSequence,
+        welcome: WelcomeSequence,
         memberships: Memberships,
         feed: RoomFeed,
         history: HistoryClient,
-        sends: AppendBatcher,
+        batcher: AppendBatcher,
         metrics: GatewayMetrics | None = None,
     ) -> None:
+        """`clock` is monotonic seconds."""
         self._limits = limits
         self._clock = clock
-        self._greeting = greeting
+        self._welcome = welcome
         self._memberships = memberships
         self._feed = feed
         self._history = history
-        self._sends = sends
+        self._batcher = batcher
         self._refused = (metrics or GatewayMetrics()).sends_refused
 
-    def carry_out(self, connection: Connection, command: frames.Command) -> Later | None:
-        """Do what `command` asks: at once, or by the coroutine returned."""
+    def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
+        """Run `command`: at once, or return a coroutine that does."""
         if isinstance(command, frames.Connect):
-            return self._greeting.connect(connection, command)
+            return self._welcome.connect(connection, command)
         if connection.state is ConnectionState.NEW or connection.member is None:
             raise ChatError(Code.TOKEN_MISSING, 'The first frame must be {"type": "connect", "token": ...}.')
         member = connection.member
@@ -72,17 +73,19 @@ class CommandHandlers:
                 return self._invite(connection, member, command)
             case frames.SetTopic():
                 return self._set_topic(connection, member, command)
+            case _:
+                assert_never(command)
 
-    def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+    def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
         try:
             return self._send(connection, member, command)
         except ChatError as problem:
             self._refused.inc(problem.code)
             raise
 
-    def _send(self, connection: Connection, member: Member, command: frames.Send) -> Later | None:
+    def _send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
         if (wait_s := member.sends.take(self._clock())) > 0:
-            detail = f"At most {self._limits.sends_per_s:g} messages a second ({self._limits.sends_burst} at once)."
+            detail = f"At most {self._limits.sends_per_s:g} messages per second (bursts of {self._limits.sends_burst})."
             raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
         text_rules.content(command.content, self._limits)
         key = (
@@ -94,8 +97,8 @@ class CommandHandlers:
         if room is None:
             return self._refuse_send(member, command.room)
         append = history_api.Append(room.room_id, member.user_id, member.username, command.content, key)
-        self._sends.put(PendingSend(connection, command.id, room, append))
-        connection.messages_in += 1
+        self._batcher.put(PendingSend(connection, command.id, room.name, append))
+        connection.count_received()
         return None
 
     def _room(self, member: Member, name: str) -> Room | None:
@@ -108,9 +111,9 @@ class CommandHandlers:
         return room
 
     async def _refuse_room(self, member: Member, name: str) -> NoReturn:
-        """Say `not_a_member` of a room that one may see, and `room_unknown` of any other, existing or not."""
+        """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
         name = text_rules.room_name(name, self._limits)
-        visible = any(line.room == name for line in await self._history.rooms(member))
+        visible = any(room.room == name for room in await self._history.rooms(member))
         raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
 
     async def _refuse_send(self, member: Member, name: str) -> NoReturn:
@@ -121,45 +124,45 @@ class CommandHandlers:
             raise
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
-        """What was asked before a change came here may be older than that: then it is asked anew."""
+        """Join a room. If the member's rooms change while history answers, the answer may be outdated: ask again."""
         while True:
-            changes = member.changes
+            version = member.rooms_version
             room = self._room(member, command.room)
             if room is None:
                 name = text_rules.room_name(command.room, self._limits)
                 room = await self._feed.open(await self._history.join(name, member))
-            if command.since is not None and not room.reaches(command.since):
-                await self._feed.reach([room])
-            reply = await history_replies.joined(self._history, room, command, self._limits.page_messages)
-            if member.changes == changes:
+            if command.since is not None and not room.covers(command.since):
+                await self._feed.sync([room])
+            reply = await history_replies.join_reply(self._history, room, command, self._limits.page_messages)
+            if member.rooms_version == version:
                 break
-        self._memberships.enter(member, room, asked=connection)
+        self._memberships.enter(member, room, requester=connection)
         connection.send(reply)
-        if connection in room.behind:  # it was in the room: what it was not pushed yet is in the reply, or in pages
+        if connection in room.behind:  # it was in the room before: what it lacks is in the reply, or in pages
             room.detach(connection)
             room.attach(connection, reply.at.offset)
 
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
         room = await self._room_of(member, command.room)
-        connection.send(await history_replies.page(self._history, room, command))
+        connection.send(await history_replies.history_reply(self._history, room, command))
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
         while member.rooms.get(room.name) is room:
-            changes = member.changes
+            version = member.rooms_version
             await self._history.leave(room.name, member)
-            if member.changes == changes:  # else one may have come into it again since
-                self._memberships.exit(member, room)
+            if member.rooms_version == version:  # otherwise the member may have joined again since
+                self._memberships.leave(member, room)
         connection.send(frames.Left(id=command.id, room=room.name))
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
-        lines = await self._history.rooms(member)
-        connection.send(frames.RoomList(id=command.id, rooms=[_summary(line) for line in lines]))
+        rooms = await self._history.rooms(member)
+        connection.send(frames.RoomList(id=command.id, rooms=[_summary(room) for room in rooms]))
 
     async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
         name = text_rules.room_name(command.room, self._limits)
         room = await self._feed.open(await self._history.create(name, member, private=command.private))
-        self._memberships.enter(member, room, asked=connection)
+        self._memberships.enter(member, room, requester=connection)
         room.flush()
         connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
 
@@ -174,12 +177,12 @@ class CommandHandlers:
         connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
 
 
-def _summary(line: history_api.VisibleRoom) -> frames.RoomSummary:
+def _summary(room: history_api.VisibleRoom) -> frames.RoomSummary:
     return frames.RoomSummary(
-        room=line.room,
-        private=line.private,
-        member=line.member,
-        members=line.members,
-        at=Position(line.epoch, line.head),
-        topic=line.topic,
+        room=room.room,
+        private=room.private,
+        member=room.member,
+        members=room.members,
+        at=Position(room.epoch, room.head),
+        topic=room.topic,
     )

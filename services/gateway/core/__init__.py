@@ -1,1 +1,1 @@
-"""Pure protocol and ordering rules: WebSocket frames, the room stream, the canary."""
+"""Pure protocol and ordering rules: WebSocket frames, message order in a room, canary bookkeeping."""

@@ -1,47 +1,50 @@
-"""Whether this gateway still hears what the broker takes from it. Pure.
+"""Detects a gateway that publishes to the broker but no longer receives from it. Pure.
 
-A canary counts as missed only once the broker has taken it. So an event loop that stood still misses none, since it
-sent none either, and a broker that takes nothing is away, which others notice: neither is deafness.
+A canary counts as missed only after the broker confirmed it. A stalled event loop therefore misses none, because it
+published none; and a broker that rejects canaries is down, which other checks report. Neither is deafness.
 """
 
 MISSED = 3
-"""So many in a row, and the gateway is deaf."""
+"""Consecutive missed canaries after which the gateway is deaf."""
 
 
 class Canary:
-    """Numbered payloads that a gateway sends to itself. `now_s` is monotonic seconds, whichever clock they are of."""
+    """Numbered payloads that a gateway publishes to itself. All `now_s` come from one monotonic clock (seconds)."""
 
     def __init__(self, now_s: float) -> None:
         self.is_deaf = False
-        self._heard_s = now_s
-        self._last = 0
-        self._heard = 0
+        self._received_s = now_s
+        self._last_number = 0
+        self._last_received = 0
         self._missed = 0
 
     def next(self) -> int:
-        """The number to send now."""
-        self._last += 1
-        return self._last
+        """Return the number to publish now."""
+        self._last_number += 1
+        return self._last_number
 
-    def taken(self, number: int) -> None:
-        """The broker has confirmed this one; it may have been heard before that."""
-        if number > self._heard:
+    def confirm(self, number: int) -> None:
+        """Note that the broker confirmed `number`, which may have been received already."""
+        if number > self._last_received:
             self._missed += 1
 
-    def heard(self, number: int, now_s: float) -> bool:
-        """One came back, also a late one: the way is open. Returns whether that ends deafness."""
-        if not self._heard < number <= self._last:
+    def receive(self, number: int, now_s: float) -> bool:
+        """Note that `number` came back, even a late one; returns whether this ends deafness."""
+        if not self._last_received < number <= self._last_number:
             return False
         was_deaf, self.is_deaf = self.is_deaf, False
-        self._heard, self._heard_s, self._missed = number, now_s, 0
+        self._last_received, self._received_s, self._missed = number, now_s, 0
         return was_deaf
 
-    def excuse(self) -> None:
-        """The broker says itself that it does not hear everything: what is missed now proves nothing."""
+    def reset_missed(self) -> None:
+        """Forget missed canaries: the broker itself reports lost channels, so they prove nothing."""
         self._missed = 0
 
-    def is_time_to_listen_anew(self) -> bool:
-        """Too many were missed: the gateway is deaf until it hears one; as many again, and it is time once more."""
+    def should_resubscribe(self) -> bool:
+        """Whether `MISSED` canaries in a row were lost: the gateway is deaf until it receives one.
+
+        Returns True again after every further `MISSED`.
+        """
         if self._missed < MISSED:
             return False
         self.is_deaf = True
@@ -49,5 +52,5 @@ class Canary:
         return True
 
     def age_s(self, now_s: float) -> float:
-        """Seconds since one was heard, or since the first could have been."""
-        return now_s - self._heard_s
+        """Seconds since the last canary was received, or since this object was created."""
+        return now_s - self._received_s

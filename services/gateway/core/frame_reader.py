@@ -1,7 +1,7 @@
-"""A client's bytes in, whole messages and control frames out (RFC 6455 sections 5.2 to 5.5). Pure.
+"""Decodes client bytes into WebSocket messages and control frames (RFC 6455 sections 5.2 to 5.5). Pure.
 
-Written for what a chat's clients send, nearly always one small frame at a time, and for tens of thousands of them that
-send nothing: between messages a `FrameReader` holds no buffer at all.
+Optimized for one small frame per read, and for tens of thousands of idle connections: between messages a `FrameReader`
+holds no buffer.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ except ImportError:
 
 
 class Opcode(IntEnum):
-    """What a frame is (RFC 6455 section 11.8)."""
+    """Frame types (RFC 6455 section 11.8)."""
 
     CONTINUATION = 0x0
     TEXT = 0x1
@@ -30,14 +30,14 @@ class Opcode(IntEnum):
 
 
 _FIN, _RESERVED, _OPCODE, _MASKED, _SIZE = 0x80, 0x70, 0x0F, 0x80, 0x7F
-_HEAD_BYTES = 6
+_HEADER_BYTES = 6
 """Of a short frame: two bytes and the mask."""
 _CONTROL_BYTES = 125
 _UNKNOWN = frozenset(range(16)) - frozenset(Opcode)
 
 
 class ProtocolViolationError(Exception):
-    """The client broke the protocol; `code` is what to close with. Nothing can be read after it."""
+    """The client violated the protocol; close with `code`. Nothing can be read after it."""
 
     def __init__(self, code: CloseCode) -> None:
         super().__init__(code.name)
@@ -45,30 +45,30 @@ class ProtocolViolationError(Exception):
 
 
 class FrameReader:
-    """The reading side of one connection."""
+    """Decoder of one connection."""
 
-    __slots__ = ("_fragments", "_kind", "_message_bytes", "_most_bytes", "_most_fragments", "_rest")
+    __slots__ = ("_buffer", "_fragments", "_max_bytes", "_max_fragments", "_message_bytes", "_message_opcode")
 
-    def __init__(self, most_bytes: int, most_fragments: int) -> None:
-        """A message may have `most_bytes`, in at most `most_fragments` frames."""
-        self._most_bytes = most_bytes
-        self._most_fragments = most_fragments
-        self._rest: bytearray | None = None
-        self._kind = Opcode.TEXT
+    def __init__(self, max_bytes: int, max_fragments: int) -> None:
+        """A message may have `max_bytes`, in at most `max_fragments` frames."""
+        self._max_bytes = max_bytes
+        self._max_fragments = max_fragments
+        self._buffer: bytearray | None = None
+        self._message_opcode = Opcode.TEXT
         self._fragments: list[bytes] | None = None
         self._message_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Opcode and payload of every message and control frame that `data` completes, in order.
+        """Yield opcode and payload of every message and control frame that `data` completes, in order.
 
         Raises `ProtocolViolationError` at the first invalid frame, as soon as its header shows it. Iterate to the end
         before feeding more.
         """
-        buffer = data if self._rest is None else self._rest + data
+        buffer = data if self._buffer is None else self._buffer + data
         start, end = 0, len(buffer)
         while end - start >= 2:
             first, second = buffer[start], buffer[start + 1]
-            size, body = second & _SIZE, start + _HEAD_BYTES
+            size, body = second & _SIZE, start + _HEADER_BYTES
             if size > _CONTROL_BYTES:
                 wide = 2 if size == 126 else 8
                 if end - start < 2 + wide:
@@ -83,9 +83,9 @@ class FrameReader:
             opcode = first & _OPCODE
             if opcode >= Opcode.CLOSE or (first & _FIN and opcode):
                 yield opcode, payload
-            elif (message := self._joined(first, payload)) is not None:
-                yield self._kind, message
-        self._rest = bytearray(buffer[start:]) if start < end else None
+            elif (message := self._add_fragment(first, payload)) is not None:
+                yield self._message_opcode, message
+        self._buffer = bytearray(buffer[start:]) if start < end else None
 
     def _check(self, first: int, second: int, size: int) -> None:
         opcode = first & _OPCODE
@@ -97,13 +97,13 @@ class FrameReader:
             return
         if (opcode == Opcode.CONTINUATION) is (self._fragments is None):
             raise ProtocolViolationError(CloseCode.PROTOCOL_ERROR)
-        if self._message_bytes + size > self._most_bytes or len(self._fragments or ()) >= self._most_fragments:
+        if self._message_bytes + size > self._max_bytes or len(self._fragments or ()) >= self._max_fragments:
             raise ProtocolViolationError(CloseCode.TOO_BIG)
 
-    def _joined(self, first: int, payload: bytes) -> bytes | None:
-        """The whole message, if this fragment is its last."""
+    def _add_fragment(self, first: int, payload: bytes) -> bytes | None:
+        """Return the whole message if this fragment is its last."""
         if self._fragments is None:
-            self._kind, self._fragments = Opcode(first & _OPCODE), []
+            self._message_opcode, self._fragments = Opcode(first & _OPCODE), []
         self._fragments.append(payload)
         self._message_bytes += len(payload)
         if not first & _FIN:
@@ -114,7 +114,7 @@ class FrameReader:
 
 
 def read_close(payload: bytes) -> tuple[int, str]:
-    """Code and reason of a client's close frame, 1005 where it gives none; raises `ProtocolViolationError`."""
+    """Code and reason of a client's close frame, 1005 if it has none; raises `ProtocolViolationError`."""
     try:
         close = Close.parse(payload)
     except (ProtocolError, UnicodeDecodeError):

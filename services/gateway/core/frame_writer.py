@@ -1,14 +1,14 @@
-"""Finished WebSocket frames, as a server writes them: unmasked, unfragmented (RFC 6455 section 5.2). Pure."""
+"""Encodes server WebSocket frames: unmasked, unfragmented (RFC 6455 section 5.2). Pure."""
 
 from websockets.frames import Close
 
 PING = b"\x89\x00"
 NO_STATUS = 1005
-"""Stands for the code of a close frame that has none (RFC 6455 section 7.4.1)."""
+"""Means that a close frame has no code (RFC 6455 section 7.4.1)."""
 
 
 def text_frame(payload: bytes) -> bytes:
-    r"""`payload` as one text frame.
+    r"""Encode `payload` as one text frame.
 
     >>> text_frame(b"hi")
     b'\x81\x02hi'
@@ -22,16 +22,16 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def payload_of(frame: bytes) -> bytes:
-    """What `text_frame` was given."""
+    """Return the payload of a frame made by `text_frame`."""
     return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """The answer to a ping that carried `payload`, which has at most 125 bytes."""
+    """Encode the reply to a ping with `payload`, which has at most 125 bytes."""
     return b"\x8a%c%b" % (len(payload), payload)
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """The last frame of a connection; the reason has at most 123 bytes of UTF-8."""
+    """Encode a close frame; the reason has at most 123 bytes of UTF-8."""
     payload = b"" if code == NO_STATUS else Close(code, reason).serialize()
     return b"\x88%c%b" % (len(payload), payload)

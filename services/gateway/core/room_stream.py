@@ -1,4 +1,4 @@
-"""One room's messages in order, made of at-most-once events and pages of history. Pure."""
+"""Orders a room's messages from at-most-once events and pages of history. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 EARLY_MESSAGES = 1000
-"""Messages held while what is before them is missing; further ones are read from history again."""
+"""Messages held while earlier ones are missing; further ones are dropped and read from history later."""
 
 
 class EpochChangedError(Exception):
-    """The room's history was restored: offsets of the old epoch mean nothing any more."""
+    """The room was restored from a backup: offsets of the old epoch are invalid."""
 
 
 @dataclass(slots=True)
 class RecentMessages:
-    """The last messages of a room: consecutive, bounded in number."""
+    """The last messages of a room: consecutive, at most `limit`."""
 
     limit: int
     last: int
-    """The offset of the newest message held (or, when there is none, of the one before the next)."""
+    """Offset of the newest message held; if none is held, the offset before the next message."""
     frames: deque[bytes] = field(default_factory=deque)
 
     def append(self, frame: bytes) -> None:
@@ -30,11 +30,11 @@ class RecentMessages:
 
     @property
     def first(self) -> int:
-        """The offset of the oldest message held."""
+        """Offset of the oldest message held."""
         return self.last - len(self.frames) + 1
 
     def after(self, offset: int) -> list[bytes] | None:
-        """Every message after `offset`, oldest first; None where memory does not reach back so far.
+        """Every message after `offset`, oldest first; None if some of them are no longer held.
 
         >>> RecentMessages(limit=2, last=7, frames=deque([b"6", b"7"])).after(6)
         [b'7']
@@ -44,15 +44,15 @@ class RecentMessages:
         return list(islice(self.frames, offset + 1 - self.first, None))
 
     def newest(self, count: int) -> list[bytes]:
-        """The last `count` messages, or all that are held."""
+        """The last `count` messages, or fewer if fewer are held."""
         return list(islice(self.frames, max(0, len(self.frames) - count), None))
 
 
 @dataclass(slots=True)
 class RoomStream:
-    """Feed it whatever arrives, in any order; it returns what may be sent now: each offset once, none left out.
+    """Accepts messages in any order and returns those to send now: each offset once, in order, without gaps.
 
-    `head` is the last offset returned, `known` the last one known to exist: while they differ, something is
+    `head` is the last offset returned, `known` the last offset known to exist. While they differ, messages are
     missing and must be read from history.
     """
 
@@ -63,7 +63,7 @@ class RoomStream:
 
     @classmethod
     def at(cls, epoch: str, head: int, newest: Sequence[bytes], limit: int) -> "RoomStream":
-        """A stream that begins after offset `head`, whose last messages were `newest`."""
+        """Create a stream that continues after offset `head`; `newest` are the last messages up to it."""
         return cls(epoch, RecentMessages(limit, head, deque(newest[-limit:])), head)
 
     @property
@@ -75,10 +75,10 @@ class RoomStream:
         return self.known > self.head
 
     def take(self, epoch: str, first: int, frames: Sequence[bytes]) -> list[bytes]:
-        """Consecutive messages arrived, live or in a page, the first with offset `first`.
+        """Add consecutive messages, live or from a page; `first` is the offset of the first one.
 
-        Returns those that may be sent now. Raises `EpochChangedError`, and changes nothing, when they are of
-        another epoch.
+        Returns the messages to send now. Raises `EpochChangedError`, and changes nothing, if they are of another
+        epoch.
         """
         if epoch != self.epoch:
             raise EpochChangedError
@@ -88,12 +88,12 @@ class RoomStream:
             return []
         ready = self._advance(frames[self.head + 1 - first :])
         if self.early:
-            self._forget_early(ready)
-            ready += self._advance(self._held())
+            self._drop_early(ready)
+            ready += self._advance(self._pop_early())
         return ready
 
     def announce(self, epoch: str, head: int) -> None:
-        """History says how far the room is; raises `EpochChangedError`."""
+        """Note the room's head in history; raises `EpochChangedError`."""
         if epoch != self.epoch:
             raise EpochChangedError
         self.known = max(self.known, head)
@@ -109,13 +109,13 @@ class RoomStream:
             if len(self.early) < EARLY_MESSAGES:
                 self.early[offset] = frame
 
-    def _forget_early(self, ready: Sequence[bytes]) -> None:
-        """What was held and has now come again, in `ready`, need not be held any more."""
+    def _drop_early(self, ready: Sequence[bytes]) -> None:
+        """Drop held messages that have arrived again in `ready`."""
         for offset in range(self.head - len(ready) + 1, self.head + 1):
             self.early.pop(offset, None)
 
-    def _held(self) -> list[bytes]:
-        """What was held and follows the head without a hole."""
+    def _pop_early(self) -> list[bytes]:
+        """Remove and return the held messages that directly follow the head."""
         ready: list[bytes] = []
         while (frame := self.early.pop(self.head + 1 + len(ready), None)) is not None:
             ready.append(frame)

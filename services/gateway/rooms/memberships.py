@@ -1,67 +1,78 @@
-"""Which rooms the users who are here belong to, and what changes when that, or what a room is about, does.
+"""Keeps the memberships of connected users, and their rooms' topics, as history has them.
 
-Changes are numbered without holes by history (`revision`). One that does not follow the last means that some
-were lost: then the memberships of everybody here, and their rooms' topics, are read anew.
+History numbers changes without holes (`revision`). A change that does not follow the last one means that changes were
+lost: then the memberships of all connected users and their rooms' topics are read again.
 """
 
 import asyncio
 import logging
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import NoReturn, assert_never
 
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import frames, history_api
 from chatterbox.wire.broker_events import MembershipChanged, RoomEvent, TopicChanged
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
-from services.gateway.connections.connection import Connection, ConnectionState
-from services.gateway.connections.hub import Hub
-from services.gateway.connections.member import Member
-from services.gateway.rooms.room import Room
+from services.gateway.rooms.member import Member
+from services.gateway.rooms.room import Room, RoomConnection
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.history_client import HistoryClient
 
 log = logging.getLogger("chatterbox.memberships")
 
-WAITING_CHANGES = 10_000
-"""Changes that wait to be applied; beyond, everything is read anew instead."""
+QUEUED_CHANGES = 10_000
+"""Changes waiting to be applied; beyond, they are dropped and everything is read again."""
 
 
 class Memberships:
-    """Keeps every member's rooms as history has them."""
+    """Updates every member's rooms."""
 
-    def __init__(self, hub: Hub, feed: RoomFeed, history: HistoryClient) -> None:
-        self._hub = hub
+    def __init__(self, members: Mapping[int, Member], feed: RoomFeed, history: HistoryClient) -> None:
+        """`members` are the connected users by id, as they are at any time."""
+        self._members = members
         self._feed = feed
         self._history = history
         self._revision = 0
-        self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(WAITING_CHANGES)
+        self._changes: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUED_CHANGES)
         self._newcomers: dict[int, Member] = {}
-        self._next_load: asyncio.Task[None] | None = None
+        self._next_load: asyncio.Task[ChatError | None] | None = None
         self._loading = asyncio.Lock()
+        self._tasks = TaskSet()
 
     async def load(self, member: Member) -> None:
-        """Open every room of a user who has just come; raises `ChatError` when history is away.
+        """Open every room of a user who has just connected; raises `ChatError` if history is unavailable.
 
-        Those who come while history answers for others are asked for together: a crowd takes a few questions.
+        Users who connect while history answers for others are loaded together, so a crowd takes a few calls.
         """
         self._newcomers[member.user_id] = member
         if self._next_load is None:
-            self._next_load = asyncio.get_running_loop().create_task(self._load_newcomers())
-            self._next_load.add_done_callback(lambda load: load.cancelled() or load.exception())  # all may have gone
-        await asyncio.shield(self._next_load)
+            self._next_load = self._tasks.spawn(self._load_newcomers())
+        problem = await asyncio.shield(self._next_load)
+        if problem is not None:
+            raise problem
 
-    async def _load_newcomers(self) -> None:
+    async def close(self) -> None:
+        await self._tasks.close()
+
+    async def _load_newcomers(self) -> ChatError | None:
+        """Load all who wait; a refusal is returned to each of them, not raised: it is no failure of this task."""
         async with self._loading:
             self._next_load = None
             newcomers, self._newcomers = self._newcomers, {}
-            answer, rooms = await self._read({user_id: member.username for user_id, member in newcomers.items()})
+            try:
+                answer, rooms = await self._read({user_id: member.username for user_id, member in newcomers.items()})
+            except ChatError as problem:
+                return problem
             for member in newcomers.values():
-                self._settle(member, answer, rooms)
-                member.is_loaded = True
+                self._reconcile(member, answer, rooms)
+                member.mark_loaded()
+            return None
 
     async def compare(self, revision: int) -> None:
-        """History was at `revision` a moment ago; if it is not here, read everything anew.
+        """Read everything again unless `revision`, which history had a moment ago, is the one known here.
 
-        History is ahead where changes were lost on the way here, and behind where a backup was restored.
+        History is ahead if changes were lost on the way, and behind if a backup was restored.
         """
         if revision == self._revision or not self._changes.empty():
             return
@@ -70,13 +81,13 @@ class Memberships:
         except ChatError as problem:
             log.warning("memberships.unavailable", extra={"code": problem.code})
 
-    def changed(self, change: RoomEvent) -> None:
-        """A change arrived from the broker."""
+    def enqueue(self, change: RoomEvent) -> None:
+        """Queue a change received from the broker."""
         if not self._changes.full():
             self._changes.put_nowait(change)
 
     async def run(self) -> NoReturn:
-        """Apply changes one after the other, for ever."""
+        """Apply changes one after the other until cancelled."""
         while True:
             change = await self._changes.get()
             try:
@@ -90,43 +101,46 @@ class Memberships:
         if change.revision > self._revision + 1:
             await self._reload()
             return
-        if isinstance(change, MembershipChanged):
-            await self._apply_membership(change)
-        else:
-            self._apply_topic(change)
+        match change:
+            case MembershipChanged():
+                await self._apply_membership(change)
+            case TopicChanged():
+                self._apply_topic(change)
+            case _:
+                assert_never(change)
         self._revision = change.revision
 
     def _apply_topic(self, change: TopicChanged) -> None:
-        """A room that is not open here reads its topic when it is."""
-        if (room := self._hub.rooms.get(change.room_id)) is not None:
-            room.change_topic(change.topic, change.by)
+        """Change the topic of a room that is open here; others read theirs when they are opened."""
+        if (room := self._feed.rooms.get(change.room_id)) is not None:
+            room.set_topic(change.topic, change.by)
 
     async def _apply_membership(self, change: MembershipChanged) -> None:
-        member = self._hub.members.get(change.user_id)
+        member = self._members.get(change.user_id)
         opened = await self._feed.open(_info(change)) if member is not None and change.member else None
         if member is not None:
-            member.changes += 1
-        if (room := self._hub.rooms.get(change.room_id)) is not None:
-            told = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
-            room.tell_others(told, member)
+            member.note_update()
+        if (room := self._feed.rooms.get(change.room_id)) is not None:
+            frame = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
+            room.notify_members(frame, exclude=member.connections if member is not None else ())
         if member is not None and opened is not None:
             self.enter(member, opened, by=change.by)
         elif member is not None and room is not None:
-            self.exit(member, room)
+            self.leave(member, room)
 
     async def _reload(self) -> None:
-        answer, rooms = await self._read({user_id: member.username for user_id, member in self._hub.members.items()})
-        for member in tuple(self._hub.members.values()):
+        answer, rooms = await self._read({user_id: member.username for user_id, member in self._members.items()})
+        for member in tuple(self._members.values()):
             if member.is_loaded:
-                self._settle(member, answer, rooms)
+                self._reconcile(member, answer, rooms)
         self._revision = max(self._revision, answer.revision)
         log.info("memberships.reloaded", extra={"users": len(answer.of), "revision": answer.revision})
 
     async def _read(self, users: dict[int, str]) -> tuple[history_api.MembershipSnapshot, dict[int, Room]]:
-        """Ask history, and open the rooms. An answer older than what was applied meanwhile is asked for again.
+        """Read memberships from history and open the rooms; retry if changes applied meanwhile are newer.
 
-        One older than what was known before the question is of another history, a restored backup: from then on
-        nothing is known here, and whatever comes next has everything read anew.
+        An answer older than the revision known before the call comes from a restored backup. The known revision is
+        then reset, so that the next change or comparison reads everything again.
         """
         while True:
             known = self._revision
@@ -136,33 +150,35 @@ class Memberships:
                 self._revision = 0
             if answer.revision >= self._revision:
                 for info in answer.rooms:
-                    rooms[info.room_id].change_topic(info.topic)
+                    rooms[info.room_id].set_topic(info.topic)
                 return answer, rooms
 
-    def _settle(self, member: Member, answer: history_api.MembershipSnapshot, rooms: dict[int, Room]) -> None:
-        if member.user_id not in answer.of:  # came after the question
+    def _reconcile(self, member: Member, answer: history_api.MembershipSnapshot, rooms: dict[int, Room]) -> None:
+        """Make `member` enter and leave rooms as `answer` says."""
+        if member.user_id not in answer.of:  # connected after the call
             return
-        member.changes += 1
-        belongs = [rooms[room_id] for room_id in answer.of[member.user_id]]
-        for room in belongs:
+        member.note_update()
+        current = [rooms[room_id] for room_id in answer.of[member.user_id]]
+        for room in current:
             self.enter(member, room)
-        for room in [room for room in member.rooms.values() if room not in belongs]:
-            self.exit(member, room)
+        for room in [room for room in member.rooms.values() if room not in current]:
+            self.leave(member, room)
 
-    def enter(self, member: Member, room: Room, *, by: str | None = None, asked: Connection | None = None) -> None:
-        """Subscribe all connections of `member`; entering again changes nothing.
+    def enter(
+        self, member: Member, room: Room, *, by: str | None = None, requester: RoomConnection | None = None
+    ) -> None:
+        """Subscribe all connections of `member` to `room`; does nothing if they are.
 
-        Each is told from where its pushes follow, but `asked`: that one is answered in this turn of the event loop,
-        so that nothing comes between.
+        Each is sent the position after which pushes follow, except `requester`, which the caller answers in the same
+        event-loop turn, so that no message comes in between.
         """
         before = member.rooms.get(room.name)
         if before is room:
             return
-        if before is not None:  # another of this name: made anew, after a backup was restored that did not have it
-            self._hub.close_room(before, CloseCode.EPOCH_CHANGED)
-        member.rooms[room.name] = room
-        member.changes += 1
-        told = frames.Membership(
+        if before is not None:  # another room of this name, created after a backup without the first was restored
+            before.close_connections(CloseCode.EPOCH_CHANGED)
+        member.add_room(room)
+        frame = frames.Membership(
             room=room.name,
             username=member.username,
             member=True,
@@ -172,23 +188,22 @@ class Memberships:
             topic=room.topic or "",
         )
         for connection in member.connections:
-            if connection.state is ConnectionState.OPEN:
-                if connection is not asked:
-                    connection.send(told)
+            if connection.is_open:
+                if connection is not requester:
+                    connection.send(frame)
                 room.attach(connection, room.opened.head)
 
-    def exit(self, member: Member, room: Room) -> None:
-        """Unsubscribe all connections of `member`; one that is not welcomed yet hears of its rooms when it is."""
+    def leave(self, member: Member, room: Room) -> None:
+        """Unsubscribe all connections of `member`; one that is not welcomed yet gets its rooms in the welcome."""
         if member.rooms.get(room.name) is not room:
             return
-        del member.rooms[room.name]
-        member.changes += 1
+        member.remove_room(room)
         room.flush()
-        told = frames.Membership(room=room.name, username=member.username, member=False)
+        frame = frames.Membership(room=room.name, username=member.username, member=False)
         for connection in member.connections:
             room.detach(connection)
-            if connection.state is ConnectionState.OPEN:
-                connection.send(told)
+            if connection.is_open:
+                connection.send(frame)
 
 
 def _info(change: MembershipChanged) -> history_api.RoomInfo:

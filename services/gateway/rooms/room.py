@@ -1,52 +1,78 @@
-"""A room as this gateway sees it: its stream, who hears it live, who is behind. Fan-out happens here."""
+"""A room on this gateway: its message stream, live and behind connections, and fan-out."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.position import Position
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.metrics import GatewayMetrics
 
-if TYPE_CHECKING:
-    from services.gateway.connections.connection import Connection
-    from services.gateway.connections.member import Member
-
-UNOPENED_PAYLOADS = 1000
-"""Broker payloads held while a room is being opened; what is dropped beyond is read from history."""
-JOINING_S = 0.02
-"""In a busy room messages wait so long at most for others to be written with them (seconds)."""
-SHORTEST_JOINING_S = 0.001
-"""A shorter wait is none: the event loop's timers count milliseconds."""
+HELD_PAYLOADS = 1000
+"""Broker payloads held while a room is being opened; further ones are dropped and read from history later."""
+MAX_BATCH_WINDOW_S = 0.02
+"""Longest time that a message in a busy room waits for others to be written with it (seconds)."""
+MIN_BATCH_WINDOW_S = 0.001
+"""Shorter windows are not used: event-loop timers have millisecond resolution."""
 WRITE_S = 10e-6
-"""About what one write to one connection takes, nearly all of it in the kernel (seconds; see `bench`)."""
+"""Approximate time of one write to one connection, most of it in the kernel (seconds; see `bench`)."""
 
 
-def joining_s(members: int) -> float:
-    """How long a message waits for others in a room that is busy: eight times as long as its fan-out will take.
+def batch_window_s(members: int) -> float:
+    """How long a message in a busy room waits for others: eight times the duration of its fan-out (seconds).
 
-    So one room's fan-out takes about a ninth of the gateway's time, and what comes meanwhile costs nearly nothing more;
-    and a large room whose members are spread over four gateways waits on each as long as it would on one.
+    One room's fan-out therefore takes about a ninth of the gateway's time, and further messages in the window cost
+    almost nothing; and a large room spread over four gateways waits as long on each as it would on one.
 
-    >>> [joining_s(members) for members in (10, 100, 250, 1000)]
+    >>> [batch_window_s(members) for members in (10, 100, 250, 1000)]
     [0.0, 0.008, 0.02, 0.02]
     """
-    wait_s = min(JOINING_S, 8 * WRITE_S * members)
-    return wait_s if wait_s >= SHORTEST_JOINING_S else 0.0
+    window_s = min(MAX_BATCH_WINDOW_S, 8 * WRITE_S * members)
+    return window_s if window_s >= MIN_BATCH_WINDOW_S else 0.0
+
+
+class RoomSocket(Protocol):
+    """What rooms need of a connection's socket; `LiveSocket` implements it."""
+
+    @property
+    def try_write(self) -> Callable[[bytes], int]: ...
+    @property
+    def unsent_bytes(self) -> int: ...
+    def write(self, frames: bytes) -> None: ...
+
+
+class RoomConnection(Protocol):
+    """What rooms need of a connection; `Connection` implements it."""
+
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def socket(self) -> RoomSocket: ...
+    @property
+    def is_open(self) -> bool: ...
+    @property
+    def is_closed(self) -> bool: ...
+    @property
+    def is_full(self) -> bool: ...
+    def send(self, frame: frames.ServerFrame) -> None: ...
+    def write(self, finished: bytes) -> None: ...
+    def close(self, code: CloseCode) -> None: ...
+    def count_pushed(self, messages: int) -> None: ...
 
 
 class Room:
     """Every connection of a member is in exactly one of `live` and `behind`.
 
-    A live connection has been written everything up to `sent`; one that is behind holds the offset in
-    `behind` and is brought up to `live` by `catch_up`.
+    A live connection has been written everything up to `sent`. For one that is behind, `behind` has the offset up to
+    which it has been written; `catch_up` brings it back to `live`.
     """
 
-    __slots__ = ("_came_s", "_loop", "behind", "filling", "idle_since_s", "live", "metrics", "name", "opening",
-                 "pending", "private", "room_id", "sent", "stream", "topic", "unopened", "untold")  # fmt: skip
+    __slots__ = ("_last_message_s", "_loop", "behind", "held", "idle_since_s", "live", "metrics", "name", "pending",
+                 "private", "room_id", "sent", "stream", "topic", "topic_unsent")  # fmt: skip
 
     def __init__(
         self,
@@ -58,101 +84,95 @@ class Room:
         self.name = info.room
         self.private = info.private
         self.topic: str | None = None
-        """Unknown until the room is open, or it is changed before."""
-        self.untold: set[Connection] = set()
+        """None until the room is open or its topic changes."""
+        self.topic_unsent: set[RoomConnection] = set()
         """Connections that were full when the topic changed."""
         self.metrics = metrics or GatewayMetrics()
-        self.live: dict[Connection, Callable[[bytes], int]] = {}
-        """Each with its socket's `try_write`, which fan-out calls without a detour."""
-        self.behind: dict[Connection, int] = {}
+        self.live: dict[RoomConnection, Callable[[bytes], int]] = {}
+        """Each with its socket's `try_write`, which fan-out calls directly."""
+        self.behind: dict[RoomConnection, int] = {}
         self.pending: list[bytes] = []
         self.sent = 0
         self.stream: RoomStream | None = None
-        self.unopened: list[bytes] = []
-        self.opening: asyncio.Task[None] | None = None
-        self.filling: asyncio.Task[None] | None = None
+        self.held: list[bytes] = []
+        """Broker payloads received before the room was open."""
         self.idle_since_s = 0.0
         self._loop = loop or asyncio.get_running_loop()
-        self._came_s = float("-inf")
+        self._last_message_s = float("-inf")
 
     @property
     def opened(self) -> RoomStream:
-        """The stream of a room that is open."""
-        assert self.stream is not None  # noqa: S101 - callers awaited Feed.open
+        """The stream; only for a room that is open."""
+        assert self.stream is not None  # noqa: S101 - callers awaited RoomFeed.open
         return self.stream
 
     @property
     def at(self) -> Position:
-        """The position of the last message that connections here could be told of."""
+        """Position of the last message that this gateway can have delivered."""
         return Position(self.opened.epoch, self.opened.head)
 
     @property
     def is_idle(self) -> bool:
         return not self.live and not self.behind
 
-    def reaches(self, position: Position) -> bool:
-        """Whether a message at `position`, or after it, has come here."""
+    def covers(self, position: Position) -> bool:
+        """Whether `position` is of this epoch and not beyond the last message received here."""
         return position.epoch == self.at.epoch and position.offset <= self.at.offset
 
+    # Opening and idling
+
     def hold(self, payload: bytes) -> None:
-        """Keep what the broker brings while the room is not open yet."""
-        if len(self.unopened) < UNOPENED_PAYLOADS:
-            self.unopened.append(payload)
+        """Keep a broker payload until the room is open."""
+        if len(self.held) < HELD_PAYLOADS:
+            self.held.append(payload)
+
+    def open(self, stream: RoomStream, topic: str) -> list[bytes]:
+        """Begin with `stream` and, unless it has changed meanwhile, `topic`; returns the payloads held until now."""
+        self.stream = stream
+        self.sent = stream.head
+        self.topic = topic if self.topic is None else self.topic
+        held, self.held = self.held, []
+        return held
+
+    def note_idle(self, now_s: float) -> None:
+        """Note since when the room has no connection, if it has none; `now_s` is monotonic seconds."""
+        if self.is_idle:
+            self.idle_since_s = now_s
+
+    def close_connections(self, code: CloseCode) -> None:
+        """Close every connection that is subscribed to the room; clients reconnect and read its state."""
+        for connection in (*self.live, *self.behind):
+            connection.close(code)
+
+    # Fan-out
 
     def deliver(self, ready: Sequence[bytes]) -> None:
-        """Send frames to every live connection: in a quiet room at the end of this turn of the event loop.
+        """Send frames to every live connection: in a quiet room at the end of this event-loop turn.
 
-        In a busy one, where others came a moment ago, they wait for more. Either way one write has them all.
+        In a busy room, where the previous message is recent, they wait for more. Either way they leave in one write.
         """
         if not ready:
             return
         now_s = self._loop.time()
         if not self.pending:
-            self._flush_soon(now_s - self._came_s)
-        self._came_s = now_s
+            self._schedule_flush(now_s - self._last_message_s)
+        self._last_message_s = now_s
         self.pending.extend(ready)
 
-    def _flush_soon(self, after_s: float) -> None:
-        """`after_s` is how long after the last message this one came: by that a room is busy or quiet.
+    def _schedule_flush(self, since_last_s: float) -> None:
+        """Flush soon; the time since the last message decides whether the room is busy or quiet.
 
-        Not how long after the last write: a message that waited in vain was written late, and so the next, which comes
-        soon after that, would wait in vain as well, and so on.
+        The time since the last write would not do: a message that waited in vain is written late, so the next one,
+        arriving soon after that write, would wait in vain as well, and so on.
         """
-        wait_s = joining_s(len(self.live))
-        if after_s < wait_s:
-            self._loop.call_later(wait_s, self.flush)
+        window_s = batch_window_s(len(self.live))
+        if since_last_s < window_s:
+            self._loop.call_later(window_s, self.flush)
         else:
             self._loop.call_soon(self.flush)
 
-    def tell_others(self, frame: frames.Membership, member: "Member | None") -> None:
-        """Tell every live connection, but those of the `member` whom it is about: they are told more."""
-        self.flush()
-        told = text_frame(codec.encode(frame))
-        for connection in tuple(self.live):
-            if connection.member is not member:
-                connection.write(told)
-
-    def change_topic(self, topic: str, by: str | None = None) -> None:
-        """Take another topic and tell every connection; one that is full hears of it when it is live again."""
-        if topic == self.topic:
-            return
-        self.topic = topic
-        self.flush()
-        told = text_frame(codec.encode(frames.TopicUpdate(room=self.name, topic=topic, by=by)))
-        for connection in (*self.live, *self.behind):
-            if connection.is_full:
-                self.untold.add(connection)
-            else:
-                connection.write(told)
-
-    def tell_topic(self, connection: "Connection") -> None:
-        """Tell a connection that is live again of the topic, if that changed meanwhile."""
-        if connection in self.untold:
-            self.untold.discard(connection)
-            connection.send(frames.TopicUpdate(room=self.name, topic=self.topic or ""))
-
     def flush(self) -> None:
-        """Write what is pending now: one system call a connection, whatever the number of frames."""
+        """Write pending messages now: one system call per connection, whatever the number of messages."""
         if self.stream is not None:
             self.sent = self.stream.head
         if self.pending:
@@ -163,46 +183,81 @@ class Room:
         joined = b"".join(self.pending)
         self.metrics.deliveries.inc(len(self.live) * len(self.pending))
         self.pending.clear()
-        for connection, taken in self._write_live(joined):
-            connection.socket.write(joined[taken:])
+        for connection, accepted in self._write_live(joined):
+            connection.socket.write(joined[accepted:])
         self.metrics.fan_out_s.observe(time.perf_counter() - began_s)
 
-    def _write_live(self, joined: bytes) -> list[tuple["Connection", int]]:
-        """Write to every live connection; returns those whose kernel did not take all, with the bytes that it took."""
-        unfinished: list[tuple[Connection, int]] = []
+    def _write_live(self, joined: bytes) -> list[tuple[RoomConnection, int]]:
+        """Write to every live connection; returns those whose kernel accepted only part, with the bytes accepted."""
+        unfinished: list[tuple[RoomConnection, int]] = []
         size_bytes = len(joined)
         for connection, try_write in self.live.items():
             try:
-                taken = try_write(joined)
-            except OSError:  # it is full, or gone: its transport finds out which
-                taken = 0
-            if taken != size_bytes:
-                unfinished.append((connection, taken))
+                accepted = try_write(joined)
+            except OSError:  # full or disconnected; its transport finds out which
+                accepted = 0
+            if accepted != size_bytes:
+                unfinished.append((connection, accepted))
         return unfinished
 
-    def attach(self, connection: "Connection", offset: int) -> None:
-        """Add a connection that has been told everything up to `offset`; one whose socket is full is behind already."""
+    # Membership and topic
+
+    def notify_members(self, frame: frames.Membership, exclude: Collection[RoomConnection]) -> None:
+        """Send a membership change to every live connection except those of the user concerned, who get more."""
         self.flush()
-        connection.messages_out -= offset
+        encoded = text_frame(codec.encode(frame))
+        for connection in tuple(self.live):
+            if connection not in exclude:
+                connection.write(encoded)
+
+    def set_topic(self, topic: str, by: str | None = None) -> None:
+        """Change the topic and send it to every connection; a full one gets it once it is live again."""
+        if topic == self.topic:
+            return
+        self.topic = topic
+        self.flush()
+        encoded = text_frame(codec.encode(frames.TopicUpdate(room=self.name, topic=topic, by=by)))
+        for connection in (*self.live, *self.behind):
+            if connection.is_full:
+                self.topic_unsent.add(connection)
+            else:
+                connection.write(encoded)
+
+    def send_missed_topic(self, connection: RoomConnection) -> None:
+        """Send the topic to a connection that is live again, if it was full when the topic changed."""
+        if connection in self.topic_unsent:
+            self.topic_unsent.discard(connection)
+            connection.send(frames.TopicUpdate(room=self.name, topic=self.topic or ""))
+
+    # Connections
+
+    def attach(self, connection: RoomConnection, offset: int) -> None:
+        """Add a connection that has every message up to `offset`; one whose socket is full starts behind."""
+        self.flush()
+        connection.count_pushed(-offset)
         if offset == self.sent and not connection.is_full:
             self.go_live(connection)
         else:
             self.behind[connection] = offset
 
-    def go_live(self, connection: "Connection") -> None:
-        """Push to a connection that is not full, and has been told everything up to `sent`."""
+    def go_live(self, connection: RoomConnection) -> None:
+        """Start pushing to a connection that is not full and has every message up to `sent`."""
         self.behind.pop(connection, None)
         self.live[connection] = connection.socket.try_write
 
-    def detach(self, connection: "Connection") -> None:
-        """Take a connection out, and note how far it came: offsets tell what it was sent, without a count for each."""
-        self.untold.discard(connection)
-        if self.live.pop(connection, None) is not None:
-            connection.messages_out += self.sent
-        elif connection in self.behind:
-            connection.messages_out += self.behind.pop(connection)
+    def note_written(self, connection: RoomConnection, messages: int) -> None:
+        """Advance a connection that is behind by the `messages` that it was written."""
+        self.behind[connection] += messages
 
-    def fall_behind(self, connection: "Connection") -> None:
-        """Stop pushing to a connection that can't take more; remember where it stands."""
+    def detach(self, connection: RoomConnection) -> None:
+        """Remove a connection; its offset tells how many messages it was pushed, so deliveries are not counted."""
+        self.topic_unsent.discard(connection)
+        if self.live.pop(connection, None) is not None:
+            connection.count_pushed(self.sent)
+        elif connection in self.behind:
+            connection.count_pushed(self.behind.pop(connection))
+
+    def fall_behind(self, connection: RoomConnection) -> None:
+        """Stop pushing to a connection that accepts no more, and note its offset."""
         if self.live.pop(connection, None) is not None:
             self.behind[connection] = self.sent

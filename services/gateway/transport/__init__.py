@@ -1,1 +1,1 @@
-"""Sockets: HTTP upgrade, WebSocket handshake, frames in and out, keepalive."""
+"""Sockets: HTTP upgrade, WebSocket handshake, frames in and out, keepalive, pacing."""

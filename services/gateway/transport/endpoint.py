@@ -1,4 +1,6 @@
-"""The public WebSocket address: Origin, limits and token of a handshake, then the socket is taken over."""
+"""The `/ws` endpoint: checks Origin, connection limits and token, then takes over the socket."""
+
+from typing import Protocol
 
 from fastapi import FastAPI, WebSocket
 from starlette.requests import HTTPConnection
@@ -6,30 +8,40 @@ from starlette.requests import HTTPConnection
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.errors import ChatError, Code
-from services.gateway.gateway import Gateway
+from services.gateway.metrics import GatewayMetrics
 from services.gateway.transport.handshake import EXTENSION, Handshake
+from services.gateway.transport.live_socket import LiveSocket
 
 
-def serve_websockets(app: FastAPI, gateway: Gateway, origins: frozenset[str]) -> None:
-    """Let `gateway` take the WebSockets of `app`; pages of `origins` may connect besides those of its own origin.
+class ConnectionAcceptor(Protocol):
+    """What the endpoint hands accepted sockets to; `Gateway` implements it."""
 
-    As a plain route: what FastAPI does for each call of a path with dependencies is a fifth of a whole connect.
+    @property
+    def metrics(self) -> GatewayMetrics: ...
+    def admit(self, address: str) -> None: ...
+    def open(self, live_socket: LiveSocket, address: str, token: str | None) -> None: ...
+
+
+def serve_websockets(app: FastAPI, acceptor: ConnectionAcceptor, origins: frozenset[str]) -> None:
+    """Serve `/ws` of `app`; pages of `origins` may connect, besides those of the server's own origin.
+
+    A plain Starlette route: FastAPI's dependency handling takes a fifth of the time of a whole connect.
     """
 
     async def ws(websocket: WebSocket) -> None:
         address = websocket.client.host if websocket.client else "unknown"
         try:
             check_origin(websocket, origins)
-            gateway.admit(address)
+            acceptor.admit(address)
             token = token_of(websocket)
         except ChatError as problem:
-            gateway.metrics.handshakes_refused.inc(problem.code)
+            acceptor.metrics.handshakes_refused.inc(problem.code)
             await websocket.send_denial_response(answer(problem))
             return
         handshake = websocket.scope["extensions"][EXTENSION]
-        assert isinstance(handshake, Handshake)  # noqa: S101 - chassis.serve is given a `front_door`
+        assert isinstance(handshake, Handshake)  # noqa: S101 - chassis.serve gets an `upgrade_protocol`
         await websocket.accept()
-        gateway.open(handshake.take_over(), address, token)
+        acceptor.open(handshake.take_over(), address, token)
 
     app.router.add_websocket_route("/ws", ws)
 
@@ -45,7 +57,7 @@ def check_origin(request: HTTPConnection, allowed: frozenset[str]) -> None:
 
 
 def token_of(request: HTTPConnection) -> str | None:
-    """The token of a handshake: from the Authorization header, else from `?token=`, else None."""
+    """Return the token of a handshake: from the Authorization header, else from `?token=`, else None."""
     if (authorization := request.headers.get("authorization")) is not None:
         return bearer(authorization)
     return request.query_params.get("token")

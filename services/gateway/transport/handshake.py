@@ -1,7 +1,7 @@
-"""The WebSocket handshake: FastAPI says whether, this says it in bytes. Then nothing of it remains.
+"""WebSocket handshake: runs the ASGI endpoint, writes its answer, and hands the connection to a `LiveSocket`.
 
-FastAPI does what a handshake needs (routing, token, Origin). The endpoint finds this protocol object in the scope,
-accepts, and takes the connection over as a `LiveSocket`, which takes this object's place at the transport.
+The endpoint (routing, token, Origin) finds this protocol object in the scope, accepts, and calls `take_over`; the
+`LiveSocket` then replaces this object as the transport's protocol.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from services.gateway.core.frame_reader import FrameReader
-from services.gateway.core.upgrade_request import BadUpgradeError, accepted
+from services.gateway.core.upgrade_request import BadUpgradeError, accept_header
 from services.gateway.transport.live_socket import LiveSocket
 
 log = logging.getLogger("chatterbox.handshake")
@@ -27,29 +27,29 @@ EXTENSION = "chatterbox.handshake"
 
 
 class Handshake(asyncio.Protocol):
-    """A connection from its request for a WebSocket to the moment at which it is taken over, or refused."""
+    """Protocol of a connection from its upgrade request until it is taken over or refused."""
 
     socket_class = LiveSocket
     fragments = Limits().fragments
 
-    def __init__(self, transport: asyncio.Transport, server_state: ServerState, most_bytes: int) -> None:
+    def __init__(self, transport: asyncio.Transport, server_state: ServerState, max_bytes: int) -> None:
         self.is_lost = False
         self._transport = transport
         self._server = server_state
-        self._others = cast("set[object]", server_state.connections)
-        self._others.add(self)
-        self._most_bytes = most_bytes
+        self._server_connections = cast("set[object]", server_state.connections)
+        self._server_connections.add(self)
+        self._max_bytes = max_bytes
         self.early = b""
-        """What the client has sent before it could know that it was accepted."""
+        """Bytes that the client sent before it could know that it was accepted."""
         self._accept = b""
         self._is_answered = False
         self._is_taken = False
         self._refusal: Message = {}
 
     def begin(self, app: ASGIApp, scope: Scope) -> None:
-        """Ask `app`, or refuse what is no handshake."""
+        """Run `app`, or refuse an invalid upgrade request."""
         try:
-            self._accept = accepted(scope["method"], scope["http_version"], scope["headers"])
+            self._accept = accept_header(scope["method"], scope["http_version"], scope["headers"])
         except BadUpgradeError as problem:
             refusal = answer(ChatError(Code.BAD_REQUEST, str(problem)))
             refusal.status_code = problem.status
@@ -57,26 +57,27 @@ class Handshake(asyncio.Protocol):
             self._refuse_with(refusal)
             return
         scope["extensions"][EXTENSION] = self
-        task = asyncio.get_running_loop().create_task(self._ask(app, scope))
+        # Uvicorn's own set, not a TaskSet: uvicorn waits for these tasks when it shuts down.
+        task = asyncio.get_running_loop().create_task(self._run_app(app, scope))
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
 
     def take_over(self) -> LiveSocket:
-        """The accepted connection; nothing of it goes through uvicorn any more, but its shutdown."""
+        """Return the accepted connection; uvicorn no longer handles it, except to shut it down."""
         self._is_taken = True
-        deframer = FrameReader(self._most_bytes, self.fragments)
-        socket = self.socket_class(self._transport, deframer, self._others, self.early)
+        reader = FrameReader(self._max_bytes, self.fragments)
+        socket = self.socket_class(self._transport, reader, self._server_connections, self.early)
         if not self.is_lost:
-            self._others.discard(self)
-            self._others.add(socket)
+            self._server_connections.discard(self)
+            self._server_connections.add(socket)
             self._transport.set_protocol(socket)
             if self.early:
                 self._transport.resume_reading()
         return socket
 
-    # The app's side (ASGI 2.4, WebSocket)
+    # ASGI side (WebSocket, ASGI 2.4)
 
-    async def _ask(self, app: ASGIApp, scope: Scope) -> None:
+    async def _run_app(self, app: ASGIApp, scope: Scope) -> None:
         try:
             await app(scope, _connect, self._send)
         except Exception:
@@ -97,7 +98,7 @@ class Handshake(asyncio.Protocol):
         elif message["type"] == "websocket.close":
             self._refuse_with(answer(ChatError(Code.NOT_FOUND)))
         else:
-            raise RuntimeError(f"{message['type']}: only the handshake goes by ASGI")
+            raise RuntimeError(f"{message['type']}: only handshake messages are supported")
 
     def _refuse_with(self, response: Response) -> None:
         self._refuse(response.status_code, response.raw_headers, bytes(response.body))
@@ -111,22 +112,22 @@ class Handshake(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(response_bytes(status, (*self._server.default_headers, *headers), body))
 
-    # The transport's side
+    # Transport side
 
     def data_received(self, data: bytes) -> None:
         self.early += data
         self._transport.pause_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's interface
         self.is_lost = True
-        self._others.discard(self)
+        self._server_connections.discard(self)
 
     def shutdown(self) -> None:
-        """Uvicorn stops."""
+        """Called by uvicorn when it shuts down."""
         if not self._is_answered:
             self._refuse_with(answer(ChatError(Code.UNAVAILABLE)))
 
 
 async def _connect() -> Message:
-    """The one thing that a client does before it is answered."""
+    """ASGI `receive`: the only message that a client sends before it is answered."""
     return {"type": "websocket.connect"}

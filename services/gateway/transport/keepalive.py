@@ -1,35 +1,35 @@
-"""Pings for all connections of a gateway, spread evenly: one task, instead of two timers for each connection."""
+"""Pings all connections of a gateway, spread evenly over time: one task instead of two timers per connection."""
 
 import asyncio
 from typing import NoReturn, Protocol
 
-BEATS = 20
-"""In as many portions all connections are pinged, one after the other."""
+GROUPS = 20
+"""Connections are divided into this many groups, pinged one after the other."""
 _OBJECT_BYTES = 64
-"""Objects lie so far apart at least in memory: their addresses, divided by it, fall evenly into the portions."""
+"""Minimum distance of two objects in memory: addresses divided by it spread evenly over the groups."""
 
 
 class Pingable(Protocol):
-    """What is pinged."""
+    """A connection that can be pinged."""
 
-    def beat(self) -> bool:
-        """Ping, or end what has shown no life since the last ping. Returns whether there is to be another beat."""
+    def ping(self) -> bool:
+        """Send a ping, or abort a peer that has been silent since the last one; returns whether to ping again."""
 
 
 class Keepalive:
-    """Beats for everyone once in `ping_s` seconds."""
+    """Pings every connection once in `ping_s` seconds."""
 
     def __init__(self, ping_s: float) -> None:
-        self._beat_s = ping_s / BEATS
-        self._portions: list[set[Pingable]] = [set() for _ in range(BEATS)]
+        self._interval_s = ping_s / GROUPS
+        self._groups: list[set[Pingable]] = [set() for _ in range(GROUPS)]
 
-    def add(self, beating: Pingable) -> None:
-        """Beat for it, until it wants no more."""
-        self._portions[id(beating) // _OBJECT_BYTES % BEATS].add(beating)
+    def add(self, connection: Pingable) -> None:
+        """Ping `connection` regularly until its `ping` returns False."""
+        self._groups[id(connection) // _OBJECT_BYTES % GROUPS].add(connection)
 
     async def run(self) -> NoReturn:
-        """Beat, for ever."""
+        """Ping until cancelled."""
         while True:
-            for portion in self._portions:
-                await asyncio.sleep(self._beat_s)
-                portion.difference_update([beating for beating in tuple(portion) if not beating.beat()])
+            for group in self._groups:
+                await asyncio.sleep(self._interval_s)
+                group.difference_update([connection for connection in tuple(group) if not connection.ping()])

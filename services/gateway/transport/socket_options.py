@@ -1,32 +1,35 @@
-"""What is done with a connection's socket itself, past the transport that owns it."""
+"""Operations on a connection's kernel socket, bypassing the transport that owns it."""
 
 import asyncio
 import contextlib
 import socket
 import struct
 
-_DROP_UNSENT = struct.pack("ii", 1, 0)
-"""The socket option SO_LINGER: on, for no time at all."""
+_DISCARD_UNSENT = struct.pack("ii", 1, 0)
+"""SO_LINGER: on, with a timeout of zero."""
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
-"""Linux has it."""
+"""Available on Linux."""
 _BYTES_ACKED = struct.Struct("120xQ")
-"""Where `tcpi_bytes_acked` is in Linux' struct tcp_info (since 4.2)."""
+"""Position of `tcpi_bytes_acked` in Linux's struct tcp_info (since 4.2)."""
 
 
-def hold(transport: asyncio.Transport) -> socket.socket:
-    """A second hold of a transport's socket, to be let go with `detach` before the transport closes it."""
+def duplicate_handle(transport: asyncio.Transport) -> socket.socket:
+    """Return a second socket object for the transport's file descriptor.
+
+    Call its `detach` before the transport closes the descriptor.
+    """
     return socket.socket(fileno=transport.get_extra_info("socket").fileno())
 
 
-def delivered_bytes(held: socket.socket) -> int | None:
-    """How many bytes have reached the peer since the connection began; None where the kernel does not tell."""
+def delivered_bytes(handle: socket.socket) -> int | None:
+    """Bytes that the peer has acknowledged since the connection began; None if the kernel does not report it."""
     if _TCP_INFO is None:
         return None
-    info = held.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
+    info = handle.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _BYTES_ACKED.size)
     return int(_BYTES_ACKED.unpack(info)[0])
 
 
-def drop_unsent(held: socket.socket) -> None:
-    """Make its closing a reset: after a proper end the kernel would keep what is unsent until the peer has read it."""
-    with contextlib.suppress(OSError):  # the peer has gone this moment
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_UNSENT)
+def discard_unsent(handle: socket.socket) -> None:
+    """Make the following close a reset; after a normal close the kernel keeps unsent data until the peer reads it."""
+    with contextlib.suppress(OSError):  # the peer has just disconnected
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_UNSENT)

@@ -1,4 +1,4 @@
-"""Where connections come in: plain HTTP is answered by uvicorn, what asks for a WebSocket goes to a `Handshake`."""
+"""HTTP protocol class of a gateway: uvicorn answers plain HTTP, a `Handshake` takes over WebSocket upgrades."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -7,50 +7,50 @@ import httptools
 from starlette.types import Scope
 
 from chatterbox.chassis.http.http_protocol import HttpProtocol
-from services.gateway.connections.pacing import PacedQueue
 from services.gateway.transport.handshake import Handshake
+from services.gateway.transport.pacing import PacedQueue
 
-REQUESTS = 2
-"""Connections whose first request is read in one turn of the event loop: half a millisecond's work, with the rest."""
+REQUESTS_PER_TURN = 2
+"""New connections whose first request is parsed per event-loop turn: half a millisecond's work, including the rest."""
 
 
 def upgrade_protocol(handshake_class: type[Handshake] = Handshake) -> type["WebSocketUpgradeProtocol"]:
-    """The HTTP protocol class of one server."""
+    """Create the HTTP protocol class of one server."""
     return type(
         "WebSocketUpgradeProtocol",
         (WebSocketUpgradeProtocol,),
-        {"turns": PacedQueue(REQUESTS), "handshake_class": handshake_class},
+        {"first_requests": PacedQueue(REQUESTS_PER_TURN), "handshake_class": handshake_class},
     )
 
 
 class WebSocketUpgradeProtocol(HttpProtocol):
-    """The HTTP protocol. It hands on, as parsed, what asks for a WebSocket, and reads few new requests at a time.
+    """Passes parsed upgrade requests to a `Handshake`; parses the first request of only a few connections per turn.
 
-    Uvicorn's own would write the request out, to be parsed again. Thousands may ask at the same moment: those who are
-    in already, and whose messages are on their way, have their turns in between.
+    Uvicorn's own protocol would serialize the request, only to be parsed again. Pacing keeps a burst of thousands of
+    new connections from delaying messages to the existing ones.
     """
 
-    turns: PacedQueue
+    first_requests: PacedQueue
     handshake_class: type[Handshake]
     parser: Any
-    _held = b""
-    """The first bytes that came, while they wait for their turn."""
-    _has_begun = False
+    _first_bytes = b""
+    """First bytes received, while the connection waits for its turn."""
+    _is_started = False
 
     def data_received(self, data: bytes) -> None:
-        if self._has_begun:
+        if self._is_started:
             super().data_received(data)
             return
-        self._held = data
-        self.turns.add(self._begin)
-        if not self._has_begun:
+        self._first_bytes = data
+        self.first_requests.add(self._start)
+        if not self._is_started:
             self.transport.pause_reading()
 
-    def _begin(self) -> None:
-        held, self._held, self._has_begun = self._held, b"", True
+    def _start(self) -> None:
+        data, self._first_bytes, self._is_started = self._first_bytes, b"", True
         if not self.transport.is_closing():
             self.transport.resume_reading()
-            super().data_received(held)
+            super().data_received(data)
 
     def _should_upgrade_to_ws(self) -> bool:
         return True
@@ -59,11 +59,11 @@ class WebSocketUpgradeProtocol(HttpProtocol):
         self.connections.discard(self)
         handshake = self.handshake_class(self.transport, self.server_state, self.config.ws_max_size)
         self.transport.set_protocol(handshake)
-        self.parser = None  # it holds this object
+        self.parser = None  # breaks the reference cycle with this object
         handshake.begin(self.app, self._websocket_scope())
 
     def _websocket_scope(self) -> Scope:
-        """The request as ASGI's scope of a WebSocket, with its method besides, which nobody has checked yet."""
+        """Build the ASGI WebSocket scope of the request; it keeps the HTTP method, which is not validated yet."""
         address = httptools.parse_url(self.url)
         scope: Scope = {
             **self.scope,

@@ -1,1 +1,1 @@
-"""What the gateway depends on: history, auth and the broker, and whether they answer."""
+"""Clients of history, auth and the broker, and checks that these answer."""

@@ -17,82 +17,82 @@ from chatterbox.wire.errors import ChatError, Code
 
 PATH = "/internal/appends"
 ANSWER_BYTES = 4 * 1024 * 1024
-"""More than the answer to the largest batch can have."""
+"""Limit of a response; larger than the response to the largest batch."""
 
 
 class AppendClient:
-    """Brings batches, one after the other. It connects when there is something to bring."""
+    """Sends batches one after the other; connects when there is one to send."""
 
     def __init__(self, base_url: str, service_key: str) -> None:
         """`base_url` is history's, `http://` or `https://`."""
-        self._where = base_url.rstrip("/")
+        self._base_url = base_url.rstrip("/")
         self._service_key = service_key
-        self._turn = asyncio.Lock()
-        self._line: RpcClient | None = None
+        self._lock = asyncio.Lock()
+        self._rpc: RpcClient | None = None
 
     async def append(
         self, messages: list[history_api.Append]
     ) -> list[history_api.Appended | history_api.AppendRefused]:
-        """Store messages in this order; when it returns they are durable. One outcome for each.
+        """Store messages in this order; on return they are durable. Returns one outcome per message.
 
-        Raises `ChatError`: history's refusal of them all, or `unavailable`: then they may be stored all the same.
+        Raises `ChatError`: history's refusal of the whole batch, or `unavailable`; then it may have been stored.
         """
         request_id = request_ids.current() or request_ids.new()
         batch = encode(history_api.AppendBatch(messages, request_id))
-        async with self._turn:
-            answer = await self._asked(batch)
+        async with self._lock:
+            answer = await self._request(batch)
         if answer.refused is not None:
             raise self._refusal(answer.refused)
         return answer.outcomes
 
     async def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        if self._rpc is not None:
+            self._rpc.close()
+            self._rpc = None
 
-    async def _asked(self, batch: bytes) -> history_api.AppendAnswer:
+    async def _request(self, batch: bytes) -> history_api.AppendAnswer:
         try:
             async with deadline(DEADLINE_S):
-                return untrusted_json.decode_json(await self._exchanged(batch), history_api.AppendAnswer)
+                return untrusted_json.decode_json(await self._exchange(batch), history_api.AppendAnswer)
         except untrusted_json.UnreadableError:
-            self._drop()
-            raise internal_http.unexpected_service(self._where, PATH) from None
+            self._abort()
+            raise internal_http.unexpected_service(self._base_url, PATH) from None
         except (OSError, TimeoutError) as failure:
-            self._drop()
-            raise internal_http.no_answer(self._where, failure) from failure
+            self._abort()
+            raise internal_http.no_answer(self._base_url, failure) from failure
         except BaseException:
-            self._drop()
+            self._abort()
             raise
 
-    async def _exchanged(self, batch: bytes) -> bytes:
-        """Once more where a line that was kept open has ended, as it does when history restarts: messages have keys."""
-        if self._line is not None:
+    async def _exchange(self, batch: bytes) -> bytes:
+        """Send and receive; retry once if an idle connection was closed, as by a restart: keys make this safe."""
+        if self._rpc is not None:
             try:
-                return await self._line.call(batch)
+                return await self._rpc.call(batch)
             except ConnectionError:
-                self._line = None
-        self._line = await self._open()
-        return await self._line.call(batch)
+                self._rpc = None
+        self._rpc = await self._open()
+        return await self._rpc.call(batch)
 
     async def _open(self) -> RpcClient:
         try:
             async with deadline(CONNECT_S):
-                return await open_rpc(self._where + PATH, self._service_key, ANSWER_BYTES)
+                return await open_rpc(self._base_url + PATH, self._service_key, ANSWER_BYTES)
         except RpcRefusedError as refused:
-            raise internal_http.refusal(self._where, PATH, refused.status, refused.body) from None
+            raise internal_http.refusal(self._base_url, PATH, refused.status, refused.body) from None
         except NotHttpError:
-            raise internal_http.unexpected_service(self._where, PATH) from None
+            raise internal_http.unexpected_service(self._base_url, PATH) from None
 
-    def _drop(self) -> None:
-        if self._line is not None:
-            self._line.abort()
-            self._line = None
+    def _abort(self) -> None:
+        if self._rpc is not None:
+            self._rpc.abort()
+            self._rpc = None
 
     def _refusal(self, refused: history_api.AppendRefused) -> ChatError:
         try:
             problem = ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
-        except ValueError:  # a code that is none of ours
-            return internal_http.unexpected_service(self._where, PATH)
+        except ValueError:  # a code that this version does not know
+            return internal_http.unexpected_service(self._base_url, PATH)
         if problem.code is Code.INTERNAL:
-            return UnavailableError(f"{self._where} answers with an error of its own; its log says why")
+            return UnavailableError(f"{self._base_url} reports an internal error; see its log")
         return problem

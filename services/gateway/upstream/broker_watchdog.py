@@ -1,5 +1,7 @@
-"""A gateway never goes deaf: every second it sends itself a canary through the broker, by one connection and back by
-the other. Where they are taken and do not come back, it listens on a new connection, which ends in doubt as any loss.
+"""Watches that the broker delivers: publishes a canary every second on one connection, receives it on the other.
+
+If canaries are accepted but not delivered, it makes the broker subscribe on a new connection. As after any reconnect,
+everything that may have been missed is then read from history.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.wire.broker_events import canary_channel
 from chatterbox.wire.position import WHOLE_DIGITS
 from services.gateway.core.canary import Canary
@@ -17,13 +20,13 @@ from services.gateway.metrics import GatewayMetrics
 
 log = logging.getLogger("chatterbox.broker_watchdog")
 
-EVERY_S = 1.0
+INTERVAL_S = 1.0
 GRACE_S = 0.2
-"""A canary that the broker has taken is heard by then (seconds); that is soon enough to notice the third within 4 s."""
+"""Time for an accepted canary to arrive (seconds); short enough to detect three misses within 4 s."""
 
 
 class BrokerWatchdog:
-    """Sends canaries, listens for them, and makes the broker listen anew when they are missed."""
+    """Publishes canaries, receives them, and resubscribes when they are missed."""
 
     def __init__(self, broker: Broker, clock: Callable[[], float], metrics: GatewayMetrics | None = None) -> None:
         self._broker = broker
@@ -32,53 +35,60 @@ class BrokerWatchdog:
         self._canary = Canary(clock())
         self._channel = canary_channel(secrets.token_hex(8))
         self._subscriber = broker.subscriber(self._on_payload, lambda: None)
-        self.is_mute = False
-        """Whether the broker did not take the last canary."""
+        self._publishing = Incident(log, down="broker.publish_failed", up="broker.publish_recovered")
+        self._metrics.canary_age_s.set_function(lambda: self.age_s)
+        self._metrics.reconnects.set_function(lambda: broker.reconnects)
+
+    @property
+    def cannot_publish(self) -> bool:
+        """Whether the broker rejected the last canary."""
+        return self._publishing.is_open
 
     @property
     def is_deaf(self) -> bool:
+        """Whether the broker accepts canaries but delivers none."""
         return self._canary.is_deaf
 
     @property
     def age_s(self) -> float:
+        """Seconds since the last canary was received."""
         return self._canary.age_s(self._clock())
 
     async def start(self) -> None:
-        with contextlib.suppress(BrokerError):  # until the broker is back it is not whole, and no canary counts
+        with contextlib.suppress(BrokerError):  # until the broker has the channel it is not whole; no canary counts
             await self._subscriber.subscribe([self._channel])
 
     async def close(self) -> None:
         await self._subscriber.close()
 
     async def run(self) -> NoReturn:
-        """Prove it, for ever."""
+        """Publish and check until cancelled."""
         while True:
-            await self.send()
+            await self.publish()
             await asyncio.sleep(GRACE_S)
-            self.look()
-            await asyncio.sleep(EVERY_S - GRACE_S)
+            self.check()
+            await asyncio.sleep(INTERVAL_S - GRACE_S)
 
-    async def send(self) -> None:
+    async def publish(self) -> None:
+        """Publish the next canary."""
         number = self._canary.next()
         try:
             await self._broker.publish([(self._channel, b"%d" % number)])
         except BrokerError as problem:
-            if not self.is_mute:
-                log.warning("broker.publish_failed", extra={"why": str(problem)})
-            self.is_mute = True
+            self._publishing.fail(str(problem))
         else:
-            self.is_mute = False
-            self._canary.taken(number)
+            self._publishing.recover()
+            self._canary.confirm(number)
 
-    def look(self) -> None:
-        """Listen anew if it is time."""
+    def check(self) -> None:
+        """Resubscribe on a new connection if too many canaries were missed."""
         if not self._broker.is_healthy:
-            self._canary.excuse()
-        elif self._canary.is_time_to_listen_anew():
+            self._canary.reset_missed()
+        elif self._canary.should_resubscribe():
             self._metrics.times_deaf.inc()
             log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
             self._broker.reconnect()
 
     def _on_payload(self, channel: str, payload: bytes) -> None:  # noqa: ARG002 - the broker's interface
-        if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.heard(int(payload), self._clock()):
+        if payload.isdigit() and len(payload) <= WHOLE_DIGITS and self._canary.receive(int(payload), self._clock()):
             log.warning("broker.recovered")

@@ -1,90 +1,91 @@
-"""What a gateway stands on, and whether it answers: asked where nothing else tells, told by `/health/ready`."""
+"""Readiness checks for broker, auth and history; skipped while normal traffic proves them up."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NoReturn
 
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.http.internal_http import UnavailableError, why
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire.errors import ChatError
+from services.gateway.metrics import DependencyName, GatewayMetrics
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
 from services.gateway.upstream.history_client import HistoryClient
 
 log = logging.getLogger("chatterbox.dependencies")
 
-ASK_S = 1.0
-ASK_AUTH_S = 5.0
-"""Auth is asked less often (seconds): without it everything goes on but logging in."""
-FORGIVEN_S = 1.5
-"""A part that should have answered so long ago is away (seconds)."""
+CHECK_S = 1.0
+"""Time between checks (seconds)."""
+CHECK_AUTH_S = 5.0
+"""The same for auth (seconds): without it only logins fail."""
+GRACE_S = 1.5
+"""A dependency is down when a due answer is this late (seconds)."""
 
 
 class Dependency:
-    """One thing that the gateway needs; `ask` raises `ChatError` while it does not answer."""
+    """One service that the gateway needs; `check` raises `ChatError` while it does not answer."""
 
     def __init__(
         self,
-        name: str,
-        ask: Callable[[], Awaitable[object]],
+        name: DependencyName,
+        check: Callable[[], Awaitable[object]],
         clock: Callable[[], float],
         *,
-        ask_s: float = ASK_S,
-        is_known_away: Callable[[], bool] = lambda: False,
-        last_seen_s: Callable[[], float] = lambda: float("-inf"),
+        check_s: float = CHECK_S,
+        is_known_down: Callable[[], bool] = lambda: False,
+        last_success_s: Callable[[], float] = lambda: float("-inf"),
     ) -> None:
-        """It is asked every `ask_s` seconds, but where it was seen to answer something else in the latter half of them.
+        """Check every `check_s` seconds, unless other traffic succeeded within half of that time.
 
-        `is_known_away` says so without any wait, whatever `ask` was answered; `last_seen_s` is by `clock`.
+        `is_known_down` overrides the result of `check` at once; `last_success_s` is the time of the last success of
+        other traffic, by `clock`.
         """
         self.name = name
-        self._ask = ask
+        self._check = check
         self._clock = clock
-        self._ask_s = ask_s
-        self._is_known_away = is_known_away
-        self._last_seen_s = last_seen_s
-        self._asked_s = float("-inf")
-        """When it last answered that it was asked."""
-        self._told = ""
-        """Why it is away, as the log has it; nothing while it is not."""
+        self._check_s = check_s
+        self._is_known_down = is_known_down
+        self._last_success_s = last_success_s
+        self._checked_s = float("-inf")
+        """When `check` last succeeded."""
+        self._outage = Incident(log, down="dependency.down", up="dependency.recovered", dependency=str(name))
 
     @property
-    def is_away(self) -> bool:
-        return self._is_known_away() or self._silent_s > 1.5 * self._ask_s + FORGIVEN_S
+    def is_down(self) -> bool:
+        return self._is_known_down() or self._silent_s > 1.5 * self._check_s + GRACE_S
 
     @property
     def _silent_s(self) -> float:
-        return self._clock() - max(self._asked_s, self._last_seen_s())
+        return self._clock() - max(self._checked_s, self._last_success_s())
 
     async def watch(self) -> NoReturn:
-        """Ask it, for ever."""
+        """Check until cancelled."""
         while True:
-            problem = await self._problem() if self._silent_s > self._ask_s / 2 else ""
-            self._tell(problem)
-            await asyncio.sleep(ASK_S if problem else self._ask_s)
+            problem = await self._problem() if self._silent_s > self._check_s / 2 else ""
+            self._report(problem)
+            await asyncio.sleep(CHECK_S if problem else self._check_s)
 
     async def _problem(self) -> str:
-        """Ask; returns why there was no answer."""
+        """Check once; returns the reason of a failure."""
         try:
-            await self._ask()
+            await self._check()
         except ChatError as refusal:
             return why(refusal)
-        self._asked_s = self._clock()
+        self._checked_s = self._clock()
         return ""
 
-    def _tell(self, problem: str) -> None:
-        """Once for each reason, not once a second."""
-        if self.is_away and problem != self._told:
-            self._told = problem
-            log.warning("dependency.down", extra={"part": self.name, "why": problem})
-        elif self._told and not self.is_away:
-            self._told = ""
-            log.warning("dependency.recovered", extra={"part": self.name})
+    def _report(self, problem: str) -> None:
+        if not self.is_down:
+            self._outage.recover()
+        elif problem:
+            self._outage.fail(problem)
 
 
 class Dependencies:
-    """Broker, auth and history as this gateway finds them."""
+    """Broker, auth and history as seen from this gateway."""
 
     def __init__(
         self,
@@ -92,26 +93,35 @@ class Dependencies:
         verifier: TokenVerifier,
         history: HistoryClient,
         clock: Callable[[], float],
-        hearing: BrokerWatchdog,
+        watchdog: BrokerWatchdog,
+        metrics: GatewayMetrics,
     ) -> None:
-        async def hear() -> None:
+        async def check_broker() -> None:
             if not broker.is_healthy:
-                raise UnavailableError("it can't be heard; see broker.disconnected")
-            if hearing.is_mute:
-                raise UnavailableError("it takes nothing; see broker.publish_failed")
+                raise UnavailableError("not receiving from it; see broker.disconnected")
+            if watchdog.cannot_publish:
+                raise UnavailableError("publishing fails; see broker.publish_failed")
 
         self._verifier = verifier
-        self._broker = Dependency("broker", hear, clock, is_known_away=lambda: hearing.is_deaf)
-        # Auth is asked for its keys, so that they are here before it may go away.
-        self._auth = Dependency("auth", verifier.refresh, clock, ask_s=ASK_AUTH_S)
-        self._history = Dependency("history", lambda: history.heads([]), clock, last_seen_s=lambda: history.answered_s)
+        self._broker = Dependency(DependencyName.BROKER, check_broker, clock, is_known_down=lambda: watchdog.is_deaf)
+        # The check of auth fetches its keys, so that they are cached before an outage.
+        self._auth = Dependency(DependencyName.AUTH, verifier.refresh, clock, check_s=CHECK_AUTH_S)
+        self._history = Dependency(
+            DependencyName.HISTORY, lambda: history.heads([]), clock, last_success_s=lambda: history.last_success_s
+        )
         self.all = (self._broker, self._auth, self._history)
+        for dependency in self.all:
+            metrics.dependency_up[dependency.name].set_function(partial(_is_up, dependency))
 
     @property
     def can_serve(self) -> bool:
-        """Auth may be away: who has a token gets in, once its keys are known."""
-        return not self._broker.is_away and not self._history.is_away and self._verifier.has_keys
+        """Whether connections can be served; auth may be down once its keys are cached."""
+        return not self._broker.is_down and not self._history.is_down and self._verifier.has_keys
 
     def report(self) -> dict[str, str]:
-        """`ok` or `away` for each part."""
-        return {part.name: "away" if part.is_away else "ok" for part in self.all}
+        """`ok` or `away` by the name of each dependency, as `/health/ready` shows it."""
+        return {str(dependency.name): "away" if dependency.is_down else "ok" for dependency in self.all}
+
+
+def _is_up(dependency: Dependency) -> bool:
+    return not dependency.is_down

@@ -1,7 +1,7 @@
-"""Which messages of a batch are stored, at which offsets, and what their senders are told. Pure.
+"""Decides which messages of a batch are stored, at which offsets, and with which outcomes. Pure.
 
-The rules: offsets of a room are 1, 2, 3 ... without holes; a key stands for one content, for ever; the time of
-a room's messages never goes backwards, whatever the clock does.
+The rules: offsets of a room are 1, 2, 3 ... without gaps; a user's key identifies one message of a room for ever;
+timestamps never decrease within a room, even if the clock does.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,20 +15,20 @@ from chatterbox.wire.limits import Limits
 
 Outcome: TypeAlias = Appended | AppendRefused
 Spend: TypeAlias = Callable[[int], float]
-"""Counts a message of a user: 0.0 if it may be stored, otherwise the seconds until one may."""
+"""Counts a message of a user id: 0.0 if it may be stored, else the seconds until one may."""
 
 
 class MessageContext(NamedTuple):
-    """What the database knows of a message to store: its room, its sender's membership, its key's first message."""
+    """What is stored about a message to append: its room, its sender's membership, the earlier message with its key."""
 
     room: str | None
-    """None: there is no such room, and nothing below is known."""
+    """None: the room does not exist, and the other fields are unset."""
     epoch: str
     head: int
     last_ms: int
     member: bool
     earlier_id: int | None
-    """None: the key is new, and nothing below is known."""
+    """None: the key is new, and the fields below are unset."""
     earlier_offset: int
     earlier_ms: int
     earlier_content: str
@@ -49,7 +49,7 @@ class MessageRow(NamedTuple):
 
 @dataclass(slots=True)
 class RoomTail:
-    """Where a room ends: the offset and the time of its last message."""
+    """The end of a room: offset and time of its last message."""
 
     room: str
     epoch: str
@@ -59,14 +59,14 @@ class RoomTail:
 
 @dataclass(slots=True)
 class AppendPlan:
-    """What to write, and what to answer once that is durable: one outcome for each message, in order."""
+    """The rows to write, and the outcomes to return once they are durable: one per message, in order."""
 
     inserts: list[MessageRow] = field(default_factory=list)
-    ends: dict[int, RoomTail] = field(default_factory=dict)
+    tails: dict[int, RoomTail] = field(default_factory=dict)
     """By room id; only rooms that get messages."""
     outcomes: list[Outcome] = field(default_factory=list)
     timestamps: dict[int, str] = field(default_factory=dict)
-    """The times of `inserts` as text: nearly all messages of a batch share one, and writing it takes a while."""
+    """The times of `inserts` as text, cached because nearly all messages of a batch share one."""
 
 
 def _unlimited(_: int) -> float:
@@ -75,17 +75,17 @@ def _unlimited(_: int) -> float:
 
 def plan(
     batch: Sequence[Append],
-    known: Sequence[MessageContext],
+    contexts: Sequence[MessageContext],
     *,
     now_ms: int,
     last_id: int,
     limits: Limits,
     spend: Spend = _unlimited,
 ) -> AppendPlan:
-    """Decide over `batch`, in its order; `known[i]` is about `batch[i]`, `last_id` the last message id ever given."""
+    """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned."""
     planner = _Planner(now_ms, last_id, limits, spend)
-    for message, facts in zip(batch, known, strict=True):
-        planner.plan.outcomes.append(planner.decide(message, facts))
+    for message, context in zip(batch, contexts, strict=True):
+        planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
 
 
@@ -96,49 +96,49 @@ class _Planner:
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
-        self._placed: dict[tuple[int, int, str], tuple[str, Appended]] = {}
+        self._appended: dict[tuple[int, int, str], tuple[str, Appended]] = {}
 
-    def decide(self, message: Append, known: MessageContext) -> Outcome:
-        """A retry is recognised before anything else: its sender may have left the room since."""
-        if known.room is None:
+    def decide(self, message: Append, context: MessageContext) -> Outcome:
+        """Retries are recognised first, because the sender may have left the room since."""
+        if context.room is None:
             return _refused(Code.ROOM_UNKNOWN)
-        if (earlier := self._earlier(message, known)) is not None:
+        if (earlier := self._earlier(message, context)) is not None:
             content, appended = earlier
             return appended if content == message.content else _refused(Code.KEY_REUSED)
-        if not known.member:
+        if not context.member:
             return _refused(Code.NOT_A_MEMBER)
         try:
             _check(message, self._limits)
         except ChatError as refusal:
             return AppendRefused(refusal.code, refusal.detail)
         if (wait_s := self._spend(message.user_id)) > 0:
-            return _too_fast(wait_s, self._limits)
-        return self._append(message, known, known.room)
+            return _rate_limited(wait_s, self._limits)
+        return self._append(message, context, context.room)
 
-    def _earlier(self, message: Append, known: MessageContext) -> tuple[str, Appended] | None:
-        if known.earlier_id is not None:
-            at = (known.epoch, known.earlier_offset, known.earlier_id)
-            return known.earlier_content, Appended(*at, self._timestamp(known.earlier_ms))
-        return self._placed.get((message.user_id, message.room_id, message.key))
+    def _earlier(self, message: Append, context: MessageContext) -> tuple[str, Appended] | None:
+        if context.earlier_id is not None:
+            at = (context.epoch, context.earlier_offset, context.earlier_id)
+            return context.earlier_content, Appended(*at, self._timestamp(context.earlier_ms))
+        return self._appended.get((message.user_id, message.room_id, message.key))
 
-    def _append(self, message: Append, known: MessageContext, room: str) -> Appended:
-        end = self.plan.ends.get(message.room_id)
-        if end is None:
-            end = self.plan.ends[message.room_id] = RoomTail(room, known.epoch, known.head, known.last_ms)
-        end.head += 1
-        end.last_ms = max(end.last_ms, self._now_ms)
-        appended = Appended(end.epoch, end.head, self._next_id, self._timestamp(end.last_ms))
-        self.plan.inserts.append(_insert(message, appended, end.last_ms))
+    def _append(self, message: Append, context: MessageContext, room: str) -> Appended:
+        tail = self.plan.tails.get(message.room_id)
+        if tail is None:
+            tail = self.plan.tails[message.room_id] = RoomTail(room, context.epoch, context.head, context.last_ms)
+        tail.head += 1
+        tail.last_ms = max(tail.last_ms, self._now_ms)
+        appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))
+        self.plan.inserts.append(_row(message, appended, tail.last_ms))
         self._next_id += 1
         if message.key:
-            self._placed[message.user_id, message.room_id, message.key] = (message.content, appended)
+            self._appended[message.user_id, message.room_id, message.key] = (message.content, appended)
         return appended
 
     def _timestamp(self, at_ms: int) -> str:
-        written = self.plan.timestamps.get(at_ms)
-        if written is None:
-            written = self.plan.timestamps[at_ms] = text_rules.timestamp(at_ms)
-        return written
+        text = self.plan.timestamps.get(at_ms)
+        if text is None:
+            text = self.plan.timestamps[at_ms] = text_rules.timestamp(at_ms)
+        return text
 
 
 def _check(message: Append, limits: Limits) -> None:
@@ -147,12 +147,12 @@ def _check(message: Append, limits: Limits) -> None:
         text_rules.key(message.key, limits)
 
 
-def _insert(message: Append, at: Appended, at_ms: int) -> MessageRow:
+def _row(message: Append, at: Appended, at_ms: int) -> MessageRow:
     sender = (message.user_id, message.username)
     return MessageRow(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
 
 
-def _too_fast(wait_s: float, limits: Limits) -> AppendRefused:
+def _rate_limited(wait_s: float, limits: Limits) -> AppendRefused:
     detail = f"At most {limits.sends_per_s:g} messages a second ({limits.sends_burst} at once), over all connections."
     return AppendRefused(Code.RATE_LIMITED, detail, round(wait_s, 3))
 

@@ -1,37 +1,36 @@
-"""Who is calling a public route: the owner of a valid token, greeted."""
+"""The user who calls a public route: token checked, made a member of the rooms that everybody is in."""
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 
-from chatterbox.chassis.http.http_errors import token_scheme
-from chatterbox.chassis.token_verifier import TokenVerifier, bearer
+from chatterbox.chassis.http.http_errors import refusals, token_scheme
+from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.auth_api import UserInfo
-from services.history.history import HistoryService
-from services.history.revocation_sync import RevocationSync
+from chatterbox.wire.errors import Code
+from services.history.http.app_context import context_of
 
 
-async def history_of(request: Request) -> HistoryService:
-    """The service behind this app. Not a plain function: FastAPI would run that in a thread."""
-    history: HistoryService = request.app.state.history
-    return history
+async def _current_user(request: Request) -> UserInfo:
+    """The token's owner; raises `token_...`, `session_ended`, or `unavailable` if the token can't be checked now.
 
-
-async def caller(request: Request) -> UserInfo:
-    """Whose token this is; raises `token_...`, `session_ended`, or `unavailable` where that can't be known.
-
-    They need not have connected to a gateway before, so it is here that they may be greeted.
+    New users may call this before they connect to a gateway, so they are made members here as well.
     """
     token = bearer(request.headers.get("authorization"))
-    verifier: TokenVerifier = request.app.state.verifier
-    ended_sessions: RevocationSync = request.app.state.ended_sessions
-    ended_sessions.require_known()
-    claims = await verifier.verify(token)
-    await (await history_of(request)).greet({claims.user_id: claims.name})
+    context = context_of(request)
+    context.revocations.require_loaded()
+    claims = await context.verifier.verify(token)
+    await context.history.enroll({claims.user_id: claims.name})
     return UserInfo(claims.user_id, claims.name)
 
 
-Caller = Annotated[UserInfo, Depends(caller)]
-TheHistory = Annotated[HistoryService, Depends(history_of)]
-documented = Depends(token_scheme)
-"""Puts the token into the API reference; `caller` is what checks it."""
+CurrentUser = Annotated[UserInfo, Depends(_current_user)]
+
+
+def public_router() -> APIRouter:
+    """A router of public routes: the API reference names the token and the refusals that every route may give.
+
+    The token itself is checked by `CurrentUser`.
+    """
+    refused = refusals(Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED, Code.UNAVAILABLE)
+    return APIRouter(tags=["history"], dependencies=[Depends(token_scheme)], responses=refused)

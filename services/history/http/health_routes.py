@@ -1,10 +1,10 @@
-"""Whether this process lives, and whether it can answer."""
+"""Health checks: `/health/live` and `/health/ready`."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from chatterbox.chassis.http.internal_http import write
-from services.history.history import HistoryService
+from services.history.http.app_context import context_of
 
 router = APIRouter(prefix="/health", include_in_schema=False)
 
@@ -16,7 +16,6 @@ async def live() -> Response:
 
 @router.get("/ready")
 async def ready(request: Request) -> Response:
-    """Ready is who can read the database: a full disk stops senders, not readers."""
-    history: HistoryService = request.app.state.history
-    await history.heads([])
+    """Ready while the database can be read: a full disk stops senders, not readers."""
+    await context_of(request).history.heads([])
     return write({"status": "ready"})

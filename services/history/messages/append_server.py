@@ -1,38 +1,38 @@
-"""The line by which a gateway brings its messages: a batch is a question, what became of it the answer.
+"""The internal RPC by which gateways append messages: one batch per request, its outcomes in the response.
 
-An HTTP request for each batch cost more than storing it, where batches are small because little is said.
+A persistent connection carries the batches, because one HTTP request per batch costs more than storing a small batch.
 """
 
 import logging
 
-from fastapi import FastAPI
-
+from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
 from chatterbox.wire import history_api, untrusted_json
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
+from services.history.context import HistoryContext
 from services.history.history import HistoryService
 
 log = logging.getLogger("chatterbox.history.append_server")
 
 PATH = "/internal/appends"
-BATCH_BYTES = 8 * 1024 * 1024
-"""No batch of messages is larger: it would end the line."""
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+"""The largest batch; a larger one closes the connection."""
 
 
-def door(app: FastAPI) -> type[HttpProtocol]:
-    """The HTTP protocol class with which `app`, which is history, must be served for gateways to bring messages."""
+def append_protocol(app: ServiceApp[HistoryContext], service_key: str) -> type[HttpProtocol]:
+    """The HTTP protocol class that `app` must be served with so that gateways can append messages."""
 
     async def answer(batch: bytes) -> bytes:
-        return encode(await answered(app.state.history, batch))
+        return encode(await answer_batch(app.context.history, batch))
 
-    return rpc_upgrade_protocol(PATH, app.state.service_key, answer, BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, service_key, answer, MAX_BATCH_BYTES)
 
 
-async def answered(history: HistoryService, data: bytes) -> history_api.AppendAnswer:
-    """What became of the batch in `data`; total: whatever comes, the line goes on."""
+async def answer_batch(history: HistoryService, data: bytes) -> history_api.AppendAnswer:
+    """Append the batch in `data`. Every failure becomes an answer, so the connection stays open."""
     try:
         batch = untrusted_json.decode_json(data, history_api.AppendBatch)
         request_ids.begin(request_ids.accepted(batch.request_id))

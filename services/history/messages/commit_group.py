@@ -1,4 +1,4 @@
-"""The jobs that share one transaction, and how each gets its answer."""
+"""The jobs that share one transaction, and how each gets its result."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from services.history.messages.write_queue import AppendJob, ChangeJob, Job
 
 
 class CommitGroup:
-    """All changes come before all messages; the order within each is that in which they came."""
+    """Changes run before messages; within each kind, the order of arrival is kept."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
         self._appends = [job for job in jobs if isinstance(job, AppendJob)]
         self.changes = [job for job in jobs if isinstance(job, ChangeJob)]
         self.messages = [message for job in self._appends for message in job.messages]
-        self.changed: list[object] = []
-        """For each change done so far what it returned, or the exception that undid it."""
+        self.results: list[object] = []
+        """For each change run so far: its return value, or the exception that undid it."""
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def answer(self, plan: AppendPlan) -> None:
-        """Tell everybody what became of what they asked for; `plan` is for `messages`."""
-        for change, result in zip(self.changes, self.changed, strict=True):
+        """Give every job its result; `plan` has the outcomes of `messages`."""
+        for change, result in zip(self.changes, self.results, strict=True):
             _settle(change.answer, result)
         start = 0
         for job in self._appends:
@@ -33,13 +33,13 @@ class CommitGroup:
             start = end
 
     def fail(self, problem: Exception) -> None:
-        """Tell everybody who has no answer yet that there was a problem."""
+        """Give `problem` to every job that has no result yet."""
         for job in self._jobs:
             _settle(job.answer, problem)
 
 
 def _settle(answer: asyncio.Future[Any], result: object) -> None:
-    if answer.done():  # whoever asked has gone
+    if answer.done():  # cancelled by the caller, or answered before
         return
     if isinstance(result, Exception):
         answer.set_exception(result)

@@ -1,6 +1,7 @@
-"""Tells the gateways what was committed: one publish for each transaction, after it, and never in its way.
+"""Publishes committed messages and changes to the gateways: one publish per transaction, after its COMMIT.
 
-Nothing may rely on it: gateways compare heads, so what is dropped here is late, not lost.
+Publishing never delays a commit, and nothing depends on it: gateways compare heads with history, so changes that are
+dropped here arrive late but are not lost.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.deadlines import deadline
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import frames
 from chatterbox.wire.broker_events import CONTROL, RoomEvent, encode_batch, encode_control, room_channel
@@ -22,15 +24,15 @@ from services.history.metrics import HistoryMetrics
 
 log = logging.getLogger("chatterbox.history.commit_publisher")
 
-WAITING_MESSAGES = 20_000
-"""More than this many unpublished messages and events do not wait: whole transactions are dropped."""
-PAYLOAD_BYTES = 1024 * 1024
-"""Messages in one payload take no more, unless there is but one. Redis cuts off a subscriber with 32 MB unread, and the
-largest transaction, a whole batch of a gateway, is 8 MiB."""
+MAX_WAITING_MESSAGES = 20_000
+"""At most this many messages and events wait to be published; beyond that, whole transactions are dropped."""
+MAX_PAYLOAD_BYTES = 1024 * 1024
+"""Largest payload (bytes), unless a single message is larger. Redis disconnects a subscriber with 32 MB unread, and the
+largest transaction, a full batch from a gateway, is 8 MiB."""
 PUBLISH_S = 5.0
-"""A publish that takes longer is given up (seconds)."""
+"""Timeout of one publish (seconds)."""
 CLOSE_S = 2.0
-"""When the process ends, what was committed has this long to be published (seconds)."""
+"""On shutdown, how long committed changes may still be published (seconds)."""
 
 
 class CommittedChanges(NamedTuple):
@@ -45,10 +47,10 @@ class CommittedChanges(NamedTuple):
 
 
 class CommitPublisher:
-    """A bounded queue of news, and the task that publishes them in the order of their commits."""
+    """A bounded queue of committed changes, and the task that publishes them in commit order."""
 
     def __init__(
-        self, broker: Broker, waiting_messages: int = WAITING_MESSAGES, metrics: HistoryMetrics | None = None
+        self, broker: Broker, waiting_messages: int = MAX_WAITING_MESSAGES, metrics: HistoryMetrics | None = None
     ) -> None:
         self._broker = broker
         self._metrics = metrics or HistoryMetrics()
@@ -56,24 +58,26 @@ class CommitPublisher:
         self._queue: deque[CommittedChanges] = deque()
         self._waiting = 0
         self._dropped = 0
+        """Messages and events dropped since the last publish that succeeded."""
+        self._incident = Incident(log, down="publisher.dropped", up="publisher.recovered")
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
 
-    def offer(self, news: CommittedChanges) -> None:
-        """Publish `news` soon, or drop them when too much waits."""
-        if self._queue and self._waiting + news.size > self._limit:
-            self._drop(news, "too many wait")
+    def offer(self, changes: CommittedChanges) -> None:
+        """Publish `changes` soon, or drop them if too much is waiting. Never blocks."""
+        if self._queue and self._waiting + changes.size > self._limit:
+            self._drop(changes, "too many wait")
             return
-        self._queue.append(news)
-        self._waiting += news.size
+        self._queue.append(changes)
+        self._waiting += changes.size
         self._idle.clear()
         self._wake.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["CommitPublisher"]:
-        """Publish while the block runs, and then what still waits."""
+        """Publish while the block runs, then publish what is still waiting."""
         self._idle.set()
-        async with background(self._run(), "history.announcer"):
+        async with background(self._run(), "history.commit_publisher"):
             try:
                 yield self
             finally:
@@ -90,59 +94,55 @@ class CommitPublisher:
         while True:
             await self._wake.wait()
             while self._queue:
-                news = self._queue.popleft()
-                await self._publish(news)
-                self._waiting -= news.size
+                changes = self._queue.popleft()
+                await self._publish(changes)
+                self._waiting -= changes.size
             self._wake.clear()
             self._idle.set()
 
-    async def _publish(self, news: CommittedChanges) -> None:
+    async def _publish(self, changes: CommittedChanges) -> None:
         try:
             async with deadline(PUBLISH_S):
-                await self._broker.publish(payloads(news))
+                await self._broker.publish(payloads(changes))
         except (BrokerError, TimeoutError) as problem:
-            self._drop(news, str(problem) or "timeout")
+            self._drop(changes, str(problem) or "timeout")
         else:
             self._note_success()
 
-    def _drop(self, news: CommittedChanges, why: str) -> None:
-        """Log the first only: while the broker is away there is one for each transaction."""
-        if not self._dropped:
-            ids = [insert.message_id for insert in news.plan.inserts]
-            log.warning(
-                "publisher.dropped",
-                extra={"why": why, "first_id": min(ids, default=None), "last_id": max(ids, default=None)},
-            )
-        self._dropped += news.size
-        self._metrics.news_dropped.inc(news.size)
+    def _drop(self, changes: CommittedChanges, why: str) -> None:
+        if not self._incident.is_open:  # one line however the cause changes: while the broker is down, all are dropped
+            ids = [insert.message_id for insert in changes.plan.inserts]
+            self._incident.fail(why, first_id=min(ids, default=None), last_id=max(ids, default=None))
+        self._dropped += changes.size
+        self._metrics.news_dropped.inc(changes.size)
 
     def _note_success(self) -> None:
         if self._dropped and not self._queue:
-            log.warning("publisher.recovered", extra={"dropped": self._dropped})
+            self._incident.recover(dropped=self._dropped)
             self._dropped = 0
 
 
-def payloads(news: CommittedChanges, payload_bytes: int = PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
-    """What is published of a transaction: events of rooms first, then the batches of each room, in order."""
-    items = [(CONTROL, encode_control(event)) for event in news.events]
+def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
+    """Encode one transaction as `(channel, payload)` pairs: room events first, then each room's batches in order."""
+    items = [(CONTROL, encode_control(event)) for event in changes.events]
     by_room: dict[int, list[MessageRow]] = {}
-    for insert in news.plan.inserts:
+    for insert in changes.plan.inserts:
         by_room.setdefault(insert.room_id, []).append(insert)
     for room_id, inserts in by_room.items():
-        end = news.plan.ends[room_id]
-        finished = (_frame(end, insert, news.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
+        tail = changes.plan.tails[room_id]
+        encoded = (_frame(tail, insert, changes.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
         first = inserts[0].offset
-        for part in _parts(finished, payload_bytes):
-            items.append((room_channel(room_id), encode_batch(end.epoch, first, part)))
+        for part in _parts(encoded, payload_bytes):
+            items.append((room_channel(room_id), encode_batch(tail.epoch, first, part)))
             first += len(part)
     return items
 
 
-def _parts(finished: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
-    """The frames in runs of at most `part_bytes`, newlines included; each has at least one."""
+def _parts(encoded: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
+    """Split frames into parts of at most `part_bytes` with newlines; each part has at least one frame."""
     part: list[bytes] = []
     size = 0
-    for frame in finished:
+    for frame in encoded:
         if part and size + len(frame) + 1 > part_bytes:
             yield part
             part, size = [], 0
@@ -152,11 +152,11 @@ def _parts(finished: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
         yield part
 
 
-def _frame(end: RoomTail, insert: MessageRow, timestamp: str) -> bytes:
+def _frame(tail: RoomTail, insert: MessageRow, timestamp: str) -> bytes:
     return encode(
         frames.Message(
-            room=end.room,
-            at=Position(end.epoch, insert.offset),
+            room=tail.room,
+            at=Position(tail.epoch, insert.offset),
             message_id=insert.message_id,
             username=insert.username,
             content=insert.content,

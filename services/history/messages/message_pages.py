@@ -1,4 +1,4 @@
-"""Pages of messages. Offsets have no holes, so any page is a range of them and costs the same."""
+"""Reads pages of messages. Offsets have no gaps, so every page is a range of offsets and costs the same."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import StoredPage
 from chatterbox.wire.position import Position
 
-GREATEST = 2**53 - 1
-"""No offset or id is larger: the greatest integer that JSON readers keep exactly."""
+MAX_INTEGER = 2**53 - 1
+"""The largest offset or id: the largest integer that every JSON parser keeps exactly."""
 
 _PAGE = """
     WITH span AS (
@@ -41,7 +41,7 @@ class PageMessage(NamedTuple):
 
 
 class MessagePage(NamedTuple):
-    """Consecutive messages of a room, oldest first; the first would have offset `first` if there is none."""
+    """Consecutive messages of a room, oldest first. `first` is the first one's offset, also of an empty page."""
 
     room: str
     epoch: str
@@ -52,9 +52,9 @@ class MessagePage(NamedTuple):
 
 
 class PageSpan(NamedTuple):
-    """Which messages: those after offset `after`, or (None) the last ones; always below `before`.
+    """Which messages to read: those after offset `after`, or (None) the newest; in both cases only below `before`.
 
-    `skip` passes over as many, at the end from which is read.
+    `skip` leaves out that many messages at the end from which the page is read.
     """
 
     limit: int
@@ -64,11 +64,11 @@ class PageSpan(NamedTuple):
 
 
 async def read(source: RowSource, room_id: int, span: PageSpan) -> MessagePage:
-    """Read one page; raises `room_unknown`, and `bad_request` for numbers that no message could have."""
-    before = GREATEST if span.before is None else span.before
+    """Read one page; raises `room_unknown`, or `bad_request` for numbers outside the range of offsets."""
+    before = MAX_INTEGER if span.before is None else span.before
     numbers = {"room": room_id, "limit": span.limit, "before": before, "after": span.after, "skip": span.skip}
-    if not all(number is None or 0 <= number <= GREATEST for number in numbers.values()):
-        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {GREATEST}.")
+    if not all(number is None or 0 <= number <= MAX_INTEGER for number in numbers.values()):
+        raise ChatError(Code.BAD_REQUEST, f"Offsets and limits are integers from 0 to {MAX_INTEGER}.")
     rows = await source.rows(_PAGE, numbers)
     if not rows:
         raise ChatError(Code.ROOM_UNKNOWN)
@@ -82,10 +82,10 @@ def _page(rows: list[Row]) -> MessagePage:
     )
 
 
-def stored(page: MessagePage) -> StoredPage:
-    """The page as gateways take it: finished frames, which they pass on without reading them."""
-    finished = [msgspec.Raw(_frame(page, message)) for message in page.messages]
-    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=finished, topic=page.topic)
+def to_stored_page(page: MessagePage) -> StoredPage:
+    """The page for a gateway: encoded frames, which it forwards without decoding."""
+    encoded = [msgspec.Raw(_frame(page, message)) for message in page.messages]
+    return StoredPage(epoch=page.epoch, head=page.head, first=page.first, frames=encoded, topic=page.topic)
 
 
 def _frame(page: MessagePage, message: PageMessage) -> bytes:

@@ -1,4 +1,4 @@
-"""What waits for the writer: bounded in messages and bytes, taken in groups."""
+"""The writer's queue of jobs: bounded in messages and bytes, taken in groups."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from services.history.core.append_plan import Outcome
 from services.history.messages.write_transaction import WriteTransaction
 
 Change: TypeAlias = Callable[[WriteTransaction], Awaitable[Any]]
-"""A change of rooms or memberships; what it raises undoes it, and it alone."""
+"""A change of rooms or memberships. An exception undoes this change only."""
 
 RETRY_AFTER_S = 1.0
 
@@ -26,7 +26,7 @@ class AppendJob:
 
     @property
     def weight_bytes(self) -> int:
-        """At least what they take in memory: Python keeps up to 4 bytes a character."""
+        """An upper bound of the memory that the messages take: Python uses up to 4 bytes per character."""
         return sum(4 * len(message.content) + 256 for message in self.messages)
 
 
@@ -43,7 +43,7 @@ Job: TypeAlias = AppendJob | ChangeJob
 
 @dataclass(frozen=True, slots=True)
 class QueueBounds:
-    """How much may wait, and how much goes into one transaction (a job alone may be more)."""
+    """Limits of the queue and of one transaction. A single job may exceed the latter."""
 
     waiting_messages: int = 20_000
     waiting_bytes: int = 64 * 1024 * 1024
@@ -52,7 +52,7 @@ class QueueBounds:
 
 
 class WriteQueue:
-    """Jobs in the order in which they came. A change weighs as much as one short message."""
+    """Jobs in order of arrival. A change counts as one short message."""
 
     def __init__(self, bounds: QueueBounds) -> None:
         self._bounds = bounds
@@ -72,21 +72,21 @@ class WriteQueue:
         return self._bytes
 
     def put(self, job: Job) -> None:
-        """Add `job`; raises `unavailable` when there is no room for it."""
+        """Add `job`; raises `unavailable` if it would exceed the bounds."""
         messages, weight = _measure(job)
         if (
             self._messages + messages > self._bounds.waiting_messages
             or self._bytes + weight > self._bounds.waiting_bytes
         ):
             raise ChatError(
-                Code.UNAVAILABLE, "Too many messages wait to be stored; try again.", retry_after_s=RETRY_AFTER_S
+                Code.UNAVAILABLE, "Too many messages are waiting to be stored; try again.", retry_after_s=RETRY_AFTER_S
             )
         self._jobs.append((job, messages, weight))
         self._messages += messages
         self._bytes += weight
 
     def take(self) -> list[Job]:
-        """Remove and return the oldest jobs: as many as fit a group, and at least one if any waits."""
+        """Remove and return the oldest jobs: as many as fit into a group, at least one unless the queue is empty."""
         group: list[Job] = []
         messages = weight = 0
         while self._jobs and (not group or self._fits(messages + self._jobs[0][1], weight + self._jobs[0][2])):

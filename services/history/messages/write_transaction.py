@@ -14,41 +14,41 @@ from chatterbox.wire.history_api import Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
 
-_KNOWN = """
-    WITH asked AS MATERIALIZED (
-        SELECT key AS place, json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
+_CONTEXTS = """
+    WITH requested AS MATERIALIZED (
+        SELECT key AS position, json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
             json_extract(value, '$[2]') AS message_key
         FROM json_each(?)
     )
     SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
         messages.id, messages.offset, messages.timestamp, messages.content
-    FROM asked
-    LEFT JOIN rooms ON rooms.id = asked.room_id
-    LEFT JOIN memberships ON memberships.room_id = asked.room_id AND memberships.user_id = asked.user_id
-    LEFT JOIN messages ON messages.user_id = asked.user_id AND messages.room_id = asked.room_id
-        AND messages.key = asked.message_key
-    ORDER BY asked.place
+    FROM requested
+    LEFT JOIN rooms ON rooms.id = requested.room_id
+    LEFT JOIN memberships ON memberships.room_id = requested.room_id AND memberships.user_id = requested.user_id
+    LEFT JOIN messages ON messages.user_id = requested.user_id AND messages.room_id = requested.room_id
+        AND messages.key = requested.message_key
+    ORDER BY requested.position
 """
 _INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_END = "UPDATE rooms SET head = ?, last_ms = ? WHERE id = ?"
+_SET_TAIL = "UPDATE rooms SET head = ?, last_ms = ? WHERE id = ?"
 _LAST_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'"
 _REVISE = "UPDATE meta SET value = value + 1 WHERE name = 'membership_revision' RETURNING value"
 
 
 @dataclass(slots=True)
 class WriteTransaction:
-    """The writing connection between BEGIN and COMMIT. What is read through it can't change before the COMMIT."""
+    """The writing connection between BEGIN and COMMIT. What it reads can't change before the COMMIT."""
 
     db: aiosqlite.Connection
     now_ms: int
     events: list[RoomEvent] = field(default_factory=list)
-    """To be published once this is committed."""
+    """To be published after the commit."""
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return [tuple(row) for row in await self.db.execute_fetchall(sql, parameters)]
 
-    async def note_membership(self, room: RoomInfo, user: UserInfo, *, member: bool, by: str) -> None:
-        """Count a change of membership, and tell everybody when it is committed."""
+    async def record_membership(self, room: RoomInfo, user: UserInfo, *, member: bool, by: str) -> None:
+        """Number a membership change and publish it after the commit."""
         self.events.append(
             MembershipChanged(
                 revision=await self._next_revision(),
@@ -62,8 +62,8 @@ class WriteTransaction:
             )
         )
 
-    async def note_topic(self, room: RoomInfo, topic: str, *, by: str) -> None:
-        """Count a change of topic with those of memberships, and tell everybody when it is committed."""
+    async def record_topic(self, room: RoomInfo, topic: str, *, by: str) -> None:
+        """Number a topic change, in the sequence of membership changes, and publish it after the commit."""
         revision = await self._next_revision()
         self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
 
@@ -75,17 +75,17 @@ class WriteTransaction:
 def store(
     db: sqlite3.Connection, batch: Sequence[Append], *, now_ms: int, last_id: int, limits: Limits, spend: Spend
 ) -> AppendPlan:
-    """Write what `batch` brings, inside a transaction; to be run on the connection's thread, as one piece."""
-    asked = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
-    known = [MessageContext._make(row) for row in db.execute(_KNOWN, (asked,))]
-    planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
+    """Plan `batch` and insert its messages, inside a transaction. Runs on the connection's thread in one call."""
+    requested = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
+    contexts = [MessageContext._make(row) for row in db.execute(_CONTEXTS, (requested,))]
+    planned = plan(batch, contexts, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
-        db.executemany(_END, [(end.head, end.last_ms, room_id) for room_id, end in planned.ends.items()])
+        db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
     return planned
 
 
 async def last_message_id(db: aiosqlite.Connection) -> int:
-    """The highest message id ever given, also to messages that are gone since."""
+    """The highest message id ever assigned, including to messages that no longer exist."""
     [(last_id,)] = await db.execute_fetchall(_LAST_ID)
     return int(last_id)

@@ -1,6 +1,6 @@
-"""Who is in which room: every change, each run by the writer inside a transaction.
+"""Membership changes: join, leave, create, invite. The writer runs each inside a transaction.
 
-What one raises undoes what it wrote. Asking again for what is so already changes nothing and is no error.
+An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
 """
 
 import secrets
@@ -16,14 +16,14 @@ from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
-_ENTER = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
-_EXIT = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
+_JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
+_LEAVE = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
 _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
 """
-_ROOMS_OF = "SELECT count(*) FROM memberships WHERE user_id = ?"
-_NOT_GREETED = """
+_COUNT_ROOMS = "SELECT count(*) FROM memberships WHERE user_id = ?"
+_UNENROLLED = """
     SELECT users.value, rooms.id, rooms.name, rooms.epoch, rooms.head
     FROM json_each(?) AS users JOIN rooms ON rooms.everyone
     LEFT JOIN memberships ON memberships.room_id = rooms.id AND memberships.user_id = users.value
@@ -32,39 +32,39 @@ _NOT_GREETED = """
 
 
 def new_epoch() -> str:
-    """A name for a room's history that no other history of it has: 8 random hex digits."""
+    """A new epoch, unique for a room: 8 random hex digits."""
     return secrets.token_hex(4)
 
 
 async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
     """Make `user` a member of a public room."""
     info = (await room_queries.find(transaction, room, user.user_id, limits)).info
-    await _enter(transaction, info, user, limits, by=user.username)
+    await _add_member(transaction, info, user, limits, by=user.username)
     return info
 
 
 async def leave(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
-    """End a membership; raises `room_for_all` for a room that everybody is in."""
-    seen = await room_queries.find(transaction, room, user.user_id, limits)
-    if seen.info.everyone:
+    """End a membership; raises `room_for_all` if everybody is in the room."""
+    view = await room_queries.find(transaction, room, user.user_id, limits)
+    if view.info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
-    if seen.member:
-        await transaction.rows(_EXIT, (seen.info.room_id, user.user_id))
-        await transaction.note_membership(seen.info, user, member=False, by=user.username)
-    return seen.info
+    if view.member:
+        await transaction.rows(_LEAVE, (view.info.room_id, user.user_id))
+        await transaction.record_membership(view.info, user, member=False, by=user.username)
+    return view.info
 
 
 async def create(
     transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits, *, private: bool
 ) -> RoomInfo:
-    """Make a room with `user` as its first member; raises `room_exists`."""
+    """Create a room with `user` as its first member; raises `room_exists`."""
     name = text_rules.room_name(room, limits)
     epoch = new_epoch()
-    made = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
-    if not made:
+    created = await transaction.rows(_CREATE, (name, epoch, private, transaction.now_ms, user.user_id))
+    if not created:
         raise ChatError(Code.ROOM_EXISTS)
-    info = RoomInfo(room_id=made[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
-    await _enter(transaction, info, user, limits, by=user.username)
+    info = RoomInfo(room_id=created[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
+    await _add_member(transaction, info, user, limits, by=user.username)
     return info
 
 
@@ -73,31 +73,33 @@ async def invite(
 ) -> None:
     """Make `invitee` a member of a room that `inviter` is in."""
     info = (await room_queries.find(transaction, room, inviter.user_id, limits)).require_member()
-    await _enter(transaction, info, invitee, limits, by=inviter.username)
+    await _add_member(transaction, info, invitee, limits, by=inviter.username)
 
 
-async def not_greeted(source: RowSource, users: dict[int, str]) -> bool:
-    """Whether one of these users is not yet a member of every room that everybody is in."""
-    return bool(await source.rows(f"{_NOT_GREETED} LIMIT 1", (_json(list(users)),)))
+async def is_any_unenrolled(source: RowSource, users: dict[int, str]) -> bool:
+    """Whether any of these users is missing from a room that everybody is in."""
+    return bool(await source.rows(f"{_UNENROLLED} LIMIT 1", (_json(list(users)),)))
 
 
-async def greet(transaction: WriteTransaction, users: dict[int, str]) -> None:
-    """Make users (names by id) members of every room that everybody is in; no limit holds for these."""
-    for user_id, room_id, name, epoch, head in await transaction.rows(_NOT_GREETED, (_json(list(users)),)):
+async def enroll(transaction: WriteTransaction, users: dict[int, str]) -> None:
+    """Make users (names by id) members of every room that everybody is in, without the limit on rooms per user."""
+    for user_id, room_id, name, epoch, head in await transaction.rows(_UNENROLLED, (_json(list(users)),)):
         user = UserInfo(user_id, users[user_id])
         info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)
-        await transaction.rows(_ENTER, (room_id, user_id, user.username, transaction.now_ms))
-        await transaction.note_membership(info, user, member=True, by=user.username)
+        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms))
+        await transaction.record_membership(info, user, member=True, by=user.username)
 
 
-async def _enter(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str) -> None:
-    entered = await transaction.rows(_ENTER, (info.room_id, user.user_id, user.username, transaction.now_ms))
+async def _add_member(
+    transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str
+) -> None:
+    entered = await transaction.rows(_JOIN, (info.room_id, user.user_id, user.username, transaction.now_ms))
     if not entered:
         return
-    [(count,)] = await transaction.rows(_ROOMS_OF, (user.user_id,))
+    [(count,)] = await transaction.rows(_COUNT_ROOMS, (user.user_id,))
     if count > limits.rooms_per_user:
         raise ChatError(Code.TOO_MANY_ROOMS, None if by == user.username else f"{user.username} is in too many rooms.")
-    await transaction.note_membership(info, user, member=True, by=by)
+    await transaction.record_membership(info, user, member=True, by=by)
 
 
 def _json(value: object) -> str:

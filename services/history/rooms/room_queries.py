@@ -1,6 +1,6 @@
-"""Rooms as they can be seen: by whom, with how many members, in which lists. Reads only.
+"""Queries for rooms, members, heads and memberships. Reads only.
 
-A private room is invisible to everybody but its members: they are told the same as of a room that is not there.
+A private room is visible to its members only: others get the same answer as for a room that does not exist.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, VisibleRoom
 from chatterbox.wire.limits import Limits
 
-LISTED_ROOMS = 1000
-"""A list of rooms ends after so many: first those that one is in, then public ones by name."""
+MAX_LISTED_ROOMS = 1000
+"""Maximum length of a list of rooms: the user's own first, then public ones by name."""
 
 _FIND = """
     SELECT id, name, private, everyone, epoch, head, topic,
@@ -36,7 +36,7 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?))
     WHERE meta.name = 'membership_revision'
 """
-_OF_USERS = """
+_MEMBERSHIPS = """
     SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
@@ -45,7 +45,7 @@ _OF_USERS = """
 """
 
 
-class SeenRoom(NamedTuple):
+class RoomView(NamedTuple):
     """A room as one user sees it."""
 
     info: RoomInfo
@@ -54,27 +54,27 @@ class SeenRoom(NamedTuple):
     members: int
 
     def require_member(self) -> RoomInfo:
-        """The room, if this user may read in it; raises `not_a_member`."""
+        """The room, if this user is a member; raises `not_a_member`."""
         if not self.member:
             raise ChatError(Code.NOT_A_MEMBER)
         return self.info
 
 
-async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> SeenRoom:
-    """The room of this name, however it is spelled; raises `room_unknown` where the user may not see it."""
+async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
+    """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
     found = await source.rows(_FIND, {"name": name, "user": user_id})
     if not found:
         raise ChatError(Code.ROOM_UNKNOWN)
-    seen = _seen(found[0])
-    if seen.info.private and not seen.member:
+    view = _room_view(found[0])
+    if view.info.private and not view.member:
         raise ChatError(Code.ROOM_UNKNOWN)
-    return seen
+    return view
 
 
-def _seen(row: Row) -> SeenRoom:
+def _room_view(row: Row) -> RoomView:
     *info, member, created_ms, members = row
-    return SeenRoom(_info(info), bool(member), created_ms, members)
+    return RoomView(_info(info), bool(member), created_ms, members)
 
 
 def _info(columns: Iterable[object]) -> RoomInfo:
@@ -84,37 +84,37 @@ def _info(columns: Iterable[object]) -> RoomInfo:
 
 async def listing(source: RowSource, user_id: int) -> list[VisibleRoom]:
     """The rooms that a user is in, then the public ones."""
-    lines = await source.rows(_LIST, (user_id, LISTED_ROOMS))
+    rows = await source.rows(_LIST, (user_id, MAX_LISTED_ROOMS))
     return [
         VisibleRoom(
             room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head, topic=topic
         )
-        for room, private, member, members, epoch, head, topic in lines
+        for room, private, member, members, epoch, head, topic in rows
     ]
 
 
 async def members(source: RowSource, room_id: int) -> list[str]:
-    """The usernames of a room's members, those who came first at the front."""
+    """The usernames of a room's members, in order of joining."""
     return [username for (username,) in await source.rows(_MEMBERS, (room_id,))]
 
 
 async def heads(source: RowSource, room_ids: list[int]) -> Heads:
-    """The heads of those rooms that exist, and the membership revision, of one moment."""
+    """The heads of those rooms that exist, and the membership revision, from one snapshot."""
     found = await source.rows(_HEADS, (_json(room_ids),))
     return Heads(found[0][0], {room_id: (epoch, head) for _, room_id, epoch, head in found if room_id is not None})
 
 
 async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
-    """Which rooms these users are in, and the membership revision, of one moment."""
-    asked = list(user_ids)
-    found = await source.rows(_OF_USERS, (_json(asked),))
+    """The rooms that these users are in, and the membership revision, from one snapshot."""
+    ids = list(user_ids)
+    found = await source.rows(_MEMBERSHIPS, (_json(ids),))
     rooms: dict[int, RoomInfo] = {}
-    of: dict[int, list[int]] = {user_id: [] for user_id in asked}
+    room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
     for _, user_id, room_id, *rest in found:
         if room_id is not None:
             rooms.setdefault(room_id, _info((room_id, *rest)))
-            of[user_id].append(room_id)
-    return MembershipSnapshot(found[0][0], list(rooms.values()), of)
+            room_ids[user_id].append(room_id)
+    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What rooms are about. Whoever is in a room may say it, as they may invite others."""
+"""Topic changes. Every member of a room may set its topic."""
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
@@ -10,9 +10,9 @@ _CHANGE = "UPDATE rooms SET topic = :topic WHERE id = :room AND topic <> :topic 
 
 
 async def change(transaction: WriteTransaction, room: str, user: UserInfo, topic: str, limits: Limits) -> str:
-    """Give a room that `user` is in another topic, and return it as it is kept; the same again changes nothing."""
-    kept = text_rules.topic(topic, limits)
+    """Set the topic of a room that `user` is in; returns it as stored. Setting the same topic has no effect."""
+    stored = text_rules.topic(topic, limits)
     info = (await room_queries.find(transaction, room, user.user_id, limits)).require_member()
-    if await transaction.rows(_CHANGE, {"room": info.room_id, "topic": kept}):
-        await transaction.note_topic(info, kept, by=user.username)
-    return kept
+    if await transaction.rows(_CHANGE, {"room": info.room_id, "topic": stored}):
+        await transaction.record_topic(info, stored, by=user.username)
+    return stored

@@ -60,7 +60,7 @@ async def test_a_wrong_service_key_is_logged_once_and_recovers_when_corrected(si
     (tmp_path / "other").write_text("this is another key than the others have")
     site.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
     await asyncio.gather(*(service.start() for service in site.services))
-    (line,) = await _logged(gateway, "dependency.down", "part=auth", "refuses our service key")
+    (line,) = await _logged(gateway, "dependency.down", "dependency=auth", "refuses our service key")
     assert f"{site.auth.url} refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services" in line
     (line,) = await _logged(site.history, "revocations.unavailable", "refuses our service key")
     body = await gateway.until(lambda status, body: status == 503 and body["history"] == "ok")
@@ -82,7 +82,7 @@ async def test_users_see_unavailable_instead_of_service_key_errors(site: Topolog
         (tmp_path / "other").write_text("this is another key than the others have")
         site.history.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
         await site.history.start()
-        await _logged(gateway, "dependency.down", "part=history", "refuses our service key")
+        await _logged(gateway, "dependency.down", "dependency=history", "refuses our service key")
         assert (await ada.send("hello"))["code"] == "unavailable"
 
 
@@ -92,7 +92,7 @@ async def test_swapped_service_urls_are_logged(site: Topology) -> None:
     gateway.environment["CHATTERBOX_HISTORY_URL"] = site.auth.url
     await asyncio.gather(*(service.start() for service in site.services))
     for part, url, path in (("auth", site.history.url, "jwks"), ("history", site.auth.url, "heads")):
-        (line,) = await _logged(gateway, "dependency.down", f"part={part}", "does not know")
+        (line,) = await _logged(gateway, "dependency.down", f"dependency={part}", "does not know")
         assert f"the server at {url} does not know /internal/{path}: it is another service, or another version" in line
         assert line.endswith("check CHATTERBOX_AUTH_URL and CHATTERBOX_HISTORY_URL")
     assert (await gateway.health())[0] == 503
@@ -104,7 +104,7 @@ async def test_a_url_of_another_program_is_logged(site: Topology, status: str, b
     async with http_server(status, body) as url:
         gateway.environment["CHATTERBOX_AUTH_URL"] = url
         await gateway.start()
-        (line,) = await _logged(gateway, "dependency.down", "part=auth")
+        (line,) = await _logged(gateway, "dependency.down", "dependency=auth")
         assert f"the server at {url} does not know /internal/jwks" in line
         await gateway.kill()
 
@@ -112,7 +112,7 @@ async def test_a_url_of_another_program_is_logged(site: Topology, status: str, b
 async def test_an_unreachable_service_is_logged_once(site: Topology) -> None:
     (gateway,) = site.gateways
     await gateway.start()
-    (line,) = await _logged(gateway, "dependency.down", "part=history")
+    (line,) = await _logged(gateway, "dependency.down", "dependency=history")
     assert f"no answer from {site.history.url}: " in line
 
 

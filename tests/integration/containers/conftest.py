@@ -23,12 +23,12 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Stop it when the last test of this folder is over: it would slow all others down."""
+    """Stop it after the last test of this folder, because it would slow down all others."""
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
         _RUNNING.close()
 
 
 @pytest.fixture(scope="session")
 def prometheus_image(request: pytest.FixtureRequest) -> str:
-    """The one that docker-compose.yml names, or another that is here."""
+    """The image that docker-compose.yml names, or another one that is present."""
     return need_image(request.config, "prom/prometheus:v3.5.0", "prom/prometheus:latest")

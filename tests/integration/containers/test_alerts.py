@@ -1,4 +1,4 @@
-"""The alerts as Prometheus' own tool judges them: each fires when it should. An hour of figures takes it no time."""
+"""The alert rules, tested with promtool: each fires for its series, and none for normal ones."""
 
 import json
 import re
@@ -48,7 +48,7 @@ FIRING: dict[str, dict[str, str]] = {
     "BallastGivenUp": {"chatterbox_auth_ballast_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
 }
-"""For each alert figures, one each 15 seconds for an hour, that make it fire."""
+"""For each alert, series that make it fire: a value every 15 seconds for an hour."""
 QUIET = {
     'up{instance="auth:8000",job="auth"}': "1+0x240",
     f"chatterbox_gateway_ready{{{GATEWAY}}}": "1+0x240",
@@ -78,16 +78,16 @@ def promtool(image: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_there_are_figures_that_make_each_alert_fire() -> None:
+def test_every_alert_has_series_that_make_it_fire() -> None:
     assert FIRING.keys() == set(ALERTS)
 
 
-def test_the_rules_are_well_formed_and_so_is_the_configuration(prometheus_image: str, tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules_and_the_configuration(prometheus_image: str, tmp_path: Path) -> None:
     said = promtool(prometheus_image, tmp_path, "check", "config", "/etc/prometheus/prometheus.yml")
     assert f"SUCCESS: {len(ALERTS)} rules found" in said
 
 
-def test_each_fires_when_it_should_and_none_while_all_is_well(prometheus_image: str, tmp_path: Path) -> None:
+def test_each_alert_fires_for_its_series_and_none_for_normal_ones(prometheus_image: str, tmp_path: Path) -> None:
     tests = [
         evaluated(series, f'count(ALERTS{{alertname="{name}",alertstate="firing"}})', 1)
         for name, series in FIRING.items()
@@ -99,7 +99,7 @@ def test_each_fires_when_it_should_and_none_while_all_is_well(prometheus_image: 
 
 
 def evaluated(series: dict[str, str], expression: str, value: int | None) -> dict[str, Any]:
-    """A test for `promtool`: with these figures, the expression has this value after 50 minutes; None: it has none."""
+    """A test for `promtool`: with these series, the expression has this value after 50 minutes; None: no value."""
     samples = [] if value is None else [{"labels": "{}", "value": value}]
     return {
         "interval": "15s",

@@ -1,4 +1,4 @@
-"""People talk through the edge, whichever gateway they meet."""
+"""Conversations through the edge over several gateways, in containers."""
 
 import asyncio
 import time
@@ -11,12 +11,12 @@ from tests.support.talker import Talker, contents
 
 
 def gateway_of(talker: Talker) -> str:
-    """The container that a connection has met: the welcome's `server` ends with its name and port."""
+    """The container that serves a connection: the welcome's `server` ends with its name and port."""
     return str(talker.welcome["server"]).split()[-1].removesuffix(":8000")
 
 
 async def on_each_gateway(stack: Stack, clients: AsyncExitStack, token: str) -> list[Talker]:
-    """Connections of one person, one on each gateway."""
+    """Connections of one user, one on each gateway."""
     met: dict[str, Talker] = {}
     for _ in range(8):
         talker = await clients.enter_async_context(stack.talker(token))
@@ -34,7 +34,7 @@ async def test_the_edge_spreads_connections_over_all_gateways(stack: Stack) -> N
     assert met == dict.fromkeys((each[:12] for each in stack.containers("gateway")), 4)
 
 
-async def test_what_one_gateway_takes_in_the_other_gives_out_at_once(stack: Stack) -> None:
+async def test_a_message_sent_to_one_gateway_is_delivered_by_the_other_at_once(stack: Stack) -> None:
     ada, bob = stack.newcomer("ada"), stack.newcomer("bob")
     async with AsyncExitStack() as clients:
         hers = await on_each_gateway(stack, clients, ada)
@@ -60,7 +60,7 @@ async def test_logout_closes_the_sockets_on_every_gateway_within_a_second(stack:
     assert all(code >= 4500 for code in codes)
 
 
-async def test_messages_and_sessions_outlive_the_containers(stack: Stack) -> None:
+async def test_messages_and_sessions_survive_recreated_containers(stack: Stack) -> None:
     token = stack.newcomer("keeper")
     async with stack.talker(token) as keeper:
         kept = await keeper.send("worth keeping")

@@ -1,4 +1,4 @@
-"""The edge is the only way in, and lets through what is public."""
+"""The edge container: the only published port, serving public paths only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,12 +29,12 @@ CANARY = "canary-token-that-no-log-may-hold"
         "/",
     ],
 )
-def test_what_is_not_public_does_not_exist(stack: Stack, path: str) -> None:
+def test_the_edge_answers_404_for_paths_that_are_not_public(stack: Stack, path: str) -> None:
     answer = stack.http.get(httpx.URL(stack.url).copy_with(raw_path=path.encode()))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_only_the_edge_is_published_and_on_loopback(stack: Stack) -> None:
+def test_only_the_edge_has_a_published_port_and_it_is_on_loopback(stack: Stack) -> None:
     published = {
         (each.Service, port.URL, port.PublishedPort)
         for each in stack.compose.get_containers()
@@ -44,7 +44,7 @@ def test_only_the_edge_is_published_and_on_loopback(stack: Stack) -> None:
     assert published == {("edge", "127.0.0.1", stack.port)}
 
 
-def test_the_reference_of_all_services_is_one(stack: Stack) -> None:
+def test_the_edge_serves_one_api_reference_for_all_services(stack: Stack) -> None:
     paths = stack.http.get("/openapi.json").raise_for_status().json()["paths"]
     assert {"/login", "/messages", "/rooms"} <= set(paths)
     assert stack.http.get("/asyncapi.json").raise_for_status().json()["asyncapi"].startswith("3.")
@@ -53,7 +53,7 @@ def test_the_reference_of_all_services_is_one(stack: Stack) -> None:
     assert stack.http.get("/docs-assets/swagger-ui-bundle.js").status_code == 200
 
 
-def test_an_oversized_body_or_head_is_refused(stack: Stack) -> None:
+def test_the_edge_refuses_an_oversized_body_or_head(stack: Stack) -> None:
     def endless() -> Iterator[bytes]:
         yield from (b"x" * 8192 for _ in range(9))
 
@@ -64,8 +64,8 @@ def test_an_oversized_body_or_head_is_refused(stack: Stack) -> None:
     assert stack.http.get("/rooms", headers={"X-Long": "x" * 60_000}).status_code == 431
 
 
-def test_people_are_told_apart_by_their_own_address_and_can_not_choose_it(stack: Stack) -> None:
-    """Whoever could name any address would escape the limits for one address."""
+def test_the_edge_ignores_a_forged_x_forwarded_for(stack: Stack) -> None:
+    """A client that could claim any address would evade the limits per address."""
     wrong = {"username": "nobody-here", "password": "not the password"}
     statuses = [
         stack.http.post("/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code
@@ -74,15 +74,15 @@ def test_people_are_told_apart_by_their_own_address_and_can_not_choose_it(stack:
     assert 429 in statuses
 
 
-def test_with_the_gateways_away_it_says_so_and_logs_no_token(stack: Stack) -> None:
+def test_with_frozen_gateways_the_edge_answers_unavailable_and_logs_no_token(stack: Stack) -> None:
     with frozen(stack, *stack.containers("gateway")):
         answer = stack.http.get("/ws", params={"token": CANARY}, headers={"Authorization": f"Bearer {CANARY}"})
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert CANARY not in stack.run("logs", "--no-color")
 
 
-def test_it_logs_no_token_even_where_it_logs_every_request(stack: Stack) -> None:
-    """At its own level the edge names no request at all, so this is asked of another one that names each."""
+def test_the_access_log_of_the_edge_contains_no_token(stack: Stack) -> None:
+    """By default the edge logs no request, so this tests another one that logs every request."""
     image = stack.inspect(stack.containers("edge")[0])["Image"]
     options = ("CHATTERBOX_EDGE_ADDRESS=http://:8000", "CHATTERBOX_EDGE_LOG_LEVEL=DEBUG")
     with beside(stack, image, *(f"--env={option}" for option in options)) as edge:
@@ -99,7 +99,7 @@ def test_it_logs_no_token_even_where_it_logs_every_request(stack: Stack) -> None
     assert CANARY not in logs
 
 
-async def test_a_frozen_gateway_is_passed_over(stack: Stack) -> None:
+async def test_the_edge_skips_a_frozen_gateway(stack: Stack) -> None:
     token = stack.newcomer("patient")
     frozen_one, other = stack.containers("gateway")
     with frozen(stack, frozen_one):
@@ -110,7 +110,7 @@ async def test_a_frozen_gateway_is_passed_over(stack: Stack) -> None:
 
 @contextmanager
 def frozen(stack: Stack, *containers: str) -> Iterator[None]:
-    """Let containers stand still: they keep their addresses, and answer nothing."""
+    """Pause containers: they keep their addresses and answer nothing."""
     for container in containers:
         stack.engine("pause", container)
     try:

@@ -1,4 +1,4 @@
-"""Prometheus itself, as the profile `monitoring` brings it up, reads every service and understands rules and panels."""
+"""The profile `monitoring`: Prometheus scrapes every service and evaluates all rules and dashboard queries."""
 
 import json
 import re
@@ -23,7 +23,7 @@ READY_S = 60
 
 
 class Prometheus:
-    """Asks a running Prometheus."""
+    """A client of a running Prometheus."""
 
     def __init__(self, port: int) -> None:
         self._http = httpx.Client(
@@ -31,14 +31,14 @@ class Prometheus:
         )
 
     def ask(self, path: str, **parameters: str) -> Any:
-        """The answer's data; an answer that is an error, or has warnings, fails the test."""
+        """The answer's data; an error or a warning fails the test."""
         answer = self._http.get(path, params=parameters).json()
         assert answer["status"] == "success", (parameters, answer)
         assert "warnings" not in answer, (parameters, answer)
         return answer["data"]
 
     def targets(self) -> Counter[tuple[str, str]]:
-        """How many of each job are up, down or unknown; empty while Prometheus does not answer."""
+        """The number of targets of each job that are up, down or unknown; empty while Prometheus does not answer."""
         try:
             found = self.ask("/targets", state="active")["activeTargets"]
         except (httpx.HTTPError, ValueError):
@@ -55,7 +55,7 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(stack: Stack, prometheus_image: str) -> Iterator[Prometheus]:
-    """What the profile `monitoring` brings up, beside the deployment that the other tests share; gone in the end."""
+    """The containers of the profile `monitoring`, beside the deployment that the tests share; removed at the end."""
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHATTERBOX_PROMETHEUS", prometheus_image)
@@ -77,7 +77,7 @@ def beside(stack: Stack) -> Iterator[None]:
         stack.engine("volume", "rm", "--force", f"{stack.project}_prometheus-data")
 
 
-def test_every_service_is_read_and_each_gateway(prometheus: Prometheus) -> None:
+def test_prometheus_scrapes_every_service_and_each_gateway(prometheus: Prometheus) -> None:
     everything = Counter({("auth", "up"): 1, ("history", "up"): 1, ("gateway", "up"): GATEWAYS})
     until = time.monotonic() + READY_S
     while (found := prometheus.targets()) != everything:
@@ -85,7 +85,7 @@ def test_every_service_is_read_and_each_gateway(prometheus: Prometheus) -> None:
         time.sleep(0.5)
 
 
-def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> None:
+def test_prometheus_evaluates_every_rule_without_an_error(prometheus: Prometheus) -> None:
     until = time.monotonic() + READY_S
     while any(rule["health"] == "unknown" for rule in prometheus.rules()):
         assert time.monotonic() < until
@@ -94,7 +94,7 @@ def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> Non
     assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
 
 
-def test_every_panel_asks_what_can_be_answered(prometheus: Prometheus) -> None:
+def test_every_dashboard_panel_has_queries_that_prometheus_can_evaluate(prometheus: Prometheus) -> None:
     asked = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
     assert asked
     for expression in asked:

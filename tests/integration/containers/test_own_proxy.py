@@ -1,4 +1,4 @@
-"""HAProxy and nginx, as deploy/ configures them, stand instead of the edge: who is let in, and to what."""
+"""HAProxy and nginx, with the configurations in deploy/, in place of the edge."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.support.talker import contents
 
 
 class Kind(NamedTuple):
-    """A program, where it can be had, and where it looks for its configuration."""
+    """A proxy: its image and the path of its configuration."""
 
     images: tuple[str, ...]
     file: str
@@ -39,7 +39,7 @@ def proxy(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Beside]:
         yield proxy
 
 
-async def test_people_talk_through_it_over_all_gateways_and_it_logs_no_token(stack: Stack, proxy: Beside) -> None:
+async def test_a_proxy_serves_clients_over_all_gateways_and_logs_no_token(stack: Stack, proxy: Beside) -> None:
     token = stack.newcomer(f"proxied-{proxy.container[:6]}")
     async with AsyncExitStack() as clients:
         talkers = [await clients.enter_async_context(proxy.talker(token, how="query")) for _ in range(6)]
@@ -68,17 +68,17 @@ async def test_people_talk_through_it_over_all_gateways_and_it_logs_no_token(sta
         "/",
     ],
 )
-def test_what_is_not_public_does_not_exist(proxy: Beside, path: str) -> None:
+def test_a_proxy_answers_404_for_paths_that_are_not_public(proxy: Beside, path: str) -> None:
     answer = proxy.http.get(httpx.URL(proxy.http.base_url).copy_with(raw_path=path.encode()))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_an_oversized_body_is_refused(proxy: Beside) -> None:
+def test_a_proxy_refuses_an_oversized_body(proxy: Beside) -> None:
     answer = proxy.http.post("/register", content=b"x" * 65_537)
     assert (answer.status_code, answer.json()["code"]) == (413, "bad_request")
 
 
-async def test_a_frozen_gateway_is_passed_over(request: pytest.FixtureRequest, stack: Stack, proxy: Beside) -> None:
+async def test_a_proxy_skips_a_frozen_gateway(request: pytest.FixtureRequest, stack: Stack, proxy: Beside) -> None:
     if "nginx" in request.node.callspec.id:
         pytest.skip("nginx has one deadline for the handshake and for the whole of a WebSocket")
     token = stack.newcomer("unhurried")
@@ -89,7 +89,7 @@ async def test_a_frozen_gateway_is_passed_over(request: pytest.FixtureRequest, s
                 assert gateway_of(talker) == other[:12]
 
 
-def test_people_are_told_apart_by_their_own_address_and_can_not_choose_it(proxy: Beside) -> None:
+def test_a_proxy_ignores_a_forged_x_forwarded_for(proxy: Beside) -> None:
     wrong = {"username": "nobody-here", "password": "not the password"}
     statuses = [
         proxy.http.post("/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code

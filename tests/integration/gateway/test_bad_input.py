@@ -1,4 +1,4 @@
-"""Bad input gets a clear error with a stable code, costs no traceback, and loses nothing."""
+"""Invalid input gets an error with a stable code, logs no traceback, and loses nothing."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ async def alice(server: Server) -> AsyncIterator[Talker]:
         yield alice
 
 
-NOT_COMMANDS: dict[str, str | bytes] = {
+INVALID_FRAMES: dict[str, str | bytes] = {
     "not JSON": "hello",
     "empty": "",
     "not an object": "[1, 2]",
@@ -53,13 +53,13 @@ NOT_COMMANDS: dict[str, str | bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", NOT_COMMANDS)
-async def test_a_frame_that_is_no_command_is_refused_and_the_connection_lives(alice: Talker, name: str) -> None:
-    assert await alice.refusal(NOT_COMMANDS[name]) == "bad_frame"
+@pytest.mark.parametrize("name", INVALID_FRAMES)
+async def test_invalid_frame_is_refused_and_the_connection_stays_open(alice: Talker, name: str) -> None:
+    assert await alice.refusal(INVALID_FRAMES[name]) == "bad_frame"
     assert (await alice.ask("ping"))["type"] == "pong"
 
 
-async def test_the_refusal_echoes_the_id_where_one_can_be_read(alice: Talker) -> None:
+async def test_refusal_of_an_invalid_frame_echoes_a_readable_id(alice: Talker) -> None:
     await alice.say({"type": "send", "id": 77})
     assert (await alice.push("error"))["id"] == 77
 
@@ -87,21 +87,21 @@ CONTENTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-async def test_content_that_can_not_be_a_message_is_refused(alice: Talker, name: str) -> None:
+async def test_invalid_content_is_refused_with_its_code(alice: Talker, name: str) -> None:
     content, code = CONTENTS[name]
     assert (await alice.send(content))["code"] == code
 
 
-FINE = ["x" * 4000, "👩‍👩‍👧 שלום \u200f", "line\nline\tline", "<script>", "a\u0301"]  # fmt: skip
+VALID_CONTENTS = ["x" * 4000, "👩‍👩‍👧 שלום \u200f", "line\nline\tline", "<script>", "a\u0301"]  # fmt: skip
 
 
-@pytest.mark.parametrize("content", FINE)
-async def test_everything_else_is_stored_as_it_is(alice: Talker, content: str) -> None:
+@pytest.mark.parametrize("content", VALID_CONTENTS)
+async def test_valid_content_is_stored_unchanged(alice: Talker, content: str) -> None:
     await alice.send(content)
     assert contents(await alice.messages(1)) == [content]
 
 
-async def test_a_frame_of_64_kib_is_read_and_one_byte_more_closes_with_a_reason(alice: Talker) -> None:
+async def test_frame_of_64_kib_is_accepted_and_one_byte_more_closes_the_connection(alice: Talker) -> None:
     frame = json.dumps({**SEND, "padding": ""})
     assert len(frame) < 65_536
     await alice.say(json.dumps({**SEND, "padding": "x" * (65_536 - len(frame))}))
@@ -111,7 +111,7 @@ async def test_a_frame_of_64_kib_is_read_and_one_byte_more_closes_with_a_reason(
     assert alice.socket.close_reason
 
 
-async def test_rooms_that_are_not_there_or_not_ones_own_are_refused(server: Server, alice: Talker) -> None:
+async def test_unknown_rooms_invalid_names_and_unknown_users_are_refused(server: Server, alice: Talker) -> None:
     assert (await alice.send("x", room="nowhere"))["code"] == "room_unknown"
     assert (await alice.send("x", room="not a name!"))["code"] == "room_name_invalid"
     assert (await alice.ask("create", room="../etc"))["code"] == "room_name_invalid"
@@ -120,14 +120,14 @@ async def test_rooms_that_are_not_there_or_not_ones_own_are_refused(server: Serv
     assert (await alice.ask("invite", room="general", username="nobody"))["code"] == "user_unknown"
 
 
-async def test_a_key_used_again_with_other_content_is_refused_and_the_first_stays(alice: Talker) -> None:
+async def test_key_reused_with_other_content_is_refused(alice: Talker) -> None:
     await alice.send("one", key="k")
     assert (await alice.send("two", key="k"))["code"] == "key_reused"
     assert (await alice.send("two", key="not a key"))["code"] == "key_invalid"
     assert contents((await alice.ask("history"))["messages"]) == ["one"]
 
 
-async def test_a_flood_of_sends_is_refused_with_a_time_and_loses_nothing(tmp_path: Path) -> None:
+async def test_rate_limited_sends_get_retry_after_and_acked_ones_are_stored(tmp_path: Path) -> None:
     async with running(tmp_path, sends_burst=20, sends_per_s=0.5) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(50):
@@ -140,7 +140,7 @@ async def test_a_flood_of_sends_is_refused_with_a_time_and_loses_nothing(tmp_pat
             assert stored == [f"m{ack['id']}" for ack in acks]
 
 
-async def test_a_flood_of_commands_is_refused_with_a_time(tmp_path: Path) -> None:
+async def test_commands_beyond_the_rate_limit_are_refused(tmp_path: Path) -> None:
     async with running(tmp_path, commands_burst=10, commands_per_s=1) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(20):
@@ -149,7 +149,7 @@ async def test_a_flood_of_commands_is_refused_with_a_time(tmp_path: Path) -> Non
             assert [reply["type"] for reply in replies] == ["pong"] * 10 + ["error"] * 10
 
 
-async def test_the_eleventh_connection_of_a_user_is_refused(server: Server) -> None:
+async def test_eleventh_connection_of_a_user_is_refused(server: Server) -> None:
     token = await server.newcomer("alice")
     talkers = [server.talker(token) for _ in range(10)]
     for talker in talkers:
@@ -166,7 +166,7 @@ async def test_the_eleventh_connection_of_a_user_is_refused(server: Server) -> N
         assert again.welcome["username"] == "alice"
 
 
-async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
+async def test_connections_per_address_are_limited(tmp_path: Path) -> None:
     async with running(tmp_path, connections_per_address=2) as server:
         token = await server.newcomer("alice")
         async with server.talker(token), server.talker(token):
@@ -178,7 +178,7 @@ async def test_connections_of_one_address_are_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://127.0.0.1", "http://127.0.0.1.evil.example"]
 )
-async def test_pages_of_other_origins_are_refused(server: Server, origin: str) -> None:
+async def test_handshake_from_a_foreign_origin_is_refused(server: Server, origin: str) -> None:
     token = await server.newcomer("alice")
     with pytest.raises(InvalidStatus) as refused:
         await server.talker(token, origin=origin).open()
@@ -186,7 +186,7 @@ async def test_pages_of_other_origins_are_refused(server: Server, origin: str) -
     assert json.loads(refused.value.response.body)["code"] == "origin_refused"
 
 
-async def test_pages_of_the_own_origin_and_of_listed_ones_are_welcomed(tmp_path: Path) -> None:
+async def test_handshakes_from_the_own_and_from_listed_origins_are_accepted(tmp_path: Path) -> None:
     async with running(tmp_path, origins="https://chat.example.org, https://b.example") as server:
         token = await server.newcomer("alice")
         for origin in (server.url, "https://chat.example.org", "https://b.example"):
@@ -194,36 +194,38 @@ async def test_pages_of_the_own_origin_and_of_listed_ones_are_welcomed(tmp_path:
                 assert alice.welcome["username"] == "alice"
 
 
-async def test_nothing_is_carried_out_before_the_token_is_shown(server: Server) -> None:
-    nobody = server.talker(None)
-    await nobody.open()
-    await nobody.say(SEND)
-    assert (await nobody.push("error"))["code"] == "token_missing"
-    await nobody.socket.close()
+async def test_commands_before_the_token_are_refused(server: Server) -> None:
+    anonymous = server.talker(None)
+    await anonymous.open()
+    await anonymous.say(SEND)
+    assert (await anonymous.push("error"))["code"] == "token_missing"
+    await anonymous.socket.close()
 
 
-async def test_a_connection_that_shows_no_token_is_closed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    object.__setattr__(server.whole.gateway.hub, "limits", _impatient(server))
-    nobody = server.talker(None)
-    await nobody.open()
-    assert await nobody.closed() == 4002
+async def test_connection_without_a_token_is_closed_after_the_timeout(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object.__setattr__(server.whole.gateway.hub, "limits", _short_timeout(server))
+    anonymous = server.talker(None)
+    await anonymous.open()
+    assert await anonymous.closed() == 4002
 
 
-def _impatient(server: Server) -> Any:
+def _short_timeout(server: Server) -> Any:
     import msgspec
 
     return msgspec.structs.replace(server.whole.gateway.hub.limits, connect_s=0.05)
 
 
-async def test_a_wrong_token_is_refused_with_its_reason_and_do_not_come_back(server: Server) -> None:
+async def test_invalid_token_is_closed_with_a_permanent_code(server: Server) -> None:
     for token in ("nonsense", "a.b.c", "x" * 5000):
-        stranger = server.talker(token)
-        await stranger.open()
-        assert await stranger.closed() == 4500
-        assert stranger.inbox[0]["code"] == "token_invalid"
+        talker = server.talker(token)
+        await talker.open()
+        assert await talker.closed() == 4500
+        assert talker.inbox[0]["code"] == "token_invalid"
 
 
-async def test_a_command_flood_behind_a_slow_one_is_bounded(server: Server, alice: Talker) -> None:
+async def test_commands_waiting_behind_a_slow_one_are_bounded_and_all_answered(server: Server, alice: Talker) -> None:
     for number in range(100):
         await alice.say({"type": "rooms", "id": number})
     replies = [await alice.next() for _ in range(100)]
@@ -231,7 +233,7 @@ async def test_a_command_flood_behind_a_slow_one_is_bounded(server: Server, alic
     assert len({reply["id"] for reply in replies}) == 100
 
 
-async def test_the_connection_that_misbehaves_harms_no_other(server: Server, alice: Talker) -> None:
+async def test_misbehaving_connection_does_not_affect_others(server: Server, alice: Talker) -> None:
     async with server.talker(await server.newcomer("bob")) as bob:
         for _ in range(12):
             await alice.say("[" * 20_000)

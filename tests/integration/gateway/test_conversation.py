@@ -1,10 +1,10 @@
-"""People talk: what each command does, seen from outside."""
+"""Each command, as clients see it."""
 
 from tests.support.server import Server
 from tests.support.talker import contents, offsets
 
 
-async def test_the_welcome_comes_first_and_tells_every_limit(server: Server) -> None:
+async def test_welcome_is_the_first_frame_and_lists_limits_and_rooms(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         assert alice.welcome["username"] == "alice"
         assert alice.welcome["limits"]["content_chars"] == 4000
@@ -12,14 +12,14 @@ async def test_the_welcome_comes_first_and_tells_every_limit(server: Server) -> 
         assert alice.welcome["rooms"][0]["at"]["offset"] == alice.welcome["rooms"][0]["head"] == 0
 
 
-async def test_each_way_to_show_the_token_is_welcomed(server: Server) -> None:
+async def test_token_is_accepted_in_header_query_and_first_frame(server: Server) -> None:
     token = await server.newcomer("alice")
     for how in ("header", "query", "frame"):
         async with server.talker(token, how=how) as alice:
             assert alice.welcome["username"] == "alice"
 
 
-async def test_a_message_is_acked_and_reaches_everyone_with_the_same_position(server: Server) -> None:
+async def test_message_is_acked_and_delivered_with_the_same_position(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         ack = await alice.send("hello", key="k1")
@@ -33,7 +33,7 @@ async def test_a_message_is_acked_and_reaches_everyone_with_the_same_position(se
             )  # fmt: skip
 
 
-async def test_a_retry_with_the_same_key_gets_the_same_ack_and_is_stored_once(server: Server) -> None:
+async def test_retry_with_the_same_key_gets_the_same_ack_and_is_stored_once(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         first = await alice.send("hello", key="k1")
         again = await alice.send("hello", key="k1")
@@ -42,7 +42,7 @@ async def test_a_retry_with_the_same_key_gets_the_same_ack_and_is_stored_once(se
         assert contents(page["messages"]) == ["hello"]
 
 
-async def test_joining_answers_with_the_recent_messages_and_pushes_follow_from_there(server: Server) -> None:
+async def test_join_returns_recent_messages_and_pushes_follow(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         assert (await alice.ask("create", room="ops"))["type"] == "created"
@@ -55,7 +55,7 @@ async def test_joining_answers_with_the_recent_messages_and_pushes_follow_from_t
         assert (await bob.push("message", room="ops"))["at"]["offset"] == 4
 
 
-async def test_joining_since_a_position_answers_with_what_came_after(server: Server) -> None:
+async def test_join_since_a_position_returns_the_messages_after_it(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         acks = [await alice.send(f"m{number}") for number in range(5)]
         joined = await alice.ask("join", since=acks[1]["at"])
@@ -65,7 +65,7 @@ async def test_joining_since_a_position_answers_with_what_came_after(server: Ser
         assert other["reset"]
 
 
-async def test_history_pages_in_both_directions(server: Server) -> None:
+async def test_history_can_be_paged_in_both_directions(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         for number in range(1, 8):
             await alice.send(f"m{number}")
@@ -79,7 +79,7 @@ async def test_history_pages_in_both_directions(server: Server) -> None:
         assert (offsets(rest["messages"]), rest["more"]) == ([6, 7], False)
 
 
-async def test_leaving_ends_the_pushes(server: Server) -> None:
+async def test_leaving_a_room_ends_its_pushes(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         await alice.ask("create", room="ops")
@@ -91,21 +91,21 @@ async def test_leaving_ends_the_pushes(server: Server) -> None:
         assert (await bob.send("x", room="ops"))["code"] == "not_a_member"
 
 
-async def test_an_invitation_subscribes_the_invited_at_once(server: Server) -> None:
+async def test_invitation_subscribes_the_invited_user_at_once(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         await alice.ask("create", room="plans", private=True)
         await alice.send("before", room="plans")
         assert (await alice.ask("invite", room="plans", username="BOB"))["username"] == "bob"
-        told = await bob.push("membership", room="plans")
-        assert (told["username"], told["member"], told["by"], told["at"]["offset"]) == ("bob", True, "alice", 1)
+        frame = await bob.push("membership", room="plans")
+        assert (frame["username"], frame["member"], frame["by"], frame["at"]["offset"]) == ("bob", True, "alice", 1)
         await alice.send("after", room="plans")
         assert contents(await bob.messages(1, "plans")) == ["after"]
         page = await bob.ask("history", room="plans")
         assert contents(page["messages"]) == ["before", "after"]
 
 
-async def test_a_private_room_is_invisible_to_others(server: Server) -> None:
+async def test_private_room_is_indistinguishable_from_an_unknown_one(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         await alice.ask("create", room="plans", private=True)
@@ -122,14 +122,14 @@ async def test_a_private_room_is_invisible_to_others(server: Server) -> None:
 
 async def test_all_connections_of_a_user_share_memberships(server: Server) -> None:
     token = await server.newcomer("alice")
-    async with server.talker(token) as desk, server.talker(token) as phone:
-        await desk.ask("create", room="ops")
+    async with server.talker(token) as laptop, server.talker(token) as phone:
+        await laptop.ask("create", room="ops")
         assert (await phone.push("membership", room="ops"))["at"]["offset"] == 0
-        await desk.send("m", room="ops")
+        await laptop.send("m", room="ops")
         assert contents(await phone.messages(1, "ops")) == ["m"]
 
 
-async def test_members_are_told_who_comes_and_goes(server: Server) -> None:
+async def test_members_are_notified_of_joins_and_leaves(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
     async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
         await alice.ask("create", room="ops")
@@ -139,15 +139,15 @@ async def test_members_are_told_who_comes_and_goes(server: Server) -> None:
         assert (await alice.push("membership", room="ops", username="bob", member=False))["room"] == "ops"
 
 
-async def test_nobody_leaves_the_room_for_all(server: Server) -> None:
+async def test_leaving_the_general_room_is_refused(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         assert (await alice.ask("leave", room="general"))["code"] == "room_for_all"
 
 
-async def test_commands_are_carried_out_in_the_order_in_which_they_come(server: Server) -> None:
+async def test_commands_run_in_the_order_received(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         await alice.say({"type": "create", "id": 101, "room": "ops"})
-        await alice.say({"type": "send", "id": 102, "room": "ops", "content": "first words"})
+        await alice.say({"type": "send", "id": 102, "room": "ops", "content": "hello"})
         await alice.say({"type": "ping", "id": 103})
         replies = [await alice.next() for _ in range(3)]
         by_id = {reply["id"]: reply["type"] for reply in replies if "id" in reply}
@@ -155,10 +155,10 @@ async def test_commands_are_carried_out_in_the_order_in_which_they_come(server: 
         assert by_id.get(101) == "created"
 
 
-async def test_rooms_tells_members_and_heads(server: Server) -> None:
+async def test_rooms_lists_member_counts_and_heads(server: Server) -> None:
     async with server.talker(await server.newcomer("alice")) as alice:
         await alice.ask("create", room="Ops")
         await alice.send("m", room="OPS")
-        lines = {line["room"]: line for line in (await alice.ask("rooms"))["rooms"]}
-        assert lines["ops"]["member"]
-        assert (lines["ops"]["members"], lines["ops"]["at"]["offset"]) == (1, 1)
+        rooms = {room["room"]: room for room in (await alice.ask("rooms"))["rooms"]}
+        assert rooms["ops"]["member"]
+        assert (rooms["ops"]["members"], rooms["ops"]["at"]["offset"]) == (1, 1)

@@ -1,4 +1,4 @@
-"""Many come and go, and nobody waits for the garbage collector."""
+"""Garbage collection while many clients connect and disconnect."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from tests.support.server import running
 from tests.support.waiting import until
 
 
-async def test_what_a_crowd_is_made_of_is_looked_through_while_it_comes_and_goes(tmp_path: Path) -> None:
+async def test_young_garbage_is_collected_every_few_connects_and_disconnects(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         token = await server.newcomer("alice")
-        with collections() as seen:
+        with collections() as generations:
             for _ in range(CHANGES_PER_COLLECTION):
                 async with server.talker(token):
                     pass
-            await until(lambda: len(seen) == 2, 10)
-    assert seen == [1, 1]
+            await until(lambda: len(generations) == 2, 10)
+    assert generations == [1, 1]

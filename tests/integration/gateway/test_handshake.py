@@ -1,4 +1,4 @@
-"""The handshake over loopback and the real server: what comes in, and what an app may say to it."""
+"""WebSocket handshakes over loopback: requests of clients and answers of apps."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from tests.support import live
 from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
 
 
-class Indifferent:
-    """A receiver that takes no notice."""
+class IgnoringReceiver:
+    """Ignores all callbacks."""
 
     def __init__(self, socket: LiveSocket) -> None:
         pass
@@ -47,37 +47,37 @@ class Indifferent:
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """The event loop of production: its transports differ from asyncio's."""
+    """The event loop used in production; its transports differ from asyncio's."""
     return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async with live.serving(Indifferent) as port:
+    async with live.serving(IgnoringReceiver) as port:
         yield port
 
 
-async def test_accepts_no_compression(port: int) -> None:
+async def test_handshake_accepts_no_compression(port: int) -> None:
     async with dialled(port) as peer:
         head = await peer.shake_hands(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
     assert head.startswith("HTTP/1.1 101")
     assert "extensions" not in head.lower()
 
 
-async def test_half_sent_is_ended_with_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_incomplete_handshake_request_gets_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.1)
     async with dialled(port) as peer:
         peer.write(HANDSHAKE)
         assert (await peer.rest()).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
-async def test_that_never_begins_is_ended(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connection_without_a_request_gets_408(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 0.1)
     async with dialled(port) as peer:
         assert (await peer.rest()).startswith(b"HTTP/1.1 408")
 
 
-async def test_in_time_is_not_ended_later(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_request_deadline_does_not_end_an_accepted_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 1.0)
     async with connected(port) as peer:
         await asyncio.sleep(1.2)
@@ -85,7 +85,7 @@ async def test_in_time_is_not_ended_later(port: int, monkeypatch: pytest.MonkeyP
         assert await peer.frame() == Frame(PONG, b"still here")
 
 
-async def test_without_end_is_refused_with_431(port: int) -> None:
+async def test_endless_header_gets_431(port: int) -> None:
     async with dialled(port) as peer:
         peer.write(HANDSHAKE, b"X-Endless: ", b"x" * 1_000_000)
         assert (await peer.head()).startswith("HTTP/1.1 431")
@@ -104,52 +104,52 @@ async def test_without_end_is_refused_with_431(port: int) -> None:
     ],
     ids=["post", "no-key", "old-version", "old-http", "body", "chunks", "DEL"],
 )
-async def test_that_is_not_one_is_answered_and_ended(port: int, sent: bytes, status: str) -> None:
+async def test_invalid_handshake_request_is_answered_and_closed(port: int, sent: bytes, status: str) -> None:
     async with dialled(port) as peer:
         peer.write(sent)
         assert (await peer.rest()).startswith(b"HTTP/1.1 " + status.encode())
 
 
-async def denies(websocket: WebSocket) -> None:
+async def deny(websocket: WebSocket) -> None:
     await websocket.send_denial_response(JSONResponse({"detail": "Not today."}, 429, {"Retry-After": "5"}))
 
 
-async def closes(websocket: WebSocket) -> None:
+async def close(websocket: WebSocket) -> None:
     await websocket.close()
 
 
-async def breaks(_: WebSocket) -> None:
+async def fail(_: WebSocket) -> None:
     raise RuntimeError("a bug")
 
 
-async def says_nothing(_: WebSocket) -> None:
+async def return_without_answer(_: WebSocket) -> None:
     return
 
 
-async def accepts_and_breaks(websocket: WebSocket) -> None:
+async def accept_and_fail(websocket: WebSocket) -> None:
     await websocket.accept(headers=[(b"x-served-by", b"here")])
     raise RuntimeError("a bug")
 
 
-async def sends_by_asgi(websocket: WebSocket) -> None:
+async def send_by_asgi(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text("hello")
 
 
 class NeverAnswers:
-    """An endpoint; `is_asked` is set once somebody waits for it."""
+    """An endpoint that never answers; `is_called` is set once it runs."""
 
     def __init__(self) -> None:
-        self.is_asked = asyncio.Event()
+        self.is_called = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.is_asked.set()
+        self.is_called.set()
         await asyncio.Event().wait()
 
 
 @asynccontextmanager
-async def asked(endpoint: object) -> AsyncIterator[Peer]:
-    """Somebody who asks an app with this endpoint for a WebSocket."""
+async def requested(endpoint: object) -> AsyncIterator[Peer]:
+    """A client that requests a WebSocket from an app with this endpoint."""
     app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])  # type: ignore[arg-type]
     async with live.served(serve.config(app, http_class=upgrade_protocol())) as port, dialled(port) as peer:
         peer.write(HANDSHAKE, b"\r\n")
@@ -161,9 +161,9 @@ async def answer(peer: Peer) -> tuple[str, dict[str, object]]:
     return head.lower(), json.loads(body)
 
 
-class TestAnApp:
-    async def test_may_refuse_in_its_own_words(self) -> None:
-        async with asked(denies) as peer:
+class TestApp:
+    async def test_app_can_refuse_a_handshake_with_its_own_response(self) -> None:
+        async with requested(deny) as peer:
             head, body = await answer(peer)
         assert head.startswith("http/1.1 429 too many requests\r\n")
         assert "retry-after: 5" in head
@@ -171,38 +171,38 @@ class TestAnApp:
         assert f"content-length: {len(json.dumps(body, separators=(',', ':')))}" in head
         assert body == {"detail": "Not today."}
 
-    async def test_that_has_no_such_address_says_so(self) -> None:
-        async with asked(closes) as peer:
+    async def test_handshake_closed_by_the_app_gets_404(self) -> None:
+        async with requested(close) as peer:
             head, body = await answer(peer)
         assert head.startswith("http/1.1 404 ")
         assert body["code"] == "not_found"
 
-    @pytest.mark.parametrize("endpoint", [breaks, says_nothing])
-    async def test_that_breaks_is_answered_for(self, endpoint: object) -> None:
-        async with asked(endpoint) as peer:
+    @pytest.mark.parametrize("endpoint", [fail, return_without_answer])
+    async def test_failing_app_gets_500(self, endpoint: object) -> None:
+        async with requested(endpoint) as peer:
             head, body = await answer(peer)
         assert head.startswith("http/1.1 500 ")
         assert body["code"] == "internal"
 
-    @pytest.mark.parametrize("endpoint", [accepts_and_breaks, sends_by_asgi])
-    async def test_that_breaks_once_it_has_accepted_loses_the_connection(self, endpoint: object) -> None:
-        async with asked(endpoint) as peer:
+    @pytest.mark.parametrize("endpoint", [accept_and_fail, send_by_asgi])
+    async def test_app_that_fails_after_accepting_loses_the_connection(self, endpoint: object) -> None:
+        async with requested(endpoint) as peer:
             rest = await peer.rest()
         assert rest.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
         assert rest.endswith(b"\r\n\r\n")
 
-    async def test_gets_its_headers_into_the_answer(self) -> None:
-        async with asked(accepts_and_breaks) as peer:
+    async def test_headers_of_accept_are_in_the_response(self) -> None:
+        async with requested(accept_and_fail) as peer:
             assert "x-served-by: here" in (await peer.head()).lower()
 
-    async def test_that_has_not_answered_when_the_server_stops_is_answered_for(self) -> None:
+    async def test_unanswered_handshake_gets_503_when_the_server_stops(self) -> None:
         endpoint = NeverAnswers()
         app = Starlette(routes=[WebSocketRoute("/ws", endpoint)])
         served = live.served(serve.config(app, http_class=upgrade_protocol()))
         port = await served.__aenter__()
         async with dialled(port) as peer:
             peer.write(HANDSHAKE, b"\r\n")
-            await asyncio.wait_for(endpoint.is_asked.wait(), DEADLINE_S)
+            await asyncio.wait_for(endpoint.is_called.wait(), DEADLINE_S)
             stopping = asyncio.create_task(served.__aexit__(None, None, None))
             head, body = await answer(peer)
             stopping.cancel()

@@ -1,4 +1,4 @@
-"""Pub/sub loses, doubles and reorders; connections see none of it."""
+"""Pub/sub loses, duplicates and reorders payloads; connections notice none of it."""
 
 import random
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ MANY: dict[str, Any] = {"sends_per_s": 1e6, "sends_burst": 10**6}
 
 
 class LossyBroker(MemoryBroker):
-    """Drops, doubles and swaps room payloads, by a seed; `deaf` drops them all."""
+    """Drops, duplicates and reorders room payloads at random, from a seed; `deaf` drops them all."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class LossyBroker(MemoryBroker):
             if ":room:" not in item[0]:
                 await super().publish([item])
             elif not self.deaf:
-                await self._mistreat(item)
+                await self._disturb(item)
 
-    async def _mistreat(self, item: tuple[str, bytes]) -> None:
+    async def _disturb(self, item: tuple[str, bytes]) -> None:
         match self._random.randrange(5):
             case 0:
                 return
@@ -44,7 +44,7 @@ class LossyBroker(MemoryBroker):
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_lost_doubled_and_late_payloads_make_no_gap_and_no_duplicate(tmp_path: Path, seed: int) -> None:
+async def test_lost_duplicate_and_late_payloads_cause_no_gap_and_no_duplicate(tmp_path: Path, seed: int) -> None:
     async with running(tmp_path, broker=LossyBroker(seed), heads_s=0.2, **MANY) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(100):
@@ -52,7 +52,7 @@ async def test_lost_doubled_and_late_payloads_make_no_gap_and_no_duplicate(tmp_p
             assert offsets(await alice.messages(100)) == list(range(1, 101))
 
 
-async def test_a_lost_last_message_is_found_by_comparing_heads(tmp_path: Path) -> None:
+async def test_lost_last_message_is_found_by_comparing_heads(tmp_path: Path) -> None:
     broker = LossyBroker(0)
     async with running(tmp_path, broker=broker, heads_s=0.2) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
@@ -61,12 +61,12 @@ async def test_a_lost_last_message_is_found_by_comparing_heads(tmp_path: Path) -
             assert (await alice.push("message"))["content"] == "only history knows"
 
 
-async def test_lost_membership_changes_are_found_too(tmp_path: Path) -> None:
-    class Mute(MemoryBroker):
+async def test_lost_membership_changes_are_found_by_comparing_revisions(tmp_path: Path) -> None:
+    class MuteBroker(MemoryBroker):
         async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
             return
 
-    async with running(tmp_path, broker=Mute(), heads_s=0.2) as server:
+    async with running(tmp_path, broker=MuteBroker(), heads_s=0.2) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
             await alice.ask("create", room="ops")
@@ -76,8 +76,8 @@ async def test_lost_membership_changes_are_found_too(tmp_path: Path) -> None:
             assert offsets(await bob.messages(1, "ops")) == [1]
 
 
-async def test_who_holds_more_than_this_gateway_knows_resumes_all_the_same(tmp_path: Path) -> None:
-    """They were on another gateway, which heard what was lost on the way here."""
+async def test_resume_beyond_the_gateways_own_head_succeeds(tmp_path: Path) -> None:
+    """The client was on another gateway, which received what this one missed."""
     broker = LossyBroker(0)
     async with running(tmp_path, broker=broker, heads_s=1000) as server:
         token = await server.newcomer("alice")
@@ -93,19 +93,19 @@ async def test_who_holds_more_than_this_gateway_knows_resumes_all_the_same(tmp_p
             assert (joined["at"], joined["messages"], joined["reset"]) == (last, [], False)
 
 
-RUBBISH = (b"", b"\xff", b"epoch", b"e 1", b"e 1\n", b"e " + b"9" * 5000 + b"\n{}", b"{}", b"[" * 100_000, b"9" * 5000)
+GARBAGE = (b"", b"\xff", b"epoch", b"e 1", b"e 1\n", b"e " + b"9" * 5000 + b"\n{}", b"{}", b"[" * 100_000, b"9" * 5000)
 
 
-class RubbishBroker(MemoryBroker):
-    """Says, besides what it should, what makes no sense, on every channel."""
+class GarbageBroker(MemoryBroker):
+    """Delivers garbage on every channel before each payload."""
 
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         for channel, payload in items:
-            await super().publish([*((channel, rubbish) for rubbish in RUBBISH), (channel, payload)])
+            await super().publish([*((channel, garbage) for garbage in GARBAGE), (channel, payload)])
 
 
-async def test_payloads_that_can_not_be_read_are_passed_over(tmp_path: Path) -> None:
-    async with running(tmp_path, broker=RubbishBroker(), **MANY) as server:
+async def test_undecodable_payloads_are_skipped(tmp_path: Path) -> None:
+    async with running(tmp_path, broker=GarbageBroker(), **MANY) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             await alice.ask("create", room="ops")
             for number in range(3):

@@ -1,4 +1,4 @@
-"""Whoever comes back gets everything since, once and in order, however long it was."""
+"""After any disconnect a client gets everything it missed, once and in order."""
 
 import asyncio
 from pathlib import Path
@@ -7,7 +7,7 @@ from tests.support.server import Server, running
 from tests.support.talker import contents, offsets
 
 
-async def test_three_hundred_messages_missed_come_in_order_and_once(tmp_path: Path) -> None:
+async def test_three_hundred_missed_messages_are_delivered_once_and_in_order(tmp_path: Path) -> None:
     async with running(tmp_path, sends_per_s=100_000, sends_burst=100_000) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
@@ -24,7 +24,7 @@ async def test_three_hundred_messages_missed_come_in_order_and_once(tmp_path: Pa
                 assert offsets(await bob.messages(1)) == [306]
 
 
-async def test_resume_reaches_deeper_than_memory(tmp_path: Path) -> None:
+async def test_resume_reads_messages_older_than_memory_from_history(tmp_path: Path) -> None:
     async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
         token = await server.newcomer("alice")
         async with server.talker(token) as alice:
@@ -35,7 +35,7 @@ async def test_resume_reaches_deeper_than_memory(tmp_path: Path) -> None:
             assert offsets(await alice.messages(1000)) == list(range(1, 1001))
 
 
-async def test_messages_sent_while_catching_up_follow_without_gap_or_duplicate(tmp_path: Path) -> None:
+async def test_messages_sent_during_catch_up_follow_without_gap_or_duplicate(tmp_path: Path) -> None:
     async with running(tmp_path, sends_per_s=1e6, sends_burst=10**6, recent_messages=10) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
@@ -48,7 +48,7 @@ async def test_messages_sent_while_catching_up_follow_without_gap_or_duplicate(t
                 await sending
 
 
-async def test_a_position_of_another_epoch_is_said_plainly(server: Server) -> None:
+async def test_resume_from_an_unknown_position_is_reported_as_a_reset(server: Server) -> None:
     token = await server.newcomer("alice")
     async with server.talker(token) as alice:
         await alice.send("m1")
@@ -59,7 +59,7 @@ async def test_a_position_of_another_epoch_is_said_plainly(server: Server) -> No
             assert state["at"]["offset"] == state["head"] == 1
 
 
-async def test_everything_is_there_after_the_server_came_back(tmp_path: Path) -> None:
+async def test_resume_works_across_a_server_restart(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         token = await server.newcomer("alice")
         async with server.talker(token) as alice:
@@ -69,7 +69,7 @@ async def test_everything_is_there_after_the_server_came_back(tmp_path: Path) ->
         assert contents(await alice.messages(1)) == ["m2"]
 
 
-async def test_a_page_can_be_read_while_people_write(server: Server) -> None:
+async def test_pages_by_position_are_stable_while_messages_arrive(server: Server) -> None:
     token = await server.newcomer("alice")
     async with server.talker(token) as alice:
         for number in range(4):

@@ -1,4 +1,4 @@
-"""Logout is logout: sockets close, tokens are refused."""
+"""Ended sessions: connections close and tokens are refused."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def _is_refused(server: Server, token: str, code: str, close_code: int) -> None:
+async def _assert_refused(server: Server, token: str, code: str, close_code: int) -> None:
     talker = server.talker(token)
     await talker.open()
     assert await talker.closed() == close_code
@@ -22,7 +22,7 @@ async def _is_refused(server: Server, token: str, code: str, close_code: int) ->
     assert (await server.http.get("/messages", headers=_bearer(token))).json()["code"] == code
 
 
-async def test_logout_closes_the_sessions_sockets_within_a_second_and_ends_the_token(server: Server) -> None:
+async def test_logout_closes_the_sessions_connections_within_a_second_and_invalidates_the_token(server: Server) -> None:
     token = await server.newcomer("alice")
     other = await server.login("alice")
     async with server.talker(token) as here, server.talker(token) as there, server.talker(other) as elsewhere:
@@ -32,10 +32,10 @@ async def test_logout_closes_the_sessions_sockets_within_a_second_and_ends_the_t
         assert (await here.closed(), await there.closed()) == (4501, 4501)
         assert time.monotonic() - began < 1
         assert (await elsewhere.ask("ping"))["type"] == "pong"
-    await _is_refused(server, token, "session_ended", 4501)
+    await _assert_refused(server, token, "session_ended", 4501)
 
 
-async def test_a_password_change_ends_the_other_sessions(server: Server) -> None:
+async def test_password_change_ends_the_other_sessions(server: Server) -> None:
     token = await server.newcomer("alice")
     other = await server.login("alice")
     async with server.talker(token) as here, server.talker(other) as elsewhere:
@@ -45,7 +45,7 @@ async def test_a_password_change_ends_the_other_sessions(server: Server) -> None
         assert (await here.ask("ping"))["type"] == "pong"
 
 
-async def test_log_out_everywhere_ends_every_session(server: Server) -> None:
+async def test_logout_everywhere_ends_every_session(server: Server) -> None:
     token = await server.newcomer("alice")
     other = await server.login("alice")
     async with server.talker(token) as here, server.talker(other) as elsewhere:
@@ -53,15 +53,15 @@ async def test_log_out_everywhere_ends_every_session(server: Server) -> None:
         assert (await here.closed(), await elsewhere.closed()) == (4501, 4501)
 
 
-async def test_a_revoked_session_stays_revoked_after_a_restart(tmp_path: Path) -> None:
+async def test_revoked_session_stays_revoked_after_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
         token = await server.newcomer("alice")
         await server.http.post("/logout", headers=_bearer(token))
     async with running(tmp_path) as server:
-        await _is_refused(server, token, "session_ended", 4501)
+        await _assert_refused(server, token, "session_ended", 4501)
 
 
-async def test_sockets_do_not_outlive_their_token(tmp_path: Path) -> None:
+async def test_connection_is_closed_when_its_token_expires(tmp_path: Path) -> None:
     later_s = 0
     async with running(tmp_path, now_s=lambda: time.time() + later_s) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
@@ -69,7 +69,7 @@ async def test_sockets_do_not_outlive_their_token(tmp_path: Path) -> None:
             assert await alice.closed() == 4502
 
 
-async def test_a_renewed_token_is_taken_on_the_open_connection(server: Server) -> None:
+async def test_renewed_token_is_accepted_on_the_open_connection(server: Server) -> None:
     token = await server.newcomer("alice")
     async with server.talker(token) as alice:
         renewed = (await server.http.post("/renew", headers=_bearer(token))).json()["token"]
@@ -80,12 +80,12 @@ async def test_a_renewed_token_is_taken_on_the_open_connection(server: Server) -
         assert (await alice.ask("ping"))["type"] == "pong"
 
 
-async def test_draining_asks_connections_to_move_and_serves_them_until_they_are_closed(tmp_path: Path) -> None:
+async def test_drain_asks_clients_to_move_and_serves_them_until_they_are_closed(tmp_path: Path) -> None:
     async with running(tmp_path, drain_s=4) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             draining = asyncio.create_task(server.whole.gateway.drain())
             assert 0 <= (await alice.push("move"))["after_ms"] <= 4000
-            assert (await alice.send("last words"))["type"] == "sent"
+            assert (await alice.send("still here"))["type"] == "sent"
             with pytest.raises(InvalidStatus) as refused:
                 await server.talker(None).open()
             assert refused.value.response.status_code == 503
@@ -93,7 +93,7 @@ async def test_draining_asks_connections_to_move_and_serves_them_until_they_are_
             await draining
 
 
-async def test_draining_waits_for_messages_on_their_way(tmp_path: Path) -> None:
+async def test_drain_waits_for_messages_in_progress(tmp_path: Path) -> None:
     async with running(tmp_path, sends_burst=1000) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(300):

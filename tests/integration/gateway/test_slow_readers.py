@@ -1,4 +1,4 @@
-"""A slow reader harms only itself, and loses nothing."""
+"""A slow reader affects no other connection and loses nothing."""
 
 import asyncio
 import socket
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.gateway.connections.connection import Connection
-from services.gateway.rooms.catch_up import PIECE_BYTES, UNSENT_BYTES
+from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES
 from services.gateway.transport.live_socket import LiveSocket
 from tests.support.figures import figure
 from tests.support.server import Server, running
@@ -17,7 +17,7 @@ BODY = "x" * 3900
 
 
 def _narrow_socket(server: Server) -> socket.socket:
-    """A socket whose kernel buffer holds little, so that not reading is felt at the other end soon."""
+    """A socket with a small receive buffer, so that the server soon notices that it is not read."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     narrow.connect(("127.0.0.1", server.port))
@@ -44,11 +44,11 @@ def _times_behind(server: Server) -> float:
 
 async def _until(condition: Any) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for is the server's own state
+        while not condition():  # noqa: ASYNC110 - polls the server's own state
             await asyncio.sleep(0.01)
 
 
-async def test_who_stops_reading_is_behind_with_bounded_memory_and_is_caught_up_when_reading_again(
+async def test_reader_that_pauses_is_behind_with_bounded_memory_and_then_caught_up(
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path, recent_messages=10, **MANY) as server:
@@ -64,42 +64,43 @@ async def test_who_stops_reading_is_behind_with_bounded_memory_and_is_caught_up_
                 await _send(alice, sent + 1, 100)
                 sent += 100
                 assert isinstance(slow.socket, LiveSocket)
-                assert slow.socket.unsent_bytes <= UNSENT_BYTES + PIECE_BYTES
+                assert slow.socket.unsent_bytes <= MAX_UNSENT_BYTES + CHUNK_BYTES
                 assert offsets(await alice.messages(sent)) == list(range(1, sent + 1))
                 assert offsets(await bob.messages(sent)) == list(range(1, sent + 1))
                 await _send(alice, sent + 1, 1)
                 assert offsets(await bob.messages(1)) == [sent + 1]
 
 
-async def test_who_reads_slowly_all_the_time_is_behind_again_and_again_and_misses_nothing(tmp_path: Path) -> None:
+async def test_slow_reader_falls_behind_repeatedly_and_misses_nothing(tmp_path: Path) -> None:
     async with running(tmp_path, recent_messages=10, **MANY) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
             async with server.talker(bob_token, sock=_narrow_socket(server), max_queue=1) as bob:
                 sent = 0
-                heard: list[int] = []
+                received: list[int] = []
                 while _times_behind(server) < 3:
                     await _send(alice, sent + 1, 20)
                     sent += 20
-                    heard += offsets(await bob.messages(10))
+                    received += offsets(await bob.messages(10))
                     assert sent < 5000, "the reader was never behind again"
-                heard += offsets(await bob.messages(sent - len(heard)))
-                assert heard == list(range(1, sent + 1))
+                received += offsets(await bob.messages(sent - len(received)))
+                assert received == list(range(1, sent + 1))
 
 
-async def test_who_reads_nothing_for_too_long_is_cut_off_and_forgotten(tmp_path: Path) -> None:
+async def test_reader_that_reads_nothing_for_too_long_is_cut_off(tmp_path: Path) -> None:
     async with running(tmp_path, behind_s=0.5, **MANY) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
             dead = server.talker(bob_token, sock=_narrow_socket(server), max_queue=1)
             await dead.open()
             slow = await _connection_of(server, "bob")
-            hub = server.whole.gateway.hub
+            gateway = server.whole.gateway
+            hub = gateway.hub
             number = 0
             while not slow.is_full and slow in hub.connections:
                 number += 1
                 await _send(alice, number, 1)
                 assert number < 5000, "the reader never fell behind"
             await _until(lambda: slow not in hub.connections)
-            assert all(slow not in room.live and slow not in room.behind for room in hub.rooms.values())
+            assert all(slow not in room.live and slow not in room.behind for room in gateway.feed.rooms.values())
             dead.cut()

@@ -1,22 +1,22 @@
-"""What a room is about, seen from outside: set by one, told to all, there for whoever comes later."""
+"""Room topics, as clients see them: set, cleared, and sent to members."""
 
 from tests.support.server import Server
 
 
-async def test_everybody_in_the_room_is_told_at_once(server: Server) -> None:
+async def test_topic_change_is_sent_to_all_members_at_once(server: Server) -> None:
     ada_token, bob_token = await server.newcomer("ada"), await server.newcomer("bob")
     async with server.talker(ada_token) as ada, server.talker(bob_token) as bob:
         assert await ada.ask("topic", topic=" engines ") == {
             "type": "topic_set", "id": 1, "room": "general", "topic": "engines",
         }  # fmt: skip
-        for one in (ada, bob):
-            told = {"type": "topic", "room": "general", "topic": "engines", "by": "ada"}
-            assert await one.push("topic") == told
+        for talker in (ada, bob):
+            update = {"type": "topic", "room": "general", "topic": "engines", "by": "ada"}
+            assert await talker.push("topic") == update
         assert (await bob.ask("topic", topic=""))["topic"] == ""
         assert await ada.push("topic") == {"type": "topic", "room": "general", "topic": "", "by": "bob"}
 
 
-async def test_whoever_comes_later_finds_it_however_they_come(server: Server) -> None:
+async def test_topic_is_in_rooms_join_invitation_and_welcome(server: Server) -> None:
     ada_token, bob_token, cyd_token = [await server.newcomer(name) for name in ("ada", "bob", "cyd")]
     async with server.talker(ada_token) as ada, server.talker(bob_token) as bob, server.talker(cyd_token) as cyd:
         await ada.ask("create", room="ops")
@@ -30,7 +30,7 @@ async def test_whoever_comes_later_finds_it_however_they_come(server: Server) ->
         assert {room["room"]: room.get("topic") for room in ada.welcome["rooms"]} == {"general": None, "ops": "engines"}
 
 
-async def test_only_members_may_set_it_and_what_it_can_not_be_is_said(server: Server) -> None:
+async def test_topic_can_only_be_set_by_members_and_must_be_valid(server: Server) -> None:
     ada_token, bob_token = await server.newcomer("ada"), await server.newcomer("bob")
     async with server.talker(ada_token) as ada, server.talker(bob_token) as bob:
         await ada.ask("create", room="ops")

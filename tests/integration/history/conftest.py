@@ -1,4 +1,4 @@
-"""One history for each test that asks for it."""
+"""Fixtures: a history service per test."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -21,7 +21,7 @@ def auth(clock: Clock) -> FakeAuth:
 
 @pytest.fixture
 def start(tmp_path: Path, clock: Clock, auth: FakeAuth) -> Start:
-    """Starts history on this test's data folder, as often as a test wants."""
+    """Starts history on this test's data folder; may be called several times."""
     return partial(running, tmp_path / "data", auth, clock)
 
 

@@ -1,4 +1,4 @@
-"""Storing messages through the internal address: order, once, refusals, bad calls."""
+"""Appending messages: order, idempotency, refusals, publishing, invalid calls."""
 
 import asyncio
 import random
@@ -24,14 +24,14 @@ def offsets(outcomes: list[Appended | AppendRefused]) -> list[int]:
     return [outcome.offset for outcome in outcomes if isinstance(outcome, Appended)]
 
 
-async def test_messages_get_the_next_offsets_in_their_order(history: Service) -> None:
+async def test_appended_messages_get_the_next_offsets_in_order(history: Service) -> None:
     assert offsets(await history.append(history.message("a", "k1"), history.message("b", "k2"))) == [1, 2]
     assert offsets(await history.append(history.message("c", "k3", user="bob"))) == [3]
     listed = (await history.get("/messages")).json()
     assert [(message["offset"], message["content"]) for message in listed] == [(3, "c"), (2, "b"), (1, "a")]
 
 
-async def test_hundreds_of_senders_at_once_leave_no_hole(history: Service) -> None:
+async def test_concurrent_appends_leave_no_gap_in_the_offsets(history: Service) -> None:
     batches = [[history.message("x", f"{task}-{n}") for n in range(random.randint(1, 5))] for task in range(300)]
     outcomes = await asyncio.gather(*(history.append(*batch) for batch in batches))
     given = [offsets(answer) for answer in outcomes]
@@ -39,7 +39,7 @@ async def test_hundreds_of_senders_at_once_leave_no_hole(history: Service) -> No
     assert all(answer == list(range(answer[0], answer[0] + len(answer))) for answer in given)
 
 
-async def test_the_same_key_again_is_the_same_ack_now_and_after_a_restart(start: Start, clock: Clock) -> None:
+async def test_a_retry_gets_the_same_ack_before_and_after_a_restart(start: Start, clock: Clock) -> None:
     async with start() as history:
         await history.greet("alice")
         message = history.message("hello", "k")
@@ -54,7 +54,7 @@ async def test_the_same_key_again_is_the_same_ack_now_and_after_a_restart(start:
     assert after.offset == 2
 
 
-async def test_retries_of_many_senders_at_once_are_stored_once(history: Service) -> None:
+async def test_concurrent_retries_are_stored_once(history: Service) -> None:
     messages = [history.message(f"text {n}", f"k{n}") for n in range(50)]
     tries = [history.append(*random.sample(messages, 10)) for _ in range(100)]
     await asyncio.gather(*tries, history.append(*messages))
@@ -62,12 +62,12 @@ async def test_retries_of_many_senders_at_once_are_stored_once(history: Service)
     assert heads.heads[1][1] == 50
 
 
-async def test_two_people_may_use_the_same_key(history: Service) -> None:
+async def test_two_users_can_use_the_same_key(history: Service) -> None:
     outcomes = await history.append(history.message("a", "k"), history.message("b", "k", user="bob"))
     assert offsets(outcomes) == [1, 2]
 
 
-async def test_one_refused_message_does_not_harm_those_beside_it(history: Service) -> None:
+async def test_a_refused_message_does_not_affect_the_rest_of_its_batch(history: Service) -> None:
     await history.append(history.message("old", "used"))
     stranger = Append(1, 999, "nobody", "hello", "k")
     outcomes = await history.append(
@@ -93,7 +93,7 @@ async def test_one_refused_message_does_not_harm_those_beside_it(history: Servic
     assert offsets(outcomes) == [2, 3]
 
 
-async def test_who_has_left_is_refused_but_their_retries_are_acked(history: Service) -> None:
+async def test_a_former_member_is_refused_but_gets_acks_for_retries(history: Service) -> None:
     room = await history.ask("create", history_api.CreateRoomCall("ops", False, 1, "alice"), history_api.RoomInfo)
     before = history.message("before", "k", room_id=room.room_id)
     acked = await history.append(before)
@@ -102,7 +102,7 @@ async def test_who_has_left_is_refused_but_their_retries_are_acked(history: Serv
     assert codes(await history.append(history.message("after", "k2", room_id=room.room_id))) == [Code.NOT_A_MEMBER]
 
 
-async def test_the_times_of_a_room_do_not_go_back_with_the_clock(history: Service, clock: Clock) -> None:
+async def test_timestamps_of_a_room_do_not_decrease_when_the_clock_is_set_back(history: Service, clock: Clock) -> None:
     [first] = await history.append(history.message("a", "k1"))
     clock.now = START_MS - 3_600_000
     [second] = await history.append(history.message("b", "k2"))
@@ -112,7 +112,7 @@ async def test_the_times_of_a_room_do_not_go_back_with_the_clock(history: Servic
     assert times == ["2026-09-21T14:13:20.000Z", "2026-09-21T14:13:20.000Z", "2026-09-21T14:13:20.005Z"]
 
 
-async def test_what_is_stored_is_published_as_finished_frames(history: Service) -> None:
+async def test_stored_messages_are_published_as_encoded_frames(history: Service) -> None:
     heard = await history.listening(room_channel(1))
     outcomes = await history.append(history.message("a", "k1"), history.message("ü 🙂 \n b", "k2"))
     await until(lambda: bool(heard))
@@ -138,18 +138,18 @@ async def test_a_retry_is_not_published_again(history: Service) -> None:
 
 
 class TestBadCalls:
-    async def test_too_many_messages_are_refused(self, history: Service) -> None:
+    async def test_an_append_with_too_many_messages_is_refused(self, history: Service) -> None:
         with pytest.raises(ChatError, match="at most 2000"):
             await history.append(*[history.message("x", "k")] * 2001)
 
-    async def test_nothing_to_store_is_no_error(self, history: Service) -> None:
+    async def test_an_empty_append_succeeds(self, history: Service) -> None:
         assert await history.append() == []
 
 
-async def test_the_public_api_has_no_internal_address(history: Service) -> None:
+async def test_the_public_api_reference_lists_no_internal_path(history: Service) -> None:
     assert not [path for path in history.app.openapi()["paths"] if path.startswith(("/internal", "/health"))]
 
 
-async def test_health_answers(history: Service) -> None:
+async def test_health_checks_of_history_answer_200(history: Service) -> None:
     answers: list[httpx.Response] = [await history.public.get(f"/health/{kind}") for kind in ("live", "ready")]
     assert [(answer.status_code, answer.json()["status"]) for answer in answers] == [(200, "live"), (200, "ready")]

@@ -1,7 +1,7 @@
-"""History on files that the disk has damaged: what can be seen to be damaged is refused, and no place is ever wrong.
+"""History on damaged files: detectable damage is refused, and no message is served at a wrong position.
 
-What no index has, the disk alone can vouch for: the text of a message, its time, its author's name. It may differ, in
-as much as was damaged.
+What is in no index is not verified: the text of a message, its time, its author's name. These may differ by as much as
+was damaged.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ ROOMS = (1, 2, 3)
 BATCHES = 25
 A_BATCH = 3
 LONG_CHARS = 3000
-"""Of two bytes each: more than a page holds."""
+"""Two bytes each: more than a page holds."""
 IN_THE_MIDDLE = Damage(Kind.BIT, seed=7)
 PLACES = """
     SELECT rooms.name, rooms.head, messages.offset, messages.id, messages.user_id, messages.key
@@ -44,16 +44,16 @@ PLACES = """
 
 
 MAY_BE_LOST = 2
-"""Transactions at the end: the last one, and the one before it where the frame between them is gone altogether."""
+"""Transactions at the end: the last one, and the one before it if the frame between them is lost entirely."""
 
 
 class Served(NamedTuple):
-    """All that history tells: what must be so, and what is as good as the disk."""
+    """What history serves: what must be correct, and what the disk may have changed."""
 
     places: list[tuple[Any, ...]]
     """Every message's room, the room's head, its offset, id, author and key."""
     said: list[PageMessage]
-    """The messages as pages have them."""
+    """The messages as pages contain them."""
 
 
 @asynccontextmanager
@@ -102,10 +102,12 @@ def differing(some: list[PageMessage], others: list[PageMessage]) -> int:
     return sum(one != other for one, other in zip(some, others, strict=True))
 
 
-class TestADamagedDatabase:
+class TestDamagedDatabase:
     @settings(max_examples=60, deadline=None)
     @given(damage=damages())
-    def test_is_refused_or_has_every_message_in_its_place(self, stored: Stored[Served], damage: Damage) -> None:
+    def test_a_damaged_database_is_refused_or_has_every_message_at_its_position(
+        self, stored: Stored[Served], damage: Damage
+    ) -> None:
         told = told_or_refused(served, stored.stopped, DATABASE, damage)
         if told is not None:
             assert told.places == stored.whole.places
@@ -113,18 +115,18 @@ class TestADamagedDatabase:
 
     @settings(max_examples=20, deadline=None)
     @given(damage=damages(Kind.CUT, Kind.PAGE))
-    def test_that_lacks_a_page_is_refused(self, stored: Stored[Served], damage: Damage) -> None:
+    def test_a_database_with_a_missing_page_is_refused(self, stored: Stored[Served], damage: Damage) -> None:
         assert told_or_refused(served, stored.stopped, DATABASE, damage) is None
 
-    async def test_with_a_head_that_is_none_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
-        """As no index has it, SQLite finds nothing wrong; the next message would leave a hole."""
+    async def test_a_database_with_a_wrong_head_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
+        """No index contains it, so SQLite detects nothing; the next message would leave a gap."""
         data = shutil.copytree(stored.stopped, tmp_path / "data")
         with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection, connection:
             connection.execute("UPDATE rooms SET head = head + 1 WHERE id = 2")
         with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
             await served(data)
 
-    async def test_whose_schema_is_no_text_any_more_is_refused_in_a_sentence(
+    async def test_a_database_with_an_undecodable_schema_is_refused_with_a_clear_error(
         self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         data = shutil.copytree(stored.stopped, tmp_path / "data")
@@ -133,7 +135,7 @@ class TestADamagedDatabase:
         with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
             await served(data)
 
-    async def test_shows_where_a_text_is_one_no_more_and_the_rest_of_the_page(
+    async def test_undecodable_text_is_marked_and_the_rest_of_the_page_is_shown(
         self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         data = shutil.copytree(stored.stopped, tmp_path / "data")
@@ -145,10 +147,10 @@ class TestADamagedDatabase:
         assert [each.content for each in told.said if each.message_id == 1] == ["\ufffdA"]
 
 
-class TestADamagedLog:
+class TestDamagedLog:
     @settings(max_examples=40, deadline=None)
     @given(damage=damages())
-    def test_is_refused_or_read_up_to_a_commit_as_it_was_stored(self, stored: Stored[Served], damage: Damage) -> None:
+    def test_a_damaged_log_is_refused_or_replayed_up_to_a_commit(self, stored: Stored[Served], damage: Damage) -> None:
         told = told_or_refused(served, stored.killed, LOG, damage)
         if told is not None:
             assert len(told.said) % A_BATCH == 0
@@ -156,7 +158,7 @@ class TestADamagedLog:
             if damage.kind is not Kind.CUT:
                 assert len(told.said) >= len(stored.whole.said) - A_BATCH * MAY_BE_LOST
 
-    async def test_is_left_as_it_is_and_refused_again(self, stored: Stored[Served]) -> None:
+    async def test_a_refused_log_is_left_unchanged_and_refused_again(self, stored: Stored[Served]) -> None:
         with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
             before = (data / LOG).read_bytes()
             for _ in range(2):
@@ -164,7 +166,7 @@ class TestADamagedLog:
                     await served(data)
             assert (data / LOG).read_bytes() == before
 
-    async def test_can_be_backed_up_and_restored_as_far_as_it_can_be_read_with_new_epochs(
+    async def test_the_readable_part_of_a_damaged_log_can_be_backed_up_and_restored_with_new_epochs(
         self, stored: Stored[Served], tmp_path: Path
     ) -> None:
         with damaged_copy(stored.killed, LOG, IN_THE_MIDDLE) as data:
@@ -175,8 +177,8 @@ class TestADamagedLog:
         assert set(told.said) < set(stored.whole.said)
         assert not epochs & await _epochs(stored.stopped)
 
-    async def test_of_a_database_that_is_gone_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
-        """SQLite would take the file for a new one, and delete the log."""
+    async def test_a_log_without_its_database_is_refused(self, stored: Stored[Served], tmp_path: Path) -> None:
+        """SQLite would treat the file as new and delete the log."""
         data = shutil.copytree(stored.killed, tmp_path / "data")
         (data / DATABASE).write_bytes(b"")
         with pytest.raises(DatabaseDamagedError, match="restore a backup"):

@@ -1,4 +1,4 @@
-"""The database over its life: one process at a time, migrations, backups, restores."""
+"""The database file: single-process lock, migrations, backups and restores."""
 
 import asyncio
 import contextlib
@@ -28,21 +28,23 @@ async def position(history: Service) -> tuple[str, int, int]:
     return *heads.heads[1], heads.revision
 
 
-async def test_a_second_process_is_refused_and_the_first_goes_on(start: Start, history: Service) -> None:
+async def test_a_second_process_on_the_database_is_refused_and_the_first_continues(
+    start: Start, history: Service
+) -> None:
     with pytest.raises(DatabaseInUseError, match="another Chatterbox runs on"):
         async with start():
             pass
     assert len(await history.append(history.message("still here", "k"))) == 1
 
 
-async def test_epochs_stay_when_history_is_restarted(start: Start) -> None:
+async def test_epochs_are_kept_over_a_restart(start: Start) -> None:
     async with start() as history:
         before = await position(history)
     async with start() as history:
         assert await position(history) == before
 
 
-async def test_a_damaged_database_is_not_served(start: Start, tmp_path: Path) -> None:
+async def test_history_does_not_serve_a_damaged_database(start: Start, tmp_path: Path) -> None:
     async with start():
         pass
     path = tmp_path / "data" / "history.sqlite"
@@ -52,7 +54,7 @@ async def test_a_damaged_database_is_not_served(start: Start, tmp_path: Path) ->
             pass
 
 
-async def test_a_migration_keeps_a_copy_of_what_was(
+async def test_a_migration_keeps_a_copy_of_the_old_database(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with start() as history:
@@ -66,8 +68,8 @@ async def test_a_migration_keeps_a_copy_of_what_was(
     assert copy.stat().st_mode & 0o777 == 0o600
 
 
-class TestADatabaseOfAnEarlierVersion:
-    """Made by each of the scripts that came before the newest."""
+class TestEarlierVersion:
+    """Created by the migrations before the newest one."""
 
     @pytest.fixture(params=range(1, len(SCHEMA.migrations)))
     async def earlier(self, request: pytest.FixtureRequest, auth: FakeAuth, tmp_path: Path) -> Path:
@@ -86,11 +88,15 @@ class TestADatabaseOfAnEarlierVersion:
             """)
         return path
 
-    async def test_opens_with_all_that_is_in_it_and_takes_what_is_new(self, earlier: Path, start: Start) -> None:
+    async def test_a_database_of_an_earlier_version_keeps_its_messages_and_accepts_new_ones(
+        self, earlier: Path, start: Start
+    ) -> None:
         async with start() as history:
             await self._has_all(history)
 
-    async def test_can_be_restored_from_a_backup(self, earlier: Path, start: Start, tmp_path: Path) -> None:
+    async def test_a_backup_of_an_earlier_version_can_be_restored(
+        self, earlier: Path, start: Start, tmp_path: Path
+    ) -> None:
         backup(earlier, tmp_path / "copy.db")
         restore(earlier, tmp_path / "copy.db")
         async with start() as history:
@@ -103,7 +109,7 @@ class TestADatabaseOfAnEarlierVersion:
         assert (await history.append(history.message("after", "k2")))[0].offset == 2  # type: ignore[union-attr]
 
 
-async def test_a_newer_database_is_not_touched(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_of_a_newer_version_is_not_modified(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         newer.setattr(history_app, "SCHEMA", NEWER)
         async with start():
@@ -114,7 +120,7 @@ async def test_a_newer_database_is_not_touched(start: Start, monkeypatch: pytest
 
 
 class TestBackup:
-    async def test_a_copy_made_while_people_write_has_every_message_up_to_one(
+    async def test_a_backup_taken_during_writes_has_every_message_up_to_some_offset(
         self, history: Service, tmp_path: Path
     ) -> None:
         async def write() -> None:
@@ -132,21 +138,21 @@ class TestBackup:
             assert rows(copy, "PRAGMA integrity_check") == [("ok",)]
             assert copy.stat().st_mode & 0o777 == 0o600
 
-    async def test_it_never_writes_over_a_file(self, history: Service, tmp_path: Path) -> None:
+    async def test_a_backup_never_overwrites_a_file(self, history: Service, tmp_path: Path) -> None:
         copy = tmp_path / "copy.db"
         copy.write_text("precious")
         with pytest.raises(BackupError, match="already exists"):
             backup(history.settings.database, copy)
         assert copy.read_text() == "precious"
 
-    def test_no_database_is_no_copy(self, tmp_path: Path) -> None:
+    def test_a_backup_without_a_database_creates_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(BackupError):
             backup(tmp_path / "history.sqlite", tmp_path / "copy.db")
         assert not list(tmp_path.iterdir())
 
 
 class TestRestore:
-    async def test_it_begins_new_epochs_and_gives_no_id_again(self, start: Start, tmp_path: Path) -> None:
+    async def test_a_restore_starts_new_epochs_and_reuses_no_id(self, start: Start, tmp_path: Path) -> None:
         copy = tmp_path / "copy.db"
         async with start() as history:
             await history.greet("alice")
@@ -170,15 +176,15 @@ class TestRestore:
         assert kept is not None
         assert rows(kept, "SELECT count(*) FROM messages") == [(6,)]
 
-    async def test_it_refuses_while_history_runs(self, history: Service, tmp_path: Path) -> None:
+    async def test_a_restore_is_refused_while_history_runs(self, history: Service, tmp_path: Path) -> None:
         backup(history.settings.database, tmp_path / "copy.db")
         with pytest.raises(DatabaseInUseError):
             restore(history.settings.database, tmp_path / "copy.db")
 
-    async def test_what_a_killed_process_left_in_its_log_is_kept_and_not_replayed(
+    async def test_a_restore_keeps_the_log_of_a_killed_process_and_does_not_replay_it(
         self, start: Start, tmp_path: Path
     ) -> None:
-        """A kill is imitated by copying the files of a running process."""
+        """Copying the files of a running process simulates a kill."""
         crashed = tmp_path / "crashed"
         crashed.mkdir()
         async with start() as history:
@@ -192,7 +198,7 @@ class TestRestore:
         assert rows(kept, "SELECT count(*) FROM messages") == [(4,)]
         assert rows(crashed / "history.sqlite", "SELECT count(*) FROM messages") == [(0,)]
 
-    async def test_a_damaged_database_can_be_replaced(self, start: Start, tmp_path: Path) -> None:
+    async def test_a_restore_replaces_a_damaged_database(self, start: Start, tmp_path: Path) -> None:
         async with start() as history:
             backup(history.settings.database, tmp_path / "copy.db")
         history.settings.database.write_bytes(b"damaged" * 1000)
@@ -203,7 +209,9 @@ class TestRestore:
             assert (await position(history))[1] == 0
 
     @pytest.mark.parametrize("content", [b"", b"no database" * 500])
-    async def test_what_is_no_backup_changes_nothing(self, start: Start, tmp_path: Path, content: bytes) -> None:
+    async def test_a_restore_of_an_invalid_file_changes_nothing(
+        self, start: Start, tmp_path: Path, content: bytes
+    ) -> None:
         async with start() as history:
             before = await position(history)
         bad = tmp_path / "bad.db"
@@ -214,7 +222,7 @@ class TestRestore:
             assert await position(history) == before
 
 
-def test_the_command_says_what_it_did_and_what_is_wrong(tmp_path: Path) -> None:
+def test_the_backup_and_restore_commands_report_results_and_errors(tmp_path: Path) -> None:
     done = command(tmp_path, "backup", tmp_path / "copy.db")
     assert done.returncode == 1
     assert done.stderr.startswith("chatterbox: can't copy")

@@ -1,4 +1,4 @@
-"""Rooms and memberships: who sees, enters, leaves and invites, and what gateways are told of it."""
+"""Rooms and memberships: visibility, creating, joining, leaving, inviting, and the events for gateways."""
 
 import asyncio
 from itertools import product
@@ -20,23 +20,23 @@ async def rooms(history: Service) -> Service:
     return history
 
 
-class TestWhoSeesWhat:
-    async def test_a_private_room_is_to_strangers_as_if_it_were_not_there(self, rooms: Service) -> None:
+class TestVisibility:
+    async def test_a_private_room_looks_nonexistent_to_non_members(self, rooms: Service) -> None:
         unknown = [await self._answers(rooms, "bob", name) for name in ("priv", "nowhere")]
         assert unknown[0] == unknown[1]
         assert {answer[0] for answer in unknown[0]} == {404}
 
-    async def test_a_public_room_can_be_seen_but_not_read_before_one_joins(self, rooms: Service) -> None:
+    async def test_a_public_room_is_visible_to_non_members_but_not_readable(self, rooms: Service) -> None:
         status = [answer[0] for answer in await self._answers(rooms, "bob", "pub", join=False)]
         assert status == [403, 200, 403, 403]
         assert code(await rooms.get("/messages", "bob", room="pub")) == (403, Code.NOT_A_MEMBER)
 
-    async def test_members_see_everything_in_both(self, rooms: Service) -> None:
+    async def test_members_can_read_public_and_private_rooms(self, rooms: Service) -> None:
         for name in ("pub", "priv"):
             assert {answer[0] for answer in await self._answers(rooms, "alice", name)} == {200}
 
     async def _answers(self, rooms: Service, user: str, name: str, *, join: bool = True) -> list[tuple[int, object]]:
-        """What a user is told about a room at every address that names one."""
+        """The answers to a user at every path that names a room."""
         answers = [
             await rooms.get("/messages", user, room=name),
             await rooms.get(f"/rooms/{name}", user),
@@ -47,14 +47,14 @@ class TestWhoSeesWhat:
             answers.append(await rooms.do("PUT", f"/rooms/{name}/members/me", user))
         return [(answer.status_code, answer.json()) for answer in answers]
 
-    async def test_gateways_are_told_the_same(self, rooms: Service) -> None:
+    async def test_internal_calls_apply_the_same_visibility_rules(self, rooms: Service) -> None:
         for path, name in product(("join", "leave"), ("priv", "nowhere")):
             body = history_api.JoinRoomCall(name, rooms.auth.names["bob"], "bob")
             with pytest.raises(ChatError) as refused:
                 await rooms.ask(path, body, history_api.RoomInfo)
             assert refused.value.code == Code.ROOM_UNKNOWN
 
-    async def test_the_list_has_ones_own_rooms_first_then_the_public_ones(self, rooms: Service) -> None:
+    async def test_the_room_list_has_own_rooms_first_then_public_ones(self, rooms: Service) -> None:
         alices = (await rooms.get("/rooms", "alice")).json()
         bobs = (await rooms.get("/rooms", "bob")).json()
         assert [(room["room"], room["member"], room["members"]) for room in alices] == [
@@ -69,7 +69,7 @@ class TestWhoSeesWhat:
         listing = await rooms.ask("rooms", history_api.ListRoomsCall(rooms.auth.names["bob"]), history_api.RoomListing)
         assert [(room.room, room.member) for room in listing.rooms] == [("general", True), ("pub", False)]
 
-    async def test_after_leaving_a_private_room_it_is_gone(self, rooms: Service) -> None:
+    async def test_a_private_room_is_invisible_after_leaving_it(self, rooms: Service) -> None:
         await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "bob"})
         assert (await rooms.get("/rooms/priv", "bob")).status_code == 200
         await rooms.do("DELETE", "/rooms/priv/members/me", "bob")
@@ -77,7 +77,7 @@ class TestWhoSeesWhat:
 
 
 class TestCreating:
-    async def test_a_new_room_has_its_maker_in_it_and_nothing_else(self, history: Service) -> None:
+    async def test_a_new_room_has_its_creator_as_only_member_and_no_messages(self, history: Service) -> None:
         answer = await history.do("POST", "/rooms", "alice", {"room": "ops", "private": True})
         made = answer.json()
         assert answer.status_code == 201
@@ -92,19 +92,19 @@ class TestCreating:
             "created": "2026-09-21T14:13:20.000Z",
         }
 
-    async def test_names_are_compared_as_people_read_them(self, history: Service) -> None:
+    async def test_room_names_are_compared_after_normalization(self, history: Service) -> None:
         assert (await history.do("POST", "/rooms", "alice", {"room": "Straße"})).json()["room"] == "strasse"
         for spelling in ("STRASSE", "strasse", "ｓｔｒａｓｓｅ"):  # noqa: RUF001
             assert (await history.get(f"/rooms/{spelling}")).json()["room"] == "strasse"
             answer = await history.do("POST", "/rooms", "alice", {"room": spelling})
             assert code(answer) == (409, Code.ROOM_EXISTS)
 
-    async def test_a_taken_name_is_refused_without_saying_by_what(self, rooms: Service) -> None:
+    async def test_a_taken_room_name_is_refused_alike_for_public_and_private_rooms(self, rooms: Service) -> None:
         taken = [await rooms.do("POST", "/rooms", "bob", {"room": name}) for name in ("pub", "priv", "general")]
         assert {code(answer) for answer in taken} == {(409, Code.ROOM_EXISTS)}
         assert len({answer.text for answer in taken}) == 1
 
-    async def test_bad_requests(self, history: Service) -> None:
+    async def test_creating_a_room_with_invalid_fields_is_refused(self, history: Service) -> None:
         bodies: list[object] = [None, [], {}, {"room": 1}, {"room": "x" * 300}, {"room": "ok", "private": "maybe"}]
         for body in bodies:
             assert code(await history.do("POST", "/rooms", "alice", body)) == (422, Code.BAD_REQUEST), body
@@ -112,7 +112,7 @@ class TestCreating:
             answer = await history.do("POST", "/rooms", "alice", {"room": name})
             assert code(answer) == (422, Code.ROOM_NAME_INVALID), name
 
-    async def test_bodies_that_are_no_json(self, history: Service) -> None:
+    async def test_a_body_that_is_not_json_is_refused(self, history: Service) -> None:
         headers = {**history.headers("alice"), "Content-Type": "application/json"}
         for body in (b"\xff\xfe", b"{", b"\xc3("):
             answer = await history.public.post("/rooms", content=body, headers=headers)
@@ -124,13 +124,13 @@ class TestCreating:
 
 
 class TestJoiningAndLeaving:
-    async def test_one_joins_a_public_room_and_may_then_read_and_write(self, rooms: Service) -> None:
+    async def test_joining_a_public_room_allows_reading_and_writing(self, rooms: Service) -> None:
         joined = (await rooms.do("PUT", "/rooms/pub/members/me", "bob")).json()
         assert (joined["member"], joined["members"]) == (True, 2)
         assert (await rooms.get("/messages", "bob", room="pub")).json() == []
         assert (await rooms.get("/rooms/pub/members", "bob")).json() == ["alice", "bob"]
 
-    async def test_joining_and_leaving_again_change_nothing(self, rooms: Service) -> None:
+    async def test_joining_and_leaving_are_idempotent(self, rooms: Service) -> None:
         heard = await rooms.listening(CONTROL)
         for method, times in (("PUT", 3), ("DELETE", 3)):
             for _ in range(times):
@@ -138,10 +138,10 @@ class TestJoiningAndLeaving:
         await until(lambda: len(heard) >= 2)
         assert [event.member for event in events(heard)] == [True, False]
 
-    async def test_nobody_leaves_the_room_of_everybody(self, history: Service) -> None:
+    async def test_the_room_for_all_users_can_not_be_left(self, history: Service) -> None:
         assert code(await history.do("DELETE", "/rooms/general/members/me")) == (409, Code.ROOM_FOR_ALL)
 
-    async def test_rooms_of_one_user_are_limited(self, start: Start) -> None:
+    async def test_the_number_of_rooms_per_user_is_limited(self, start: Start) -> None:
         async with start(limits=Limits(rooms_per_user=3)) as history:
             await history.greet("alice", "bob")
             for name in ("one", "two"):
@@ -158,7 +158,7 @@ class TestJoiningAndLeaving:
 
 
 class TestInviting:
-    async def test_any_member_may_invite_and_the_invited_may_too(self, rooms: Service) -> None:
+    async def test_every_member_can_invite_including_invited_ones(self, rooms: Service) -> None:
         rooms.auth.token("carol")
         assert (await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "bob"})).json() == {
             "room": "priv",
@@ -167,11 +167,11 @@ class TestInviting:
         assert (await rooms.do("POST", "/rooms/priv/members", "bob", {"username": "carol"})).status_code == 200
         assert (await rooms.get("/rooms/priv/members", "carol")).json() == ["alice", "bob", "carol"]
 
-    async def test_who_is_not_there_can_not_be_invited(self, rooms: Service) -> None:
+    async def test_an_unknown_user_can_not_be_invited(self, rooms: Service) -> None:
         answer = await rooms.do("POST", "/rooms/priv/members", "alice", {"username": "nobody"})
         assert code(answer) == (404, Code.USER_UNKNOWN)
 
-    async def test_strangers_learn_nothing_of_users_by_inviting(self, rooms: Service) -> None:
+    async def test_non_members_can_not_probe_usernames_by_inviting(self, rooms: Service) -> None:
         for room in ("priv", "pub"):
             answers = [
                 await rooms.do("POST", f"/rooms/{room}/members", "bob", {"username": name})
@@ -179,26 +179,26 @@ class TestInviting:
             ]
             assert answers[0].text == answers[1].text
 
-    async def test_who_leaves_while_inviting_does_not_invite(self, rooms: Service) -> None:
+    async def test_an_invitation_fails_if_the_inviter_leaves_meanwhile(self, rooms: Service) -> None:
         rooms.auth.before_user = lambda: rooms.do("DELETE", "/rooms/pub/members/me", "alice")
         answer = await rooms.do("POST", "/rooms/pub/members", "alice", {"username": "bob"})
         assert code(answer) == (403, Code.NOT_A_MEMBER)
         assert (await rooms.get("/rooms/pub", "bob")).json()["members"] == 0
 
-    async def test_without_auth_nobody_is_invited(self, rooms: Service) -> None:
+    async def test_inviting_is_unavailable_without_auth(self, rooms: Service) -> None:
         rooms.auth.away = True
         body = history_api.InviteUserCall("priv", rooms.auth.names["alice"], "alice", "bob")
         with pytest.raises(ChatError) as refused:
             await rooms.ask("invite", body, history_api.Invitee)
         assert refused.value.code == Code.UNAVAILABLE
 
-    async def test_gateways_are_told_the_name_as_its_owner_writes_it(self, rooms: Service) -> None:
+    async def test_an_invitation_returns_the_username_as_registered(self, rooms: Service) -> None:
         body = history_api.InviteUserCall("PRIV", rooms.auth.names["alice"], "alice", "bob")
         assert await rooms.ask("invite", body, history_api.Invitee) == history_api.Invitee("bob")
 
 
-class TestWhatGatewaysAreTold:
-    async def test_every_change_has_the_next_revision_and_says_who_did_it(self, start: Start) -> None:
+class TestMembershipEvents:
+    async def test_every_membership_event_has_the_next_revision_and_its_author(self, start: Start) -> None:
         async with start() as history:
             heard = await history.listening(CONTROL)
             await history.greet("alice", "bob")
@@ -219,14 +219,14 @@ class TestWhatGatewaysAreTold:
         assert heads.revision == 5
         assert told[3].private
 
-    async def test_revisions_have_no_holes_however_many_come_at_once(self, history: Service) -> None:
+    async def test_concurrent_membership_changes_have_consecutive_revisions(self, history: Service) -> None:
         heard = await history.listening(CONTROL)
         names = [f"user{n}" for n in range(40)]
         await asyncio.gather(*(history.greet(name) for name in names), *(history.greet(*names) for _ in range(5)))
         await until(lambda: len(heard) >= 40)
         assert [event.revision for event in events(heard)] == list(range(3, 43))
 
-    async def test_memberships_name_every_room_of_every_user(self, rooms: Service) -> None:
+    async def test_the_membership_snapshot_has_every_room_of_every_user(self, rooms: Service) -> None:
         users = {rooms.auth.names[name]: name for name in ("alice", "bob")}
         answer = await rooms.ask("memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
         names = {room.room_id: room.room for room in answer.rooms}

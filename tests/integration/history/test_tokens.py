@@ -1,4 +1,4 @@
-"""Whose token opens the public routes, and whose does not any more."""
+"""Tokens on the public routes: valid, malformed, expired and revoked ones."""
 
 from typing import Any
 
@@ -20,19 +20,19 @@ async def answer(history: Service, token: str | None) -> tuple[int, str | None]:
     return response.status_code, None if response.is_success else response.json()["code"]
 
 
-async def test_a_valid_token_opens_and_no_token_does_not(history: Service) -> None:
+async def test_a_valid_token_is_accepted_and_a_missing_one_refused(history: Service) -> None:
     assert await answer(history, history.auth.token("alice")) == (200, None)
     refused = await history.public.get("/messages")
     assert code(refused) == (401, Code.TOKEN_MISSING)
     assert refused.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_tokens_of_others_and_of_nobody(history: Service, clock: Clock) -> None:
+async def test_malformed_and_foreign_tokens_are_refused(history: Service, clock: Clock) -> None:
     tokens = ["x", "a.b.c", FakeAuth(clock).token("alice"), history.auth.token("alice")[:-3], "x" * 5000]
     assert {await answer(history, token) for token in tokens} == {(401, Code.TOKEN_INVALID)}
 
 
-async def test_every_public_route_asks_for_one(history: Service) -> None:
+async def test_every_public_route_requires_a_token(history: Service) -> None:
     for path, operations in history.app.openapi()["paths"].items():
         for method in operations:
             refused = await history.public.request(method, path.replace("{room}", "general"), json={})
@@ -46,7 +46,7 @@ async def test_an_expired_token_is_refused(history: Service, clock: Clock) -> No
     assert await answer(history, token) == (401, Code.TOKEN_EXPIRED)
 
 
-async def test_a_session_that_is_revoked_ends_at_once(history: Service) -> None:
+async def test_a_revoked_session_is_refused_at_once(history: Service) -> None:
     token, other = history.auth.token("alice", sid="gone"), history.auth.token("alice", sid="stays")
     assert await answer(history, token) == (200, None)
     await history.broker.publish([(CONTROL, encode_control(SessionRevoked("gone", EXPIRES)))])
@@ -54,18 +54,18 @@ async def test_a_session_that_is_revoked_ends_at_once(history: Service) -> None:
     assert await answer(history, other) == (200, None)
 
 
-async def test_a_session_that_was_revoked_before_the_start_is_known(start: Start, auth: FakeAuth) -> None:
+async def test_a_session_revoked_before_the_start_is_refused(start: Start, auth: FakeAuth) -> None:
     auth.revoked.append(Revocation("gone", EXPIRES))
     async with start() as history:
         assert await answer(history, auth.token("alice", sid="gone")) == (401, Code.SESSION_ENDED)
 
 
-async def test_events_of_newer_versions_are_passed_over(history: Service) -> None:
+async def test_control_events_of_newer_versions_are_ignored(history: Service) -> None:
     await history.broker.publish([(CONTROL, b'{"event":"unheard of"}'), (CONTROL, b"\xff")])
     assert await answer(history, history.auth.token("alice")) == (200, None)
 
 
-async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody_does(
+async def test_requests_are_unavailable_until_auth_is_reachable_after_the_start(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(revocation_sync, "RETRY_S", 0.001)
@@ -76,17 +76,17 @@ async def test_while_auth_is_away_at_the_start_nobody_gets_in_and_then_everybody
         await history.greet("alice")
         assert len(await history.append(history.message("gateways work on", "k"))) == 1
         auth.away = False
-        await until(lambda: bool(history.app.state.ended_sessions._known))
+        await until(lambda: bool(history.app.context.revocations._is_loaded))
         assert await answer(history, token) == (200, None)
 
 
-async def test_while_it_is_not_known_who_logged_out_nobody_gets_in(start: Start, auth: FakeAuth) -> None:
+async def test_requests_are_unavailable_until_revocations_are_loaded(start: Start, auth: FakeAuth) -> None:
     auth.revocations_away = True
     async with start() as history:
         assert await answer(history, auth.token("alice")) == (503, Code.UNAVAILABLE)
 
 
-async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth: FakeAuth) -> None:
+async def test_missed_broker_payloads_reload_the_revocations(start: Start, auth: FakeAuth) -> None:
     class DoubtfulBroker(MemoryBroker):
         def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> Subscriber:
             doubts.append(on_missed)
@@ -98,16 +98,16 @@ async def test_a_broker_in_doubt_makes_history_ask_auth_again(start: Start, auth
         assert await answer(history, token) == (200, None)
         auth.revoked.append(Revocation("gone", EXPIRES))
         doubts[0]()
-        verifier: Any = history.app.state.verifier
+        verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))
         assert await answer(history, token) == (401, Code.SESSION_ENDED)
 
 
-async def test_an_event_that_was_lost_is_made_up_for_by_asking_now_and_then(
+async def test_a_lost_revocation_event_is_found_by_the_periodic_reload(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(revocation_sync, "RELOAD_S", 0.001)
     async with start() as history:
         auth.revoked.append(Revocation("gone", EXPIRES))
-        verifier: Any = history.app.state.verifier
+        verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))

@@ -1,4 +1,4 @@
-"""What rooms are about: who may say it, who is told, and that it stays."""
+"""Room topics: permission, validation, events and durability."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.support.history import Service, Start, code, until
 
 
 async def change(history: Service, topic: str, *, user: str = "alice", room: str = "general") -> str:
-    """Set a topic as gateways do; returns it as it is kept."""
+    """Set a topic as gateways do; returns it as stored."""
     body = history_api.ChangeTopicCall(room, history.auth.names[user], user, topic)
     return (await history.ask("topic", body, history_api.StoredTopic)).topic
 
@@ -20,8 +20,8 @@ async def topic_of(history: Service, room: str = "general", user: str = "alice")
     return str((await history.get(f"/rooms/{room}", user)).json()["topic"])
 
 
-class TestWhoMaySayIt:
-    async def test_every_member_and_nobody_else(self, history: Service) -> None:
+class TestPermission:
+    async def test_only_members_can_set_the_topic(self, history: Service) -> None:
         await history.do("POST", "/rooms", "alice", {"room": "ops"})
         answer = await history.do("PUT", "/rooms/ops/topic", "bob", {"topic": "mine now"})
         assert code(answer) == (403, Code.NOT_A_MEMBER)
@@ -29,21 +29,23 @@ class TestWhoMaySayIt:
         answer = await history.do("PUT", "/rooms/ops/topic", "bob", {"topic": "ours now"})
         assert (answer.status_code, answer.json()["topic"]) == (200, "ours now")
 
-    async def test_to_strangers_a_private_room_is_not_there(self, history: Service) -> None:
+    async def test_setting_the_topic_of_a_private_room_as_non_member_answers_room_unknown(
+        self, history: Service
+    ) -> None:
         await history.do("POST", "/rooms", "alice", {"room": "priv", "private": True})
         answers = [await history.do("PUT", f"/rooms/{name}/topic", "bob", {"topic": "x"}) for name in ("priv", "none")]
         assert {code(answer) for answer in answers} == {(404, Code.ROOM_UNKNOWN)}
 
-    async def test_gateways_are_answered_the_same(self, history: Service) -> None:
+    async def test_internal_topic_changes_require_membership_too(self, history: Service) -> None:
         await history.do("POST", "/rooms", "alice", {"room": "ops"})
         with pytest.raises(ChatError) as refused:
             await change(history, "mine now", user="bob", room="ops")
         assert refused.value.code == Code.NOT_A_MEMBER
 
 
-class TestWhatItMayBe:
+class TestValidation:
     @pytest.mark.parametrize("topic", ["x" * 201, "two\nlines", "\x1b]0;title\x07"])
-    async def test_one_short_line_without_control_characters(self, history: Service, topic: str) -> None:
+    async def test_a_long_multiline_or_control_character_topic_is_refused(self, history: Service, topic: str) -> None:
         await change(history, "before")
         assert code(await history.do("PUT", "/rooms/general/topic", "alice", {"topic": topic})) == (
             422,
@@ -51,14 +53,14 @@ class TestWhatItMayBe:
         )
         assert await topic_of(history) == "before"
 
-    async def test_blanks_around_it_go_and_an_empty_one_takes_it_away(self, history: Service) -> None:
+    async def test_a_topic_is_stripped_and_an_empty_one_clears_it(self, history: Service) -> None:
         assert await change(history, "  engines ") == "engines"
         assert await change(history, " ") == ""
         assert await topic_of(history) == ""
 
 
-class TestWhoIsTold:
-    async def test_gateways_hear_of_each_change_under_the_next_revision(self, history: Service) -> None:
+class TestEvents:
+    async def test_each_topic_change_is_published_with_the_next_revision(self, history: Service) -> None:
         heard = await history.listening(CONTROL)
         before = (await history.ask("heads", history_api.RoomIds([]), history_api.Heads)).revision
         for topic in ("one", "one", "two", ""):
@@ -69,7 +71,7 @@ class TestWhoIsTold:
             for number, topic in enumerate(("one", "two", ""), 1)
         ]
 
-    async def test_it_stands_wherever_a_room_is_told_of(self, history: Service) -> None:
+    async def test_the_topic_is_in_every_answer_that_describes_a_room(self, history: Service) -> None:
         await change(history, "engines")
         user_id = history.auth.names["bob"]
         [listed] = (await history.ask("rooms", history_api.ListRoomsCall(user_id), history_api.RoomListing)).rooms
@@ -83,8 +85,8 @@ class TestWhoIsTold:
         assert topics == ["engines"] * 5
 
 
-class TestThatItStays:
-    async def test_over_a_restart_and_a_backup(self, start: Start) -> None:
+class TestDurability:
+    async def test_the_topic_survives_a_restart_and_a_restored_backup(self, start: Start) -> None:
         async with start() as history:
             await history.greet("alice")
             await change(history, "engines")

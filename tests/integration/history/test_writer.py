@@ -1,4 +1,4 @@
-"""Group commit over real SQLite: when it answers, what it does when it can't write, how it closes."""
+"""Group commit on a real SQLite database: acks, groups, write failures, closing."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ from services.history.messages.write_queue import QueueBounds
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
 from services.history.rooms import membership_changes
-from services.history.sabotage import Sabotage
 from services.history.schema import SCHEMA
 from tests.support.history import UNHURRIED, until
+from tests.support.sabotage.history import acks_before_commit
 
 ALICE = UserInfo(1, "alice")
 
 
 class Gate:
-    """A connection whose COMMIT waits while the gate is shut, and whose statements and hops are counted.
+    """A connection whose COMMIT blocks while the gate is closed, and that counts statements and thread hops.
 
-    `after` is told of each statement on the database's thread, and may fail.
+    `after` is called with each statement on the database's thread, and may raise.
     """
 
     def __init__(self, db: aiosqlite.Connection) -> None:
@@ -88,8 +88,8 @@ class Counted:
         return cursor
 
 
-class Desk:
-    """A writer at work on a new database, with alice in `general`."""
+class WriterSite:
+    """A running writer on a new database, with alice in `general`."""
 
     def __init__(
         self, path: Path, db: aiosqlite.Connection, gate: Gate, writer: Writer, told: list[CommittedChanges]
@@ -105,12 +105,12 @@ class Desk:
         return [Append(1, 1, "alice", content, f"k{next(self._keys)}") for _ in range(count)]
 
     async def append(self, count: int = 1) -> list[int]:
-        """The offsets that `count` new messages get."""
+        """Append `count` new messages; returns their offsets."""
         outcomes = await self.writer.append(self.messages(count))
         return [outcome.offset for outcome in outcomes if isinstance(outcome, Appended)]
 
     def on_disk(self) -> int:
-        """How many messages another connection sees."""
+        """The number of messages that another connection sees."""
         other = sqlite3.connect(self.path)
         try:
             (count,) = other.execute("SELECT count(*) FROM messages").fetchone()
@@ -120,28 +120,28 @@ class Desk:
 
 
 @asynccontextmanager
-async def at_work(path: Path, **options: Any) -> AsyncIterator[Desk]:
+async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **options: Any) -> AsyncIterator[WriterSite]:
     told: list[CommittedChanges] = []
     async with open_writer(path, SCHEMA) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
-        writer = Writer(gate, limits=UNHURRIED, now_ms=now_ms, announce=told.append, **options)  # type: ignore[arg-type]
+        writer = make_writer(gate, limits=UNHURRIED, now_ms=now_ms, publish=told.append, **options)
         async with writer.running():
-            await writer.change(lambda transaction: membership_changes.greet(transaction, {1: "alice"}))
-            await until(lambda: bool(told))  # with an early ack, the commit is still to come
+            await writer.change(lambda transaction: membership_changes.enroll(transaction, {1: "alice"}))
+            await until(lambda: bool(told))  # with an early ack, the commit is still pending
             told.clear()
             gate.statements.clear()
-            yield Desk(path, db, gate, writer, told)
+            yield WriterSite(path, db, gate, writer, told)
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with at_work(tmp_path / "history.sqlite") as desk:
-        yield desk
+async def site(tmp_path: Path) -> AsyncIterator[WriterSite]:
+    async with at_work(tmp_path / "history.sqlite") as site:
+        yield site
 
 
 def fail(here: bool) -> None:
-    """The disk, here."""
+    """Raise a disk error if `here`."""
     if here:
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -152,59 +152,59 @@ def code(result: object) -> Code:
 
 
 class TestAnswers:
-    async def test_an_answer_waits_for_the_commit(self, desk: Desk) -> None:
-        desk.gate.open.clear()
-        answer = asyncio.ensure_future(desk.append())
-        await until(lambda: desk.gate.commits == 1)
+    async def test_append_returns_only_after_the_commit(self, site: WriterSite) -> None:
+        site.gate.open.clear()
+        answer = asyncio.ensure_future(site.append())
+        await until(lambda: site.gate.commits == 1)
         assert not answer.done()
-        assert not desk.told
-        desk.gate.open.set()
+        assert not site.told
+        site.gate.open.set()
         assert await answer == [1]
 
-    async def test_what_is_answered_can_be_seen_by_everybody(self, desk: Desk) -> None:
+    async def test_an_acked_message_is_visible_to_other_connections(self, site: WriterSite) -> None:
         async def append_and_look() -> bool:
-            [offset] = await desk.append()
-            return desk.on_disk() >= offset
+            [offset] = await site.append()
+            return site.on_disk() >= offset
 
         assert all(await asyncio.gather(*(append_and_look() for _ in range(50))))
 
-    async def test_with_the_sabotage_on_they_do_not_wait(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.sqlite", sabotage=Sabotage(ack_before_commit=True)) as desk:
-            desk.gate.open.clear()
-            assert await desk.append() == [1]
-            assert desk.on_disk() == 0
-            desk.gate.open.set()
+    async def test_the_early_ack_double_returns_before_the_commit(self, tmp_path: Path) -> None:
+        async with at_work(tmp_path / "history.sqlite", acks_before_commit) as site:
+            site.gate.open.clear()
+            assert await site.append() == [1]
+            assert site.on_disk() == 0
+            site.gate.open.set()
 
-    async def test_who_gave_up_waiting_harms_nobody(self, desk: Desk) -> None:
-        desk.gate.open.clear()
-        gone = asyncio.ensure_future(desk.append())
-        stays = asyncio.ensure_future(desk.append())
-        await until(lambda: desk.gate.commits == 1)
+    async def test_a_cancelled_append_does_not_affect_others(self, site: WriterSite) -> None:
+        site.gate.open.clear()
+        gone = asyncio.ensure_future(site.append())
+        stays = asyncio.ensure_future(site.append())
+        await until(lambda: site.gate.commits == 1)
         gone.cancel()
-        desk.gate.open.set()
+        site.gate.open.set()
         assert await stays == [2]
 
 
 class TestGroups:
-    async def test_what_comes_during_a_commit_shares_the_next(self, desk: Desk) -> None:
-        desk.gate.open.clear()
-        first = asyncio.ensure_future(desk.append())
-        await until(lambda: desk.gate.commits == 1)
-        others = [asyncio.ensure_future(desk.append(3)) for _ in range(100)]
+    async def test_jobs_that_arrive_during_a_commit_share_the_next_one(self, site: WriterSite) -> None:
+        site.gate.open.clear()
+        first = asyncio.ensure_future(site.append())
+        await until(lambda: site.gate.commits == 1)
+        others = [asyncio.ensure_future(site.append(3)) for _ in range(100)]
         await asyncio.sleep(0)
-        desk.gate.open.set()
+        site.gate.open.set()
         await asyncio.gather(first, *others)
-        assert desk.gate.commits == 2
-        assert len(desk.told) == 2
+        assert site.gate.commits == 2
+        assert len(site.told) == 2
 
-    async def test_a_group_takes_five_statements_in_one_hop_to_the_database(self, desk: Desk) -> None:
-        await desk.append()
-        desk.gate.statements.clear()
-        desk.gate.hops = 0
-        await desk.append(100)
-        assert (len(desk.gate.statements), desk.gate.hops) == (5, 1)
+    async def test_a_group_takes_five_statements_in_one_hop_to_the_database(self, site: WriterSite) -> None:
+        await site.append()
+        site.gate.statements.clear()
+        site.gate.hops = 0
+        await site.append(100)
+        assert (len(site.gate.statements), site.gate.hops) == (5, 1)
 
-    async def test_a_change_that_is_refused_leaves_nothing_and_does_not_harm_its_group(self, desk: Desk) -> None:
+    async def test_a_refused_change_is_undone_without_affecting_its_group(self, site: WriterSite) -> None:
         async def half_done(transaction: WriteTransaction) -> None:
             await membership_changes.create(transaction, "half", ALICE, Limits(), private=False)
             raise ChatError(Code.TOO_MANY_ROOMS)
@@ -213,93 +213,93 @@ class TestGroups:
             return await membership_changes.create(transaction, "whole", ALICE, Limits(), private=False)
 
         results = await asyncio.gather(
-            desk.writer.change(half_done), desk.writer.change(whole), desk.append(), return_exceptions=True
+            site.writer.change(half_done), site.writer.change(whole), site.append(), return_exceptions=True
         )
         assert code(results[0]) == Code.TOO_MANY_ROOMS
         assert isinstance(results[1], RoomInfo)
         assert results[2] == [1]
-        assert [name for (name,) in await desk.db.execute_fetchall("SELECT name FROM rooms")] == ["general", "whole"]
-        assert [event.revision for news in desk.told for event in news.events] == [2]
+        assert [name for (name,) in await site.db.execute_fetchall("SELECT name FROM rooms")] == ["general", "whole"]
+        assert [event.revision for news in site.told for event in news.events] == [2]
 
-    async def test_a_bug_in_a_change_is_the_askers_own(self, desk: Desk) -> None:
+    async def test_an_exception_in_a_change_reaches_only_its_caller(self, site: WriterSite) -> None:
         async def broken(_: WriteTransaction) -> None:
             raise ZeroDivisionError
 
-        results = await asyncio.gather(desk.writer.change(broken), desk.append(), return_exceptions=True)
+        results = await asyncio.gather(site.writer.change(broken), site.append(), return_exceptions=True)
         assert isinstance(results[0], ZeroDivisionError)
         assert results[1] == [1]
 
 
-class TestWhenItCantWrite:
-    async def test_a_full_disk_is_said_once_stores_nothing_and_ends_by_itself(
-        self, desk: Desk, caplog: pytest.LogCaptureFixture
+class TestWriteFailures:
+    async def test_a_full_disk_is_logged_once_and_writing_resumes_by_itself(
+        self, site: WriterSite, caplog: pytest.LogCaptureFixture
     ) -> None:
-        await self._fill_disk(desk)
+        await self._fill_disk(site)
         refused = [
-            await asyncio.gather(desk.writer.append(desk.messages(50, "x" * 4000)), return_exceptions=True)
+            await asyncio.gather(site.writer.append(site.messages(50, "x" * 4000)), return_exceptions=True)
             for _ in range(3)
         ]
         assert {code(result) for [result] in refused} == {Code.UNAVAILABLE}
-        assert desk.on_disk() == 0
-        assert not desk.told
-        await desk.db.execute("PRAGMA max_page_count=1000000")
-        assert await desk.append() == [1]
+        assert site.on_disk() == 0
+        assert not site.told
+        await site.db.execute("PRAGMA max_page_count=1000000")
+        assert await site.append() == [1]
         said = [record.message for record in caplog.records if record.levelno >= logging.ERROR]
         assert said == ["disk.full"]
 
-    async def _fill_disk(self, desk: Desk) -> None:
-        [(pages,)] = await desk.db.execute_fetchall("PRAGMA page_count")
-        await desk.db.execute(f"PRAGMA max_page_count={pages}")
+    async def _fill_disk(self, site: WriterSite) -> None:
+        [(pages,)] = await site.db.execute_fetchall("PRAGMA page_count")
+        await site.db.execute(f"PRAGMA max_page_count={pages}")
 
-    async def test_a_full_disk_leaves_what_was_acked(self, desk: Desk) -> None:
-        acked = await desk.append(10)
-        await self._fill_disk(desk)
+    async def test_a_full_disk_keeps_acked_messages(self, site: WriterSite) -> None:
+        acked = await site.append(10)
+        await self._fill_disk(site)
         with pytest.raises(ChatError):
-            await desk.writer.append(desk.messages(50, "x" * 4000))
-        assert desk.on_disk() == len(acked) == 10
+            await site.writer.append(site.messages(50, "x" * 4000))
+        assert site.on_disk() == len(acked) == 10
 
-    async def test_an_error_in_the_middle_rolls_back_and_fails_the_whole_group(self, desk: Desk) -> None:
-        desk.gate.after = lambda sql: fail(sql.startswith("INSERT"))
-        answers = await asyncio.gather(desk.append(), desk.append(), return_exceptions=True)
+    async def test_an_error_during_a_transaction_rolls_back_the_whole_group(self, site: WriterSite) -> None:
+        site.gate.after = lambda sql: fail(sql.startswith("INSERT"))
+        answers = await asyncio.gather(site.append(), site.append(), return_exceptions=True)
         assert [code(answer) for answer in answers] == [Code.UNAVAILABLE] * 2
-        assert not desk.db.in_transaction
-        desk.gate.after = lambda _: None
-        assert await desk.append() == [1]
-        assert desk.on_disk() == 1
+        assert not site.db.in_transaction
+        site.gate.after = lambda _: None
+        assert await site.append() == [1]
+        assert site.on_disk() == 1
 
-    async def test_a_commit_that_failed_after_all_was_written_is_answered_by_the_next_try(self, desk: Desk) -> None:
-        message = desk.messages()
-        desk.gate.after = lambda sql: fail(sql == "COMMIT")
+    async def test_a_retry_after_a_commit_that_failed_but_was_written_is_acked(self, site: WriterSite) -> None:
+        message = site.messages()
+        site.gate.after = lambda sql: fail(sql == "COMMIT")
         with pytest.raises(ChatError):
-            await desk.writer.append(message)
-        desk.gate.after = lambda _: None
-        [again], [following] = await desk.writer.append(message), await desk.writer.append(desk.messages())
+            await site.writer.append(message)
+        site.gate.after = lambda _: None
+        [again], [following] = await site.writer.append(message), await site.writer.append(site.messages())
         assert isinstance(again, Appended)
         assert isinstance(following, Appended)
         assert (again.offset, following.offset) == (1, 2)
 
-    async def test_when_too_much_waits_it_says_when_to_come_back(self, tmp_path: Path) -> None:
-        async with at_work(tmp_path / "history.sqlite", bounds=QueueBounds(waiting_messages=10)) as desk:
-            desk.gate.open.clear()
-            first = asyncio.ensure_future(desk.append(10))
-            await until(lambda: desk.gate.commits == 1)
-            waiting = asyncio.ensure_future(desk.append(10))
+    async def test_a_full_queue_refuses_jobs_with_a_retry_time(self, tmp_path: Path) -> None:
+        async with at_work(tmp_path / "history.sqlite", bounds=QueueBounds(waiting_messages=10)) as site:
+            site.gate.open.clear()
+            first = asyncio.ensure_future(site.append(10))
+            await until(lambda: site.gate.commits == 1)
+            waiting = asyncio.ensure_future(site.append(10))
             await asyncio.sleep(0)
             with pytest.raises(ChatError) as refused:
-                await desk.append()
+                await site.append()
             assert (refused.value.code, refused.value.retry_after_s) == (Code.UNAVAILABLE, 1.0)
-            desk.gate.open.set()
+            site.gate.open.set()
             assert len(await first + await waiting) == 20
 
 
 class TestClosing:
-    async def test_what_was_accepted_is_stored_and_what_is_new_refused(self, tmp_path: Path) -> None:
+    async def test_closing_commits_accepted_jobs_and_refuses_new_ones(self, tmp_path: Path) -> None:
         path = tmp_path / "history.sqlite"
-        async with at_work(path) as desk:
-            accepted = [asyncio.ensure_future(desk.append(2)) for _ in range(20)]
+        async with at_work(path) as site:
+            accepted = [asyncio.ensure_future(site.append(2)) for _ in range(20)]
             await asyncio.sleep(0)
         assert [offset for answer in accepted for offset in await answer] == list(range(1, 41))
-        assert desk.on_disk() == 40
+        assert site.on_disk() == 40
         with pytest.raises(ChatError) as refused:
-            await desk.append()
+            await site.append()
         assert refused.value.code == Code.UNAVAILABLE

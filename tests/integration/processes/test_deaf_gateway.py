@@ -1,7 +1,7 @@
-"""A gateway never goes deaf: however its connection to Redis fails to bring anything, it notices and misses nothing.
+"""Deaf gateways: when Redis stops delivering, in any way, the gateway notices and loses no message.
 
-Heads are compared every ten minutes here, so what arrives was brought by the gateway's own notice. How often each way
-is tried may be set by CHATTERBOX_DEAFENINGS; the worst times of each are shown with `pytest --log-cli-level=info`.
+Heads are compared every ten minutes here, so the gateway's watchdog must notice. CHATTERBOX_DEAFENINGS sets how often
+each way is tried; `pytest --log-cli-level=info` shows the worst times of each.
 """
 
 import asyncio
@@ -10,10 +10,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import MappingProxyType
 
 import httpx
 import pytest
@@ -34,12 +33,11 @@ DELIVERED_S = 10.0
 DEAFENINGS = int(os.environ.get("CHATTERBOX_DEAFENINGS", "1"))
 UNSUBSCRIBE = b"*1\r\n$11\r\nUNSUBSCRIBE\r\n"
 FLOOD_BYTES, PAYLOAD_BYTES = 20_000_000, 10_000
-"""More than the kernels' buffers on the way take; in payloads so small that Valkey counts them (it copies these)."""
-NO_CANARY = {"CHATTERBOX_SABOTAGE": "1", "CHATTERBOX_SABOTAGE_CANARY_OFF": "1"}
+"""More than the kernel buffers on the path hold; in payloads small enough that Valkey copies and counts them."""
 
 
 class Site:
-    """Two gateways: one whose Redis connections go through a cable, and one to talk from."""
+    """Two gateways: one with its Redis connections through a cable, and one to send from."""
 
     def __init__(self, whole: Topology, line: Cable) -> None:
         self.talking, self.listening = whole.gateways
@@ -49,12 +47,12 @@ class Site:
         """Their tokens."""
 
     def count(self, *events: str) -> int:
-        """How often the listening gateway has logged one of these."""
+        """How often the listening gateway has logged one of these events."""
         lines = self.listening.log.read_text().splitlines()
         return sum(not {*events}.isdisjoint(line.split()[3:4]) for line in lines)
 
     def reasons(self) -> list[str]:
-        """Why it has said that parts are away, each time."""
+        """The causes in its `dependency.down` lines."""
         lines = self.listening.log.read_text().splitlines()
         return [line.partition("why=")[2] for line in lines if line.split()[3:4] == ["dependency.down"]]
 
@@ -64,13 +62,15 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, environment: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[Site]:
+async def site(folder: Path, sabotage: str | None = None) -> AsyncIterator[Site]:
     async with topology(folder, started=False, CHATTERBOX_HEADS_S="600") as whole:
         await whole.redis.start()
         async with cable(whole.redis.port) as line:
             url = folder / "redis-url-by-cable"
             url.write_text(f"redis://127.0.0.1:{line.port}")
-            whole.gateways[1].environment.update(environment, CHATTERBOX_REDIS_URL_FILE=str(url))
+            whole.gateways[1].environment["CHATTERBOX_REDIS_URL_FILE"] = str(url)
+            if sabotage is not None:
+                whole.gateways[1].sabotage(sabotage)
             await whole.start()
             here = Site(whole, line)
             here.ada, here.bob = await whole.newcomer("ada"), await whole.newcomer("bob")
@@ -87,23 +87,23 @@ async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 
 async def killed(here: Site) -> None:
-    """Redis ends the connection, and says so."""
+    """Redis closes the connection."""
     await here.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
 
 
 async def killed_without_a_word(here: Site) -> None:
-    """Redis ends the connection; the end never arrives."""
+    """Redis closes the connection, but the close never arrives."""
     here.cable.block(Way.TO_CLIENT)
     await here.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
 
 
 async def black_holed(here: Site) -> None:
-    """Redis hears the gateway; nothing comes back on the connections there are."""
+    """Redis receives from the gateway, but nothing comes back on the existing connections."""
     here.cable.block(Way.TO_CLIENT)
 
 
 async def overrun(here: Site) -> None:
-    """The gateway reads too slowly what is published, and Redis cuts it off: the end comes after all that was kept."""
+    """The gateway reads too slowly and Redis disconnects it: the close arrives after everything that was buffered."""
     await here.redis.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 64kb 32kb 1")
     here.cable.block(Way.TO_CLIENT)
     async with Redis.from_url(here.redis.url) as redis, redis.pipeline(transaction=False) as flood:
@@ -115,7 +115,7 @@ async def overrun(here: Site) -> None:
 
 
 async def unsubscribed(here: Site) -> None:
-    """Redis has forgotten what was subscribed to; it answers every PING on that connection."""
+    """Redis loses the subscriptions, but still answers every PING on that connection."""
     here.cable.inject(Way.TO_SERVER, UNSUBSCRIBE)
 
 
@@ -123,7 +123,7 @@ WAYS: list[Callable[[Site], Awaitable[None]]] = [killed, killed_without_a_word, 
 
 
 class Conversation:
-    """Somebody who talks on the one gateway, and somebody who listens on the other."""
+    """A sender on one gateway and a receiver on the other."""
 
     def __init__(self, talker: Talker, listener: Talker, room: str) -> None:
         self.room = room
@@ -137,7 +137,7 @@ class Conversation:
         self.said.append(said)
 
     async def all_heard(self) -> None:
-        """Wait until the listener has heard everything, once and in order."""
+        """Wait until the receiver has every message, once and in order."""
         heard = await self._listener.messages(len(self.said), self.room)
         assert contents(heard) == self.said
         assert offsets(heard) == list(range(1, len(self.said) + 1))
@@ -157,9 +157,9 @@ async def conversation(here: Site, name: str) -> AsyncIterator[Conversation]:
 
 
 async def deafen(here: Site, name: str, way: Callable[[Site], Awaitable[None]]) -> tuple[float, float]:
-    """Deafen the listening gateway while people talk; returns the seconds until noticed, and until all was heard."""
+    """Deafen the listening gateway under load; returns the seconds until it noticed, and until all was delivered."""
     async with conversation(here, name) as talk:
-        await asyncio.sleep(random.uniform(0, 1))  # wherever the canary is
+        await asyncio.sleep(random.uniform(0, 1))  # at any moment between canaries
         before = here.count("broker.disconnected", "broker.silent")
         began_s = time.monotonic()
         await way(here)
@@ -190,7 +190,7 @@ async def test_a_deafened_gateway_notices_within_4_s_and_has_delivered_everythin
     assert await here.figure("broker_reconnects_total") >= reconnects + DEAFENINGS
 
 
-async def test_while_deaf_it_is_not_ready_and_says_what_is_away(here: Site) -> None:
+async def test_a_deaf_gateway_is_not_ready_and_reports_the_broker_as_away(here: Site) -> None:
     times = await here.figure("times_deaf_total")
     await unsubscribed(here)
     await _unready(here.listening)
@@ -204,9 +204,9 @@ async def _unready(gateway: Service) -> None:
     await gateway.until(lambda status, body: status == 503 and body["broker"] == "away")
 
 
-async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
-    """So it is the canary that notices, where nothing else can."""
-    async with site(tmp_path, NO_CANARY) as here, conversation(here, "silence") as talk:
+async def test_a_gateway_without_canaries_stays_deaf(tmp_path: Path) -> None:
+    """So it is the canary that detects this, and nothing else does."""
+    async with site(tmp_path, sabotage="canary_off") as here, conversation(here, "silence") as talk:
         await unsubscribed(here)
         await asyncio.sleep(0.2)
         await talk.say()
@@ -216,7 +216,7 @@ async def test_without_the_canary_it_stays_deaf(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("blocked", [False, True], ids=["refuses", "says nothing"])
-async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site, blocked: bool) -> None:
+async def test_while_redis_is_away_events_are_logged_once_and_reconnects_are_paced(here: Site, blocked: bool) -> None:
     events = ("broker.disconnected", "broker.reconnected", "broker.silent", "broker.recovered", "dependency.recovered")
     before, accepted = {event: here.count(event) for event in events}, here.cable.accepted
     told = len(here.reasons())
@@ -237,16 +237,16 @@ async def test_while_redis_is_away_nothing_flaps_and_nobody_storms_it(here: Site
         "broker.silent": 0,
         "broker.recovered": 0,
     }
-    reasons = here.reasons()[told:]  # it can't be heard, and may be found to take nothing first: each is told once
+    reasons = here.reasons()[told:]  # publishing may fail before the subscription does: each cause is logged once
     assert 1 <= len(reasons) == len(set(reasons)) <= 2
 
 
-async def test_a_gateway_that_stood_still_is_not_deaf(here: Site) -> None:
-    """Redis answered meanwhile what was asked before: that is read before anything counts as late."""
+async def test_a_stopped_and_continued_gateway_is_not_deaf(here: Site) -> None:
+    """Redis has answered meanwhile: pending input is read before anything times out."""
     async with conversation(here, "still") as talk:
         before = here.count("broker.disconnected", "broker.silent", "broker.publish_failed"), here.cable.accepted
         here.cable.block(Way.TO_CLIENT)
-        await until(lambda: here.cable.holding(Way.TO_CLIENT) == 2, 5)  # what a canary brings, on both connections
+        await until(lambda: here.cable.holding(Way.TO_CLIENT) == 2, 5)  # a canary's replies, on both connections
         here.listening.send(signal.SIGSTOP)
         here.cable.mend()
         await talk.say()

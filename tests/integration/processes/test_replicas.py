@@ -1,4 +1,4 @@
-"""Two gateways are one Chatterbox, with Redis and without; a gateway that dies takes nothing with it."""
+"""Two gateway replicas behave as one server, with and without Redis, also when one of them is killed."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from tests.support.topology import Topology
 
 AT_ONCE_S = 1.0
 IN_A_ROW = 5
-"""Were each of them brought by a comparison of heads, all but the first would take as long as one is apart."""
+"""If head comparison delivered them, all but the first would take a whole interval."""
 
 
 async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> None:
@@ -23,7 +23,7 @@ async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> No
 
 @asynccontextmanager
 async def _without_redis(whole: Topology) -> AsyncIterator[None]:
-    """Redis killed, and the gateways aware of it; started again at the end, if the test has not done so."""
+    """Kill Redis and wait until the gateways notice; start it again at the end unless the test has."""
     await whole.redis.kill()
     try:
         for gateway in whole.gateways:
@@ -36,7 +36,7 @@ async def _without_redis(whole: Topology) -> AsyncIterator[None]:
             await gateway.until_ready()
 
 
-async def test_people_on_different_gateways_talk_in_one_order(whole: Topology) -> None:
+async def test_clients_of_different_gateways_see_one_order(whole: Topology) -> None:
     here, there = whole.gateways
     ada_token, bob_token = await whole.newcomer("ada"), await whole.newcomer("bob")
     async with here.talker(ada_token) as ada, there.talker(bob_token) as bob:
@@ -50,7 +50,7 @@ async def test_people_on_different_gateways_talk_in_one_order(whole: Topology) -
         assert offsets(seen[0]) == list(range(1, 21))
 
 
-async def test_a_topic_set_on_one_gateway_is_told_on_the_other_with_redis_and_without(whole: Topology) -> None:
+async def test_a_topic_set_on_one_gateway_reaches_the_other_with_and_without_redis(whole: Topology) -> None:
     here, there = whole.gateways
     tim_token, uma_token = await whole.newcomer("tim"), await whole.newcomer("uma")
     async with here.talker(tim_token) as tim, there.talker(uma_token) as uma:
@@ -63,7 +63,7 @@ async def test_a_topic_set_on_one_gateway_is_told_on_the_other_with_redis_and_wi
             assert await uma.push("topic") == {"type": "topic", "room": "topics", "topic": "steam"}
 
 
-async def test_a_client_resumes_on_the_other_gateway(whole: Topology) -> None:
+async def test_a_client_resumes_on_another_gateway(whole: Topology) -> None:
     here, there = whole.gateways
     cyd_token, dan_token = await whole.newcomer("cyd"), await whole.newcomer("dan")
     async with there.talker(dan_token) as dan:
@@ -89,8 +89,8 @@ async def test_logging_out_closes_sockets_on_every_gateway_within_a_second(whole
         assert time.monotonic() - began < 1
 
 
-async def test_nothing_comes_to_a_socket_whose_session_has_ended_however_much_is_said(whole: Topology) -> None:
-    """Neither to one that doesn't answer the close frame."""
+async def test_a_socket_receives_nothing_after_its_session_has_ended(whole: Topology) -> None:
+    """Nor does a socket whose client does not answer the close frame."""
     here, there = whole.gateways
     mia_token, ned_token = await whole.newcomer("mia"), await whole.newcomer("ned")
     async with here.talker(mia_token) as mia, dialled(there.port) as ned:
@@ -109,7 +109,7 @@ async def _talk(talker: Talker) -> None:
         await talker.send("word")
 
 
-async def test_without_redis_sends_are_acked_and_messages_come_by_comparing_heads_then_at_once_again(
+async def test_without_redis_sends_are_acked_and_messages_arrive_by_head_comparison(
     whole: Topology,
 ) -> None:
     here, there = whole.gateways
@@ -134,7 +134,7 @@ async def test_without_redis_sends_are_acked_and_messages_come_by_comparing_head
 
 
 async def _a_room_can_be_opened(connecting: Talker, other: Talker) -> None:
-    """By somebody who connects while Redis is away; the other hears of it when memberships are compared."""
+    """By a user who connects while Redis is away; the other gateway finds out when memberships are compared."""
     async with connecting as hal:
         assert (await hal.ask("create", room="opened"))["type"] == "created"
         await hal.ask("invite", room="opened", username="gil")
@@ -150,10 +150,10 @@ async def test_without_redis_logging_out_closes_sockets_within_seconds(whole: To
             began = time.monotonic()
             await whole.logout(token)
             assert await ivy.closed() == 4501
-            assert time.monotonic() - began < 3 + 1 + 1  # asked every 3 s, looked at every second
+            assert time.monotonic() - began < 3 + 1 + 1  # requested every 3 s, checked every second
 
 
-async def test_a_frozen_redis_holds_nobody_up(whole: Topology) -> None:
+async def test_a_frozen_redis_does_not_delay_sends(whole: Topology) -> None:
     here, there = whole.gateways
     joe_token, kim_token = await whole.newcomer("joe"), await whole.newcomer("kim")
     async with here.talker(joe_token) as joe, there.talker(kim_token) as kim:
@@ -166,7 +166,7 @@ async def test_a_frozen_redis_holds_nobody_up(whole: Topology) -> None:
             await gateway.until_ready()
 
 
-async def test_when_a_gateway_is_killed_its_clients_go_on_elsewhere(whole: Topology) -> None:
+async def test_clients_of_a_killed_gateway_continue_on_another(whole: Topology) -> None:
     here, there = whole.gateways
     token = await whole.newcomer("lea")
     async with here.talker(token) as lea:
@@ -184,7 +184,7 @@ async def test_when_a_gateway_is_killed_its_clients_go_on_elsewhere(whole: Topol
             await here.until_ready()
 
 
-async def test_a_user_has_one_send_budget_over_all_gateways(whole: Topology) -> None:
+async def test_the_send_rate_limit_of_a_user_spans_all_gateways(whole: Topology) -> None:
     token = await whole.newcomer("quickfinger")
     began = time.monotonic()
     async with whole.gateways[0].talker(token) as here, whole.gateways[1].talker(token) as there:

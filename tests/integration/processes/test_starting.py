@@ -1,11 +1,11 @@
-"""A gateway starts and stays up whatever is away, and says what."""
+"""A gateway starts while its dependencies are unavailable, and reports which."""
 
 from pathlib import Path
 
 from tests.support.topology import topology
 
 
-async def test_a_gateway_starts_before_everything_it_stands_on_and_serves_when_all_is_there(tmp_path: Path) -> None:
+async def test_a_gateway_starts_before_its_dependencies_and_serves_once_they_are_up(tmp_path: Path) -> None:
     async with topology(tmp_path, gateways=1, started=False) as whole:
         (gateway,) = whole.gateways
         await gateway.start()
@@ -23,7 +23,7 @@ async def test_a_gateway_starts_before_everything_it_stands_on_and_serves_when_a
         async with gateway.talker(token) as ada:
             assert (await ada.send("hello"))["type"] == "sent"
             await ada.messages(1)
-            await whole.auth.kill()  # who has a token goes on
+            await whole.auth.kill()  # valid tokens still work
             body = await gateway.until(lambda _, body: body["auth"] == "away")
             assert body["status"] == "ok"
             async with gateway.talker(token) as again:

@@ -1,5 +1,7 @@
-"""Faults put into a clean history, each as a server with that fault would have left it. Each takes the history and a
-source of chance, and returns a history that breaks one promise at least."""
+"""Faults planted in a clean history, each as a server with that fault would produce it.
+
+Each function takes a history and a random generator, and returns a history that breaks at least one invariant.
+"""
 
 import random
 from collections import defaultdict
@@ -29,7 +31,7 @@ from tests.unit.chaos.histories import History
 
 Damage = Callable[[History, random.Random], History]
 Kind = TypeVar("Kind", bound=Operation)
-Placed = Acked | Delivered | Stored
+Positioned = Acked | Delivered | Stored
 
 
 def each(history: History, kind: type[Kind]) -> list[Kind]:
@@ -45,13 +47,13 @@ def instead(history: History, old: AnyOperation, *new: AnyOperation) -> History:
 
 
 def swapped(history: History, first: AnyOperation, second: AnyOperation) -> History:
-    """Each at the other's place and time."""
+    """Exchange two operations, with their times."""
     early, late = replace(second, at_s=first.at_s), replace(first, at_s=second.at_s)
     return instead(instead(history, second, late), first, early)
 
 
 def streams(history: History) -> list[tuple[Began, list[Delivered]]]:
-    """Each `Began`, with what came live after it."""
+    """Each `Began`, with the live messages after it."""
     found: dict[tuple[str, str], tuple[Began, list[Delivered]]] = {}
     for operation in history:
         if isinstance(operation, Began):
@@ -73,99 +75,99 @@ def pages(history: History) -> list[list[Delivered]]:
     return [page for page in found.values() if len(page) > 2]
 
 
-def open_in_the_end(history: History) -> list[tuple[Began, list[Delivered]]]:
-    """The streams of connections that never close and got something, before the heal or after it."""
+def open_at_the_end(history: History) -> list[tuple[Began, list[Delivered]]]:
+    """Streams of connections that never close and got a message, before or after the heal."""
     closed = {one.connection for one in each(history, Closed)}
     return [(began, live) for began, live in streams(history) if began.connection not in closed and live]
 
 
-# What is stored
+# Storage
 
 
-def lose_an_acked_message(history: History, chance: random.Random) -> History:
+def lose_an_acked_message(history: History, rng: random.Random) -> History:
     acked = {ack.content for ack in each(history, Acked)}
-    return without(history, chance.choice([one for one in each(history, Stored) if one.content in acked]))
+    return without(history, rng.choice([one for one in each(history, Stored) if one.content in acked]))
 
 
-def lose_a_whole_room(history: History, chance: random.Random) -> History:
+def lose_a_whole_room(history: History, rng: random.Random) -> History:
     return without(history, *(one for one in each(history, Stored) if one.room == "room0"))
 
 
-def ack_at_another_offset(history: History, chance: random.Random) -> History:
-    ack = chance.choice(each(history, Acked))
+def ack_at_another_offset(history: History, rng: random.Random) -> History:
+    ack = rng.choice(each(history, Acked))
     return instead(history, ack, replace(ack, offset=ack.offset + 1))
 
 
-def leave_a_hole_in_the_store(history: History, chance: random.Random) -> History:
-    return without(history, chance.choice([one for one in each(history, Stored) if one.offset == 5]))
+def leave_a_gap_in_the_store(history: History, rng: random.Random) -> History:
+    return without(history, rng.choice([one for one in each(history, Stored) if one.offset == 5]))
 
 
-def store_a_message_twice(history: History, chance: random.Random) -> History:
+def store_a_message_twice(history: History, rng: random.Random) -> History:
     last = [one for one in each(history, Stored) if one.room == "room0"][-1]
-    again = chance.choice([one for one in each(history, Stored) if one.room == "room0"])
+    again = rng.choice([one for one in each(history, Stored) if one.room == "room0"])
     return instead(history, last, last, replace(again, offset=last.offset + 1))
 
 
-def give_an_offset_twice(history: History, chance: random.Random) -> History:
-    first, second = chance.choice(list(pairwise([one for one in each(history, Stored) if one.room == "room0"])))
+def give_an_offset_twice(history: History, rng: random.Random) -> History:
+    first, second = rng.choice(list(pairwise([one for one in each(history, Stored) if one.room == "room0"])))
     return instead(history, second, replace(second, offset=first.offset))
 
 
-def read_history_out_of_order(history: History, chance: random.Random) -> History:
-    return swapped(history, *chance.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0"))))
+def read_history_out_of_order(history: History, rng: random.Random) -> History:
+    return swapped(history, *rng.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0"))))
 
 
-def tell_two_readers_two_messages(history: History, chance: random.Random) -> History:
-    message = chance.choice(each(history, Delivered))
-    other = chance.choice([one for one in each(history, Stored) if one.content != message.content])
+def deliver_different_messages_at_one_position(history: History, rng: random.Random) -> History:
+    message = rng.choice(each(history, Delivered))
+    other = rng.choice([one for one in each(history, Stored) if one.content != message.content])
     return instead(history, message, replace(message, content=other.content, username=other.username))
 
 
-def name_another_author(history: History, chance: random.Random) -> History:
-    message = chance.choice(each(history, Stored))
+def name_another_author(history: History, rng: random.Random) -> History:
+    message = rng.choice(each(history, Stored))
     return instead(history, message, replace(message, username="mallory"))
 
 
 # Streams
 
 
-def drop_a_live_message(history: History, chance: random.Random) -> History:
-    _, live = chance.choice([stream for stream in streams(history) if len(stream[1]) > 2])
-    return without(history, chance.choice(live[1:-1]))
+def drop_a_live_message(history: History, rng: random.Random) -> History:
+    _, live = rng.choice([stream for stream in streams(history) if len(stream[1]) > 2])
+    return without(history, rng.choice(live[1:-1]))
 
 
-def swap_live_messages(history: History, chance: random.Random) -> History:
-    _, live = chance.choice([stream for stream in streams(history) if len(stream[1]) > 1])
-    return swapped(history, *chance.choice(list(pairwise(live))))
+def swap_live_messages(history: History, rng: random.Random) -> History:
+    _, live = rng.choice([stream for stream in streams(history) if len(stream[1]) > 1])
+    return swapped(history, *rng.choice(list(pairwise(live))))
 
 
-def tell_a_live_message_again(history: History, chance: random.Random) -> History:
-    _, live = chance.choice([stream for stream in streams(history) if len(stream[1]) > 1])
-    message, last = chance.choice(live), live[-1]
+def deliver_a_live_message_twice(history: History, rng: random.Random) -> History:
+    _, live = rng.choice([stream for stream in streams(history) if len(stream[1]) > 1])
+    message, last = rng.choice(live), live[-1]
     return instead(history, last, last, replace(message, at_s=last.at_s))
 
 
-def tell_what_no_stream_began_for(history: History, chance: random.Random) -> History:
-    began, _ = chance.choice([stream for stream in streams(history) if stream[1] and stream[0].since is None])
+def deliver_without_a_stream(history: History, rng: random.Random) -> History:
+    began, _ = rng.choice([stream for stream in streams(history) if stream[1] and stream[0].since is None])
     return without(history, began)
 
 
-def swap_in_a_page(history: History, chance: random.Random) -> History:
-    return swapped(history, *chance.choice(list(pairwise(chance.choice(pages(history))))))
+def swap_in_a_page(history: History, rng: random.Random) -> History:
+    return swapped(history, *rng.choice(list(pairwise(rng.choice(pages(history))))))
 
 
-def leave_a_hole_in_a_page(history: History, chance: random.Random) -> History:
-    return without(history, chance.choice(chance.choice(pages(history))[1:-1]))
+def leave_a_gap_in_a_page(history: History, rng: random.Random) -> History:
+    return without(history, rng.choice(rng.choice(pages(history))[1:-1]))
 
 
-def lose_the_last_before_the_line_breaks(history: History, chance: random.Random) -> History:
-    """The reader resumes from a message that it was never told of."""
-    began, _ = chance.choice([one for one in resumed(history) if before(history, one[0])])
+def lose_the_last_message_before_a_disconnect(history: History, rng: random.Random) -> History:
+    """The reader resumes from a message that it never got."""
+    began, _ = rng.choice([one for one in resumed(history) if before(history, one[0])])
     return without(history, before(history, began)[-1])
 
 
 def before(history: History, began: Began) -> list[Delivered]:
-    """What came live to the same reader, with the offset that it resumed from."""
+    """Live deliveries to the same reader at the offset that it resumed from."""
     reader = began.connection.partition("/")[0]
     return [
         one
@@ -175,28 +177,28 @@ def before(history: History, began: Began) -> list[Delivered]:
     ]  # fmt: skip
 
 
-def resume_later_than_asked(history: History, chance: random.Random) -> History:
-    began, live = chance.choice(resumed(history))
+def resume_later_than_requested(history: History, rng: random.Random) -> History:
+    began, live = rng.choice(resumed(history))
     return instead(without(history, live[0]), began, replace(began, offset=began.offset + 1))
 
 
-def resume_earlier_than_asked(history: History, chance: random.Random) -> History:
-    began, _ = chance.choice([one for one in resumed(history) if one[0].offset > 0])
+def resume_earlier_than_requested(history: History, rng: random.Random) -> History:
+    began, _ = rng.choice([one for one in resumed(history) if one[0].offset > 0])
     return instead(history, began, replace(began, offset=began.offset - 1))
 
 
-def skip_what_a_resume_is_for(history: History, chance: random.Random) -> History:
-    _, live = chance.choice(resumed(history))
+def skip_the_first_message_after_a_resume(history: History, rng: random.Random) -> History:
+    _, live = rng.choice(resumed(history))
     return without(history, live[0])
 
 
-def forget_that_a_reader_was_there(history: History, chance: random.Random) -> History:
-    began, live = chance.choice(resumed(history))
+def treat_a_resume_as_a_new_subscription(history: History, rng: random.Random) -> History:
+    began, live = rng.choice(resumed(history))
     return instead(without(history, live[0]), began, replace(began, offset=began.offset + 1, since=None))
 
 
-def leave_out_the_pages_of_a_resume(history: History, chance: random.Random) -> History:
-    began = chance.choice([one for one in each(history, Began) if one.since is not None and one.offset > one.since])
+def omit_the_pages_of_a_resume(history: History, rng: random.Random) -> History:
+    began = rng.choice([one for one in each(history, Began) if one.since is not None and one.offset > one.since])
     return [
         one
         for one in history
@@ -206,16 +208,16 @@ def leave_out_the_pages_of_a_resume(history: History, chance: random.Random) -> 
     ]
 
 
-# What was sent
+# Sending
 
 
-def show_what_nobody_sent(history: History, chance: random.Random) -> History:
-    content = chance.choice(each(history, Stored)).content
+def store_a_message_that_was_never_sent(history: History, rng: random.Random) -> History:
+    content = rng.choice(each(history, Stored)).content
     return without(history, *(one for one in each(history, Invoked) if one.content == content))
 
 
-def store_what_was_refused_for_good(history: History, chance: random.Random) -> History:
-    content = chance.choice(each(history, Stored)).content
+def store_a_message_that_was_refused(history: History, rng: random.Random) -> History:
+    content = rng.choice(each(history, Stored)).content
     return list(_refused(history, content))
 
 
@@ -229,29 +231,29 @@ def _refused(history: History, content: str) -> Iterator[AnyOperation]:
             yield one
 
 
-def tell_a_message_at_two_places(history: History, chance: random.Random) -> History:
-    message = chance.choice(each(history, Delivered))
+def deliver_a_message_at_two_positions(history: History, rng: random.Random) -> History:
+    message = rng.choice(each(history, Delivered))
     return [*history, replace(message, at_s=history[-1].at_s, offset=100_000, paged=True)]
 
 
-def ack_a_retry_with_another_position(history: History, chance: random.Random) -> History:
-    ack = chance.choice(each(history, Acked))
+def ack_a_retry_with_another_position(history: History, rng: random.Random) -> History:
+    ack = rng.choice(each(history, Acked))
     again = replace(ack, at_s=ack.at_s + 0.001, offset=ack.offset + 1)
     return instead(history, ack, ack, again)
 
 
-def order_against_real_time(history: History, chance: random.Random) -> History:
-    """All agree on an order, but it is not that in which one sender wrote."""
-    first, second = chance.choice(list(_in_turn(history)))
-    trade = {first.content: second, second.content: first}
+def order_against_real_time(history: History, rng: random.Random) -> History:
+    """All readers agree on an order, but it contradicts the order of acks and sends."""
+    first, second = rng.choice(list(_sequential_acks(history)))
+    swap = {first.content: second, second.content: first}
     return [
-        replace(one, offset=trade[one.content].offset) if isinstance(one, Placed) and one.content in trade else one
+        replace(one, offset=swap[one.content].offset) if isinstance(one, Positioned) and one.content in swap else one
         for one in history
     ]
 
 
-def _in_turn(history: History) -> Iterator[tuple[Acked, Acked]]:
-    """Pairs of acks of one room of which the first came before the second's message was first sent."""
+def _sequential_acks(history: History) -> Iterator[tuple[Acked, Acked]]:
+    """Pairs of acks of one room: the first precedes the first send of the second's message."""
     sent: dict[str, float] = {}
     acked: dict[str, Acked] = {}
     for one in history:
@@ -268,43 +270,43 @@ def _in_turn(history: History) -> Iterator[tuple[Acked, Acked]]:
 # Epochs, time, sessions, processes
 
 
-def change_the_epoch_under_a_connection(history: History, chance: random.Random) -> History:
-    _, live = chance.choice([stream for stream in streams(history) if len(stream[1]) > 1])
-    message = chance.choice(live)
+def change_the_epoch_under_a_connection(history: History, rng: random.Random) -> History:
+    _, live = rng.choice([stream for stream in streams(history) if len(stream[1]) > 1])
+    message = rng.choice(live)
     return instead(history, message, replace(message, epoch="another"))
 
 
-def ack_in_an_epoch_of_its_own(history: History, chance: random.Random) -> History:
-    ack = chance.choice(each(history, Acked))
+def ack_in_another_epoch(history: History, rng: random.Random) -> History:
+    ack = rng.choice(each(history, Acked))
     return instead(history, ack, replace(ack, epoch="another"))
 
 
-def keep_the_last_message_from_somebody(history: History, chance: random.Random) -> History:
-    _, live = chance.choice(open_in_the_end(history))
+def never_deliver_the_last_message(history: History, rng: random.Random) -> History:
+    _, live = rng.choice(open_at_the_end(history))
     return without(history, live[-1])
 
 
-def tell_it_late(history: History, chance: random.Random) -> History:
+def deliver_the_last_message_late(history: History, rng: random.Random) -> History:
     (healed,) = each(history, Healed)
     acked = {(one.room, one.offset) for one in each(history, Acked) if one.at_s < healed.at_s}
-    last = [live[-1] for _, live in open_in_the_end(history)]
+    last = [live[-1] for _, live in open_at_the_end(history)]
     late = [one for one in last if one.at_s > healed.at_s and (one.room, one.offset) in acked]
-    message = chance.choice(late)
+    message = rng.choice(late)
     return instead(history, message, replace(message, at_s=healed.at_s + 16))
 
 
-def tell_an_ended_session(history: History, chance: random.Random) -> History:
-    message = replace(chance.choice(each(history, Delivered)), paged=True)
+def deliver_to_an_ended_session(history: History, rng: random.Random) -> History:
+    message = replace(rng.choice(each(history, Delivered)), paged=True)
     return [*history, _late(history, message)]
 
 
-def ack_to_an_ended_session(history: History, chance: random.Random) -> History:
-    return [*history, _late(history, chance.choice(each(history, Acked)))]
+def ack_to_an_ended_session(history: History, rng: random.Random) -> History:
+    return [*history, _late(history, rng.choice(each(history, Acked)))]
 
 
-def welcome_an_ended_session(history: History, chance: random.Random) -> History:
+def welcome_an_ended_session(history: History, rng: random.Random) -> History:
     (ended,) = each(history, Ended)
-    opened = chance.choice([one for one in each(history, Opened) if one.session == ended.session])
+    opened = rng.choice([one for one in each(history, Opened) if one.session == ended.session])
     return [*history, replace(opened, at_s=ended.at_s + 1.5, connection="late")]
 
 
@@ -314,17 +316,17 @@ def _late(history: History, operation: Delivered | Acked) -> Delivered | Acked:
     return replace(operation, connection=connection, at_s=ended.at_s + 1.5)
 
 
-def date_a_message_before_the_one_before_it(history: History, chance: random.Random) -> History:
-    first, second = chance.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0")))
+def store_a_message_with_an_earlier_time(history: History, rng: random.Random) -> History:
+    first, second = rng.choice(list(pairwise(one for one in each(history, Stored) if one.room == "room0")))
     earlier = replace(second, timestamp="2026-11-25T10:00:00.000Z")
     return instead(instead(history, second, earlier), first, replace(first, timestamp="2026-11-25T10:00:00.001Z"))
 
 
-def leak_memory(history: History, chance: random.Random) -> History:
-    used = chance.choice([one for one in each(history, Used) if one.after])
+def leak_memory(history: History, rng: random.Random) -> History:
+    used = rng.choice([one for one in each(history, Used) if one.after])
     return instead(history, used, replace(used, resident_bytes=used.resident_bytes * 3 // 2))
 
 
-def leak_descriptors(history: History, chance: random.Random) -> History:
-    used = chance.choice([one for one in each(history, Used) if one.after])
+def leak_descriptors(history: History, rng: random.Random) -> History:
+    used = rng.choice([one for one in each(history, Used) if one.after])
     return instead(history, used, replace(used, descriptors=used.descriptors + 9))

@@ -1,4 +1,4 @@
-"""Histories of a server without a fault, whose clients lose lines and answers: every promise holds."""
+"""Histories of a faultless server whose clients lose connections and replies: every invariant holds."""
 
 import random
 from dataclasses import dataclass, field
@@ -37,10 +37,10 @@ class Room:
 class Reader:
     name: str
     connection: str = ""
-    """Empty while it has none."""
+    """Empty while it is disconnected."""
     connections: int = 0
     held: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By room: epoch and offset."""
+    """Epoch and offset by room."""
 
 
 @dataclass(slots=True)
@@ -51,16 +51,16 @@ class Message:
 
 
 class World:
-    """Rooms, readers who also send, and what they noted."""
+    """Rooms, readers that also send, and the operations that they recorded."""
 
     def __init__(self, seed: int, *, rooms: int = 2, readers: int = 4) -> None:
-        self.chance = random.Random(seed)
-        self.noted: History = []
+        self.rng = random.Random(seed)
+        self.operations: History = []
         self.now_s = 100.0
         self.rooms = [Room(f"room{number}", f"room{number}-first") for number in range(rooms)]
         self.readers = [Reader(f"reader{number}") for number in range(readers)]
         self.outbox: list[Message] = []
-        """Sent, and not answered for good."""
+        """Sent without a final reply."""
         self._sent = 0
         self._copied_s = self.now_s
         self._copies: dict[str, list[tuple[str, str]]] = {}
@@ -68,11 +68,11 @@ class World:
     def play(self, messages: int) -> None:
         while self._sent < messages:
             self.tick()
-            reader = self.chance.choice(self.readers)
+            reader = self.rng.choice(self.readers)
             if not reader.connection:
                 self.connect(reader)
                 continue
-            action = self.chance.choices([self.send, self.push, self.page, self.cut, self.join], [12, 24, 2, 1, 1])[0]
+            action = self.rng.choices([self.send, self.push, self.page, self.cut, self.join], [12, 24, 2, 1, 1])[0]
             action(reader)
 
     def tick(self, seconds: float = STEP_S) -> None:
@@ -82,7 +82,7 @@ class World:
         reader.connections += 1
         reader.connection = f"{reader.name}/{reader.connections}"
         session, server = f"{reader.name}-session", "gateway-1"
-        self.noted.append(
+        self.operations.append(
             Opened(
                 at_s=self.now_s, connection=reader.connection, reader=reader.name, session=session, server=server
             )
@@ -94,7 +94,7 @@ class World:
 
     def _begin(self, reader: Reader, room: Room, offset: int, since: int | None) -> None:
         reader.held[room.name] = (room.epoch, offset)
-        self.noted.append(
+        self.operations.append(
             Began(
                 at_s=self.now_s, connection=reader.connection, room=room.name, epoch=room.epoch, offset=offset,
                 since=since,
@@ -102,13 +102,13 @@ class World:
         )  # fmt: skip
 
     def cut(self, reader: Reader) -> None:
-        self.noted.append(Closed(at_s=self.now_s, connection=reader.connection, code=1006))
+        self.operations.append(Closed(at_s=self.now_s, connection=reader.connection, code=1006))
         reader.connection = ""
 
     def push(self, reader: Reader) -> None:
-        """What is next for this reader in each room, some of it."""
+        """Deliver some of the next messages of each room."""
         for room in self.rooms:
-            for _ in range(self.chance.randrange(4)):
+            for _ in range(self.rng.randrange(4)):
                 self.push_one(reader, room)
 
     def push_one(self, reader: Reader, room: Room) -> bool:
@@ -122,7 +122,7 @@ class World:
 
     def _deliver(self, reader: Reader, room: Room, offset: int, *, paged: bool) -> None:
         username, content = room.log[offset - 1]
-        self.noted.append(
+        self.operations.append(
             Delivered(
                 at_s=self.now_s, connection=reader.connection, room=room.name, epoch=room.epoch, offset=offset,
                 username=username, content=content, paged=paged,
@@ -130,14 +130,14 @@ class World:
         )  # fmt: skip
 
     def page(self, reader: Reader) -> None:
-        """Older messages."""
-        room = self.chance.choice(self.rooms)
-        before = self.chance.randint(0, reader.held[room.name][1])
+        """Deliver a page of older messages."""
+        room = self.rng.choice(self.rooms)
+        before = self.rng.randint(0, reader.held[room.name][1])
         for offset in range(max(1, before - PAGE_MESSAGES), before):
             self._deliver(reader, room, offset, paged=True)
 
     def join(self, reader: Reader) -> None:
-        """A new connection, whose room goes on from its head; what is between comes in pages."""
+        """Reconnect with a stream that starts at the room's head; messages in between come in pages."""
         self.cut(reader)
         self.tick()
         held = dict(reader.held)
@@ -145,7 +145,7 @@ class World:
         for room in self.rooms:
             epoch, since = held[room.name]
             if epoch == room.epoch:
-                self.noted.pop(self._last_began(reader, room))
+                self.operations.pop(self._last_began(reader, room))
                 self._begin(reader, room, len(room.log), since)
                 for offset in range(since + 1, len(room.log) + 1):
                     self._deliver(reader, room, offset, paged=True)
@@ -153,24 +153,24 @@ class World:
     def _last_began(self, reader: Reader, room: Room) -> int:
         return max(
             index
-            for index, noted in enumerate(self.noted)
-            if isinstance(noted, Began) and (noted.connection, noted.room) == (reader.connection, room.name)
+            for index, operation in enumerate(self.operations)
+            if isinstance(operation, Began) and (operation.connection, operation.room) == (reader.connection, room.name)
         )
 
     def send(self, reader: Reader) -> None:
-        """Something new, or once more what was not answered for good."""
-        if self.outbox and self.chance.random() < 0.5:
-            message = self.outbox.pop(self.chance.randrange(len(self.outbox)))
+        """Send a new message, or retry one without a final reply."""
+        if self.outbox and self.rng.random() < 0.5:
+            message = self.outbox.pop(self.rng.randrange(len(self.outbox)))
         else:
             self._sent += 1
-            room = self.chance.choice(self.rooms)
+            room = self.rng.choice(self.rooms)
             message = Message(room, f"user-{reader.name}", f"message{self._sent} and some words")
         self._invoke(reader, message)
-        fates = [self._stored, self._stored_but_unknown, self._unknown, self._refused, self._refused_for_good]
-        self.chance.choices(fates, [30, 4, 2, 2, 2])[0](reader, message)
+        outcomes = [self._stored, self._stored_but_unknown, self._unknown, self._refused, self._refused_finally]
+        self.rng.choices(outcomes, [30, 4, 2, 2, 2])[0](reader, message)
 
     def _invoke(self, reader: Reader, message: Message) -> None:
-        self.noted.append(
+        self.operations.append(
             Invoked(
                 at_s=self.now_s, connection=reader.connection, room=message.room.name, username=message.username,
                 content=message.content,
@@ -183,13 +183,13 @@ class World:
         name = (message.username, message.content)
         if name not in room.log:
             room.log.append(name)
-        self.noted.append(
+        self.operations.append(
             Acked(
                 at_s=self.now_s, connection=reader.connection, room=room.name, content=message.content,
                 epoch=room.epoch, offset=room.log.index(name) + 1,
             )
         )  # fmt: skip
-        if self.chance.random() < 0.1:
+        if self.rng.random() < 0.1:
             self.outbox.append(message)
 
     def _stored_but_unknown(self, reader: Reader, message: Message) -> None:
@@ -200,7 +200,7 @@ class World:
 
     def _unknown(self, reader: Reader, message: Message) -> None:
         self.outbox.append(message)
-        self.noted.append(
+        self.operations.append(
             Unknown(at_s=self.now_s, connection=reader.connection, room=message.room.name, content=message.content)
         )
         self.cut(reader)
@@ -209,11 +209,11 @@ class World:
         self._refuse(reader, message, "unavailable", final=False)
         self.outbox.append(message)
 
-    def _refused_for_good(self, reader: Reader, message: Message) -> None:
+    def _refused_finally(self, reader: Reader, message: Message) -> None:
         self._refuse(reader, message, "not_a_member", final=True)
 
     def _refuse(self, reader: Reader, message: Message, code: str, *, final: bool) -> None:
-        self.noted.append(
+        self.operations.append(
             Refused(
                 at_s=self.now_s, connection=reader.connection, room=message.room.name, content=message.content,
                 code=code, final=final,
@@ -226,29 +226,29 @@ class World:
         self.tick()
 
     def restore(self) -> None:
-        """Put back the last backup; connections are told to come back."""
+        """Restore the last backup; clients must reconnect."""
         for reader in self.readers:
             if reader.connection:
-                self.noted.append(Closed(at_s=self.now_s, connection=reader.connection, code=4001))
+                self.operations.append(Closed(at_s=self.now_s, connection=reader.connection, code=4001))
                 reader.connection = ""
         self.tick(1.0)
-        self.noted.append(Restored(at_s=self.now_s, copied_s=self._copied_s))
+        self.operations.append(Restored(at_s=self.now_s, copied_s=self._copied_s))
         for room in self.rooms:
             room.log = list(self._copies.get(room.name, []))
             room.epoch = f"{room.name}-second"
 
     def end_session(self, reader: Reader) -> None:
         self.tick()
-        self.noted.append(Ended(at_s=self.now_s, session=f"{reader.name}-session"))
+        self.operations.append(Ended(at_s=self.now_s, session=f"{reader.name}-session"))
         self.tick(STEP_S)
         if reader.connection:
-            self.noted.append(Closed(at_s=self.now_s, connection=reader.connection, code=4501))
+            self.operations.append(Closed(at_s=self.now_s, connection=reader.connection, code=4501))
         self.readers.remove(reader)
 
-    def rest(self) -> None:
-        """The faults are over, while something is still on its way: everybody is back, and gets everything."""
-        self._write_last(self.readers[0])
-        self.noted.append(Healed(at_s=self.now_s))
+    def settle(self) -> None:
+        """End the faults while messages are still in progress: all readers reconnect and get everything."""
+        self._send_last(self.readers[0])
+        self.operations.append(Healed(at_s=self.now_s))
         for reader in self.readers:
             self.tick()
             if not reader.connection:
@@ -258,7 +258,7 @@ class World:
                     pass
         self.tick(20.0)
 
-    def _write_last(self, reader: Reader) -> None:
+    def _send_last(self, reader: Reader) -> None:
         if not reader.connection:
             self.connect(reader)
         for room in self.rooms:
@@ -270,24 +270,24 @@ class World:
     def read_all(self) -> None:
         for room in self.rooms:
             for offset, (username, content) in enumerate(room.log, 1):
-                self.noted.append(
+                self.operations.append(
                     Stored(
                         at_s=self.now_s, room=room.name, epoch=room.epoch, offset=offset, username=username,
                         content=content,
                     )
                 )  # fmt: skip
 
-    def weigh(self, *, after: bool) -> None:
+    def measure(self, *, after: bool) -> None:
         for process in ("gateway-1", "history"):
-            self.noted.append(
+            self.operations.append(
                 Used(at_s=self.now_s, process=process, resident_bytes=80 * 2**20, descriptors=40, after=after)
             )
 
 
 def clean(seed: int, messages: int = 250, *, readers: int = 4, restore: bool = False) -> History:
-    """A run in which every promise held: one session is ended, two rooms are written in."""
+    """A run in which every invariant holds; it ends one session and uses two rooms."""
     world = World(seed, readers=readers)
-    world.weigh(after=False)
+    world.measure(after=False)
     for reader in world.readers:
         world.connect(reader)
     world.play(messages // 2)
@@ -297,7 +297,7 @@ def clean(seed: int, messages: int = 250, *, readers: int = 4, restore: bool = F
         world.restore()
     world.end_session(world.readers[-1])
     world.play(messages)
-    world.rest()
+    world.settle()
     world.read_all()
-    world.weigh(after=True)
-    return world.noted
+    world.measure(after=True)
+    return world.operations

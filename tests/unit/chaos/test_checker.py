@@ -1,3 +1,5 @@
+"""The checker finds every kind of fault, reports it once, and reports nothing in clean runs."""
+
 import random
 
 import pytest
@@ -29,38 +31,38 @@ FAULTS: list[tuple[Damage, Invariant, Fault | None]] = [
     (damage.lose_an_acked_message, Invariant.ACKED_IS_STORED, Fault.LOST),
     (damage.lose_a_whole_room, Invariant.ACKED_IS_STORED, Fault.LOST),
     (damage.ack_at_another_offset, Invariant.ACKED_IS_STORED, None),
-    (damage.leave_a_hole_in_the_store, Invariant.STORED_WITHOUT_HOLES, Fault.GAP),
+    (damage.leave_a_gap_in_the_store, Invariant.STORED_WITHOUT_HOLES, Fault.GAP),
     (damage.store_a_message_twice, Invariant.STORED_WITHOUT_HOLES, Fault.DOUBLED),
     (damage.give_an_offset_twice, Invariant.STORED_WITHOUT_HOLES, Fault.DOUBLED),
     (damage.read_history_out_of_order, Invariant.STORED_WITHOUT_HOLES, Fault.REORDERED),
-    (damage.tell_two_readers_two_messages, Invariant.ONE_MESSAGE_PER_POSITION, None),
+    (damage.deliver_different_messages_at_one_position, Invariant.ONE_MESSAGE_PER_POSITION, None),
     (damage.name_another_author, Invariant.ONE_MESSAGE_PER_POSITION, None),
     (damage.name_another_author, Invariant.NOTHING_FROM_NOWHERE, Fault.UNEXPLAINED),
     (damage.drop_a_live_message, Invariant.STREAM_IN_ORDER, Fault.GAP),
     (damage.swap_live_messages, Invariant.STREAM_IN_ORDER, Fault.REORDERED),
-    (damage.tell_a_live_message_again, Invariant.STREAM_IN_ORDER, Fault.DOUBLED),
-    (damage.tell_what_no_stream_began_for, Invariant.STREAM_IN_ORDER, None),
+    (damage.deliver_a_live_message_twice, Invariant.STREAM_IN_ORDER, Fault.DOUBLED),
+    (damage.deliver_without_a_stream, Invariant.STREAM_IN_ORDER, None),
     (damage.swap_in_a_page, Invariant.STREAM_IN_ORDER, Fault.REORDERED),
-    (damage.leave_a_hole_in_a_page, Invariant.STREAM_IN_ORDER, Fault.GAP),
-    (damage.lose_the_last_before_the_line_breaks, Invariant.STREAM_IN_ORDER, Fault.GAP),
-    (damage.resume_later_than_asked, Invariant.RESUME_IS_EXACT, Fault.GAP),
-    (damage.resume_earlier_than_asked, Invariant.RESUME_IS_EXACT, Fault.DOUBLED),
-    (damage.skip_what_a_resume_is_for, Invariant.RESUME_IS_EXACT, Fault.GAP),
-    (damage.forget_that_a_reader_was_there, Invariant.RESUME_IS_EXACT, Fault.GAP),
-    (damage.leave_out_the_pages_of_a_resume, Invariant.RESUME_IS_EXACT, Fault.GAP),
-    (damage.show_what_nobody_sent, Invariant.NOTHING_FROM_NOWHERE, Fault.UNEXPLAINED),
-    (damage.store_what_was_refused_for_good, Invariant.NOTHING_FROM_NOWHERE, Fault.UNEXPLAINED),
-    (damage.tell_a_message_at_two_places, Invariant.NOTHING_FROM_NOWHERE, Fault.DOUBLED),
+    (damage.leave_a_gap_in_a_page, Invariant.STREAM_IN_ORDER, Fault.GAP),
+    (damage.lose_the_last_message_before_a_disconnect, Invariant.STREAM_IN_ORDER, Fault.GAP),
+    (damage.resume_later_than_requested, Invariant.RESUME_IS_EXACT, Fault.GAP),
+    (damage.resume_earlier_than_requested, Invariant.RESUME_IS_EXACT, Fault.DOUBLED),
+    (damage.skip_the_first_message_after_a_resume, Invariant.RESUME_IS_EXACT, Fault.GAP),
+    (damage.treat_a_resume_as_a_new_subscription, Invariant.RESUME_IS_EXACT, Fault.GAP),
+    (damage.omit_the_pages_of_a_resume, Invariant.RESUME_IS_EXACT, Fault.GAP),
+    (damage.store_a_message_that_was_never_sent, Invariant.NOTHING_FROM_NOWHERE, Fault.UNEXPLAINED),
+    (damage.store_a_message_that_was_refused, Invariant.NOTHING_FROM_NOWHERE, Fault.UNEXPLAINED),
+    (damage.deliver_a_message_at_two_positions, Invariant.NOTHING_FROM_NOWHERE, Fault.DOUBLED),
     (damage.ack_a_retry_with_another_position, Invariant.SAME_ACK, None),
     (damage.order_against_real_time, Invariant.REAL_TIME, Fault.REORDERED),
     (damage.change_the_epoch_under_a_connection, Invariant.ONE_EPOCH, None),
-    (damage.ack_in_an_epoch_of_its_own, Invariant.ONE_EPOCH, None),
-    (damage.keep_the_last_message_from_somebody, Invariant.ON_TIME, None),
-    (damage.tell_it_late, Invariant.ON_TIME, None),
-    (damage.tell_an_ended_session, Invariant.ENDED_IS_ENDED, None),
+    (damage.ack_in_another_epoch, Invariant.ONE_EPOCH, None),
+    (damage.never_deliver_the_last_message, Invariant.ON_TIME, None),
+    (damage.deliver_the_last_message_late, Invariant.ON_TIME, None),
+    (damage.deliver_to_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.ack_to_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.welcome_an_ended_session, Invariant.ENDED_IS_ENDED, None),
-    (damage.date_a_message_before_the_one_before_it, Invariant.TIME_GOES_FORWARD, None),
+    (damage.store_a_message_with_an_earlier_time, Invariant.TIME_GOES_FORWARD, None),
     (damage.leak_memory, Invariant.AT_REST, None),
     (damage.leak_descriptors, Invariant.AT_REST, None),
 ]
@@ -75,146 +77,150 @@ def history(request: pytest.FixtureRequest) -> History:
     return clean(request.param)
 
 
-class TestACleanRun:
+class TestCleanRun:
     @pytest.mark.parametrize("seed", range(25))
-    def test_breaks_nothing(self, seed: int) -> None:
+    def test_clean_run_has_no_violations(self, seed: int) -> None:
         assert sentences(clean(seed)) == []
 
     @pytest.mark.parametrize("seed", range(25))
-    def test_breaks_nothing_where_a_backup_was_restored(self, seed: int) -> None:
+    def test_clean_run_with_a_restored_backup_has_no_violations(self, seed: int) -> None:
         assert sentences(clean(seed, restore=True)) == []
 
-    def test_may_be_judged_from_its_lines(self, history: History) -> None:
+    def test_verdict_from_serialized_lines_is_the_same(self, history: History) -> None:
         assert judge(from_lines(to_lines(history))) == judge(history)
 
-    def test_may_be_empty(self) -> None:
+    def test_empty_run_is_clean(self) -> None:
         assert judge([]).is_clean
 
 
 @pytest.mark.parametrize(("damaged", "invariant", "fault"), FAULTS, ids=lambda each: getattr(each, "__name__", None))
-def test_every_fault_is_named(history: History, damaged: Damage, invariant: Invariant, fault: Fault | None) -> None:
+def test_every_fault_is_reported_with_its_invariant(
+    history: History, damaged: Damage, invariant: Invariant, fault: Fault | None
+) -> None:
     verdict = judge(damaged(history, random.Random(1)))
     assert (invariant, fault) in {(violation.invariant, violation.fault) for violation in verdict.violations}
 
 
-def test_there_is_a_fault_for_every_invariant() -> None:
+def test_every_invariant_has_a_fault_that_breaks_it() -> None:
     assert {invariant for _, invariant, _ in FAULTS} == set(Invariant) == set(MEANINGS)
 
 
-class TestOnlyWhatIsWrongIsNamed:
-    """A fault that touches one promise makes one sentence: the reader of a report is not sent astray."""
+class TestSingleViolations:
+    """A fault that breaks one invariant gives one violation, so that a report does not mislead."""
 
     @pytest.mark.parametrize(
         ("damaged", "invariant"),
         [
-            (damage.tell_what_no_stream_began_for, Invariant.STREAM_IN_ORDER),
+            (damage.deliver_without_a_stream, Invariant.STREAM_IN_ORDER),
             (damage.drop_a_live_message, Invariant.STREAM_IN_ORDER),
             (damage.swap_live_messages, Invariant.STREAM_IN_ORDER),
-            (damage.skip_what_a_resume_is_for, Invariant.RESUME_IS_EXACT),
+            (damage.skip_the_first_message_after_a_resume, Invariant.RESUME_IS_EXACT),
             (damage.read_history_out_of_order, Invariant.STORED_WITHOUT_HOLES),
-            (damage.keep_the_last_message_from_somebody, Invariant.ON_TIME),
+            (damage.never_deliver_the_last_message, Invariant.ON_TIME),
             (damage.leak_memory, Invariant.AT_REST),
         ],
     )
-    def test_and_only_once(self, history: History, damaged: Damage, invariant: Invariant) -> None:
+    def test_fault_that_breaks_one_invariant_gives_one_violation(
+        self, history: History, damaged: Damage, invariant: Invariant
+    ) -> None:
         violations = judge(damaged(history, random.Random(1))).violations
         assert [violation.invariant for violation in violations] == [invariant]
 
 
-class TestASentence:
-    def test_names_room_offset_and_content(self) -> None:
+class TestSentences:
+    def test_violation_of_a_lost_ack_names_room_offset_and_content(self) -> None:
         history = [one for one in two_messages() if not isinstance(one, Stored) or one.offset == 1]
         assert sentences(history) == [
             "I1: 'second' was acked at ops e/2 but is not stored.",
         ]
 
-    def test_names_connection_and_gap(self) -> None:
+    def test_violation_of_a_gap_names_connection_and_offsets(self) -> None:
         history = [one for one in two_messages() if not isinstance(one, Delivered) or one.offset == 2]
         assert sentences(history) == ["I4: ada/1 in ops: 1 missing between 0 and 2."]
 
 
-class TestARestore:
-    """What was acked in the old epoch may be gone; nothing else is excused."""
+class TestRestore:
+    """Messages acked in the old epoch after the backup may be lost; nothing else is excused."""
 
-    def test_excuses_a_loss_of_what_was_acked_before(self) -> None:
+    def test_restore_excuses_the_loss_of_messages_acked_before(self) -> None:
         assert judge([*acked_only("old"), Restored(at_s=5), stored("new", "other")]).counts.lost == 0
 
-    def test_excuses_none_of_what_was_acked_after(self) -> None:
+    def test_restore_excuses_no_loss_of_messages_acked_after(self) -> None:
         assert judge([Restored(at_s=0), *acked_only("new")]).counts.lost == 1
 
-    def test_excuses_none_in_an_epoch_that_goes_on(self) -> None:
+    def test_restore_excuses_no_loss_in_an_epoch_that_continues(self) -> None:
         assert judge([*acked_only("old"), Restored(at_s=5), stored("old", "other")]).counts.lost == 1
 
-    def test_excuses_none_of_what_was_in_the_backup(self) -> None:
+    def test_restore_excuses_no_loss_of_messages_in_the_backup(self) -> None:
         assert judge([*acked_only("old"), Restored(at_s=5, copied_s=3), stored("new", "other")]).counts.lost == 1
 
-    def test_leaves_what_was_in_the_backup_at_its_offset(self) -> None:
+    def test_restored_messages_must_keep_their_offsets(self) -> None:
         history = [*acked_only("old"), Restored(at_s=5, copied_s=3), stored("new", "mine")]
         assert sentences(history) == []
         history[-1] = replace(stored("new", "mine"), offset=2)
         assert Invariant.ACKED_IS_STORED in judge(history).broken
 
-    def test_is_said_to_who_comes_back(self) -> None:
+    def test_resume_across_a_restore_must_be_a_reset(self) -> None:
         history = clean(1, restore=True)
         began = next(one for one in each(history, Began) if one.epoch.endswith("second"))
         broken = judge(damage.instead(history, began, replace(began, since=began.offset))).broken
         assert Invariant.ONE_EPOCH in broken
 
 
-class TestTime:
-    def test_within_the_limit_may_pass_until_everything_has_come(self, history: History) -> None:
-        late = damage.tell_it_late(history, random.Random(1))
+class TestTimeLimit:
+    def test_delivery_within_the_time_limit_is_no_violation(self, history: History) -> None:
+        late = damage.deliver_the_last_message_late(history, random.Random(1))
         assert judge(late, Limits(on_time_s=17)).is_clean
 
-    def test_of_recovery_is_that_of_the_last_reader(self) -> None:
+    def test_recovery_time_is_that_of_the_last_reader(self) -> None:
         history = [*two_messages(), Healed(at_s=1.05)]
         history = [replace(one, at_s=4.05) if isinstance(one, Delivered) else one for one in history]
         assert judge(history).recovery_s == pytest.approx(3.0)
 
-    def test_of_recovery_is_not_known_if_somebody_never_got_there(self) -> None:
+    def test_recovery_time_is_unknown_if_a_reader_never_recovered(self) -> None:
         history = [one for one in two_messages() if not isinstance(one, Delivered)]
         assert judge([*history, Healed(at_s=2.5)]).recovery_s is None
 
-    def test_does_not_run_for_a_connection_that_broke_before(self) -> None:
+    def test_time_limit_does_not_apply_to_a_connection_lost_before(self) -> None:
         history = [one for one in two_messages() if not isinstance(one, Delivered)]
         assert judge([*history, Closed(at_s=3, connection="ada/1", code=1006)]).is_clean
 
-    def test_is_up_for_a_connection_that_closes_after_the_last_reading(self) -> None:
+    def test_time_limit_applies_to_a_connection_closed_after_the_end(self) -> None:
         history = [one for one in two_messages() if not isinstance(one, Delivered)]
         closed = Closed(at_s=60, connection="ada/1", code=1000)
         assert judge([*history, closed]).broken == {Invariant.ON_TIME}
 
 
-class TestAReader:
-    """What it holds, it holds over all its connections."""
+class TestReader:
+    """A reader's progress spans all its connections."""
 
-    def test_may_break_off_while_pages_come(self) -> None:
-        broken = [*two_messages()[:-2], Closed(at_s=3, connection="ada/1", code=1006), *back(since=2, at=6)]
+    def test_reader_may_lose_the_connection_while_reading_pages(self) -> None:
+        broken = [*two_messages()[:-2], Closed(at_s=3, connection="ada/1", code=1006), *resumed(since=2, at=6)]
         page = [paged(3), paged(4)]
-        again = [Closed(at_s=8, connection="ada/2", code=1006), *back(since=4, at=4, connection="ada/3", at_s=9)]
+        again = [Closed(at_s=8, connection="ada/2", code=1006), *resumed(since=4, at=4, connection="ada/3", at_s=9)]
         verdict = judge([*broken, *page, *again])
         assert not verdict.broken & {Invariant.STREAM_IN_ORDER, Invariant.RESUME_IS_EXACT}
 
-    def test_may_not_go_on_as_if_all_of_them_had_come(self) -> None:
-        broken = [*two_messages()[:-2], Closed(at_s=3, connection="ada/1", code=1006), *back(since=2, at=6)]
+    def test_reader_that_skips_unread_pages_breaks_the_order(self) -> None:
+        broken = [*two_messages()[:-2], Closed(at_s=3, connection="ada/1", code=1006), *resumed(since=2, at=6)]
         page = [paged(3), paged(4)]
-        again = [Closed(at_s=8, connection="ada/2", code=1006), *back(since=6, at=6, connection="ada/3", at_s=9)]
+        again = [Closed(at_s=8, connection="ada/2", code=1006), *resumed(since=6, at=6, connection="ada/3", at_s=9)]
         assert Invariant.STREAM_IN_ORDER in judge([*broken, *page, *again]).broken
 
-    def test_is_told_nothing_more_of_a_room_once_that_has_stopped(self) -> None:
-        told = Stopped(at_s=1.5, connection="ada/1", room="ops")
-        assert Invariant.STREAM_IN_ORDER in judge([*two_messages(), told]).broken
+    def test_delivery_after_a_stopped_stream_breaks_the_order(self) -> None:
+        stopped = Stopped(at_s=1.5, connection="ada/1", room="ops")
+        assert Invariant.STREAM_IN_ORDER in judge([*two_messages(), stopped]).broken
 
-    def test_begins_anew_in_a_room_that_it_comes_back_into(self) -> None:
+    def test_reader_starts_over_in_a_room_that_it_rejoins(self) -> None:
         left = Stopped(at_s=2.5, connection="ada/1", room="ops")
-        again = replace(back(since=2, at=2)[-1], connection="ada/1", since=None)
+        again = replace(resumed(since=2, at=2)[-1], connection="ada/1", since=None)
         assert not judge([*two_messages()[:-1], left, again]).broken & {
             Invariant.STREAM_IN_ORDER, Invariant.RESUME_IS_EXACT
         }  # fmt: skip
 
 
 class TestCounts:
-    def test_divide_what_was_sent(self, history: History) -> None:
+    def test_sent_messages_are_acked_refused_or_unknown(self, history: History) -> None:
         counts = judge(history).counts
         assert (
             counts.sent
@@ -222,35 +228,35 @@ class TestCounts:
             == len({one.content for one in each(history, Invoked)})
         )
 
-    def test_tell_live_from_pages(self, history: History) -> None:
+    def test_live_and_paged_deliveries_are_counted_separately(self, history: History) -> None:
         counts = judge(history).counts
         assert counts.delivered + counts.paged == len(each(history, Delivered))
 
-    def test_have_no_fault_in_a_clean_run(self, history: History) -> None:
+    def test_clean_run_counts_no_faults(self, history: History) -> None:
         counts = judge(history).counts
         assert not any((counts.lost, counts.doubled, counts.reordered, counts.gaps, counts.unexplained))
 
-    def test_count_each_loss(self, history: History) -> None:
+    def test_each_lost_message_is_counted(self, history: History) -> None:
         acked = {ack.content for ack in each(history, Acked)}
         lost = [one for one in each(history, Stored) if one.content in acked][:7]
         assert judge(damage.without(history, *lost)).counts.lost == 7
 
 
-def test_a_hundred_thousand_operations_are_judged() -> None:
+def test_checker_judges_a_hundred_thousand_operations() -> None:
     world = World(1, rooms=10, readers=20)
     for reader in world.readers:
         world.connect(reader)
-    while len(world.noted) < 100_000:
+    while len(world.operations) < 100_000:
         for reader in world.readers:
             world.send(reader) if reader.connection else world.connect(reader)
             world.push(reader) if reader.connection else world.connect(reader)
-    world.rest()
+    world.settle()
     world.read_all()
-    assert judge(world.noted).is_clean
+    assert judge(world.operations).is_clean
 
 
 def two_messages() -> History:
-    """Bob sends two, Ada gets them."""
+    """Bob sends two messages, Ada gets them."""
     history: History = [
         Opened(at_s=0, connection="ada/1", reader="ada", session="s", server="g"),
         Began(at_s=0, connection="ada/1", room="ops", epoch="e", offset=0),
@@ -280,7 +286,7 @@ def stored(epoch: str, content: str) -> Stored:
     return Stored(at_s=50, room="ops", epoch=epoch, offset=1, username="bob", content=content)
 
 
-def back(since: int, at: int, connection: str = "ada/2", at_s: float = 5) -> History:
+def resumed(since: int, at: int, connection: str = "ada/2", at_s: float = 5) -> History:
     return [
         Opened(at_s=at_s, connection=connection, reader="ada", session="s", server="g"),
         Began(at_s=at_s, connection=connection, room="ops", epoch="e", offset=at, since=since),

@@ -1,3 +1,5 @@
+"""Reports of chaos runs, as a Markdown table and as JSON."""
+
 import json
 
 import msgspec
@@ -22,66 +24,66 @@ def row(text: str, number: int = 0) -> dict[str, str]:
     return dict(zip(HEADINGS, (cell.strip() for cell in cells), strict=True))
 
 
-class TestTheTable:
-    def test_has_a_heading_for_every_cell(self) -> None:
+class TestTable:
+    def test_table_has_a_heading_for_every_cell(self) -> None:
         heading, rule, line = to_markdown([report()]).splitlines()
         assert heading.count("|") == rule.count("|") == line.count("|")
 
-    def test_says_what_was_broken_and_where(self) -> None:
+    def test_table_row_has_fault_site_and_seed(self) -> None:
         cells = row(to_markdown([report()]))
         assert (cells["fault"], cells["site"], cells["seed"]) == ("kill a gateway", "processes", "7")
 
-    def test_has_the_figures(self) -> None:
+    def test_table_row_has_the_counts(self) -> None:
         cells = row(to_markdown([report()]))
         assert (cells["sent"], cells["acked"], cells["delivered"], cells["lost"]) == ("1,200", "1,190", "120,000", "0")
 
-    def test_says_how_long_it_took_to_recover(self) -> None:
+    def test_table_row_has_the_recovery_time(self) -> None:
         assert row(to_markdown([report()]))["recovery"] == "1.2 s"
 
-    def test_has_a_dash_where_nothing_recovered(self) -> None:
+    def test_table_row_has_a_dash_without_recovery(self) -> None:
         assert row(to_markdown([report(recovery_s=None)]))["recovery"] == "-"
 
-    def test_keeps_the_order_of_the_runs(self) -> None:
+    def test_table_keeps_the_order_of_the_runs(self) -> None:
         text = to_markdown([report(fault="one"), report(fault="two")])
         assert [row(text, 0)["fault"], row(text, 1)["fault"]] == ["one", "two"]
 
-    def test_is_not_torn_by_a_name(self) -> None:
+    def test_table_cells_escape_pipes_and_newlines(self) -> None:
         text = to_markdown([report(fault="stop | start\nagain")])
         assert "| stop \\| start again |" in text
 
 
 class TestViolations:
-    def test_are_none_after_a_clean_run(self) -> None:
+    def test_clean_run_lists_no_violations(self) -> None:
         text = to_markdown([report()])
         assert row(text)["violations"] == "none"
         assert len(text.splitlines()) == 3
 
-    def test_are_counted_by_invariant(self) -> None:
+    def test_violations_are_counted_by_invariant(self) -> None:
         assert row(to_markdown([report(LOSS, LOSS, GAP)]))["violations"] == "I1 × 2, I4 × 1"  # noqa: RUF001
 
-    def test_are_told_below_the_table(self) -> None:
+    def test_violations_are_listed_below_the_table(self) -> None:
         assert f"- {GAP}" in to_markdown([report(GAP)]).splitlines()
 
-    def test_are_told_with_what_was_promised(self) -> None:
+    def test_violations_are_listed_with_their_invariants(self) -> None:
         promises = [line for line in to_markdown([report(GAP)]).splitlines() if line.startswith("- I4: A connection")]
         assert len(promises) == 1
 
-    def test_are_not_told_without_end(self) -> None:
+    def test_list_of_violations_is_truncated(self) -> None:
         lines = to_markdown([report(*[LOSS] * 1500)]).splitlines()
         assert lines.count(f"- {LOSS}") == MOST_SENTENCES
         assert "- and 1,490 more" in lines
 
 
 class TestJson:
-    def test_keeps_everything(self) -> None:
+    def test_json_round_trip_keeps_everything(self) -> None:
         reports = [report(LOSS, GAP), report(recovery_s=None)]
         assert from_json(to_json(reports)) == reports
 
-    def test_is_plain(self) -> None:
+    def test_json_of_a_report_is_plain(self) -> None:
         (run,) = json.loads(to_json([report(LOSS)]))
         assert run["verdict"]["violations"][0]["invariant"] == "I1"
         assert run["verdict"]["counts"]["lost"] == 1
 
-    def test_of_another_shape_is_an_error(self) -> None:
+    def test_json_of_another_shape_is_rejected(self) -> None:
         with pytest.raises(msgspec.ValidationError):
             from_json(b'[{"fault": 1}]')

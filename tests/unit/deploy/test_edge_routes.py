@@ -1,4 +1,4 @@
-"""The edge's lists of public paths, held equal to what the services document."""
+"""Public paths of the edge and of other proxies equal the paths that the services document."""
 
 import re
 from pathlib import Path
@@ -13,24 +13,24 @@ SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service !
 
 
 def documented(data: Path) -> dict[str, str]:
-    """Each path of the public HTTP API as a pattern of the edge, and the service that answers it."""
+    """Each path of the public HTTP API as a pattern of the edge, with its service."""
     paths = create_all(settings_for(data)).app.openapi()["paths"]  # type: ignore[attr-defined]
     by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
     patterns = {f"/{path.split('/')[1]}{'/*' if path.count('/') > 1 else ''}" for path in paths}
     return {pattern: by_segment[pattern.split("/")[1]] for pattern in patterns}
 
 
-def test_each_documented_path_goes_to_the_service_that_has_it_and_no_other_path_does(tmp_path: Path) -> None:
+def test_the_edge_routes_each_documented_path_and_no_other_to_its_service(tmp_path: Path) -> None:
     of_services = {pattern: service for pattern, service in PUBLIC.items() if service in {"auth", "history"}}
     assert of_services == documented(tmp_path)
 
 
-def test_besides_these_there_are_the_socket_and_the_reference() -> None:
+def test_the_edge_also_routes_the_websocket_and_the_api_reference() -> None:
     others = {pattern for pattern, service in PUBLIC.items() if service in {"gateway", "reference"}}
     assert others == {"/ws", "/docs", "/openapi.json", "/asyncapi.json", "/docs-assets/*"}
 
 
-def test_haproxy_lets_in_the_same() -> None:
+def test_haproxy_routes_the_same_paths_as_the_edge() -> None:
     listed: set[tuple[str, str]] = set()
     for service, rule in re.findall(r"use_backend (\w+) if (.*)", (DEPLOY / "haproxy.cfg").read_text()):
         exact = " ".join(re.findall(r"{ path (/.*?) }", rule)).split()
@@ -39,7 +39,7 @@ def test_haproxy_lets_in_the_same() -> None:
     assert listed == SERVED
 
 
-def test_nginx_lets_in_the_same() -> None:
+def test_nginx_routes_the_same_paths_as_the_edge() -> None:
     listed: set[tuple[str, str]] = set()
     place = r"location (?:~ \^/\((.*?)\)\$|= /(\S+)) {\s*proxy_pass http://(\w+);"
     for many, one, service in re.findall(place, (DEPLOY / "nginx.conf").read_text()):

@@ -1,4 +1,4 @@
-"""Which processes there are, and what each is told."""
+"""The plan of local processes: order, addresses and secrets."""
 
 from pathlib import Path
 
@@ -21,26 +21,26 @@ def planned() -> dict[str, ProcessSpec]:
     return {process.name: process for process in plan(SITE, PORTS)}
 
 
-def test_each_starts_after_those_it_needs_and_the_edge_last() -> None:
+def test_processes_start_after_their_dependencies_and_the_edge_last() -> None:
     assert list(planned()) == ["redis", "auth", "history", "gateway-1", "gateway-2", "gateway-3", "edge"]
 
 
-def test_the_edge_knows_every_gateway() -> None:
+def test_the_edge_gets_the_address_of_every_gateway() -> None:
     edge = planned()["edge"].environment
     assert edge["CHATTERBOX_EDGE_GATEWAYS"] == "127.0.0.1:4 127.0.0.1:5 127.0.0.1:6"
     assert edge["CHATTERBOX_EDGE_ADDRESS"] == "http://127.0.0.1:8000"
 
 
-def test_no_secret_is_on_a_command_line() -> None:
+def test_command_lines_contain_no_secret() -> None:
     words = " ".join(word for process in plan(SITE, PORTS) for word in process.command)
     assert "canary" not in words
 
 
-def test_the_edge_is_told_no_secret() -> None:
+def test_the_environment_of_the_edge_contains_no_secret() -> None:
     assert "canary" not in " ".join(planned()["edge"].environment.values())
 
 
-def test_services_listen_on_loopback_and_share_key_and_broker() -> None:
+def test_services_listen_on_loopback_and_share_service_key_and_redis() -> None:
     services = [process for name, process in planned().items() if name not in {"redis", "edge"}]
     assert len({process.environment["CHATTERBOX_PORT"] for process in services}) == len(services)
     for process in services:
@@ -49,5 +49,5 @@ def test_services_listen_on_loopback_and_share_key_and_broker() -> None:
         assert process.environment["CHATTERBOX_REDIS_URL"] == "redis://:redis-password-canary@127.0.0.1:1"
 
 
-def test_a_data_folder_with_a_space_is_quoted_for_redis() -> None:
-    assert 'dir "/data folder"\n' in planned()["redis"].environment["CHATTERBOX_STDIN"]
+def test_a_data_folder_with_a_space_is_quoted_in_the_redis_configuration() -> None:
+    assert 'dir "/data folder"\n' in planned()["redis"].stdin

@@ -1,4 +1,4 @@
-"""A server whose connections end in receivers that keep what they are told."""
+"""A server whose connections end in recording receivers."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.integration.gateway.live_socket.receivers import PING_S, Running
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, bool]]:
-    """The event loop of production: its transports differ from asyncio's."""
+    """The event loop used in production; its transports differ from asyncio's."""
     return "asyncio", {"use_uvloop": True}
 
 
@@ -26,6 +26,6 @@ async def port(running: Running) -> AsyncIterator[int]:
 
 @pytest.fixture
 async def pinging(running: Running) -> AsyncIterator[int]:
-    """The port of a server that loses patience quickly."""
+    """The port of a server that pings often."""
     async with running.serving(ping_s=PING_S) as port:
         yield port

@@ -1,4 +1,4 @@
-"""What a live socket of a real server tells, kept."""
+"""Receivers that record the callbacks of a real server's live sockets."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,46 +13,45 @@ PING_S = 0.25
 
 
 class Recorder:
-    """A receiver that keeps what it was told."""
+    """Records its callbacks."""
 
     def __init__(self, socket: LiveSocket) -> None:
         self.socket = socket
-        self.told: list[str | bytes] = []
-        self.most_unsent = 0
+        self.events: list[str | bytes] = []
         self._changed = asyncio.Event()
 
-    def _tell(self, what: str | bytes) -> None:
-        self.told.append(what)
+    def _record(self, event: str | bytes) -> None:
+        self.events.append(event)
         self._changed.set()
 
     def on_text(self, data: bytes) -> None:
-        self._tell(data)
+        self._record(data)
 
     def on_binary(self) -> None:
-        self._tell("binary")
+        self._record("binary")
 
     def on_full(self) -> None:
-        self._tell("full")
+        self._record("full")
 
     def on_drained(self) -> None:
-        self._tell("drained")
+        self._record("drained")
 
     def on_gone(self) -> None:
-        self._tell("gone")
+        self._record("gone")
 
     def on_lost(self) -> None:
-        self._tell("lost")
+        self._record("lost")
 
-    async def until(self, *told: str | bytes) -> None:
-        """Wait until all of this has been told."""
+    async def until(self, *events: str | bytes) -> None:
+        """Wait until all of these were recorded."""
         async with asyncio.timeout(10):
-            while not set(told) <= set(self.told):
+            while not set(events) <= set(self.events):
                 self._changed.clear()
                 await self._changed.wait()
 
 
 class Echo(Recorder):
-    """A receiver that sends back what it gets."""
+    """Sends back what it receives."""
 
     def on_text(self, data: bytes) -> None:
         super().on_text(data)
@@ -60,7 +59,7 @@ class Echo(Recorder):
 
 
 class Running:
-    """The server and the receivers of its connections, in the order in which they came."""
+    """A server and the receivers of its connections, in the order of connecting."""
 
     def __init__(self) -> None:
         self.kind: type[Recorder] = Recorder
@@ -89,6 +88,6 @@ async def flood(receiver: Recorder) -> int:
     for count in range(2000):
         receiver.socket.write(frame)
         await asyncio.sleep(0)
-        if "full" in receiver.told and receiver.socket.unsent_bytes > 200_000:
+        if "full" in receiver.events and receiver.socket.unsent_bytes > 200_000:
             return (count + 1) * len(frame)
-    raise AssertionError("the peer took everything")
+    raise AssertionError("the peer received everything")

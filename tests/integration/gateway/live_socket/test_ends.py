@@ -1,4 +1,4 @@
-"""How a connection ends, from either side, and that nothing of it is left."""
+"""Closing of live sockets, by either side, without leaks."""
 
 import asyncio
 import gc
@@ -32,7 +32,7 @@ from tests.support.waiting import until
 
 
 class TestClosing:
-    async def test_says_code_and_reason_and_takes_the_answer(self, running: Running, port: int) -> None:
+    async def test_close_sends_code_and_reason_and_accepts_the_answer(self, running: Running, port: int) -> None:
         async with connected(port) as peer:
             receiver = await running.receiver()
             receiver.socket.close(CloseCode.SESSION_ENDED)
@@ -41,7 +41,7 @@ class TestClosing:
             assert await peer.rest() == b""
         await receiver.until("lost")
 
-    async def test_lets_what_was_written_before_go_first_and_nothing_after(self, running: Running, port: int) -> None:
+    async def test_close_frame_follows_earlier_writes_and_ends_the_stream(self, running: Running, port: int) -> None:
         async with connected(port) as peer:
             socket = (await running.receiver()).socket
             socket.write(text_frame(b"before"))
@@ -53,15 +53,15 @@ class TestClosing:
             peer.write(frame(PING, b"too late"), close_frame(1012))
             assert await peer.rest() == b""
 
-    async def test_passes_on_nothing_that_comes_later(self, running: Running, port: int) -> None:
+    async def test_messages_received_after_close_are_discarded(self, running: Running, port: int) -> None:
         async with connected(port) as peer:
             receiver = await running.receiver()
             receiver.socket.close(CloseCode.RESTART)
             peer.write(frame(TEXT, b"late"), close_frame(1012))
             await receiver.until("lost")
-        assert receiver.told == ["lost"]
+        assert receiver.events == ["lost"]
 
-    async def test_of_a_slow_peer_still_reaches_it(self, running: Running, port: int) -> None:
+    async def test_close_frame_reaches_a_slow_peer(self, running: Running, port: int) -> None:
         async with connected(port, receive_bytes=65_536) as peer:
             receiver = await running.receiver()
             await flood(receiver)
@@ -70,23 +70,23 @@ class TestClosing:
             peer.write(close_frame(4000))
             await receiver.until("lost")
 
-    async def test_by_the_peer_is_answered_with_its_code(self, running: Running, port: int) -> None:
+    async def test_close_frame_of_the_peer_is_answered_with_its_code(self, running: Running, port: int) -> None:
         async with connected(port) as peer:
             peer.write(close_frame(1000, "bye"))
             assert await peer.closed_with() == (1000, "bye")
             assert await peer.rest() == b""
             await (await running.receiver()).until("lost")
 
-    async def test_by_the_peer_amid_a_fragmented_message_is_answered(self, port: int) -> None:
+    async def test_close_frame_within_a_fragmented_message_is_answered(self, port: int) -> None:
         async with connected(port) as peer:
             peer.write(frame(TEXT, b"half", fin=False), close_frame(1000), frame(CONTINUATION, b"other half"))
             assert (await peer.closed_with())[0] == 1000
 
     @pytest.mark.parametrize("ending", [Peer.end, Peer.reset])
-    async def test_of_lost_lines_is_told_once_for_each(
+    async def test_each_lost_connection_is_reported_once_as_gone_and_once_as_lost(
         self, running: Running, port: int, ending: Callable[[Peer], None]
     ) -> None:
-        """At once that the peer has gone, and in its turn that all is over."""
+        """Gone at once, lost once the close queue reaches it."""
         async with AsyncExitStack() as stack:
             peers = [await stack.enter_async_context(connected(port)) for _ in range(30)]
             receivers = [await running.receiver() for _ in peers]
@@ -94,10 +94,10 @@ class TestClosing:
                 ending(peer)
             for receiver in receivers:
                 await receiver.until("lost")
-        assert [receiver.told for receiver in receivers] == [["gone", "lost"]] * len(peers)
+        assert [receiver.events for receiver in receivers] == [["gone", "lost"]] * len(peers)
 
     @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
-    async def test_is_told_when_our_close_frame_goes_out_for_nothing_may_follow_it(
+    async def test_receiver_is_told_that_it_is_lost_when_the_close_frame_is_sent(
         self, running: Running, port: int, ending: bytes
     ) -> None:
         async with connected(port) as peer:
@@ -107,9 +107,9 @@ class TestClosing:
             async with asyncio.timeout(module.CLOSE_S / 2):
                 await receiver.until("lost")
 
-    async def test_of_a_line_lost_before_the_handover_is_told(self, running: Running) -> None:
+    async def test_connection_lost_before_the_handover_is_reported(self, running: Running) -> None:
         async def gone(handshake: Handshake) -> None:
-            while not handshake.is_lost:  # noqa: ASYNC110 - the same
+            while not handshake.is_lost:  # noqa: ASYNC110 - set by a callback of the transport
                 await asyncio.sleep(0)
 
         running.accepted = gone
@@ -118,9 +118,9 @@ class TestClosing:
                 pass
             receiver = await running.receiver()
             await receiver.until("lost")
-        assert receiver.told == ["lost"]
+        assert receiver.events == ["lost"]
 
-    async def test_of_lines_cut_amid_the_handshake_leaves_no_trace(
+    async def test_connections_lost_during_the_handshake_log_nothing(
         self, running: Running, port: int, caplog: pytest.LogCaptureFixture
     ) -> None:
         for _ in range(20):
@@ -132,7 +132,7 @@ class TestClosing:
                 await (await running.receiver()).until("lost")
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
-    async def test_when_the_server_stops_asks_to_come_back(self, running: Running) -> None:
+    async def test_server_shutdown_closes_connections_with_restart(self, running: Running) -> None:
         server = running.serving()
         async with server as port, connected(port) as peer:
             await running.receiver()
@@ -142,23 +142,21 @@ class TestClosing:
             await stopping
 
 
-def _kept() -> int:
+def _live_objects() -> int:
     return sum(isinstance(each, LiveSocket | HttpProtocol) for each in gc.get_objects())
 
 
 class TestMemory:
-    async def test_nothing_of_a_connection_waits_for_the_garbage_collector(
-        self, running: Running, pinging: int
-    ) -> None:
+    async def test_ended_connections_leave_no_reference_cycles(self, running: Running, pinging: int) -> None:
         gc.collect()
         gc.disable()
-        before = _kept()
+        before = _live_objects()
         try:
             for _ in range(20):
                 async with connected(pinging) as peer:
                     peer.write(frame(TEXT, b"hello"), close_frame(1000))
                     await peer.rest()
                 await (await running.receiver()).until("lost")
-            await until(lambda: _kept() <= before, 10)  # who beats for them lets go of them at the next beat
+            await until(lambda: _live_objects() <= before, 10)  # the keepalive drops them at its next ping
         finally:
             gc.enable()

@@ -1,4 +1,4 @@
-"""Whether a peer is there and takes what it is sent: who is aborted, who is only slow."""
+"""Unresponsive peers are aborted; slow ones are kept."""
 
 import asyncio
 
@@ -12,12 +12,12 @@ from tests.support.peer import PING, TEXT, connected, frame
 from tests.support.waiting import until
 
 
-class TestAPeerThatShowsNoLife:
-    async def test_is_aborted_when_it_answers_no_ping(self, running: Running, pinging: int) -> None:
+class TestUnresponsivePeer:
+    async def test_peer_that_answers_no_ping_is_aborted(self, running: Running, pinging: int) -> None:
         async with connected(pinging):
             await (await running.receiver()).until("lost")
 
-    async def test_is_aborted_when_it_does_not_answer_our_close(
+    async def test_peer_that_does_not_answer_the_close_frame_is_aborted(
         self, running: Running, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "CLOSE_S", 0.1)
@@ -26,9 +26,7 @@ class TestAPeerThatShowsNoLife:
             receiver.socket.close(CloseCode.RESTART)
             await receiver.until("lost")
 
-    async def test_gets_nothing_that_is_unsent_when_its_login_session_has_ended(
-        self, running: Running, port: int
-    ) -> None:
+    async def test_unsent_data_is_discarded_when_the_login_session_ends(self, running: Running, port: int) -> None:
         async with connected(port, receive_bytes=4096) as peer:
             receiver = await running.receiver()
             written = await flood(receiver)
@@ -38,8 +36,8 @@ class TestAPeerThatShowsNoLife:
             assert len(await peer.rest()) < written - unsent, "the kernel went on to send"
 
 
-class TestASlowPeer:
-    async def test_is_kept_while_it_takes_something_though_it_answers_no_ping(
+class TestSlowPeer:
+    async def test_peer_that_receives_data_is_kept_although_it_answers_no_ping(
         self, running: Running, pinging: int
     ) -> None:
         async with connected(pinging, receive_bytes=65_536):
@@ -48,18 +46,20 @@ class TestASlowPeer:
             while asyncio.get_running_loop().time() < until_s:
                 receiver.socket.write(text_frame(b"x" * 100))
                 await asyncio.sleep(PING_S / 10)
-            assert "lost" not in receiver.told
+            assert "lost" not in receiver.events
             await receiver.until("lost")
 
-    async def test_is_kept_while_it_is_full(self, running: Running, pinging: int) -> None:
-        """Its answers to pings are not read then; whether it takes anything at all is its owner's question."""
+    async def test_full_connection_is_kept_although_it_answers_no_ping(self, running: Running, pinging: int) -> None:
+        """Its pongs are not read while it is full; its owner decides whether it receives anything at all."""
         async with connected(pinging, receive_bytes=4096):
             receiver = await running.receiver()
             await flood(receiver)
             await asyncio.sleep(6 * PING_S)
-            assert "lost" not in receiver.told
+            assert "lost" not in receiver.events
 
-    async def test_is_told_of_when_it_falls_behind_and_when_it_caught_up(self, running: Running, port: int) -> None:
+    async def test_receiver_is_told_when_the_socket_is_full_and_when_it_is_drained(
+        self, running: Running, port: int
+    ) -> None:
         async with connected(port, receive_bytes=65_536) as peer:
             receiver = await running.receiver()
             await flood(receiver)
@@ -67,10 +67,12 @@ class TestASlowPeer:
             await receiver.until("full", "drained")
             receiver.socket.abort()
             await reading
-        assert receiver.told[:2] == ["full", "drained"]
+        assert receiver.events[:2] == ["full", "drained"]
 
-    async def test_cannot_make_us_hoard_what_it_does_not_read(self, running: Running, port: int) -> None:
-        """Every ping must be answered: were they taken without end, so would our answers be kept."""
+    async def test_peer_that_reads_nothing_cannot_grow_the_write_buffer_with_pings(
+        self, running: Running, port: int
+    ) -> None:
+        """Every ping must be answered: if reading went on, pongs would pile up."""
         async with connected(port, receive_bytes=4096) as peer:
             receiver = await running.receiver()
             pings = frame(PING, b"x" * 125) * 500
@@ -79,7 +81,7 @@ class TestASlowPeer:
                 await asyncio.wait_for(peer.writer.drain(), 1)
             assert receiver.socket.unsent_bytes < 1_000_000
 
-    async def test_gets_everything_and_is_heard_again_once_it_reads(self, running: Running, port: int) -> None:
+    async def test_slow_peer_gets_everything_and_is_read_again_once_it_reads(self, running: Running, port: int) -> None:
         running.kind = Echo
         sent = [b"%06d" % number * 1000 for number in range(1500)]
         async with connected(port, receive_bytes=65_536) as peer:

@@ -1,4 +1,4 @@
-"""Coming into rooms and leaving them while others of the same user do so too: what history said last holds."""
+"""Concurrent joins and leaves of one user: the last change in history wins."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,18 +8,20 @@ import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import MembershipChanged
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.gateway.connections.command_handlers import CommandHandlers
-from services.gateway.connections.connection import Connection, ConnectionState
+from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.member import Member
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
@@ -28,14 +30,15 @@ from tests.support.kept_socket import KeptSocket
 from tests.support.waiting import until
 
 ADA = 1
+CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
 OPS = history_api.RoomInfo(room_id=7, room="ops", private=False, everyone=False, epoch="e", head=0)
 
 
-class Stored:
-    """A history whose answers to `join` and `leave` come when they are let through."""
+class FakeHistory:
+    """A history whose replies to `join` and `leave` are released by the test."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.may_answer = asyncio.Semaphore(0)
 
     async def join(self, room: str, member: Member) -> history_api.RoomInfo:
@@ -44,8 +47,8 @@ class Stored:
     async def leave(self, room: str, member: Member) -> history_api.RoomInfo:
         return await self._answer("leave")
 
-    async def _answer(self, asked: str) -> history_api.RoomInfo:
-        self.asked.append(asked)
+    async def _answer(self, call: str) -> history_api.RoomInfo:
+        self.calls.append(call)
         await self.may_answer.acquire()
         return OPS
 
@@ -53,34 +56,37 @@ class Stored:
         return history_api.StoredPage(epoch="e", head=0, first=1, frames=[])
 
 
-class Site:
-    """Ada, with one connection."""
+class Harness:
+    """A gateway's rooms, with one connection of Ada."""
 
     def __init__(self) -> None:
-        self.stored = Stored()
-        history = cast("HistoryClient", self.stored)
+        self.fake_history = FakeHistory()
+        history = cast("HistoryClient", self.fake_history)
         self.hub = Hub(Limits(), 10, lambda: 0.0)
-        self.feed = RoomFeed(self.hub, history, MemoryBroker(), 10)
-        self.memberships = Memberships(self.hub, self.feed, history)
-        greeting = WelcomeSequence(
+        self.feed = RoomFeed(history, MemoryBroker(), 10, lambda: 0.0)
+        self.memberships = Memberships(self.hub.members, self.feed, history)
+        welcome = WelcomeSequence(
             self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), server="", ping_s=1
         )
         commands = CommandHandlers(
-            limits=Limits(), clock=lambda: 0.0, greeting=greeting, memberships=self.memberships, feed=self.feed,
-            history=history, sends=AppendBatcher(history),
+            limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
+            history=history, batcher=AppendBatcher(history),
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.socket = KeptSocket()
-        self.connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, commands.carry_out, lambda _: None)
-        self.connection.state, self.connection.member = ConnectionState.OPEN, self.ada
-        self.ada.connections.add(self.connection)
+        self.connection = Connection(
+            self.socket, "::1", "c", Limits(), lambda: 0.0, commands.handle, lambda _: None, TaskSet()
+        )
+        self.connection.identify(self.ada, CLAIMS)
+        self.connection.open(lambda _: None)
+        self.ada.add_connection(self.connection)
         self.revision = 0
 
     def ask(self, command: frames.Command) -> None:
         self.connection.on_text(codec.encode(command))
 
-    async def hear(self, *, member: bool) -> None:
-        """By the broker: Ada came into the room, or left it."""
+    async def publish(self, *, member: bool) -> None:
+        """Apply the event that Ada joined or left the room."""
         self.revision += 1
         await self.memberships._apply(
             MembershipChanged(
@@ -94,62 +100,62 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> Site:
-    return Site()
+async def harness() -> Harness:
+    return Harness()
 
 
-async def test_an_answer_to_leave_that_is_older_than_coming_back_is_asked_for_anew(site: Site) -> None:
-    await site.hear(member=True)
-    site.ask(frames.Leave(id=1, room="ops"))
-    await until(lambda: site.stored.asked == ["leave"], 1)
-    await site.hear(member=False)
-    await site.hear(member=True)
-    site.stored.may_answer.release()
-    await until(lambda: site.stored.asked == ["leave", "leave"], 1)
-    assert "ops" in site.ada.rooms
-    site.stored.may_answer.release()
-    await site.answered(frames.Left)
-    assert "ops" not in site.ada.rooms
+async def test_outdated_reply_to_leave_is_requested_again_after_rejoining(harness: Harness) -> None:
+    await harness.publish(member=True)
+    harness.ask(frames.Leave(id=1, room="ops"))
+    await until(lambda: harness.fake_history.calls == ["leave"], 1)
+    await harness.publish(member=False)
+    await harness.publish(member=True)
+    harness.fake_history.may_answer.release()
+    await until(lambda: harness.fake_history.calls == ["leave", "leave"], 1)
+    assert "ops" in harness.ada.rooms
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Left)
+    assert "ops" not in harness.ada.rooms
 
 
-async def test_an_answer_to_join_that_is_older_than_leaving_is_asked_for_anew(site: Site) -> None:
-    site.ask(frames.Join(id=1, room="ops"))
-    await until(lambda: site.stored.asked == ["join"], 1)
-    await site.hear(member=True)
-    await site.hear(member=False)
-    site.stored.may_answer.release()
-    await until(lambda: site.stored.asked == ["join", "join"], 1)
-    assert "ops" not in site.ada.rooms
-    site.stored.may_answer.release()
-    await site.answered(frames.Joined)
-    assert "ops" in site.ada.rooms
+async def test_outdated_reply_to_join_is_requested_again_after_leaving(harness: Harness) -> None:
+    harness.ask(frames.Join(id=1, room="ops"))
+    await until(lambda: harness.fake_history.calls == ["join"], 1)
+    await harness.publish(member=True)
+    await harness.publish(member=False)
+    harness.fake_history.may_answer.release()
+    await until(lambda: harness.fake_history.calls == ["join", "join"], 1)
+    assert "ops" not in harness.ada.rooms
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Joined)
+    assert "ops" in harness.ada.rooms
 
 
 @pytest.mark.parametrize("command", [frames.Join(id=1, room="ops"), frames.Leave(id=1, room="ops")])
-async def test_history_is_asked_once_where_its_event_is_faster_than_its_answer(
-    site: Site, command: frames.Command
+async def test_history_is_called_once_if_its_event_arrives_before_its_reply(
+    harness: Harness, command: frames.Command
 ) -> None:
     if isinstance(command, frames.Leave):
-        await site.hear(member=True)
-    site.ask(command)
-    await until(lambda: len(site.stored.asked) == 1, 1)
-    await site.hear(member=isinstance(command, frames.Join))
-    site.stored.may_answer.release()
-    await site.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)
-    assert len(site.stored.asked) == 1
+        await harness.publish(member=True)
+    harness.ask(command)
+    await until(lambda: len(harness.fake_history.calls) == 1, 1)
+    await harness.publish(member=isinstance(command, frames.Join))
+    harness.fake_history.may_answer.release()
+    await harness.answered(frames.Joined if isinstance(command, frames.Join) else frames.Left)
+    assert len(harness.fake_history.calls) == 1
 
 
-async def test_pushes_follow_from_where_a_join_says_also_for_one_who_was_in_the_room_and_behind(site: Site) -> None:
-    await site.hear(member=True)
-    room = site.ada.rooms["ops"]
-    site.connection.on_full()
+async def test_pushes_continue_from_the_position_of_a_join_reply_for_a_connection_behind(harness: Harness) -> None:
+    await harness.publish(member=True)
+    room = harness.ada.rooms["ops"]
+    harness.connection.on_full()
     room.deliver(room.opened.take("e", 1, [message(1), message(2)]))
-    site.connection.full_since_s = None
-    site.ask(frames.Join(id=1, room="ops"))
-    await site.answered(frames.Joined)
+    harness.connection._full_since_s = None
+    harness.ask(frames.Join(id=1, room="ops"))
+    await harness.answered(frames.Joined)
     room.deliver(room.opened.take("e", 3, [message(3)]))
     room.flush()
-    assert list(offsets(site.socket.frames)) == [3]
+    assert list(offsets(harness.socket.frames)) == [3]
 
 
 def message(offset: int) -> bytes:
@@ -159,5 +165,5 @@ def message(offset: int) -> bytes:
     return text_frame(codec.encode(sent))
 
 
-def offsets(told: list[frames.ServerFrame]) -> Iterator[int]:
-    return (frame.at.offset for frame in told if isinstance(frame, frames.Message))
+def offsets(received: list[frames.ServerFrame]) -> Iterator[int]:
+    return (frame.at.offset for frame in received if isinstance(frame, frames.Message))

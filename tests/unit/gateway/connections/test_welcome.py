@@ -1,4 +1,4 @@
-"""Before somebody is told where a room stands, this gateway is as far as they are: in every room, whenever entered."""
+"""Before the welcome, the gateway is at least at the client's position in every room."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -9,10 +9,10 @@ from chatterbox.wire import history_api
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.gateway.connections.hub import Hub
-from services.gateway.connections.member import Member
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
@@ -21,28 +21,28 @@ from services.gateway.rooms.room_feed import RoomFeed
 def room(name: str) -> Room:
     info = history_api.RoomInfo(room_id=len(name), room=name, private=False, everyone=False, epoch="e", head=0)
     opened = Room(info)
-    opened.stream = RoomStream.at("e", 0, [], 10)
+    opened.open(RoomStream.at("e", 0, [], 10), "")
     return opened
 
 
-class Slow:
-    """A feed that takes its time to reach what history has: `member` comes into a room meanwhile."""
+class SlowFeed:
+    """A feed during whose sync `member` enters a room."""
 
     def __init__(self, member: Member, entered: Room) -> None:
-        self.asked: list[str] = []
+        self.synced: list[str] = []
         self._member = member
         self._entered = entered
 
-    async def reach(self, rooms: Sequence[Room]) -> None:
-        self.asked += [each.name for each in rooms]
-        self._member.rooms[self._entered.name] = self._entered
+    async def sync(self, rooms: Sequence[Room]) -> None:
+        self.synced += [each.name for each in rooms]
+        self._member.add_room(self._entered)
 
 
-async def test_a_room_entered_while_others_are_read_is_read_as_well_and_each_of_them_once() -> None:
+async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once() -> None:
     ada = Member(1, "ada", TokenBucket.full(1, 1, 0))
-    ada.rooms["ops"] = room("ops")
-    feed = Slow(ada, room("general"))
-    greeting = WelcomeSequence(
+    ada.add_room(room("ops"))
+    feed = SlowFeed(ada, room("general"))
+    welcome = WelcomeSequence(
         Hub(Limits(), 1, lambda: 0.0),
         cast("TokenVerifier", None),
         cast("Memberships", None),
@@ -51,5 +51,5 @@ async def test_a_room_entered_while_others_are_read_is_read_as_well_and_each_of_
         server="",
         ping_s=1,
     )
-    await greeting._reach(ada, {"ops": Position("e", 3), "general": Position("e", 4), "tea": Position("e", 5)})
-    assert feed.asked == ["ops", "general"]
+    await welcome._sync_rooms(ada, {"ops": Position("e", 3), "general": Position("e", 4), "tea": Position("e", 5)})
+    assert feed.synced == ["ops", "general"]

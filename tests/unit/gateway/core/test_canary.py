@@ -1,116 +1,116 @@
-"""When a gateway is deaf: three canaries in a row that the broker took and that did not come back."""
+"""A gateway is deaf after three consecutive canaries that the broker confirmed but did not deliver."""
 
 from services.gateway.core.canary import MISSED, Canary
 
 
-def _take(canary: Canary, count: int) -> list[int]:
-    """The broker takes so many canaries; none is heard."""
+def _miss(canary: Canary, count: int) -> list[int]:
+    """The broker confirms `count` canaries and delivers none."""
     numbers = [canary.next() for _ in range(count)]
     for number in numbers:
-        canary.taken(number)
+        canary.confirm(number)
     return numbers
 
 
-def test_it_is_deaf_when_three_in_a_row_were_missed_and_not_before() -> None:
+def test_gateway_is_deaf_after_three_consecutive_missed_canaries_and_not_before() -> None:
     canary = Canary(now_s=0)
-    _take(canary, MISSED - 1)
-    assert not canary.is_time_to_listen_anew()
+    _miss(canary, MISSED - 1)
+    assert not canary.should_resubscribe()
     assert not canary.is_deaf
-    _take(canary, 1)
-    assert canary.is_time_to_listen_anew()
+    _miss(canary, 1)
+    assert canary.should_resubscribe()
     assert canary.is_deaf
 
 
-def test_one_that_is_heard_in_between_starts_the_count_anew() -> None:
+def test_received_canary_resets_the_count_of_missed_ones() -> None:
     canary = Canary(now_s=0)
-    _take(canary, MISSED - 1)
+    _miss(canary, MISSED - 1)
     number = canary.next()
-    canary.heard(number, now_s=3)
-    canary.taken(number)
-    _take(canary, MISSED - 1)
-    assert not canary.is_time_to_listen_anew()
+    canary.receive(number, now_s=3)
+    canary.confirm(number)
+    _miss(canary, MISSED - 1)
+    assert not canary.should_resubscribe()
 
 
-def test_one_may_be_heard_before_the_broker_confirms_it() -> None:
+def test_canary_received_before_its_confirmation_is_not_missed() -> None:
     canary = Canary(now_s=0)
     for _ in range(10):
         number = canary.next()
-        canary.heard(number, now_s=1)
-        canary.taken(number)
-    assert not canary.is_time_to_listen_anew()
+        canary.receive(number, now_s=1)
+        canary.confirm(number)
+    assert not canary.should_resubscribe()
 
 
-def test_a_late_one_still_proves_that_the_way_is_open() -> None:
+def test_late_canary_still_proves_delivery() -> None:
     canary = Canary(now_s=0)
-    first, *_ = _take(canary, MISSED)
-    canary.heard(first, now_s=2.9)
-    assert not canary.is_time_to_listen_anew()
+    first, *_ = _miss(canary, MISSED)
+    canary.receive(first, now_s=2.9)
+    assert not canary.should_resubscribe()
 
 
-def test_what_the_broker_did_not_take_is_not_missed() -> None:
+def test_unconfirmed_canaries_are_not_missed() -> None:
     canary = Canary(now_s=0)
     for _ in range(100):
         canary.next()
-    assert not canary.is_time_to_listen_anew()
+    assert not canary.should_resubscribe()
 
 
-def test_an_event_loop_that_stood_still_for_a_minute_is_not_deaf() -> None:
+def test_event_loop_stalled_for_a_minute_is_not_deaf() -> None:
     canary = Canary(now_s=0)
-    _take(canary, 1)
+    _miss(canary, 1)
     assert canary.age_s(now_s=60) == 60
-    assert not canary.is_time_to_listen_anew()
+    assert not canary.should_resubscribe()
     assert not canary.is_deaf
 
 
-def test_a_loop_that_stands_still_between_any_two_canaries_is_not_deaf_either() -> None:
-    """What came meanwhile is read before the next canary is due."""
+def test_event_loop_stalled_between_all_canaries_is_not_deaf() -> None:
+    """Pending input is read before the next canary is due."""
     canary = Canary(now_s=0)
     for now_s in range(0, 100, 5):
-        [number] = _take(canary, 1)
-        assert not canary.is_time_to_listen_anew()
-        canary.heard(number, now_s=now_s)
+        [number] = _miss(canary, 1)
+        assert not canary.should_resubscribe()
+        canary.receive(number, now_s=now_s)
 
 
-def test_while_the_broker_is_away_and_says_so_nothing_is_missed() -> None:
+def test_canaries_are_not_missed_while_the_broker_reports_an_outage() -> None:
     canary = Canary(now_s=0)
     for _ in range(10):
-        _take(canary, MISSED - 1)
-        canary.excuse()
-        assert not canary.is_time_to_listen_anew()
+        _miss(canary, MISSED - 1)
+        canary.reset_missed()
+        assert not canary.should_resubscribe()
 
 
-class TestOnceDeaf:
-    def test_it_stays_so_until_it_hears_itself(self) -> None:
+class TestDeafGateway:
+    def test_gateway_stays_deaf_until_it_receives_a_canary(self) -> None:
         canary = Canary(now_s=0)
-        _take(canary, MISSED)
-        assert canary.is_time_to_listen_anew()
-        canary.excuse()  # a new connection is being made
+        _miss(canary, MISSED)
+        assert canary.should_resubscribe()
+        canary.reset_missed()  # the broker is reconnecting
         assert canary.is_deaf
-        assert canary.heard(canary.next(), now_s=5)
+        assert canary.receive(canary.next(), now_s=5)
         assert not canary.is_deaf
-        assert not canary.heard(canary.next(), now_s=6), "that is news no more"
+        assert not canary.receive(canary.next(), now_s=6), "it was no longer deaf"
 
-    def test_it_listens_anew_after_as_many_again_and_not_at_once(self) -> None:
+    def test_deaf_gateway_resubscribes_again_after_every_three_missed_canaries(self) -> None:
         canary = Canary(now_s=0)
         times = 0
         for _ in range(10 * MISSED):
-            _take(canary, 1)
-            times += canary.is_time_to_listen_anew()
+            _miss(canary, 1)
+            times += canary.should_resubscribe()
         assert times == 10
 
 
-class TestWhatIsHeard:
-    def test_only_its_own_and_only_what_it_sent_counts(self) -> None:
+class TestReceivedCanaries:
+    def test_only_numbers_that_were_published_count_as_received(self) -> None:
         canary = Canary(now_s=0)
-        _take(canary, MISSED)
-        assert not canary.heard(MISSED + 1, now_s=1)
-        assert not canary.heard(0, now_s=1)
-        assert canary.is_time_to_listen_anew()
+        _miss(canary, MISSED)
+        assert not canary.receive(MISSED + 1, now_s=1)
+        assert not canary.receive(0, now_s=1)
+        assert canary.should_resubscribe()
 
-    def test_says_how_long_ago_the_last_was(self) -> None:
+    def test_canary_age_is_the_time_since_the_last_one_received(self) -> None:
         canary = Canary(now_s=10)
         assert canary.age_s(now_s=12) == 2
-        canary.heard(canary.next(), now_s=20)
+        canary.receive(canary.next(), now_s=20)
         assert canary.age_s(now_s=20.5) == 0.5
-        canary.heard(1, now_s=30)
-        assert canary.age_s(now_s=30) == 10, "a doubled one is no news"
+        canary.receive(1, now_s=30)
+        assert canary.age_s(now_s=30) == 10, "duplicates do not count"

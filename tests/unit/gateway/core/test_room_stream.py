@@ -1,4 +1,4 @@
-"""The stream of one room: each offset once, in order, none left out, whatever arrives."""
+"""The stream of one room returns each offset once, in order, without gaps, whatever arrives."""
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,7 +11,7 @@ EPOCH = "e1"
 RECENT = 5
 
 arrivals = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 8)), max_size=60)
-"""Batches and pages as (first offset, how many): late, early, twice, overlapping, lost in between."""
+"""Batches and pages as (first offset, count): late, early, duplicate, overlapping, incomplete."""
 
 
 def messages(first: int, count: int) -> list[bytes]:
@@ -27,28 +27,28 @@ def offsets(frames: list[bytes]) -> list[int]:
 
 
 class Model:
-    """What a stream of unbounded memory would do."""
+    """A stream with unbounded memory."""
 
     def __init__(self, at: int) -> None:
         self.head = self.known = at
-        self.seen: set[int] = set()
+        self.received: set[int] = set()
 
     def take(self, first: int, count: int) -> list[int]:
         arrived = range(first, first + count)
-        self.seen.update(arrived)
+        self.received.update(arrived)
         self.known = max(self.known, first + count - 1)
         begin = self.head
-        while self.head + 1 in self.seen:
+        while self.head + 1 in self.received:
             self.head += 1
         return list(range(begin + 1, self.head + 1))
 
 
-class TestWhateverArrives:
+class TestArbitraryArrivals:
     @settings(max_examples=100)
     @given(at=st.integers(0, 20), arrivals=arrivals)
     @example(at=0, arrivals=[(3, 2), (1, 3)])
     @example(at=0, arrivals=[(5, 1), (3, 1), (1, 5)])
-    def test_each_message_goes_out_once_in_order_and_none_is_left_out(
+    def test_each_message_is_returned_once_in_order_without_gaps(
         self, at: int, arrivals: list[tuple[int, int]]
     ) -> None:
         subject, model = stream(at), Model(at)
@@ -56,11 +56,11 @@ class TestWhateverArrives:
             assert offsets(subject.take(EPOCH, first, messages(first, count))) == model.take(first, count)
             assert (subject.head, subject.known) == (model.head, model.known)
             assert subject.has_gap == (model.known > model.head)
-            assert set(subject.early) == {offset for offset in model.seen if offset > model.head}
+            assert set(subject.early) == {offset for offset in model.received if offset > model.head}
 
     @settings(max_examples=100)
     @given(at=st.integers(0, 20), arrivals=arrivals, bound=st.integers(0, 3))
-    def test_bounded_memory_costs_reading_again_but_no_message(
+    def test_dropped_early_messages_can_be_read_again_without_loss(
         self, at: int, arrivals: list[tuple[int, int]], bound: int
     ) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -79,9 +79,7 @@ class TestWhateverArrives:
         assert not subject.early
 
     @given(at=st.integers(0, 20), arrivals=arrivals)
-    def test_the_recent_messages_are_the_last_ones_that_went_out(
-        self, at: int, arrivals: list[tuple[int, int]]
-    ) -> None:
+    def test_recent_messages_are_the_last_ones_returned(self, at: int, arrivals: list[tuple[int, int]]) -> None:
         subject = stream(at)
         for first, count in arrivals:
             subject.take(EPOCH, first, messages(first, count))
@@ -93,29 +91,29 @@ class TestWhateverArrives:
 
 
 class TestGaps:
-    def test_a_message_that_comes_early_waits_for_the_missing_one(self) -> None:
+    def test_early_message_waits_for_the_missing_one(self) -> None:
         subject = stream(at=3)
         assert subject.take(EPOCH, 5, messages(5, 2)) == []
         assert subject.has_gap
         assert offsets(subject.take(EPOCH, 4, messages(4, 1))) == [4, 5, 6]
         assert not subject.has_gap
 
-    def test_a_head_told_by_history_shows_a_lost_last_message(self) -> None:
+    def test_head_from_history_reveals_a_lost_last_message(self) -> None:
         subject = stream(at=3)
         subject.announce(EPOCH, 4)
         assert subject.has_gap
         assert offsets(subject.take(EPOCH, 4, messages(4, 1))) == [4]
         assert not subject.has_gap
 
-    def test_an_old_head_changes_nothing(self) -> None:
+    def test_outdated_head_changes_nothing(self) -> None:
         subject = stream(at=3)
         subject.announce(EPOCH, 2)
         assert (subject.known, subject.has_gap) == (3, False)
 
-    def test_a_page_that_overlaps_what_is_known_adds_only_the_rest(self) -> None:
+    def test_overlapping_page_adds_only_new_messages(self) -> None:
         assert offsets(stream(at=3).take(EPOCH, 1, messages(1, 5))) == [4, 5]
 
-    def test_messages_that_came_before_are_dropped(self) -> None:
+    def test_messages_already_returned_are_dropped(self) -> None:
         subject = stream(at=3)
         assert subject.take(EPOCH, 1, messages(1, 3)) == []
         assert not subject.early
@@ -123,7 +121,9 @@ class TestGaps:
 
 class TestAnotherEpoch:
     @given(arrivals=arrivals, first=st.integers(1, 40))
-    def test_is_refused_and_changes_nothing(self, arrivals: list[tuple[int, int]], first: int) -> None:
+    def test_messages_of_another_epoch_are_rejected_and_change_nothing(
+        self, arrivals: list[tuple[int, int]], first: int
+    ) -> None:
         subject = stream(at=2)
         for each, count in arrivals:
             subject.take(EPOCH, each, messages(each, count))
@@ -135,15 +135,15 @@ class TestAnotherEpoch:
         assert repr(subject) == before
 
 
-class TestRecent:
-    def test_newest_gives_no_more_than_is_held(self) -> None:
+class TestRecentMessages:
+    def test_newest_returns_no_more_messages_than_are_held(self) -> None:
         recent = RecentMessages(limit=3, last=0)
         for frame in messages(1, 5):
             recent.append(frame)
         assert offsets(recent.newest(2)) == [4, 5]
         assert offsets(recent.newest(9)) == [3, 4, 5]
 
-    def test_of_a_room_without_messages_has_everything_after_its_head(self) -> None:
+    def test_recent_messages_of_an_empty_room_cover_only_its_head(self) -> None:
         recent = RecentMessages(limit=3, last=7)
         assert recent.after(7) == []
         assert recent.after(6) is None

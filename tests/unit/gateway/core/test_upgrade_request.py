@@ -1,4 +1,4 @@
-"""The opening handshake: RFC 6455 section 4.2.1 line by line, and its example."""
+"""The upgrade request, by RFC 6455 section 4.2.1 and its example."""
 
 import base64
 
@@ -7,29 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.utils import accept_key
 
-from services.gateway.core.upgrade_request import BadUpgradeError, accepted
+from services.gateway.core.upgrade_request import BadUpgradeError, accept_header
 
 KEY = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
 VERSION = (b"sec-websocket-version", b"13")
 
 
-def test_the_example_of_the_rfc() -> None:
-    assert accepted("GET", "1.1", [KEY, VERSION]) == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+def test_accept_header_matches_the_example_of_the_rfc() -> None:
+    assert accept_header("GET", "1.1", [KEY, VERSION]) == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 @given(st.binary(min_size=16, max_size=16))
-def test_every_key_is_answered_as_another_implementation_answers_it(key: bytes) -> None:
+def test_accept_header_matches_another_implementation_for_every_key(key: bytes) -> None:
     text = base64.b64encode(key)
-    assert accepted("GET", "1.1", [(b"sec-websocket-key", text), VERSION]).decode() == accept_key(text.decode())
+    assert accept_header("GET", "1.1", [(b"sec-websocket-key", text), VERSION]).decode() == accept_key(text.decode())
 
 
-def test_other_headers_say_nothing() -> None:
+def test_other_headers_of_the_upgrade_request_are_ignored() -> None:
     others = [(b"host", b"chat"), (b"origin", b"https://chat"), (b"cookie", b"a"), (b"cookie", b"b")]
-    assert accepted("GET", "1.1", [*others, KEY, VERSION, (b"content-length", b"0")])
+    assert accept_header("GET", "1.1", [*others, KEY, VERSION, (b"content-length", b"0")])
 
 
 @pytest.mark.parametrize(
-    ("method", "http_version", "headers", "status", "said"),
+    ("method", "http_version", "headers", "status", "reason"),
     [
         ("POST", "1.1", [KEY, VERSION], 405, "GET"),
         ("GET", "1.0", [KEY, VERSION], 505, "HTTP/1.1"),
@@ -39,24 +39,24 @@ def test_other_headers_say_nothing() -> None:
         ("GET", "1.1", [(KEY[0], b"dGhlIHNhbXBsZSBub25jZQ"), VERSION], 400, "base64"),
         ("GET", "1.1", [(KEY[0], b"dGhlIHNhbXBsZQ=="), VERSION], 400, "16 bytes"),
         ("GET", "1.1", [(KEY[0], b"dGhl\xff"), VERSION], 400, "base64"),
-        ("GET", "1.1", [KEY, KEY, VERSION], 400, "twice"),
-        ("GET", "1.1", [KEY, VERSION, VERSION], 400, "twice"),
+        ("GET", "1.1", [KEY, KEY, VERSION], 400, "Duplicate"),
+        ("GET", "1.1", [KEY, VERSION, VERSION], 400, "Duplicate"),
         ("GET", "1.1", [KEY, VERSION, (b"content-length", b"5")], 400, "body"),
         ("GET", "1.1", [KEY, VERSION, (b"transfer-encoding", b"chunked")], 400, "body"),
     ],
 )
-def test_what_is_no_handshake_is_refused_and_told_why(
-    method: str, http_version: str, headers: list[tuple[bytes, bytes]], status: int, said: str
+def test_invalid_upgrade_request_is_refused_with_a_reason(
+    method: str, http_version: str, headers: list[tuple[bytes, bytes]], status: int, reason: str
 ) -> None:
-    with pytest.raises(BadUpgradeError, match=said) as refused:
-        accepted(method, http_version, headers)
+    with pytest.raises(BadUpgradeError, match=reason) as refused:
+        accept_header(method, http_version, headers)
     assert refused.value.status == status
 
 
-def test_the_refusal_says_what_would_do() -> None:
+def test_refusal_of_an_upgrade_names_the_supported_version_or_method() -> None:
     with pytest.raises(BadUpgradeError) as refused:
-        accepted("GET", "1.1", [KEY])
+        accept_header("GET", "1.1", [KEY])
     assert refused.value.headers == {"Sec-WebSocket-Version": "13"}
     with pytest.raises(BadUpgradeError) as refused:
-        accepted("PUT", "1.1", [KEY, VERSION])
+        accept_header("PUT", "1.1", [KEY, VERSION])
     assert refused.value.headers == {"Allow": "GET"}

@@ -1,4 +1,4 @@
-"""However much there is to catch up, no more waits for a socket than it may; and there is no hole in it."""
+"""Catch-up of any size leaves no gap, and bounds the unsent data of a socket."""
 
 from typing import cast
 
@@ -6,14 +6,16 @@ import msgspec
 import pytest
 
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.limits import Limits
-from services.gateway.connections.connection import Connection, ConnectionState
-from services.gateway.connections.member import Member
+from services.gateway.connections.connection import Connection
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_stream import RoomStream
-from services.gateway.rooms.catch_up import PAGE_BYTES, PAGE_MESSAGES, PIECE_BYTES, UNSENT_BYTES, CatchUp
+from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES, PAGE_BYTES, PAGE_MESSAGES, CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.waiting import until
@@ -23,12 +25,12 @@ LARGE, SMALL = 10_000, 100
 
 
 class NarrowSocket:
-    """Its kernel takes so much until it is read; it says that it is full when something is left."""
+    """Its kernel accepts `KERNEL_BYTES` until it is read; it reports that it is full if data is left."""
 
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.kept: list[bytes] = []
-        self.most_unsent = 0
+        self.max_unsent = 0
         self.close_code = 1006
 
     @property
@@ -45,7 +47,7 @@ class NarrowSocket:
     def write(self, frames: bytes) -> None:
         assert self.connection is not None
         self.kept.append(frames)
-        self.most_unsent = max(self.most_unsent, self.unsent_bytes)
+        self.max_unsent = max(self.max_unsent, self.unsent_bytes)
         if self.unsent_bytes and not self.connection.is_full:
             self.connection.on_full()
 
@@ -57,8 +59,8 @@ class NarrowSocket:
             self.connection.on_drained()
         return read
 
-    def read_by_nobody(self) -> None:
-        """What is written from now on is thrown away, as a connection's end does whose peer has gone."""
+    def discard_writes(self) -> None:
+        """Discard further writes, as a connection does whose peer has gone."""
         self.write = lambda frames: None  # type: ignore[method-assign]
 
     def close(self, code: CloseCode) -> None: ...
@@ -66,8 +68,8 @@ class NarrowSocket:
     def abort(self) -> None: ...
 
 
-class Pages:
-    """A history that has every message, and notes what it was asked for."""
+class FakeHistory:
+    """A history that has every message, and notes the limits of its calls."""
 
     def __init__(self, frames: list[bytes]) -> None:
         self.limits: list[int] = []
@@ -85,22 +87,25 @@ def payloads(count: int, size: int) -> list[bytes]:
     return [b"%d;" % offset + b"x" * size for offset in range(1, count + 1)]
 
 
-class Site:
-    """Somebody at offset 0 of a room, of which the last messages are in memory."""
+class Harness:
+    """A connection at offset 0 of a room whose last messages are in memory."""
 
     def __init__(self, stored: list[bytes], recent: int) -> None:
         self.socket = NarrowSocket()
-        self.history = Pages(stored)
+        self.history = FakeHistory(stored)
         self.catch_up = CatchUp(cast("HistoryClient", self.history))
-        connection = Connection(self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None)
-        connection.state = ConnectionState.OPEN
-        connection.on_writable = self.catch_up.start
-        connection.member = Member(1, "slow", TokenBucket.full(1, 1, 0))
+        connection = Connection(
+            self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet()
+        )
+        member = Member(1, "slow", TokenBucket.full(1, 1, 0))
+        connection.identify(member, Claims(sub="1", name="slow", sid="s", jti="s", iat=0, exp=10**10))
+        connection.open(self.catch_up.start)
         info = history_api.RoomInfo(room_id=1, room="r", private=False, everyone=False, epoch="e", head=len(stored))
         self.room = Room(info)
-        self.room.stream = RoomStream.at("e", len(stored), [text_frame(each) for each in stored[-recent:]], recent)
+        newest = [text_frame(each) for each in stored[-recent:]]
+        self.room.open(RoomStream.at("e", len(stored), newest, recent), "")
         self.room.flush()
-        connection.member.rooms["r"] = self.room
+        member.add_room(self.room)
         self.room.attach(connection, 0)
         self.connection = self.socket.connection = connection
 
@@ -115,88 +120,88 @@ class Site:
         return b"".join(read)
 
 
-async def test_who_was_full_when_the_topic_changed_is_told_once_they_are_live_again() -> None:
+async def test_connection_that_was_full_gets_a_changed_topic_once_it_is_live_again() -> None:
     stored = payloads(300, LARGE)
-    site = Site(stored, 1000)
-    site.catch_up.start(site.connection)
-    assert site.connection.is_full
-    site.room.change_topic("engines", "bob")
-    site.room.change_topic("steam", "bob")
-    told = text_frame(codec.encode(frames.TopicUpdate(room="r", topic="steam")))
-    everything = b"".join(map(text_frame, stored)) + told
-    assert await site.read_all(len(everything)) == everything
-    assert not site.room.untold
+    harness = Harness(stored, 1000)
+    harness.catch_up.start(harness.connection)
+    assert harness.connection.is_full
+    harness.room.set_topic("engines", "bob")
+    harness.room.set_topic("steam", "bob")
+    topic = text_frame(codec.encode(frames.TopicUpdate(room="r", topic="steam")))
+    everything = b"".join(map(text_frame, stored)) + topic
+    assert await harness.read_all(len(everything)) == everything
+    assert not harness.room.topic_unsent
 
 
-async def test_who_is_catching_up_is_told_of_a_topic_at_once() -> None:
-    site = Site(payloads(300, LARGE), 30)
-    site.room.change_topic("engines", "bob")
-    assert site.socket.read() == text_frame(codec.encode(frames.TopicUpdate(room="r", topic="engines", by="bob")))
+async def test_connection_that_is_catching_up_gets_a_changed_topic_at_once() -> None:
+    harness = Harness(payloads(300, LARGE), 30)
+    harness.room.set_topic("engines", "bob")
+    assert harness.socket.read() == text_frame(codec.encode(frames.TopicUpdate(room="r", topic="engines", by="bob")))
 
 
 @pytest.mark.parametrize("recent", [1000, 30], ids=["from memory", "from history"])
-async def test_no_more_waits_for_a_socket_than_it_may_and_it_gets_everything_once_in_order(recent: int) -> None:
+async def test_unsent_data_is_bounded_and_everything_arrives_once_in_order(recent: int) -> None:
     stored = payloads(300, LARGE)
-    site = Site(stored, recent)
+    harness = Harness(stored, recent)
     expected = b"".join(text_frame(each) for each in stored)
-    site.catch_up.start(site.connection)
-    assert await site.read_all(len(expected)) == expected
-    assert site.socket.most_unsent <= UNSENT_BYTES + PIECE_BYTES
-    assert site.connection in site.room.live
+    harness.catch_up.start(harness.connection)
+    assert await harness.read_all(len(expected)) == expected
+    assert harness.socket.max_unsent <= MAX_UNSENT_BYTES + CHUNK_BYTES
+    assert harness.connection in harness.room.live
 
 
-async def test_little_is_read_at_once_where_messages_are_large() -> None:
+async def test_pages_of_large_messages_are_small() -> None:
     stored = payloads(300, LARGE)
-    site = Site(stored, recent=30)
-    site.catch_up.start(site.connection)
-    await site.read_all(sum(len(text_frame(each)) for each in stored))
-    assert set(site.history.limits) == {PAGE_BYTES // len(text_frame(stored[-1]))}
+    harness = Harness(stored, recent=30)
+    harness.catch_up.start(harness.connection)
+    await harness.read_all(sum(len(text_frame(each)) for each in stored))
+    assert set(harness.history.limits) == {PAGE_BYTES // len(text_frame(stored[-1]))}
 
 
-async def test_small_messages_come_in_large_pages() -> None:
+async def test_pages_of_small_messages_are_large() -> None:
     stored = payloads(700, SMALL)
-    site = Site(stored, recent=30)
-    site.catch_up.start(site.connection)
-    await site.read_all(sum(len(text_frame(each)) for each in stored))
-    assert site.history.limits[:3] == [PAGE_MESSAGES] * 3
+    harness = Harness(stored, recent=30)
+    harness.catch_up.start(harness.connection)
+    await harness.read_all(sum(len(text_frame(each)) for each in stored))
+    assert harness.history.limits[:3] == [PAGE_MESSAGES] * 3
 
 
-async def test_what_has_not_come_to_this_gateway_yet_is_left_to_come_live() -> None:
+async def test_messages_not_yet_received_by_the_gateway_are_left_to_come_live() -> None:
     """History is ahead of a gateway that missed the last messages; pushed now, they would come again."""
     stored = payloads(20, SMALL)
-    site = Site(stored[:15], recent=2)
-    site.history._payloads = stored
-    site.catch_up.start(site.connection)
+    harness = Harness(stored[:15], recent=2)
+    harness.history._payloads = stored
+    harness.catch_up.start(harness.connection)
     expected = b"".join(text_frame(each) for each in stored[:15])
-    assert await site.read_all(len(expected)) == expected
-    await until(lambda: site.connection in site.room.live, 1)
-    site.room.deliver(site.room.opened.take("e", 16, [text_frame(each) for each in stored[15:]]))
-    site.room.flush()
-    assert site.socket.read() == b"".join(text_frame(each) for each in stored[15:])
+    assert await harness.read_all(len(expected)) == expected
+    await until(lambda: harness.connection in harness.room.live, 1)
+    harness.room.deliver(harness.room.opened.take("e", 16, [text_frame(each) for each in stored[15:]]))
+    harness.room.flush()
+    assert harness.socket.read() == b"".join(text_frame(each) for each in stored[15:])
 
 
-async def test_who_comes_into_a_room_with_a_full_socket_is_pushed_nothing_until_it_is_read() -> None:
-    """They were invited, or joined on another connection of theirs."""
-    site = Site([], recent=30)
-    site.room.detach(site.connection)
-    site.connection.write(b"x" * (KERNEL_BYTES + 1))
-    site.room.attach(site.connection, 0)
+async def test_full_connection_that_enters_a_room_gets_nothing_until_it_is_read() -> None:
+    """The user was invited, or joined on another connection."""
+    harness = Harness([], recent=30)
+    harness.room.detach(harness.connection)
+    harness.connection.write(b"x" * (KERNEL_BYTES + 1))
+    harness.room.attach(harness.connection, 0)
     pushed = text_frame(b"hello")
-    site.room.deliver(site.room.opened.take("e", 1, [pushed]))
-    site.room.flush()
-    assert site.socket.read() == b"x" * (KERNEL_BYTES + 1)
-    assert site.socket.read() == pushed
-    assert site.connection in site.room.live
+    harness.room.deliver(harness.room.opened.take("e", 1, [pushed]))
+    harness.room.flush()
+    assert harness.socket.read() == b"x" * (KERNEL_BYTES + 1)
+    assert harness.socket.read() == pushed
+    assert harness.connection in harness.room.live
 
 
 @pytest.mark.parametrize("recent", [100, 30], ids=["live", "catching up"])
-async def test_who_has_gone_is_pushed_nothing_until_their_turn_to_be_closed(recent: int) -> None:
-    """Fan-out would write to thousands of them for nothing where they all go at once."""
-    site = Site(payloads(100, SMALL), recent)
-    site.catch_up.start(site.connection)
-    site.connection.on_gone()
-    site.socket.read_by_nobody()
-    await until(lambda: not site.connection.catching_up, 1)
-    site.room.deliver(site.room.opened.take("e", 101, [text_frame(b"hello")]))
-    site.room.flush()
-    assert site.connection not in site.room.live
+async def test_gone_connection_gets_no_pushes_until_it_is_closed(recent: int) -> None:
+    """If thousands go at once, fan-out would write to all of them in vain."""
+    harness = Harness(payloads(100, SMALL), recent)
+    harness.catch_up.start(harness.connection)
+    harness.connection.on_gone()
+    harness.socket.discard_writes()
+    await until(lambda: not harness.catch_up._active, 1)
+    harness.room.deliver(harness.room.opened.take("e", 101, [text_frame(b"hello")]))
+    harness.room.flush()
+    assert harness.connection not in harness.room.live

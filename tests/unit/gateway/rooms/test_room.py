@@ -1,4 +1,4 @@
-"""A quiet room never waits; in a busy one, messages are written together."""
+"""Fan-out: a quiet room writes at once, a busy one batches messages."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,11 +9,11 @@ import pytest
 from chatterbox.wire import history_api
 from services.gateway.connections.connection import Connection
 from services.gateway.core.room_stream import RoomStream
-from services.gateway.rooms.room import JOINING_S, Room
+from services.gateway.rooms.room import MAX_BATCH_WINDOW_S, Room
 
 
-class HandTurned:
-    """An event loop whose turns and time are the test's."""
+class ManualLoop:
+    """An event loop whose turns and time are controlled by the test."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -29,7 +29,7 @@ class HandTurned:
         self._due.append((self.now_s + wait_s, callback))
 
     def turn(self, later_s: float = 0) -> None:
-        """Let so much time pass, then do what is due."""
+        """Advance the time, then run due callbacks."""
         self.now_s += later_s
         due = [callback for at_s, callback in self._due if at_s <= self.now_s]
         self._due = [each for each in self._due if each[0] > self.now_s]
@@ -37,129 +37,130 @@ class HandTurned:
             callback()
 
 
-class Hearer:
-    """A connection that keeps what is written to it."""
+class FakeConnection:
+    """Records what is written to it."""
 
     def __init__(self) -> None:
         self.socket = self
         self.written: list[bytes] = []
-        self.messages_out = 0
         self.is_full = False
 
     def try_write(self, frames: bytes) -> int:
         self.written.append(frames)
         return len(frames)
 
+    def count_pushed(self, messages: int) -> None: ...
 
-class SlowHearer(Hearer):
-    """One whose kernel takes only so many bytes of each write, or is in trouble; `left` is what its transport got."""
 
-    def __init__(self, takes: int | OSError) -> None:
+class SlowConnection(FakeConnection):
+    """Its kernel accepts only some bytes of each write, or fails; `left` is what its transport got."""
+
+    def __init__(self, accepts: int | OSError) -> None:
         super().__init__()
-        self._takes = takes
+        self._accepts = accepts
         self.left = b""
 
     def try_write(self, frames: bytes) -> int:
-        if isinstance(self._takes, OSError):
-            raise self._takes
-        return super().try_write(frames[: self._takes])
+        if isinstance(self._accepts, OSError):
+            raise self._accepts
+        return super().try_write(frames[: self._accepts])
 
     def write(self, frames: bytes) -> None:
         self.left += frames
 
 
 class Scene:
-    """A room with so many connections; `write` is what one of them was written."""
+    """A room with `members` connections; `written` is what each of them got."""
 
     def __init__(self, members: int) -> None:
-        self.loop = HandTurned()
+        self.loop = ManualLoop()
         info = history_api.RoomInfo(room_id=1, room="r", private=False, everyone=False, epoch="e", head=0)
         self.room = Room(info, loop=cast("asyncio.AbstractEventLoop", self.loop))
-        self.room.stream = RoomStream.at("e", 0, [], 10)
-        self.hearers = [Hearer() for _ in range(members)]
-        for hearer in self.hearers:
-            self.room.attach(cast("Connection", hearer), 0)
+        self.room.open(RoomStream.at("e", 0, [], 10), "")
+        self.connections = [FakeConnection() for _ in range(members)]
+        for connection in self.connections:
+            self.room.attach(cast("Connection", connection), 0)
 
-    def say(self, *frames: bytes) -> None:
+    def send(self, *frames: bytes) -> None:
         for frame in frames:
             self.room.deliver(self.room.opened.take("e", self.room.opened.head + 1, [frame]))
 
     @property
     def written(self) -> list[bytes]:
-        [written] = {tuple(hearer.written) for hearer in self.hearers}
+        [written] = {tuple(connection.written) for connection in self.connections}
         return list(written)
 
 
-class TestAQuietRoom:
+class TestQuietRoom:
     @pytest.mark.parametrize("members", [1, 1000])
-    def test_writes_at_the_end_of_the_turn(self, members: int) -> None:
+    def test_quiet_room_writes_at_the_end_of_the_turn(self, members: int) -> None:
         scene = Scene(members)
-        scene.say(b"a", b"b")
+        scene.send(b"a", b"b")
         assert scene.written == []
         scene.loop.turn()
         assert scene.written == [b"ab"]
 
-    def test_never_waits_while_messages_come_slower_than_they_would_wait(self) -> None:
+    def test_room_is_quiet_while_messages_arrive_slower_than_the_batch_window(self) -> None:
         scene = Scene(1000)
         for frame in (b"a", b"b", b"c"):
-            scene.say(frame)
+            scene.send(frame)
             scene.loop.turn()
-            scene.loop.turn(JOINING_S)
+            scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert scene.written == [b"a", b"b", b"c"]
 
-    def test_of_few_never_waits(self) -> None:
+    def test_room_of_few_members_never_waits(self) -> None:
         scene = Scene(10)
         for frame in (b"a", b"b", b"c"):
-            scene.say(frame)
+            scene.send(frame)
             scene.loop.turn()
         assert scene.written == [b"a", b"b", b"c"]
 
 
-class TestABusyRoom:
+class TestBusyRoom:
     @pytest.fixture
     def scene(self) -> Scene:
         scene = Scene(1000)
-        scene.say(b"a")
+        scene.send(b"a")
         scene.loop.turn()
         return scene
 
-    def test_writes_together_what_comes_within_the_wait(self, scene: Scene) -> None:
+    def test_busy_room_writes_messages_within_the_batch_window_together(self, scene: Scene) -> None:
         for frame in (b"b", b"c", b"d"):
-            scene.loop.turn(JOINING_S / 4)
-            scene.say(frame)
+            scene.loop.turn(MAX_BATCH_WINDOW_S / 4)
+            scene.send(frame)
         assert scene.written == [b"a"]
-        scene.loop.turn(JOINING_S / 2)
+        scene.loop.turn(MAX_BATCH_WINDOW_S / 2)
         assert scene.written == [b"a", b"bcd"]
 
-    def test_is_quiet_again_when_messages_come_slower_than_they_would_wait(self, scene: Scene) -> None:
-        scene.say(b"b")
+    def test_busy_room_becomes_quiet_when_messages_arrive_slower_than_the_batch_window(self, scene: Scene) -> None:
+        scene.send(b"b")
         for frame in (b"c", b"d"):
-            scene.loop.turn(JOINING_S)
-            scene.loop.turn(JOINING_S / 2)
-            scene.say(frame)
+            scene.loop.turn(MAX_BATCH_WINDOW_S)
+            scene.loop.turn(MAX_BATCH_WINDOW_S / 2)
+            scene.send(frame)
             scene.loop.turn()
         assert scene.written == [b"a", b"b", b"c", b"d"]
 
-    def test_lets_nobody_in_before_what_waits_is_written(self, scene: Scene) -> None:
-        scene.say(b"b")
-        late: Any = Hearer()
+    def test_pending_messages_are_written_before_a_connection_is_attached(self, scene: Scene) -> None:
+        scene.send(b"b")
+        late: Any = FakeConnection()
         scene.room.attach(late, scene.room.opened.head)
         assert scene.written == [b"a", b"b"]
-        scene.loop.turn(JOINING_S)
+        scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert (scene.written, late.written) == ([b"a", b"b"], [])
 
-    def test_notes_of_who_falls_behind_only_what_was_written(self, scene: Scene) -> None:
-        scene.say(b"b")
-        slow = cast("Connection", scene.hearers[0])
+    def test_connection_that_falls_behind_is_noted_at_the_last_written_offset(self, scene: Scene) -> None:
+        scene.send(b"b")
+        slow = cast("Connection", scene.connections[0])
         scene.room.fall_behind(slow)
-        scene.loop.turn(JOINING_S)
+        scene.loop.turn(MAX_BATCH_WINDOW_S)
         assert scene.room.behind == {slow: 1}
-        assert scene.hearers.pop(0).written == [b"a"]
+        assert scene.connections.pop(0).written == [b"a"]
         assert scene.written == [b"a", b"b"]
 
 
 @pytest.mark.parametrize(
-    ("takes", "written", "left"),
+    ("accepts", "written", "left"),
     [
         (3, [b"abc"], b"d"),
         (0, [b""], b"abcd"),
@@ -167,13 +168,13 @@ class TestABusyRoom:
         (ConnectionResetError(), [], b"abcd"),
     ],
 )
-def test_what_the_kernel_does_not_take_goes_to_the_transport(
-    takes: int | OSError, written: list[bytes], left: bytes
+def test_data_that_the_kernel_does_not_accept_goes_to_the_transport(
+    accepts: int | OSError, written: list[bytes], left: bytes
 ) -> None:
     scene = Scene(2)
-    slow = SlowHearer(takes)
+    slow = SlowConnection(accepts)
     scene.room.attach(cast("Connection", slow), 0)
-    scene.say(b"ab", b"cd")
+    scene.send(b"ab", b"cd")
     scene.loop.turn()
     assert (slow.written, slow.left) == (written, left)
     assert scene.written == [b"abcd"]

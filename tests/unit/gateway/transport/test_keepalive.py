@@ -1,50 +1,50 @@
-"""Everyone is pinged once in a period, and nobody who has gone."""
+"""Every connection is pinged once per interval until it has ended."""
 
 import asyncio
 
 from chatterbox.chassis.tasks import background
-from services.gateway.transport.keepalive import BEATS, Keepalive
+from services.gateway.transport.keepalive import GROUPS, Keepalive
 
 PING_S = 0.1
 
 
-class Counted:
-    """Counts its beats; says so when it has had `most`, and wants no more then."""
+class CountingConnection:
+    """Counts its pings; after `limit` of them it sets `done` and wants no more."""
 
-    def __init__(self, most: int) -> None:
-        self.beats = 0
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.pings = 0
+        self.limit = limit
         self.done = asyncio.Event()
 
-    def beat(self) -> bool:
-        self.beats += 1
-        if self.beats == self.most:
+    def ping(self) -> bool:
+        self.pings += 1
+        if self.pings == self.limit:
             self.done.set()
-        return self.beats < self.most
+        return self.pings < self.limit
 
 
-async def test_everyone_is_pinged_as_often_as_everyone_else() -> None:
-    pulse, everyone = Keepalive(PING_S), [Counted(most=100) for _ in range(300)]
-    first = Counted(most=4)
-    for each in (first, *everyone):
-        pulse.add(each)
-    async with background(pulse.run(), "pulse"):
+async def test_all_connections_are_pinged_equally_often() -> None:
+    keepalive, connections = Keepalive(PING_S), [CountingConnection(limit=100) for _ in range(300)]
+    first = CountingConnection(limit=4)
+    for each in (first, *connections):
+        keepalive.add(each)
+    async with background(keepalive.run(), "keepalive"):
         await first.done.wait()
-    assert {each.beats for each in everyone} <= {3, 4}
+    assert {each.pings for each in connections} <= {3, 4}
 
 
-async def test_what_wants_no_more_is_let_go() -> None:
-    pulse, gone, left = Keepalive(PING_S), Counted(most=1), Counted(most=3)
-    pulse.add(gone)
-    pulse.add(left)
-    async with background(pulse.run(), "pulse"):
-        await left.done.wait()
-    assert gone.beats == 1
-    assert not any(gone in portion for portion in pulse._portions)
+async def test_connection_whose_ping_returns_false_is_dropped() -> None:
+    keepalive, ended, remaining = Keepalive(PING_S), CountingConnection(limit=1), CountingConnection(limit=3)
+    keepalive.add(ended)
+    keepalive.add(remaining)
+    async with background(keepalive.run(), "keepalive"):
+        await remaining.done.wait()
+    assert ended.pings == 1
+    assert not any(ended in group for group in keepalive._groups)
 
 
-def test_portions_are_about_as_large_as_each_other() -> None:
-    pulse, everyone = Keepalive(PING_S), [Counted(most=1) for _ in range(2000)]
-    for each in everyone:
-        pulse.add(each)
-    assert max(len(portion) for portion in pulse._portions) < 4 * 2000 / BEATS
+def test_ping_groups_are_of_similar_size() -> None:
+    keepalive, connections = Keepalive(PING_S), [CountingConnection(limit=1) for _ in range(2000)]
+    for each in connections:
+        keepalive.add(each)
+    assert max(len(group) for group in keepalive._groups) < 4 * 2000 / GROUPS

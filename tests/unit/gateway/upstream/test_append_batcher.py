@@ -1,7 +1,4 @@
-"""Batches: what arrives meanwhile makes up the next, in order; in busy times they are paced, in quiet ones none waits.
-
-On an event loop whose time is simulated.
-"""
+"""Append batches: in order, paced under load, not delayed otherwise. Runs on an event loop with simulated time."""
 
 import asyncio
 import itertools
@@ -12,8 +9,6 @@ import pytest
 
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import history_api
-from services.gateway.connections.connection import Connection
-from services.gateway.rooms.room import Room
 from services.gateway.upstream.append_batcher import MESSAGE_PACE_S, PACE_S, AppendBatcher, PendingSend
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
@@ -21,8 +16,10 @@ from tests.simulation.loop import SimulatedLoop
 COMMIT_S = 0.001
 
 
-class Listener:
-    """A connection, as far as acks go."""
+class FakeSender:
+    """A connection that waits for acks."""
+
+    connection_id = "c"
 
     def __init__(self) -> None:
         self.acked = asyncio.Event()
@@ -31,36 +28,36 @@ class Listener:
         self.acked.set()
 
 
-class Batches:
-    """A history that takes `COMMIT_S` for each batch, and notes when it came and what was in it."""
+class FakeHistory:
+    """A history that takes `COMMIT_S` per batch, and notes its time and content."""
 
     def __init__(self) -> None:
-        self.came_s: list[float] = []
+        self.batches_s: list[float] = []
         self.batches: list[list[str]] = []
 
     async def append(
         self, messages: list[history_api.Append]
     ) -> list[history_api.Appended | history_api.AppendRefused]:
-        self.came_s.append(asyncio.get_running_loop().time())
+        self.batches_s.append(asyncio.get_running_loop().time())
         self.batches.append([message.content for message in messages])
         await asyncio.sleep(COMMIT_S)
         return [history_api.AppendRefused("unavailable", "not now", None) for _ in messages]
 
 
-class Site:
-    """What is said by whom, and what comes of it."""
+class Harness:
+    """A batcher with its history."""
 
     def __init__(self) -> None:
-        self.history = Batches()
-        self.sends = AppendBatcher(cast("HistoryClient", self.history), clock=asyncio.get_running_loop().time)
+        self.history = FakeHistory()
+        self.batcher = AppendBatcher(cast("HistoryClient", self.history), clock=asyncio.get_running_loop().time)
 
-    def say(self, who: Listener, content: str) -> None:
+    def send(self, sender: FakeSender, content: str) -> None:
         append = history_api.Append(1, 1, "ada", content, content)
-        self.sends.put(PendingSend(cast("Connection", who), 1, cast("Room", None), append))
+        self.batcher.put(PendingSend(sender, 1, "general", append))
 
     @property
     def gaps_s(self) -> list[float]:
-        return [after - before for before, after in itertools.pairwise(self.history.came_s)]
+        return [after - before for before, after in itertools.pairwise(self.history.batches_s)]
 
 
 def simulated(scenario: Coroutine[object, object, None]) -> None:
@@ -72,45 +69,45 @@ def simulated(scenario: Coroutine[object, object, None]) -> None:
 
 
 async def _one_after_the_other() -> None:
-    site, ada = Site(), Listener()
-    async with background(site.sends.run(), "sends"):
+    harness, ada = Harness(), FakeSender()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(20):
-            site.say(ada, str(number))
+            harness.send(ada, str(number))
             await ada.acked.wait()
             ada.acked.clear()
-    assert site.history.batches == [[str(number)] for number in range(20)]
-    assert site.gaps_s == pytest.approx([COMMIT_S] * 19)
+    assert harness.history.batches == [[str(number)] for number in range(20)]
+    assert harness.gaps_s == pytest.approx([COMMIT_S] * 19)
 
 
 async def _many() -> None:
-    site = Site()
-    async with background(site.sends.run(), "sends"):
+    harness = Harness()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(50):
-            site.say(Listener(), str(number))
+            harness.send(FakeSender(), str(number))
             await asyncio.sleep(0.001)
-        await site.sends.settle()
-    assert [content for batch in site.history.batches for content in batch] == [str(number) for number in range(50)]
-    *paced, _ = site.gaps_s
+        await harness.batcher.wait_until_idle()
+    assert [content for batch in harness.history.batches for content in batch] == [str(number) for number in range(50)]
+    *paced, _ = harness.gaps_s
     assert paced[-1] == pytest.approx(PACE_S)
-    assert [len(batch) for batch in site.history.batches[-4:-1]] == [PACE_S * 1000] * 3
+    assert [len(batch) for batch in harness.history.batches[-4:-1]] == [PACE_S * 1000] * 3
 
 
 async def _now_and_then() -> None:
-    site = Site()
-    async with background(site.sends.run(), "sends"):
+    harness = Harness()
+    async with background(harness.batcher.run(), "batcher"):
         for number in range(10):
-            site.say(Listener(), str(number))
+            harness.send(FakeSender(), str(number))
             await asyncio.sleep(MESSAGE_PACE_S * 1.5)
-    assert site.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
+    assert harness.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 
 
-def test_who_sends_after_each_answer_never_waits() -> None:
+def test_sender_that_awaits_each_ack_is_never_paced() -> None:
     simulated(_one_after_the_other())
 
 
-def test_where_many_send_batches_are_paced_and_nothing_is_lost_or_turned_round() -> None:
+def test_batches_of_many_senders_are_paced_complete_and_in_order() -> None:
     simulated(_many())
 
 
-def test_who_sends_now_and_then_never_waits() -> None:
+def test_occasional_senders_are_never_paced() -> None:
     simulated(_now_and_then())

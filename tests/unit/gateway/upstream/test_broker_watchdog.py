@@ -1,4 +1,4 @@
-"""What a gateway does about its ears, with a broker whose ways are the test's."""
+"""The broker watchdog, with a broker whose failures the test controls."""
 
 import logging
 from collections.abc import Sequence
@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
-from services.gateway import gauges
 from services.gateway.core.canary import MISSED
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.upstream.broker_watchdog import EVERY_S, GRACE_S, BrokerWatchdog
+from services.gateway.upstream.broker_watchdog import GRACE_S, INTERVAL_S, BrokerWatchdog
 from tests.support.figures import figure
 
 
 class Broker(MemoryBroker):
-    """Delivers nothing while `swallows`; takes nothing while `refuses`."""
+    """Delivers nothing while `swallows`; accepts nothing while `refuses`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,37 +52,36 @@ def metrics() -> GatewayMetrics:
 
 
 @pytest.fixture
-async def hearing(broker: Broker, metrics: GatewayMetrics) -> BrokerWatchdog:
-    hearing = BrokerWatchdog(broker, lambda: 0.0, metrics)
-    gauges.watch_broker(metrics, broker, hearing)
-    await hearing.start()
-    return hearing
+async def watchdog(broker: Broker, metrics: GatewayMetrics) -> BrokerWatchdog:
+    watchdog = BrokerWatchdog(broker, lambda: 0.0, metrics)
+    await watchdog.start()
+    return watchdog
 
 
-async def _seconds(hearing: BrokerWatchdog, count: int) -> None:
+async def _seconds(watchdog: BrokerWatchdog, count: int) -> None:
     for _ in range(count):
-        await hearing.send()
-        hearing.look()
+        await watchdog.publish()
+        watchdog.check()
 
 
-async def test_while_it_hears_itself_nothing_happens(hearing: BrokerWatchdog, broker: Broker) -> None:
-    await _seconds(hearing, 100)
-    assert (hearing.is_deaf, hearing.is_mute, broker.renewals) == (False, False, 0)
+async def test_watchdog_does_nothing_while_canaries_arrive(watchdog: BrokerWatchdog, broker: Broker) -> None:
+    await _seconds(watchdog, 100)
+    assert (watchdog.is_deaf, watchdog.cannot_publish, broker.renewals) == (False, False, 0)
 
 
-async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_anew(
-    hearing: BrokerWatchdog, broker: Broker, metrics: GatewayMetrics, caplog: pytest.LogCaptureFixture
+async def test_deaf_gateway_is_logged_once_counted_and_resubscribed(
+    watchdog: BrokerWatchdog, broker: Broker, metrics: GatewayMetrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     doubts: list[None] = []
     await broker.subscriber(lambda *_: None, lambda: doubts.append(None)).subscribe(["room"])
     broker.swallows = True
     with caplog.at_level(logging.INFO):
-        await _seconds(hearing, MISSED)
-        assert hearing.is_deaf
+        await _seconds(watchdog, MISSED)
+        assert watchdog.is_deaf
         assert [record.getMessage() for record in caplog.records] == ["broker.silent"]
         broker.swallows = False
-        await _seconds(hearing, 1)
-        assert not hearing.is_deaf
+        await _seconds(watchdog, 1)
+        assert not watchdog.is_deaf
         assert [record.getMessage() for record in caplog.records] == ["broker.silent", "broker.recovered"]
     assert (broker.renewals, len(doubts)) == (1, 1)
     scraped = metrics.metrics.scrape()
@@ -91,45 +89,47 @@ async def test_when_deaf_it_says_so_once_counts_it_and_makes_the_broker_listen_a
     assert figure(scraped, "chatterbox_gateway_broker_reconnects_total") == 1
 
 
-async def test_while_the_broker_says_itself_that_it_is_away_it_is_left_alone(
-    hearing: BrokerWatchdog, broker: Broker
+async def test_watchdog_does_nothing_while_the_broker_reports_an_outage(
+    watchdog: BrokerWatchdog, broker: Broker
 ) -> None:
     broker.swallows, broker.whole = True, False
-    await _seconds(hearing, 100)
-    assert (hearing.is_deaf, broker.renewals) == (False, 0)
+    await _seconds(watchdog, 100)
+    assert (watchdog.is_deaf, broker.renewals) == (False, 0)
     broker.whole = True
-    await _seconds(hearing, MISSED - 1)
-    assert not hearing.is_deaf, "what was missed before does not count"
+    await _seconds(watchdog, MISSED - 1)
+    assert not watchdog.is_deaf, "canaries missed before do not count"
 
 
-async def test_a_broker_that_takes_nothing_makes_mute_not_deaf_and_is_logged_once(
-    hearing: BrokerWatchdog, broker: Broker, caplog: pytest.LogCaptureFixture
+async def test_rejected_canaries_are_logged_once_and_are_no_deafness(
+    watchdog: BrokerWatchdog, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     broker.refuses = True
-    await _seconds(hearing, 100)
-    assert (hearing.is_mute, hearing.is_deaf, broker.renewals) == (True, False, 0)
+    await _seconds(watchdog, 100)
+    assert (watchdog.cannot_publish, watchdog.is_deaf, broker.renewals) == (True, False, 0)
     assert [record.getMessage() for record in caplog.records] == ["broker.publish_failed"]
     broker.refuses = False
-    await _seconds(hearing, 1)
-    assert not hearing.is_mute
+    await _seconds(watchdog, 1)
+    assert not watchdog.cannot_publish
 
 
-async def test_a_stranger_on_the_channel_proves_nothing(hearing: BrokerWatchdog, broker: Broker) -> None:
+async def test_foreign_payloads_on_the_canary_channel_prove_nothing(watchdog: BrokerWatchdog, broker: Broker) -> None:
     broker.swallows = True
     for payload in (b"", b"x", b"-1", b"99", "²".encode()):
-        await MemoryBroker.publish(broker, [(hearing._channel, payload)])
-    await _seconds(hearing, MISSED)
-    assert hearing.is_deaf
+        await MemoryBroker.publish(broker, [(watchdog._channel, payload)])
+    await _seconds(watchdog, MISSED)
+    assert watchdog.is_deaf
 
 
-def test_the_third_miss_is_noticed_within_four_seconds_of_the_last_that_was_heard() -> None:
-    assert MISSED * EVERY_S + GRACE_S < 3.5
+def test_third_missed_canary_is_detected_within_four_seconds() -> None:
+    assert MISSED * INTERVAL_S + GRACE_S < 3.5
 
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"-1", b"\xb2", b"9" * 16, b"9" * 5000])
-async def test_what_it_did_not_send_is_no_canary(hearing: BrokerWatchdog, broker: Broker, payload: bytes) -> None:
+async def test_payloads_that_were_not_published_do_not_end_deafness(
+    watchdog: BrokerWatchdog, broker: Broker, payload: bytes
+) -> None:
     broker.swallows = True
-    await _seconds(hearing, MISSED)
+    await _seconds(watchdog, MISSED)
     broker.swallows = False
-    await broker.publish([(hearing._channel, payload)])
-    assert hearing.is_deaf
+    await broker.publish([(watchdog._channel, payload)])
+    assert watchdog.is_deaf

@@ -1,14 +1,15 @@
-"""A part is away when it has not answered for a while; one answer brings it back."""
+"""A dependency is down when it has not answered for a while; one answer brings it back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from chatterbox.wire.errors import ChatError, Code
-from services.gateway.upstream.dependencies import ASK_AUTH_S, ASK_S, FORGIVEN_S, Dependency
+from services.gateway.metrics import DependencyName
+from services.gateway.upstream.dependencies import CHECK_AUTH_S, CHECK_S, GRACE_S, Dependency
 
 
 class Clock:
-    """Turned by hand (seconds)."""
+    """Set by the test (seconds)."""
 
     now = 100.0
 
@@ -16,8 +17,8 @@ class Clock:
         return self.now
 
 
-async def _asked_once(part: Dependency) -> None:
-    watching = asyncio.create_task(part.watch())
+async def _check_once(dependency: Dependency) -> None:
+    watching = asyncio.create_task(dependency.watch())
     await asyncio.sleep(0)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
@@ -31,67 +32,67 @@ def _answering(answers: list[bool]) -> Callable[[], Awaitable[None]]:
     return ask
 
 
-async def test_a_part_is_away_until_it_has_answered_once() -> None:
-    part = Dependency("history", _answering([True]), Clock())
-    assert part.is_away
-    await _asked_once(part)
-    assert not part.is_away
+async def test_dependency_is_down_until_its_first_success() -> None:
+    dependency = Dependency(DependencyName.HISTORY, _answering([True]), Clock())
+    assert dependency.is_down
+    await _check_once(dependency)
+    assert not dependency.is_down
 
 
-async def test_a_short_silence_is_forgiven_and_a_long_one_is_not() -> None:
+async def test_dependency_is_down_only_after_the_grace_period() -> None:
     answers, clock = [True], Clock()
-    part = Dependency("history", _answering(answers), clock)
-    await _asked_once(part)
+    dependency = Dependency(DependencyName.HISTORY, _answering(answers), clock)
+    await _check_once(dependency)
     answers[0] = False
-    clock.now += 1.5 * ASK_S + FORGIVEN_S
-    await _asked_once(part)
-    assert not part.is_away
+    clock.now += 1.5 * CHECK_S + GRACE_S
+    await _check_once(dependency)
+    assert not dependency.is_down
     clock.now += 0.1
-    assert part.is_away
+    assert dependency.is_down
     answers[0] = True
-    await _asked_once(part)
-    assert not part.is_away
+    await _check_once(dependency)
+    assert not dependency.is_down
 
 
-async def test_one_that_is_known_to_be_away_is_so_at_once_whatever_it_answered() -> None:
+async def test_dependency_known_to_be_down_is_down_despite_its_answers() -> None:
     known: list[str] = []
-    part = Dependency("broker", _answering([True]), Clock(), is_known_away=lambda: bool(known))
-    await _asked_once(part)
-    assert not part.is_away
+    dependency = Dependency(DependencyName.BROKER, _answering([True]), Clock(), is_known_down=lambda: bool(known))
+    await _check_once(dependency)
+    assert not dependency.is_down
     known.append("deaf")
-    assert part.is_away
+    assert dependency.is_down
 
 
-async def test_one_that_is_seen_to_answer_is_not_asked() -> None:
-    asked: list[str] = []
+async def test_dependency_with_recent_traffic_is_not_checked() -> None:
+    checks: list[str] = []
     clock = Clock()
 
     async def ask() -> None:
-        asked.append("asked")
+        checks.append("checks")
 
-    part = Dependency("history", ask, clock, last_seen_s=lambda: clock.now - ASK_S / 3)
-    await _asked_once(part)
-    assert not asked
-    assert not part.is_away
+    dependency = Dependency(DependencyName.HISTORY, ask, clock, last_success_s=lambda: clock.now - CHECK_S / 3)
+    await _check_once(dependency)
+    assert not checks
+    assert not dependency.is_down
 
 
-async def test_one_that_was_seen_to_answer_long_ago_is_asked() -> None:
+async def test_dependency_without_recent_traffic_is_checked() -> None:
     clock = Clock()
-    part = Dependency("history", _answering([False]), clock, last_seen_s=lambda: 100.0)
-    clock.now += 1.5 * ASK_S + FORGIVEN_S + 0.1
-    await _asked_once(part)
-    assert part.is_away
+    dependency = Dependency(DependencyName.HISTORY, _answering([False]), clock, last_success_s=lambda: 100.0)
+    clock.now += 1.5 * CHECK_S + GRACE_S + 0.1
+    await _check_once(dependency)
+    assert dependency.is_down
 
 
-async def test_one_that_is_asked_seldom_may_be_silent_for_longer() -> None:
+async def test_dependency_checked_rarely_has_a_longer_grace_period() -> None:
     clock = Clock()
-    part = Dependency("auth", _answering([True]), clock, ask_s=ASK_AUTH_S)
-    await _asked_once(part)
-    clock.now += 1.5 * ASK_AUTH_S + FORGIVEN_S
-    assert not part.is_away
+    dependency = Dependency(DependencyName.AUTH, _answering([True]), clock, check_s=CHECK_AUTH_S)
+    await _check_once(dependency)
+    clock.now += 1.5 * CHECK_AUTH_S + GRACE_S
+    assert not dependency.is_down
     clock.now += 0.1
-    assert part.is_away
+    assert dependency.is_down
 
 
-def test_it_is_asked_often_enough_to_be_forgiven_one_failure() -> None:
-    assert ASK_S < FORGIVEN_S
+def test_one_failed_check_is_within_the_grace_period() -> None:
+    assert CHECK_S < GRACE_S

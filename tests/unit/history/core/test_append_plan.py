@@ -1,4 +1,4 @@
-"""Who gets which offset: any batches, cut anywhere, with retries in them."""
+"""Planning an append: offsets, keys, retries and refusals, for any sequence of batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,21 +18,21 @@ MEMBERS = {(1, 1), (1, 2), (2, 1)}
 
 @dataclass
 class Table:
-    """What SQLite would hold: answers as the writer's one query does, takes what a plan inserts."""
+    """An in-memory stand-in for SQLite: returns contexts as the writer's query does, and applies plans."""
 
-    ends: dict[int, RoomTail] = field(
+    tails: dict[int, RoomTail] = field(
         default_factory=lambda: {room_id: RoomTail(f"room{room_id}", f"epoch{room_id}", 0, 0) for room_id in ROOMS}
     )
     rows: list[MessageRow] = field(default_factory=list)
 
-    def known(self, message: Append) -> MessageContext:
-        end = self.ends.get(message.room_id)
-        if end is None:
+    def context(self, message: Append) -> MessageContext:
+        tail = self.tails.get(message.room_id)
+        if tail is None:
             return MessageContext(None, "", 0, 0, False, None, 0, 0, "")
         member = (message.room_id, message.user_id) in MEMBERS
         earlier = self._earlier(message)
         found = (earlier.message_id, earlier.offset, earlier.timestamp_ms, earlier.content) if earlier else None
-        return MessageContext(end.room, end.epoch, end.head, end.last_ms, member, *(found or (None, 0, 0, "")))
+        return MessageContext(tail.room, tail.epoch, tail.head, tail.last_ms, member, *(found or (None, 0, 0, "")))
 
     def _earlier(self, message: Append) -> MessageRow | None:
         wanted = (message.user_id, message.room_id, message.key)
@@ -40,10 +40,10 @@ class Table:
 
     def append(self, batch: Sequence[Append], now_ms: int) -> list[Outcome]:
         last_id = self.rows[-1].message_id if self.rows else 0
-        known = [self.known(message) for message in batch]
-        planned = plan(batch, known, now_ms=now_ms, last_id=last_id, limits=Limits())
+        contexts = [self.context(message) for message in batch]
+        planned = plan(batch, contexts, now_ms=now_ms, last_id=last_id, limits=Limits())
         self.rows += planned.inserts
-        self.ends |= planned.ends
+        self.tails |= planned.tails
         return planned.outcomes
 
 
@@ -62,8 +62,8 @@ def appended(outcomes: Sequence[Outcome]) -> list[Appended]:
     return [outcome for outcome in outcomes if isinstance(outcome, Appended)]
 
 
-def one(message: Append, known: MessageContext, *, now_ms: int = 1000) -> AppendPlan:
-    return plan([message], [known], now_ms=now_ms, last_id=0, limits=Limits())
+def plan_one(message: Append, context: MessageContext, *, now_ms: int = 1000) -> AppendPlan:
+    return plan([message], [context], now_ms=now_ms, last_id=0, limits=Limits())
 
 
 MESSAGE = Append(1, 1, "alice", "hello", "k")
@@ -80,10 +80,12 @@ class TestAnyBatches:
             table.append(batch, now_ms)
         for room_id in ROOMS:
             offsets = [row.offset for row in table.rows if row.room_id == room_id]
-            assert offsets == list(range(1, table.ends[room_id].head + 1))
+            assert offsets == list(range(1, table.tails[room_id].head + 1))
 
     @given(batches)
-    def test_ids_grow_and_the_times_of_a_room_never_go_back(self, batches: list[tuple[list[Append], int]]) -> None:
+    def test_ids_increase_and_timestamps_of_a_room_never_decrease(
+        self, batches: list[tuple[list[Append], int]]
+    ) -> None:
         table = Table()
         for batch, now_ms in batches:
             table.append(batch, now_ms)
@@ -109,7 +111,7 @@ class TestAnyBatches:
         assert len(keyed) == len(set(keyed))
 
     @given(batches)
-    def test_what_is_acked_is_stored_and_what_is_refused_is_not(self, batches: list[tuple[list[Append], int]]) -> None:
+    def test_acked_messages_are_stored_and_refused_ones_are_not(self, batches: list[tuple[list[Append], int]]) -> None:
         table = Table()
         for batch, now_ms in batches:
             before = len(table.rows)
@@ -121,7 +123,7 @@ class TestAnyBatches:
             assert new_acks == {row.message_id for row in table.rows[before:]}
 
     @given(st.lists(messages, max_size=20), st.lists(st.integers(0, 20), max_size=5))
-    def test_where_the_batches_are_cut_changes_nothing(self, sent: list[Append], cuts: list[int]) -> None:
+    def test_splitting_a_batch_does_not_change_the_result(self, sent: list[Append], cuts: list[int]) -> None:
         whole, parts = Table(), Table()
         at_once = whole.append(sent, 1)
         bounds = [0, *sorted(cut for cut in cuts if cut <= len(sent)), len(sent)]
@@ -131,27 +133,27 @@ class TestAnyBatches:
 
 
 class TestOneMessage:
-    def test_it_gets_the_next_offset_and_its_sender_the_position(self) -> None:
-        planned = one(MESSAGE, FRESH._replace(head=41))
+    def test_a_message_gets_the_next_offset_and_its_sender_the_position(self) -> None:
+        planned = plan_one(MESSAGE, FRESH._replace(head=41))
         assert planned.outcomes == [Appended("e", 42, 1, "1970-01-01T00:00:01.000Z")]
         assert planned.inserts == [MessageRow(1, 1, 42, 1, "alice", "hello", 1000, "k")]
-        assert planned.ends == {1: RoomTail("general", "e", 42, 1000)}
+        assert planned.tails == {1: RoomTail("general", "e", 42, 1000)}
 
-    def test_a_clock_set_back_does_not_make_it_older_than_the_message_before(self) -> None:
-        assert one(MESSAGE, FRESH._replace(last_ms=5000), now_ms=1000).inserts[0].timestamp_ms == 5000
+    def test_a_clock_set_back_does_not_make_a_message_older_than_the_previous_one(self) -> None:
+        assert plan_one(MESSAGE, FRESH._replace(last_ms=5000), now_ms=1000).inserts[0].timestamp_ms == 5000
 
-    def test_without_a_key_it_is_stored_as_often_as_it_comes(self) -> None:
+    def test_a_message_without_a_key_is_stored_each_time_it_is_sent(self) -> None:
         nameless = Append(1, 1, "alice", "hello", "")
         planned = plan([nameless] * 2, [FRESH] * 2, now_ms=0, last_id=0, limits=Limits())
         assert [insert.key for insert in planned.inserts] == [None, None]
 
     def test_a_retry_is_acked_even_when_its_sender_has_left_the_room(self) -> None:
         left = FRESH._replace(member=False, head=9, earlier_id=7, earlier_offset=3, earlier_content="hello")
-        planned = one(MESSAGE, left)
+        planned = plan_one(MESSAGE, left)
         assert planned.outcomes == [Appended("e", 3, 7, "1970-01-01T00:00:00.000Z")]
         assert not planned.inserts
 
-    def test_refusals_name_their_code(self) -> None:
+    def test_each_refused_message_gets_its_error_code(self) -> None:
         taken = FRESH._replace(earlier_id=7, earlier_offset=3, earlier_content="other")
         assert refusal(MESSAGE, taken) == Code.KEY_REUSED
         assert refusal(MESSAGE, FRESH._replace(member=False)) == Code.NOT_A_MEMBER
@@ -162,17 +164,17 @@ class TestOneMessage:
         assert refusal(Append(1, 1, "alice", "hello", "k k"), FRESH) == Code.KEY_INVALID
 
 
-def refusal(message: Append, known: MessageContext) -> str:
-    planned = one(message, known)
+def refusal(message: Append, context: MessageContext) -> str:
+    planned = plan_one(message, context)
     assert not planned.inserts
-    assert not planned.ends
+    assert not planned.tails
     [outcome] = planned.outcomes
     assert isinstance(outcome, AppendRefused)
     return outcome.code
 
 
-class TestTooFast:
-    def test_a_message_beyond_the_budget_is_refused_with_a_time_and_takes_no_offset(self) -> None:
+class TestRateLimit:
+    def test_a_message_over_the_rate_limit_is_refused_with_a_retry_time_and_takes_no_offset(self) -> None:
         batch = [Append(1, 1, "alice", f"m{number}", f"k{number}") for number in range(3)]
         waits = iter([0.0, 0.5, 0.0])
         planned = plan(batch, [FRESH] * 3, now_ms=1, last_id=0, limits=Limits(), spend=lambda _: next(waits))
@@ -181,7 +183,7 @@ class TestTooFast:
         assert isinstance(refused, AppendRefused)
         assert (refused.code, refused.retry_after_s) == (Code.RATE_LIMITED, 0.5)
 
-    def test_a_retry_of_what_is_stored_costs_nothing(self) -> None:
+    def test_a_retry_of_a_stored_message_does_not_count_towards_the_rate_limit(self) -> None:
         stored = MessageContext("general", "e", 1, 1000, True, 1, 1, 1000, "hello")
         planned = plan([MESSAGE], [stored], now_ms=1, last_id=1, limits=Limits(), spend=lambda _: 9.0)
         assert isinstance(planned.outcomes[0], Appended)

@@ -1,4 +1,4 @@
-"""What gateways are told of a commit, and what happens when they can't be."""
+"""Publishing commits to the gateways: payloads, a full queue, an unavailable broker."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from chatterbox.wire.history_api import Append
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.history.core.append_plan import MessageContext, plan
-from services.history.messages.append_server import BATCH_BYTES
-from services.history.messages.commit_publisher import PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
+from services.history.messages.append_server import MAX_BATCH_BYTES
+from services.history.messages.commit_publisher import MAX_PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
 from tests.support.history import until
 
 EVENT = MembershipChanged(
@@ -25,14 +25,14 @@ EVENT = MembershipChanged(
 )
 
 
-def news(*room_ids: int, events: Sequence[MembershipChanged] = (), content: str = "") -> CommittedChanges:
+def changes(*room_ids: int, events: Sequence[MembershipChanged] = (), content: str = "") -> CommittedChanges:
     batch = [Append(room_id, 1, "alice", content or f"message {number}", "") for number, room_id in enumerate(room_ids)]
     known = [MessageContext(f"room{room_id}", f"e{room_id}", 10, 0, True, None, 0, 0, "") for room_id in room_ids]
     return CommittedChanges(list(events), plan(batch, known, now_ms=0, last_id=0, limits=Limits()))
 
 
 class PickyBroker(MemoryBroker):
-    """Keeps what is published; fails, or waits, while told to."""
+    """Records what is published; fails or blocks on request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,8 +49,8 @@ class PickyBroker(MemoryBroker):
 
 
 class TestPayloads:
-    def test_each_room_gets_one_batch_of_finished_frames_that_say_where_they_stand(self) -> None:
-        (first_channel, first), (second_channel, second) = payloads(news(1, 2, 1))
+    def test_each_room_gets_one_batch_of_encoded_frames_with_positions(self) -> None:
+        (first_channel, first), (second_channel, second) = payloads(changes(1, 2, 1))
         assert (first_channel, second_channel) == (room_channel(1), room_channel(2))
         batch = decode_batch(first)
         assert (batch.epoch, batch.first) == ("e1", 11)
@@ -67,20 +67,20 @@ class TestPayloads:
         ]
         assert len(decode_batch(second).frames) == 1
 
-    def test_memberships_come_before_the_messages_of_the_same_transaction(self) -> None:
-        (control, event), (messages, _) = payloads(news(1, events=[EVENT]))
+    def test_membership_events_precede_messages_of_the_same_transaction(self) -> None:
+        (control, event), (messages, _) = payloads(changes(1, events=[EVENT]))
         assert (control, messages) == (CONTROL, room_channel(1))
         assert decode_control(event) == EVENT
 
-    def test_a_payload_is_no_larger_than_its_bound(self) -> None:
-        """The worst that a gateway sends at once: 500 messages of 4000 characters, four bytes each."""
-        large = news(*[1] * 500, content="\N{GRINNING FACE}" * 4000)
-        assert max(len(payload) for _, payload in payloads(large)) < PAYLOAD_BYTES + 100
-        assert sum(len(payload) for _, payload in payloads(large)) < BATCH_BYTES
+    def test_payloads_do_not_exceed_the_size_limit(self) -> None:
+        """The largest batch of a gateway: 500 messages of 4000 characters, four bytes each."""
+        large = changes(*[1] * 500, content="\N{GRINNING FACE}" * 4000)
+        assert max(len(payload) for _, payload in payloads(large)) < MAX_PAYLOAD_BYTES + 100
+        assert sum(len(payload) for _, payload in payloads(large)) < MAX_BATCH_BYTES
 
     @given(st.integers(1, 2000), st.lists(st.integers(1, 3), min_size=1, max_size=20))
-    def test_however_small_payloads_are_they_are_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:
-        whole, parts = payloads(news(*rooms)), payloads(news(*rooms), bound)
+    def test_payloads_of_any_size_limit_contain_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:
+        whole, parts = payloads(changes(*rooms)), payloads(changes(*rooms), bound)
         for channel, payload in whole:
             batch = decode_batch(payload)
             pieces = [decode_batch(part) for where, part in parts if where == channel]
@@ -91,46 +91,46 @@ class TestPayloads:
             assert {piece.epoch for piece in pieces} == {batch.epoch}
 
 
-class TestAnnouncer:
-    async def test_each_transaction_is_one_publish_and_the_last_is_out_before_it_closes(self) -> None:
+class TestCommitPublisher:
+    async def test_each_transaction_is_one_publish_and_closing_waits_for_the_last(self) -> None:
         broker = PickyBroker()
-        async with CommitPublisher(broker).running() as announcer:
-            announcer.offer(news(1, 1, 2))
-            announcer.offer(news(1))
+        async with CommitPublisher(broker).running() as publisher:
+            publisher.offer(changes(1, 1, 2))
+            publisher.offer(changes(1))
         assert [len(items) for items in broker.published] == [2, 1]
 
-    async def test_when_too_much_waits_whole_transactions_are_dropped_and_logged_once(
+    async def test_a_full_publish_queue_drops_whole_transactions_and_logs_once(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         broker = PickyBroker()
         broker.open.clear()
-        async with CommitPublisher(broker, waiting_messages=10).running() as announcer:
+        async with CommitPublisher(broker, waiting_messages=10).running() as publisher:
             with caplog.at_level(logging.WARNING):
                 for _ in range(100):
-                    announcer.offer(news(1, 1, 1))
+                    publisher.offer(changes(1, 1, 1))
             broker.open.set()
         assert len(broker.published) == 3
         assert [record.message for record in caplog.records] == ["publisher.dropped", "publisher.recovered"]
 
-    async def test_what_is_published_makes_room_for_more(self) -> None:
+    async def test_published_transactions_free_the_queue(self) -> None:
         broker = PickyBroker()
-        async with CommitPublisher(broker, waiting_messages=3).running() as announcer:
+        async with CommitPublisher(broker, waiting_messages=3).running() as publisher:
             for number in range(1, 20):
-                announcer.offer(news(1, 1))
-                announcer.offer(news(1))
+                publisher.offer(changes(1, 1))
+                publisher.offer(changes(1))
                 await until(lambda published=2 * number: len(broker.published) == published)  # type: ignore[misc]
 
-    async def test_a_broker_that_is_away_is_logged_once_and_again_when_it_is_back(
+    async def test_an_unavailable_broker_and_its_recovery_are_logged_once_each(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         broker = PickyBroker()
         broker.failing = True
-        async with CommitPublisher(broker).running() as announcer:
+        async with CommitPublisher(broker).running() as publisher:
             for _ in range(3):
-                announcer.offer(news(1))
+                publisher.offer(changes(1))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             broker.failing = False
-            announcer.offer(news(1))
+            publisher.offer(changes(1))
         assert len(broker.published) == 1
         assert [record.message for record in caplog.records] == ["publisher.dropped", "publisher.recovered"]

@@ -1,4 +1,4 @@
-"""What waits for the writer is bounded, and keeps its order."""
+"""The writer's queue: bounds and groups."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def job(messages: int = 1, content: str = "hello") -> AppendJob:
 
 
 async def nothing(_: WriteTransaction) -> None:
-    """A change that changes nothing."""
+    """A change without effect."""
 
 
 def change() -> ChangeJob:
@@ -28,55 +28,55 @@ def change() -> ChangeJob:
 
 
 class TestBounds:
-    def test_too_many_messages_are_refused_as_unavailable_with_a_time_to_retry(self) -> None:
-        backlog = WriteQueue(QueueBounds(waiting_messages=10))
-        backlog.put(job(9))
+    def test_a_full_write_queue_refuses_messages_as_unavailable_with_a_retry_time(self) -> None:
+        queue = WriteQueue(QueueBounds(waiting_messages=10))
+        queue.put(job(9))
         with pytest.raises(ChatError) as refused:
-            backlog.put(job(2))
+            queue.put(job(2))
         assert (refused.value.code, refused.value.retry_after_s) == (Code.UNAVAILABLE, 1.0)
-        backlog.put(job(1))
+        queue.put(job(1))
 
-    def test_too_many_bytes_are_refused_however_few_the_messages(self) -> None:
-        backlog = WriteQueue(QueueBounds(waiting_bytes=10_000))
-        backlog.put(job(content="x" * 2000))
+    def test_the_write_queue_refuses_too_many_bytes_even_in_few_messages(self) -> None:
+        queue = WriteQueue(QueueBounds(waiting_bytes=10_000))
+        queue.put(job(content="x" * 2000))
         with pytest.raises(ChatError):
-            backlog.put(job(content="x" * 2000))
+            queue.put(job(content="x" * 2000))
 
-    def test_what_was_taken_makes_room(self) -> None:
-        backlog = WriteQueue(QueueBounds(waiting_messages=10))
+    def test_taken_jobs_free_the_write_queue(self) -> None:
+        queue = WriteQueue(QueueBounds(waiting_messages=10))
         for _ in range(5):
-            backlog.put(job(10))
-            backlog.take()
-        assert len(backlog) == 0
+            queue.put(job(10))
+            queue.take()
+        assert len(queue) == 0
 
-    def test_changes_count_too(self) -> None:
-        backlog = WriteQueue(QueueBounds(waiting_messages=1))
-        backlog.put(change())
+    def test_changes_count_towards_the_bounds_of_the_write_queue(self) -> None:
+        queue = WriteQueue(QueueBounds(waiting_messages=1))
+        queue.put(change())
         with pytest.raises(ChatError):
-            backlog.put(change())
+            queue.put(change())
 
 
 class TestGroups:
     @given(st.lists(st.integers(0, 50), max_size=30))
-    def test_groups_keep_the_order_and_lose_nothing(self, sizes: list[int]) -> None:
-        backlog = WriteQueue(QueueBounds(group_messages=40))
+    def test_groups_of_jobs_keep_the_order_and_lose_no_job(self, sizes: list[int]) -> None:
+        queue = WriteQueue(QueueBounds(group_messages=40))
         jobs: list[Job] = [job(size) for size in sizes]
         for waiting in jobs:
-            backlog.put(waiting)
+            queue.put(waiting)
         taken: list[Job] = []
-        while group := backlog.take():
+        while group := queue.take():
             messages = sum(len(one.messages) for one in group if isinstance(one, AppendJob))
             assert messages <= 40 or len(group) == 1
             taken += group
         assert taken == jobs
 
-    def test_a_job_larger_than_a_group_goes_alone(self) -> None:
-        backlog = WriteQueue(QueueBounds(group_messages=5))
+    def test_a_job_larger_than_a_group_is_taken_alone(self) -> None:
+        queue = WriteQueue(QueueBounds(group_messages=5))
         large, small = job(9), job()
-        backlog.put(large)
-        backlog.put(small)
-        assert backlog.take() == [large]
-        assert backlog.take() == [small]
+        queue.put(large)
+        queue.put(small)
+        assert queue.take() == [large]
+        assert queue.take() == [small]
 
-    def test_nothing_waiting_is_an_empty_group(self) -> None:
+    def test_an_empty_write_queue_gives_an_empty_group(self) -> None:
         assert WriteQueue(QueueBounds()).take() == []

@@ -1,7 +1,7 @@
-"""The ways from gateways to history and auth: late, failing before or after the work was done, or away.
+"""A gateway's simulated connection to history or auth: slow, failing before or after the work is done, or down.
 
-They replace the HTTP client only; `chatterbox.chassis.http.internal_http` still handles deadlines, refusals and
-unreadable answers.
+It replaces the HTTP client only; `chatterbox.chassis.http.internal_http` still handles deadlines, refusals and
+unreadable responses.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from tests.simulation.conditions import grid
 from tests.simulation.service import Service
 
 CALM_S = (0.001, 0.003)
-"""One way, once nothing goes wrong any more (seconds)."""
+"""Latency in one direction once failures have ended (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `chatterbox.chassis.http.internal_http` reads of a response."""
+    """The parts of a response that `chatterbox.chassis.http.internal_http` reads."""
 
     status_code: int
     content: bytes
@@ -33,15 +33,15 @@ class Answer:
         return self.status_code < 400
 
 
-class Way:
+class ServiceClient:
     """One gateway's client of one service."""
 
     def __init__(self, name: str, service: Service) -> None:
         self.base_url = f"http://{name}"
         self.is_cut = False
-        """Whether the gateway is gone: nothing it asked is answered any more."""
+        """Whether the gateway has ended: it gets no more responses."""
         self._service = service
-        self._chance = service.chance
+        self._rng = service.rng
 
     @property
     def client(self) -> httpx.AsyncClient:
@@ -50,38 +50,38 @@ class Way:
     async def append(
         self, messages: list[history_api.Append]
     ) -> list[history_api.Appended | history_api.AppendRefused]:
-        """Stands for the line by which messages are brought."""
+        """Stands for `AppendClient.append`."""
         answer = await call(
             self.client, "POST", "/internal/append", history_api.AppendBatch(messages), history_api.AppendAnswer
         )
         return answer.outcomes
 
     async def request(self, method: str, path: str, *, content: bytes | None, headers: dict[str, str]) -> Answer:
-        """Ask, and wait. What was asked is done even if nobody waits any more: the request is on its way."""
+        """Send a request and wait. The service handles it even if the caller stops waiting."""
         loop = asyncio.get_running_loop()
         if self.is_cut:
-            raise httpx.ConnectError("this gateway is gone")
+            raise httpx.ConnectError("this gateway has ended")
         answer: asyncio.Future[Answer] = loop.create_future()
         loop.call_later(self._delay_s(), self._arrive, path, content, answer)
         return await answer
 
     def _delay_s(self) -> float:
-        return grid(self._chance, CALM_S if self._service.is_calm else self._service.conditions.call_s)
+        return grid(self._rng, CALM_S if self._service.is_calm else self._service.conditions.call_s)
 
-    def _happens(self, likelihood: float) -> bool:
-        return not self._service.is_calm and self._chance.random() < likelihood
+    def _happens(self, probability: float) -> bool:
+        return not self._service.is_calm and self._rng.random() < probability
 
     def _arrive(self, path: str, content: bytes | None, answer: "asyncio.Future[Answer]") -> None:
         conditions = self._service.conditions
-        if self._service.is_away:
-            self._later(answer, httpx.ConnectError("it is away"))
+        if self._service.is_down:
+            self._later(answer, httpx.ConnectError("the service is down"))
             return
         if self._happens(conditions.fail_before):
             self._later(answer, self._encoded(self._service.failed(path, content or b"")))
             return
         answered = self._answer(path, content or b"")
         if self._happens(conditions.fail_after):
-            self._later(answer, httpx.ReadError("the connection ended"))
+            self._later(answer, httpx.ReadError("the connection was lost"))
         else:
             self._later(answer, answered, DEADLINE_S if self._happens(conditions.late) else 0)
 
@@ -91,20 +91,22 @@ class Way:
 
     def _answer(self, path: str, content: bytes) -> Answer | Exception:
         try:
-            return self._encoded(self._service.carry_out(path, content))
+            return self._encoded(self._service.handle(path, content))
         except ChatError as refusal:
             problem = {"code": refusal.code, "detail": refusal.detail, "retry_after_s": refusal.retry_after_s}
             return Answer(refusal.status, msgspec.json.encode(problem))
 
     def _later(self, answer: "asyncio.Future[Answer]", result: Answer | Exception, more_s: float = 0) -> None:
-        """What is on its way back when the service ends never comes, as `_give` finds out."""
-        asyncio.get_running_loop().call_later(self._delay_s() + more_s, self._give, answer, result, self._service.lives)
+        """Deliver a result after the latency; `_give` drops it if the service has restarted meanwhile."""
+        asyncio.get_running_loop().call_later(
+            self._delay_s() + more_s, self._give, answer, result, self._service.restarts
+        )
 
-    def _give(self, answer: "asyncio.Future[Answer]", result: Answer | Exception, lives: int) -> None:
+    def _give(self, answer: "asyncio.Future[Answer]", result: Answer | Exception, restarts: int) -> None:
         if answer.done() or self.is_cut:
             return
-        if lives != self._service.lives:
-            result = httpx.ReadError("the connection ended")
+        if restarts != self._service.restarts:
+            result = httpx.ReadError("the connection was lost")
         if isinstance(result, Exception):
             answer.set_exception(result)
         else:

@@ -1,4 +1,4 @@
-"""The corpus: for each target one file, with one input a line in base64."""
+"""Reads and writes the fuzzing corpus: one file per target, one base64-encoded input per line."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ def load(target: str) -> list[bytes]:
 
 
 def save(target: str, inputs: Iterable[bytes]) -> None:
-    """Write the inputs, each once, the shortest first."""
+    """Write the inputs without duplicates, shortest first."""
     lines = [b64encode(each).decode() for each in sorted(set(inputs), key=lambda each: (len(each), each))]
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{target}.txt").write_text("".join(f"{line}\n" for line in lines))

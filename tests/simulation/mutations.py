@@ -1,26 +1,27 @@
-"""Bugs to plant: each undoes one protection of the gateway, as a change that looks harmless might."""
+"""Mutations of the gateway: each disables one protection, as a harmless-looking change might."""
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pytest
 
 from chatterbox.wire import frames
 from services.gateway.connections.connection import Connection, ConnectionState
-from services.gateway.connections.member import Member
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms.catch_up import CatchUp
+from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 
 Patch = pytest.MonkeyPatch
-Plant = Callable[[Patch], None]
+Mutation = Callable[[Patch], None]
 
 
 def attach_after_an_await(patch: Patch) -> None:
-    """Between the `welcome` and the subscription that it announces others get their turn."""
+    """Other callbacks run between the `welcome` and the subscription that it announces."""
     attach = Room.attach
 
     def later(self: Room, connection: Connection, offset: int) -> None:
@@ -29,13 +30,11 @@ def attach_after_an_await(patch: Patch) -> None:
     patch.setattr(Room, "attach", later)
 
 
-def no_gap_is_filled(patch: Patch) -> None:
-    patch.setattr(RoomFeed, "_fill_soon", lambda self, room: None)
+def gaps_are_not_filled(patch: Patch) -> None:
+    patch.setattr(RoomFeed, "_start_fill", lambda self, room: None)
 
 
-def events_are_taken_twice(patch: Patch) -> None:
-    """What comes again is passed on again."""
-
+def duplicates_are_delivered(patch: Patch) -> None:
     def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
         ready = original(self, epoch, first, arrived)
         return ready or (list(arrived) if first <= self.head else [])
@@ -44,8 +43,8 @@ def events_are_taken_twice(patch: Patch) -> None:
     patch.setattr(RoomStream, "take", take)
 
 
-def holes_are_passed_over(patch: Patch) -> None:
-    """What comes early is passed on at once."""
+def gaps_are_skipped(patch: Patch) -> None:
+    """Early messages are delivered at once."""
 
     def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
         if first > self.head + 1 and epoch == self.epoch:
@@ -64,7 +63,7 @@ def heads_are_not_compared(patch: Patch) -> None:
     patch.setattr(RoomFeed, "compare_heads", compare)
 
 
-def a_new_epoch_is_not_noticed(patch: Patch) -> None:
+def a_new_epoch_is_ignored(patch: Patch) -> None:
     patch.setattr(RoomFeed, "_begin_epoch", lambda self, room: None)
 
 
@@ -74,8 +73,8 @@ def memberships_are_not_compared(patch: Patch) -> None:
     patch.setattr(Memberships, "compare", compare)
 
 
-def catching_up_forgets_a_message(patch: Patch) -> None:
-    """The last one that memory has, each time."""
+def catch_up_skips_a_message(patch: Patch) -> None:
+    """The first one of each catch-up from memory."""
     original = CatchUp._go_live
 
     def go_live(self: CatchUp, connection: Connection, room: Room) -> bool:
@@ -86,48 +85,48 @@ def catching_up_forgets_a_message(patch: Patch) -> None:
     patch.setattr(CatchUp, "_go_live", go_live)
 
 
-def who_is_full_is_written_to(patch: Patch) -> None:
-    """Fan-out goes on past what is unsent."""
+def full_connections_are_written_to(patch: Patch) -> None:
+    """Fan-out overtakes unsent data."""
     patch.setattr(Room, "fall_behind", lambda *_: None)
 
 
-def who_has_gone_is_written_to(patch: Patch) -> None:
-    """Fan-out does not leave out whose turn to be closed is yet to come."""
+def gone_connections_are_written_to(patch: Patch) -> None:
+    """Fan-out includes connections whose peers have gone and that wait to be closed."""
     patch.setattr(Connection, "on_gone", lambda _: None)
 
 
-def who_is_full_is_not_caught_up(patch: Patch) -> None:
-    patch.setattr(Connection, "on_drained", lambda self: setattr(self, "full_since_s", None))
+def full_connections_are_not_caught_up(patch: Patch) -> None:
+    patch.setattr(Connection, "on_drained", lambda self: setattr(self, "_full_since_s", None))
 
 
-def resuming_begins_at_the_head(patch: Patch) -> None:
+def resume_starts_at_the_head(patch: Patch) -> None:
     def state(room: Room, held: object) -> frames.RoomState:
         return frames.RoomState(room=room.name, at=room.at, head=room.at.offset)
 
     patch.setattr("services.gateway.connections.welcome._room_state", state)
 
 
-def what_one_holds_is_not_reached(patch: Patch) -> None:
-    """A gateway that heard less than another tells who comes from there that all was restored."""
+def rooms_are_not_synced_on_resume(patch: Patch) -> None:
+    """A gateway that lags behind another reports a reset to clients that come from there."""
 
-    async def reach(self: WelcomeSequence, member: Member, resume: object) -> None: ...
+    async def sync(self: WelcomeSequence, member: Member, resume: object) -> None: ...
 
-    patch.setattr(WelcomeSequence, "_reach", reach)
-
-
-def a_stale_answer_is_believed(patch: Patch) -> None:
-    """Nobody counts the changes that come while history is asked to join or leave."""
-    patch.setattr(Member, "changes", property(lambda self: 0, lambda self, value: None))
+    patch.setattr(WelcomeSequence, "_sync_rooms", sync)
 
 
-def rooms_are_told_of_before_the_welcome(patch: Patch) -> None:
-    """Whoever is being greeted hears that one has left a room."""
-    original = Memberships.exit
+def outdated_answers_are_applied(patch: Patch) -> None:
+    """Changes that arrive during a call to join or leave are not counted."""
+    patch.setattr(Member, "rooms_version", property(lambda self: 0, lambda self, value: None))
+
+
+def membership_is_sent_before_the_welcome(patch: Patch) -> None:
+    """A connection that is being welcomed gets the news that its user left a room."""
+    original = Memberships.leave
 
     def leave(self: Memberships, member: Member, room: Room) -> None:
-        greeted = [each for each in member.connections if each.state is ConnectionState.GREETING]
-        for connection in greeted if room.name in member.rooms else ():
+        welcoming = [each for each in member.connections if cast("Connection", each).state is ConnectionState.WELCOMING]
+        for connection in welcoming if room.name in member.rooms else ():
             connection.send(frames.Membership(room=room.name, username=member.username, member=False))
         original(self, member, room)
 
-    patch.setattr(Memberships, "exit", leave)
+    patch.setattr(Memberships, "leave", leave)

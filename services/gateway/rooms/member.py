@@ -1,0 +1,43 @@
+"""A user with connections to this gateway; they share memberships and the send rate limit."""
+
+from chatterbox.chassis.core.token_bucket import TokenBucket
+from services.gateway.rooms.room import Room, RoomConnection
+
+
+class Member:
+    """One user with at least one connection, or one whose first connection is being welcomed."""
+
+    __slots__ = ("connections", "is_loaded", "rooms", "rooms_version", "sends", "user_id", "username")
+
+    def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
+        self.user_id = user_id
+        self.username = username
+        self.connections: set[RoomConnection] = set()
+        self.rooms: dict[str, Room] = {}
+        """Rooms by name."""
+        self.is_loaded = False
+        """Whether `rooms` has been read from history."""
+        self.rooms_version = 0
+        """Incremented whenever `rooms` is updated: an answer that history gave earlier may be outdated."""
+        self.sends = sends
+
+    def add_connection(self, connection: RoomConnection) -> None:
+        self.connections.add(connection)
+
+    def remove_connection(self, connection: RoomConnection) -> None:
+        self.connections.discard(connection)
+
+    def mark_loaded(self) -> None:
+        self.is_loaded = True
+
+    def note_update(self) -> None:
+        """`rooms` is as history has it now, whether or not that changed anything."""
+        self.rooms_version += 1
+
+    def add_room(self, room: Room) -> None:
+        self.rooms[room.name] = room
+        self.note_update()
+
+    def remove_room(self, room: Room) -> None:
+        del self.rooms[room.name]
+        self.note_update()

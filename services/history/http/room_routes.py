@@ -1,0 +1,138 @@
+"""Public routes for rooms: list, create, join, leave, invite, members and topic."""
+
+from typing import Annotated
+
+from fastapi import Path, Response
+from pydantic import BaseModel, Field
+
+from chatterbox.chassis.http.http_errors import refusals
+from chatterbox.wire import text_rules
+from chatterbox.wire.errors import Code
+from chatterbox.wire.history_api import RoomInfo
+from chatterbox.wire.limits import DEFAULT_ROOM
+from services.history.http.app_context import History
+from services.history.http.current_user import CurrentUser, public_router
+from services.history.rooms.room_queries import RoomView
+
+_NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
+
+router = public_router()
+
+RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
+
+
+class RoomOut(BaseModel):
+    """A room. `head` is the offset of its last message."""
+
+    room: str
+    private: bool
+    member: bool
+    members: int
+    epoch: str
+    head: int
+    topic: str
+
+
+class RoomDetails(RoomOut):
+    """A room and when it was created (RFC 3339)."""
+
+    created: str
+
+
+class NewRoom(BaseModel):
+    """A room to create. A private room is visible to its members only, and joined by invitation."""
+
+    room: str = Field(max_length=256)
+    private: bool = False
+
+
+class NewTopic(BaseModel):
+    """A room's topic, one line. An empty topic clears it."""
+
+    topic: str = Field(max_length=4096)
+
+
+class Invitation(BaseModel):
+    """The user to make a member."""
+
+    username: str = Field(min_length=1, max_length=256)
+
+
+class InvitedOut(BaseModel):
+    """The new member, spelled as registered."""
+
+    room: str
+    username: str
+
+
+@router.get("/rooms")
+async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
+    """List the rooms that you are in, then the public ones."""
+    return [RoomOut.model_validate(line, from_attributes=True) for line in await history.rooms(user.user_id)]
+
+
+@router.post(
+    "/rooms", status_code=201, responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_EXISTS, Code.TOO_MANY_ROOMS)
+)
+async def create(new: NewRoom, user: CurrentUser, history: History) -> RoomDetails:
+    """Create a room and become its first member."""
+    return await _details(await history.create(new.room, user, private=new.private), user, history)
+
+
+@router.get("/rooms/{room}", responses=refusals(*_NAMING_A_ROOM))
+async def room_details(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
+    """Get a public room, or one that you are in."""
+    return _described(await history.room(room, user))
+
+
+@router.put("/rooms/{room}/topic", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID))
+async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
+    """Set the topic of a room that you are in."""
+    await history.change_topic(room, user, new.topic)
+    return _described(await history.room(room, user))
+
+
+@router.get("/rooms/{room}/members", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER))
+async def members(room: RoomPath, user: CurrentUser, history: History) -> list[str]:
+    """List the usernames of the members of a room that you are in."""
+    return await history.members(room, user)
+
+
+@router.put("/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.TOO_MANY_ROOMS))
+async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
+    """Join a public room. If you are already a member, nothing changes."""
+    return await _details(await history.join(room, user), user, history)
+
+
+@router.delete("/rooms/{room}/members/me", status_code=204, responses=refusals(*_NAMING_A_ROOM, Code.ROOM_FOR_ALL))
+async def leave(room: RoomPath, user: CurrentUser, history: History) -> Response:
+    """Leave a room. Rooms that everybody is in can't be left."""
+    await history.leave(room, user)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/rooms/{room}/members",
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.USER_UNKNOWN, Code.TOO_MANY_ROOMS),
+)
+async def invite(room: RoomPath, invitation: Invitation, user: CurrentUser, history: History) -> InvitedOut:
+    """Make a user a member of a room that you are in. If the user is already a member, nothing changes."""
+    info, invitee = await history.invite(room, user, invitation.username)
+    return InvitedOut(room=info.room, username=invitee.username)
+
+
+async def _details(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
+    return _described(await history.room(info.room, user))
+
+
+def _described(view: RoomView) -> RoomDetails:
+    return RoomDetails(
+        room=view.info.room,
+        private=view.info.private,
+        member=view.member,
+        members=view.members,
+        epoch=view.info.epoch,
+        head=view.info.head,
+        topic=view.info.topic,
+        created=text_rules.timestamp(view.created_ms),
+    )

@@ -1,0 +1,113 @@
+"""One SQLite transaction per group of jobs: changes first, then messages, then COMMIT."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+
+import aiosqlite
+
+from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
+from chatterbox.wire.limits import Limits
+from services.history.core.append_plan import AppendPlan
+from services.history.messages.commit_group import CommitGroup
+from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.send_limits import SendLimits
+from services.history.messages.write_queue import ChangeJob
+from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
+
+log = logging.getLogger("chatterbox.history.group_committer")
+
+
+class GroupCommitter:
+    """Writes groups through the one writing connection. One group at a time."""
+
+    def __init__(
+        self,
+        db: aiosqlite.Connection,
+        *,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds."""
+        self._db = db
+        self._limits = limits
+        self._now_ms = now_ms
+        self._send_limits = SendLimits(limits, clock)
+        self._last_id: int | None = None
+        """The last message id ever given; None: to be read from the database."""
+
+    async def commit(self, group: CommitGroup) -> CommittedChanges:
+        """Write `group` and commit it; on return it is durable. If it raises, nothing of it is stored."""
+        try:
+            return await self._write(group)
+        except Exception:
+            await self._roll_back()
+            raise
+
+    async def shrink_log(self) -> None:
+        """Move the write-ahead log into the database and free its space; raises `sqlite3.Error`."""
+        await checkpoint(self._db)
+
+    async def _write(self, group: CommitGroup) -> CommittedChanges:
+        last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
+        transaction = WriteTransaction(self._db, self._now_ms())
+        if group.changes:
+            await self._db.execute("BEGIN IMMEDIATE")
+            group.results.clear()
+            for job in group.changes:
+                group.results.append(await _attempt(transaction, job))
+        plan = await run_on_connection(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
+        self._last_id = last_id + len(plan.inserts)
+        return CommittedChanges(transaction.events, plan)
+
+    def store_and_commit(
+        self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
+    ) -> AppendPlan:
+        """End the transaction. Runs on the database's thread as one piece: nothing else runs there in between."""
+        plan = self.store(db, group, transaction, last_id)
+        db.execute("COMMIT")
+        return plan
+
+    def store(
+        self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
+    ) -> AppendPlan:
+        """Insert the messages of `group`, in a transaction that is begun here if there were no changes before."""
+        if not db.in_transaction:
+            db.execute("BEGIN IMMEDIATE")
+        if not group.messages:
+            return AppendPlan()
+        return store(
+            db,
+            group.messages,
+            now_ms=transaction.now_ms,
+            last_id=last_id,
+            limits=self._limits,
+            spend=self._send_limits.spend,
+        )
+
+    async def _roll_back(self) -> None:
+        """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
+        self._last_id = None
+        try:
+            if self._db.in_transaction:
+                await self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("rollback.failed")
+
+
+async def _attempt(transaction: WriteTransaction, job: ChangeJob) -> object:
+    """Return what the change returned, or the exception that undid it; the rest of the group is not affected."""
+    events = len(transaction.events)
+    await transaction.db.execute("SAVEPOINT change")
+    try:
+        result = await job.change(transaction)
+    except sqlite3.Error:
+        raise
+    except Exception as problem:  # noqa: BLE001 - raised again in the task that asked for the change
+        await transaction.db.execute("ROLLBACK TO change")
+        del transaction.events[events:]
+        result = problem
+    await transaction.db.execute("RELEASE change")
+    return result

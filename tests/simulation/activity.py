@@ -1,0 +1,51 @@
+"""Random actions of a reader during a schedule: send, read pages, join and leave rooms, lose the connection."""
+
+import asyncio
+from random import Random
+
+from tests.simulation.conditions import ROOMS, Conditions
+from tests.simulation.reader import Reader
+
+
+class ReaderActivity:
+    """Random actions of one reader."""
+
+    def __init__(self, reader: Reader, conditions: Conditions, rng: Random) -> None:
+        self._reader = reader
+        self._conditions = conditions
+        self._rng = rng
+
+    async def run(self) -> None:
+        """Act until cancelled."""
+        while True:
+            await asyncio.sleep(self._rng.expovariate(1 / self._conditions.pause_s))
+            self._reader.check_timeout()
+            self._act()
+
+    def _act(self) -> None:
+        rng, conditions, reader = self._rng, self._conditions, self._reader
+        if rng.random() < conditions.cuts:
+            reader.cut()
+        elif conditions.wanders and rng.random() < conditions.wanders:
+            self._join_or_leave()
+        elif conditions.pages and rng.random() < 0.1:
+            self._read_page()
+        elif reader.rooms:
+            reader.send(rng.choice(sorted(reader.rooms)), rng.choice((0, 0, 10, 200)))
+
+    def _join_or_leave(self) -> None:
+        room = self._rng.choice(ROOMS[1:])
+        if room in self._reader.rooms:
+            self._reader.leave(room)
+        else:
+            self._reader.join(room)
+
+    def _read_page(self) -> None:
+        reader = self._reader
+        if reader.rooms:
+            room = self._rng.choice(sorted(reader.rooms))
+            offset = self._rng.randint(1, reader.progress[room].complete + 1)
+            if self._rng.random() < 0.5:
+                reader.read(room, after=offset)
+            else:
+                reader.read(room, before=offset)

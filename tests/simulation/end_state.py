@@ -1,0 +1,55 @@
+"""Checks of a world after all faults have ended: every reader and every gateway must be complete."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from services.gateway.gateway import Gateway
+from tests.simulation.history import StoredHistory
+from tests.simulation.reader import Reader
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+def problems(world: "World") -> Iterator[str]:
+    """Yield one sentence per problem."""
+    for reader in world.readers:
+        if not reader.is_over:
+            yield from _of_reader(reader, world.history.stored)
+    for process in world.gateways:
+        if process.gateway is None:
+            yield "A gateway does not start."
+        else:
+            yield from _of_gateway(process.gateway)
+
+
+def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
+    connection = reader.connection
+    if connection is None or not connection.is_welcome:
+        yield f"{reader.name} is not connected."
+        return
+    if reader.outbox or connection.in_flight:
+        yield f"{reader.name} has unanswered messages."
+    rooms = {room.name: room for room in stored.rooms_of(reader.person.user_id)}
+    if reader.rooms != rooms.keys():
+        yield f"{reader.name} believes to be a member of {sorted(reader.rooms)}, but is one of {sorted(rooms)}."
+        return
+    for name, room in rooms.items():
+        progress = reader.progress[name]
+        if (progress.epoch, progress.complete) != (room.epoch, room.head):
+            yield f"{reader.name} has {name} up to {progress.at}; it ends at {room.epoch}:{room.head}."
+
+
+def _of_gateway(gateway: Gateway) -> Iterator[str]:
+    rooms = gateway.feed.rooms
+    for connection in gateway.hub.connections:
+        if not connection.is_open or connection.member is None:
+            continue
+        for room in connection.member.rooms.values():
+            if connection not in room.live or connection in room.behind:
+                yield f"{connection.connection_id} is not live in {room.name}."
+            if rooms.get(room.room_id) is not room:
+                yield f"{connection.connection_id} is in an instance of {room.name} that was closed."
+    for room in rooms.values():
+        if not room.is_idle and (room.opened.has_gap or room.opened.early or room.pending):
+            yield f"{room.name} is not complete."

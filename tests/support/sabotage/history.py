@@ -1,0 +1,102 @@
+"""Test doubles for history's ports, each of which breaks one promise."""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import msgspec
+
+from chatterbox.chassis.sqlite.database import Schema
+from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
+from chatterbox.wire.history_api import Append
+from chatterbox.wire.limits import Limits
+from services.history.app import HistoryApp, create_app
+from services.history.core.append_plan import AppendPlan, Outcome
+from services.history.messages.commit_group import CommitGroup
+from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.group_committer import GroupCommitter
+from services.history.messages.write_transaction import WriteTransaction
+from services.history.messages.writer import Writer
+
+
+class EarlyCommitter(GroupCommitter):
+    """Calls `before_commit`, on the event loop, before it commits."""
+
+    def __init__(
+        self,
+        db: aiosqlite.Connection,
+        before_commit: Callable[[CommitGroup, CommittedChanges], object],
+        *,
+        limits: Limits,
+        now_ms: Callable[[], int],
+    ) -> None:
+        super().__init__(db, limits=limits, now_ms=now_ms)
+        self._before_commit = before_commit
+        self._loop = asyncio.get_running_loop()
+
+    def store_and_commit(
+        self, db: sqlite3.Connection, group: CommitGroup, transaction: WriteTransaction, last_id: int
+    ) -> AppendPlan:
+        plan = self.store(db, group, transaction, last_id)
+        self._loop.call_soon_threadsafe(self._before_commit, group, CommittedChanges(transaction.events, plan))
+        db.execute("COMMIT")
+        return plan
+
+
+def acks_before_commit(db: aiosqlite.Connection, *, limits: Limits, now_ms: Callable[[], int], **ports: Any) -> Writer:
+    """A writer that answers before the messages are stored."""
+    committer = EarlyCommitter(db, lambda group, changes: group.answer(changes.plan), limits=limits, now_ms=now_ms)
+    return Writer(db, limits=limits, now_ms=now_ms, committer=committer, **ports)
+
+
+def publishes_before_commit(
+    db: aiosqlite.Connection,
+    *,
+    limits: Limits,
+    now_ms: Callable[[], int],
+    publish: Callable[[CommittedChanges], None],
+    **ports: Any,
+) -> Writer:
+    """A writer that publishes messages before they are stored, and not after."""
+
+    def publish_early(_: CommitGroup, changes: CommittedChanges) -> None:
+        if changes.size:
+            publish(changes)
+
+    committer = EarlyCommitter(db, publish_early, limits=limits, now_ms=now_ms)
+    return Writer(db, limits=limits, now_ms=now_ms, publish=lambda _: None, committer=committer, **ports)
+
+
+class KeyForgettingWriter(Writer):
+    """Stores a message again each time it is sent."""
+
+    async def append(self, messages: Sequence[Append]) -> list[Outcome]:
+        return await super().append(with_new_keys(messages))
+
+
+def with_new_keys(messages: Sequence[Append]) -> list[Append]:
+    """The messages under keys that no message had before."""
+    return [msgspec.structs.replace(message, key=secrets.token_hex(8)) for message in messages]
+
+
+@asynccontextmanager
+async def open_without_sync(path: Path, schema: Schema, **options: Any) -> AsyncIterator[ServiceDatabase]:
+    """A database that SQLite never syncs to the disk: it loses commits when the power fails."""
+    async with open_database(path, schema, **options) as database:
+        await database.writer.execute("PRAGMA synchronous=OFF")
+        yield database
+
+
+SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
+    "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
+    "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
+    "forget_keys": partial(create_app, make_writer=KeyForgettingWriter),
+    "synchronous_off": partial(create_app, open_database=open_without_sync),
+}
+"""History's own `create_app`, with one port replaced."""
