@@ -195,6 +195,8 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
             room_updates.leave(step, reply.room)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+        case _:
+            pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
 
 

@@ -149,6 +149,8 @@ class ScreenRuntime:
             case notes.CommandAnswered(_, frames.Pong()) if self._pinged_at_s is not None:
                 self.model.status.measured_lag(1000 * (self._now_s() - self._pinged_at_s))
                 self._pinged_at_s = None
+            case _:
+                pass  # other notes need no effect
 
     def ping(self) -> None:
         """Measure the round-trip time to the server."""

@@ -55,6 +55,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, ["private"])
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
+        case _:
+            pass
     if word.startswith(":"):
         return [EMOJI[name] for name in _matching(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
     if word.startswith("#"):
