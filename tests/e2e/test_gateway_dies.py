@@ -17,10 +17,11 @@ from client.failures import ExitCode
 from tests.chaos.container_site import containers
 from tests.chaos.process_site import processes
 from tests.chaos.site import Part, Site
-from tests.e2e.client.people import Person, is_connected, wait_until
+from tests.e2e.client.people import Person, is_connected
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.cable import Cable, Way, cable
 from tests.support.engine import no_reaper, why_no_engine
+from tests.support.waiting import wait_until
 
 MISSED = [f"line {number}" for number in range(1, 201)]
 WRITTEN = ["are you there?", "I write on"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
-from tests.e2e.client.people import wait_until
+from tests.support.waiting import wait_until
 from tests.unit.client.twin import twin
 
 COLUMNS, ROWS = 100, 220
