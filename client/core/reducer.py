@@ -122,7 +122,7 @@ def _welcomed(turn: ReducerStep, welcome: frames.Welcome) -> None:
 
 def _lost(turn: ReducerStep, lost: events.ConnectionLost) -> None:
     """Come back after a while, or end if the close code forbids it."""
-    if lost.code is not None and not close_codes.may_return(lost.code):
+    if lost.code is not None and not close_codes.may_reconnect(lost.code):
         _over(turn, notes.SessionOver(lost.code, lost.why))
         return
     moving, attempt, unanswered = turn.state.moving, turn.state.attempt, turn.state.pending

@@ -108,7 +108,7 @@ class TestRooms:
             assert "nothing fits" in there.everything()
             await there.press("enter")
             assert (there.model.room.name, there.told) == (ROOM, [])
-            assert "Nothing fits. A room's name is" in there.everything()
+            assert "Nothing fits. A room name must be" in there.everything()
 
     async def test_the_list_counts_what_is_unread_and_mentions(self) -> None:
         async with stage() as there:
