@@ -51,9 +51,9 @@ def _report_bug(bug: Exception) -> ExitCode:
 
 def _print_error(message: str) -> None:
     with suppress(OSError):
-        from client.context import tell
+        from client.output import print_status
 
-        tell(f"chatterbox: {inert(message)}")
+        print_status(f"chatterbox: {inert(message)}")
 
 
 def _repair_streams() -> None:

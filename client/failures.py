@@ -1,23 +1,6 @@
-"""Why a command ended early: a sentence for a person and the exit code for a script. Nothing else is a failure."""
+"""Failures that end a command: a sentence for a person and an exit code for a script."""
 
-import errno
-import socket
-import ssl
-from collections.abc import Iterator
 from enum import IntEnum
-
-_REASONS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.ECONNRESET: "the connection was reset",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ENETUNREACH: "the network is unreachable",
-    errno.ETIMEDOUT: "no answer in time",
-    errno.EPIPE: "the connection was closed",
-}
-
-
-_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
-"""What OpenSSL calls an answer that is none of TLS."""
 
 
 class ExitCode(IntEnum):
@@ -45,13 +28,13 @@ EXITS = {
 
 
 class Failure(Exception):  # noqa: N818 - not every one is an error: being logged out is not
-    """The command can't go on; `str()` is the sentence to show."""
+    """The command can't continue; `str()` is the sentence to show."""
 
     exit = ExitCode.REFUSED
 
 
 class ServerRefused(Failure):
-    """The server said no; `code` is one of the wire's, or empty if the answer had none."""
+    """The server refused a request; `code` is its error code, or empty if the response had none."""
 
     def __init__(self, detail: str, code: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -60,7 +43,7 @@ class ServerRefused(Failure):
 
 
 class UsageError(Failure):
-    """The command was typed in a way that it can't be meant."""
+    """Wrong usage: an unknown command, option or value."""
 
     exit = ExitCode.USAGE
 
@@ -72,7 +55,7 @@ class NotLoggedIn(Failure):
 
 
 class Interrupted(Failure):
-    """Ctrl-C; there is nothing to say."""
+    """The user pressed Ctrl-C; nothing is printed."""
 
     exit = ExitCode.INTERRUPTED
 
@@ -84,37 +67,6 @@ class Unreachable(Failure):
 
 
 def unreachable(server: str, why: str) -> Unreachable:
-    """The failure of a server that does not answer; `why` in a few words."""
-    way = "Is that its address, and is it running? Another one is named by --server or $CHATTERBOX_SERVER."
-    return Unreachable(f"Can't reach {server}: {why.rstrip('.')}. {way}")
-
-
-def reason(problem: BaseException) -> str:
-    """Say in a few words why a connection failed, from the first cause that says it."""
-    for cause in _causes(problem):
-        if (words := _reason_of(cause)) is not None:
-            return words
-    return str(problem).strip().rstrip(".") or type(problem).__name__
-
-
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = problem
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _reason_of(problem: BaseException) -> str | None:
-    if isinstance(problem, socket.gaierror):
-        return "no such host is known"
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        return f"its certificate is not to be trusted ({problem.verify_message})"
-    if isinstance(problem, ssl.SSLError) and problem.reason in _NO_TLS:
-        return "it speaks no TLS (then its address begins with http://)"
-    if isinstance(problem, OSError) and problem.errno in _REASONS:
-        return _REASONS[problem.errno]
-    if isinstance(problem, TimeoutError):
-        return "no answer in time"
-    if isinstance(problem, EOFError):
-        return "the connection was closed before an answer came"
-    return next((words for number, words in _REASONS.items() if f"[Errno {number}]" in str(problem)), None)
+    """The failure for a server that does not answer; `why` in a few words."""
+    hint = "Is the server running? To use another: --server URL or $CHATTERBOX_SERVER."
+    return Unreachable(f"Can't reach {server}: {why.rstrip('.')}. {hint}")

@@ -103,7 +103,7 @@ def _safe(names: Iterable[str], description: str) -> dict[str, str]:
 def local_names(overrides: CliOverrides, environ: Mapping[str, str]) -> LocalNames:
     """The names that are cached for the server and user that a command would use."""
     from client.config.profile_choice import choose_profile
-    from client.store.name_cache import known_path, load
+    from client.store.name_cache import load, name_cache_path
     from client.store.session_file import SessionFile
     from client.store.tail_cursors import cursor_folder
     from client.text.server_url import written_address
@@ -115,7 +115,7 @@ def local_names(overrides: CliOverrides, environ: Mapping[str, str]) -> LocalNam
     session = SessionFile(choice.folder, written_address(choice.server), choice.config.profile).load()
     if session is None:
         return LocalNames()
-    names = load(known_path(choice.folder, session.server, session.username))
+    names = load(name_cache_path(choice.folder, session.server, session.username))
     cursors = _stems(cursor_folder(choice.folder, session.server, session.username))
     return LocalNames(names.rooms, names.other_rooms, names.people, names.sessions, cursors)
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ExitCode:
     try:
         return _run_for_server(context, arguments)
     except NotLoggedIn as failure:
-        raise NotLoggedIn(f"{failure} {context.way_in()}") from None
+        raise NotLoggedIn(f"{failure} {context.login_hint()}") from None
 
 
 def _print_manual() -> ExitCode:
@@ -50,9 +50,9 @@ def _print_completion(shell: str) -> ExitCode:
 
 def _run_config(what: str, environ: Mapping[str, str], overrides: CliOverrides) -> ExitCode:
     from client.commands.config_command import config
-    from client.screen.actions.action_table import usual
+    from client.screen.actions.action_table import default_keys
 
-    return config(what, environ, overrides, usual())
+    return config(what, environ, overrides, default_keys())
 
 
 def _run_doctor(arguments: argparse.Namespace, environ: Mapping[str, str], overrides: CliOverrides) -> ExitCode:
@@ -82,7 +82,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             return account.end_session(context, arguments.session)
         case "sessions":
             return account.sessions(context)
-    account.log_in_unasked(context)
+    account.log_in_if_configured(context)
     if arguments.command == "members":
         return account.members(context, room_name(arguments.room))
     return asyncio.run(_run_connected(context, arguments))

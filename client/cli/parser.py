@@ -37,9 +37,11 @@ class SuggestingParser(argparse.ArgumentParser):
 
 
 def _nearest(word: str, commands: list[str]) -> str | None:
-    from client.text.note_text import meant  # imported late: `--version` would wait for msgspec and the wire's frames
+    from client.text.suggestions import (
+        closest,  # imported late: `--version` would wait for msgspec and the wire's frames
+    )
 
-    return "--help" if word in {"help", "?"} else meant(word, commands)
+    return "--help" if word in {"help", "?"} else closest(word, commands)
 
 
 class CommandParsers:

@@ -1,1 +1,1 @@
-"""The work of each command of `chatterbox`."""
+"""The commands of `chatterbox`."""

@@ -8,10 +8,11 @@ from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
 from client.commands.password_sources import from_keyring, into_keyring, known_password
 from client.commands.prompts import ask, ask_secret
-from client.context import ClientContext, columns_of, out, tell
+from client.context import ClientContext
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, UsageError
 from client.net import http_jobs
 from client.net.http_api import HttpApi
+from client.output import columns_of, print_result, print_status
 from client.store.name_cache import NameCache
 from client.store.outbox import count
 from client.store.session_file import SavedSession
@@ -22,151 +23,150 @@ from client.text.sanitize import inert
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-def register(place: ClientContext, username: str | None) -> ExitCode:
-    """Make an account and log in."""
-    username, password = _credentials(place, username, twice=True)
-    with HttpApi(place.server) as api:
+def register(context: ClientContext, username: str | None) -> ExitCode:
+    """Create an account and log in."""
+    username, password = _credentials(context, username, registers=True)
+    with HttpApi(context.server) as api:
         api.register(username, password)
-        _log_in(place, api, username, password)
-    out(f"Registered, and logged in as {inert(username)}. To chat: chatterbox chat")
+        _log_in(context, api, username, password)
+    print_result(f"Registered and logged in as {inert(username)}. To chat: chatterbox chat")
     return ExitCode.OK
 
 
-def login(place: ClientContext, username: str | None) -> ExitCode:
-    """Log in: with the password that the configuration knows, else with one that is asked for."""
-    username, password = _credentials(place, username, twice=False)
-    with HttpApi(place.server) as api:
+def login(context: ClientContext, username: str | None) -> ExitCode:
+    """Log in, with the configured password or one that is prompted for."""
+    username, password = _credentials(context, username, registers=False)
+    with HttpApi(context.server) as api:
         try:
-            session = _log_in(place, api, username, password)
+            session = _log_in(context, api, username, password)
         except ServerRefused as refusal:
-            if not _is_old(place, username, password, refusal):
-                raise _with_way_on(place, refusal) from None
-            tell(f"With the password of the keyring: {refusal}")
-            session = _log_in(place, api, username, ask_secret("Password: "))
-    unsent = count(place.outbox_path(session))
-    go = "it goes" if unsent == 1 else "they go"
-    waiting = f" The outbox holds {messages(unsent)} not sent yet; {go} out when you chat or send." if unsent else ""
-    out(f"Logged in as {inert(session.username)} at {place.server}.{waiting}")
+            if not _is_old_keyring_password(context, username, password, refusal):
+                raise _with_hint(context, refusal) from None
+            print_status(f"The password in the keyring was refused: {refusal}")
+            session = _log_in(context, api, username, ask_secret("Password: "))
+    unsent = count(context.outbox_path(session))
+    waiting = f" The outbox holds {messages(unsent)}, to be sent with the next chat or send." if unsent else ""
+    print_result(f"Logged in as {inert(session.username)} at {context.server}.{waiting}")
     return ExitCode.OK
 
 
-def log_in_unasked(place: ClientContext) -> None:
-    """Log in if there is no session that may be good, and the configuration knows who and with which password."""
-    session, config = place.file.load(), place.config
+def log_in_if_configured(context: ClientContext) -> None:
+    """Log in without a prompt, if there is no valid session and username and password are configured."""
+    session, config = context.session_file.load(), context.config
     if not config.username or (session is not None and session.expires_at > time.time()):
         return
     try:
-        password = known_password(config, place.server, config.username)
+        password = known_password(config, context.server, config.username)
         if password is not None:
-            _warn_if_open(place)
-            with HttpApi(place.server) as api:
-                _log_in(place, api, config.username, password)
+            _warn_if_unencrypted(context)
+            with HttpApi(context.server) as api:
+                _log_in(context, api, config.username, password)
     except Unreachable:
         if session is None:
-            raise  # else there is an outbox to write into, and only the server's clock says what has expired
+            raise  # otherwise the outbox can be used, and only the server's clock decides what has expired
 
 
-def logout(place: ClientContext, session_id: str | None = None) -> ExitCode:
-    """End the session on the server, then forget it here; if the server is away, keep both. Or end another one."""
-    session = place.tokens.session()
+def logout(context: ClientContext, session_id: str | None = None) -> ExitCode:
+    """End the session on the server, then delete it here; if the server is unreachable, keep both. Or end another."""
+    session = context.tokens.session()
     if session_id is not None:
-        return end_session(place, session_id)
+        return end_session(context, session_id)
     try:
-        with HttpApi(place.server, session.token) as api:
+        with HttpApi(context.server, session.token) as api:
             api.logout()
     except NotLoggedIn:
-        tell("The session had ended already.")
-    place.file.delete()
-    unsent = count(place.outbox_path(session))
-    kept = f" The outbox keeps {messages(unsent)} not sent yet." if unsent else ""
-    out(f"Session terminated.{kept}")
+        print_status("The session had already ended.")
+    context.session_file.delete()
+    unsent = count(context.outbox_path(session))
+    kept = f" The outbox keeps {messages(unsent)}." if unsent else ""
+    print_result(f"Logged out.{kept}")
     return ExitCode.OK
 
 
-def sessions(place: ClientContext) -> ExitCode:
-    """List the sessions of this user."""
-    with _known(place) as known:
-        return _printed(http_jobs.sessions(place, known))
+def sessions(context: ClientContext) -> ExitCode:
+    """List the user's sessions."""
+    with _name_cache(context) as cache:
+        return _print_wrapped(http_jobs.sessions(context, cache))
 
 
-def end_session(place: ClientContext, beginning: str) -> ExitCode:
-    """End one session of this user, by the beginning of its id."""
-    with _known(place) as known:
-        return _printed([http_jobs.end_session(place, beginning, known)])
+def end_session(context: ClientContext, prefix: str) -> ExitCode:
+    """End one of the user's sessions, by the start of its id."""
+    with _name_cache(context) as cache:
+        return _print_wrapped([http_jobs.end_session(context, prefix, cache)])
 
 
-def members(place: ClientContext, room: str) -> ExitCode:
-    """List who is in a room."""
-    with _known(place) as known:
-        return _printed(http_jobs.members(place, room, known))
+def members(context: ClientContext, room: str) -> ExitCode:
+    """List the members of a room."""
+    with _name_cache(context) as cache:
+        return _print_wrapped(http_jobs.members(context, room, cache))
 
 
-def _known(place: ClientContext) -> NameCache:
-    return NameCache(place.known_path(place.tokens.session()))
+def _name_cache(context: ClientContext) -> NameCache:
+    return NameCache(context.name_cache_path(context.tokens.session()))
 
 
-def _printed(lines: list[str]) -> ExitCode:
+def _print_wrapped(lines: list[str]) -> ExitCode:
     for line in lines:
         for part in hung(line, columns_of(sys.stdout)):
-            out(part)
+            print_result(part)
     return ExitCode.OK
 
 
-def _log_in(place: ClientContext, api: HttpApi, username: str, password: str) -> SavedSession:
-    session = api.login(username, password).as_session(place.server, time.time())
-    place.file.save(session)
-    if place.config.keyring and not place.config.password_command:
-        _keep_in_keyring(place, username, password)
+def _log_in(context: ClientContext, api: HttpApi, username: str, password: str) -> SavedSession:
+    session = api.login(username, password).as_session(context.server, time.time())
+    context.session_file.save(session)
+    if context.config.keyring and not context.config.password_command:
+        _store_in_keyring(context, username, password)
     return session
 
 
-def _is_old(place: ClientContext, username: str, password: str, refusal: ServerRefused) -> bool:
-    """Whether the keyring has a password that is good no more, and there is somebody who can type another."""
-    if not place.config.keyring or refusal.code != Code.CREDENTIALS_INVALID or not sys.stdin.isatty():
+def _is_old_keyring_password(context: ClientContext, username: str, password: str, refusal: ServerRefused) -> bool:
+    """Whether the refused password came from the keyring, and another can be prompted for."""
+    if not context.config.keyring or refusal.code != Code.CREDENTIALS_INVALID or not sys.stdin.isatty():
         return False
-    return from_keyring(place.server, username) == password
+    return from_keyring(context.server, username) == password
 
 
-def _with_way_on(place: ClientContext, refusal: ServerRefused) -> ServerRefused:
-    """A wrong password, with what to do if there is no account yet; the server says of both the same, on purpose."""
+def _with_hint(context: ClientContext, refusal: ServerRefused) -> ServerRefused:
+    """Add how to register: for a wrong password and an unknown user, the server deliberately says the same."""
     if refusal.code != Code.CREDENTIALS_INVALID:
         return refusal
-    return ServerRefused(f"{refusal} No account there yet? {place.file.command('register')}", refusal.code)
+    hint = f"No account yet? {context.session_file.command('register')}"
+    return ServerRefused(f"{refusal} {hint}", refusal.code)
 
 
-def _keep_in_keyring(place: ClientContext, username: str, password: str) -> None:
+def _store_in_keyring(context: ClientContext, username: str, password: str) -> None:
     try:
-        if from_keyring(place.server, username) != password:
-            into_keyring(place.server, username, password)
+        if from_keyring(context.server, username) != password:
+            into_keyring(context.server, username, password)
     except Failure as failure:
-        tell(f"The password was not kept. {failure}")
+        print_status(f"The password was not stored in the keyring. {failure}")
 
 
-def _credentials(place: ClientContext, username: str | None, *, twice: bool) -> tuple[str, str]:
-    """Who, and the password: from the configuration, else from a person, else from the input's first line."""
-    place.file.prepare()
-    _warn_if_open(place)
-    asks = sys.stdin.isatty()
-    username = username or place.config.username or (ask("Username: ") if asks else "")
+def _credentials(context: ClientContext, username: str | None, *, registers: bool) -> tuple[str, str]:
+    """Username and password: from the configuration, a prompt, or the first line of the input."""
+    context.session_file.prepare()
+    _warn_if_unencrypted(context)
+    can_prompt, config = sys.stdin.isatty(), context.config
+    username = username or config.username or (ask("Username: ") if can_prompt else "")
     if not username:
-        raise UsageError("Without a terminal the username must be given; the password is the first line of the input.")
-    if twice:
-        _may_be(username)
-    password = (
-        None if twice and not place.config.password_command else known_password(place.config, place.server, username)
-    )
-    if password is not None:
-        return username, password
-    if not asks:
+        raise UsageError("No username given. Without a terminal, it is an argument, and the password the first line.")
+    if registers:
+        _check_username(username)
+    if config.password_command or not registers:
+        password = known_password(config, context.server, username)
+        if password is not None:
+            return username, password
+    if not can_prompt:
         return username, _first_line()
     password = ask_secret("Password: ")
-    if twice and ask_secret("The same again: ") != password:
-        raise UsageError("The two passwords differ; nothing was done.")
+    if registers and ask_secret("Repeat password: ") != password:
+        raise UsageError("The passwords differ. Try again.")
     return username, password
 
 
-def _may_be(username: str) -> None:
-    """Refuse what can't be a username before anybody thinks of a password for it."""
+def _check_username(username: str) -> None:
+    """Refuse an invalid username before a password is prompted for."""
     try:
         text_rules.username(username)
     except ChatError as refusal:
@@ -175,11 +175,11 @@ def _may_be(username: str) -> None:
 
 def _first_line() -> str:
     if not (line := sys.stdin.readline()):
-        raise UsageError("There is no password: without a terminal it is the first line of the input.")
+        raise UsageError("No password given. Without a terminal, it is the first line of the input.")
     return line.rstrip("\r\n")
 
 
-def _warn_if_open(place: ClientContext) -> None:
-    address = urlsplit(place.server)
+def _warn_if_unencrypted(context: ClientContext) -> None:
+    address = urlsplit(context.server)
     if address.scheme == "http" and address.hostname not in _LOOPBACK:
-        tell(f"Warning: {place.server} is not encrypted; whoever is on the way can read your password.")
+        print_status(f"Warning: {context.server} is not encrypted. Others on the network can read your password.")

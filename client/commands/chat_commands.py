@@ -1,4 +1,4 @@
-"""The commands that talk over a connection, each put together from the core and a face."""
+"""The commands over a connection: chat, send, tail, rooms, topic, join, leave, invite, create."""
 
 import asyncio
 import os
@@ -12,149 +12,166 @@ from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.commands import account
 from client.config.live_config import EffectiveConfig, LiveConfig
-from client.context import ClientContext, columns_of, out, remark, tell, tell_unsent
+from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
+from client.core.events import RoomRequested
 from client.core.message_stream import MessageStream
 from client.faces.face_choice import FaceKind, chosen, has_colour
 from client.faces.line_completion import completions
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput
 from client.faces.line_timeline import LineTimeline
-from client.faces.pipe_faces import SendFace, TailFace, failure_of, why_not_in
+from client.faces.pipe_faces import SendFace, TailFace, failure_of
 from client.faces.plain_face import PlainFace
-from client.faces.single_command_face import ask_once
-from client.faces.slash_commands import NO_TOPIC
+from client.faces.single_command_face import Show, ask_once
+from client.faces.slash_parser import NO_TOPIC
 from client.faces.stdin_lines import stdin_lines
 from client.failures import ExitCode, ServerRefused, UsageError
-from client.net.chat_connection import ChatConnection
+from client.net.chat_connection import ChatConnection, Connector
 from client.notifications.notifier import Notifier, notifier
+from client.output import columns_of, print_notice, print_result, print_status, report_unsent
 from client.store.name_cache import NameCache
+from client.store.outbox import Outbox
 from client.store.tail_cursors import TailCursor
 from client.text import note_text
 from client.text.sanitize import inert, inert_name
+from client.text.suggestions import why_not_in
 
-SENT_S = 10.0
-"""How long `chat` waits at its end for the acks of what was piped in."""
-QUIT_S = 2.0
-"""The same for somebody who typed it, and wants to go."""
+PIPE_SENT_S = 10.0
+"""How long a `chat` with piped input waits at its end for outstanding acks (seconds)."""
+TYPED_SENT_S = 2.0
+"""The same for a `chat` on a terminal (seconds)."""
 
 
 def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-async def chat(place: ClientContext, room: str | None, wanted: FaceKind = FaceKind.SCREEN) -> ExitCode:
-    """Talk, in the face that is wanted or the next best that the terminal can show."""
+async def chat(context: ClientContext, room: str | None, wanted: FaceKind = FaceKind.SCREEN) -> ExitCode:
+    """Chat, in the wanted face or the best one that the terminal supports."""
     kind = chosen(os.environ, wanted, on_terminal=on_terminal())
     if kind is not FaceKind.SCREEN:
-        return await chat_in_lines(place, room or place.config.room, kind)
-    from client.screen import full_screen  # it takes a fifth of a second to import, and lines do without
+        return await chat_in_lines(context, room or context.config.room, kind)
+    from client.screen import full_screen  # the import takes a fifth of a second, and lines don't need it
 
-    return await full_screen.chat(place, room)
+    return await full_screen.chat(context, room)
 
 
-async def chat_in_lines(place: ClientContext, room: str, kind: FaceKind) -> ExitCode:
-    """Lines in, lines out."""
-    session = place.tokens.session()
-    typed = on_terminal()
-    with place.outbox(session) as outbox, NameCache(place.known_path(session)) as known:
-        face = _face(place, room, known, kind, on_terminal=typed)
-        face.connection = ChatConnection(place.server, place.tokens, known.before(face.show), outbox=outbox)
-        lines, above = _typing(face, known) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
-        told = _notices(place, face.notice, on_terminal=typed)
-        # Nobody knows whether this terminal has the focus, so it counts as without.
-        face.notify = lambda note, room: told.on(note, room, focused=False)
-        following = asyncio.create_task(_follow(place, face, told))
+async def chat_in_lines(context: ClientContext, room: str, kind: FaceKind) -> ExitCode:
+    """Chat in the line-based or the plain face."""
+    session = context.tokens.session()
+    is_typed = on_terminal()
+    with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as cache:
+        face = _face(context, room, cache, kind, _connector(context, cache, outbox), on_terminal=is_typed)
+        notifications = _notifier(context, face.notice, on_terminal=is_typed)
+        # A line-based chat doesn't know whether the terminal has the focus, so it counts as unfocused.
+        face.listen(lambda note, room: notifications.on(note, room, focused=False))
+        lines, above = _typing(face, cache) if kind is FaceKind.LINES else (stdin_lines(), nullcontext())
+        following = asyncio.create_task(_follow_config(context, face, notifications))
         with above:
-            face.connection.enter(room)
+            face.connection.request(RoomRequested(room))
             try:
-                ended = await _converse(face, lines, QUIT_S if typed else SENT_S)
+                ended = await _run(face, lines, TYPED_SENT_S if is_typed else PIPE_SENT_S)
             finally:
                 following.cancel()
-    if face.logs_out:
-        return account.logout(place)
+    if face.logout_requested:
+        return account.logout(context)
     if ended is ExitCode.NOT_LOGGED_IN:
-        remark(place.way_in())
-    return ExitCode.REFUSED if ended is ExitCode.OK and face.has_lost and not typed else ended
+        print_notice(context.login_hint())
+    return ExitCode.REFUSED if ended is ExitCode.OK and face.lost_message and not is_typed else ended
 
 
-def _face(place: ClientContext, room: str, known: NameCache, kind: FaceKind, *, on_terminal: bool) -> LineFace:
+def _connector(context: ClientContext, cache: NameCache, outbox: Outbox) -> Connector:
+    def connect(show: Show) -> ChatConnection:
+        return ChatConnection(context.server, context.tokens, cache.learning(show), outbox=outbox)
+
+    return connect
+
+
+def _face(
+    context: ClientContext, room: str, cache: NameCache, kind: FaceKind, connect: Connector, *, on_terminal: bool
+) -> LineFace:
     in_lines = kind is FaceKind.LINES
     timeline = LineTimeline(columns=_columns, colour=in_lines and has_colour(os.environ))
-    paper = LineOutput(timeline, out, out if on_terminal else tell, echoed=on_terminal and not in_lines)
-    return (LineFace if in_lines else PlainFace)(place, room, paper, known)
+    notices = print_result if on_terminal else print_status
+    output = LineOutput(timeline, print_result, notices, echoed=on_terminal and not in_lines)
+    return (LineFace if in_lines else PlainFace)(context, room, output, cache, connect)
 
 
-def _typing(face: LineFace, known: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
-    from client.faces.line_input import LineInput  # it takes a tenth of a second to import, and pipes do without
+def _typing(face: LineFace, cache: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:
+    from client.faces.line_input import LineInput  # the import takes a tenth of a second, and pipes don't need it
 
-    typing = LineInput(lambda: face.prompt, lambda line: completions(line, known.names))
-    face.refresh = typing.refresh
-    return typing.lines(), typing.above()
-
-
-def _notices(place: ClientContext, say: Callable[[str], None], *, on_terminal: bool) -> Notifier:
-    return notifier(place.config.notices, say, os.environ, _to_terminal if on_terminal else None)
+    line_input = LineInput(lambda: face.prompt, lambda line: completions(line, cache.names))
+    face.listen(lambda _note, _room: line_input.refresh())
+    return line_input.lines(), line_input.above()
 
 
-async def _follow(place: ClientContext, face: LineFace, told: Notifier) -> None:
-    """Let what is written into the configuration take effect; in lines, only notices have anything of it."""
+def _notifier(context: ClientContext, report: Callable[[str], None], *, on_terminal: bool) -> Notifier:
+    return notifier(context.config.notices, report, os.environ, _write_to_terminal if on_terminal else None)
 
-    def take(now: EffectiveConfig) -> None:
-        told.configure(now.config.notices)
-        for sentence in now.sentences:
+
+async def _follow_config(context: ClientContext, face: LineFace, notifications: Notifier) -> None:
+    """Apply changes of the configuration; in a line-based chat, only the notification settings can change."""
+
+    def take(config: EffectiveConfig) -> None:
+        notifications.configure(config.config.notices)
+        for sentence in config.sentences:
             face.notice(sentence)
 
-    await LiveConfig(os.environ, place.named).follow(take)
+    await LiveConfig(os.environ, context.overrides).follow(take)
 
 
-def _to_terminal(sequence: str) -> None:
-    """Past prompt_toolkit, which would print it above the line that is typed on."""
+def _write_to_terminal(sequence: str) -> None:
+    """Write past prompt_toolkit, which would print the sequence above the input line."""
     if sys.__stdout__ is not None:
         sys.__stdout__.write(sequence)
         sys.__stdout__.flush()
 
 
-async def _converse(face: LineFace, lines: AsyncIterator[str], sent_s: float) -> ExitCode:
+async def _run(face: LineFace, lines: AsyncIterator[str], sent_s: float) -> ExitCode:
     connected, read = asyncio.create_task(face.connection.run()), asyncio.create_task(face.read(lines))
-    for number in (signal.SIGTERM, signal.SIGHUP):  # else the terminal would be left as prompt_toolkit set it
+    for number in (signal.SIGTERM, signal.SIGHUP):  # otherwise the terminal would stay in prompt_toolkit's mode
         asyncio.get_running_loop().add_signal_handler(number, read.cancel)
     try:
         await asyncio.wait({connected, read}, return_when=asyncio.FIRST_COMPLETED)
         if connected.done():
-            return _exit_of(connected.result())
+            return _exit_code_of(connected.result())
         if not read.cancelled():
             read.result()
             await face.until_sent(sent_s)
     finally:
         read.cancel()
-        face.connection.leave()
+        face.connection.quit()
         await asyncio.wait({connected, read})
-        left = tell_unsent(face.connection.state.unsent_count)
-    return left
+        unsent = report_unsent(face.connection.state.unsent_count)
+    return unsent
 
 
-def _exit_of(ended: notes.SessionOver) -> ExitCode:
+def _exit_code_of(ended: notes.SessionOver) -> ExitCode:
     failure = failure_of(ended)
     return failure.exit if failure else ExitCode.OK
 
 
-async def send(place: ClientContext, room: str, content: str | None, timeout_s: float) -> ExitCode:
-    """One message, or every line of the input."""
+async def send(context: ClientContext, room: str, content: str | None, timeout_s: float) -> ExitCode:
+    """Send one message, or every line of the input."""
     if content is not None and not content.strip():
         raise UsageError("The message is empty; nothing was sent.")
-    session = place.tokens.session()
-    face = SendFace(place.server, room, remark, timeout_s, is_known=room in _rooms_known(place))
-    lines = stdin_lines() if content in {None, "-"} else _just(content or "")
-    with place.outbox(session) as outbox:
-        state = ClientState(follow=frozenset())
-        face.connection = ChatConnection(place.server, place.tokens, face.show, outbox=outbox, state=state)
+    session = context.tokens.session()
+    lines = stdin_lines() if content in {None, "-"} else _single(content or "")
+    with context.outbox(session) as outbox:
+
+        def connect(show: Show) -> ChatConnection:
+            state = ClientState(follow=frozenset())
+            return ChatConnection(context.server, context.tokens, show, outbox=outbox, state=state)
+
+        is_known = room in _known_rooms(context)
+        face = SendFace(context.server, room, print_notice, timeout_s, connect, is_known=is_known)
         connected = asyncio.create_task(face.connection.run())
         sent = asyncio.create_task(face.send(lines))
         await asyncio.wait({connected, sent}, return_when=asyncio.FIRST_COMPLETED)
         if sent.done():
-            face.connection.leave()
+            face.connection.quit()
             await connected
             return sent.result()
         sent.cancel()
@@ -165,7 +182,7 @@ async def send(place: ClientContext, room: str, content: str | None, timeout_s: 
 
 
 async def tail(
-    place: ClientContext,
+    context: ClientContext,
     rooms: Sequence[str],
     *,
     as_json: bool,
@@ -174,89 +191,92 @@ async def tail(
     count: int | None,
     resume: str | None,
 ) -> ExitCode:
-    """Print what comes, until interrupted or `count` messages are printed."""
-    session = place.tokens.session()
+    """Print messages as they arrive, until interrupted or until `count` messages are printed."""
+    session = context.tokens.session()
     if since is not None and len(rooms) > 1:
-        raise UsageError("--since is a position of one room; with several, --resume keeps one for each.")
+        raise UsageError("--since works with one room only. For several rooms, use --resume.")
     with ExitStack() as stack:
-        cursor = stack.enter_context(TailCursor(place.cursor_path(session, resume))) if resume else None
+        cursor = stack.enter_context(TailCursor(context.cursor_path(session, resume))) if resume else None
         begin = {room: at for room, at in cursor.positions().items() if room in rooms} if cursor else {}
         if since is not None:
             begin.setdefault(rooms[0], since)
-        timeline = None if as_json else _pipe_timeline(len(rooms))
-        save = cursor.save if cursor else _no_cursor
-        face = TailFace(place.server, rooms, out=out, tell=remark, timeline=timeline, count=count, save=save)
         streams = {room: MessageStream(at) for room, at in begin.items()}
         state = ClientState(follow=frozenset(rooms), recent=recent, streams=streams)
-        known = stack.enter_context(NameCache(place.known_path(session)))
-        face.connection = ChatConnection(place.server, place.tokens, known.before(face.show), state=state)
-        _when_reader_goes(face.connection.leave)
+        cache = stack.enter_context(NameCache(context.name_cache_path(session)))
+        face = TailFace(
+            context.server,
+            rooms,
+            lambda show: ChatConnection(context.server, context.tokens, cache.learning(show), state=state),
+            out=print_result,
+            report=print_notice,
+            timeline=None if as_json else LineTimeline(columns=_columns, rooms=len(rooms) > 1),
+            count=count,
+            save=cursor.save if cursor else _save_nothing,
+        )
+        _when_reader_closes(face.connection.quit)
         ended = await face.connection.run()
     if failure := face.failure or failure_of(ended):
         raise failure
     return ExitCode.OK
 
 
-def _pipe_timeline(rooms: int) -> LineTimeline:
-    return LineTimeline(columns=_columns, rooms=rooms > 1)
+def _save_nothing(_: Mapping[str, Position]) -> None:
+    """Without `--resume`, positions are not saved."""
 
 
-def _no_cursor(_: Mapping[str, Position]) -> None:
-    """Without `--resume`, nothing is kept."""
-
-
-async def rooms(place: ClientContext) -> ExitCode:
-    answer = await _asked(place, frames.ListRooms(id=0))
-    if isinstance(answer, notes.CommandAnswered) and isinstance(answer.reply, frames.RoomList):
-        for line in note_text.room_lines(answer.reply.rooms):
-            out(line)
+async def rooms(context: ClientContext) -> ExitCode:
+    """List the rooms that the user is in or can join."""
+    for line in note_text.room_lines(await _list_rooms(context)):
+        print_result(line)
     return ExitCode.OK
 
 
-async def topic(place: ClientContext, room: str, text: str | None) -> ExitCode:
-    """Print what a room is about, and nothing where it has no topic; with a text, say it."""
+async def topic(context: ClientContext, room: str, text: str | None) -> ExitCode:
+    """Print the topic of a room, or nothing if it has none; with a text, set it."""
     if text is not None:
-        return await ask(place, frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
-    was_shown = room in _rooms_known(place)
-    answer = await _asked(place, frames.ListRooms(id=0))
-    rooms = (
-        answer.reply.rooms
-        if isinstance(answer, notes.CommandAnswered) and isinstance(answer.reply, frames.RoomList)
-        else []
-    )
+        return await ask(context, frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+    was_listed = room in _known_rooms(context)
+    rooms = await _list_rooms(context)
     found = next((summary.topic for summary in rooms if summary.room == room), None)
     if found is None:
-        raise ServerRefused(why_not_in(room, rooms, left=was_shown))
+        raise ServerRefused(why_not_in(room, rooms, left=was_listed))
     if found:
-        out(inert(found))
+        print_result(inert(found))
     else:
-        tell(note_text.topic_line(room, ""))
+        print_status(note_text.topic_line(room, ""))
     return ExitCode.OK
 
 
-async def ask(place: ClientContext, command: frames.Command) -> ExitCode:
-    """Give one command, and say what came of it."""
-    answer = await _asked(place, command)
+async def ask(context: ClientContext, command: frames.Command) -> ExitCode:
+    """Send one command, and print its result."""
+    answer = await _reply_to(context, command)
+    result = note_text.sentence(answer, context.server) or "Done."
     if isinstance(answer, notes.RoomEntered):
-        room = inert_name(answer.room)
-        out(f"You are in #{room} now. To chat there: chatterbox chat {room}")
-    else:
-        out(note_text.sentence(answer, place.server) or "Done.")
+        result += f" To chat there: chatterbox chat {inert_name(answer.room)}"
+    print_result(result)
     return ExitCode.OK
 
 
-async def _asked(place: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
-    with NameCache(place.known_path(place.tokens.session())) as known:
-        rooms = known.names.all_rooms
-        return await ask_once(place.server, place.tokens, command, before=known.before, known=rooms)
+async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:
+    match await _reply_to(context, frames.ListRooms(id=0)):
+        case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
+            return rooms
+        case _:
+            return []
 
 
-def _rooms_known(place: ClientContext) -> tuple[str, ...]:
-    """Rooms that the server has shown before."""
-    return NameCache(place.known_path(place.tokens.session())).names.all_rooms
+async def _reply_to(context: ClientContext, command: frames.Command) -> notes.CommandAnswered | notes.RoomEntered:
+    with NameCache(context.name_cache_path(context.tokens.session())) as cache:
+        rooms = cache.names.all_rooms
+        return await ask_once(context.server, context.tokens, command, wrap=cache.learning, known=rooms)
 
 
-async def _just(content: str) -> AsyncIterator[str]:
+def _known_rooms(context: ClientContext) -> tuple[str, ...]:
+    """Rooms that the server listed before."""
+    return NameCache(context.name_cache_path(context.tokens.session())).names.all_rooms
+
+
+async def _single(content: str) -> AsyncIterator[str]:
     yield content
 
 
@@ -264,15 +284,15 @@ def _columns() -> int | None:
     return columns_of(sys.stdout)
 
 
-def _when_reader_goes(leave: Callable[[], None]) -> None:
-    """End as soon as nobody reads the output any more, not only when the next message can't be written."""
+def _when_reader_closes(quit_now: Callable[[], None]) -> None:
+    """Quit as soon as the reader of a pipe closes it, not only when the next message can't be written."""
     with suppress(OSError, ValueError, NotImplementedError):
         descriptor = sys.stdout.fileno()
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
             loop = asyncio.get_running_loop()
 
-            def gone() -> None:
+            def closed() -> None:
                 loop.remove_reader(descriptor)
-                leave()
+                quit_now()
 
-            loop.add_reader(descriptor, gone)
+            loop.add_reader(descriptor, closed)

@@ -1,4 +1,4 @@
-"""The command `chatterbox config`: where the configuration is, what is in effect and why, what is wrong with it."""
+"""The command `chatterbox config`: print the path, the effective settings, or the problems."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,35 +10,35 @@ from client.config.config_schema import KEYS, Config, values_of
 from client.config.key_bindings import Actions
 from client.config.themes import hard_to_read
 from client.config.xdg_folders import config_file, theme_file
-from client.context import out, tell
 from client.failures import ExitCode
+from client.output import print_result, print_status
 from client.text.sanitize import inert
 
 
-def config(what: str, environ: Mapping[str, str], named: CliOverrides, actions: Actions | None = None) -> ExitCode:
-    """Do `chatterbox config path`, `show` or `check`. Problems go to the error output and mean exit code 2.
+def config(what: str, environ: Mapping[str, str], overrides: CliOverrides, actions: Actions | None = None) -> ExitCode:
+    """Run `chatterbox config path`, `show` or `check`. Problems go to standard error and mean exit code 2.
 
-    `actions` are those whose keys may be bound; None: any name is taken as one.
+    `actions` are those that keys can be bound to; None accepts any action name.
     """
     if what == "path":
-        out(str(config_file(environ)))
+        print_result(str(config_file(environ)))
         return ExitCode.OK
-    loaded = load(environ, named, actions)
+    loaded = load(environ, overrides, actions)
     problems, warnings = findings(loaded, environ)
     if what == "show":
         for line in shown(loaded):
-            out(line)
+            print_result(line)
     else:
         for warning in warnings:
-            tell(warning)
-        out(_verdict(loaded, len(problems)))
+            print_status(warning)
+        print_result(_verdict(loaded, len(problems)))
     for problem in problems:
-        tell(problem)
+        print_status(problem)
     return ExitCode.USAGE if problems else ExitCode.OK
 
 
 def findings(loaded: LoadedConfig, environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """What is wrong with the configuration and its theme, and what could be better, as inert sentences."""
+    """The problems and the warnings of the configuration and its theme, as inert sentences."""
     problems = [problem.sentence(str(loaded.path)) for problem in loaded.parsed.problems]
     name = loaded.parsed.config.theme or DEFAULT
     theme, wrong = load_theme(name, environ)
@@ -49,14 +49,14 @@ def findings(loaded: LoadedConfig, environ: Mapping[str, str]) -> tuple[list[str
 
 def _verdict(loaded: LoadedConfig, problems: int) -> str:
     if not loaded.exists:
-        what = "there is no such file, so every key has its default"
+        what = "no such file, so every setting has its default"
     else:
-        what = f"{problems} problem{'s' * (problems > 1)}" if problems else "nothing is wrong with it"
+        what = f"{problems} problem{'s' * (problems > 1)}" if problems else "no problems found"
     return inert(f"{loaded.path}: {what}.")
 
 
 def shown(loaded: LoadedConfig) -> Iterator[str]:
-    """Every key with its value, as TOML, and where that comes from; inert and aligned."""
+    """Every setting with its value, as TOML, and its origin; inert and aligned."""
     rows = list(_rows(loaded.parsed.config, loaded.parsed.origins))
     widest = min(60, max(len(written) for written, _ in rows))
     for written, origin in rows:
@@ -78,7 +78,7 @@ def _key(name: str) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value as it would be written; its text stays on one line and inert."""
+    """A value as TOML, on one inert line."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, float):
@@ -87,7 +87,7 @@ def _toml(value: object) -> str:
 
 
 def documented() -> Iterator[tuple[str, str, str, str]]:
-    """Each key for the docs: its name, its default as it is written, what it can be, and its sentence."""
+    """Each setting for the docs: its name, its default as TOML, its type, and its description."""
     for row in KEYS.values():
         default = "" if row.info.is_table else _toml(row.default)
         name = f"{row.name}.NAME" if row.info.is_table else row.name

@@ -1,4 +1,4 @@
-"""What a person is asked on the terminal. Ctrl-C ends the command without a word, Ctrl-D with a sentence."""
+"""Prompts on the terminal. Ctrl-C ends the command silently, Ctrl-D with a message."""
 
 import getpass
 import sys
@@ -8,26 +8,26 @@ from client.failures import UsageError
 
 
 def ask(question: str) -> str:
-    """The answer, without blanks around it."""
+    """Prompt for a line, and strip it."""
     return _answer(input, question).strip()
 
 
 def ask_secret(question: str) -> str:
-    """The answer, which is not shown while it is typed."""
+    """Prompt for a secret, which is not echoed."""
     return _answer(getpass.getpass, question)
 
 
-def _answer(asking: Callable[[str], str], question: str) -> str:
+def _answer(prompt: Callable[[str], str], question: str) -> str:
     try:
-        return asking(question)
+        return prompt(question)
     except KeyboardInterrupt:
         _end_line()
         raise
     except EOFError:
         _end_line()
-        raise UsageError("Nothing was typed, so nothing was done.") from None
+        raise UsageError("Cancelled.") from None
 
 
 def _end_line() -> None:
-    """What comes next does not belong behind the question."""
+    """Print the rest on a line of its own."""
     print(file=sys.stderr)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from client.text.note_text import meant
 from client.text.sanitize import inert
+from client.text.suggestions import closest
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +30,5 @@ class ConfigProblem:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A suggestion to append to a message about an unknown name; empty if nothing is similar."""
-    guess = meant(name, list(known))
+    guess = closest(name, list(known))
     return f". Did you mean {guess}?" if guess else ""

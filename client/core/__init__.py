@@ -1,1 +1,1 @@
-"""The pure client core: events in, new state and effects out."""
+"""The client's pure core: a reducer that takes events and returns the new state and effects."""

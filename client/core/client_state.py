@@ -1,4 +1,4 @@
-"""The client's whole state as one value, and one turn of it: the state that an event changes, the effects it wants."""
+"""The client's state as one immutable value, and one step of the reducer over it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,22 +13,23 @@ from client.core.message_stream import MessageStream
 from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
 
-ANSWER_S = 30.0
-"""How long a command may go without its reply before the connection counts as dead."""
+REPLY_TIMEOUT_S = 30.0
+"""How long a command may go without a reply before the connection counts as dead."""
 
 
 class ConnectionPhase(StrEnum):
-    """Where the connection stands."""
+    """Where the connection is in its life cycle."""
 
     OFFLINE = "offline"
-    GREETING = "greeting"
+    CONNECTING = "connecting"
+    """The WebSocket is open; the server's `welcome` has not arrived."""
     LIVE = "live"
-    OVER = "over"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCommand:
-    """A command without its reply. `by_person`: somebody waits for the answer; else the core asked."""
+    """A command without a reply. `by_person`: a person or a script waits for it; otherwise the core sent it."""
 
     command: Command
     by_person: bool
@@ -36,37 +37,37 @@ class PendingCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientState:
-    """Everything the client knows. The token is not in it, nor is any clock."""
+    """Everything the client knows, without the token and without a clock."""
 
     phase: ConnectionPhase = ConnectionPhase.OFFLINE
     username: str = ""
     limits: Limits = field(default_factory=Limits)
     follow: frozenset[str] | None = None
-    """The rooms whose messages are wanted; None: all that one is a member of."""
+    """The rooms whose messages are shown; None: all rooms that the user is a member of."""
     recent: int = 0
-    """How many messages before the present one a followed room begins with."""
+    """How many messages before the current head a followed room starts with."""
 
     streams: Mapping[str, MessageStream] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
-    """What rooms are about, as far as it was told; a room that is about nothing need not be there."""
-    entering: frozenset[str] = frozenset()
-    """Rooms that somebody wants to be in, and whose `joined` has not come."""
+    """Topics by room, as far as the server sent them. A room without a topic may be missing."""
+    joining: frozenset[str] = frozenset()
+    """Rooms that were requested and whose `joined` reply has not arrived."""
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)
-    """The outbox by room, in order; the first of a room is the one that may be in flight."""
+    """The outbox by room, in order; only the first entry of a room can be in flight."""
     in_flight: Mapping[str, int] = field(default_factory=dict)
-    """Room to the id of its `send` without a reply."""
-    resting: Mapping[str, int] = field(default_factory=dict)
-    """Room to the id of its `send` that was refused for now."""
+    """Room to the id of its `send` that has no reply yet."""
+    delayed: Mapping[str, int] = field(default_factory=dict)
+    """Room to the id of its `send` that the server refused for now."""
 
     pending: Mapping[int, PendingCommand] = field(default_factory=dict)
     next_id: int = 1
     connection: int = 0
-    """How many connections there have been."""
+    """How many connections were welcomed so far."""
     attempt: int = 0
-    """How many tries have failed in a row."""
+    """How many attempts to connect failed in a row."""
     moving: bool = False
-    cut_told: bool = False
-    """Whether it has been told that there is no connection."""
+    disconnect_shown: bool = False
+    """Whether a `Disconnected` note was shown since the last welcome."""
 
     @property
     def unsent_count(self) -> int:
@@ -77,45 +78,51 @@ class ClientState:
 
 
 class ReducerStep:
-    """One step of the reducer while it is being made: seen from outside, `reduce.step` is a pure function."""
+    """One step of the reducer in progress: the state so far and the effects so far.
+
+    It is mutable, but never leaves `client.core.reducer.reduce`, which is a pure function.
+    """
 
     def __init__(self, state: ClientState) -> None:
         self.state = state
         self.effects: list[Effect] = []
 
-    def do(self, *effects: Effect) -> None:
+    def set_state(self, state: ClientState) -> None:
+        self.state = state
+
+    def emit(self, *effects: Effect) -> None:
         self.effects.extend(effects)
 
     def show(self, *notes: Note) -> None:
         self.effects.extend(map(ShowNote, notes))
 
-    def keep(self, room: str, stream: MessageStream | None) -> None:
-        """Put a room's stream in its place (None: out of it)."""
+    def set_stream(self, room: str, stream: MessageStream | None) -> None:
+        """Replace a room's stream; None removes it."""
         streams = {name: other for name, other in self.state.streams.items() if name != room}
         if stream is not None:
             streams[room] = stream
         self.state = replace(self.state, streams=streams)
 
-    def ask(self, command: Command, *, by_person: bool = False) -> int:
-        """Transmit `command` under a new id, which is returned."""
+    def send_command(self, command: Command, *, by_person: bool = False) -> int:
+        """Send `command` under a new id, and return the id."""
         state, command_id = self.state, self.state.next_id
         command = msgspec.structs.replace(command, id=command_id)
         pending = {**state.pending, command_id: PendingCommand(command, by_person)}
         self.state = replace(state, pending=pending, next_id=command_id + 1)
-        self.do(SendCommand(command), StartTimer(ANSWER_S, ReplyOverdue(command_id)))
+        self.emit(SendCommand(command), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
         return command_id
 
-    def ask_for_person(self, command: Command) -> None:
+    def send_for_person(self, command: Command) -> None:
         if self.state.phase is ConnectionPhase.LIVE:
-            self.ask(command, by_person=True)
+            self.send_command(command, by_person=True)
         else:
-            self.show(CommandRefused(command, "offline", "There is no connection just now; try again when it is back."))
+            self.show(CommandRefused(command, "offline", "Not connected. Try again once the connection is back."))
 
-    def settle(self, command_id: int | None) -> PendingCommand | None:
-        """Take the command that a reply answers off the list."""
+    def take_pending(self, command_id: int | None) -> PendingCommand | None:
+        """Remove and return the pending command that a reply answers; None if there is none."""
         if command_id is None or command_id not in self.state.pending:
             return None
         pending = dict(self.state.pending)
-        settled = pending.pop(command_id)
+        answered = pending.pop(command_id)
         self.state = replace(self.state, pending=pending)
-        return settled
+        return answered

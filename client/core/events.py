@@ -1,4 +1,7 @@
-"""What goes into the core (events) and what it wants done (effects). Data only."""
+"""Events that the core takes and effects that it returns. Data only.
+
+A `Request` is what a person's action makes, in any face: `client.net.chat_connection.ChatConnection.request` takes it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,28 +15,28 @@ from client.core.outbox_entry import OutboxEntry
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The client begins; `entries` are those that an earlier run left in the outbox, in order."""
+    """The client starts; `entries` are what an earlier run left in the outbox, in order."""
 
     entries: tuple[OutboxEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDone:
-    """The WebSocket handshake is done."""
+    """The WebSocket handshake succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """A frame of the server's."""
+    """The server sent a frame."""
 
     frame: ServerFrame
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLost:
-    """There is no connection (any more). `code`: the server's close code, if it gave one.
+    """The connection ended, or could not be opened. `code`: the server's close code, if it sent one.
 
-    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server wants us to wait.
+    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server asks us to wait, in seconds.
     """
 
     why: str
@@ -43,46 +46,54 @@ class ConnectionLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SendRequested:
+    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk."""
+
+    room: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageQueued:
-    """Somebody wrote a message, and it is in the outbox on disk."""
+    """A message is in the outbox, on disk."""
 
     entry: OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRequested:
-    """Somebody gave a command; its id is filled in by the core."""
+    """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
 
     command: Command
 
 
 @dataclass(frozen=True, slots=True)
 class RoomRequested:
-    """Somebody wants to be in a room, and to see it."""
+    """Join a room and show its recent messages, with a `RoomEntered` note."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRenewed:
-    """There is a newer token, for this connection too."""
+    """The token was renewed; this connection should use the new one, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuitRequested:
-    """The person (or the script) wants to end."""
+    """Disconnect for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyOverdue:
-    """A timer: command `command_id` should have its reply by now."""
+    """A timer: the reply to command `command_id` is overdue."""
 
     command_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class RetryDue:
-    """A timer: the server's wait after it refused command `command_id` for `room` is over."""
+    """A timer: the wait after the server refused command `command_id` for `room` is over."""
 
     room: str
     command_id: int
@@ -90,18 +101,20 @@ class RetryDue:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStable:
-    """A timer: connection number `connection` has held for a while."""
+    """A timer: connection number `connection` has been up long enough to count as stable."""
 
     connection: int
 
 
 @dataclass(frozen=True, slots=True)
 class MoveDue:
-    """A timer: the wait that connection number `connection` was given by `move` is over."""
+    """A timer: the delay that a `move` frame gave connection number `connection` is over."""
 
     connection: int
 
 
+Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
+"""What a person, or a script, asks of the connection."""
 Timer: TypeAlias = ReplyOverdue | RetryDue | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started
@@ -119,14 +132,14 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Make a connection after so many seconds."""
+    """Open a connection after `after_s` seconds."""
 
     after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class SendConnect:
-    """Send `connect` with the session's token, which the core never sees."""
+    """Send `connect` with the session's token, which the core never holds."""
 
     resume: Mapping[str, Position]
     command_id: int | None = None
@@ -141,7 +154,7 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True)
 class StartTimer:
-    """Bring `timer` back as an event after so many seconds."""
+    """Feed `timer` back as an event after `after_s` seconds."""
 
     after_s: float
     timer: Timer
@@ -149,7 +162,7 @@ class StartTimer:
 
 @dataclass(frozen=True, slots=True)
 class DropEntry:
-    """Take the entry with this key off the disk: it is acknowledged, or refused for good and shown."""
+    """Delete an entry from the outbox on disk: it was acknowledged, or refused for good and shown."""
 
     key: str
 
@@ -161,14 +174,14 @@ class CloseConnection:
 
 @dataclass(frozen=True, slots=True)
 class ShowNote:
-    """Tell the face."""
+    """Pass a note to the face."""
 
     note: Note
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Close what is open and end."""
+    """Close the connection and end the run."""
 
     ended: SessionOver
 

@@ -1,8 +1,8 @@
-"""One room's messages as they may be shown: in order, each once, no hole passed over in silence. Pure.
+"""Orders one room's messages: each is shown once, in order, and a gap is filled or reported. Pure.
 
-What arrives is of three kinds. A *push* comes in order, so one beyond the next offset proves a hole, and a
-page of history must fill it first. An *ack* may overtake pushes, so it proves nothing and waits its turn. A
-*page* is history's own word: an offset that is not in it does not exist.
+Messages arrive in three ways. A *push* comes in order, so a push beyond the next offset proves a gap, which a page of
+history must fill first. An *ack* may overtake pushes, so it proves nothing and waits for its turn. A *page* is read
+from history itself: an offset that is missing from it does not exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,58 +12,59 @@ from chatterbox.wire.frames import Message, RoomState
 from chatterbox.wire.position import Position
 
 HELD_LIMIT = 1000
-"""Messages that wait behind a hole, per room; further ones are read from history again."""
+"""Messages held behind a gap, per room; any beyond that are read from history again."""
 
 RECENT_AFTER_RESET = 20
 
 
 @dataclass(frozen=True, slots=True)
 class MessageStream:
-    """How far a room has been told, and what waits. Every function below returns a new one."""
+    """How far a room was shown, and what waits. Every function below returns a new stream."""
 
     at: Position
     """The last message that was passed on."""
     due: int = 0
-    """Pushes bring only what stands behind this offset; up to here it takes pages of history."""
+    """Pushes only bring messages after this offset; up to it, pages of history are needed."""
     held: Mapping[int, Message] = field(default_factory=dict)
+    """Messages behind a gap, by offset."""
     waiting: int | None = None
-    """The id of the `join` or `history` command whose reply must come before anything else is passed on."""
+    """The id of the `join` or `history` command whose reply must arrive before anything else is passed on."""
     target: int | None = None
-    """Where catching up ends: the room's head as the connection began."""
+    """The offset at which catching up ends: the room's head when the connection began."""
 
     @property
     def needs_page(self) -> bool:
-        """Whether a hole is known that nobody is filling yet."""
+        """Whether there is a known gap, and no page was requested for it."""
         return self.waiting is None and self.at.offset < self.due
 
     @property
     def to_go(self) -> int:
-        """How many messages are missing until we have caught up."""
+        """How many messages are missing until the room is caught up."""
         return max(0, (self.target or 0) - self.at.offset)
 
 
-def entered(at: Position, recent: int = 0) -> MessageStream:
-    """A stream that begins `recent` messages before the position after which pushes follow."""
+def start(at: Position, recent: int = 0) -> MessageStream:
+    """Return a stream that begins `recent` messages before `at`, after which pushes follow."""
     return MessageStream(Position(at.epoch, max(0, at.offset - recent)), due=at.offset)
 
 
-def welcomed(stream: MessageStream | None, room: RoomState, recent: int) -> tuple[MessageStream, bool]:
-    """Go on where the server says that it goes on; the second value tells whether it is another history."""
+def resume(stream: MessageStream | None, room: RoomState, recent: int) -> tuple[MessageStream, bool]:
+    """Continue from where the server's welcome says; the second value tells whether the history was replaced."""
     if stream is None:
-        return entered(room.at, recent), False
+        return start(room.at, recent), False
     if room.reset or room.at.epoch != stream.at.epoch or room.head < stream.at.offset:
-        return entered(room.at, max(recent, RECENT_AFTER_RESET)), True
+        return start(room.at, max(recent, RECENT_AFTER_RESET)), True
     target = room.head if room.head > stream.at.offset else None
     return MessageStream(stream.at, due=room.at.offset, target=target), False
 
 
-def cut(stream: MessageStream) -> MessageStream:
-    """Keep only the position: whatever was on its way is asked for again."""
+def disconnect(stream: MessageStream) -> MessageStream:
+    """Keep only the position: whatever was on its way is requested again."""
     return MessageStream(stream.at)
 
 
-def pushed(stream: MessageStream, message: Message) -> tuple[MessageStream, list[Message]]:
-    """Take a pushed message of the stream's epoch; return what may be shown now."""
+def take_push(stream: MessageStream, message: Message) -> tuple[MessageStream, list[Message]]:
+    """Take a pushed message of the stream's epoch; return what can be shown now."""
     offset = message.at.offset
     if offset <= stream.at.offset:
         return stream, []
@@ -71,19 +72,19 @@ def pushed(stream: MessageStream, message: Message) -> tuple[MessageStream, list
         return replace(stream, at=message.at), [message]
     if len(stream.held) >= HELD_LIMIT and offset != stream.at.offset + 1:
         return replace(stream, due=max(stream.due, offset)), []
-    return _drained(_holding(replace(stream, due=max(stream.due, offset - 1)), message))
+    return _drain(_hold(replace(stream, due=max(stream.due, offset - 1)), message))
 
 
-def acked(stream: MessageStream, message: Message) -> tuple[MessageStream, list[Message]]:
-    """Take one's own message, known by its ack; it shows at its turn, and the push of it is then a duplicate."""
-    behind = message.at.offset <= stream.at.offset
-    if behind or message.at.epoch != stream.at.epoch or len(stream.held) >= HELD_LIMIT:
+def take_ack(stream: MessageStream, message: Message) -> tuple[MessageStream, list[Message]]:
+    """Take the user's own message from its ack; it is shown in its turn, and its push is then a duplicate."""
+    is_shown = message.at.offset <= stream.at.offset
+    if is_shown or message.at.epoch != stream.at.epoch or len(stream.held) >= HELD_LIMIT:
         return stream, []
-    return _drained(_holding(stream, message))
+    return _drain(_hold(stream, message))
 
 
-def paged(stream: MessageStream, messages: Iterable[Message]) -> tuple[MessageStream, list[Message], int]:
-    """Take a page that was asked for with `after`; the number is of messages that turned out not to exist."""
+def take_page(stream: MessageStream, messages: Iterable[Message]) -> tuple[MessageStream, list[Message], int]:
+    """Take a page that was requested with `after`; the number counts messages that turned out not to exist."""
     at, missing, passed = stream.at.offset, 0, []
     for message in messages:
         if message.at.offset > at:
@@ -93,28 +94,29 @@ def paged(stream: MessageStream, messages: Iterable[Message]) -> tuple[MessageSt
     if not passed:
         missing = max(0, stream.due - at)
         at += missing
-    stream, held = _drained(replace(stream, at=Position(stream.at.epoch, at), waiting=None))
+    stream, held = _drain(replace(stream, at=Position(stream.at.epoch, at), waiting=None))
     return stream, passed + held, missing
 
 
-def joined(stream: MessageStream | None, at: Position) -> tuple[MessageStream, list[Message]]:
-    """Go on after `at`, up to which the reply to `join` told the recent messages."""
+def take_joined(stream: MessageStream | None, at: Position) -> tuple[MessageStream, list[Message]]:
+    """Continue after `at`: the reply to `join` contained the recent messages up to there."""
     if stream is None or stream.at.epoch != at.epoch:
         return MessageStream(at), []
     ahead = stream.at if stream.at.offset > at.offset else at
-    return _drained(replace(stream, at=ahead, waiting=None))
+    return _drain(replace(stream, at=ahead, waiting=None))
 
 
-def freed(stream: MessageStream) -> tuple[MessageStream, list[Message]]:
-    """Wait no longer: the reply will not come."""
-    return _drained(replace(stream, waiting=None))
+def stop_waiting(stream: MessageStream) -> tuple[MessageStream, list[Message]]:
+    """Pass messages on again: the reply that was waited for will not arrive."""
+    return _drain(replace(stream, waiting=None))
 
 
-def _holding(stream: MessageStream, message: Message) -> MessageStream:
+def _hold(stream: MessageStream, message: Message) -> MessageStream:
     return replace(stream, held={**stream.held, message.at.offset: message})
 
 
-def _drained(stream: MessageStream) -> tuple[MessageStream, list[Message]]:
+def _drain(stream: MessageStream) -> tuple[MessageStream, list[Message]]:
+    """Pass on the held messages that follow without a gap."""
     if stream.waiting is not None:
         return stream, []
     held, at, passed = dict(stream.held), stream.at, []

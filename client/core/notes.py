@@ -1,4 +1,4 @@
-"""What the core tells a face: typed notes, without a word of wording (see `client.text.note_text` for that)."""
+"""Notes: typed facts that the core passes to a face. `client.text.note_text` turns them into sentences."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,12 +10,12 @@ from client.core.outbox_entry import OutboxEntry
 
 @dataclass(frozen=True, slots=True)
 class Connecting:
-    """A first connection is being made."""
+    """The client opens its first connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class WelcomeReceived:
-    """The server has welcomed us. `again`: after a connection that was lost; `server`: the gateway that took us."""
+    """The server welcomed the client. `again`: after a lost connection; `server`: the gateway replica."""
 
     username: str
     rooms: tuple[RoomState, ...]
@@ -26,9 +26,9 @@ class WelcomeReceived:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """There is no connection (`was_live`: until now there was), and the next try begins in `retry_s`.
+    """The connection was lost (`was_live`) or could not be opened; the next attempt starts in `retry_s` seconds.
 
-    `known`: it has been told since the last connection, and this is only one more of the tries that follow fast.
+    `known`: a face need not show it again, as the attempts follow each other quickly.
     """
 
     why: str
@@ -40,12 +40,12 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Reconnecting:
-    """The gateway asked us to connect anew, and we do."""
+    """The gateway asked the client to reconnect, and it does."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchingUp:
-    """`to_go` messages of `room` were stored while we were away; they come now, in order."""
+    """`to_go` messages of `room` were stored while the client was away; they follow, in order."""
 
     room: str
     to_go: int
@@ -53,14 +53,14 @@ class CatchingUp:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """Everything that was missed in `room` has been told."""
+    """Every message that was missed in `room` has been shown."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class MessageShown:
-    """The next message of its room: in order, once. `mine`: from this user."""
+    """The next message of its room; each comes once, in order. `mine`: sent by this user."""
 
     message: Message
     mine: bool
@@ -68,7 +68,7 @@ class MessageShown:
 
 @dataclass(frozen=True, slots=True)
 class RoomEntered:
-    """We are in `room`; `messages` are its recent ones, oldest first (none if it was entered before)."""
+    """The user is in `room`; `messages` are its recent ones, oldest first."""
 
     room: str
     messages: tuple[Message, ...]
@@ -76,7 +76,7 @@ class RoomEntered:
 
 @dataclass(frozen=True, slots=True)
 class RoomReset:
-    """The history of `room` is another one than before (a backup was restored); we read on after `at`."""
+    """The history of `room` was replaced (a backup was restored); reading continues after `at`."""
 
     room: str
     at: Position
@@ -84,7 +84,7 @@ class RoomReset:
 
 @dataclass(frozen=True, slots=True)
 class MessagesMissing:
-    """The server could not give `count` messages of `room` that stand before the next one shown."""
+    """The server could not return `count` messages of `room` before the next one shown."""
 
     room: str
     count: int
@@ -92,14 +92,14 @@ class MessagesMissing:
 
 @dataclass(frozen=True, slots=True)
 class RoomGone:
-    """We are no longer a member of `room`."""
+    """The user is no longer a member of `room`, and did not leave it in this client."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
-    """Somebody came into a room or left it."""
+    """A user joined or left a room. `mine`: it is this user."""
 
     membership: Membership
     mine: bool
@@ -107,7 +107,7 @@ class MembershipChange:
 
 @dataclass(frozen=True, slots=True)
 class TopicChange:
-    """`room` has another topic than it was known to have; `by` whom, if it was changed just now."""
+    """The topic of `room` is new to this client. `by`: who set it, if it changed just now."""
 
     room: str
     topic: str
@@ -116,14 +116,14 @@ class TopicChange:
 
 @dataclass(frozen=True, slots=True)
 class QueuedOffline:
-    """Written without a connection: on disk, and sent once there is one."""
+    """A message was written while offline: it is on disk, and is sent after reconnecting."""
 
     entry: OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)
 class SendDelayed:
-    """The server can't take `entry` just now; the same is tried again in `retry_s`."""
+    """The server can't store `entry` now; it is sent again, with the same key, in `retry_s` seconds."""
 
     entry: OutboxEntry
     detail: str
@@ -132,7 +132,7 @@ class SendDelayed:
 
 @dataclass(frozen=True, slots=True)
 class SendStored:
-    """The ack: `entry` is stored, at this position."""
+    """The server acknowledged `entry`: it is stored, at this position."""
 
     entry: OutboxEntry
     at: Position
@@ -140,7 +140,7 @@ class SendStored:
 
 @dataclass(frozen=True, slots=True)
 class SendFailed:
-    """The server will never take `entry` as it stands: it is out of the outbox, and only shown here."""
+    """The server refused `entry` for good: it is out of the outbox, and its text exists only in this note."""
 
     entry: OutboxEntry
     code: str
@@ -149,7 +149,7 @@ class SendFailed:
 
 @dataclass(frozen=True, slots=True)
 class CommandAnswered:
-    """The reply to a command that a person gave."""
+    """The reply to a command that was requested."""
 
     command: Command
     reply: Reply
@@ -157,7 +157,7 @@ class CommandAnswered:
 
 @dataclass(frozen=True, slots=True)
 class CommandRefused:
-    """The refusal of a command that a person gave."""
+    """The server refused a command that was requested, or the client was offline (code `offline`)."""
 
     command: Command
     code: str
@@ -166,14 +166,14 @@ class CommandRefused:
 
 @dataclass(frozen=True, slots=True)
 class ServerError:
-    """A word of the server's that answers no command."""
+    """An error from the server that answers no command."""
 
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class SessionOver:
-    """It is over: `code` is the close code that forbids to return, or None if we wanted to go."""
+    """The connection ended for good. `code`: the close code that forbids reconnecting; None: the user quit."""
 
     code: int | None
     why: str

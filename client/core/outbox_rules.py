@@ -1,4 +1,4 @@
-"""The outbox's rules: per room one message in flight, in order, with the same key on every try. Pure."""
+"""Reducer for the outbox: one message in flight per room, in order, with the same key on every try. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,134 +13,130 @@ from client.core.events import DropEntry, RetryDue, StartTimer
 from client.core.notes import QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
 
-REST_S = 1.0
-"""How long to wait after a refusal that may pass, where the server doesn't say."""
+RETRY_S = 1.0
+"""How long to wait after a temporary refusal, if the server does not say."""
 
 Item = TypeVar("Item")
 
-ABOUT_THE_SESSION = {Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.TOKEN_MISSING}
-"""Codes after which the server closes the connection; what was to be sent waits for the next session."""
+SESSION_ERRORS = {Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.TOKEN_MISSING}
+"""Codes after which the server closes the connection; unsent messages wait for the next session."""
 
 
-def may_pass(error: ErrorFrame) -> bool:
-    """Whether the same try, with the same key, may succeed later: only then the outbox keeps the message."""
+def is_temporary(error: ErrorFrame) -> bool:
+    """Whether the same try, with the same key, can succeed later: only then the outbox keeps the message."""
     if error.retry_after_s is not None:
         return True
     known = {code.value for code in Code}
-    return error.code in known and (MEANINGS[Code(error.code)].retry or error.code in ABOUT_THE_SESSION)
+    return error.code in known and (MEANINGS[Code(error.code)].retry or error.code in SESSION_ERRORS)
 
 
-def queued(turn: ReducerStep, entry: OutboxEntry) -> None:
-    """Somebody wrote `entry`, and it is on disk."""
-    _append(turn, entry)
-    if turn.state.phase is not ConnectionPhase.LIVE:
-        turn.show(QueuedOffline(entry))
-    advance(turn, entry.room)
+def queue(step: ReducerStep, entry: OutboxEntry) -> None:
+    """Add an entry that is on disk, and send it if the room is idle."""
+    _append(step, entry)
+    if step.state.phase is not ConnectionPhase.LIVE:
+        step.show(QueuedOffline(entry))
+    advance(step, entry.room)
 
 
-def restored(turn: ReducerStep, entries: tuple[OutboxEntry, ...]) -> None:
-    """These are in the outbox: left by an earlier run, and perhaps some that were written before we began."""
+def restore(step: ReducerStep, entries: tuple[OutboxEntry, ...]) -> None:
+    """Put the entries of the outbox before those that were queued before the client started."""
     keys = {entry.key for entry in entries}
-    early = [entry for waiting in turn.state.unsent.values() for entry in waiting if entry.key not in keys]
-    turn.state = replace(turn.state, unsent={})
+    early = [entry for waiting in step.state.unsent.values() for entry in waiting if entry.key not in keys]
+    step.set_state(replace(step.state, unsent={}))
     for entry in (*entries, *early):
-        _append(turn, entry)
+        _append(step, entry)
 
 
-def advance(turn: ReducerStep, room: str) -> None:
-    """Send the first unsent message of `room`, unless one is in flight or has to rest, or the connection is left."""
-    state = turn.state
-    if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.resting:
+def advance(step: ReducerStep, room: str) -> None:
+    """Send the first unsent message of `room`, unless one is in flight or delayed, or the connection is moving."""
+    state = step.state
+    if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
         return
-    while entries := turn.state.unsent.get(room, ()):
+    while entries := step.state.unsent.get(room, ()):
         send = Send(id=2**53 - 1, room=room, content=entries[0].content, key=entries[0].key)
         if len(codec.encode(send)) <= state.limits.frame_bytes:
-            in_flight = {**turn.state.in_flight, room: turn.ask(send)}
-            turn.state = replace(turn.state, in_flight=in_flight)
+            in_flight = {**step.state.in_flight, room: step.send_command(send)}
+            step.set_state(replace(step.state, in_flight=in_flight))
             return
-        limit = f"The message is too large; a frame has at most {state.limits.frame_bytes} bytes."
-        _undelivered(turn, entries[0], Code.CONTENT_TOO_LONG, limit)
+        _take_first(step, room)
+        limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
+        _fail(step, entries[0], Code.CONTENT_TOO_LONG, limit)
 
 
-def advance_all(turn: ReducerStep) -> None:
-    for room in turn.state.unsent:
-        advance(turn, room)
+def advance_all(step: ReducerStep) -> None:
+    for room in step.state.unsent:
+        advance(step, room)
 
 
-def stored(turn: ReducerStep, send: Send, reply: Sent) -> None:
-    """The ack: take the message out of the outbox, show it at its turn, send the next."""
-    entry = _landed(turn, send)
+def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
+    """Take a stored message out of the outbox, show it in its turn, and send the next."""
+    entry = _take_sent(step, send)
     if entry is None:
         return
-    turn.do(DropEntry(entry.key))
-    turn.show(SendStored(entry, reply.at))
+    step.emit(DropEntry(entry.key))
+    step.show(SendStored(entry, reply.at))
     own = Message(
         room=reply.room,
         at=reply.at,
         message_id=reply.message_id,
-        username=turn.state.username,
+        username=step.state.username,
         content=entry.content,
         timestamp=reply.timestamp,
     )
-    room_updates.own(turn, own)
-    advance(turn, send.room)
+    room_updates.take_own_message(step, own)
+    advance(step, send.room)
 
 
-def refused(turn: ReducerStep, send: Send, error: ErrorFrame) -> None:
-    """Try the same later if that may help; else show the text, and only then forget it."""
-    if not may_pass(error):
-        if (entry := _landed(turn, send)) is not None:
-            _tell_undelivered(turn, entry, error.code, error.detail)
-            advance(turn, send.room)
+def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
+    """Retry later if the refusal is temporary; otherwise show the text, and only then forget it."""
+    if not is_temporary(error):
+        if (entry := _take_sent(step, send)) is not None:
+            _fail(step, entry, error.code, error.detail)
+            advance(step, send.room)
         return
-    in_flight = _without(turn.state.in_flight, send.room)
-    resting = {**turn.state.resting, send.room: send.id}
-    turn.state = replace(turn.state, in_flight=in_flight, resting=resting)
-    wait_s = REST_S if error.retry_after_s is None else error.retry_after_s
-    turn.do(StartTimer(wait_s, RetryDue(send.room, send.id)))
-    turn.show(SendDelayed(turn.state.unsent[send.room][0], error.detail, wait_s))
+    in_flight = _without(step.state.in_flight, send.room)
+    delayed = {**step.state.delayed, send.room: send.id}
+    step.set_state(replace(step.state, in_flight=in_flight, delayed=delayed))
+    wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
+    step.emit(StartTimer(wait_s, RetryDue(send.room, send.id)))
+    step.show(SendDelayed(step.state.unsent[send.room][0], error.detail, wait_s))
 
 
-def rested(turn: ReducerStep, room: str, command_id: int) -> None:
-    """The wait is over; a timer of an earlier connection changes nothing."""
-    if turn.state.resting.get(room) == command_id:
-        turn.state = replace(turn.state, resting=_without(turn.state.resting, room))
-        advance(turn, room)
+def retry(step: ReducerStep, room: str, command_id: int) -> None:
+    """Send again after the wait; a timer of an earlier connection changes nothing."""
+    if step.state.delayed.get(room) == command_id:
+        step.set_state(replace(step.state, delayed=_without(step.state.delayed, room)))
+        advance(step, room)
 
 
-def cut(turn: ReducerStep) -> None:
-    """What was in flight may be stored or not: it stays in the outbox, and the key tells the server."""
-    turn.state = replace(turn.state, in_flight={}, resting={})
+def disconnect(step: ReducerStep) -> None:
+    """Forget what is in flight: it may be stored or not, so it stays in the outbox, and its key prevents duplicates."""
+    step.set_state(replace(step.state, in_flight={}, delayed={}))
 
 
-def _append(turn: ReducerStep, entry: OutboxEntry) -> None:
-    waiting = turn.state.unsent.get(entry.room, ())
-    turn.state = replace(turn.state, unsent={**turn.state.unsent, entry.room: (*waiting, entry)})
+def _append(step: ReducerStep, entry: OutboxEntry) -> None:
+    waiting = step.state.unsent.get(entry.room, ())
+    step.set_state(replace(step.state, unsent={**step.state.unsent, entry.room: (*waiting, entry)}))
 
 
-def _landed(turn: ReducerStep, send: Send) -> OutboxEntry | None:
-    """Take the message that `send` carried out of the queue; None for a reply to another connection's send."""
-    if turn.state.in_flight.get(send.room) != send.id:
+def _take_sent(step: ReducerStep, send: Send) -> OutboxEntry | None:
+    """Remove and return the entry that `send` carried; None if `send` belongs to an earlier connection."""
+    if step.state.in_flight.get(send.room) != send.id:
         return None
-    turn.state = replace(turn.state, in_flight=_without(turn.state.in_flight, send.room))
-    return _shifted(turn, send.room)
+    step.set_state(replace(step.state, in_flight=_without(step.state.in_flight, send.room)))
+    return _take_first(step, send.room)
 
 
-def _shifted(turn: ReducerStep, room: str) -> OutboxEntry:
-    entry, *others = turn.state.unsent[room]
-    unsent = {**turn.state.unsent, room: tuple(others)}
-    turn.state = replace(turn.state, unsent=unsent if others else _without(unsent, room))
+def _take_first(step: ReducerStep, room: str) -> OutboxEntry:
+    entry, *others = step.state.unsent[room]
+    unsent = {**step.state.unsent, room: tuple(others)}
+    step.set_state(replace(step.state, unsent=unsent if others else _without(unsent, room)))
     return entry
 
 
-def _undelivered(turn: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
-    _shifted(turn, entry.room)
-    _tell_undelivered(turn, entry, code, detail)
-
-
-def _tell_undelivered(turn: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
-    turn.show(SendFailed(entry, code, detail))
-    turn.do(DropEntry(entry.key))
+def _fail(step: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
+    step.show(SendFailed(entry, code, detail))
+    step.emit(DropEntry(entry.key))
 
 
 def _without(mapping: Mapping[str, Item], room: str) -> dict[str, Item]:

@@ -1,204 +1,211 @@
-"""The reducer: one event in, the new state and the effects out. Pure, so that any order of events can be tried.
+"""The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
-The connection's life cycle is here, rooms are in `client.core.room_updates`, the outbox in `client.core.outbox_rules`.
+It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.outbox_rules` the outbox.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import assert_never
 
 from chatterbox.wire import close_codes, frames
 from client.core import events, notes, outbox_rules, reconnect_delay, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 
-FAST_S = 2.0
-"""Tries that follow each other faster than this are not told one by one."""
-SETTLED_S = 5.0
-"""After so long a connection counts as good, and the next wait begins small again."""
+QUIET_RETRY_S = 2.0
+"""Attempts to connect that follow a shorter wait than this are not shown one by one (seconds)."""
+STABLE_S = 5.0
+"""A connection that lasts this long counts as stable, and resets the backoff (seconds)."""
 
 
-def step(state: ClientState, event: events.Event) -> tuple[ClientState, list[events.Effect]]:
-    """Take one event. Once over, nothing changes any more."""
-    if state.phase is ConnectionPhase.OVER:
+def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[events.Effect]]:
+    """Return the state after `event`, and the effects to perform. After the end, events change nothing."""
+    if state.phase is ConnectionPhase.ENDED:
         return state, []
-    turn = ReducerStep(state)
-    _take(turn, event)
-    return turn.state, turn.effects
+    step = ReducerStep(state)
+    _take(step, event)
+    return step.state, step.effects
 
 
-def _take(turn: ReducerStep, event: events.Event) -> None:
+def _take(step: ReducerStep, event: events.Event) -> None:
     match event:
         case events.FrameReceived(frame):
-            _came(turn, frame)
+            _take_frame(step, frame)
         case events.MessageQueued(entry):
-            outbox_rules.queued(turn, entry)
+            outbox_rules.queue(step, entry)
         case events.CommandRequested(command):
-            turn.ask_for_person(command)
+            step.send_for_person(command)
         case events.RoomRequested(room):
-            room_updates.enter(turn, room)
+            room_updates.join(step, room)
+        case events.QuitRequested():
+            _end(step, notes.SessionOver(None, "You left."))
         case events.ReplyOverdue() | events.RetryDue() | events.ConnectionStable() | events.MoveDue():
-            _woken(turn, event)
+            _take_timer(step, event)
+        case events.Started() | events.HandshakeDone() | events.TokenRenewed() | events.ConnectionLost():
+            _take_connection_event(step, event)
         case _:
-            _live(turn, event)
+            assert_never(event)
 
 
-def _live(turn: ReducerStep, event: events.Event) -> None:
-    """The life of connections."""
+def _take_connection_event(
+    step: ReducerStep,
+    event: events.Started | events.HandshakeDone | events.TokenRenewed | events.ConnectionLost,
+) -> None:
     match event:
         case events.Started(entries):
-            outbox_rules.restored(turn, entries)
-            turn.show(notes.Connecting())
-            turn.do(events.Dial(0.0))
+            outbox_rules.restore(step, entries)
+            step.show(notes.Connecting())
+            step.emit(events.Dial(0.0))
         case events.HandshakeDone():
-            turn.state = replace(turn.state, phase=ConnectionPhase.GREETING)
-            turn.do(events.SendConnect(room_updates.positions(turn)))
-        case events.TokenRenewed() if turn.state.phase is ConnectionPhase.LIVE:
-            turn.do(events.SendConnect({}, turn.state.next_id))
-            turn.state = replace(turn.state, next_id=turn.state.next_id + 1)
+            step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
+            step.emit(events.SendConnect(room_updates.positions(step)))
+        case events.TokenRenewed():
+            if step.state.phase is ConnectionPhase.LIVE:
+                step.emit(events.SendConnect({}, step.state.next_id))
+                step.set_state(replace(step.state, next_id=step.state.next_id + 1))
         case events.ConnectionLost():
-            _lost(turn, event)
-        case events.QuitRequested():
-            _over(turn, notes.SessionOver(None, "You left."))
+            _disconnect(step, event)
+        case _:
+            assert_never(event)
 
 
-def _woken(turn: ReducerStep, timer: events.Timer) -> None:
-    """A timer has run down. Those of connections that are gone change nothing."""
+def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
+    """Act on a timer; one of an earlier connection changes nothing."""
     match timer:
-        case events.ReplyOverdue(command_id) if command_id in turn.state.pending:
-            turn.do(events.CloseConnection())
+        case events.ReplyOverdue(command_id):
+            if command_id in step.state.pending:
+                step.emit(events.CloseConnection())
         case events.RetryDue(room, command_id):
-            outbox_rules.rested(turn, room, command_id)
-            room_updates.rested(turn, room, command_id)
-        case events.ConnectionStable(connection) if (
-            connection == turn.state.connection and turn.state.phase is ConnectionPhase.LIVE
-        ):
-            turn.state = replace(turn.state, attempt=0)
-        case events.MoveDue(connection) if (
-            connection == turn.state.connection and turn.state.phase is ConnectionPhase.LIVE
-        ):
-            turn.state = replace(turn.state, moving=True)
-            _leave_when_answered(turn)
+            outbox_rules.retry(step, room, command_id)
+            room_updates.retry(step, room, command_id)
+        case events.ConnectionStable(connection):
+            if _is_current(step, connection):
+                step.set_state(replace(step.state, attempt=0))
+        case events.MoveDue(connection):
+            if _is_current(step, connection):
+                step.set_state(replace(step.state, moving=True))
+                _close_if_moving(step)
+        case _:
+            assert_never(timer)
 
 
-def _leave_when_answered(turn: ReducerStep) -> None:
-    """Move once no message is in flight, so that none ends unknown: the old connection works until it is closed."""
-    if turn.state.moving and not turn.state.in_flight:
-        turn.do(events.CloseConnection())
+def _is_current(step: ReducerStep, connection: int) -> bool:
+    return connection == step.state.connection and step.state.phase is ConnectionPhase.LIVE
 
 
-def _came(turn: ReducerStep, frame: frames.ServerFrame) -> None:
+def _close_if_moving(step: ReducerStep) -> None:
+    """Close a connection that has to move as soon as no message is in flight, so that every send gets its reply."""
+    if step.state.moving and not step.state.in_flight:
+        step.emit(events.CloseConnection())
+
+
+def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
     match frame:
         case frames.Welcome():
-            _welcomed(turn, frame)
+            _take_welcome(step, frame)
         case frames.Message():
-            room_updates.message(turn, frame)
+            room_updates.take_message(step, frame)
         case frames.Membership():
-            room_updates.membership(turn, frame)
+            room_updates.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
-            room_updates.topic(turn, room, topic, by=by)
+            room_updates.take_topic(step, room, topic, by=by)
         case frames.Move(after_ms=after_ms):
-            turn.do(events.StartTimer(after_ms / 1000, events.MoveDue(turn.state.connection)))
+            step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:
-            _replied(turn, frame)
-            _leave_when_answered(turn)
+            _take_reply(step, frame)
+            _close_if_moving(step)
 
 
-def _welcomed(turn: ReducerStep, welcome: frames.Welcome) -> None:
-    again, connection = turn.state.connection > 0, turn.state.connection + 1
-    turn.state = replace(
-        turn.state,
-        phase=ConnectionPhase.LIVE,
-        username=welcome.username,
-        limits=welcome.limits,
-        connection=connection,
-        cut_told=False,
+def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
+    again, connection = step.state.connection > 0, step.state.connection + 1
+    state = replace(step.state, phase=ConnectionPhase.LIVE, username=welcome.username, limits=welcome.limits)
+    step.set_state(replace(state, connection=connection, disconnect_shown=False))
+    step.show(
+        notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
     )
-    turn.show(
-        notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), turn.state.unsent_count, again, welcome.server)
-    )
-    turn.do(events.StartTimer(SETTLED_S, events.ConnectionStable(connection)))
-    room_updates.welcome(turn, welcome.rooms)
-    outbox_rules.advance_all(turn)
+    step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
+    room_updates.take_welcome(step, welcome.rooms)
+    outbox_rules.advance_all(step)
 
 
-def _lost(turn: ReducerStep, lost: events.ConnectionLost) -> None:
-    """Come back after a while, or end if the close code forbids it."""
+def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
+    """Reconnect after a while, or end if the close code forbids it."""
     if lost.code is not None and not close_codes.may_reconnect(lost.code):
-        _over(turn, notes.SessionOver(lost.code, lost.why))
+        _end(step, notes.SessionOver(lost.code, lost.why))
         return
-    moving, attempt, unanswered = turn.state.moving, turn.state.attempt, turn.state.pending
+    moving, attempt, unanswered = step.state.moving, step.state.attempt, step.state.pending
     wait_s = 0.0 if moving else max(lost.after_s, reconnect_delay.delay_s(attempt, lost.roll))
-    _tell_cut(turn, lost.why, wait_s)
-    turn.state = replace(turn.state, phase=ConnectionPhase.OFFLINE, moving=False, attempt=attempt + 1, pending={})
-    outbox_rules.cut(turn)
-    room_updates.cut(turn)
-    _tell_unanswered(turn, unanswered.values())
-    turn.do(events.Dial(wait_s))
+    _show_disconnect(step, lost.why, wait_s)
+    step.set_state(replace(step.state, phase=ConnectionPhase.OFFLINE, moving=False, attempt=attempt + 1, pending={}))
+    outbox_rules.disconnect(step)
+    room_updates.disconnect(step)
+    _refuse_unanswered(step, unanswered.values())
+    step.emit(events.Dial(wait_s))
 
 
-def _tell_cut(turn: ReducerStep, why: str, wait_s: float) -> None:
-    state = turn.state
+def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
+    state = step.state
     if state.moving:
-        turn.show(notes.Reconnecting())
+        step.show(notes.Reconnecting())
         return
-    known = state.cut_told and wait_s < FAST_S
-    turn.show(
+    known = state.disconnect_shown and wait_s < QUIET_RETRY_S
+    step.show(
         notes.Disconnected(why, wait_s, state.unsent_count, was_live=state.phase is ConnectionPhase.LIVE, known=known)
     )
-    turn.state = replace(state, cut_told=True)
+    step.set_state(replace(state, disconnect_shown=True))
 
 
-def _tell_unanswered(turn: ReducerStep, unanswered: Iterable[PendingCommand]) -> None:
+def _refuse_unanswered(step: ReducerStep, unanswered: Iterable[PendingCommand]) -> None:
     for pending in unanswered:
         if pending.by_person and not isinstance(pending.command, frames.Join):
-            detail = "The connection was lost before the answer came; look, and try again."
-            turn.show(notes.CommandRefused(pending.command, "offline", detail))
+            detail = "The connection was lost before the reply arrived. Check the result and try again."
+            step.show(notes.CommandRefused(pending.command, "offline", detail))
 
 
-def _over(turn: ReducerStep, ended: notes.SessionOver) -> None:
-    turn.state = replace(turn.state, phase=ConnectionPhase.OVER)
-    turn.show(ended)
-    turn.do(events.Stop(ended))
+def _end(step: ReducerStep, ended: notes.SessionOver) -> None:
+    step.set_state(replace(step.state, phase=ConnectionPhase.ENDED))
+    step.show(ended)
+    step.emit(events.Stop(ended))
 
 
-def _replied(turn: ReducerStep, reply: frames.Reply) -> None:
-    pending = turn.settle(reply.id)
-    match pending, reply:
-        case None, frames.ErrorFrame(code=code) if code in outbox_rules.ABOUT_THE_SESSION:
-            pass  # the close code that follows says it
-        case None, frames.ErrorFrame(detail=detail):
-            turn.show(notes.ServerError(detail))
-        case PendingCommand(), frames.ErrorFrame():
-            _refused(turn, pending, reply)
-        case PendingCommand(command=frames.Send() as send), frames.Sent():
-            outbox_rules.stored(turn, send, reply)
-        case PendingCommand(command=frames.Join() as join), frames.Joined():
-            room_updates.joined(turn, reply, join.room)
-        case PendingCommand(by_person=False), frames.Page():
-            room_updates.page(turn, reply)
-        case PendingCommand(command=command), _:
-            _answered(turn, command, reply)
+def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
+    pending = step.take_pending(reply.id)
+    if pending is None:
+        if isinstance(reply, frames.ErrorFrame) and reply.code not in outbox_rules.SESSION_ERRORS:
+            step.show(notes.ServerError(reply.detail))  # for the others, the close code that follows says why
+        return
+    match pending.command, reply:
+        case _, frames.ErrorFrame():
+            _take_refusal(step, pending, reply)
+        case frames.Send() as send, frames.Sent():
+            outbox_rules.acknowledge(step, send, reply)
+        case frames.Join() as join, frames.Joined():
+            room_updates.take_joined(step, reply, join.room)
+        case _, frames.Page() if not pending.by_person:
+            room_updates.take_page(step, reply)
+        case command, _:
+            _show_reply(step, command, reply)
 
 
-def _answered(turn: ReducerStep, command: frames.Command, reply: frames.Reply) -> None:
-    """A person gets the answer; rooms begin and end with some."""
+def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply) -> None:
+    """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.begin(turn, reply.room, reply.at)
+            room_updates.start(step, reply.room, reply.at)
         case frames.Left():
-            room_updates.left(turn, reply.room)
+            room_updates.leave(step, reply.room)
         case frames.TopicSet():
-            room_updates.topic(turn, reply.room, reply.topic, by=turn.state.username)
-    turn.show(notes.CommandAnswered(command, reply))
+            room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+    step.show(notes.CommandAnswered(command, reply))
 
 
-def _refused(turn: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
-    later = outbox_rules.may_pass(error)
+def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
+    temporary = outbox_rules.is_temporary(error)
     match pending.command:
         case frames.Send() as send:
-            outbox_rules.refused(turn, send, error)
+            outbox_rules.refuse(step, send, error)
         case frames.Join() as join:
-            room_updates.not_joined(turn, join, error, later=later)
+            room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
-            room_updates.unread(turn, history, error, later=later)
+            room_updates.refuse_page(step, history, error, temporary=temporary)
         case command:
-            turn.show(notes.CommandRefused(command, error.code, error.detail))
+            step.show(notes.CommandRefused(command, error.code, error.detail))

@@ -15,8 +15,8 @@ from websockets.uri import parse_uri
 
 from client.doctor.http_checks import HttpAnswer
 from client.doctor.reach_checks import ConnectAttempt, ResolvedNames, Target, TlsResult
-from client.failures import reason
 from client.net.dialer import socket_address
+from client.net.failure_reason import reason
 from client.net.user_agent import USER_AGENT
 
 TIMEOUT_S = 10.0

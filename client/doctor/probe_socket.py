@@ -19,7 +19,6 @@ from chatterbox.wire.untrusted_json import UnreadableError
 from client.doctor.handshake_checks import FailedHandshake, FirstFrame
 from client.doctor.http_checks import HttpAnswer
 from client.doctor.message_checks import IdleResult, LargeFrameResult, RoundTrip
-from client.failures import reason
 from client.net.dialer import (
     CLOSE_S,
     FRAME_LIMIT_BYTES,
@@ -29,6 +28,7 @@ from client.net.dialer import (
     socket_address,
     why_closed,
 )
+from client.net.failure_reason import reason
 from client.net.user_agent import USER_AGENT
 
 REPLY_S = 5.0

@@ -7,10 +7,11 @@ from dataclasses import asdict, replace
 
 from client.config.config_parser import CliOverrides
 from client.config.profile_choice import choose_profile
-from client.context import ClientContext, out
+from client.context import ClientContext
 from client.doctor.check_sequence import run_checks
 from client.doctor.verdict import CheckName, CheckResult, CheckStatus
 from client.failures import ExitCode, UsageError
+from client.output import print_result
 from client.store.session_file import SavedSession
 from client.text.sanitize import inert
 
@@ -22,7 +23,7 @@ async def doctor(overrides: CliOverrides, environ: Mapping[str, str], idle_s: fl
     """Check the chosen server. Nothing is stored there, and nothing is changed here."""
     address = overrides.server or choose_profile(overrides, environ).server
     results = [result async for result in _run(address, overrides, environ, idle_s, as_json=as_json)]
-    out(json_report(address, results) if as_json else summary(results))
+    print_result(json_report(address, results) if as_json else summary(results))
     return exit_code(results)
 
 
@@ -32,14 +33,14 @@ async def _run(
     async for result in run_checks(address, _session(replace(overrides, server=address), environ), idle_s):
         if not as_json and not _is_not_checked(result):
             for line in lines(result):
-                out(line)
+                print_result(line)
         yield result
 
 
 def _session(overrides: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:
     """The session for that server, unless it has expired."""
     try:
-        session = ClientContext.find(overrides, environ).file.load()
+        session = ClientContext.find(overrides, environ).session_file.load()
     except UsageError:
         return None
     return session if session and session.expires_at > time.time() else None

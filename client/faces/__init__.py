@@ -1,1 +1,1 @@
-"""Line-based faces of the chat, and the faces for scripts."""
+"""The client's text faces: line-based chat, plain chat, pipes (`send`, `tail`) and single commands."""

@@ -1,4 +1,4 @@
-"""Work that waits for somebody, beside a chat that goes on: each piece in a thread of its own, a few at most."""
+"""Background jobs: blocking work in daemon threads next to a running chat, a few at a time."""
 
 import asyncio
 import threading
@@ -8,43 +8,43 @@ from contextvars import copy_context
 from client.failures import Failure
 from client.text.sanitize import inert
 
-AT_ONCE = 4
+MAX_JOBS = 4
 
 
 class BackgroundJobs:
-    """Does work in daemon threads, which keep no process from ending; its lines, or why there are none, are told."""
+    """Runs jobs in daemon threads, which don't keep the process alive, and reports their lines or their failure."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
         self._running = 0
 
-    def do(self, work: Callable[[], list[str]]) -> None:
-        """Begin `work`, which returns inert lines or raises `Failure`; called in the event loop, which goes on."""
-        if self._running >= AT_ONCE:
-            self._tell("Wait for the last answers first.")
+    def start(self, job: Callable[[], list[str]]) -> None:
+        """Start `job`, which returns inert lines or raises `Failure`. Called in the event loop; does not block."""
+        if self._running >= MAX_JOBS:
+            self._report("Too many requests are running. Try again when one has finished.")
             return
         self._running += 1
-        loop, context = asyncio.get_running_loop(), copy_context()  # a thread has none of its own
+        loop, context = asyncio.get_running_loop(), copy_context()  # threads don't inherit it
 
         def run() -> None:
-            told = _outcome(work)
+            lines = _outcome(job)
             try:
-                loop.call_soon_threadsafe(self._done, told, context=context)
-            except RuntimeError:  # the loop has ended, and nobody wants to know
+                loop.call_soon_threadsafe(self._finish, lines, context=context)
+            except RuntimeError:  # the loop is closed: the chat has ended
                 return
 
         threading.Thread(target=run, daemon=True).start()
 
-    def _done(self, lines: list[str]) -> None:
+    def _finish(self, lines: list[str]) -> None:
         self._running -= 1
         for line in lines:
-            self._tell(line)
+            self._report(line)
 
 
-def _outcome(work: Callable[[], list[str]]) -> list[str]:
+def _outcome(job: Callable[[], list[str]]) -> list[str]:
     try:
-        return work()
+        return job()
     except Failure as failure:
         return [inert(str(failure))]
-    except Exception as bug:  # noqa: BLE001 - a thread has nobody else to tell it to
-        return [inert(f"A mistake in this program, sorry: {type(bug).__name__}: {bug}")]
+    except Exception as bug:  # noqa: BLE001 - nothing above a thread would report it
+        return [inert(f"Internal error: {type(bug).__name__}: {bug}")]

@@ -1,47 +1,48 @@
-"""What became of the lines that somebody wrote here, in a word or two: queued, then stored. Pure."""
+"""Delivery marks of the plain face: how many typed messages were queued or stored since the last report. Pure."""
 
 from client.core.outbox_entry import OutboxEntry
 
-MOMENT_S = 0.5
-"""How long a line may be on its way before that is said; most are stored long before."""
+QUEUED_AFTER_S = 0.5
+"""How long a message may be on its way before it is reported as queued; most are stored much sooner (seconds)."""
 
 
 class DeliveryMarks:
-    """Counts lines between two words. Where nothing is told, nothing has changed since the last word."""
+    """Counts messages between two reports."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, bool] = {}
-        """Key to whether it was told that this line is queued."""
+        self._queued: dict[str, bool] = {}
+        """Key of a message on its way to whether it was reported as queued."""
         self._stored = 0
 
-    def wrote(self, entry: OutboxEntry) -> None:
-        """The line is in the outbox, on disk."""
-        self._waiting[entry.key] = False
+    def queue(self, entry: OutboxEntry) -> None:
+        """Add a message that is in the outbox, on disk."""
+        self._queued[entry.key] = False
 
-    def stored(self, entry: OutboxEntry) -> bool:
-        """The server has it; return whether it was written here and stored so soon that nothing was said of it yet."""
+    def store(self, entry: OutboxEntry) -> bool:
+        """Count an acknowledged message; returns whether it was typed here and never reported as queued."""
         self._stored += 1
-        return self._waiting.pop(entry.key, True) is False
+        return self._queued.pop(entry.key, True) is False
 
-    def refused(self, entry: OutboxEntry) -> None:
-        """The server will never have it, which is told with its text."""
-        self._waiting.pop(entry.key, None)
+    def refuse(self, entry: OutboxEntry) -> None:
+        """Forget a message that the server refused; that is reported with its text."""
+        self._queued.pop(entry.key, None)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is on its way any more."""
-        return not self._waiting
+        """Whether no message is on its way."""
+        return not self._queued
 
-    def say(self) -> str:
-        """What is to be said now, once; empty if there is nothing.
+    def take_report(self) -> str:
+        """Return what changed since the last report; empty if nothing did.
 
-        >>> own = DeliveryMarks()
-        >>> own.wrote(OutboxEntry("k", "ops", "hello"))
-        >>> own.say(), own.say(), own.stored(OutboxEntry("k", "ops", "hello")), own.say()
+        >>> marks = DeliveryMarks()
+        >>> entry = OutboxEntry("k", "ops", "hello")
+        >>> marks.queue(entry)
+        >>> marks.take_report(), marks.take_report(), marks.store(entry), marks.take_report()
         ('queued', '', False, 'stored')
         """
-        queued = [key for key, told in self._waiting.items() if not told]
-        self._waiting.update(dict.fromkeys(queued, True))
+        queued = [key for key, reported in self._queued.items() if not reported]
+        self._queued.update(dict.fromkeys(queued, True))
         stored, self._stored = self._stored, 0
         return ", ".join(
             _counted(count, word) for count, word in ((stored, "stored"), (len(queued), "queued")) if count

@@ -1,4 +1,4 @@
-"""What a half-typed line of `chat` could become: from the table of slash commands and from what is known. Pure."""
+"""Tab completion for the input line of `chat`: slash commands, rooms, people, sessions. Pure."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from client.text.sanitize import inert_name
 
 
 def completions(typed: str, names: CachedNames) -> list[str]:
-    """Return what the last word of `typed` could become, whole; nothing where nothing can be said.
+    """Return the completions of the last word of `typed`, each as a whole word.
 
     >>> completions("/jo", CachedNames()), completions("/join o", CachedNames(rooms=("general", "ops")))
     (['/join'], ['ops'])
@@ -18,20 +18,20 @@ def completions(typed: str, names: CachedNames) -> list[str]:
         return _mentions(typed, names)
     first, *words = typed.split(" ")
     if not words:
-        return _beginning(first, (f"/{name}" for name in SLASHES))
+        return _starting_with(first, (f"/{name}" for name in SLASHES))
     words = [word for word in words[:-1] if word] + words[-1:]
     slash = SLASHES.get(first[1:])
     if slash is None or len(words) > len(slash.takes):
         return []
-    return _of(slash.takes[len(words) - 1], words[-1], names)
+    return _of_kind(slash.takes[len(words) - 1], words[-1], names)
 
 
 def _mentions(typed: str, names: CachedNames) -> list[str]:
     word = typed.rsplit(" ", 1)[-1]
-    return _beginning(word, (f"@{name}" for name in names.people)) if word.startswith("@") else []
+    return _starting_with(word, (f"@{name}" for name in names.people)) if word.startswith("@") else []
 
 
-def _of(kind: WordKind, word: str, names: CachedNames) -> list[str]:
+def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
     match kind:
         case WordKind.ROOM:
             return _marked("#", word, names.rooms)
@@ -40,20 +40,20 @@ def _of(kind: WordKind, word: str, names: CachedNames) -> list[str]:
         case WordKind.PERSON:
             return _marked("@", word, names.people)
         case WordKind.SESSION:
-            return _beginning(word, (*names.sessions, OTHERS))
+            return _starting_with(word, (*names.sessions, OTHERS))
         case WordKind.SLASH:
-            return _beginning(word, SLASHES)
+            return _starting_with(word, SLASHES)
         case WordKind.PRIVATE:
-            return _beginning(word, ("private",))
+            return _starting_with(word, ("private",))
         case WordKind.NEW | WordKind.TOPIC:
             return []
 
 
 def _marked(mark: str, word: str, names: Iterable[str]) -> list[str]:
-    """Names, written with or without their mark as the word is."""
-    return _beginning(word, (f"{mark}{name}" if word.startswith(mark) else name for name in names))
+    """Completions with the mark (`#` or `@`) if the word was typed with it."""
+    return _starting_with(word, (f"{mark}{name}" if word.startswith(mark) else name for name in names))
 
 
-def _beginning(word: str, names: Iterable[str]) -> list[str]:
-    """Those that begin so; a name that is not one inert word is not put into anybody's line."""
+def _starting_with(word: str, names: Iterable[str]) -> list[str]:
+    """The names that start with `word`; a name that is not one inert word is never put into the input."""
     return [name for name in names if name.casefold().startswith(word.casefold()) and inert_name(name) == name]

@@ -1,52 +1,71 @@
-"""The face of `chat` in lines: lines in, lines out. It shows notes, and turns what is typed into commands."""
+"""The line-based face of `chat`: prints notes as lines, and turns typed lines into requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import AboutRoom, TypedCommand, TypedMessage, TypedMistake, no_such_room, parse
+from client.faces.slash_parser import LocalCommand, UsageMistake, parse
 from client.faces.unread_summary import KEPT, UnreadSummary
 from client.failures import Failure
-from client.net.chat_connection import ChatConnection
+from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.sanitize import inert, inert_name
+from client.text.suggestions import RoomCommand, unknown_room, unknown_user
+
+NoteListener: TypeAlias = Callable[[notes.Note, str | None], None]
+"""Is called with each note after it was shown, and with the room that is open."""
 
 
 class LineFace:
-    """Shows one room at a time, at first `room`; of others it says how much is new, and keeps that."""
+    """Shows one room at a time; of the other rooms it keeps unread messages, and prints how many there are.
+
+    `room` is open from the start; the caller requests to join it. `connect` makes the connection that the face shows.
+    """
 
     def __init__(
-        self, place: ClientContext, room: str, paper: LineOutput, known: NameCache, clock: LoopClock | None = None
+        self,
+        context: ClientContext,
+        room: str,
+        output: LineOutput,
+        names: NameCache,
+        connect: Connector,
+        clock: LoopClock | None = None,
     ) -> None:
-        self.connection: ChatConnection
-        self.refresh: Callable[[], None] = lambda: None
-        self.notify: Callable[[notes.Note, str | None], None] = lambda _note, _room: None
+        self.connection = connect(self.show)
         self.room: str | None = room
-        self._server = place.server
-        self._paper = paper
-        self._known = known
+        self.lost_message = False
+        """Whether a typed message will never be sent; it was reported with its text."""
+        self.logout_requested = False
+        """Whether this session is to be ended after the chat."""
+        self._server = context.server
+        self._output = output
+        self._names = names
         self._clock = clock or LoopClock()
-        self._performer = SlashCommands(self, place, known)
+        self._slash_commands = SlashCommands(self, context, names)
         self._unread = UnreadSummary()
-        self._news_timer = False
+        self._has_unread_timer = False
         self._entered: set[str] = set()
         self._left: set[str] = set()
-        self._heard: dict[str, dict[str, str]] = {}
-        self._guessing: AboutRoom | None = None
+        self._speakers: dict[str, dict[str, str]] = {}
+        self._unknown: RoomCommand | None = None
+        """A command whose room the server does not know, while the list of rooms is on its way."""
         self._changed = asyncio.Event()
-        self.has_lost = False
-        """Whether something that was said will never be sent, which was told with its text."""
-        self.logs_out = False
-        """Whether somebody wants this session to be ended after the chat."""
+        self._listeners: list[NoteListener] = []
+
+    def listen(self, listener: NoteListener) -> None:
+        """Call `listener` after each note."""
+        self._listeners.append(listener)
 
     @property
     def prompt(self) -> str:
@@ -55,201 +74,212 @@ class LineFace:
         return f"{where} ({', '.join(facts)})> " if facts else f"{where}> "
 
     def _facts(self) -> list[str]:
-        """What is not as it should be."""
+        """What is unusual about the connection or the outbox."""
         state = self.connection.state
         facts = [] if state.phase is ConnectionPhase.LIVE else ["offline"]
         return facts + ([f"{state.unsent_count} unsent"] if state.unsent_count else [])
 
     @property
-    def heard(self) -> Mapping[str, str]:
-        return self._heard.get(self.room or "", {})
+    def speakers(self) -> Mapping[str, str]:
+        """Who spoke in the open room, with the timestamp of their last message."""
+        return self._speakers.get(self.room or "", {})
 
     def show(self, note: notes.Note) -> None:
-        """Take a note of the core's."""
+        """Show a note of the core."""
         self._changed.set()
-        self.has_lost = self.has_lost or isinstance(note, notes.SendFailed)
+        self.lost_message = self.lost_message or isinstance(note, notes.SendFailed)
         self._take(note)
-        self._await_news()
-        self.notify(note, self.room)
-        self.refresh()
+        self._schedule_summary()
+        for listener in self._listeners:
+            listener(note, self.room)
 
     def _take(self, note: notes.Note) -> None:
         match note:
             case notes.MessageShown(message, mine):
-                self._said(message, mine=mine)
+                self._show_message(message, mine=mine)
             case notes.WelcomeReceived():
-                self._connected(note)
+                self._show_welcome(note)
             case notes.RoomEntered(room, messages):
                 self._show_room(room, messages[-KEPT:])
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
-                self._rooms(rooms)
+                self._show_rooms(rooms)
             case notes.CommandAnswered(_, reply):
-                self._sentence(note)
+                self._print(note)
                 self._follow_up(reply)
             case notes.RoomGone(room):
-                self._sentence(note)
-                self._lose(room)
+                self._print(note)
+                self._remove(room)
             case notes.CommandRefused():
-                self._refused(note)
-            case notes.MembershipChange(change, mine):
-                self._changed_members(change, mine=mine)
-            case notes.TopicChange(room, _, by):
-                if by != self.connection.state.username and room == self.room:
-                    self._sentence(note)
+                self._show_refusal(note)
+            case notes.TopicChange(room):
+                if room == self.room:
+                    self._print(note)
+            case (
+                notes.Connecting()
+                | notes.Disconnected()
+                | notes.Reconnecting()
+                | notes.CatchingUp()
+                | notes.CaughtUp()
+                | notes.RoomReset()
+                | notes.MessagesMissing()
+                | notes.MembershipChange()
+                | notes.QueuedOffline()
+                | notes.SendDelayed()
+                | notes.SendStored()
+                | notes.SendFailed()
+                | notes.ServerError()
+                | notes.SessionOver()
+            ):
+                self._print(note)
             case _:
-                self._sentence(note)
+                assert_never(note)
 
     async def read(self, lines: AsyncIterator[str]) -> None:
-        """Do what is typed, until it ends or says so."""
+        """Carry out typed lines until they end, or until `/quit`."""
         async for line in lines:
-            match parse(line):
-                case TypedMessage(content):
-                    self._say(content)
-                case TypedMistake(sentence):
-                    self.notice(inert(sentence))
-                case TypedCommand("quit", _):
+            match parse(line, self.room):
+                case SendRequested(room, content):
+                    self._send(room, content)
+                case CommandRequested() as request:
+                    self.connection.request(request)
+                case RoomRequested(room):
+                    self.open(room)
+                case QuitRequested():
                     return
-                case TypedCommand() as call:
-                    self._performer.carry_out(call)
+                case LocalCommand() as command:
+                    self._slash_commands.carry_out(command)
+                case UsageMistake(sentence, is_message):
+                    self.lost_message = self.lost_message or is_message
+                    self.notice(inert(sentence))
                 case None:
-                    self._nothing_typed()
+                    self._take_blank_line()
+                case _ as unexpected:
+                    assert_never(unexpected)
 
     async def until_sent(self, timeout_s: float) -> None:
-        """Wait a little for the acks of what was said."""
+        """Wait for the acks of unsent messages, `timeout_s` seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self.connection.state.unsent_count and self.connection.state.phase is not ConnectionPhase.OVER:
+                while self.connection.state.unsent_count and self.connection.state.phase is not ConnectionPhase.ENDED:
                     self._changed.clear()
                     await self._changed.wait()
 
-    def go_to(self, room: str) -> None:
-        """Show a room, and enter it first if need be."""
+    def open(self, room: str) -> None:
+        """Show a room, and join it first if it was not shown before."""
         if room in self._entered:
             dropped = self._unread.dropped(room)
             self._show_room(room, self._unread.take(room), dropped)
         else:
-            self.connection.enter(room)
+            self.connection.request(RoomRequested(room))
 
     def notice(self, text: str) -> None:
-        """Show a word of the client's own; `text` is inert."""
-        self._paper.notice(text)
+        """Print a notice of the client; `text` is inert."""
+        self._output.notice(text)
 
     def log_out(self) -> None:
-        """End, and have this session ended after that."""
-        self.logs_out = True
-        self.connection.leave()
+        """End the chat, and have this session ended after that."""
+        self.logout_requested = True
+        self.connection.quit()
 
-    def _sentence(self, note: notes.Note) -> None:
-        if (text := note_text.sentence(note, self._server)) is not None:
+    def _print(self, note: notes.Note) -> None:
+        if (text := note_text.sentence(note, self._server, self.connection.state.username)) is not None:
             self.notice(text)
 
-    def _connected(self, note: notes.WelcomeReceived) -> None:
-        """Say also what is other than in an earlier run; what changes in this one, the core tells."""
-        self._sentence(note)
-        for change in self._known.changes(note.rooms):
+    def _show_welcome(self, note: notes.WelcomeReceived) -> None:
+        """Print the welcome, and what changed since an earlier run; the core reports changes within this run."""
+        self._print(note)
+        for change in self._names.changes(note.rooms):
             if not note.again:
-                self._sentence(change)
+                self._print(change)
 
-    def _nothing_typed(self) -> None:
-        """An empty line: for faces that have an answer to it."""
+    def _take_blank_line(self) -> None:
+        """React to a blank line, in faces that do."""
 
-    def _wrote(self, entries: Sequence[OutboxEntry]) -> None:
-        """What somebody typed is in the outbox: for faces that have a word for it."""
+    def _report_queued(self, entry: OutboxEntry) -> None:
+        """React to a message that was queued, in faces that do."""
 
-    def _say(self, content: str) -> None:
-        if self.room is None:
-            self.has_lost = True
-            self.notice("You are in no room: /join ROOM, or /rooms to see which there are.")
-            return
+    def _send(self, room: str, content: str) -> None:
         try:
-            self._wrote(self.connection.say(self.room, content))
+            self._report_queued(self.connection.send(room, content))
         except ChatError as refusal:
-            self._not_sent(refusal.detail, content)
+            self._report_lost(refusal.detail, content)
         except Failure as failure:
-            self._not_sent(str(failure), content)
+            self._report_lost(str(failure), content)
 
-    def _not_sent(self, why: str, content: str) -> None:
-        self.has_lost = True
-        self.notice(f"{note_text.NOT_SENT}: {inert(why)} It was: {inert(content)}")
+    def _report_lost(self, why: str, content: str) -> None:
+        self.lost_message = True
+        self.notice(note_text.not_sent(why, content))
 
-    def _said(self, message: frames.Message, *, mine: bool) -> None:
-        self._heard.setdefault(message.room, {})[message.username] = message.timestamp
+    def _show_message(self, message: frames.Message, *, mine: bool) -> None:
+        self._speakers.setdefault(message.room, {})[message.username] = message.timestamp
         if message.room == self.room:
-            self._paper.message(message)
+            self._output.message(message)
         else:
             self._unread.add(message, self._clock.now_s(), mine=mine)
 
-    def _await_news(self) -> None:
-        """Come back when there is something to say of other rooms."""
-        if not self._news_timer and (due_s := self._unread.due_s) is not None:
-            self._news_timer = True
-            self._clock.later(max(0.0, due_s - self._clock.now_s()), self._tell_news)
+    def _schedule_summary(self) -> None:
+        """Set a timer for the next summary of unread messages."""
+        if not self._has_unread_timer and (due_s := self._unread.due_s) is not None:
+            self._has_unread_timer = True
+            self._clock.later(max(0.0, due_s - self._clock.now_s()), self._print_summary)
 
-    def _tell_news(self) -> None:
-        self._news_timer = False
-        if counts := self._unread.say(self._clock.now_s()):
+    def _print_summary(self) -> None:
+        self._has_unread_timer = False
+        if counts := self._unread.take_due(self._clock.now_s()):
             self.notice(note_text.new_in(counts))
-        self._await_news()
+        self._schedule_summary()
 
     def _show_room(self, room: str, messages: Iterable[frames.Message], dropped: int = 0) -> None:
         self.room = room
         self._entered.add(room)
         self._unread.take(room)
-        self.notice(f"This is #{inert_name(room)}.")
+        self.notice(f"Now in #{inert_name(room)}.")
         if topic := self.connection.state.topics.get(room):
             self.notice(note_text.topic_line(room, topic))
         if dropped:
             self.notice(note_text.not_shown(room, dropped, KEPT))
         for message in messages:
-            self._heard.setdefault(room, {})[message.username] = message.timestamp
-            self._paper.message(message)
+            self._speakers.setdefault(room, {})[message.username] = message.timestamp
+            self._output.message(message)
 
-    def _rooms(self, rooms: list[frames.RoomSummary]) -> None:
-        if self._guessing is None:
+    def _show_rooms(self, rooms: list[frames.RoomSummary]) -> None:
+        """Print the list of rooms, or use it to suggest the room that was meant."""
+        if self._unknown is None:
             for line in note_text.room_lines(rooms):
                 self.notice(line)
             return
-        command, self._guessing = self._guessing, None
-        self.notice(no_such_room(command, [room.room for room in rooms], left=command.room in self._left))
+        command, self._unknown = self._unknown, None
+        names = [room.room for room in rooms]
+        self.notice(unknown_room(command, command.room, names, left=command.room in self._left))
 
     def _follow_up(self, reply: frames.Reply) -> None:
         match reply:
             case frames.Created(room=room):
-                self.connection.enter(room)
+                self.connection.request(RoomRequested(room))
             case frames.Left(room=room):
-                self._lose(room)
+                self._remove(room)
 
-    def _lose(self, room: str) -> None:
+    def _remove(self, room: str) -> None:
         self._entered.discard(room)
         self._left.add(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None
-            self.notice("You are in no room now: /join ROOM goes into one.")
+            self.notice("No room open. /join ROOM")
 
-    def _changed_members(self, change: frames.Membership, *, mine: bool) -> None:
-        """Say who came and left; what one did oneself has its reply."""
-        own_doing = change.by == self.connection.state.username or (mine and change.by is None)
-        if mine and change.member and not own_doing:
-            room = inert_name(change.room)
-            self.notice(f"{inert_name(change.by or '')} invited you to #{room}. To go there: /join {room}")
-        elif not own_doing:
-            self._sentence(notes.MembershipChange(change, mine))
-
-    def _refused(self, refused: notes.CommandRefused) -> None:
-        """A command that failed: guess which name was meant."""
+    def _show_refusal(self, refused: notes.CommandRefused) -> None:
+        """Print a refusal, with a suggestion if a name is unknown."""
         match refused:
             case notes.CommandRefused(
                 frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic() as command, Code.ROOM_UNKNOWN, _
             ):
-                self._guessing = command
-                self.connection.ask(frames.ListRooms(id=0))
+                self._unknown = command
+                self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):
-                guess = note_text.meant(username, list(self._known.names.people))
-                self.notice(inert(detail) + (f" Did you mean {inert_name(guess)}?" if guess else ""))
+                self.notice(unknown_user(detail, username, self._names.names.people))
             case _:
-                self._guessing = None
-                self._sentence(refused)
+                self._unknown = None
+                self._print(refused)
         match refused.command:
             case frames.Join(room=room) if room == self.room and room not in self._entered:
                 self.room = None

@@ -1,4 +1,4 @@
-"""Typing on a terminal while lines arrive above: prompt_toolkit, kept out of everything else."""
+"""The input line of a terminal, with messages printed above it. The only module that imports prompt_toolkit."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from client.failures import Interrupted
 
 
 class LineInput:
-    """One line to type on, below what is shown. `prompt` is asked again whenever something was shown.
+    """An input line at the bottom of the terminal. `prompt` is called again after each `refresh`.
 
-    `complete` says what the last word of a line could become.
+    `complete` returns the completions of the last word of a line.
     """
 
     def __init__(self, prompt: Callable[[], str], complete: Callable[[str], list[str]]) -> None:
@@ -28,7 +28,7 @@ class LineInput:
         )
 
     async def lines(self) -> AsyncIterator[str]:
-        """Yield each typed line; ends at Ctrl-D. Ctrl-C empties the line, and on an empty one interrupts."""
+        """Yield each typed line until Ctrl-D. Ctrl-C clears the line; on an empty line it raises `Interrupted`."""
         while True:
             try:
                 yield await self._session.prompt_async(handle_sigint=False)
@@ -43,24 +43,24 @@ class LineInput:
 
     @contextmanager
     def above(self) -> Iterator[None]:
-        """While inside, what is printed appears above the line that is typed on.
+        """Within this context, printed lines appear above the input line.
 
-        Raw, because the colours are ours: what others wrote is inert before it gets here.
+        They are written raw, to keep the client's colours; text of others is already inert.
         """
         with patch_stdout(raw=True):
             yield
 
 
 class _Words(Completer):
-    """What the last word before the cursor could become."""
+    """Completes the last word before the cursor."""
 
     def __init__(self, complete: Callable[[str], list[str]]) -> None:
         self._complete = complete
 
     def get_completions(self, document: Document, _: CompleteEvent) -> Iterable[Completion]:
         typed = document.text_before_cursor
-        begun = len(typed.rsplit(" ", 1)[-1])
-        return [Completion(word, start_position=-begun) for word in self._complete(typed)]
+        length = len(typed.rsplit(" ", 1)[-1])
+        return [Completion(word, start_position=-length) for word in self._complete(typed)]
 
 
 def _keys() -> KeyBindings:

@@ -1,4 +1,4 @@
-"""What a face in lines stands on: where it writes, and how it waits."""
+"""Line output of a face: where messages and notices are printed, and its clock."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -11,34 +11,34 @@ from client.faces.line_timeline import LineTimeline
 
 @dataclass(frozen=True, slots=True)
 class LineOutput:
-    """Where lines are added: `out` prints what was said, `tell` the rest, both as `timeline` lays them out."""
+    """Prints messages with `print_message` and notices with `print_notice`, both laid out by `timeline`."""
 
     timeline: LineTimeline
-    out: Callable[[str], None]
-    tell: Callable[[str], None]
+    print_message: Callable[[str], None]
+    print_notice: Callable[[str], None]
     echoed: bool = False
-    """Whether what is typed stands here already, because the terminal shows it."""
+    """Whether the terminal already shows what is typed."""
 
     def message(self, message: Message) -> None:
-        self._print(self.out, self.timeline.message(message))
+        self._print(self.print_message, self.timeline.message(message))
 
     def notice(self, text: str) -> None:
-        """Print a word of the client's own; `text` is inert."""
-        self._print(self.tell, self.timeline.notice(text))
+        """Print a notice of the client; `text` is inert."""
+        self._print(self.print_notice, self.timeline.notice(text))
 
     @staticmethod
-    def _print(to: Callable[[str], None], lines: Iterable[str]) -> None:
+    def _print(print_line: Callable[[str], None], lines: Iterable[str]) -> None:
         for line in lines:
-            to(line)
+            print_line(line)
 
 
-def _on_the_loop(after_s: float, do: Callable[[], None]) -> object:
-    return asyncio.get_running_loop().call_later(after_s, do)
+def _call_later(after_s: float, call: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(after_s, call)
 
 
 @dataclass(frozen=True, slots=True)
 class LoopClock:
-    """Seconds that go on, and a way to do something after some of them."""
+    """A monotonic clock in seconds, and a timer on the event loop."""
 
     now_s: Callable[[], float] = monotonic
-    later: Callable[[float, Callable[[], None]], object] = _on_the_loop
+    later: Callable[[float, Callable[[], None]], object] = _call_later

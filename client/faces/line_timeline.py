@@ -1,4 +1,4 @@
-"""Messages and notices as lines of text: time, name, what was said. The first columns belong to the client."""
+"""Lays out messages and notices as lines of text: time, name, content. The first columns belong to the client."""
 
 from collections.abc import Callable
 from datetime import date, tzinfo
@@ -12,9 +12,9 @@ _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 class LineTimeline:
-    """Lays out what is shown, one after the other, and says when a new day begins.
+    """Lays out messages one after the other, with a notice where a new day begins.
 
-    `columns` tells the terminal's width, or None where lines are not broken. With `rooms`, a message says its room.
+    `columns` returns the terminal's width, or None to leave lines unbroken. With `rooms`, each message names its room.
     """
 
     def __init__(
@@ -32,17 +32,17 @@ class LineTimeline:
         self._day: date | None = None
 
     def message(self, message: Message) -> list[str]:
-        """The lines of one message, after a line for its day if that is another than the last one's."""
+        """The lines of one message, after a line for its day if the day changed."""
         at = time_of(message.timestamp, self._zone)
         time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
         time += f" #{inert_name(message.room)}" if self._rooms else ""
         prefix = f"{time} {name}: "
         first, *others = hang(prefix, inert_lines(message.content), self._columns())
-        shown = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}: " if self._colour else prefix
-        return [*self._new_day(at.date() if at else None), shown + first, *others]
+        start = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}: " if self._colour else prefix
+        return [*self._new_day(at.date() if at else None), start + first, *others]
 
     def notice(self, text: str) -> list[str]:
-        """The lines of a word from the client itself; `text` is inert."""
+        """The lines of a notice of the client; `text` is inert."""
         first, *others = hang(NOTICE, [text], self._columns())
         lines = [NOTICE + first, *others]
         return [f"{_DIM}{line}{_PLAIN}" for line in lines] if self._colour else lines

@@ -1,72 +1,79 @@
-"""The plain face of `chat`: it only ever adds lines, for screen readers, serial lines and dumb terminals.
+"""The plain face of `chat`: it only appends lines, for screen readers, serial lines and dumb terminals.
 
-The terminal's own line input is used, so nothing is redrawn and no escape sequence is written. What became of a line of
-one's own is said in a word: `queued` when it waits, `stored` when the server has it.
+It uses the terminal's own line input, so nothing is redrawn and no escape sequence is written. The state of a typed
+message is reported in a word: `queued` while it waits, `stored` once the server has it.
 """
-
-from collections.abc import Sequence
 
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.context import ClientContext
 from client.core import notes
 from client.core.outbox_entry import OutboxEntry
-from client.faces.delivery_marks import MOMENT_S, DeliveryMarks
+from client.faces.delivery_marks import QUEUED_AFTER_S, DeliveryMarks
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
+from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.sanitize import inert_name
 
 
 class PlainFace(LineFace):
-    """Only ever adds lines. Where the paper is echoed, the text of what is stored at once is not repeated."""
+    """Only appends lines. If the output is echoed, a message that is stored at once is not printed again."""
 
     def __init__(
-        self, place: ClientContext, room: str, paper: LineOutput, known: NameCache, clock: LoopClock | None = None
+        self,
+        context: ClientContext,
+        room: str,
+        output: LineOutput,
+        names: NameCache,
+        connect: Connector,
+        clock: LoopClock | None = None,
     ) -> None:
-        super().__init__(place, room, paper, known, clock)
-        self._own = DeliveryMarks()
-        self._own_timer = False
-        self._on_screen: set[tuple[str, Position]] = set()
-        """Own messages whose text stands where it was typed, until their turn comes."""
+        super().__init__(context, room, output, names, connect, clock)
+        self._marks = DeliveryMarks()
+        self._has_marks_timer = False
+        self._echoed: set[tuple[str, Position]] = set()
+        """Own messages that stand on the screen as they were typed, until their turn comes."""
 
     def _take(self, note: notes.Note) -> None:
         match note:
             case notes.QueuedOffline():
-                return  # "queued" says it
+                return  # "queued" reports it
             case notes.SendStored(entry, at):
-                if self._own.stored(entry) and self._paper.echoed and entry.room == self.room:
-                    self._on_screen.add((entry.room, at))
-                self._tell_own() if self._own.is_done else self._await_own()
+                if self._marks.store(entry) and self._output.echoed and entry.room == self.room:
+                    self._echoed.add((entry.room, at))
+                if self._marks.is_done:
+                    self._print_marks()
+                else:
+                    self._schedule_marks()
             case notes.SendFailed(entry):
-                self._own.refused(entry)
+                self._marks.refuse(entry)
         super()._take(note)
 
-    def _wrote(self, entries: Sequence[OutboxEntry]) -> None:
-        for entry in entries:
-            self._own.wrote(entry)
-        self._await_own()
+    def _report_queued(self, entry: OutboxEntry) -> None:
+        self._marks.queue(entry)
+        self._schedule_marks()
 
-    def _said(self, message: frames.Message, *, mine: bool) -> None:
-        seen = (message.room, message.at)
-        if seen not in self._on_screen:
-            super()._said(message, mine=mine)
-        self._on_screen.discard(seen)
+    def _show_message(self, message: frames.Message, *, mine: bool) -> None:
+        position = (message.room, message.at)
+        if position not in self._echoed:
+            super()._show_message(message, mine=mine)
+        self._echoed.discard(position)
 
-    def _await_own(self) -> None:
-        if not self._own_timer:
-            self._own_timer = True
-            self._clock.later(MOMENT_S, self._tell_own)
+    def _schedule_marks(self) -> None:
+        if not self._has_marks_timer:
+            self._has_marks_timer = True
+            self._clock.later(QUEUED_AFTER_S, self._print_marks)
 
-    def _tell_own(self) -> None:
-        self._own_timer = False
-        if word := self._own.say():
-            self.notice(word)
+    def _print_marks(self) -> None:
+        self._has_marks_timer = False
+        if report := self._marks.take_report():
+            self.notice(report)
 
-    def _nothing_typed(self) -> None:
-        """Say where one is, which other faces have on their screen."""
-        if not self._paper.echoed:
+    def _take_blank_line(self) -> None:
+        """Print the open room and its state, which other faces keep on the screen."""
+        if not self._output.echoed:
             return
         where = f"#{inert_name(self.room)}" if self.room else "no room"
         facts = [*self._facts(), *([note_text.new_in(self._unread.counts)] if self._unread.counts else [])]

@@ -1,64 +1,95 @@
-"""The face of a single command: connect, ask, take the answer, go."""
+"""The face of a single command: connect, send the command, take the reply, quit."""
 
 from collections.abc import Callable, Collection
+from typing import TypeAlias, assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.core.client_state import ClientState
-from client.faces.pipe_faces import failure_of, why_not_in
-from client.faces.slash_parser import invites_into
+from client.core.events import CommandRequested
+from client.faces.pipe_faces import failure_of
 from client.failures import Failure, ServerRefused, unreachable
-from client.net.chat_connection import ChatConnection
+from client.net.chat_connection import ChatConnection, Connector
 from client.net.token_source import TokenSource
 from client.text import note_text
 from client.text.sanitize import inert
+from client.text.suggestions import SHELL, invites_into, unknown_room, why_not_in
 
-Show = Callable[[notes.Note], None]
+Show: TypeAlias = Callable[[notes.Note], None]
 
 
 class SingleCommandFace:
-    """Gives one command as soon as it is connected. `answer` is the note that answered it.
+    """Sends one command as soon as it is connected. `answer` is the note with its reply, `failure` why there is none.
 
-    `known` are rooms that the server has shown before.
+    `known` are rooms that the server listed before.
     """
 
-    def __init__(self, server: str, command: frames.Command, known: Collection[str] = ()) -> None:
-        self.connection: ChatConnection
+    def __init__(self, server: str, command: frames.Command, connect: Connector, known: Collection[str] = ()) -> None:
+        self.connection = connect(self.show)
         self.answer: notes.CommandAnswered | notes.RoomEntered | None = None
         self.failure: Failure | None = None
         self._server = server
         self._command = command
         self._known = known
-        self._refusal: notes.CommandRefused | None = None
+        self._unknown_room: str | None = None
+        """The room that the server does not know, while the list of rooms is on its way."""
 
     def show(self, note: notes.Note) -> None:
         match note:
             case notes.WelcomeReceived():
-                self.connection.ask(self._command)
-            case notes.Disconnected():
-                self._fail(unreachable(self._server, inert(note.why)))
-            case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)) if self._refusal is not None:
-                self._fail(ServerRefused(self._why_not(rooms)))
+                self.connection.request(CommandRequested(self._command))
+            case notes.Disconnected(why):
+                self._fail(unreachable(self._server, inert(why)))
+            case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)) if self._unknown_room is not None:
+                self._fail(ServerRefused(self._why_not(self._unknown_room, rooms)))
             case notes.CommandAnswered() | notes.RoomEntered():
                 self.answer = note
-                self.connection.leave()
-            case notes.CommandRefused(_, Code.ROOM_UNKNOWN, _) if self._refusal is None:
-                self._refusal = note
-                self.connection.ask(frames.ListRooms(id=0))
+                self.connection.quit()
+            case notes.CommandRefused(
+                frames.Join(room=room)
+                | frames.Leave(room=room)
+                | frames.Invite(room=room)
+                | frames.SetTopic(room=room)
+                | frames.Send(room=room)
+                | frames.ReadHistory(room=room),
+                Code.ROOM_UNKNOWN,
+            ) if self._unknown_room is None:
+                self._unknown_room = room
+                self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused() | notes.ServerError():
                 self._fail(ServerRefused(note_text.sentence(note, self._server) or ""))
+            case (
+                notes.Connecting()
+                | notes.Reconnecting()
+                | notes.CatchingUp()
+                | notes.CaughtUp()
+                | notes.MessageShown()
+                | notes.RoomReset()
+                | notes.MessagesMissing()
+                | notes.RoomGone()
+                | notes.MembershipChange()
+                | notes.TopicChange()
+                | notes.QueuedOffline()
+                | notes.SendDelayed()
+                | notes.SendStored()
+                | notes.SendFailed()
+                | notes.SessionOver()
+            ):
+                pass
+            case _:
+                assert_never(note)
 
-    def _why_not(self, rooms: list[frames.RoomSummary]) -> str:
-        """Why the room of the command is none for it; nobody makes one to leave it."""
-        room, names = str(getattr(self._command, "room", "")), [summary.room for summary in rooms]
+    def _why_not(self, room: str, rooms: list[frames.RoomSummary]) -> str:
+        """Why the command can't use the room."""
+        names = [summary.room for summary in rooms]
         if isinstance(self._command, frames.Leave):
-            return note_text.no_such_room(room, names, join="chatterbox leave")
+            return unknown_room(self._command, room, names, prefix=SHELL)
         return why_not_in(room, rooms, left=room in self._known or invites_into(self._command, names))
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
-        self.connection.leave()
+        self.connection.quit()
 
 
 async def ask_once(
@@ -66,16 +97,19 @@ async def ask_once(
     tokens: TokenSource,
     command: frames.Command,
     *,
-    before: Callable[[Show], Show] = lambda show: show,
+    wrap: Callable[[Show], Show] = lambda show: show,
     known: Collection[str] = (),
 ) -> notes.CommandAnswered | notes.RoomEntered:
-    """Give `command` and return its answer; raises `Failure`. `before` may put something before the face.
+    """Send `command` and return its reply; raises `Failure`. `wrap` may wrap the function that takes the notes.
 
-    `known` are rooms that the server has shown before.
+    `known` are rooms that the server listed before.
     """
-    face = SingleCommandFace(server, command, known)
-    face.connection = ChatConnection(server, tokens, before(face.show), state=ClientState(follow=frozenset()))
+
+    def connect(show: Show) -> ChatConnection:
+        return ChatConnection(server, tokens, wrap(show), state=ClientState(follow=frozenset()))
+
+    face = SingleCommandFace(server, command, connect, known)
     ended = await face.connection.run()
     if face.answer is not None:
         return face.answer
-    raise face.failure or failure_of(ended) or ServerRefused("The server gave no answer.")
+    raise face.failure or failure_of(ended) or ServerRefused("The server sent no reply.")

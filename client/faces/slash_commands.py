@@ -1,150 +1,104 @@
-"""What each slash command does, in whichever face it was typed.
+"""Carries out the slash commands that are no requests to the connection, for every face.
 
-`client.faces.slash_parser` says what a line means; a face is a `CommandHost` here, and is told the rest by notes.
+A face implements `CommandHost` to use it; `client.faces.slash_parser` parses the lines.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
-from typing import Protocol
+from typing import Protocol, assert_never
 
-from chatterbox.wire import frames
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
 from client.faces.background_jobs import BackgroundJobs
-from client.faces.slash_parser import TypedCommand, help_lines, room_word
+from client.faces.slash_parser import LocalCommand, LocalCommandName, help_lines
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.sanitize import inert, inert_name
 
-NO_TOPIC = "-"
-"""What is typed to take a topic away."""
-
 
 class CommandHost(Protocol):
-    """What a face must have for slash commands to be carried out in it."""
+    """What a face provides for slash commands."""
 
     connection: ChatConnection
 
     @property
-    def room(self) -> str | None:
-        """The room that is shown."""
-
-    @property
-    def heard(self) -> Mapping[str, str]:
-        """Who was heard in it, with the timestamp of the last word."""
-
-    def go_to(self, room: str) -> None:
-        """Show a room, and enter it first if need be."""
+    def speakers(self) -> Mapping[str, str]:
+        """Who spoke in the open room, with the timestamp of their last message."""
 
     def notice(self, text: str) -> None:
-        """Show a word of the client's own; `text` is inert."""
+        """Show a notice of the client; `text` is inert."""
 
     def log_out(self) -> None:
-        """End, and end this session after that: the other way round it would look like somebody else's doing."""
+        """End the chat, then this session: in the other order, the session would seem to be ended from elsewhere."""
 
 
 class SlashCommands:
-    """Carries out the commands of one face. The face itself ends at `/quit`, which has no meaning here."""
+    """Carries out the local commands of one face."""
 
-    def __init__(self, stage: CommandHost, place: ClientContext, known: NameCache) -> None:
-        self.place = place
-        self.known = known
-        self._stage = stage
-        self._background = BackgroundJobs(stage.notice)
-        self._deeds: dict[str, Callable[..., None]] = {
-            "join": lambda room: stage.go_to(room_word(room)),
-            "leave": self._leave,
-            "rooms": lambda: stage.connection.ask(frames.ListRooms(id=0)),
-            "create": self._create,
-            "invite": self._invite,
-            "topic": self._topic,
-            "members": self._members,
-            "who": self._who,
-            "sessions": self._sessions,
-            "logout": self.end_session,
-            "status": self._status,
-            "help": self._help,
-        }
-
-    def in_background(self, work: Callable[[], list[str]]) -> None:
-        """Do what the server must be waited for, and tell its lines."""
-        self._background.do(work)
+    def __init__(self, host: CommandHost, context: ClientContext, cache: NameCache) -> None:
+        self.context = context
+        self.cache = cache
+        self._host = host
+        self._jobs = BackgroundJobs(host.notice)
 
     def end_session(self, session: str) -> None:
-        """End a session, by the beginning of its id, or all others."""
-        loop, context = asyncio.get_running_loop(), copy_context()
+        """End the session whose id starts with `session`, or all others, in the background."""
+        loop, variables = asyncio.get_running_loop(), copy_context()
 
         def log_out() -> None:
-            loop.call_soon_threadsafe(self._stage.log_out, context=context)
+            loop.call_soon_threadsafe(self._host.log_out, context=variables)
 
-        self.in_background(lambda: [http_jobs.end_session(self.place, session, self.known, log_out)])
+        self._jobs.start(lambda: [http_jobs.end_session(self.context, session, self.cache, log_out)])
 
-    def carry_out(self, call: TypedCommand) -> None:
-        """Do what was typed; how it went is told by notices and notes."""
-        self._deeds[call.name](*call.words)
-
-    def _leave(self, room: str | None = None) -> None:
-        if (name := self._room(room, "/leave")) is not None:
-            self._stage.connection.ask(frames.Leave(id=0, room=name))
-
-    def _create(self, room: str, private: str = "") -> None:
-        self._stage.connection.ask(frames.CreateRoom(id=0, room=room_word(room), private=bool(private)))
-
-    def _invite(self, username: str, room: str | None = None) -> None:
-        if (name := self._room(room, "/invite USERNAME")) is not None:
-            self._stage.connection.ask(frames.Invite(id=0, room=name, username=username.removeprefix("@")))
-
-    def _topic(self, text: str | None = None) -> None:
-        room = self._stage.room
-        if room is None:
-            self._stage.notice("You are in no room: /join ROOM goes into one.")
-        elif text is None:
-            self._stage.notice(self._topic_of(room))
-        else:
-            self._stage.connection.ask(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+    def carry_out(self, command: LocalCommand) -> None:
+        """Run a command; its result is shown as notices."""
+        match command.name:
+            case LocalCommandName.TOPIC:
+                self._host.notice(self._topic_of(command.argument))
+            case LocalCommandName.MEMBERS:
+                self._members(command.argument)
+            case LocalCommandName.WHO:
+                self._who()
+            case LocalCommandName.SESSIONS:
+                self._jobs.start(lambda: http_jobs.sessions(self.context, self.cache))
+            case LocalCommandName.LOGOUT:
+                self.end_session(command.argument)
+            case LocalCommandName.STATUS:
+                self._status()
+            case LocalCommandName.HELP:
+                self._help(command.argument)
+            case _:
+                assert_never(command.name)
 
     def _topic_of(self, room: str) -> str:
-        state = self._stage.connection.state
+        state = self._host.connection.state
         if topic := state.topics.get(room):
             return note_text.topic_line(room, topic)
         if state.phase is not ConnectionPhase.LIVE:
-            return f"What #{inert_name(room)} is about is not known before there is a connection."
-        return f"{note_text.topic_line(room, '')} To say one: /topic TEXT"
+            return f"Offline: the topic of #{inert_name(room)} is not known yet."
+        return f"{note_text.topic_line(room, '')} To set one: /topic TEXT"
 
-    def _members(self, room: str | None = None) -> None:
-        if (name := self._room(room, "/members")) is None:
-            return
+    def _members(self, room: str) -> None:
+        def job() -> list[str]:
+            names = http_jobs.members(self.context, room, self.cache)
+            return [f"Members of #{inert_name(room)} ({len(names)}): {', '.join(names)}"]
 
-        def ask() -> list[str]:
-            names = http_jobs.members(self.place, name, self.known)
-            return [f"In #{inert_name(name)} ({len(names)}): {', '.join(names)}"]
-
-        self.in_background(ask)
+        self._jobs.start(job)
 
     def _who(self) -> None:
-        names = [f"{inert_name(name)} ({note_text.clock(at)})" for name, at in sorted(self._stage.heard.items())]
-        self._stage.notice(f"Heard here: {', '.join(names)}." if names else "Nobody has been heard here yet.")
-
-    def _sessions(self) -> None:
-        self.in_background(lambda: http_jobs.sessions(self.place, self.known))
+        names = [f"{inert_name(name)} ({note_text.clock(at)})" for name, at in sorted(self._host.speakers.items())]
+        self._host.notice(f"Active here: {', '.join(names)}." if names else "Nobody has spoken here yet.")
 
     def _status(self) -> None:
-        state = self._stage.connection.state
-        self._stage.notice(
-            f"You are {inert_name(state.username) if state.username else 'not connected yet'}, "
-            f"at {inert(self.place.server)}, {state.phase}. Not sent yet: {state.unsent_count}."
+        state = self._host.connection.state
+        self._host.notice(
+            f"{inert_name(state.username) if state.username else 'Not connected yet'} at {inert(self.context.server)} "
+            f"({state.phase}). Unsent messages: {state.unsent_count}."
         )
 
-    def _help(self, name: str | None = None) -> None:
+    def _help(self, name: str) -> None:
         for line in help_lines(name):
-            self._stage.notice(inert(line))
-
-    def _room(self, word: str | None, usage: str) -> str | None:
-        """The room that a command is about: the one named, else the one that is shown; a notice if there is none."""
-        room = room_word(word) if word is not None else self._stage.room
-        if room is None:
-            self._stage.notice(f"You are in no room; {usage} ROOM names one.")
-        return room
+            self._host.notice(inert(line))

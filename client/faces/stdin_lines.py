@@ -1,30 +1,30 @@
-"""Lines from standard input without blocking the event loop, whatever it is: a pipe, a file, a terminal."""
+"""Reads lines from standard input without blocking the event loop: from a pipe, a file or a terminal."""
 
 import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
 
-AHEAD = 64
+READ_AHEAD = 64
 _READ_BYTES = 65_536
 
 
 async def stdin_lines(descriptor: int = 0) -> AsyncIterator[str]:
-    """Yield each line without its end, decoded as UTF-8, until the input ends.
+    """Yield each line without its end, decoded as UTF-8, until end of file.
 
-    A daemon thread reads, since not every kind of input can be polled; it is at most 64 lines ahead, and
-    does not keep the process from ending.
+    A daemon thread reads, as not every kind of input can be polled. It is at most 64 lines ahead, and does not keep
+    the process alive.
     """
     lines: asyncio.Queue[bytes | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    free = threading.Semaphore(AHEAD)
+    free = threading.Semaphore(READ_AHEAD)
 
     def read() -> None:
-        for line in _marked(descriptor):
+        for line in _lines_then_none(descriptor):
             free.acquire()
             try:
                 loop.call_soon_threadsafe(lines.put_nowait, line)
-            except RuntimeError:  # the loop has ended, and nobody wants more
+            except RuntimeError:  # the loop is closed: no more lines are needed
                 return
 
     threading.Thread(target=read, daemon=True).start()
@@ -33,12 +33,12 @@ async def stdin_lines(descriptor: int = 0) -> AsyncIterator[str]:
         yield line.decode(errors="replace").removesuffix("\r")
 
 
-def _marked(descriptor: int) -> Iterator[bytes | None]:
-    """The lines, then None. Not through `sys.stdin`: its lock, held by the thread, would trouble the exit."""
-    begun = b""
+def _lines_then_none(descriptor: int) -> Iterator[bytes | None]:
+    """The lines, then None. Avoids `sys.stdin`: the thread would hold its lock while the interpreter exits."""
+    partial = b""
     while data := os.read(descriptor, _READ_BYTES):
-        *whole, begun = (begun + data).split(b"\n")
+        *whole, partial = (partial + data).split(b"\n")
         yield from whole
-    if begun:
-        yield begun
+    if partial:
+        yield partial
     yield None

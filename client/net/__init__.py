@@ -1,1 +1,1 @@
-"""Network I/O: the WebSocket connection, the HTTP API, tokens."""
+"""Network I/O: the WebSocket connection, the HTTP API and tokens."""

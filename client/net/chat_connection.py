@@ -1,34 +1,38 @@
-"""The thin loop around the core: it dials, moves bytes and timers, and does what the reducer wants done."""
+"""The WebSocket connection: feeds events to the core, and performs its effects. Reconnects until it is ended."""
 
 import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias, assert_never
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.frames import Command, Connect
+from chatterbox.wire.frames import Connect
 from chatterbox.wire.untrusted_json import UnreadableError
 from client.core import events
 from client.core.client_state import ClientState
 from client.core.notes import Note, SessionOver
-from client.core.outbox_entry import OutboxEntry, new_entry
-from client.core.reducer import step
+from client.core.outbox_entry import OutboxEntry
+from client.core.reducer import reduce
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
 from client.net.token_source import TokenSource
-from client.store.outbox import Outbox
+from client.store.outbox import Outbox, new_entry
 from client.text.session_ended import BY_CLOSE_CODE
+
+Connector: TypeAlias = "Callable[[Callable[[Note], None]], ChatConnection]"
+"""Makes the connection of a face, from the function that takes its notes."""
 
 
 class ChatConnection:
-    """A conversation with one server that outlives each of its sockets.
+    """A connection to one server, over as many sockets as it takes.
 
-    `show` is called with every note, in order, from the event loop. `state` may be read at any time.
+    `show` is called with every note, in order, in the event loop. `state` may be read at any time.
     """
 
     def __init__(
@@ -48,17 +52,17 @@ class ChatConnection:
         self._outbox = outbox
         self._dial = dial
         self._token = ""
-        self._waiting: deque[events.Event] = deque()
+        self._events: deque[events.Event] = deque()
         self._feeding = False
         self._dial_after_s = 0.0
         self._outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._timers: set[asyncio.TimerHandle] = set()
         self._ended: SessionOver | None = None
         self._bug: Exception | None = None
-        self._hurried = asyncio.Event()
+        self._retry_now = asyncio.Event()
 
     async def run(self) -> SessionOver:
-        """Stay connected, coming back as often as it takes, until it is over; return why."""
+        """Stay connected, reconnecting as often as it takes, until the end; return why it ended."""
         self._feed(events.Started(self._outbox.take_over() if self._outbox else ()))
         try:
             while self._ended is None:
@@ -72,43 +76,50 @@ class ChatConnection:
             raise self._bug
         return self._ended
 
-    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
-        """Put messages into the outbox, on disk, and send them at their turn; raises `ChatError` for unfit ones."""
-        entries = [new_entry(room, text_rules.content(content, self.state.limits)) for content in contents]
+    def request(self, request: events.Request) -> None:
+        """Do what a person or a script asks for; replies are shown as notes.
+
+        Raises what `send` raises, for a `SendRequested`. After a `QuitRequested`, `run` returns.
+        """
+        match request:
+            case events.SendRequested(room, content):
+                self.send(room, content)
+            case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
+                self._feed(request)
+            case _:
+                assert_never(request)
+
+    def send(self, room: str, content: str) -> OutboxEntry:
+        """Store a message in the outbox, on disk, and send it in its turn; returns its entry.
+
+        Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
+        """
+        entry = new_entry(room, text_rules.content(content, self.state.limits))
         if self._outbox is not None:
-            self._outbox.add(entries)
-        for entry in entries:
-            self._feed(events.MessageQueued(entry))
-        return entries
+            self._outbox.add([entry])
+        self._feed(events.MessageQueued(entry))
+        return entry
 
-    def ask(self, command: Command) -> None:
-        """Give a command (its id does not matter); the answer is shown as a note."""
-        self._feed(events.CommandRequested(command))
-
-    def enter(self, room: str) -> None:
-        """Become a member of a room and have its recent messages shown."""
-        self._feed(events.RoomRequested(room))
+    def quit(self) -> None:
+        """Disconnect for good; `run` returns."""
+        self.request(events.QuitRequested())
 
     def try_now(self) -> None:
-        """Try to connect now if the next try is waited for."""
-        self._hurried.set()
-
-    def leave(self) -> None:
-        """Hang up for good; `run` returns."""
-        self._feed(events.QuitRequested())
+        """Connect now instead of waiting for the next retry."""
+        self._retry_now.set()
 
     def _feed(self, event: events.Event) -> None:
-        """Take an event, and those that a face adds while it is shown the outcome, one after another."""
-        self._waiting.append(event)
+        """Reduce an event, and those that a face adds while it takes the notes, one after another."""
+        self._events.append(event)
         if self._feeding:
             return
         self._feeding = True
         try:
-            while self._waiting:
-                self.state, effects = step(self.state, self._waiting.popleft())
+            while self._events:
+                self.state, effects = reduce(self.state, self._events.popleft())
                 for effect in effects:
                     self._perform(effect)
-        except Exception as bug:  # noqa: BLE001 - it may come up in a timer, and belongs to whoever called `run`
+        except Exception as bug:  # noqa: BLE001 - it can occur in a timer, and must reach the caller of `run`
             self._bug = self._bug or bug
             self._stop(SessionOver(None, "bug"))
         finally:
@@ -121,70 +132,76 @@ class ChatConnection:
             case events.SendCommand(command):
                 self._outgoing.put_nowait(codec.encode(command))
             case events.SendConnect(resume, command_id):
-                introduction = Connect(token=self._token, resume=dict(resume), id=command_id)
-                self._outgoing.put_nowait(codec.encode(introduction))
-            case events.DropEntry(key) if self._outbox is not None:
-                with suppress(Failure):  # if it stays, it is sent again, and stored once all the same
-                    self._outbox.remove(key)
+                frame = Connect(token=self._token, resume=dict(resume), id=command_id)
+                self._outgoing.put_nowait(codec.encode(frame))
+            case events.DropEntry(key):
+                self._drop(key)
             case events.StartTimer(after_s, timer):
-                self._wake(after_s, timer)
+                self._start_timer(after_s, timer)
             case events.Dial(after_s):
                 self._dial_after_s = after_s
             case events.CloseConnection():
                 self._outgoing.put_nowait(None)
             case events.Stop(ended):
                 self._stop(ended)
+            case _:
+                assert_never(effect)
+
+    def _drop(self, key: str) -> None:
+        if self._outbox is not None:
+            with suppress(Failure):  # an entry that stays is sent again, and stored once all the same
+                self._outbox.remove(key)
 
     def _stop(self, ended: SessionOver) -> None:
         self._ended = ended
-        self._hurried.set()
+        self._retry_now.set()
         self._outgoing.put_nowait(None)
 
-    def _wake(self, after_s: float, timer: events.Timer) -> None:
-        def wake() -> None:
+    def _start_timer(self, after_s: float, timer: events.Timer) -> None:
+        def feed() -> None:
             self._timers.discard(handle)
             self._feed(timer)
 
-        handle = asyncio.get_running_loop().call_later(after_s, wake)
+        handle = asyncio.get_running_loop().call_later(after_s, feed)
         self._timers.add(handle)
 
     async def _pause(self, for_s: float) -> None:
-        """Wait, unless it is over or somebody can't wait."""
-        self._hurried.clear()
+        """Wait until the next attempt, the end, or `try_now`."""
+        self._retry_now.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hurried.wait(), for_s)
+            await asyncio.wait_for(self._retry_now.wait(), for_s)
 
     async def _try_once(self) -> None:
-        """Open one connection and stay on it while it lasts."""
+        """Open one socket and use it while it lasts."""
         self._outgoing = asyncio.Queue()
         try:
             self._token = await self._tokens.fresh()
             async with self._dial(self._server) as socket:
-                await self._converse(socket)
+                await self._use(socket)
         except NotLoggedIn as problem:
-            self._lost(str(problem), code=CloseCode.SESSION_ENDED)
+            self._lose(str(problem), code=CloseCode.SESSION_ENDED)
         except ConnectionClosed as closed:
-            self._lost_by(closed)
+            self._lose_by(closed)
         except (OSError, WebSocketException) as problem:
             why, after_s = why_not_opened(problem)
-            self._lost(why, after_s=after_s)
+            self._lose(why, after_s=after_s)
 
-    def _lost(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
+    def _lose(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
         self._feed(events.ConnectionLost(why, random.random(), code, after_s))  # noqa: S311 - jitter
 
-    def _lost_by(self, closed: ConnectionClosed) -> None:
+    def _lose_by(self, closed: ConnectionClosed) -> None:
         why, code = why_closed(closed)
         if code in BY_CLOSE_CODE and self._has_another_token():
             code = None
-        self._lost(why, code=code)
+        self._lose(why, code=code)
 
     def _has_another_token(self) -> bool:
-        """Whether somebody logged in again meanwhile, in another window."""
+        """Whether the user logged in again meanwhile, in another terminal."""
         with suppress(NotLoggedIn):
             return self._tokens.session().token != self._token
         return False
 
-    async def _converse(self, socket: ClientConnection) -> None:
+    async def _use(self, socket: ClientConnection) -> None:
         self._feed(events.HandshakeDone())
         others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
         try:
@@ -197,7 +214,7 @@ class ChatConnection:
                     raise outcome
 
     async def _read(self, socket: ClientConnection) -> None:
-        """Feed frames until the connection is closed, which raises; frames of a newer protocol are passed over."""
+        """Feed frames until the socket is closed, which raises; skip frames of a newer protocol."""
         while True:
             data = await socket.recv(decode=False)
             with suppress(UnreadableError):
@@ -210,7 +227,7 @@ class ChatConnection:
             await socket.close()
 
     async def _renew(self) -> None:
-        """Renew the token while connected, so that a long conversation never ends with its token."""
+        """Renew the token while connected, so that a long connection outlives the token it began with."""
         with suppress(NotLoggedIn):
             while True:
                 await self._tokens.until_due()

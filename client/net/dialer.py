@@ -1,4 +1,4 @@
-"""How a connection is opened, and what it means when it can't be, or ends."""
+"""Opens WebSocket connections, and explains why one could not be opened or has ended."""
 
 from http import HTTPStatus
 from logging import getLogger
@@ -8,19 +8,19 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from chatterbox.wire.close_codes import SENTENCES, CloseCode
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
-from client.failures import reason
+from client.net.failure_reason import reason
 from client.net.http_api import RefusalBody
 from client.net.user_agent import USER_AGENT
 from client.text.session_ended import BY_CLOSE_CODE
 
 OPEN_S = 10.0
 CLOSE_S = 1.0
-SILENCE_S = 20.0
-"""A ping goes out this often, and its pong must come within the same time."""
+PING_S = 20.0
+"""Interval between pings, and how long the pong may take (seconds)."""
 FRAME_LIMIT_BYTES = 16 * 2**20
 
 QUIET = getLogger("client.websocket")
-"""Logs nothing: what goes through a connection carries the token."""
+"""A logger that is disabled, as the traffic contains the token."""
 QUIET.disabled = True
 
 
@@ -34,14 +34,14 @@ def socket_address(server: str) -> str:
 
 
 class ConnectWithoutRedirects(connect):
-    """Never goes elsewhere: a redirect is to be told, and the token is for this server alone."""
+    """Does not follow redirects: the token is for this server only."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
 
 
 def dial(server: str) -> connect:
-    """Open a connection, as an async context manager. Nothing of it is ever logged: it carries the token."""
+    """Open a connection, as an async context manager. Its traffic is never logged."""
     return ConnectWithoutRedirects(
         socket_address(server),
         compression=None,
@@ -49,14 +49,14 @@ def dial(server: str) -> connect:
         max_size=FRAME_LIMIT_BYTES,
         open_timeout=OPEN_S,
         close_timeout=CLOSE_S,
-        ping_interval=SILENCE_S,
-        ping_timeout=SILENCE_S,
+        ping_interval=PING_S,
+        ping_timeout=PING_S,
         user_agent_header=USER_AGENT,
     )
 
 
 def why_not_opened(problem: Exception) -> tuple[str, float]:
-    """Say why there is no connection, and how many seconds the server wants us to wait."""
+    """Return why a connection could not be opened, and how long the server asks us to wait (seconds)."""
     if not isinstance(problem, InvalidStatus):
         return reason(problem), 0.0
     response = problem.response
@@ -68,20 +68,20 @@ def why_not_opened(problem: Exception) -> tuple[str, float]:
 
 
 def why_closed(closed: ConnectionClosed) -> tuple[str, int | None]:
-    """Say why a connection ended, and the server's close code if it was the server that closed it."""
+    """Return why a connection ended, and the close code if the server closed it."""
     if closed.rcvd is None:
         silent = closed.sent is not None and closed.sent.code == 1011
-        return ("the server is silent" if silent else "the line was cut"), None
+        return ("no response from the server" if silent else "the connection dropped"), None
     if closed.sent is not None and not closed.rcvd_then_sent:
-        return "we hung up", None
+        return "closed by this client", None
     return _words(closed.rcvd.code, closed.rcvd.reason), closed.rcvd.code
 
 
-def _words(code: int, said: str) -> str:
+def _words(code: int, sent: str) -> str:
     if code in BY_CLOSE_CODE:
         return BY_CLOSE_CODE[code]
-    known = SENTENCES[CloseCode(code)] if code in set(CloseCode) else f"The server closed it with code {code}."
-    return said or known
+    known = SENTENCES[CloseCode(code)] if code in set(CloseCode) else f"The server closed the connection (code {code})."
+    return sent or known
 
 
 def _status(code: int) -> str:

@@ -1,6 +1,6 @@
-"""The HTTP half of the public API: accounts, sessions and pages of messages, with every failure as a sentence.
+"""Client of the HTTP API: accounts, sessions and members, with every error as a `Failure`.
 
-`httpx` is imported by the first `HttpApi` only: it takes a quarter of the start of a command, and most need none of it.
+`httpx` is imported by the first `HttpApi` only: importing it takes a quarter of a command's start, and most need none.
 """
 
 import time
@@ -11,7 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
-from client.failures import NotLoggedIn, ServerRefused, reason, unreachable
+from client.failures import NotLoggedIn, ServerRefused, unreachable
+from client.net.failure_reason import reason
 from client.net.user_agent import USER_AGENT
 from client.store.session_file import SavedSession
 from client.text.session_ended import BY_ERROR_CODE
@@ -19,19 +20,19 @@ from client.text.session_ended import BY_ERROR_CODE
 if TYPE_CHECKING:
     import httpx
 
-Answer = TypeVar("Answer")
+Body = TypeVar("Body")
 
 TIMEOUT_S = 10.0
-ANSWER_S = 30.0
-"""How long a whole answer may take: one that comes byte by byte never times out."""
-ANSWER_BYTES = 2**20
-"""No answer is larger."""
-_AWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+RESPONSE_S = 30.0
+"""How long a whole response may take: `TIMEOUT_S` alone would never end one that arrives byte by byte (seconds)."""
+RESPONSE_BYTES = 2**20
+"""Larger responses are refused."""
+_UNAVAILABLE = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 _WRONG_PASSWORD = "credentials_invalid"  # noqa: S105 - a code
 
 
 class RefusalBody(msgspec.Struct):
-    """How every service says no."""
+    """The body of every error response."""
 
     code: str
     detail: str
@@ -39,7 +40,7 @@ class RefusalBody(msgspec.Struct):
 
 
 class LoginResult(msgspec.Struct):
-    """What `/login` and `/renew` answer."""
+    """The response to `/login` and `/renew`."""
 
     token: str
     expires_in: float
@@ -61,7 +62,7 @@ class SessionInfo(msgspec.Struct, kw_only=True):
 
 
 class HttpApi:
-    """Calls to one server; with a token, on behalf of its session."""
+    """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`."""
 
     def __init__(self, server: str, token: str | None = None, transport: "httpx.BaseTransport | None" = None) -> None:
         import httpx
@@ -90,7 +91,7 @@ class HttpApi:
         self._call("POST", "/logout")
 
     def renew(self) -> LoginResult:
-        """Get a new token for the same session."""
+        """Return a new token for the same session."""
         return self._parsed(LoginResult, self._call("POST", "/renew"))
 
     def sessions(self) -> list[SessionInfo]:
@@ -100,28 +101,28 @@ class HttpApi:
         self._call("DELETE", f"/sessions/{quote(session, safe='')}")
 
     def members(self, room: str) -> list[str]:
-        """Usernames of those who are in a room that one is in."""
+        """The usernames of a room's members; the user must be one of them."""
         return self._parsed(list[str], self._call("GET", f"/rooms/{quote(room, safe='')}/members"))
 
     def _call(self, method: str, path: str, **more: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's own arguments
         import httpx
 
         try:
-            with self._http.stream(method, path, **more) as answer:
-                response = httpx.Response(answer.status_code, content=self._body(answer))
+            with self._http.stream(method, path, **more) as streamed:
+                response = httpx.Response(streamed.status_code, content=self._body(streamed))
         except httpx.HTTPError as problem:
             raise unreachable(self.server, reason(problem)) from problem
         if response.is_success:
             return response
         raise self._failure(response)
 
-    def _body(self, answer: "httpx.Response") -> bytes:
-        """All of an answer; whoever answers may never end."""
-        body, until_s = b"", time.monotonic() + ANSWER_S
-        for chunk in answer.iter_bytes():
+    def _body(self, response: "httpx.Response") -> bytes:
+        """Read a whole response, up to the limits of time and size."""
+        body, until_s = b"", time.monotonic() + RESPONSE_S
+        for chunk in response.iter_bytes():
             body += chunk
-            if len(body) > ANSWER_BYTES or time.monotonic() > until_s:
-                raise self._foreign()
+            if len(body) > RESPONSE_BYTES or time.monotonic() > until_s:
+                raise self._not_chatterbox()
         return body
 
     def _failure(self, response: "httpx.Response") -> Exception:
@@ -129,22 +130,22 @@ class HttpApi:
             refusal = decode_json(response.content, RefusalBody)
         except UnreadableError:
             refusal = RefusalBody("", f"{self.server} answered {response.status_code} {response.reason_phrase}.")
-            if response.status_code not in _AWAY:
-                refusal.detail += " Is that a Chatterbox server?"
-        if response.status_code in _AWAY:
+            if response.status_code not in _UNAVAILABLE:
+                refusal.detail += " Is it a Chatterbox server?"
+        if response.status_code in _UNAVAILABLE:
             return unreachable(self.server, refusal.detail)
         if response.status_code == HTTPStatus.UNAUTHORIZED and refusal.code != _WRONG_PASSWORD:
             return NotLoggedIn(BY_ERROR_CODE.get(refusal.code, refusal.detail))
         return ServerRefused(_with_wait(refusal), refusal.code, refusal.retry_after_s)
 
-    def _parsed(self, kind: type[Answer], response: "httpx.Response") -> Answer:
+    def _parsed(self, kind: type[Body], response: "httpx.Response") -> Body:
         try:
             return decode_json(response.content, kind)
         except UnreadableError:
-            raise self._foreign() from None
+            raise self._not_chatterbox() from None
 
-    def _foreign(self) -> ServerRefused:
-        return ServerRefused(f"{self.server} does not answer as a Chatterbox server does.")
+    def _not_chatterbox(self) -> ServerRefused:
+        return ServerRefused(f"{self.server} does not respond like a Chatterbox server.")
 
 
 def _with_wait(refusal: RefusalBody) -> str:

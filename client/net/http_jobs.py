@@ -1,4 +1,4 @@
-"""What is asked over HTTP by commands and in chats alike: members, and sessions."""
+"""HTTP jobs that commands and chats share: list members, list and end sessions."""
 
 from collections.abc import Callable
 
@@ -8,105 +8,108 @@ from client.failures import ServerRefused
 from client.net.http_api import HttpApi, SessionInfo
 from client.store.name_cache import NameCache
 from client.store.session_file import OTHERS
-from client.text.note_text import no_such_room, time_of
+from client.text.note_text import time_of
 from client.text.sanitize import inert, inert_name
+from client.text.suggestions import unlisted_room
 
-BEGINNING = 4
-"""Characters of a session's id that name it, where no other begins so."""
+PREFIX_CHARS = 4
+"""The fewest characters of a session id that select a session."""
 
 
-def members(place: ClientContext, room: str, known: NameCache) -> list[str]:
-    """The people in a room, each inert; raises `ServerRefused`, with a guess where there is no such room."""
-    with _api(place) as api:
+def members(context: ClientContext, room: str, cache: NameCache) -> list[str]:
+    """The members of a room, each inert; raises `ServerRefused`, with a suggestion if the room is unknown."""
+    with _api(context) as api:
         try:
             names = sorted(api.members(room), key=str.casefold)
         except ServerRefused as refusal:
             if refusal.code != Code.ROOM_UNKNOWN:
                 raise
-            rooms = list(known.names.all_rooms)
-            raise ServerRefused(no_such_room(room, rooms, left=room in rooms), refusal.code) from None
-    known.learn(people=names)
+            rooms = list(cache.names.all_rooms)
+            raise ServerRefused(unlisted_room(room, rooms, left=room in rooms), refusal.code) from None
+    cache.learn(people=names)
     return [inert_name(name) for name in names]
 
 
-def sessions(place: ClientContext, known: NameCache) -> list[str]:
-    """A line for each session of this user."""
-    return [described(line) for line in session_lines(place, known)]
+def sessions(context: ClientContext, cache: NameCache) -> list[str]:
+    """A line for each of the user's sessions."""
+    return [described(session) for session in list_sessions(context, cache)]
 
 
-def session_lines(place: ClientContext, known: NameCache) -> list[SessionInfo]:
-    """Each session of this user, as the server has it."""
-    with _api(place) as api:
-        lines = api.sessions()
-    known.learn(sessions=[line.id for line in lines if not line.current])
-    return lines
+def list_sessions(context: ClientContext, cache: NameCache) -> list[SessionInfo]:
+    """The user's sessions, as the server sends them."""
+    with _api(context) as api:
+        sessions = api.sessions()
+    cache.learn(sessions=[session.id for session in sessions if not session.current])
+    return sessions
 
 
 def end_session(
-    place: ClientContext, beginning: str, known: NameCache, log_out: Callable[[], None] | None = None
+    context: ClientContext, prefix: str, cache: NameCache, log_out: Callable[[], None] | None = None
 ) -> str:
-    """End the one session whose id begins so, forget it here if it is this one, and say so; raises `ServerRefused`.
+    """End the one session whose id starts with `prefix`, and say so; raises `ServerRefused`.
 
-    `OTHERS` ends all but this one. A chat, which this one would be ended under, has a way of its own to `log_out`.
+    `OTHERS` ends all but this one. This session is also deleted from disk, unless `log_out` is given: a running chat
+    ends itself before its session.
     """
-    with _api(place) as api:
-        lines = api.sessions()
-        if beginning == OTHERS:
-            return _end_others(api, [line for line in lines if not line.current], known)
-        line = _meant(lines, beginning)
-        if line.current and log_out is not None:
+    with _api(context) as api:
+        sessions = api.sessions()
+        if prefix == OTHERS:
+            return _end_others(api, [session for session in sessions if not session.current], cache)
+        selected = _select(sessions, prefix)
+        if selected.current and log_out is not None:
             log_out()
             return "Logging out."
-        api.end_session(line.id)
-    known.learn(sessions=[other.id for other in lines if other is not line and not other.current])
-    if line.current:
-        place.file.delete()
-        return "Session terminated."
-    return f"Session terminated: {described(line)}"
+        api.end_session(selected.id)
+    cache.learn(sessions=[other.id for other in sessions if other is not selected and not other.current])
+    if selected.current:
+        context.session_file.delete()
+        return "Logged out."
+    return f"Session ended: {described(selected)}"
 
 
-def _end_others(api: HttpApi, others: list[SessionInfo], known: NameCache) -> str:
-    for line in others:
+def _end_others(api: HttpApi, others: list[SessionInfo], cache: NameCache) -> str:
+    for session in others:
         try:
-            api.end_session(line.id)
+            api.end_session(session.id)
         except ServerRefused as refusal:
-            if refusal.code != Code.SESSION_UNKNOWN:  # else it has ended by itself since
+            if refusal.code != Code.SESSION_UNKNOWN:  # otherwise it has ended on its own since
                 raise
-    known.learn(sessions=[])
+    cache.learn(sessions=[])
     match len(others):
         case 0:
-            return "There is no other session of yours."
+            return "You have no other sessions."
         case 1:
-            return f"Session terminated: {described(others[0])}"
-    return f"{len(others)} other sessions terminated."
+            return f"Session ended: {described(others[0])}"
+    return f"{len(others)} other sessions ended."
 
 
-def _meant(lines: list[SessionInfo], beginning: str) -> SessionInfo:
-    found = [line for line in lines if line.id == beginning]
-    if not found and len(beginning) >= BEGINNING:
-        found = [line for line in lines if line.id.startswith(beginning)]
+def _select(sessions: list[SessionInfo], prefix: str) -> SessionInfo:
+    found = [session for session in sessions if session.id == prefix]
+    if not found and len(prefix) >= PREFIX_CHARS:
+        found = [session for session in sessions if session.id.startswith(prefix)]
     match found:
-        case [line]:
-            return line
+        case [session]:
+            return session
         case []:
-            hint = "" if len(beginning) >= BEGINNING else f"; {BEGINNING} characters are needed at least"
-            raise ServerRefused(f"No session of yours has the id {inert(beginning[:64])}{hint}. See: sessions")
-    raise ServerRefused(f"{len(found)} of your sessions begin with {inert(beginning[:64])}; give more of the id.")
+            hint = "" if len(prefix) >= PREFIX_CHARS else f" (type at least {PREFIX_CHARS} characters)"
+            raise ServerRefused(f"No session with the id {inert(prefix[:64])}{hint}. To list them: sessions")
+    raise ServerRefused(f"{len(found)} sessions start with {inert(prefix[:64])}. Type more of the id.")
 
 
-def _api(place: ClientContext) -> HttpApi:
-    return HttpApi(place.server, place.tokens.session().token)
+def _api(context: ClientContext) -> HttpApi:
+    return HttpApi(context.server, context.tokens.session().token)
 
 
-def told(line: SessionInfo) -> str:
-    """A session in the words of whoever has it: when it was begun, and with which program. Inert."""
-    return f"{_when(line.created)}, {inert(line.user_agent) or 'some program'}"
+def summary(session: SessionInfo) -> str:
+    """When a session began, and with which program. Inert."""
+    return f"{_when(session.created)}, {inert(session.user_agent) or 'unknown program'}"
 
 
-def described(line: SessionInfo) -> str:
+def described(session: SessionInfo) -> str:
     """A session in one inert line."""
-    mark = "  (this one)" if line.current else ""
-    return f"{inert(line.id)}  {_when(line.created)} to {_when(line.expires)}  {inert(line.user_agent)}{mark}"
+    mark = "  (this one)" if session.current else ""
+    until = f"{_when(session.created)} to {_when(session.expires)}"
+    return f"{inert(session.id)}  {until}  {inert(session.user_agent)}{mark}"
 
 
 def _when(timestamp: str) -> str:

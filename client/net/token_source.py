@@ -1,4 +1,4 @@
-"""A token that is good for a connection: from the session file, renewed before it gets old."""
+"""The access token: read from the session file, and renewed before it expires."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ RETRY_S = 60.0
 
 
 class TokenSource:
-    """The session's token. The file is read each time: another client of this user may have renewed it."""
+    """The session's token. The file is read each time, as another client of this user may have renewed it."""
 
     def __init__(
         self, file: SessionFile, api: Callable[[str, str], HttpApi] = HttpApi, now_s: Callable[[], float] = time.time
@@ -22,17 +22,17 @@ class TokenSource:
         self._now_s = now_s
 
     def session(self) -> SavedSession:
-        """Return the session, as it is on disk; raises `NotLoggedIn`."""
+        """Return the session on disk; raises `NotLoggedIn`."""
         session = self._file.load()
         if session is None:
             raise NotLoggedIn(f"You are not logged in at {self._file.server}.")
         return session
 
     async def fresh(self) -> str:
-        """Return a token with at least half of its life before it, unless the server can't renew it just now.
+        """Return a token with at least half of its lifetime left, unless the server can't renew it now.
 
-        By our clock it is only decided when to renew. Whether a token has expired is for the server to say: a clock
-        that was set forward here would log its user out.
+        The local clock only decides when to renew. Whether a token has expired is decided by the server: otherwise a
+        local clock that is set forward would log the user out.
         """
         session = self.session()
         if not session.is_due(self._now_s()):
@@ -45,7 +45,7 @@ class TokenSource:
             return session.token
 
     async def until_due(self) -> None:
-        """Return when the token should be renewed; after a try that failed, not before a while has passed."""
+        """Sleep until the token should be renewed, or for `RETRY_S` if that is overdue because a renewal failed."""
         wait_s = self.session().renew_at - self._now_s()
         await asyncio.sleep(wait_s if wait_s > 0 else RETRY_S)
 

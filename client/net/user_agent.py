@@ -1,4 +1,4 @@
-"""How the client names itself to servers: what a person finds in the list of their sessions."""
+"""The client's User-Agent header, which appears in the user's list of sessions."""
 
 import platform
 import sys

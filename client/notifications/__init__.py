@@ -1,1 +1,1 @@
-"""Desktop and terminal notifications."""
+"""Notifications: which messages to report, at what rate, and how (terminal, desktop, command)."""

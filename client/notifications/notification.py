@@ -1,4 +1,4 @@
-"""What a person is told: one message, or how many there are. Pure; every text in it is inert."""
+"""A notification: one message, or the number of new messages by room. Pure; its text is inert."""
 
 import json
 from collections import Counter
@@ -14,13 +14,13 @@ from client.text.sanitize import inert
 TITLE_CHARS = 80
 BODY_CHARS = 200
 MESSAGES = 20
-"""The last so many messages are given to a command."""
+"""How many messages a notification command gets at most; the last ones."""
 ROOMS = 3
-"""So many rooms are named."""
+"""How many rooms a title names at most."""
 
 
 class NotifyReason(StrEnum):
-    """Why somebody is told of a message, the most urgent first."""
+    """Why a message is reported, the most urgent reason first."""
 
     MENTION = "mention"
     KEYWORD = "keyword"
@@ -29,59 +29,66 @@ class NotifyReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotableMessage:
-    """A message that is worth a notice."""
+    """A message to report."""
 
     message: Message
-    why: NotifyReason
+    reason: NotifyReason
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """`title` and `body` are inert lines, of at most 80 and 200 characters; `heard` are the messages, oldest first."""
+    """`title` and `body` are inert lines, of at most 80 and 200 characters; `messages` are in order, oldest first.
+
+    `count` is the number of messages that it reports, which may be more than are kept.
+    """
 
     title: str
     body: str
-    heard: tuple[NotableMessage, ...]
+    messages: tuple[NotableMessage, ...]
     count: int
 
     @property
-    def why(self) -> NotifyReason:
-        """The most urgent reason among them."""
-        reasons = {heard.why for heard in self.heard}
-        return next(why for why in NotifyReason if why in reasons)
+    def reason(self) -> NotifyReason:
+        """The most urgent reason of its messages."""
+        return _most_urgent(self.messages)
 
     def as_json(self) -> bytes:
-        """One line for a program: ASCII, with the messages as the server sent them, and so not inert once parsed."""
-        messages = [msgspec.to_builtins(heard.message) | {"why": heard.why} for heard in self.heard[-MESSAGES:]]
-        said = {"title": self.title, "body": self.body, "why": self.why, "count": self.count, "messages": messages}
-        return json.dumps(said).encode() + b"\n"
+        """One line of ASCII JSON for a program; the messages are as the server sent them, so not inert once parsed."""
+        messages = [msgspec.to_builtins(each.message) | {"why": each.reason} for each in self.messages[-MESSAGES:]]
+        fields = {"title": self.title, "body": self.body, "why": self.reason, "count": self.count, "messages": messages}
+        return json.dumps(fields).encode() + b"\n"
 
 
-def notification_of(heard: Sequence[NotableMessage], counts: Mapping[str, int]) -> Notification:
-    """The notice for what was heard: all of it, or the last of what `counts` counts by room. Not for none.
+def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int]) -> Notification:
+    """The notification for `messages`, which are not empty: all, or the last, of those that `counts` counts by room.
 
-    One is shown as it was said; of more, their number ("3 new in #ops") and the last of the most urgent.
+    A single message is shown as it is; of more, their number ("3 new in #ops") and the last of the most urgent.
     """
     count = sum(counts.values())
-    urgent = min(heard, key=lambda each: list(NotifyReason).index(each.why)).why
-    message = next(each.message for each in reversed(heard) if each.why is urgent)
-    said, name = _line(message.content), inert(message.username)
+    reason = _most_urgent(messages)
+    message = next(each.message for each in reversed(messages) if each.reason is reason)
+    content, name = _line(message.content), inert(message.username)
     if count == 1:
-        return Notification(
-            _cut(f"{name} in #{inert(message.room)}", TITLE_CHARS), _cut(said, BODY_CHARS), tuple(heard), 1
-        )
-    return Notification(_cut(_summary(counts), TITLE_CHARS), _cut(f"{name}: {said}", BODY_CHARS), tuple(heard), count)
+        title = _cut(f"{name} in #{inert(message.room)}", TITLE_CHARS)
+        return Notification(title, _cut(content, BODY_CHARS), tuple(messages), 1)
+    title = _cut(_summary(counts), TITLE_CHARS)
+    return Notification(title, _cut(f"{name}: {content}", BODY_CHARS), tuple(messages), count)
+
+
+def _most_urgent(messages: Sequence[NotableMessage]) -> NotifyReason:
+    reasons = {each.reason for each in messages}
+    return next(reason for reason in NotifyReason if reason in reasons)
 
 
 def _summary(counts: Mapping[str, int]) -> str:
-    """How many there are in each room, the most first."""
+    """The number of messages in each room, the largest first."""
     rooms = Counter(counts).most_common()
-    told = [f"{number} new in #{inert(room)}" for room, number in rooms[:ROOMS]]
-    return ", ".join([*told, *([f"and in {len(rooms) - ROOMS} more"] if len(rooms) > ROOMS else [])])
+    parts = [f"{number} new in #{inert(room)}" for room, number in rooms[:ROOMS]]
+    return ", ".join([*parts, *([f"and in {len(rooms) - ROOMS} more"] if len(rooms) > ROOMS else [])])
 
 
 def _line(content: str) -> str:
-    """A message as one inert line; only as much of it is looked at as can be shown."""
+    """A message as one inert line; only the start is processed, as no more can be shown."""
     return inert(" ".join(content[: 4 * BODY_CHARS].split()))
 
 

@@ -1,4 +1,4 @@
-"""Keeps notices from coming faster than a person can take them. Pure: the clock is handed in."""
+"""Limits the rate of notifications: the first at once, then one for all that follow within a quiet period. Pure."""
 
 from collections import Counter, deque
 
@@ -6,42 +6,46 @@ from client.notifications.notification import MESSAGES, NotableMessage, Notifica
 
 
 class NotificationRate:
-    """Lets the first notice pass at once, and gathers what follows within `quiet_s` into a single one.
+    """Passes the first message at once, and gathers those that follow within `quiet_s` into one notification.
 
-    So there is at most one notice in `quiet_s`, whatever happens in however many rooms. Of what is gathered all is
-    counted, and the last 20 messages are kept.
+    So there is at most one notification in `quiet_s` seconds, in however many rooms. Gathered messages are all counted,
+    and the last 20 are kept. The clock is passed in, in seconds.
     """
 
     def __init__(self, quiet_s: float) -> None:
-        self.quiet_s = quiet_s
+        self._quiet_s = quiet_s
         self._quiet_until_s = float("-inf")
         self._counts: Counter[str] = Counter()
         self._last: deque[NotableMessage] = deque(maxlen=MESSAGES)
 
+    def configure(self, quiet_s: float) -> None:
+        """Change the quiet period, from the next notification on."""
+        self._quiet_s = quiet_s
+
     @property
     def due_s(self) -> float | None:
-        """When `flush` has something to give; None if nothing is gathered."""
+        """When `flush` returns a notification; None if nothing is gathered."""
         return self._quiet_until_s if self._last else None
 
-    def take(self, heard: NotableMessage, now_s: float) -> Notification | None:
-        """Take one that was heard; return the notice that may be given now."""
-        self._counts[heard.message.room] += 1
-        self._last.append(heard)
+    def take(self, message: NotableMessage, now_s: float) -> Notification | None:
+        """Add a message; return the notification to show now, if any."""
+        self._counts[message.message.room] += 1
+        self._last.append(message)
         return self.flush(now_s)
 
     def flush(self, now_s: float) -> Notification | None:
-        """Return what was gathered, if it is time; the next quiet begins."""
+        """Return what was gathered, if the quiet period is over, and start the next one."""
         if not self._last or now_s < self._quiet_until_s:
             return None
-        notice = notification_of(tuple(self._last), self._counts)
+        notification = notification_of(tuple(self._last), self._counts)
         self._counts.clear()
         self._last.clear()
-        self._quiet_until_s = now_s + self.quiet_s
-        return notice
+        self._quiet_until_s = now_s + self._quiet_s
+        return notification
 
-    def seen(self, room: str) -> None:
-        """Forget what was gathered of a room: its reader has it before their eyes."""
+    def forget(self, room: str) -> None:
+        """Drop what was gathered of a room that the user has read meanwhile."""
         del self._counts[room]
-        kept = [heard for heard in self._last if heard.message.room != room]
+        kept = [message for message in self._last if message.message.room != room]
         self._last.clear()
         self._last.extend(kept)

@@ -1,7 +1,7 @@
-"""Of which messages one is told. Pure: notes go in, and what is worth a notice comes out.
+"""Decides which messages to report: takes notes, returns notable messages. Pure.
 
-Only what is said while one is there counts. What stood in history when the connection began is caught up, however late
-it is shown: the welcome tells how far each room had come by then.
+Only messages that are stored while the client is connected count. What was in history when the connection began is
+caught up, however late it is shown: the welcome contains the head of each room.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,12 @@ from client.notifications.mentions import names
 from client.notifications.notification import NotableMessage, NotifyReason
 
 RESET_S = 1.0
-"""For so long after a room's history became another one, what comes of it is read anew and not said anew."""
+"""How long after a reset of a room's history its messages count as read again, not as new (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationRules:
-    """What must be known to tell old from new. `heads`: by room, what was stored when the connection began."""
+    """The settings, and what tells old messages from new. `heads`: the head of each room at the last welcome."""
 
     settings: NotificationSettings
     username: str = ""
@@ -29,48 +29,49 @@ class NotificationRules:
 
 
 def take(
-    rule: NotificationRules, note: notes.Note, now_s: float, looking_at: str | None = None, *, focused: bool = False
+    rules: NotificationRules, note: notes.Note, now_s: float, looking_at: str | None = None, *, focused: bool = False
 ) -> tuple[NotificationRules, NotableMessage | None]:
-    """Take the next note. `looking_at`: the room on the screen, which is seen only if the terminal is `focused`.
+    """Take the next note; return the new rules, and the message to report, if any.
 
-    `now_s` is of any clock that runs evenly.
+    `looking_at`: the room on the screen, which is read only if the terminal is `focused`. `now_s` is of any monotonic
+    clock.
     """
     match note:
         case notes.MessageShown(message, mine):
-            seen = focused and message.room == looking_at
-            why = None if mine or seen or _is_old(rule, message, now_s) else reason(rule, message)
-            return rule, NotableMessage(message, why) if why else None
+            is_read = focused and message.room == looking_at
+            reason = None if mine or is_read or _is_old(rules, message, now_s) else reason_for(rules, message)
+            return rules, NotableMessage(message, reason) if reason else None
         case notes.WelcomeReceived(username, rooms):
             heads = {room.room: Position(room.at.epoch, room.head) for room in rooms}
-            return NotificationRules(rule.settings, username, heads), None
+            return NotificationRules(rules.settings, username, heads), None
         case notes.CatchingUp(room):
-            return replace(rule, catching_up=rule.catching_up | {room}), None
+            return replace(rules, catching_up=rules.catching_up | {room}), None
         case notes.CaughtUp(room):
-            return replace(rule, catching_up=rule.catching_up - {room}), None
+            return replace(rules, catching_up=rules.catching_up - {room}), None
         case notes.RoomReset(room):
-            return replace(rule, resets_s={**rule.resets_s, room: now_s}), None
-    return rule, None
+            return replace(rules, resets_s={**rules.resets_s, room: now_s}), None
+    return rules, None
 
 
-def _is_old(rule: NotificationRules, message: Message, now_s: float) -> bool:
-    """Whether a message was stored before one was there to hear it.
+def _is_old(rules: NotificationRules, message: Message, now_s: float) -> bool:
+    """Whether a message was stored before the client connected.
 
-    While a room is caught up, what is beyond its head is said now, and only waits its turn behind what was missed.
+    While a room catches up, messages beyond its head are new: they only wait their turn behind the missed ones.
     """
-    head = rule.heads.get(message.room)
+    head = rules.heads.get(message.room)
     if head is not None and head.epoch == message.at.epoch:
         return message.at.offset <= head.offset
-    reset_s = rule.resets_s.get(message.room)
-    return message.room in rule.catching_up or (reset_s is not None and now_s < reset_s + RESET_S)
+    reset_s = rules.resets_s.get(message.room)
+    return message.room in rules.catching_up or (reset_s is not None and now_s < reset_s + RESET_S)
 
 
-def reason(rule: NotificationRules, message: Message) -> NotifyReason | None:
-    """Why one wants to be told of a message that is new; None if one does not."""
-    settings = rule.settings
+def reason_for(rules: NotificationRules, message: Message) -> NotifyReason | None:
+    """Why to report a new message; None if the settings exclude it."""
+    settings = rules.settings
     level = settings.rooms.get(message.room, settings.default)
     if level is NotifyLevel.NONE:
         return None
-    if names(message.content, [rule.username]):
+    if names(message.content, [rules.username]):
         return NotifyReason.MENTION
     if names(message.content, settings.keywords):
         return NotifyReason.KEYWORD

@@ -1,11 +1,11 @@
-"""Notices for a face: it hands on every note, and says which room is on the screen."""
+"""The notifier of a face: takes every note, and sends notifications for those that deserve one."""
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, assert_never
 
 from client.config.config_schema import NotificationSettings, NotifyMethod
 from client.core.notes import Note
@@ -29,7 +29,7 @@ def _later(wait_s: float, call: Callable[[], None]) -> TimerHandle:
 
 
 class Notifier:
-    """Decides about each note, and has the senders tell what is worth it. To be used from within the event loop."""
+    """Applies the rules and the rate limit to notes, and calls the senders. For use within the event loop."""
 
     def __init__(
         self,
@@ -41,103 +41,107 @@ class Notifier:
     ) -> None:
         self._senders_of = senders
         self._senders = senders(settings)
-        self._rule = NotificationRules(settings)
-        self._burst = NotificationRate(settings.quiet_s)
+        self._rules = NotificationRules(settings)
+        self._rate = NotificationRate(settings.quiet_s)
         self._now_s = now_s
         self._later = later
         self._timer: TimerHandle | None = None
 
     def on(self, note: Note, looking_at: str | None, *, focused: bool) -> None:
-        """Take a note; every one of them, in order. `looking_at`: the room on the screen.
+        """Take every note, in order. `looking_at`: the room on the screen.
 
-        `focused`: whether the terminal says that it has the focus; where it can't say, it has not.
+        `focused`: whether the terminal reports that it has the focus; False if it can't report it.
         """
         if looking_at is not None and focused:
             self.seen(looking_at)
-        self._rule, heard = take(self._rule, note, self._now_s(), looking_at, focused=focused)
-        if heard is not None:
-            self._give(self._burst.take(heard, self._now_s()))
+        self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused)
+        if message is not None:
+            self._send(self._rate.take(message, self._now_s()))
 
     def seen(self, room: str) -> None:
-        """Somebody looks at a room now, so nothing that waits of it needs to be told any more."""
-        self._burst.seen(room)
+        """Drop pending notifications of a room that the user looks at."""
+        self._rate.forget(room)
 
     def configure(self, settings: NotificationSettings) -> None:
-        """Go on with other settings; what is known of rooms, and what is gathered, stays."""
-        self._rule = replace(self._rule, settings=settings)
-        self._burst.quiet_s = settings.quiet_s
+        """Apply new settings; the state of the rooms, and gathered messages, stay."""
+        self._rules = replace(self._rules, settings=settings)
+        self._rate.configure(settings.quiet_s)
         self._senders = self._senders_of(settings)
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Send no more notifications."""
         if self._timer is not None:
             self._timer.cancel()
         self._senders = ()
 
-    def _give(self, notice: Notification | None) -> None:
-        if notice is not None:
+    def _send(self, notification: Notification | None) -> None:
+        if notification is not None:
             for send in self._senders:
-                send(notice)
+                send(notification)
         self._set_timer()
 
     def _set_timer(self) -> None:
-        due_s = self._burst.due_s
+        due_s = self._rate.due_s
         if due_s is not None and self._timer is None:
-            self._timer = self._later(max(0.0, due_s - self._now_s()), self._woken)
+            self._timer = self._later(max(0.0, due_s - self._now_s()), self._flush)
 
-    def _woken(self) -> None:
+    def _flush(self) -> None:
         self._timer = None
-        self._give(self._burst.flush(self._now_s()))
+        self._send(self._rate.flush(self._now_s()))
 
 
 def notifier(
     settings: NotificationSettings,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     environ: Mapping[str, str],
     write: Callable[[str], None] | None = None,
 ) -> Notifier:
-    """The notices that a configuration asks for.
+    """The notifier for a configuration.
 
-    `write` writes to the terminal at once and unchanged; without it, there are none that the terminal gives. `tell` is
-    called with an inert sentence for what goes wrong, once for each.
+    `write` writes to the terminal, unbuffered and unchanged; without it, no terminal notifications are sent. `report`
+    is called with an inert sentence for each error, once per sentence.
     """
-    tell_once = _once(tell)
-    return Notifier(settings, lambda configured: tuple(_senders(configured, tell_once, environ, write)))
+    report_once = _once(report)
+    return Notifier(settings, lambda configured: tuple(_senders(configured, report_once, environ, write)))
 
 
 def _senders(
     settings: NotificationSettings,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     environ: Mapping[str, str],
     write: Callable[[str], None] | None,
 ) -> Iterator[Sender]:
-    programs = NotifyProgram(tell, settings.command_timeout_s)
-    hand_on = through_tmux if environ.get("TMUX") else str
-    for by in dict.fromkeys(settings.by):
-        match by:
+    programs = NotifyProgram(report, settings.command_timeout_s)
+    pass_through = through_tmux if environ.get("TMUX") else str
+    for method in dict.fromkeys(settings.by):
+        match method:
             case NotifyMethod.DESKTOP:
                 yield programs.notify_send
             case NotifyMethod.COMMAND:
                 yield partial(programs.command, settings.command)
-            case NotifyMethod.BELL if write is not None:
-                yield partial(_write, write, lambda _: BELL)
-            case NotifyMethod.OSC9 if write is not None:
-                yield partial(_write, write, lambda notice: hand_on(osc9(notice)))
-            case NotifyMethod.OSC777 if write is not None:
-                yield partial(_write, write, lambda notice: hand_on(osc777(notice)))
+            case NotifyMethod.BELL:
+                yield from _to_terminal(write, lambda _: BELL)
+            case NotifyMethod.OSC9:
+                yield from _to_terminal(write, lambda notification: pass_through(osc9(notification)))
+            case NotifyMethod.OSC777:
+                yield from _to_terminal(write, lambda notification: pass_through(osc777(notification)))
+            case _:
+                assert_never(method)
 
 
-def _write(write: Callable[[str], None], sequence: Callable[[Notification], str], notice: Notification) -> None:
-    write(sequence(notice))
+def _to_terminal(write: Callable[[str], None] | None, sequence: Callable[[Notification], str]) -> Iterator[Sender]:
+    """A sender that writes a sequence to the terminal; none without a terminal."""
+    if write is not None:
+        yield lambda notification: write(sequence(notification))
 
 
-def _once(tell: Callable[[str], None]) -> Callable[[str], None]:
-    """Tell each sentence a single time."""
-    told: set[str] = set()
+def _once(report: Callable[[str], None]) -> Callable[[str], None]:
+    """Report each sentence a single time."""
+    reported: set[str] = set()
 
-    def tell_once(sentence: str) -> None:
-        if sentence not in told:
-            told.add(sentence)
-            tell(sentence)
+    def report_once(sentence: str) -> None:
+        if sentence not in reported:
+            reported.add(sentence)
+            report(sentence)
 
-    return tell_once
+    return report_once

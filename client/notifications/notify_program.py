@@ -1,4 +1,4 @@
-"""Notices that other programs give: `notify-send`, or a command of the person's. They are run beside the chat."""
+"""Runs notification programs in the background: `notify-send`, or a command that the user configured."""
 
 import asyncio
 import html
@@ -11,45 +11,45 @@ from subprocess import DEVNULL, PIPE
 from client.notifications.notification import Notification
 from client.text.sanitize import inert
 
-AT_ONCE = 4
-"""Programs that run at the same time; a notice beyond that is not given."""
+MAX_PROGRAMS = 4
+"""Programs that run at the same time; further notifications are dropped."""
 NOTIFY_SEND = "notify-send"
 
 
 class NotifyProgram:
-    """Runs programs without waiting for them. Nothing is raised: what goes wrong is told as a sentence.
+    """Starts programs without waiting for them. It raises nothing: errors are reported as sentences.
 
-    To be used from within the event loop. Whatever still runs when the loop ends is ended with it.
+    For use within the event loop. Programs that still run when the loop ends are killed.
     """
 
-    def __init__(self, tell: Callable[[str], None], timeout_s: float) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], None], timeout_s: float) -> None:
+        self._report = report
         self._timeout_s = timeout_s
         self._running: set[asyncio.Task[None]] = set()
 
-    def notify_send(self, notice: Notification) -> None:
-        """Show a notice on the desktop. Its body is markup there (Desktop Notifications Specification 1.2)."""
-        body = html.escape(notice.body, quote=False)
-        self._start(self._run((NOTIFY_SEND, "--app-name=chatterbox", "--", notice.title, body), b""))
+    def notify_send(self, notification: Notification) -> None:
+        """Show a desktop notification. Its body is markup there (Desktop Notifications Specification 1.2)."""
+        body = html.escape(notification.body, quote=False)
+        self._start(self._run((NOTIFY_SEND, "--app-name=chatterbox", "--", notification.title, body), b""))
 
-    def command(self, command: tuple[str, ...], notice: Notification) -> None:
-        """Run a person's command. No text of others is among its arguments: all of that is in the JSON it reads."""
-        self._start(self._run(command, notice.as_json()))
+    def command(self, command: tuple[str, ...], notification: Notification) -> None:
+        """Run the configured command. Untrusted text is only in the JSON that it reads, never in its arguments."""
+        self._start(self._run(command, notification.as_json()))
 
     async def until_done(self) -> None:
-        """Wait for all that runs; none takes longer than its timeout."""
+        """Wait for all running programs; none takes longer than the timeout."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _start(self, run: Coroutine[None, None, None]) -> None:
-        if len(self._running) >= AT_ONCE:
+        if len(self._running) >= MAX_PROGRAMS:
             run.close()
-            self._tell(f"Notices were left out: {AT_ONCE} programs that give them are still running.")
+            self._report(f"Notifications dropped: {MAX_PROGRAMS} notification programs are still running.")
             return
         task = asyncio.create_task(run)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _run(self, command: tuple[str, ...], given: bytes) -> None:
+    async def _run(self, command: tuple[str, ...], stdin: bytes) -> None:
         name = inert(command[0])
         try:
             process = await asyncio.create_subprocess_exec(
@@ -57,20 +57,20 @@ class NotifyProgram:
             )
         except (OSError, ValueError) as problem:
             why = problem.strerror if isinstance(problem, OSError) else str(problem)
-            self._tell(f"{name} can't give notices: {why}.")
+            self._report(f"Can't run the notification program {name}: {why}.")
             return
         try:
-            await asyncio.wait_for(process.communicate(given), self._timeout_s)
+            await asyncio.wait_for(process.communicate(stdin), self._timeout_s)
         except TimeoutError:
-            self._tell(f"{name} was ended: it took longer than {self._timeout_s:g} s to give a notice.")
+            self._report(f"The notification program {name} timed out after {self._timeout_s:g} s.")
         finally:
-            await _end(process)
+            await _kill(process)
         if process.returncode and process.returncode > 0:
-            self._tell(f"{name} could not give a notice: exit code {process.returncode}.")
+            self._report(f"The notification program {name} failed: exit code {process.returncode}.")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a program that still runs, with all that it started."""
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a program that still runs, with its whole process group."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,1 +1,1 @@
-"""Files on disk: outbox, session, name cache, tail positions."""
+"""The client's files on disk: outbox, login session, name cache, positions of `tail`."""

@@ -1,7 +1,7 @@
-"""Names that the server has told: rooms, people, sessions. They are kept on disk, so that completion needs no network.
+"""A cache of names that the server sent (rooms, people, sessions), on disk, so that completion needs no network.
 
-Nothing is decided by them: a name that is missing or stale completes worse, and no more. With them is kept which
-history each room had, so that a restored backup is told of also to whoever was away.
+No decision depends on it: a missing or stale name only makes completion worse. The cache also stores the epoch of each
+room's history, so that a restored backup is reported to a client that was not running at the time.
 """
 
 import threading
@@ -20,29 +20,29 @@ from client.core import notes
 from client.store.private_files import replace_file
 
 LIMIT = 500
-"""Names that are kept of each kind; beyond, the one that was named longest ago goes."""
+"""Names kept of each kind; beyond that, the least recently named is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedNames:
-    """What may be named, each kind with the likeliest first."""
+    """Names for completion, the most likely of each kind first."""
 
     rooms: tuple[str, ...] = ()
-    """Rooms that one is in."""
+    """Rooms that the user is in."""
     other_rooms: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     epochs: dict[str, str] = field(default_factory=dict)
-    """The history that each room had when a chat in lines connected last."""
+    """The epoch of each room when a line-based chat connected last."""
 
     @property
     def all_rooms(self) -> tuple[str, ...]:
-        """Every room that the server has shown, also those that one has left."""
+        """Every room that the server listed, including rooms that the user left."""
         return (*self.rooms, *self.other_rooms)
 
 
 def learned(names: CachedNames, note: notes.Note) -> CachedNames:
-    """What is known after `note`. Pure."""
+    """Return the names after `note`. Pure."""
     match note:
         case notes.WelcomeReceived(rooms=rooms):
             return replace(names, rooms=_kept(names.rooms, [room.room for room in rooms]))
@@ -68,10 +68,10 @@ def _left(names: CachedNames, room: str) -> CachedNames:
 
 
 def _kept(before: tuple[str, ...], now: list[str]) -> tuple[str, ...]:
-    """The names of `now`, in the order that they had before, as far as they had one."""
-    there = set(now)
-    stay = [name for name in before if name in there]
-    return tuple([*stay, *(name for name in now if name not in set(stay))][:LIMIT])
+    """The names of `now`, those of `before` first and in their earlier order."""
+    present = set(now)
+    kept = [name for name in before if name in present]
+    return tuple([*kept, *(name for name in now if name not in set(kept))][:LIMIT])
 
 
 def _first(names: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -82,12 +82,12 @@ def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return tuple(other for other in names if other != name)
 
 
-def known_path(home: Path, server: str, username: str) -> Path:
+def name_cache_path(home: Path, server: str, username: str) -> Path:
     return home / "known" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
 
 
 class NameCache:
-    """The names of one server and user, with their file. Threads may teach it, too."""
+    """The names of one server and user, with their file. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -101,8 +101,8 @@ class NameCache:
     def __exit__(self, *_: object) -> None:
         self.save()
 
-    def before(self, show: Callable[[notes.Note], None]) -> Callable[[notes.Note], None]:
-        """Return a `show` that learns from each note first. Rooms are saved at once, the rest at the end."""
+    def learning(self, show: Callable[[notes.Note], None]) -> Callable[[notes.Note], None]:
+        """Wrap `show` to learn from each note first. Rooms are saved at once, other names at the end."""
 
         def learn_and_show(note: notes.Note) -> None:
             with self._lock:
@@ -114,15 +114,15 @@ class NameCache:
         return learn_and_show
 
     def learn(self, *, people: Iterable[str] = (), sessions: Iterable[str] | None = None) -> None:
-        """Take names from an answer over HTTP."""
+        """Add names from an HTTP response."""
         with self._lock:
-            unheard = [name for name in people if name not in self.names.people]
-            self.names = replace(self.names, people=(*self.names.people, *unheard)[:LIMIT])
+            unknown = [name for name in people if name not in self.names.people]
+            self.names = replace(self.names, people=(*self.names.people, *unknown)[:LIMIT])
             if sessions is not None:
                 self.names = replace(self.names, sessions=tuple(sessions)[:LIMIT])
 
     def changes(self, rooms: Iterable[frames.RoomState]) -> list[notes.RoomReset | notes.RoomGone]:
-        """Return what is other than when this was asked last, in this run or an earlier one: histories, gone rooms."""
+        """Return what changed since the last call, in this run or an earlier one: replaced histories, removed rooms."""
         with self._lock:
             before, now = self.names.epochs, {room.room: room for room in rooms}
             self.names = replace(self.names, epochs={name: room.at.epoch for name, room in now.items()})
@@ -137,7 +137,7 @@ class NameCache:
             if self.names == self._saved:
                 return
             self._saved = self.names
-            with suppress(OSError, UnicodeEncodeError):  # a full disk must not end a chat for want of completion
+            with suppress(OSError, UnicodeEncodeError):  # a full disk must not end a chat: only completion suffers
                 replace_file(self._path, msgspec.json.encode(self.names))
 
 

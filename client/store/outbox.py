@@ -1,14 +1,16 @@
-"""The outbox on disk: what was written and is not acknowledged, safe from a crash at any moment.
+"""The outbox on disk: messages that are not acknowledged yet, safe from a crash at any moment.
 
-One SQLite file for each server and user. Every running client owns the entries that it put in or found
-without an owner, by holding a lock on a file named after it; the system drops the lock when the process
-ends, however it ends, and the next client takes the entries over. So no two send the same entry, and a
-client that hangs keeps back its own messages only.
+One SQLite file for each server and user. Every running client owns the entries that it added or took over, by holding
+a lock on a file named after it. The operating system releases the lock when the process ends, however it ends, and the
+next client takes the entries over. So no two clients send the same entry, and a client that hangs holds back only its
+own messages.
 """
 
 import fcntl
 import os
+import secrets
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Self
 from urllib.parse import quote
 from uuid import uuid4
 
+from chatterbox.wire.text_rules import time_ordered_key
 from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
 from client.store.private_files import on_disk, private_folder
@@ -32,14 +35,19 @@ CREATE TABLE IF NOT EXISTS entries (
 _BUSY_S = 10.0
 
 
+def new_entry(room: str, content: str) -> OutboxEntry:
+    """Make an entry with a key of its own: the time in milliseconds and 80 random bits."""
+    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content)
+
+
 def outbox_path(home: Path, server: str, username: str) -> Path:
     return home / "outbox" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.sqlite3"
 
 
 class Outbox:
-    """Entries in the order of writing. `close`, or the end of the process, leaves them to the next client.
+    """Entries in the order in which they were added. After `close`, the next client takes them over.
 
-    Every method raises `Failure` where the disk refuses.
+    Every method raises `Failure` on a disk or database error.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,18 +71,18 @@ class Outbox:
         self.close()
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
-        """Put `entries` behind the others; they are on the disk when this returns."""
+        """Append `entries`; they are on disk when this returns."""
         rows = [(entry.key, entry.room, entry.content, self._owner) for entry in entries]
         with self._transaction():
             self._db.executemany("INSERT INTO entries (key, room, content, owner) VALUES (?, ?, ?, ?)", rows)
 
     def remove(self, key: str) -> None:
-        """Take out an entry that is acknowledged or refused for good; one that is out already is no error."""
+        """Delete an entry that was acknowledged or refused for good; a missing entry is no error."""
         with self._transaction():
             self._db.execute("DELETE FROM entries WHERE key = ?", (key,))
 
     def take_over(self) -> tuple[OutboxEntry, ...]:
-        """Make the entries of clients that have ended one's own; return all of one's own, in order."""
+        """Take over the entries of clients that have ended; return all own entries, in order."""
         with self._transaction():
             for (owner,) in self._db.execute("SELECT DISTINCT owner FROM entries").fetchall():
                 if owner != self._owner and self._has_ended(owner):
@@ -82,12 +90,12 @@ class Outbox:
         return self.entries()
 
     def entries(self) -> tuple[OutboxEntry, ...]:
-        """One's own entries, in order."""
+        """The entries of this client, in order."""
         rows = self._db.execute("SELECT key, room, content FROM entries WHERE owner = ? ORDER BY seq", (self._owner,))
         return tuple(OutboxEntry(*row) for row in rows)
 
     def total(self) -> int:
-        """How many entries there are, whoever owns them."""
+        """The number of entries of all clients."""
         (number,) = self._db.execute("SELECT count(*) FROM entries").fetchone()
         return int(number)
 
@@ -101,7 +109,7 @@ class Outbox:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """All or nothing, on the disk at its end; no other client changes the file meanwhile."""
+        """Run a write transaction: it is on disk at the end, and no other client writes in between."""
         with _as_failures():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -113,7 +121,7 @@ class Outbox:
                 raise
 
     def _has_ended(self, owner: str) -> bool:
-        """Whether nobody holds `owner`'s lock; its file goes, since owners' names are never used again."""
+        """Whether `owner`'s lock is free; if so, delete its file, as owner names are never reused."""
         path = self._lock_path(owner)
         with suppress(BlockingIOError):
             os.close(_locked(path))
@@ -126,7 +134,7 @@ class Outbox:
 
 
 def count(path: Path) -> int:
-    """How many messages wait in the outbox at `path`, whoever owns them."""
+    """The number of unsent messages in the outbox at `path`, of all clients."""
     if not path.exists():
         return 0
     with Outbox(path) as outbox:
@@ -150,11 +158,11 @@ def _as_failures() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as problem:
-        raise Failure(f"The outbox on disk can't be used ({problem}), so no message is taken.") from problem
+        raise Failure(f"Can't use the outbox on disk ({problem}). No message can be queued.") from problem
 
 
 def _locked(path: Path) -> int:
-    """Open and lock a file; raises `BlockingIOError` while somebody else holds it."""
+    """Open and lock a file; raises `BlockingIOError` while another process holds it."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

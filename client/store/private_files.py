@@ -1,4 +1,4 @@
-"""Files for their owner's eyes only, each replaced in one piece, and a sentence where the disk refuses."""
+"""Files that only their owner can read: atomic replacement, and `Failure` for disk errors."""
 
 import os
 import tempfile
@@ -11,23 +11,23 @@ from client.failures import Failure
 
 @contextmanager
 def on_disk(path: Path) -> Iterator[None]:
-    """Raise `Failure`, with a way out, where the disk refuses `path`."""
+    """Turn an `OSError` about `path` into a `Failure` that names the next step."""
     try:
         yield
     except OSError as problem:
         why = problem.strerror or str(problem)
-        raise Failure(f"{path} can't be written ({why}). $CHATTERBOX_HOME can name another folder.") from problem
+        raise Failure(f"Can't write {path} ({why}). To use another folder, set $CHATTERBOX_HOME.") from problem
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` a folder that only its owner can enter."""
+    """Create the folder `path`, accessible to its owner only."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     return path
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one piece; `mkstemp` makes it with mode 0600, so it is never open to others."""
+    """Replace a file atomically; `mkstemp` creates it with mode 0600, so others can never read it."""
     private_folder(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:

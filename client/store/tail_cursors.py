@@ -1,8 +1,9 @@
-"""Where `tail --resume NAME` has got to, on disk: one file for each name, held by one process at a time.
+"""Positions of `tail --resume NAME` on disk: one SQLite file for each name, held by one process at a time.
 
-A position is saved after its line was written and flushed, so a line may come twice after a kill between the two, and
-none is missed. It survives the process at once, and a loss of power after at most a few lines: SQLite's write-ahead log
-with `synchronous=NORMAL` never breaks the file, and asks for no sync of the disk for every line.
+A position is saved after its line was written and flushed. If the process is killed between the two, that line is
+printed twice after the restart, and none is missed. A saved position survives the end of the process at once; a power
+loss can undo the last few. SQLite's write-ahead log with `synchronous=NORMAL` never corrupts the file, and needs no
+disk sync for every line.
 """
 
 import os
@@ -29,19 +30,19 @@ CREATE TABLE IF NOT EXISTS cursors (
 
 
 def cursor_path(home: Path, server: str, username: str, name: str) -> Path:
-    """Where the cursor `name` is kept; raises `UsageError` for what is no name."""
+    """The file of the cursor `name`; raises `UsageError` for an invalid name."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name[:64]!r} is no name for a saved position: 1-64 letters, digits or '_.-'.")
+        raise UsageError(f"Invalid name {name[:64]!r} for a saved position. Use 1-64 letters, digits or '_.-'.")
     return cursor_folder(home, server, username) / f"{name}.sqlite3"
 
 
 def cursor_folder(home: Path, server: str, username: str) -> Path:
-    """Where all cursors of one user at one server are."""
+    """The folder of all cursors of one user at one server."""
     return home / "cursors" / quote(server, safe="") / quote(username.casefold(), safe="")
 
 
 class TailCursor:
-    """The position in each room. Every method raises `Failure` where the disk refuses, or another process holds it."""
+    """The position in each room. Methods raise `Failure` on a disk error, or if another process holds the cursor."""
 
     def __init__(self, path: Path) -> None:
         self._name = path.stem
@@ -74,7 +75,7 @@ class TailCursor:
         return {room: Position(epoch, offset) for room, epoch, offset in rows}
 
     def save(self, positions: Mapping[str, Position]) -> None:
-        """Go on after these the next time; a room that is not named keeps its place."""
+        """Store the positions to resume after; rooms that are not named keep theirs."""
         rows = [(room, at.epoch, at.offset) for room, at in positions.items()]
         with self._failing():
             self._db.execute("BEGIN IMMEDIATE")
@@ -91,11 +92,11 @@ class TailCursor:
         try:
             yield
         except sqlite3.OperationalError as problem:
-            if problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # without what kind of busy it is
-                raise Failure(f"Another tail keeps its place as {self._name}; give this one another name.") from None
+            if problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:  # the low byte, without the extended code
+                raise Failure(f"Another tail is using --resume {self._name}. Choose another name.") from None
             raise self._unusable(problem) from problem
         except sqlite3.Error as problem:
             raise self._unusable(problem) from problem
 
     def _unusable(self, problem: sqlite3.Error) -> Failure:
-        return Failure(f"The saved position {self._name} can't be used ({problem}).")
+        return Failure(f"Can't use the saved position {self._name} ({problem}).")

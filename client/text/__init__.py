@@ -1,1 +1,1 @@
-"""Text for terminals: sanitizing, wrapping, and the sentences shown to people."""
+"""Text for terminals: sanitizing, line wrapping, and the sentences that people read."""

@@ -1,7 +1,7 @@
-"""Lines of a terminal: broken where it would break them, with the first columns in our hands. Pure.
+"""Wraps text to the width of a terminal, with a hanging indent. Pure.
 
-A message may hold newlines, or be longer than a line. Whatever follows its first line is indented below it,
-so that no text can stand where a time and a name stand.
+A message may contain newlines, or be longer than a line. Its further lines are indented, so that no text of others can
+appear in the columns of the time and the name.
 """
 
 from wcwidth import iter_graphemes, wcwidth, width
@@ -10,7 +10,7 @@ NARROWEST = 20
 _VS16 = "\ufe0f"
 """Variation Selector-16: the character before it is drawn as an emoji."""
 NOTICE = "-- "
-"""What a word of the client's own begins with."""
+"""The prefix of the client's own notices."""
 
 
 def width_of(text: str) -> int:
@@ -34,10 +34,10 @@ def _separate_width(cluster: str) -> int:
 
 
 def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
-    """Put `prefix` before the first of `lines` and as many spaces before the others.
+    """Indent all but the first of `lines` by the width of `prefix`.
 
-    With `columns`, break what would reach the last column. Returns the text without the prefix for the first
-    line, so that a face can colour the prefix by itself; the others are indented already.
+    With `columns`, break what would reach the last column. The first line is returned without the prefix, so that a
+    face can colour the prefix itself; the others are already indented.
     """
     indent = width_of(prefix)
     if columns is not None:
@@ -52,12 +52,12 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
 
 
 def hung(text: str, columns: int | None) -> list[str]:
-    """Break one inert line, and indent what follows its beginning: no text can stand where a line of ours begins."""
+    """Wrap one inert line with an indent, so that its text can't look like the start of another line."""
     return hang("  ", [text], columns)
 
 
 def _broken(line: str, columns: int, first: int | None) -> list[str]:
-    """Break `line` into pieces of so many columns, at a space where one is near; the first piece may be narrower."""
+    """Break `line` into pieces of at most `columns`, at a space if one is near; `first` is the limit of the first."""
     pieces: list[str] = []
     start, room = 0, max(1, columns if first is None else first)
     while (end := _fitting(line, start, room)) < len(line):

@@ -1,4 +1,4 @@
-"""Names of rooms as somebody types them."""
+"""Normalises room names that a person typed."""
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError
@@ -7,7 +7,7 @@ from client.failures import UsageError
 
 
 def room_name(name: str) -> str:
-    """Return a room's name as the server writes it; raises `UsageError`."""
+    """Return the canonical name of a room; raises `UsageError`."""
     try:
         return text_rules.room_name(name.removeprefix("#"), Limits())
     except ChatError as refusal:

@@ -1,29 +1,29 @@
-"""Text of others made harmless for a terminal: what it can't be, it shows. Pure.
+"""Sanitizes untrusted text for terminals: control characters are shown, not executed. Pure.
 
-A terminal obeys some characters: they move the cursor, set the title, fill the clipboard, ask the terminal
-to type. Others reorder or hide what stands beside them (CVE-2021-42574). Every string that did not come from
-this program goes through here before it is shown: content, usernames, room names, the server's sentences.
+A terminal executes some characters: they move the cursor, set the title, write to the clipboard, or make the terminal
+type. Others reorder or hide the text next to them (CVE-2021-42574). Every string that comes from outside this program
+is made inert here before it is shown: content, usernames, room names, sentences of the server.
 """
 
 import unicodedata
 
 MARKS_LIMIT = 4
-"""Combining marks in a row; what is more would climb into other lines."""
+"""Combining marks in a row; more would overlap other lines."""
 TAB = "    "
 NAME_LIMIT = 40
-"""Characters of a name that are shown; a server that keeps its rules has no longer one."""
+"""Characters of a name that are shown; valid names are not longer."""
 
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x2070)}
 _HIDING = {0x2028, 0x2029, 0xFFF9, 0xFFFA, 0xFFFB, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)}
 _TAGS = range(0xE0000, 0xE0080)
 _BLANK = {0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0}
-"""Letters and symbols that are seen as nothing."""
+"""Letters and symbols that are invisible."""
 _MARKS = {"Mn", "Me", "Mc"}
 _NEVER = {"Cc", "Cs", "Cn"}
 
 
 def inert(text: str) -> str:
-    r"""Return `text` as one line that a terminal only prints; a newline is shown as ␊.
+    r"""Return `text` as one line without characters that a terminal executes; a newline is shown as ␊.
 
     >>> inert("\x1b]0;gotcha\x07")
     '␛]0;gotcha␇'
@@ -34,22 +34,22 @@ def inert(text: str) -> str:
 
 
 def inert_lines(text: str) -> list[str]:
-    """Return the lines of `text`, each inert."""
+    """Split `text` at newlines, and make each line inert."""
     return [inert(line) for line in text.split("\n")]
 
 
 def inert_name(name: str) -> str:
-    """Return a name of a person or a room as one inert word that can't end, hide or go on as a sentence of ours.
+    """Return the name of a user or room as one inert word, which can't continue or imitate a sentence of the client.
 
     >>> inert_name("bob left. root"), inert_name("b" * 50) == "b" * 40 + "…"
     ('bob␠left.␠root', True)
     """
-    shown = "".join("\u2420" if character.isspace() else _seen(character) for character in inert(name))
+    shown = "".join("\u2420" if character.isspace() else _visible(character) for character in inert(name))
     return f"{shown[:NAME_LIMIT]}…" if len(shown) > NAME_LIMIT else shown or "‹›"  # noqa: RUF001 - meant so
 
 
 def is_dangerous(character: str) -> bool:
-    """Whether a terminal may do anything but print this character."""
+    """Whether a terminal may do anything else than print this character."""
     number = ord(character)
     return unicodedata.category(character) in _NEVER or number in _REORDERING or number in _HIDING or number in _TAGS
 
@@ -65,15 +65,15 @@ def _shown(character: str) -> str:
     return f"‹U+{number:04X}›" if is_dangerous(character) else character  # noqa: RUF001 - meant so
 
 
-def _seen(character: str) -> str:
-    """What is seen as nothing, by its number."""
+def _visible(character: str) -> str:
+    """Replace an invisible character by its code point."""
     number = ord(character)
     hidden = unicodedata.category(character) == "Cf" or number in _BLANK
     return f"‹U+{number:04X}›" if hidden else character  # noqa: RUF001 - meant so
 
 
 def _few_marks(text: str) -> str:
-    """Drop marks beyond the limit, and give one that has nothing to stand on a dotted circle."""
+    """Drop marks beyond the limit, and put a dotted circle under a mark that has no base character."""
     out: list[str] = []
     marks = MARKS_LIMIT
     for character in text:

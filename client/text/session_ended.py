@@ -1,6 +1,6 @@
-"""Why a login is good no more, in words for people. The wire's own are for developers, who know of tokens.
+"""Why a session ended, for people: the wire's sentences are for developers, and mention tokens.
 
-What to type then is not in them: it differs by server and profile, and who knows these adds it.
+The command that logs in again depends on server and profile; the caller appends it.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import Code
 
-_REFUSED = "The server does not accept this login any more."
+_REFUSED = "The server no longer accepts this login."
 _ENDED = "The session has ended."
 _EXPIRED = "The login has expired."
 

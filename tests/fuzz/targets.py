@@ -33,11 +33,12 @@ from client.config.config_schema import config_of, values_of
 from client.config.themes import hard_to_read, parse_theme
 from client.context import ClientContext
 from client.core import events as client_events
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.line_timeline import LineTimeline
 from client.faces.plain_face import PlainFace
-from client.faces.slash_parser import TypedCommand, TypedMessage, TypedMistake, parse
+from client.faces.slash_parser import LocalCommand, UsageMistake, parse
 from client.failures import UsageError
 from client.net.http_api import LoginResult, RefusalBody, SessionInfo
 from client.notifications.mentions import names as names_somebody
@@ -81,23 +82,26 @@ class _Client:
         self.lines: list[str] = []
         missing, clock = Path(os.devnull) / "nothing", LoopClock(later=lambda *_: None)  # not writable
         output = LineOutput(LineTimeline(columns=lambda: 40), self.lines.append, self.lines.append)
+
+        def connect(_: object) -> Any:
+            return self
+
         self.faces = [
-            kind(ClientContext("http://x", missing), "general", output, NameCache(missing), clock)
+            kind(ClientContext("http://x", missing), "general", output, NameCache(missing), connect, clock)
             for kind in (LineFace, PlainFace)
         ]
-        for face in self.faces:
-            face.connection = self  # type: ignore[assignment]
         self.requested: list[frames.Command] = []
 
     @property
     def state(self) -> Any:
         return self.core.state
 
-    def ask(self, command: frames.Command) -> None:
-        self.requested.append(command)
-
-    def enter(self, room: str) -> None:
-        self.requested.append(frames.Join(id=0, room=room))
+    def request(self, request: client_events.Request) -> None:
+        match request:
+            case CommandRequested(command):
+                self.requested.append(command)
+            case RoomRequested(room):
+                self.requested.append(frames.Join(id=0, room=room))
 
     def feed(self, *events: Any) -> None:
         for effect in self.core.feed(*events):
@@ -261,13 +265,13 @@ def settings(data: bytes) -> None:
 def slashes(data: bytes) -> None:
     """Typed lines."""
     line = as_text(data)
-    match parse(line):
-        case TypedMessage(content):
+    match parse(line, "general"):
+        case SendRequested(_, content):
             assert content in {line, line[1:]}
-        case TypedMistake(sentence):
+        case UsageMistake(sentence):
             assert sentence
-        case TypedCommand(_, words):
-            assert len(words) <= 2
+        case CommandRequested() | RoomRequested() | QuitRequested() | LocalCommand():
+            assert line.startswith("/")
         case None:
             assert not line.strip()
 

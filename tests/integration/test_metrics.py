@@ -1,6 +1,5 @@
 """Metrics of each service: well-formed, bounded, correct, and without secrets."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +27,7 @@ from tests.support import auth_site, history
 from tests.support.figures import families, figure, samples
 from tests.support.server import Server, running
 from tests.support.talker import offsets
+from tests.support.waiting import until
 
 NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
 FREE = {"le", "version", "python"}
@@ -65,9 +65,7 @@ def of_gateway(server: Server) -> bytes:
 
 async def until_counted(server: Server, least: float, name: str, **labels: str) -> None:
     """Wait until the gateway's counter has this value; fails after 5 s."""
-    async with asyncio.timeout(5):
-        while figure(of_gateway(server), name, **labels) < least:  # noqa: ASYNC110 - a scrape, as Prometheus does
-            await asyncio.sleep(0.01)
+    await until(lambda: figure(of_gateway(server), name, **labels) >= least, 5)
 
 
 async def test_every_metric_follows_the_naming_rule_and_has_a_help_text(tmp_path: Path) -> None:

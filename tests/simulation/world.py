@@ -151,7 +151,7 @@ class World:
         for _ in range(MAX_CHECKS):
             if all(gateway.is_up for gateway in self.gateways):
                 break
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(CHECK_S)  # fixed: simulated time
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
             for room in ROOMS:
@@ -163,11 +163,11 @@ class World:
             reader.send(room)
 
     async def _settle(self) -> list[str]:
-        await asyncio.sleep(2 * CHECK_S)
+        await asyncio.sleep(2 * CHECK_S)  # fixed: simulated time
         for _ in range(MAX_CHECKS):
             if not (problems := list(end_state.problems(self))):
                 break
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(CHECK_S)  # fixed: simulated time
             for reader in self.readers:
                 reader.check_timeout()
         return problems

@@ -3,14 +3,15 @@
 import json
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.command import Running
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -24,28 +25,28 @@ def bob(alice_and_bob: list[Person]) -> Person:
 
 
 class TestAccounts:
-    def test_a_name_is_registered_once(self, alice: Person) -> None:
+    def test_username_can_be_registered_once(self, alice: Person) -> None:
         again = alice.run("register", "Alice", typed="another password\n")
         assert again.returncode == ExitCode.REFUSED
         assert "taken" in again.stderr
 
-    def test_a_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
+    def test_wrong_password_is_refused_and_the_session_stays(self, alice: Person) -> None:
         wrong = alice.run("login", "alice", typed="wrong\n")
         assert wrong.returncode == ExitCode.REFUSED
-        said = "chatterbox: Wrong username or password. No account there yet? chatterbox register\n"
+        said = "chatterbox: Wrong username or password. No account yet? chatterbox register\n"
         assert wrong.stderr == said
         assert alice.run("rooms").returncode == ExitCode.OK
 
-    def test_logout_is_logout(self, alice: Person) -> None:
+    def test_logged_out_user_can_not_use_the_server(self, alice: Person) -> None:
         tail = alice.start("tail", "general")
         wait_until(lambda: is_connected(tail), "the tail runs")
-        assert alice.run("logout").stdout == "Session terminated.\n"
+        assert alice.run("logout").stdout == "Logged out.\n"
         assert tail.wait(20) == ExitCode.NOT_LOGGED_IN
         assert alice.run("send", "general", "x").returncode == ExitCode.NOT_LOGGED_IN
         assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         assert alice.run("send", "general", "x").returncode == ExitCode.OK
 
-    def test_a_session_can_be_ended_from_another(self, alice: Person, tmp_path: Path) -> None:
+    def test_session_can_be_ended_from_another(self, alice: Person, tmp_path: Path) -> None:
         other = Person(tmp_path / "laptop", alice.server, "alice")
         assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         lines = alice.run("sessions").stdout.splitlines()
@@ -55,15 +56,15 @@ class TestAccounts:
         assert other.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
         assert alice.run("rooms").returncode == ExitCode.OK
 
-    def test_all_others_can_be_ended_at_once(self, alice: Person, tmp_path: Path) -> None:
+    def test_all_other_sessions_can_be_ended_at_once(self, alice: Person, tmp_path: Path) -> None:
         others = [Person(tmp_path / name, alice.server, "alice") for name in ("laptop", "phone")]
         for other in others:
             assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
-        assert alice.run("logout", "others").stdout == "2 other sessions terminated.\n"
+        assert alice.run("logout", "others").stdout == "2 other sessions ended.\n"
         assert [other.run("rooms").returncode for other in others] == [ExitCode.NOT_LOGGED_IN] * 2
-        assert alice.run("logout", "others").stdout == "There is no other session of yours.\n"
+        assert alice.run("logout", "others").stdout == "You have no other sessions.\n"
 
-    def test_what_is_kept_is_for_its_owners_eyes_only(self, alice: Person) -> None:
+    def test_client_files_are_private(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         folder = alice.home / "chatterbox"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -73,7 +74,7 @@ class TestAccounts:
 
 
 class TestRooms:
-    def test_are_made_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
+    def test_rooms_are_created_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
         assert alice.run("create", "ops").returncode == ExitCode.OK
         assert bob.run("join", "ops").returncode == ExitCode.OK
         assert alice.run("create", "board", "--private").returncode == ExitCode.OK
@@ -86,9 +87,9 @@ class TestRooms:
         assert refused.returncode == ExitCode.REFUSED
         assert "still here?" in refused.stderr
 
-    def test_have_a_topic_that_a_script_can_read(self, alice: Person, bob: Person) -> None:
+    def test_topic_can_be_read_by_a_script(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
-        assert alice.run("topic", "ops", "on call: ada").stdout == "#ops is about: on call: ada\n"
+        assert alice.run("topic", "ops", "on call: ada").stdout == "Topic of #ops: on call: ada\n"
         assert bob.run("topic", "ops").stdout == "on call: ada\n"
         assert "on call: ada" in bob.run("rooms").stdout
         for text, why in (("mine now", "not a member"), ("x" * 201, "at most 200")):
@@ -97,7 +98,7 @@ class TestRooms:
         assert alice.run("topic", "ops", "-").stdout == "#ops has no topic.\n"
         assert bob.run("topic", "ops").stdout == ""
 
-    def test_one_that_is_none_is_guessed(self, alice: Person, bob: Person) -> None:
+    def test_unknown_room_suggests_a_similar_one(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
         for arguments in (["join", "opps"], ["tail", "opps"], ["topic", "opps"], ["topic", "opps", "x"]):
             refused = bob.run(*arguments)
@@ -106,7 +107,7 @@ class TestRooms:
 
 
 class TestSendAndTail:
-    def test_lines_go_in_and_messages_come_out(self, alice: Person, bob: Person) -> None:
+    def test_tail_prints_what_send_sent(self, alice: Person, bob: Person) -> None:
         assert alice.run("send", "general", "hello").returncode == ExitCode.OK
         assert alice.run("send", "general", "-", typed="one\n\ntwo\n").returncode == ExitCode.OK
         tailed = bob.run("tail", "general", "--json", "--count", "3")
@@ -114,7 +115,7 @@ class TestSendAndTail:
         assert [message["content"] for message in messages] == ["hello", "one", "two"]
         assert {message["username"] for message in messages} == {"alice"}
 
-    def test_a_position_is_gone_on_from(self, alice: Person, bob: Person) -> None:
+    def test_tail_continues_from_a_position(self, alice: Person, bob: Person) -> None:
         alice.run("send", "general", "-", typed="".join(f"{number}\n" for number in range(500)))
         first = json.loads(bob.run("tail", "general", "--json", "--recent", "500", "--count", "1").stdout)
         since = f"{first['at']['epoch']}:{first['at']['offset']}"
@@ -122,13 +123,13 @@ class TestSendAndTail:
         contents = [json.loads(line)["content"] for line in tailed.stdout.splitlines()]
         assert contents == [str(number) for number in range(1, 500)]
 
-    def test_a_position_of_another_history_is_said(self, alice: Person) -> None:
+    def test_tail_reports_a_position_of_another_history(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         tailed = alice.run("tail", "general", "--since", "feedbeef:7", "--count", "1")
         assert "was restored" in tailed.stderr
         assert "alice: x" in tailed.stdout
 
-    def test_ctrl_c_ends_quietly(self, alice: Person) -> None:
+    def test_ctrl_c_ends_tail_quietly(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         tail = alice.start("tail", "general")
         assert tail.stdout is not None
@@ -137,7 +138,7 @@ class TestSendAndTail:
         _, err = tail.communicate(timeout=20)
         assert (tail.returncode, err) == (ExitCode.INTERRUPTED, "")
 
-    def test_a_reader_that_goes_ends_it_at_once_and_quietly(self, alice: Person) -> None:
+    def test_closed_pipe_ends_tail_at_once_and_quietly(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         tail = alice.start("tail", "general")
         assert tail.stdout is not None
@@ -147,16 +148,16 @@ class TestSendAndTail:
         assert tail.stderr is not None
         assert tail.stderr.read() == ""
 
-    def test_what_the_server_would_refuse_is_said_with_its_line(self, alice: Person) -> None:
+    def test_invalid_line_is_reported_with_its_number(self, alice: Person) -> None:
         done = alice.run("send", "general", "-", typed="good\n\x1b[2J\nbetter\n")
         assert done.returncode == ExitCode.REFUSED
-        assert "Line 2 was NOT SENT" in done.stderr
+        assert "NOT SENT (line 2)" in done.stderr
         assert "\x1b" not in done.stderr
         assert alice.history() == ["good", "better"]
 
 
 class TestChat:
-    def test_two_people_talk(self, alice: Person, bob: Person) -> None:
+    def test_two_users_chat(self, alice: Person, bob: Person) -> None:
         talk = alice.start("chat")
         other = bob.start("chat")
         assert talk.stdin is not None
@@ -172,19 +173,19 @@ class TestChat:
         talk.stdin.close()
         assert talk.wait(20) == ExitCode.OK
 
-    def test_what_was_piped_in_and_refused_is_no_success(self, alice: Person) -> None:
+    def test_refused_piped_message_fails_the_chat(self, alice: Person) -> None:
         for room, line in (("nosuch", "hello\n"), ("general", f"{'x' * 4001}\n")):
             done = alice.run("chat", room, typed=line)
             assert done.returncode == ExitCode.REFUSED
             assert "NOT SENT" in done.stderr
 
-    def test_what_was_piped_in_is_stored_before_it_ends(self, alice: Person) -> None:
+    def test_piped_messages_are_stored_before_the_chat_ends(self, alice: Person) -> None:
         assert alice.run("chat", typed="one\ntwo\n").returncode == ExitCode.OK
         assert alice.history() == ["one", "two"]
 
 
 class TestWithoutAServer:
-    def test_each_command_says_so(self, alice: Person, server: Server) -> None:
+    def test_each_command_reports_an_unreachable_server(self, alice: Person, server: Server) -> None:
         server.kill()
         for arguments in (["rooms"], ["tail", "general"], ["send", "general", "x", "--timeout", "0.5"], ["sessions"]):
             done = alice.run(*arguments)
@@ -195,13 +196,13 @@ class TestWithoutAServer:
         assert "connection refused" in done.stderr
 
 
-def say(process: subprocess.Popen[str], line: str) -> None:
+def say(process: Running, line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
 
 
-def hear(process: subprocess.Popen[str], ending: str) -> None:
+def hear(process: Running, ending: str) -> None:
     assert process.stdout is not None
     while not (line := process.stdout.readline()).rstrip().endswith(ending):
         assert line, f"it ended before {ending!r}"

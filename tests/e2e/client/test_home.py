@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -37,13 +38,13 @@ def test_two_profiles_are_two_users_of_one_server(alice: Person, bob: Person) ->
     assert bob.history("ops") == ["from bob"]
 
 
-def test_a_session_that_is_gone_is_begun_again_without_a_question(alice: Person) -> None:
+def test_configured_login_replaces_a_missing_session(alice: Person) -> None:
     alice.configure(f'server = "{alice.server}"\nusername = "alice"\npassword_command = "echo {PASSWORD}"\n')
     assert alice.run("logout").returncode == ExitCode.OK
     assert alice.run("send", "general", "x").returncode == ExitCode.OK
 
 
-def test_a_password_command_that_fails_is_said(alice: Person) -> None:
+def test_failing_password_command_is_reported(alice: Person) -> None:
     alice.configure(f'server = "{alice.server}"\nusername = "alice"\npassword_command = ["sh", "-c", "exit 2"]\n')
     alice.run("logout")
     done = alice.run("send", "general", "x")
@@ -53,7 +54,7 @@ def test_a_password_command_that_fails_is_said(alice: Person) -> None:
     )
 
 
-def test_a_mistake_is_said_with_its_line(alice: Person) -> None:
+def test_configuration_mistake_is_reported_with_its_line(alice: Person) -> None:
     path = alice.configure('# mine\ntheme = "dark"\nsevrer = "x"\n')
     done = alice.run("rooms")
     assert done.returncode == ExitCode.USAGE
@@ -62,7 +63,7 @@ def test_a_mistake_is_said_with_its_line(alice: Person) -> None:
     assert (checked.returncode, checked.stdout) == (ExitCode.USAGE, f"{path}: 1 problem.\n")
 
 
-def test_show_says_where_each_value_comes_from(alice: Person) -> None:
+def test_config_show_prints_the_origin_of_each_value(alice: Person) -> None:
     alice.configure('theme = "light"\n')
     shown = alice.run("config", "show")
     assert shown.returncode == ExitCode.OK
@@ -70,7 +71,7 @@ def test_show_says_where_each_value_comes_from(alice: Person) -> None:
     assert (lines["server"], lines["theme"], lines["room"]) == ("CHATTERBOX_SERVER", "file, line 1", "default")
 
 
-class TestNotices:
+class TestNotifications:
     @pytest.fixture
     def notes(self, alice: Person) -> Path:
         path = alice.home / "notes.jsonl"
@@ -79,7 +80,7 @@ class TestNotices:
         alice.configure(f'[notices]\nby = ["bell", "command"]\ncommand = {command}\nquiet_s = 0.2\n')
         return path
 
-    def test_a_mention_is_told_but_not_what_was_missed(
+    def test_mention_is_notified_but_not_missed_messages(
         self, alice: Person, bob: Person, notes: Path, server: Server
     ) -> None:
         with terminal(alice, "chat", "--lines") as screen:
@@ -101,7 +102,7 @@ class TestNotices:
             wait_until(lambda: len(read(notes)) == 2, "a second notice")
             assert read(notes)[1]["body"] == "alice!"
 
-    def test_what_is_caught_up_after_an_outage_is_not_told(
+    def test_missed_messages_after_an_outage_are_not_notified(
         self, alice: Person, bob: Person, notes: Path, server: Server
     ) -> None:
         with terminal(alice, "chat", "--lines") as screen:
@@ -118,18 +119,18 @@ class TestNotices:
             wait_until(lambda: read(notes), "a notice")
             assert [told["body"] for told in read(notes)] == ["alice, live"]
 
-    def test_a_command_that_is_not_there_is_said_once(self, alice: Person, bob: Person) -> None:
+    def test_missing_notification_command_is_reported_once(self, alice: Person, bob: Person) -> None:
         alice.configure('[notices]\nby = ["command"]\ncommand = ["/nowhere/x"]\nquiet_s = 0\n')
         with terminal(alice, "chat", "--lines") as screen:
             screen.shows("#general>")
             for number in range(3):
                 bob.run("send", "general", f"alice {number}")
             screen.shows("alice 2")
-            screen.shows("can't give notices")
+            screen.shows("Can't run the notification program")
             screen.type("/quit\r")
             assert screen.ends() == ExitCode.OK
-            said = [line for line in screen.lines() if "can't give notices" in line]
-            assert said == ["-- /nowhere/x can't give notices: No such file or directory."]
+            said = [line for line in screen.lines() if "Can't run the notification program" in line]
+            assert said == ["-- Can't run the notification program /nowhere/x: No such file or directory."]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

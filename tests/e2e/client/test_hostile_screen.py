@@ -10,7 +10,7 @@ from pathlib import Path
 from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
-from tests.e2e.client.people import wait_until
+from tests.support.waiting import wait_until
 from tests.unit.client.twin import twin
 
 COLUMNS, ROWS = 100, 220
@@ -32,7 +32,7 @@ async def shown(tmp_path: Path) -> AsyncIterator[Tmux]:
             terminal.run("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
             await asyncio.to_thread(terminal.type, "chatterbox chat", "Enter")
             await asyncio.to_thread(terminal.shows, "│ last")
-            await asyncio.to_thread(wait_until, lambda: drawn(terminal, "Write here; F1 helps"), "all is drawn")
+            await asyncio.to_thread(wait_until, lambda: drawn(terminal, "Message #general (F1: help)"), "all is drawn")
             yield terminal
             await asyncio.to_thread(terminal.type, "", "C-q")
             await asyncio.to_thread(wait_until, lambda: terminal.told("alternate_on") == "0", "the screen is left")
@@ -57,13 +57,13 @@ def timeline(terminal: Tmux) -> list[str]:
     whole = terminal.run("capture-pane", "-p").splitlines()
     assert len(whole) == ROWS
     assert whole[0].startswith(" #general")
-    assert whole[-1].strip() == "Write here; F1 helps"
+    assert whole[-1].strip() == "Message #general (F1: help)"
     rows = ["".join(letter for letter in row if not unicodedata.combining(letter)) for row in whole[1:-2]]
     assert all(len(row) <= COLUMNS for row in rows)
     return [row[ROOMS_COLUMNS + 1 :].rstrip() for row in rows]
 
 
-async def test_nothing_is_drawn_where_the_client_would_not_draw_it(tmp_path: Path) -> None:
+async def test_hostile_text_is_drawn_only_where_messages_are(tmp_path: Path) -> None:
     async with shown(tmp_path) as terminal:
         untouched(terminal)
         found = [(row, OURS.fullmatch(row)) for row in timeline(terminal)]
@@ -73,7 +73,7 @@ async def test_nothing_is_drawn_where_the_client_would_not_draw_it(tmp_path: Pat
         assert {name[:1] for name in names} == {"a", "m"}
 
 
-async def test_what_one_writes_stands_where_it_should_and_nothing_else_was_typed(tmp_path: Path) -> None:
+async def test_typed_text_is_unaffected_by_hostile_text(tmp_path: Path) -> None:
     async with shown(tmp_path) as terminal:
         terminal.type("mine")
         await asyncio.to_thread(terminal.shows, " mine")
@@ -83,7 +83,7 @@ async def test_what_one_writes_stands_where_it_should_and_nothing_else_was_typed
         terminal.type("", "BSpace", "BSpace", "BSpace", "BSpace")
 
 
-async def test_neither_are_rooms_and_lists_that_one_opens(tmp_path: Path) -> None:
+async def test_hostile_text_in_room_lists_and_pickers_is_inert(tmp_path: Path) -> None:
     async with shown(tmp_path) as terminal:
         terminal.type("", "C-k")
         await asyncio.to_thread(terminal.shows, "not joined")
@@ -95,7 +95,7 @@ async def test_neither_are_rooms_and_lists_that_one_opens(tmp_path: Path) -> Non
         untouched(terminal)
 
 
-async def test_the_terminal_is_left_as_it_was(tmp_path: Path) -> None:
+async def test_terminal_is_restored_after_hostile_text(tmp_path: Path) -> None:
     async with shown(tmp_path) as terminal:
         terminal.type("", "C-q")
         await asyncio.to_thread(terminal.ended_with, ExitCode.OK)

@@ -13,7 +13,8 @@ import pytest
 from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
-from tests.e2e.client.people import Person, wait_until
+from tests.e2e.client.people import Person
+from tests.support.waiting import wait_until
 from tests.unit.client.twin import Script, twin
 
 
@@ -48,7 +49,7 @@ async def shown(tmp_path: Path, script: Script, typed: str) -> AsyncIterator[Tmu
 
 
 @pytest.mark.parametrize("typed", ["chatterbox chat --lines", "chatterbox chat --plain"])
-async def test_a_chat_in_lines_is_not_taken_over(tmp_path: Path, typed: str) -> None:
+async def test_hostile_text_does_not_control_the_line_based_face(tmp_path: Path, typed: str) -> None:
     async with shown(tmp_path, Hostile().talk, typed) as terminal:
         untouched(terminal)
         terminal.type("/quit", "Enter")
@@ -56,7 +57,7 @@ async def test_a_chat_in_lines_is_not_taken_over(tmp_path: Path, typed: str) -> 
         untouched(terminal)
 
 
-async def test_what_people_read_of_tail_is_not_taken_over(tmp_path: Path) -> None:
+async def test_hostile_text_does_not_control_tail(tmp_path: Path) -> None:
     async with shown(tmp_path, Hostile().tail, "chatterbox tail general") as terminal:
         untouched(terminal)
         terminal.type("", "C-c")
@@ -71,7 +72,7 @@ async def test_ctrl_c_ends_a_plain_chat_with_130(tmp_path: Path) -> None:
         assert not any("Traceback" in line for line in terminal.lines())
 
 
-def test_a_terminal_that_is_told_so_itself_obeys(tmp_path: Path) -> None:
+def test_terminal_obeys_the_same_sequences_unsanitized(tmp_path: Path) -> None:
     """What the other tests look at would change, if one payload came through."""
     with tmux(Person(tmp_path, "http://x", "alice"), tmp_path) as terminal:
         terminal.type(r"printf '\033]0;STOLEN\007\033]52;c;U1RPTEVO\007'", "Enter")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_shells import bash_candidates
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 FACES = [("chat",), ("chat", "--lines"), ("chat", "--plain")]
 in_each_face = pytest.mark.parametrize("face", FACES, ids=" ".join)
@@ -53,13 +54,13 @@ def says(screen: Terminal, sentence: str) -> None:
 def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> None:
     with small(newcomer) as screen:
         assert screen.ends() == ExitCode.NOT_LOGGED_IN
-        says(screen, "new here: chatterbox register")
+        says(screen, "(no account yet: chatterbox register")
     with small(newcomer, "register") as screen:
-        for question, answer in (("Username:", "alice"), ("Password:", PASSWORD), ("The same again:", PASSWORD)):
+        for question, answer in (("Username:", "alice"), ("Password:", PASSWORD), ("Repeat password:", PASSWORD)):
             screen.shows(question)
             screen.type(f"{answer}\n")
         assert screen.ends() == ExitCode.OK
-        says(screen, "Registered, and logged in as alice.")
+        says(screen, "Registered and logged in as alice.")
     with small(newcomer) as screen:
         screen.shows("connected")
         screen.type("hello\r")
@@ -70,73 +71,79 @@ def test_from_registering_to_chatting_on_a_small_terminal(newcomer: Person) -> N
     assert bash_candidates(newcomer, "send g") == ["general"]
 
 
-class TestAtAPrompt:
-    def test_ctrl_d_ends_with_a_sentence(self, newcomer: Person) -> None:
+class TestPrompt:
+    def test_ctrl_d_at_a_prompt_cancels_with_a_message(self, newcomer: Person) -> None:
         for arguments in (["login"], ["login", "alice"]):
             with small(newcomer, *arguments) as screen:
                 screen.shows("name:" if len(arguments) == 1 else "Password:")
                 screen.type("\x04")
                 assert screen.ends() == ExitCode.USAGE
-                says(screen, "chatterbox: Nothing was typed, so nothing was done.")
+                says(screen, "chatterbox: Cancelled.")
 
-    def test_ctrl_c_ends_the_line_and_no_more(self, newcomer: Person) -> None:
+    def test_ctrl_c_at_a_prompt_ends_silently(self, newcomer: Person) -> None:
         with small(newcomer, "login", "alice") as screen:
             screen.shows("Password:")
             screen.process.send_signal(signal.SIGINT)  # what a terminal makes of the key
             assert screen.ends() == ExitCode.INTERRUPTED
             assert screen.lines() == ["Password:"]
 
-    def test_a_wrong_password_says_what_else_it_could_be(self, newcomer: Person) -> None:
+    def test_wrong_password_suggests_register(self, newcomer: Person) -> None:
         with small(newcomer, "login", "alice") as screen:
             screen.shows("Password:")
             screen.type("wrong\n")
             assert screen.ends() == ExitCode.REFUSED
-            says(screen, "No account there yet? chatterbox register")
+            says(screen, "No account yet? chatterbox register")
 
-    def test_a_password_that_is_too_short_says_how_long_one_is(self, newcomer: Person) -> None:
+    def test_short_password_is_refused_with_the_limit(self, newcomer: Person) -> None:
         done = newcomer.run("register", "alice", typed="short\n")
-        assert (done.returncode, done.stderr) == (ExitCode.REFUSED, "chatterbox: A password has 8-128 characters.\n")
+        assert (done.returncode, done.stderr) == (
+            ExitCode.REFUSED,
+            "chatterbox: A password must have 8-128 characters.\n",
+        )
 
     @pytest.mark.parametrize("name", ["al ice", "al", "-alice"])
-    def test_a_username_that_is_none_says_what_one_is(self, newcomer: Person, name: str) -> None:
+    def test_invalid_username_is_refused_with_the_rule(self, newcomer: Person, name: str) -> None:
         done = newcomer.run("register", "--", name, typed=f"{PASSWORD}\n")
         assert done.returncode == ExitCode.REFUSED
         assert "A username must be 3-32 letters, digits or" in done.stderr
 
 
-class TestAServerThatIsNotThere:
+class TestUnreachableServer:
     @in_each_face
-    def test_is_said_and_what_is_written_waits(self, alice: Person, server: Server, face: tuple[str, ...]) -> None:
+    def test_unreachable_server_is_reported_and_messages_are_queued(
+        self, alice: Person, server: Server, face: tuple[str, ...]
+    ) -> None:
         server.kill()
         with small(alice, *face) as screen:
             screen.shows("connection refused")
             screen.type("later\r")
-            says(screen, "queued" if "--lines" not in face else "kept in the outbox")
+            says(screen, "queued" if "--lines" not in face else "Queued in the outbox")
             screen.process.send_signal(signal.SIGTERM)
             assert screen.ends() == ExitCode.UNREACHABLE
-            says(screen, "not sent yet: kept in the outbox")
+            says(screen, "not sent yet, kept in the outbox")
 
-    def test_is_told_apart_from_one_without_tls(self, newcomer: Person) -> None:
+    def test_server_without_tls_is_recognised(self, newcomer: Person) -> None:
         newcomer.server = newcomer.server.replace("http:", "https:")
         done = newcomer.run("login", "alice", typed="x\n")
         assert done.returncode == ExitCode.UNREACHABLE
-        assert "it speaks no TLS (then its address begins with http://)" in done.stderr
+        assert "the server does not speak TLS (use http:// in its address)" in done.stderr
 
     @pytest.mark.parametrize(
         ("address", "why"),
         [
-            ("http://no-such-host.invalid", "no such host is known"),
+            ("http://no-such-host.invalid", "host not found"),
             (f"http://127.0.0.1:{free_port()}", "connection refused"),
         ],
+        ids=["unknown host", "refused"],  # each worker has another port
     )
-    def test_names_what_is_in_the_way(self, newcomer: Person, address: str, why: str) -> None:
+    def test_unreachable_server_is_reported_with_the_reason(self, newcomer: Person, address: str, why: str) -> None:
         newcomer.server = address
         done = newcomer.run("login", "alice", typed="x\n")
         assert done.returncode == ExitCode.UNREACHABLE
-        assert f"Can't reach {address}: {why}. Is that its address, and is it running?" in done.stderr
+        assert f"Can't reach {address}: {why}. Is the server running?" in done.stderr
 
 
-class TestASessionThatHasEnded:
+class TestEndedSession:
     @pytest.fixture
     def ended(self, alice: Person, tmp_path: Path) -> Person:
         """Alice, whose session was ended from elsewhere."""
@@ -147,69 +154,69 @@ class TestASessionThatHasEnded:
         return alice
 
     @in_each_face
-    def test_is_said_in_each_face(self, ended: Person, face: tuple[str, ...]) -> None:
+    def test_ended_session_is_reported_in_each_face(self, ended: Person, face: tuple[str, ...]) -> None:
         with small(ended, *face) as screen:
             assert screen.ends() == ExitCode.NOT_LOGGED_IN
             says(screen, "The session has ended.")
             says(screen, "Log in: chatterbox login")
 
-    def test_is_said_in_pipes(self, ended: Person) -> None:
+    def test_ended_session_is_reported_in_pipes(self, ended: Person) -> None:
         for arguments in (["tail", "general"], ["rooms"], ["members", "general"]):
             done = ended.run(*arguments)
             sentence = "chatterbox: The session has ended. Log in: chatterbox login\n"
             assert (done.returncode, done.stderr) == (ExitCode.NOT_LOGGED_IN, sentence)
 
-    def test_keeps_what_was_sent_says_so_and_sends_it_once_one_is_back(self, ended: Person) -> None:
+    def test_message_of_an_ended_session_is_kept_and_sent_after_login(self, ended: Person) -> None:
         done = ended.run("send", "general", "x")
-        kept = "1 message is kept in the outbox and will go out with the next chat or send."
+        kept = "The outbox keeps 1 message for the next chat or send."
         sentence = f"chatterbox: The session has ended. {kept} Log in: chatterbox login\n"
         assert (done.returncode, done.stderr) == (ExitCode.NOT_LOGGED_IN, sentence)
         back = ended.run("login", "alice", typed=f"{PASSWORD}\n").stdout
-        assert "The outbox holds 1 message not sent yet; it goes out when you chat or send." in back
+        assert "The outbox holds 1 message, to be sent with the next chat or send." in back
         assert ended.run("send", "general", "y").returncode == ExitCode.OK
         assert ended.history() == ["x", "y"]
 
 
-class TestLoggingOutOfWhereOneIs:
+class TestLogout:
     @in_each_face
-    def test_ends_the_chat_as_a_wish_that_was_done(self, alice: Person, face: tuple[str, ...]) -> None:
+    def test_logging_out_of_this_session_ends_the_chat(self, alice: Person, face: tuple[str, ...]) -> None:
         (own,) = (line.split()[0] for line in alice.run("sessions").stdout.splitlines() if "(this one)" in line)
         with small(alice, *face) as screen:
             says(screen, "#general")
             screen.type(f"/logout {own[:8]}\r")
             assert screen.ends() == ExitCode.OK
-            says(screen, "Session terminated.")
+            says(screen, "Logged out.")
             assert "has ended" not in " ".join(screen.lines())
         assert alice.run("rooms").returncode == ExitCode.NOT_LOGGED_IN
 
-    def test_can_be_chosen_from_the_list_of_sessions(self, alice: Person) -> None:
+    def test_this_session_can_be_logged_out_from_the_list(self, alice: Person) -> None:
         with small(alice) as screen:
             screen.shows("connected")
             screen.type("\x1b[17~")
-            screen.shows("this one")
+            screen.shows("this session")
             screen.type("\r")
-            screen.shows("This logs you out here")
+            screen.shows("This logs you out and quits.")
             screen.type("\r")
             assert screen.ends() == ExitCode.OK
-            says(screen, "Session terminated.")
+            says(screen, "Logged out.")
 
 
-class TestARoomThatThereIsNot:
+class TestUnknownRoom:
     @in_each_face
-    def test_is_guessed_in_each_face(self, alice: Person, face: tuple[str, ...]) -> None:
+    def test_unknown_room_suggests_a_similar_one_in_each_face(self, alice: Person, face: tuple[str, ...]) -> None:
         with small(alice, "chat", "genral", *face[1:]) as screen:
             says(screen, "Did you mean #general? /join general")
 
-    def test_is_guessed_in_pipes_and_the_message_is_not_lost_silently(self, alice: Person) -> None:
+    def test_send_to_an_unknown_room_reports_the_message_and_a_suggestion(self, alice: Person) -> None:
         done = alice.run("send", "genral", "hello")
         assert done.returncode == ExitCode.REFUSED
-        assert "It was: hello" in done.stderr
+        assert "Your text: hello" in done.stderr
         assert "Did you mean #general? chatterbox join general" in done.stderr
 
-    def test_is_not_where_the_next_chat_begins(self, alice: Person) -> None:
+    def test_next_chat_does_not_start_in_an_unknown_room(self, alice: Person) -> None:
         with small(alice, "chat", "nosuch") as screen:
-            says(screen, "To make it: /create nosuch")
+            says(screen, "To create it: /create nosuch")
             screen.type("\x11")
             assert screen.ends() == ExitCode.OK
         with small(alice) as screen:
-            screen.shows("this is where #general begins")
+            screen.shows("beginning of #general")

@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.command import Running
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ class TestShells:
         done = alice.shell(loop)
         assert done.stdout.splitlines()[-3:] == ["alice: one", "alice: two", "alice: three"]
 
-    def test_an_answer_goes_back_in_the_same_pipe(self, alice: Person, bob: Person) -> None:
+    def test_bot_answers_in_the_same_pipe(self, alice: Person, bob: Person) -> None:
         alice.run("send", "general", "-", typed="1\n2\n3\n")
         bob.shell(
             "chatterbox tail general --json --count 3"
@@ -55,7 +56,7 @@ class TestShells:
             for code in (ExitCode.REFUSED, ExitCode.USAGE, ExitCode.NOT_LOGGED_IN, ExitCode.NOT_LOGGED_IN)
         ]
 
-    def test_a_reader_that_has_enough_is_no_mistake(self, alice: Person) -> None:
+    def test_closed_pipe_is_no_error(self, alice: Person) -> None:
         alice.run("send", "general", "-", typed="one\ntwo\n")
         done = alice.shell("chatterbox tail general --json | head -n1 >/dev/null; echo ${PIPESTATUS[0]}")
         assert (done.stdout, done.stderr) == ("0\n", "")
@@ -64,7 +65,7 @@ class TestShells:
             assert (done.stdout, done.stderr) == ("0\n", ""), command
 
     @pytest.mark.parametrize("arguments", [("tail", "general"), ("chat", "--plain"), ("send", "general", "-")])
-    def test_sigint_ends_with_130_and_without_a_word(self, alice: Person, arguments: tuple[str, ...]) -> None:
+    def test_sigint_exits_with_130_silently(self, alice: Person, arguments: tuple[str, ...]) -> None:
         running = alice.start(*arguments)
         wait_until(lambda: is_connected(running), "it runs")
         running.send_signal(signal.SIGINT)
@@ -74,7 +75,7 @@ class TestShells:
 
 
 class TestSeveralRooms:
-    def test_each_line_names_its_room(self, alice: Person) -> None:
+    def test_tail_of_several_rooms_names_the_room_in_each_line(self, alice: Person) -> None:
         alice.run("create", "ops")
         alice.run("send", "general", "here")
         alice.run("send", "ops", "there")
@@ -82,16 +83,16 @@ class TestSeveralRooms:
         lines = {line.split(" ", 1)[1] for line in done.stdout.splitlines() if not line.startswith("--")}
         assert lines == {"#general alice: here", "#ops alice: there"}
 
-    def test_one_that_one_is_not_in_is_said(self, alice: Person, bob: Person) -> None:
+    def test_tail_reports_a_room_that_the_user_is_not_in(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
         done = bob.run("tail", "general", "ops")
         assert done.returncode == ExitCode.REFUSED
         assert "chatterbox join ops" in done.stderr
 
-    def test_since_is_of_one_room(self, alice: Person) -> None:
+    def test_since_is_refused_for_several_rooms(self, alice: Person) -> None:
         assert alice.run("tail", "general", "ops", "--since", "e:1").returncode == ExitCode.USAGE
 
-    def test_leaving_it_elsewhere_ends_the_tail(self, alice: Person, bob: Person) -> None:
+    def test_leaving_the_room_from_another_client_ends_the_tail(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
         bob.run("join", "ops")
         alice.run("send", "ops", "hello")
@@ -104,7 +105,7 @@ class TestSeveralRooms:
         assert "no longer in #ops" in err
 
 
-def say(sending: subprocess.Popen[str], count: int) -> None:
+def say(sending: Running, count: int) -> None:
     """Give a `send` that runs so many lines more."""
     assert sending.stdin is not None
     sending.stdin.write("".join(f"{number}\n" for number in range(count)))
@@ -118,7 +119,7 @@ def offsets(path: Path) -> list[int]:
 
 
 class TestResume:
-    def test_goes_on_where_the_last_one_got_to(self, alice: Person) -> None:
+    def test_resumed_tail_continues_after_the_last_one(self, alice: Person) -> None:
         alice.run("send", "general", "-", typed="1\n2\n3\n4\n5\n")
         assert len(alice.run("tail", "general", "--resume", "x", "--count", "2").stdout.splitlines()) == 3
         rest = alice.run("tail", "general", "--resume", "x", "--json", "--count", "3").stdout.splitlines()
@@ -126,18 +127,18 @@ class TestResume:
         other = alice.run("tail", "general", "--resume", "y", "--json", "--recent", "1", "--count", "1").stdout
         assert json.loads(other)["content"] == "5"
 
-    def test_is_held_by_one_at_a_time(self, alice: Person) -> None:
+    def test_saved_position_is_used_by_one_tail_at_a_time(self, alice: Person) -> None:
         alice.run("send", "general", "x")
         tail = alice.start("tail", "general", "--resume", "x")
         assert tail.stdout is not None
         tail.stdout.readline()
         second = alice.run("tail", "general", "--resume", "x", "--count", "1")
         assert second.returncode == ExitCode.REFUSED
-        assert "Another tail keeps its place as x" in second.stderr
+        assert "Another tail is using --resume x" in second.stderr
         assert alice.run("tail", "general", "--resume", "../x").returncode == ExitCode.USAGE
 
     @pytest.mark.parametrize("seed", range(2))
-    def test_loses_nothing_when_it_is_killed_at_any_moment(
+    def test_resumed_tail_loses_nothing_when_killed_at_any_moment(
         self, server: Server, alice: Person, bob: Person, tmp_path: Path, seed: int
     ) -> None:
         moments = random.Random(seed)

@@ -5,9 +5,10 @@ import signal
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -16,15 +17,13 @@ def a_terminal_that_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
-def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice, "chat") as at_alice, terminal(bob) as at_bob:
         at_alice.shows("connected")
         at_bob.shows("connected")
         at_alice.type("/create ops\r")
-        at_alice.shows("this is where #ops begins")
+        at_alice.shows("beginning of #ops")
         at_alice.type("/invite bob\r")
         at_bob.shows("alice invited you to #ops")
         at_bob.type("\x1b2")
@@ -32,7 +31,7 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
         at_alice.type("/topic Engines, and what drives them\r")
         at_bob.shows(" #ops  Engines, and what drives them")
         at_bob.type("\x1b[15~")
-        at_bob.shows("Who is in #ops")
+        at_bob.shows("Members of #ops")
         at_bob.shows("▸ alice")
         at_bob.type("\r")
         at_bob.shows(" @alice")
@@ -54,9 +53,7 @@ def test_two_people_make_a_room_talk_lose_the_server_and_agree_again(
     assert bob.history("ops") == ["@alice hello"]
 
 
-def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_missed_messages_and_the_draft_are_there_after_a_restart(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -73,7 +70,7 @@ def test_what_came_meanwhile_is_all_there_and_what_was_half_written_too(
         screen.shows("│ line 1")
 
 
-def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alice_and_bob: list[Person]) -> None:
+def test_ended_session_ends_the_screen_and_restores_the_terminal(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -83,7 +80,7 @@ def test_an_ended_session_ends_it_with_a_sentence_on_the_terminal_as_it_was(alic
 
 
 @pytest.mark.parametrize("face", [(), ("chat", "--plain")])
-def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
+def test_restored_backup_is_reported_to_returning_clients(
     server: Server, alice_and_bob: list[Person], face: tuple[str, ...]
 ) -> None:
     alice, bob = alice_and_bob
@@ -99,13 +96,13 @@ def test_a_backup_that_was_put_back_is_told_of_to_whoever_comes_back(
         assert screen.ends() == ExitCode.NOT_LOGGED_IN
     alice.run("login", "alice", typed=f"{PASSWORD}\n")
     with terminal(alice, *face) as screen:
-        screen.shows("-- The history of #general was restored on the server")
+        screen.shows("-- The history of #general was restored from a backup")
         screen.shows("-- You are no longer in #ops")
         screen.shows("before")
         assert not any("after" in line for line in screen.lines() if "bob" in line)
 
 
-def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
+def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     alice.variables["COLORTERM"] = "truecolor"
     theme = alice.configure('theme = "mine"\n').parent / "themes" / "mine.toml"
@@ -122,7 +119,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')
         screen.shows("? help")
         screen.type("?")
-        screen.shows("scroll back")
+        screen.shows("scroll up")
         lines.shows("-- Connected as bob.")
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")
@@ -130,7 +127,7 @@ def test_what_is_saved_into_the_configuration_takes_effect_on_an_open_screen(ali
         lines.shows("-- Configuration reloaded.")
 
 
-def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, alice_and_bob: list[Person]) -> None:
+def test_screen_opens_without_a_server_and_keeps_messages(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     server.kill()
     with terminal(alice) as screen:
@@ -139,12 +136,10 @@ def test_without_a_server_it_opens_and_keeps_what_is_written(server: Server, ali
         screen.shows("later  (queued)")
         screen.type("\x11")
         assert screen.ends() == ExitCode.UNREACHABLE
-        screen.shows("1 message not sent yet: kept in the outbox")
+        screen.shows("1 message not sent yet, kept in the outbox")
 
 
-def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
-    server: Server, alice_and_bob: list[Person]
-) -> None:
+def test_frozen_server_is_shown_as_not_answering(server: Server, alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     assert server.process is not None
     with terminal(alice) as screen:
@@ -157,7 +152,7 @@ def test_a_server_that_is_frozen_is_told_apart_from_one_that_answers(
         wait_until(lambda: not any("no answer" in line for line in screen.lines()), "the answer is heeded")
 
 
-def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
+def test_killed_screen_loses_no_queued_message_and_sends_none_twice(
     server: Server, alice_and_bob: list[Person]
 ) -> None:
     alice, _ = alice_and_bob
@@ -183,14 +178,14 @@ def test_killed_with_messages_in_the_queue_it_loses_none_and_sends_none_twice(
     assert alice.history() == ["stored", "one", "two", "three"]
 
 
-def test_a_terminal_that_can_not_show_it_gets_lines(alice_and_bob: list[Person]) -> None:
+def test_terminal_that_can_not_show_the_screen_gets_lines(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     alice.variables["TERM"] = "dumb"
     with terminal(alice) as screen:
         screen.shows("-- Connected as alice.")
 
 
-def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice_and_bob: list[Person]) -> None:
+def test_closed_terminal_ends_the_screen_and_keeps_the_draft(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice) as screen:
         screen.shows("connected")
@@ -202,7 +197,7 @@ def test_a_terminal_that_is_gone_ends_it_and_what_was_half_written_is_kept(alice
         screen.shows("half a sentence")
 
 
-def test_a_terminal_that_does_not_know_its_size_is_taken_for_a_usual_one(alice_and_bob: list[Person]) -> None:
+def test_terminal_without_a_size_counts_as_80_by_24(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, columns=0, rows=0) as screen:
         screen.shows("connected")

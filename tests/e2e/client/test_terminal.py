@@ -2,7 +2,6 @@
 
 import os
 import pty
-import subprocess
 import termios
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,9 @@ from contextlib import contextmanager
 import pyte
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
+from tests.support.command import Running
+from tests.support.waiting import wait_until
 
 ENDS_S = 20.0
 
@@ -19,7 +20,7 @@ ENDS_S = 20.0
 class Terminal:
     """A terminal with a command in it; `screen` is what it shows."""
 
-    def __init__(self, master: int, process: subprocess.Popen[str], columns: int, rows: int) -> None:
+    def __init__(self, master: int, process: Running, columns: int, rows: int) -> None:
         self._master = master
         self.process = process
         self.raw = b""
@@ -105,7 +106,7 @@ def terminal(person: Person, *arguments: str, columns: int = 80, rows: int = 24)
         shown.close()
 
 
-def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and_bob: list[Person]) -> None:
+def test_arriving_messages_do_not_disturb_typing(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
@@ -118,7 +119,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
         server.kill()
         screen.shows("Connection lost")
         screen.type("are you there?\r")
-        screen.shows("Not sent yet, kept in the outbox for #general: are you there?")
+        screen.shows("Queued in the outbox for #general, not sent yet: are you there?")
         screen.shows("#general (offline, 1 unsent)>")
         server.start()
         screen.shows("alice: are you there?")
@@ -128,7 +129,7 @@ def test_typing_is_not_disturbed_and_each_step_is_said(server: Server, alice_and
     assert alice.history() == ["half a sentence", "are you there?"]
 
 
-def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: list[Person]) -> None:
+def test_ctrl_c_clears_the_line_and_then_ends_silently(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")
@@ -141,7 +142,7 @@ def test_ctrl_c_empties_the_line_and_then_ends_without_a_word(alice_and_bob: lis
         assert not any("Traceback" in line or "Interrupt" in line for line in screen.lines())
 
 
-def test_an_ended_session_ends_it_with_a_sentence(alice_and_bob: list[Person]) -> None:
+def test_ended_session_ends_the_chat_with_a_message(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     with terminal(alice, "chat", "--lines") as screen:
         screen.shows("#general>")

@@ -1,6 +1,5 @@
 """A slow reader affects no other connection and loses nothing."""
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from services.gateway.transport.live_socket import LiveSocket
 from tests.support.figures import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets
+from tests.support.waiting import until
 
 MANY: dict[str, Any] = {"sends_per_s": 1e6, "sends_burst": 10**6}
 BODY = "x" * 3900
@@ -43,9 +43,7 @@ def _times_behind(server: Server) -> float:
 
 
 async def _until(condition: Any) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - polls the server's own state
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(condition()), DEADLINE_S)
 
 
 async def test_reader_that_pauses_is_behind_with_bounded_memory_and_then_caught_up(

@@ -1,4 +1,4 @@
-"""A server that is broken, or means harm: whatever it answers, the client goes on, or ends in a sentence."""
+"""A broken or hostile server: the client continues, or ends with a message."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,6 +18,7 @@ from client.faces.line_output import LineOutput
 from client.faces.line_timeline import LineTimeline
 from client.failures import Failure, ServerRefused
 from client.net import http_api
+from client.net.chat_connection import ChatConnection
 from client.net.http_api import HttpApi
 from client.store.name_cache import NameCache
 from tests.unit.client.twin import Line, Person, twin
@@ -73,7 +74,7 @@ async def told(tmp_path: Path, script: Callable[[Line], object]) -> AsyncIterato
 class TestFrames:
     @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES.keys())
     @pytest.mark.parametrize("as_text", [True, False], ids=["text", "binary"])
-    async def test_that_make_no_sense_are_passed_over(self, tmp_path: Path, frame: str, *, as_text: bool) -> None:
+    async def test_invalid_frames_are_skipped(self, tmp_path: Path, frame: str, *, as_text: bool) -> None:
         async def script(line: Line) -> None:
             await line.socket.send(frame.encode(), text=as_text)
             await line.say(message(1))
@@ -82,7 +83,7 @@ class TestFrames:
             await person.see(notes.MessageShown)
             assert person.heard == [1]
 
-    async def test_of_bytes_that_are_no_text_are_passed_over(self, tmp_path: Path) -> None:
+    async def test_frames_that_are_not_utf8_are_skipped(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             for payload in (b"\xff\xfe", b'{"type":"error","code":"\xff","detail":"x"}', b"\x00" * 1000):
                 await line.socket.send(payload)
@@ -91,7 +92,7 @@ class TestFrames:
         async with told(tmp_path, script) as person:
             await person.see(notes.MessageShown)
 
-    async def test_at_the_end_of_what_can_be_counted_are_shown(self, tmp_path: Path) -> None:
+    async def test_message_at_the_largest_offset_is_shown(self, tmp_path: Path) -> None:
         """The hole before it is asked for, and the answer tells nothing."""
         most = 2**53 - 1
 
@@ -107,10 +108,11 @@ class TestFrames:
 
 
 @pytest.mark.parametrize("timestamp", TIMES, ids=ascii)
-def test_a_time_that_is_none_is_shown_as_none_or_as_it_is(tmp_path: Path, timestamp: str) -> None:
+def test_invalid_timestamp_is_shown_inert(tmp_path: Path, timestamp: str) -> None:
     shown: list[str] = []
-    paper = LineOutput(LineTimeline(colour=True), shown.append, shown.append)
-    face = LineFace(ClientContext("http://x", tmp_path), "general", paper, NameCache(tmp_path / "known"))
+    context, names = ClientContext("http://x", tmp_path), NameCache(tmp_path / "known")
+    output = LineOutput(LineTimeline(colour=True), shown.append, shown.append)
+    face = LineFace(context, "general", output, names, lambda show: ChatConnection("http://x", context.tokens, show))
     said = frames.Message(
         room="general", at=Position("e", 1), message_id=1, username="b", content="hello", timestamp=timestamp
     )
@@ -148,15 +150,15 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-class TestAnswers:
+class TestResponses:
     @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-    async def test_to_a_handshake_are_told_and_it_is_tried_again(self, tmp_path: Path, answer: bytes) -> None:
+    async def test_invalid_handshake_response_is_reported_and_retried(self, tmp_path: Path, answer: bytes) -> None:
         async with answering(answer) as server, Person(server, tmp_path) as person:
             cuts = await person.see(notes.Disconnected, 2)
         assert all(cut.why for cut in cuts)
 
     @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
-    async def test_to_a_request_become_a_sentence(self, answer: bytes) -> None:
+    async def test_invalid_http_response_becomes_a_failure(self, answer: bytes) -> None:
         def ask(server: str) -> None:
             with HttpApi(server, "token") as http, pytest.raises(Failure) as failure:
                 http.sessions()
@@ -165,7 +167,7 @@ class TestAnswers:
         async with answering(answer) as server:
             await asyncio.to_thread(ask, server)
 
-    async def test_that_redirect_do_not_get_the_token_elsewhere(self, tmp_path: Path) -> None:
+    async def test_redirect_does_not_leak_the_token(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.expect(frames.Connect)
 
@@ -197,12 +199,12 @@ def endless() -> Iterator[str]:
         server.shutdown()
 
 
-def test_an_answer_without_end_is_not_read_to_its_end() -> None:
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
+def test_endless_response_is_not_read_to_its_end() -> None:
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
         http.sessions()
 
 
-def test_an_answer_that_never_gets_done_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_api, "ANSWER_S", -1.0)
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not answer as"):
+def test_slow_response_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_api, "RESPONSE_S", -1.0)
+    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
         http.sessions()

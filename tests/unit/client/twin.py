@@ -1,4 +1,4 @@
-"""A server for the client's own tests: real sockets, and a script of what it does with each connection."""
+"""A scripted server on real sockets, for the client's tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,6 +52,11 @@ class Line:
     async def stay(self) -> None:
         await self.socket.wait_closed()
 
+    async def all_read(self) -> None:
+        """Wait until the client has received everything that was said: its pong comes after that."""
+        async with asyncio.timeout(DEADLINE_S):
+            await (await self.socket.ping())
+
     async def cut(self) -> None:
         """End it as a broken line does, without a close frame."""
         self.socket.transport.abort()
@@ -96,7 +101,7 @@ class Person:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.connection.leave()
+        self.connection.quit()
         try:
             async with asyncio.timeout(DEADLINE_S):
                 await self.running

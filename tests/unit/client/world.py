@@ -1,4 +1,4 @@
-"""A whole small world without sockets or clocks: a server that keeps its promises, a network that breaks, a client."""
+"""A simulated server, network and client, without sockets and clocks."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from chatterbox.wire.position import Position
 from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
-from client.core.reducer import step
+from client.core.reducer import reduce
 
 ROOM = "general"
 ME = "alice"
@@ -53,7 +53,7 @@ class Core:
     def feed(self, *fed: events.Event) -> list[events.Effect]:
         before = len(self.effects)
         for event in fed:
-            self.state, effects = step(self.state, event)
+            self.state, effects = reduce(self.state, event)
             self.effects += effects
         return self.effects[before:]
 
@@ -144,7 +144,7 @@ class World:
         self._store(room, "bob", f"{room} {self._number}", lost=lost)
 
     def feed(self, event: events.Event) -> None:
-        self.state, effects = step(self.state, event)
+        self.state, effects = reduce(self.state, event)
         for effect in effects:
             if self.kill_after == 0:
                 self.kill_after = None

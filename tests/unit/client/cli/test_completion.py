@@ -13,7 +13,7 @@ from client.cli import completion
 from client.cli.completion import LocalNames, candidates_for, local_names
 from client.cli.parser import create_parser
 from client.config.config_parser import CliOverrides
-from client.store.name_cache import NameCache, known_path
+from client.store.name_cache import NameCache, name_cache_path
 from client.store.session_file import SavedSession, SessionFile
 from client.store.tail_cursors import TailCursor, cursor_path
 
@@ -112,7 +112,7 @@ class TestCachedNames:
     def home(self, tmp_path: Path) -> Path:
         home = tmp_path / "chatterbox"
         SessionFile(home, SERVER).save(SavedSession(SERVER, "Alice", "t", "s", expires_at=4e9, lifetime_s=100))
-        with NameCache(known_path(home, SERVER, "Alice")) as known:
+        with NameCache(name_cache_path(home, SERVER, "Alice")) as known:
             known.learn(people=["bob"], sessions=["5b1c"])
         with TailCursor(cursor_path(home, SERVER, "Alice", "mailer")):
             pass
@@ -136,7 +136,7 @@ class TestCachedNames:
         SessionFile(home / "chatterbox", "http://other", "work").save(
             SavedSession("http://other", "carol", "t", "s", expires_at=4e9, lifetime_s=100)
         )
-        with NameCache(known_path(home / "chatterbox", "http://other", "carol")) as known:
+        with NameCache(name_cache_path(home / "chatterbox", "http://other", "carol")) as known:
             known.learn(people=["dave"])
         assert local_names(CliOverrides(profile="work"), environ).people == ("dave",)
 

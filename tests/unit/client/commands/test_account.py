@@ -1,4 +1,4 @@
-"""Register, login, logout, sessions: what is asked, what is kept, what is said."""
+"""Register, login, logout and sessions."""
 
 import io
 import json
@@ -11,10 +11,10 @@ import pytest
 from client.commands import account
 from client.config.config_schema import Config
 from client.context import ClientContext
-from client.core.outbox_entry import new_entry
 from client.failures import NotLoggedIn, ServerRefused, Unreachable, UsageError
 from client.net import http_jobs
 from client.net.http_api import HttpApi
+from client.store.outbox import new_entry
 from client.store.session_file import SavedSession
 
 SERVER = "http://127.0.0.1:8000"
@@ -56,163 +56,161 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> ClientContext:
+def context(tmp_path: Path) -> ClientContext:
     return ClientContext(SERVER, tmp_path)
 
 
-def test_login_takes_the_first_line_of_the_input_as_the_password(server: Server, place: ClientContext) -> None:
-    account.login(place, "alice")
+def test_login_reads_the_password_from_the_first_input_line(server: Server, context: ClientContext) -> None:
+    account.login(context, "alice")
     assert server.asked == [("POST", "/login", {"username": "alice", "password": "correct horse"})]
-    session = place.file.load()
+    session = context.session_file.load()
     assert session is not None
     assert (session.username, session.token) == ("Alice", "t")
 
 
-def test_registering_logs_in(server: Server, place: ClientContext) -> None:
-    account.register(place, "alice")
+def test_register_also_logs_in(server: Server, context: ClientContext) -> None:
+    account.register(context, "alice")
     assert [path for _, path, _ in server.asked] == ["/register", "/login"]
-    assert place.file.load() is not None
+    assert context.session_file.load() is not None
 
 
-def test_a_name_that_can_not_be_is_refused_before_a_password_is_asked_for(server: Server, place: ClientContext) -> None:
+def test_invalid_username_is_refused_before_the_password_prompt(server: Server, context: ClientContext) -> None:
     with pytest.raises(ServerRefused, match="A username must be 3-32 letters"):
-        account.register(place, "nu")
+        account.register(context, "nu")
     assert server.asked == []
     assert sys.stdin.readline() == "correct horse\n"
 
 
-def test_without_a_terminal_the_username_must_be_given(server: Server, place: ClientContext) -> None:
-    with pytest.raises(UsageError, match="username must be given"):
-        account.login(place, None)
+def test_login_without_a_terminal_needs_a_username(server: Server, context: ClientContext) -> None:
+    with pytest.raises(UsageError, match="No username given"):
+        account.login(context, None)
 
 
 @pytest.mark.parametrize(
     ("contents", "holds", "keeps"),
     [
-        (["one"], "holds 1 message not sent yet; it goes out when you chat or send.", "keeps 1 message not sent yet."),
+        (["one"], "holds 1 message, to be sent with the next chat or send.", "keeps 1 message."),
         (
             ["one", "two"],
-            "holds 2 messages not sent yet; they go out when you chat or send.",
-            "keeps 2 messages not sent yet.",
+            "holds 2 messages, to be sent with the next chat or send.",
+            "keeps 2 messages.",
         ),
     ],
 )
-def test_what_is_in_the_outbox_is_said_at_login_and_logout(
+def test_login_and_logout_report_the_outbox(
     server: Server,
-    place: ClientContext,
+    context: ClientContext,
     contents: list[str],
     holds: str,
     keeps: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    account.login(place, "alice")
-    with place.outbox(place.tokens.session()) as outbox:
+    account.login(context, "alice")
+    with context.outbox(context.tokens.session()) as outbox:
         outbox.add(new_entry("general", content) for content in contents)
-    account.login(place, "alice")
+    account.login(context, "alice")
     assert holds in capsys.readouterr().out
-    account.logout(place)
+    account.logout(context)
     assert keeps in capsys.readouterr().out
 
 
-def test_a_wrong_password_leaves_the_old_session_alone(server: Server, place: ClientContext) -> None:
+def test_wrong_password_is_refused(server: Server, context: ClientContext) -> None:
     server.refuse["/login"] = (401, "credentials_invalid")
     with pytest.raises(ServerRefused, match=r"No\."):
-        account.login(place, "alice")
+        account.login(context, "alice")
 
 
-def test_logout_ends_it_there_and_here(
-    server: Server, place: ClientContext, capsys: pytest.CaptureFixture[str]
+def test_logout_ends_the_session_on_the_server_and_deletes_its_file(
+    server: Server, context: ClientContext, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account.login(place, "alice")
-    account.logout(place)
+    account.login(context, "alice")
+    account.logout(context)
     assert server.asked[-1][:2] == ("POST", "/logout")
-    assert place.file.load() is None
-    assert "Session terminated" in capsys.readouterr().out
+    assert context.session_file.load() is None
+    assert "Logged out" in capsys.readouterr().out
     with pytest.raises(NotLoggedIn):
-        account.logout(place)
+        account.logout(context)
 
 
-def test_a_session_that_the_server_ended_is_forgotten_here(server: Server, place: ClientContext) -> None:
-    account.login(place, "alice")
+def test_logout_of_an_ended_session_deletes_its_file(server: Server, context: ClientContext) -> None:
+    account.login(context, "alice")
     server.refuse["/logout"] = (401, "session_ended")
-    account.logout(place)
-    assert place.file.load() is None
+    account.logout(context)
+    assert context.session_file.load() is None
 
 
-def test_sessions_are_listed_inert(server: Server, place: ClientContext, capsys: pytest.CaptureFixture[str]) -> None:
-    account.login(place, "alice")
-    account.sessions(place)
+def test_session_list_is_inert(server: Server, context: ClientContext, capsys: pytest.CaptureFixture[str]) -> None:
+    account.login(context, "alice")
+    account.sessions(context)
     line = capsys.readouterr().out.splitlines()[-1]
     assert line.endswith("cli␛[2J  (this one)")
 
 
-def test_ending_this_session_forgets_it(server: Server, place: ClientContext) -> None:
-    account.login(place, "alice")
-    account.end_session(place, "s1")
+def test_ending_this_session_deletes_its_file(server: Server, context: ClientContext) -> None:
+    account.login(context, "alice")
+    account.end_session(context, "s1")
     assert server.asked[-1][:2] == ("DELETE", "/sessions/s1")
-    assert place.file.load() is None
+    assert context.session_file.load() is None
 
 
-def test_a_password_over_an_open_line_is_warned_of(
-    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_login_without_tls_prints_a_warning(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     account.login(ClientContext("http://chat.example.org", tmp_path), "alice")
     assert "not encrypted" in capsys.readouterr().err
 
 
-class TestWhatTheConfigurationKnows:
+class TestConfiguredLogin:
     """Who one is and with which password need not be asked."""
 
     KNOWS = Config(server=SERVER, username="alice", password_command=("echo", "from the command"))
 
     @pytest.fixture
-    def place(self, tmp_path: Path) -> ClientContext:
+    def context(self, tmp_path: Path) -> ClientContext:
         return ClientContext(SERVER, tmp_path, self.KNOWS)
 
     def asked(self, server: Server) -> list[object]:
         return [body for _, path, body in server.asked if path == "/login"]
 
-    def test_logs_in(self, server: Server, place: ClientContext) -> None:
-        account.login(place, None)
+    def test_configured_password_command_logs_in(self, server: Server, context: ClientContext) -> None:
+        account.login(context, None)
         assert self.asked(server) == [{"username": "alice", "password": "from the command"}]
 
-    def test_is_not_for_somebody_else(self, server: Server, place: ClientContext) -> None:
-        account.login(place, "bob")
+    def test_configured_password_is_not_used_for_another_username(self, server: Server, context: ClientContext) -> None:
+        account.login(context, "bob")
         assert self.asked(server) == [{"username": "bob", "password": "correct horse"}]
 
-    def test_registers(self, server: Server, place: ClientContext) -> None:
-        account.register(place, None)
+    def test_configured_password_command_registers(self, server: Server, context: ClientContext) -> None:
+        account.register(context, None)
         assert server.asked[0] == ("POST", "/register", {"username": "alice", "password": "from the command"})
 
-    def test_logs_in_unasked_where_there_is_no_session(self, server: Server, place: ClientContext) -> None:
-        account.log_in_unasked(place)
-        account.log_in_unasked(place)
+    def test_configured_login_without_a_session_needs_no_prompt(self, server: Server, context: ClientContext) -> None:
+        account.log_in_if_configured(context)
+        account.log_in_if_configured(context)
         assert len(self.asked(server)) == 1
-        assert place.file.load() is not None
+        assert context.session_file.load() is not None
 
-    def test_and_where_it_has_expired(self, server: Server, place: ClientContext) -> None:
-        place.file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
-        account.log_in_unasked(place)
-        session = place.file.load()
+    def test_configured_login_replaces_an_expired_session(self, server: Server, context: ClientContext) -> None:
+        context.session_file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_if_configured(context)
+        session = context.session_file.load()
         assert session is not None
         assert session.token == "t"
 
-    def test_a_server_that_is_away_leaves_the_outbox_to_those_who_had_a_session(
-        self, server: Server, place: ClientContext
+    def test_configured_login_at_an_unreachable_server_fails_only_without_a_session(
+        self, server: Server, context: ClientContext
     ) -> None:
         server.refuse["/login"] = (503, "unavailable")
         with pytest.raises(Unreachable):
-            account.log_in_unasked(place)
-        place.file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
-        account.log_in_unasked(place)
+            account.log_in_if_configured(context)
+        context.session_file.save(SavedSession(SERVER, "alice", "old", "s0", expires_at=1.0, lifetime_s=1.0))
+        account.log_in_if_configured(context)
 
-    def test_without_it_nobody_is_logged_in_unasked(self, server: Server, tmp_path: Path) -> None:
-        account.log_in_unasked(ClientContext(SERVER, tmp_path))
-        account.log_in_unasked(ClientContext(SERVER, tmp_path, Config(username="alice")))
+    def test_without_a_configured_password_no_login_is_attempted(self, server: Server, tmp_path: Path) -> None:
+        account.log_in_if_configured(ClientContext(SERVER, tmp_path))
+        account.log_in_if_configured(ClientContext(SERVER, tmp_path, Config(username="alice")))
         assert server.asked == []
 
 
-class TestTheKeyring:
+class TestKeyring:
     @pytest.fixture
     def kept(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         kept: dict[str, str] = {}
@@ -223,22 +221,24 @@ class TestTheKeyring:
         )
         return kept
 
-    def test_keeps_what_was_typed_and_gives_it_the_next_time(
+    def test_keyring_stores_the_typed_password_for_the_next_login(
         self, server: Server, tmp_path: Path, kept: dict[str, str]
     ) -> None:
-        place = ClientContext(SERVER, tmp_path, Config(keyring=True))
-        account.login(place, "alice")
-        account.login(place, "alice")
+        context = ClientContext(SERVER, tmp_path, Config(keyring=True))
+        account.login(context, "alice")
+        account.login(context, "alice")
         assert kept == {"alice": "correct horse"}
         assert [body for *_, body in server.asked] == [{"username": "alice", "password": "correct horse"}] * 2
 
-    def test_keeps_nothing_that_the_server_refused(self, server: Server, tmp_path: Path, kept: dict[str, str]) -> None:
+    def test_keyring_does_not_store_a_refused_password(
+        self, server: Server, tmp_path: Path, kept: dict[str, str]
+    ) -> None:
         server.refuse["/login"] = (401, "credentials_invalid")
         with pytest.raises(ServerRefused):
             account.login(ClientContext(SERVER, tmp_path, Config(keyring=True)), "alice")
         assert kept == {}
 
-    def test_with_an_old_password_one_is_asked_and_it_keeps_the_new_one(
+    def test_old_keyring_password_is_replaced_by_a_prompted_one(
         self, server: Server, tmp_path: Path, kept: dict[str, str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def typed(_: str) -> str:
@@ -252,21 +252,21 @@ class TestTheKeyring:
         account.login(ClientContext(SERVER, tmp_path, Config(keyring=True)), "alice")
         assert kept == {"alice": "the new one"}
 
-    def test_that_keeps_nothing_is_said_and_one_is_logged_in_all_the_same(
+    def test_failing_keyring_is_reported_and_does_not_prevent_the_login(
         self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        place = ClientContext(SERVER, tmp_path, Config(keyring=True))
-        account.register(place, "alice")
-        assert place.file.load() is not None
-        assert "The password was not kept. " in capsys.readouterr().err
+        context = ClientContext(SERVER, tmp_path, Config(keyring=True))
+        account.register(context, "alice")
+        assert context.session_file.load() is not None
+        assert "The password was not stored in the keyring. " in capsys.readouterr().err
 
 
-def test_each_profile_has_a_login_of_its_own(server: Server, tmp_path: Path) -> None:
+def test_each_profile_has_its_own_session(server: Server, tmp_path: Path) -> None:
     account.login(ClientContext(SERVER, tmp_path, Config(profile="work")), "alice")
-    assert ClientContext(SERVER, tmp_path, Config(profile="work")).file.load() is not None
-    assert ClientContext(SERVER, tmp_path, Config(profile="home")).file.load() is None
-    assert ClientContext(SERVER, tmp_path).file.load() is None
+    assert ClientContext(SERVER, tmp_path, Config(profile="work")).session_file.load() is not None
+    assert ClientContext(SERVER, tmp_path, Config(profile="home")).session_file.load() is None
+    assert ClientContext(SERVER, tmp_path).session_file.load() is None
     assert not (tmp_path / "server").exists()
-    assert "chatterbox login --profile home" in ClientContext(SERVER, tmp_path, Config(profile="home")).way_in()
+    assert "chatterbox login --profile home" in ClientContext(SERVER, tmp_path, Config(profile="home")).login_hint()
     with pytest.raises(NotLoggedIn):
         ClientContext(SERVER, tmp_path, Config(profile="home")).tokens.session()

@@ -1,4 +1,4 @@
-"""The commands that talk over a connection: how each ends."""
+"""The commands over a connection: how each ends."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ from tests.unit.client.twin import Line, twin
 
 
 class TestSend:
-    async def test_of_a_session_that_ends_says_that_the_message_is_kept(self, tmp_path: Path) -> None:
+    async def test_send_whose_session_ends_reports_the_kept_message(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.expect(frames.Connect)
             await line.socket.close(CloseCode.SESSION_ENDED, SENTENCES[CloseCode.SESSION_ENDED])
 
         async with twin(script) as server:
-            place = ClientContext(server, tmp_path)
+            context = ClientContext(server, tmp_path)
             session = SavedSession(server, "alice", "secret-token", "s", expires_at=4e9, lifetime_s=100)
-            place.file.save(session)
-            kept = "1 message is kept in the outbox and will go out with the next chat or send."
+            context.session_file.save(session)
+            kept = "The outbox keeps 1 message for the next chat or send."
             with pytest.raises(NotLoggedIn, match=f"^The session has ended. {kept}$"):
-                await chat_commands.send(place, "general", "hello", 3.0)
-        assert count(place.outbox_path(session)) == 1
+                await chat_commands.send(context, "general", "hello", 3.0)
+        assert count(context.outbox_path(session)) == 1

@@ -65,12 +65,12 @@ class TestShow:
 class TestCheck:
     def test_without_a_file_says_so(self, home: Path, capsys: Out) -> None:
         assert main(["config", "check"]) == ExitCode.OK
-        assert capsys.readouterr().out == f"{home}/config.toml: there is no such file, so every key has its default.\n"
+        assert capsys.readouterr().out == f"{home}/config.toml: no such file, so every setting has its default.\n"
 
     def test_that_finds_nothing_exits_with_0(self, home: Path, capsys: Out) -> None:
         path = write(home, 'theme = "light"')
         assert main(["config", "check"]) == ExitCode.OK
-        assert capsys.readouterr() == (f"{path}: nothing is wrong with it.\n", "")
+        assert capsys.readouterr() == (f"{path}: no problems found.\n", "")
 
     def test_says_all_that_is_wrong_and_exits_with_2(self, home: Path, capsys: Out) -> None:
         path = write(home, "thme = 1\n\nkeyring = 3")

@@ -1,4 +1,4 @@
-"""Passwords that nobody is asked for: what a command prints, what the keyring has, and what is said when not."""
+"""Passwords from a command or the keyring, and their errors."""
 
 import sys
 import time
@@ -19,16 +19,16 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
-class TestACommand:
-    def test_gives_the_first_line_that_it_prints(self) -> None:
+class TestPasswordCommand:
+    def test_password_command_returns_its_first_line(self) -> None:
         assert from_command(python("print('correct horse \\nsecond')"), 10) == "correct horse "
 
-    def test_is_given_its_words_as_they_are(self, tmp_path: Path) -> None:
+    def test_password_command_gets_its_arguments_unchanged(self, tmp_path: Path) -> None:
         word = f"$(touch {tmp_path}/x); `touch {tmp_path}/y` | cat"
         assert from_command((*python("import sys; print(sys.argv[1])"), word), 10) == word
         assert list(tmp_path.iterdir()) == []
 
-    def test_may_leave_something_running_that_holds_its_output(self) -> None:
+    def test_password_command_may_leave_a_background_process(self) -> None:
         began_s = time.monotonic()
         assert from_command(("sh", "-c", "echo x; sleep 8 &"), 15) == "x"
         assert time.monotonic() - began_s < 5
@@ -36,32 +36,32 @@ class TestACommand:
     @pytest.mark.parametrize(
         ("command", "sentence"),
         [
-            (("/nowhere/pass",), r"The password command /nowhere/pass can't be run: No such file or directory\."),
+            (("/nowhere/pass",), r"Can't run the password command /nowhere/pass: No such file or directory\."),
             (python("raise SystemExit(3)"), r"failed: exit code 3\."),
-            (python("import os; os.kill(os.getpid(), 9)"), r"was ended by signal 9\."),
-            (python("pass"), "printed no password in its first line"),
-            (python("print()"), "printed no password in its first line"),
-            (python("import sys; sys.stdout.buffer.write(b'\\xff')"), "not UTF-8"),
+            (python("import os; os.kill(os.getpid(), 9)"), r"was killed by signal 9\."),
+            (python("pass"), "printed an empty first line"),
+            (python("print()"), "printed an empty first line"),
+            (python("import sys; sys.stdout.buffer.write(b'\\xff')"), "not valid UTF-8"),
             (python("while True: print('y')"), "printed more than 64 KiB"),
         ],
     )
-    def test_that_does_not_is_explained(self, command: tuple[str, ...], sentence: str) -> None:
+    def test_failing_password_command_is_explained(self, command: tuple[str, ...], sentence: str) -> None:
         with pytest.raises(Failure, match=sentence):
             from_command(command, 10)
 
     @pytest.mark.parametrize("code", ["import time; time.sleep(20)", "import os, time; os.close(1); time.sleep(20)"])
-    def test_that_takes_too_long_is_ended(self, code: str) -> None:
+    def test_slow_password_command_is_killed(self, code: str) -> None:
         began_s = time.monotonic()
-        with pytest.raises(Failure, match=r"was not done after 0\.2 s"):
+        with pytest.raises(Failure, match=r"timed out after 0\.2 s"):
             from_command(python(code), 0.2)
         assert time.monotonic() - began_s < 10
 
-    def test_is_for_the_configured_user_alone(self) -> None:
+    def test_password_command_applies_to_the_configured_username_only(self) -> None:
         config = Config(username="ada", password_command=python("print('x')"))
         assert known_password(config, SERVER, "Ada") == "x"
         assert known_password(config, SERVER, "bob") is None
 
-    def test_without_a_configured_user_is_for_everybody(self) -> None:
+    def test_password_command_without_a_username_applies_to_all(self) -> None:
         assert known_password(Config(password_command=python("print('x')")), SERVER, "bob") == "x"
 
 
@@ -84,31 +84,31 @@ class Keyring(types.ModuleType):
         self.kept[service, username] = password
 
 
-class TestTheKeyring:
+class TestKeyring:
     @pytest.fixture
     def keyring(self, monkeypatch: pytest.MonkeyPatch) -> Keyring:
         keyring = Keyring()
         monkeypatch.setitem(sys.modules, "keyring", keyring)
         return keyring
 
-    def test_gives_what_it_was_given(self, keyring: Keyring) -> None:
+    def test_keyring_returns_the_stored_password(self, keyring: Keyring) -> None:
         assert from_keyring(SERVER, "ada") is None
         into_keyring(SERVER, "ada", "x")
         assert from_keyring(SERVER, "ada") == known_password(Config(keyring=True), SERVER, "ada") == "x"
         assert from_keyring("https://other", "ada") is None
 
-    def test_is_not_asked_unless_that_is_wanted(self, keyring: Keyring) -> None:
+    def test_keyring_is_not_used_unless_configured(self, keyring: Keyring) -> None:
         into_keyring(SERVER, "ada", "x")
         assert known_password(Config(), SERVER, "ada") is None
 
-    def test_that_is_locked_is_a_sentence(self, keyring: Keyring) -> None:
+    def test_locked_keyring_raises_a_failure(self, keyring: Keyring) -> None:
         keyring.locked = True
-        with pytest.raises(Failure, match=r"The keyring can't be used: locked␛\[2J"):
+        with pytest.raises(Failure, match=r"Can't use the keyring: locked␛\[2J"):
             from_keyring(SERVER, "ada")
-        with pytest.raises(Failure, match=r"The keyring can't be used: locked␛\[2J"):
+        with pytest.raises(Failure, match=r"Can't use the keyring: locked␛\[2J"):
             into_keyring(SERVER, "ada", "x")
 
-    def test_that_is_not_installed_is_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_keyring_package_raises_a_usage_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(password_sources, "find_spec", lambda _: None)
-        with pytest.raises(UsageError, match="needs Python's keyring package"):
+        with pytest.raises(UsageError, match="needs the Python package keyring"):
             from_keyring(SERVER, "ada")

@@ -1,4 +1,4 @@
-"""The outbox's rules: one in flight in a room, in order, the same key on every try, nothing lost in silence."""
+"""The outbox's rules: order, retries, acks and refusals."""
 
 import pytest
 
@@ -35,31 +35,31 @@ def core() -> Core:
 
 
 class TestOrder:
-    def test_the_second_message_waits_for_the_ack_of_the_first(self, core: Core) -> None:
+    def test_second_message_waits_for_the_ack_of_the_first(self, core: Core) -> None:
         assert sends(core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))) == [("one", "k1")]
         assert sends(core.came(ack(1, 1))) == [("two", "k2")]
 
-    def test_another_room_does_not_wait(self, core: Core) -> None:
+    def test_message_in_another_room_does_not_wait(self, core: Core) -> None:
         assert sends(core.feed(events.MessageQueued(ONE), events.MessageQueued(ELSEWHERE))) == [
             ("one", "k1"),
             ("three", "k3"),
         ]
 
-    def test_what_an_earlier_run_left_goes_first(self) -> None:
+    def test_entries_of_an_earlier_run_are_sent_first(self) -> None:
         core = Core()
         core.feed(events.Started((ONE,)), events.MessageQueued(TWO), events.HandshakeDone())
         core.live(room_state(0))
         assert core.state.unsent["general"] == (ONE, TWO)
         assert sends(core.effects) == [("one", "k1")]
 
-    def test_what_was_written_before_the_outbox_was_read_is_there_once(self) -> None:
+    def test_message_queued_before_the_start_is_in_the_outbox_once(self) -> None:
         core = Core()
         core.feed(events.MessageQueued(TWO), events.Started((ONE, TWO)))
         assert core.state.unsent["general"] == (ONE, TWO)
 
 
 class TestMoving:
-    def test_waits_for_the_ack_of_what_is_in_flight_and_sends_nothing_more(self, core: Core) -> None:
+    def test_move_waits_for_the_ack_in_flight_and_sends_nothing_more(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))
         assert core.feed(events.MoveDue(1)) == []
         effects = core.came(ack(1, 1))
@@ -70,31 +70,31 @@ class TestMoving:
 
 
 class TestAcks:
-    def test_an_acked_message_is_forgotten_and_shown_once(self, core: Core) -> None:
+    def test_acknowledged_message_is_dropped_and_shown_once(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE))
         effects = core.came(ack(1, 1))
         assert events.DropEntry("k1") in effects
         assert said(effects) == [1]
         assert said(core.came(message(1, username=ME))) == []
 
-    def test_an_ack_that_overtook_others_messages_shows_ones_own_in_its_place(self, core: Core) -> None:
+    def test_own_message_whose_ack_overtook_pushes_is_shown_in_order(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE))
         assert said(core.came(ack(1, 3))) == []
         assert said(core.came(message(1), message(2))) == [1, 2, 3]
 
-    def test_nothing_is_shown_as_said_before_it_is_stored(self, core: Core) -> None:
+    def test_message_is_not_shown_before_it_is_stored(self, core: Core) -> None:
         assert said(core.feed(events.MessageQueued(ONE))) == []
 
 
-class TestWithoutAConnection:
-    def test_a_message_is_kept_and_that_is_said(self) -> None:
+class TestOffline:
+    def test_message_queued_offline_is_kept_and_reported(self) -> None:
         assert shown(Core().feed(events.MessageQueued(ONE))) == [notes.QueuedOffline(ONE)]
 
-    def test_what_was_in_flight_goes_out_again_with_the_same_key(self, core: Core) -> None:
+    def test_message_in_flight_is_sent_again_with_the_same_key(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE))
         assert sends(core.again(room_state(0))) == [("one", "k1")]
 
-    def test_a_late_ack_of_another_connection_takes_nothing_away(self, core: Core) -> None:
+    def test_late_ack_of_an_earlier_connection_drops_nothing(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))
         core.again(room_state(0))
         core.came(ack(1, 1))
@@ -103,19 +103,19 @@ class TestWithoutAConnection:
 
 class TestRefusals:
     @pytest.mark.parametrize("code", [Code.UNAVAILABLE, Code.RATE_LIMITED, Code.INTERNAL, Code.TOO_MANY_COMMANDS])
-    def test_one_that_may_pass_is_tried_again_after_the_wait_with_the_same_key(self, core: Core, code: Code) -> None:
+    def test_temporary_refusal_is_retried_after_the_wait_with_the_same_key(self, core: Core, code: Code) -> None:
         core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))
         effects = core.came(refusal(1, code, 2.5))
         assert events.StartTimer(2.5, events.RetryDue("general", 1)) in effects
         assert not sends(effects)
         assert sends(core.feed(events.RetryDue("general", 1))) == [("one", "k1")]
 
-    def test_nothing_overtakes_a_message_that_rests(self, core: Core) -> None:
+    def test_delayed_message_is_not_overtaken(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE))
         core.came(refusal(1, Code.RATE_LIMITED))
         assert not sends(core.feed(events.MessageQueued(TWO)))
 
-    def test_a_final_one_is_shown_with_the_text_before_it_is_forgotten(self, core: Core) -> None:
+    def test_final_refusal_is_shown_with_the_text_before_the_entry_is_dropped(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))
         effects = core.came(refusal(1, Code.NOT_A_MEMBER))
         undelivered = events.ShowNote(notes.SendFailed(ONE, Code.NOT_A_MEMBER, "No."))
@@ -123,12 +123,12 @@ class TestRefusals:
         assert sends(effects) == [("two", "k2")]
 
     @pytest.mark.parametrize("code", [Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID])
-    def test_the_end_of_the_session_is_not_the_end_of_the_message(self, core: Core, code: Code) -> None:
+    def test_message_survives_the_end_of_the_session(self, core: Core, code: Code) -> None:
         core.feed(events.MessageQueued(ONE))
         core.came(refusal(1, code))
         assert core.state.unsent["general"] == (ONE,)
 
-    def test_a_code_of_a_newer_server_is_final_unless_it_says_when_to_try_again(self, core: Core) -> None:
+    def test_unknown_error_code_is_final_unless_it_says_when_to_retry(self, core: Core) -> None:
         core.feed(events.MessageQueued(ONE))
         core.came(refusal(1, "moon_phase", 3.0))
         assert core.state.unsent_count == 1
@@ -136,7 +136,7 @@ class TestRefusals:
         core.came(refusal(2, "moon_phase"))
         assert core.state.unsent_count == 0
 
-    def test_a_message_too_large_for_a_frame_does_not_cost_the_connection(self) -> None:
+    def test_message_too_large_for_a_frame_is_refused_without_being_sent(self) -> None:
         core = Core()
         core.live(room_state(0), limits=Limits(frame_bytes=200))
         effects = core.feed(events.MessageQueued(OutboxEntry("k0", "general", "x" * 300)), events.MessageQueued(ONE))

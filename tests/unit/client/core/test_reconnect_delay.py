@@ -1,4 +1,4 @@
-"""Waiting before a next try."""
+"""The backoff before reconnecting."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +7,10 @@ from client.core.reconnect_delay import CAP_S, delay_s
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
-def test_a_wait_is_never_negative_nor_above_the_cap(attempt: int, roll: float) -> None:
+def test_reconnect_delay_is_between_zero_and_the_cap(attempt: int, roll: float) -> None:
     assert 0 <= delay_s(attempt, roll) <= CAP_S
 
 
 @given(st.integers(0, 100))
-def test_the_longest_wait_never_gets_shorter(attempt: int) -> None:
+def test_longest_reconnect_delay_never_shrinks(attempt: int) -> None:
     assert delay_s(attempt, 1) <= delay_s(attempt + 1, 1)

@@ -1,4 +1,4 @@
-"""What happens in rooms: recent messages, holes, joins, memberships, another history."""
+"""Rooms: recent messages, gaps, joins, memberships, topics and resets."""
 
 import pytest
 
@@ -21,8 +21,8 @@ def joined(command_id: int, at: int, *offsets: int, room: str = "general", epoch
     return frames.Joined(id=command_id, room=room, at=Position(epoch, at), messages=messages, complete=True)
 
 
-class TestHoles:
-    def test_a_hole_is_read_before_what_came_after_it_is_shown(self) -> None:
+class TestGaps:
+    def test_gap_is_filled_before_later_messages_are_shown(self) -> None:
         core = Core()
         core.live(room_state(4))
         effects = core.came(message(5), message(8), message(9))
@@ -30,14 +30,14 @@ class TestHoles:
         assert transmitted(effects) == [frames.ReadHistory(id=1, room="general", after=5, limit=200)]
         assert said(core.came(page(1, 6, 7))) == [6, 7, 8, 9]
 
-    def test_it_is_asked_for_page_by_page(self) -> None:
+    def test_gap_is_requested_page_by_page(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(5))
         assert transmitted(core.came(page(1, 1, 2))) == [frames.ReadHistory(id=2, room="general", after=2, limit=200)]
         assert said(core.came(page(2, 3, 4))) == [3, 4, 5]
 
-    def test_a_page_that_is_refused_for_now_is_asked_for_again(self) -> None:
+    def test_temporarily_refused_page_is_requested_again(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(2))
@@ -45,7 +45,7 @@ class TestHoles:
         assert effects == [events.StartTimer(2, events.RetryDue("general", 1))]
         assert len(transmitted(core.feed(events.RetryDue("general", 1)))) == 1
 
-    def test_one_that_is_refused_for_good_is_said_and_reading_goes_on(self) -> None:
+    def test_finally_refused_page_is_reported_and_skipped(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(3))
@@ -53,7 +53,7 @@ class TestHoles:
         assert shown(effects)[0] == notes.MessagesMissing("general", 2)
         assert said(effects) == [3]
 
-    def test_a_reply_to_an_earlier_connection_changes_nothing(self) -> None:
+    def test_page_for_an_earlier_connection_is_ignored(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(3))
@@ -62,36 +62,36 @@ class TestHoles:
 
 
 class TestCatchingUp:
-    def test_says_how_many_are_to_go_and_when_it_is_done(self) -> None:
+    def test_catching_up_reports_its_size_and_its_end(self) -> None:
         core = Core()
         core.live(room_state(4))
         effects = core.again(room_state(4, head=6))
         assert notes.CatchingUp("general", 2) in shown(effects)
         assert shown(core.came(message(5), message(6)))[-1] == notes.CaughtUp("general")
 
-    def test_nothing_missed_is_nothing_said(self) -> None:
+    def test_reconnect_without_missed_messages_reports_no_catching_up(self) -> None:
         core = Core()
         core.live(room_state(4))
         notes_shown = shown(core.again(room_state(4)))
         assert not any(isinstance(note, notes.CatchingUp | notes.CaughtUp) for note in notes_shown)
 
 
-class TestAnotherHistory:
-    def test_is_said_at_the_welcome_and_read_a_little_back(self) -> None:
+class TestReset:
+    def test_replaced_history_is_reported_at_the_welcome_and_read_a_little_back(self) -> None:
         core = Core()
         core.live(room_state(400))
         effects = core.again(room_state(300, epoch="e2"))
         assert notes.RoomReset("general", Position("e2", 280)) in shown(effects)
         assert transmitted(effects)[-1] == frames.ReadHistory(id=1, room="general", after=280, limit=200)
 
-    def test_is_said_when_a_push_shows_it(self) -> None:
+    def test_replaced_history_is_reported_when_a_push_reveals_it(self) -> None:
         core = Core()
         core.live(room_state(4))
         effects = core.came(message(3, epoch="e2"))
         assert shown(effects)[0] == notes.RoomReset("general", Position("e2", 2))
         assert said(effects) == [3]
 
-    def test_is_said_when_a_page_shows_it(self) -> None:
+    def test_replaced_history_is_reported_when_a_page_reveals_it(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(5))
@@ -100,8 +100,8 @@ class TestAnotherHistory:
         assert said(effects) == [1, 2]
 
 
-class TestEntering:
-    def test_shows_the_recent_messages_and_then_what_comes(self) -> None:
+class TestJoin:
+    def test_join_shows_recent_messages_and_then_new_ones(self) -> None:
         core = Core()
         core.live(room_state(4))
         core.feed(events.RoomRequested("general"))
@@ -110,12 +110,12 @@ class TestEntering:
         assert shown(effects) == [notes.RoomEntered("general", (message(4), message(5)))]
         assert said(core.came(message(6))) == [6]
 
-    def test_a_wish_from_before_the_connection_is_granted_at_the_welcome(self) -> None:
+    def test_room_requested_while_offline_is_joined_at_the_welcome(self) -> None:
         core = Core()
         core.feed(events.RoomRequested("ops"))
         assert transmitted(core.live(room_state(0))) == [frames.Join(id=1, room="ops")]
 
-    def test_a_page_that_was_asked_for_before_does_not_come_between(self) -> None:
+    def test_page_requested_before_a_join_is_ignored(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.came(message(3))
@@ -123,16 +123,16 @@ class TestEntering:
         assert core.came(page(1)) == []
         assert said(core.came(joined(2, 3, 1, 2, 3), message(4))) == [4]
 
-    def test_a_room_that_is_none_is_said_and_reading_goes_on(self) -> None:
+    def test_refused_join_lets_messages_through_again(self) -> None:
         core = Core()
         core.live(room_state(0))
         core.feed(events.RoomRequested("general"))
         core.came(message(1))
         effects = core.came(frames.ErrorFrame(id=1, code=Code.ROOM_UNKNOWN, detail="No such room."))
         assert said(effects) == [1]
-        assert not core.state.entering
+        assert not core.state.joining
 
-    def test_a_wish_that_is_refused_for_now_is_asked_again(self) -> None:
+    def test_temporarily_refused_join_is_retried(self) -> None:
         core = Core()
         core.live()
         core.feed(events.RoomRequested("ops"))
@@ -141,13 +141,13 @@ class TestEntering:
 
 
 class TestMemberships:
-    def test_a_room_that_one_was_invited_to_is_followed(self) -> None:
+    def test_room_that_the_user_was_invited_to_is_followed(self) -> None:
         core = Core()
         core.live()
         core.came(frames.Membership(room="ops", username=ME, member=True, by="bob", at=Position("e1", 7)))
         assert said(core.came(message(8, room="ops"))) == [8]
 
-    def test_a_room_that_one_was_put_out_of_is_not(self) -> None:
+    def test_room_left_from_another_client_is_reported_as_gone(self) -> None:
         core = Core()
         core.live(room_state(4))
         effects = core.came(frames.Membership(room="general", username=ME, member=False))
@@ -155,7 +155,7 @@ class TestMemberships:
         assert "general" not in core.state.streams
 
     @pytest.mark.parametrize("is_answered_first", [False, True])
-    def test_a_room_that_one_leaves_here_is_left_and_not_gone(self, *, is_answered_first: bool) -> None:
+    def test_room_left_in_this_client_is_not_reported_as_gone(self, *, is_answered_first: bool) -> None:
         core = Core()
         core.live(room_state(4))
         core.feed(events.CommandRequested(frames.Leave(id=0, room="general")))
@@ -165,30 +165,30 @@ class TestMemberships:
         assert notes.RoomGone("general") not in shown(core.came(*(reversed(told) if is_answered_first else told)))
         assert "general" not in core.state.streams
 
-    def test_a_room_that_is_missing_at_the_welcome_is_gone(self) -> None:
+    def test_room_missing_from_the_welcome_is_reported_as_gone(self) -> None:
         core = Core()
         core.live(room_state(4), room_state(0, room="ops"))
         assert notes.RoomGone("ops") in shown(core.again(room_state(4)))
 
 
 class TestFollowing:
-    def test_only_the_rooms_that_are_wanted(self) -> None:
+    def test_only_followed_rooms_are_shown(self) -> None:
         core = Core(ClientState(follow=frozenset({"ops"})))
         core.live(room_state(4), room_state(4, room="ops"))
         assert said(core.came(message(5), message(5, room="ops"))) == [5]
 
-    def test_recent_messages_first(self) -> None:
+    def test_followed_room_starts_with_recent_messages(self) -> None:
         core = Core(ClientState(follow=frozenset({"general"}), recent=3))
         effects = core.live(room_state(4))
         assert transmitted(effects) == [frames.ReadHistory(id=1, room="general", after=1, limit=200)]
 
-    def test_from_a_position_that_a_script_kept(self) -> None:
+    def test_stream_starts_from_a_saved_position(self) -> None:
         core = Core(ClientState(streams={"general": MessageStream(Position("e1", 2))}))
         assert events.SendConnect({"general": Position("e1", 2)}) in core.live(room_state(2, head=4))
 
 
 class TestTopics:
-    def test_are_told_once_however_they_come(self) -> None:
+    def test_topic_is_shown_once_however_it_arrives(self) -> None:
         core = Core()
         core.live(frames.RoomState(room=ROOM, at=Position("e1", 3), head=3, topic="engines"))
         assert core.state.topics == {ROOM: "engines"}
@@ -198,7 +198,7 @@ class TestTopics:
         ]
         assert shown(core.came(frames.TopicUpdate(room=ROOM, topic=""))) == [notes.TopicChange(ROOM, "")]
 
-    def test_of_a_room_that_one_enters_or_is_invited_to_are_known_before_it_is_seen(self) -> None:
+    def test_topic_of_a_joined_room_is_known_before_the_room_is_shown(self) -> None:
         core = Core()
         core.live()
         core.feed(events.RoomRequested("ops"))
@@ -207,7 +207,7 @@ class TestTopics:
         invited = frames.Membership(room="dev", username=ME, member=True, by="bob", at=Position("e1", 0), topic="code")
         assert shown(core.came(invited))[0] == notes.TopicChange("dev", "code")
 
-    def test_of_ones_own_are_known_by_the_reply_and_the_push_says_nothing_new(self) -> None:
+    def test_own_topic_is_known_from_the_reply_and_not_shown_again_by_the_push(self) -> None:
         core = Core()
         core.live()
         core.feed(events.CommandRequested(frames.SetTopic(id=0, room=ROOM, topic="steam")))

@@ -1,13 +1,12 @@
-"""A face of `chat` without a terminal, a server or a clock: what it shows, and what it asks for."""
+"""A line-based face without a terminal, a server or a clock, which records what it prints and requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC
 from pathlib import Path
 
-from chatterbox.wire import frames
 from client.context import ClientContext
-from client.core import notes
+from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_face import LineFace
@@ -25,20 +24,22 @@ class Recorder(ChatConnection):
         self.done: list[object] = []
         self.refusal: Exception | None = None
 
-    def say(self, room: str, *contents: str) -> list[OutboxEntry]:
+    def send(self, room: str, content: str) -> OutboxEntry:
         if self.refusal:
             raise self.refusal
-        self.done.append((room, *contents))
-        return [OutboxEntry(f"{room} {content}", room, content) for content in contents]
+        self.done.append((room, content))
+        return OutboxEntry(f"{room} {content}", room, content)
 
-    def ask(self, command: frames.Command) -> None:
-        self.done.append(command)
-
-    def leave(self) -> None:
-        self.done.append("leave")
-
-    def enter(self, room: str) -> None:
-        self.done.append(f"enter {room}")
+    def request(self, request: events.Request) -> None:
+        match request:
+            case events.SendRequested(room, content):
+                self.send(room, content)
+            case events.CommandRequested(command):
+                self.done.append(command)
+            case events.RoomRequested(room):
+                self.done.append(f"enter {room}")
+            case events.QuitRequested():
+                self.done.append("quit")
 
 
 class Face:
@@ -50,12 +51,16 @@ class Face:
         self.now_s = 0.0
         self._timers: list[tuple[float, Callable[[], None]]] = []
         self.known = NameCache(home / "known.json")
-        paper = LineOutput(LineTimeline(zone=UTC), self._print, self._print, echoed=echoed)
-        self.lines = kind(
-            ClientContext("http://x", home), "general", paper, self.known, LoopClock(lambda: self.now_s, self._later)
-        )
+        output = LineOutput(LineTimeline(zone=UTC), self._print, self._print, echoed=echoed)
         self.connection = Recorder()
-        self.lines.connection = self.connection
+        self.lines = kind(
+            ClientContext("http://x", home),
+            "general",
+            output,
+            self.known,
+            lambda _: self.connection,
+            LoopClock(lambda: self.now_s, self._later),
+        )
         self.lines.show(notes.RoomEntered("general", ()))
         self.shown.clear()
 

@@ -1,4 +1,4 @@
-"""Queued, then stored: each said once, and neither of what is not so."""
+"""Delivery marks: every message is reported once as queued or stored."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from client.faces.delivery_marks import DeliveryMarks
 
 
 @given(st.lists(st.sampled_from(["write", "store", "refuse", "say"])))
-def test_the_words_agree_with_what_happened(steps: list[str]) -> None:
+def test_delivery_reports_add_up_to_what_happened(steps: list[str]) -> None:
     own, waiting, written = DeliveryMarks(), list[OutboxEntry](), 0
     counts = {"queued": 0, "stored": 0}
     happened = {"stored": 0}
@@ -16,17 +16,17 @@ def test_the_words_agree_with_what_happened(steps: list[str]) -> None:
         if step == "write":
             written += 1
             waiting.append(OutboxEntry(f"k{written}", "ops", "x"))
-            own.wrote(waiting[-1])
+            own.queue(waiting[-1])
         elif step == "store" and waiting:
-            own.stored(waiting.pop(0))
+            own.store(waiting.pop(0))
             happened["stored"] += 1
         elif step == "refuse" and waiting:
-            own.refused(waiting.pop(0))
+            own.refuse(waiting.pop(0))
         elif step == "say":
-            for part in filter(None, own.say().split(", ")):
+            for part in filter(None, own.take_report().split(", ")):
                 number, _, word = part.rpartition(" ")
                 counts[word] += int(number or 1)
     assert counts["stored"] == happened["stored"]
     assert counts["queued"] <= written
     assert own.is_done == (not waiting)
-    assert own.say() == ""
+    assert own.take_report() == ""

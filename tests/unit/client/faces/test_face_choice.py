@@ -1,4 +1,4 @@
-"""Which face `chat` has."""
+"""The choice of the face of `chat`."""
 
 import pytest
 
@@ -19,7 +19,7 @@ XTERM = {"TERM": "xterm-256color"}
         ),
     ],
 )
-def test_a_line_is_drawn_anew_only_where_it_can_be(
+def test_plain_face_is_chosen_where_lines_can_not_be_redrawn(
     environ: dict[str, str], wanted: FaceKind, on_terminal: bool, kind: FaceKind
 ) -> None:
     assert chosen(environ, wanted, on_terminal=on_terminal) is kind
@@ -29,5 +29,5 @@ def test_a_line_is_drawn_anew_only_where_it_can_be(
     ("environ", "colour"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": "0"}, False), ({"NO_COLOR": ""}, True)],
 )
-def test_colours_are_forbidden_by_any_value_but_an_empty_one(environ: dict[str, str], colour: bool) -> None:
+def test_non_empty_no_color_disables_colours(environ: dict[str, str], colour: bool) -> None:
     assert has_colour(environ) is colour

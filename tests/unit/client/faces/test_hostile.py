@@ -1,4 +1,4 @@
-"""Whatever others write and a server says, no face obeys it, and no line or sender is faked."""
+"""Hostile text from users and the server: no face executes it, and no line or sender can be faked."""
 
 import asyncio
 import re
@@ -92,7 +92,7 @@ def holds(lines: list[str], *, colour: bool = False) -> None:
 
 @pytest.mark.parametrize("kind", [LineFace, PlainFace])
 @given(shown=st.lists(NOTE, max_size=6))
-def test_the_faces_of_chat_in_lines(kind: type[LineFace], shown: list[notes.Note]) -> None:
+def test_line_faces_print_only_inert_text(kind: type[LineFace], shown: list[notes.Note]) -> None:
     with TemporaryDirectory() as home:
         face = Face(Path(home), kind, echoed=kind is PlainFace)
         lines = face.show(*shown)
@@ -103,24 +103,31 @@ def test_the_faces_of_chat_in_lines(kind: type[LineFace], shown: list[notes.Note
 
 
 @given(shown=st.lists(NOTE, max_size=6))
-def test_plain_lines_hold_not_even_a_colour(shown: list[notes.Note]) -> None:
+def test_plain_face_prints_no_escape_sequences(shown: list[notes.Note]) -> None:
     with TemporaryDirectory() as home:
         face = Face(Path(home), PlainFace)
         assert "\x1b" not in "".join([*face.show(*shown), *face.wait(100)])
 
 
 @given(said=st.lists(MESSAGE, max_size=4), columns=st.integers(20, 200))
-def test_coloured_lines_hold_our_colours_only(said: list[frames.Message], columns: int) -> None:
+def test_coloured_lines_contain_only_the_clients_colours(said: list[frames.Message], columns: int) -> None:
     timeline = LineTimeline(columns=lambda: columns, colour=True)
     holds([line for message in said for line in timeline.message(message)], colour=True)
 
 
 @given(shown=st.lists(NOTE, max_size=6), rooms=st.booleans())
-def test_what_people_read_of_tail(shown: list[notes.Note], rooms: bool) -> None:
+def test_tail_prints_only_inert_text(shown: list[notes.Note], rooms: bool) -> None:
     out, told = list[str](), list[str]()
     timeline = LineTimeline(rooms=rooms)
-    face = TailFace("http://x", ["general", "ops"], out=out.append, tell=told.append, timeline=timeline, count=None)
-    face.connection = Quiet()
+    face = TailFace(
+        "http://x",
+        ["general", "ops"],
+        lambda _: Quiet(),
+        out=out.append,
+        report=told.append,
+        timeline=timeline,
+        count=None,
+    )
     for note in shown:
         face.show(note)
     holds(out)
@@ -128,10 +135,9 @@ def test_what_people_read_of_tail(shown: list[notes.Note], rooms: bool) -> None:
 
 
 @given(shown=st.lists(NOTE, max_size=6))
-def test_what_send_tells(shown: list[notes.Note]) -> None:
+def test_send_reports_only_inert_text(shown: list[notes.Note]) -> None:
     told: list[str] = []
-    face = SendFace("http://x", "general", told.append, 1.0)
-    face.connection = Quiet()
+    face = SendFace("http://x", "general", told.append, 1.0, lambda _: Quiet())
     for note in shown:
         face.show(note)
     assert not any(map(is_dangerous, "".join(told)))
@@ -141,26 +147,26 @@ def test_what_send_tells(shown: list[notes.Note]) -> None:
     answer=st.one_of(st.builds(notes.CommandAnswered, COMMAND, REPLY), st.builds(notes.RoomEntered, TEXT, st.just(())))
 )
 @settings(max_examples=50)
-def test_what_a_single_command_prints(answer: notes.CommandAnswered | notes.RoomEntered) -> None:
+def test_single_command_prints_one_inert_line(answer: notes.CommandAnswered | notes.RoomEntered) -> None:
     async def asked(*_: object, **__: object) -> notes.CommandAnswered | notes.RoomEntered:
         return answer
 
     printed = StringIO()
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as home, redirect_stdout(printed):
-        patch.setattr(chat_commands, "_asked", asked)
+        patch.setattr(chat_commands, "_reply_to", asked)
         asyncio.run(chat_commands.ask(ClientContext("http://x", Path(home)), frames.ListRooms(id=0)))
     assert not any(map(is_dangerous, printed.getvalue().replace("\n", "")))
     assert printed.getvalue().count("\n") == 1
 
 
 @given(note=NOTE)
-def test_every_sentence_is_one_line(note: notes.Note) -> None:
+def test_every_note_sentence_is_one_inert_line(note: notes.Note) -> None:
     said = note_text.sentence(note, "http://x") or ""
     assert not any(map(is_dangerous, said))
 
 
 @given(name=TEXT)
-def test_a_name_is_one_word_that_is_seen(name: str) -> None:
+def test_inert_name_is_one_visible_word(name: str) -> None:
     shown = inert_name(name)
     assert shown
     assert len(shown) <= 41
@@ -178,14 +184,14 @@ Sentence = Callable[[str], notes.Note]
         lambda name: notes.CommandAnswered(frames.ListRooms(id=1), frames.Invited(id=1, room="ops", username=name)),
     ],
 )
-@pytest.mark.parametrize("name", ["bob is in #ops now. root", "bob\u2028root", "bob\u00a0root", "bob\u200broot"])
-def test_a_name_can_not_go_on_as_our_sentence(told: Sentence, name: str) -> None:
+@pytest.mark.parametrize("name", ["bob joined #ops. root", "bob\u2028root", "bob\u00a0root", "bob\u200broot"])
+def test_name_can_not_continue_as_a_sentence_of_the_client(told: Sentence, name: str) -> None:
     said = note_text.sentence(told(name), "http://x") or ""
-    assert said.split()[0] == inert_name(name)
+    assert inert_name(name) in said.split()
 
 
 class Quiet(Recorder):
-    """A connection that takes leave without a loop."""
+    """A connection that can quit without an event loop."""
 
-    def leave(self) -> None:
-        self.done.append("leave")
+    def quit(self) -> None:
+        self.done.append("quit")

@@ -1,4 +1,4 @@
-"""What a half-typed line could become."""
+"""Tab completion of the input line."""
 
 import pytest
 
@@ -38,9 +38,9 @@ NAMES = CachedNames(
         ("", []),
     ],
 )
-def test_it_becomes(typed: str, found: list[str]) -> None:
+def test_typed_word_is_completed(typed: str, found: list[str]) -> None:
     assert completions(typed, NAMES) == found
 
 
-def test_a_name_that_is_not_inert_is_put_into_nobodys_line() -> None:
+def test_name_that_is_not_inert_is_never_completed() -> None:
     assert completions("/invite x", NAMES) == []

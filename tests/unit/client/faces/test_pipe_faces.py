@@ -1,8 +1,8 @@
-"""`send` and `tail` against a server that follows a script."""
+"""`send` and `tail` against a scripted server."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
+from client.core import notes
 from client.core.client_state import ClientState
 from client.core.message_stream import MessageStream
 from client.faces.pipe_faces import SendFace, TailFace
@@ -43,19 +44,21 @@ class TestSend:
         self, server: str, home: Path, *typed: str, timeout_s: float = 3, is_known: bool = False
     ) -> tuple[ExitCode, list[str]]:
         told: list[str] = []
-        face = SendFace(server, "general", told.append, timeout_s, is_known=is_known)
         with Outbox(home / "outbox.sqlite3") as outbox:
-            face.connection = ChatConnection(
-                server, tokens(server, home), face.show, outbox=outbox, state=ClientState(follow=frozenset())
-            )
+
+            def connect(show: Callable[[notes.Note], None]) -> ChatConnection:
+                state = ClientState(follow=frozenset())
+                return ChatConnection(server, tokens(server, home), show, outbox=outbox, state=state)
+
+            face = SendFace(server, "general", told.append, timeout_s, connect, is_known=is_known)
             running = asyncio.create_task(face.connection.run())
             try:
                 return await face.send(lines(*typed)), told
             finally:
-                face.connection.leave()
+                face.connection.quit()
                 await running
 
-    async def test_is_done_when_all_is_stored(self, tmp_path: Path) -> None:
+    async def test_send_ends_when_all_messages_are_stored(self, tmp_path: Path) -> None:
         contents = []
 
         async def script(line: Line) -> None:
@@ -70,7 +73,7 @@ class TestSend:
             assert await self.send(server, tmp_path, "one", "", "  ", "two") == (ExitCode.OK, [])
         assert contents == ["one", "two"]
 
-    async def test_a_refused_line_is_said_and_the_others_go_out(self, tmp_path: Path) -> None:
+    async def test_send_reports_a_refused_line_and_sends_the_others(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             first = await line.expect(frames.Send)
@@ -85,14 +88,14 @@ class TestSend:
         async with twin(script) as server:
             code, told = await self.send(server, tmp_path, "one", "x" * 4001, "two")
         assert code == ExitCode.REFUSED
-        assert any(line.startswith("Line 2 was NOT SENT") for line in told)
-        assert "NOT SENT to #general: Join it first. It was: one" in told
+        assert any(line.startswith("NOT SENT (line 2)") for line in told)
+        assert "NOT SENT to #general: Join it first. Your text: one" in told
         assert told[-1] == "You are not in #general. To join it: chatterbox join general"
 
     @pytest.mark.parametrize(
-        ("is_known", "way"), [(False, "To make it: chatterbox create"), (True, "If you left it, somebody in it must")]
+        ("is_known", "way"), [(False, "To create it: chatterbox create"), (True, "Ask a member to invite you again")]
     )
-    async def test_a_room_that_is_not_shown_is_to_be_made_unless_one_was_in_it(
+    async def test_send_to_an_unknown_room_suggests_creating_it_or_an_invitation(
         self, tmp_path: Path, way: str, *, is_known: bool
     ) -> None:
         async def script(line: Line) -> None:
@@ -107,8 +110,8 @@ class TestSend:
             _, told = await self.send(server, tmp_path, "one", is_known=is_known)
         assert way in told[-1]
 
-    async def test_a_server_that_is_away_leaves_it_in_the_outbox(self, tmp_path: Path) -> None:
-        with pytest.raises(Unreachable, match="2 messages are kept in the outbox"):
+    async def test_send_to_an_unreachable_server_keeps_the_messages(self, tmp_path: Path) -> None:
+        with pytest.raises(Unreachable, match="The outbox keeps 2 messages"):
             await self.send("http://127.0.0.1:9", tmp_path, "one", "two", timeout_s=0.3)
 
         async def script(line: Line) -> None:
@@ -136,9 +139,15 @@ class Tailed:
             self.saved.append((len(self.out), dict(positions)))
 
         self.face = TailFace(
-            server, ["general"], out=self.out.append, tell=self.told.append, timeline=None, count=count, save=save
+            server,
+            ["general"],
+            lambda show: ChatConnection(server, tokens(server, home), show, state=state),
+            out=self.out.append,
+            report=self.told.append,
+            timeline=None,
+            count=count,
+            save=save,
         )
-        self.face.connection = ChatConnection(server, tokens(server, home), self.face.show, state=state)
 
     async def run(self) -> list[int]:
         async with asyncio.timeout(5):
@@ -149,7 +158,7 @@ class Tailed:
 
 
 class TestTail:
-    async def test_begins_a_little_back_and_ends_after_the_count(self, tmp_path: Path) -> None:
+    async def test_tail_starts_with_recent_messages_and_ends_after_the_count(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(7))
             history = await line.expect(frames.ReadHistory)
@@ -162,11 +171,11 @@ class TestTail:
         async with twin(script) as server:
             assert await Tailed(server, tmp_path, count=4).run() == [6, 7, 8, 9]
 
-    async def test_goes_on_over_lost_connections_without_a_gap_or_a_double(self, tmp_path: Path) -> None:
+    async def test_tail_survives_lost_connections_without_gaps_or_duplicates(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
             await line.say(message(4))
-            await asyncio.sleep(0.05)
+            await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:
@@ -179,7 +188,7 @@ class TestTail:
             assert await tail.run() == [4, 5, 6]
         assert any("Connection lost" in line for line in tail.told)
 
-    async def test_a_position_is_saved_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
+    async def test_tail_saves_its_position_at_the_start_and_after_each_line(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(7))
             history = await line.expect(frames.ReadHistory)
@@ -192,7 +201,7 @@ class TestTail:
             await tail.run()
         assert tail.saved == [(written, {"general": Position("e1", 5 + written)}) for written in (0, 1, 2)]
 
-    async def test_where_a_restored_history_begins_is_saved_too(self, tmp_path: Path) -> None:
+    async def test_tail_saves_the_start_of_a_restored_history(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(frames.RoomState(room="general", at=Position("e2", 0), head=0, reset=True))
             await line.say(message(1, epoch="e2"))
@@ -204,7 +213,7 @@ class TestTail:
         assert {"general": Position("e2", 0)} in [saved for written, saved in tail.saved if not written]
         assert tail.saved[-1] == (1, {"general": Position("e2", 1)})
 
-    async def test_leaving_the_room_elsewhere_ends_it(self, tmp_path: Path) -> None:
+    async def test_tail_ends_when_the_room_is_left_from_another_client(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0))
             await line.say(frames.Membership(room="general", username="alice", member=False))
@@ -214,7 +223,7 @@ class TestTail:
             with pytest.raises(ServerRefused, match="no longer in #general"):
                 await Tailed(server, tmp_path, count=None).run()
 
-    async def test_a_line_is_the_message_frame(self, tmp_path: Path) -> None:
+    async def test_tail_prints_the_message_frame_as_json(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0))
             await line.say(message(1))
@@ -233,11 +242,11 @@ class TestTail:
             "timestamp": "2026-11-23T10:00:00.000Z",
         }
 
-    async def test_a_server_that_can_not_be_reached_at_first_is_said(self, tmp_path: Path) -> None:
+    async def test_tail_of_an_unreachable_server_fails(self, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match="connection refused"):
             await Tailed("http://127.0.0.1:9", tmp_path, count=None).run()
 
-    async def test_a_room_that_one_is_not_in_is_said(self, tmp_path: Path) -> None:
+    async def test_tail_of_a_room_that_the_user_is_not_in_suggests_join(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0, room="other"))
             asked = await line.expect(frames.ListRooms)
@@ -249,9 +258,7 @@ class TestTail:
             with pytest.raises(ServerRefused, match="chatterbox join general"):
                 await Tailed(server, tmp_path, count=None).run()
 
-    async def test_a_room_that_one_was_in_and_that_is_not_there_any_more_was_left_or_is_lost(
-        self, tmp_path: Path
-    ) -> None:
+    async def test_tail_of_a_room_that_is_gone_suggests_an_invitation(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet(room_state(0, room="other"))
             asked = await line.expect(frames.ListRooms)
@@ -260,11 +267,11 @@ class TestTail:
 
         async with twin(script) as server:
             with pytest.raises(
-                ServerRefused, match=r"If you left it, .*; if the server has lost it, it can be made again"
+                ServerRefused, match=r"Ask a member to invite you again, or create it again: chatterbox create"
             ):
                 await Tailed(server, tmp_path, count=None, since=Position("e1", 3)).run()
 
-    async def test_an_ended_session_is_said(self, tmp_path: Path) -> None:
+    async def test_missing_session_is_reported(self, tmp_path: Path) -> None:
         SessionFile(tmp_path, "http://127.0.0.1:9").delete()
         with pytest.raises(NotLoggedIn):
             TokenSource(SessionFile(tmp_path, "http://127.0.0.1:9")).session()

@@ -1,4 +1,4 @@
-"""A single command against a server that follows a script."""
+"""A single command against a scripted server."""
 
 from pathlib import Path
 
@@ -35,23 +35,20 @@ async def refused(command: frames.Command, home: Path, *known: str) -> str:
     return str(refusal.value)
 
 
-NONE = "There is no room #{} that you may see."
-MAYBE = (
-    " If you left it, somebody in it must invite you again; if the server has lost it, it can be made again: "
-    "chatterbox create {}"
-)
+NONE = "No room #{} (or it is private and you are not in it)."
+MAYBE = " Ask a member to invite you again, or create it again: chatterbox create {}"
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (frames.Join(id=0, room="zzz"), NONE.format("zzz") + " To make it: chatterbox create zzz"),
+        (frames.Join(id=0, room="zzz"), NONE.format("zzz") + " To create it: chatterbox create zzz"),
         (frames.Join(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox join ops"),
         (frames.Leave(id=0, room="zzz"), NONE.format("zzz")),
         (frames.Leave(id=0, room="opps"), NONE.format("opps") + " Did you mean #ops? chatterbox leave ops"),
     ],
 )
-async def test_a_room_that_there_is_not_is_told_with_what_the_command_could_have_meant(
+async def test_command_about_an_unknown_room_suggests_what_was_meant(
     command: frames.Command, said: str, tmp_path: Path
 ) -> None:
     assert await refused(command, tmp_path) == said
@@ -61,11 +58,13 @@ async def test_a_room_that_there_is_not_is_told_with_what_the_command_could_have
     "command",
     [frames.Invite(id=0, room="opps", username="bob"), frames.Join(id=0, room="opps")],
 )
-async def test_a_room_that_one_was_in_was_left_or_is_lost(command: frames.Command, tmp_path: Path) -> None:
+async def test_command_about_a_known_but_unlisted_room_suggests_an_invitation(
+    command: frames.Command, tmp_path: Path
+) -> None:
     assert await refused(command, tmp_path, "opps") == NONE.format("opps") + MAYBE.format("opps")
 
 
 @pytest.mark.parametrize(("room", "ending"), [("den", MAYBE.format("den")), ("opps", " Did you mean #ops?")])
-async def test_who_invites_means_a_room_that_there_is(room: str, ending: str, tmp_path: Path) -> None:
+async def test_invitation_into_an_unknown_room_suggests_an_invitation(room: str, ending: str, tmp_path: Path) -> None:
     said = await refused(frames.Invite(id=0, room=room, username="bob"), tmp_path)
     assert said.startswith(NONE.format(room) + ending)

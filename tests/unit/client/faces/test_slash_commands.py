@@ -1,4 +1,4 @@
-"""What each slash command does, whichever face it was typed in."""
+"""Slash commands, in whichever face they are typed."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from client.core import notes
 from client.core.client_state import ClientState
 from client.faces import background_jobs
 from client.faces.slash_commands import SlashCommands
-from client.faces.slash_parser import SLASHES, TypedCommand, room_word
+from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.failures import ServerRefused
 from client.net import http_jobs
 from client.store.name_cache import NameCache
@@ -26,7 +26,7 @@ def face(tmp_path: Path) -> Face:
     return Face(tmp_path)
 
 
-async def test_commands_become_frames(face: Face) -> None:
+async def test_slash_commands_become_frames(face: Face) -> None:
     assert await face.type("/rooms", "/create #Ops private", "/create dev", "/invite @bob", "/leave", "/join #Ops") == [
         frames.ListRooms(id=0),
         frames.CreateRoom(id=0, room="ops", private=True),
@@ -37,54 +37,54 @@ async def test_commands_become_frames(face: Face) -> None:
     ]
 
 
-async def test_another_room_than_the_one_shown_may_be_named(face: Face) -> None:
+async def test_slash_commands_accept_another_room(face: Face) -> None:
     assert await face.type("/invite bob #ops", "/leave ops") == [
         frames.Invite(id=0, room="ops", username="bob"),
         frames.Leave(id=0, room="ops"),
     ]
 
 
-async def test_without_a_room_they_say_how_to_name_one(face: Face) -> None:
+async def test_slash_commands_without_an_open_room_print_their_usage(face: Face) -> None:
     face.lines.room = None
     assert await face.type("/leave", "/invite bob", "/members") == []
     assert face.shown == [
-        "-- You are in no room; /leave ROOM names one.",
-        "-- You are in no room; /invite USERNAME ROOM names one.",
-        "-- You are in no room; /members ROOM names one.",
+        "-- No room open. Usage: /leave ROOM",
+        "-- No room open. Usage: /invite USERNAME ROOM",
+        "-- No room open. Usage: /members ROOM",
     ]
 
 
-async def test_a_topic_is_shown_set_and_taken_away(face: Face) -> None:
+async def test_topic_command_shows_sets_and_clears(face: Face) -> None:
     face.connection.state = replace(face.connection.state, topics={"general": "engines \x1b[2J"})
     assert await face.type("/topic", "/topic steam, and  coal", "/topic -") == [
         frames.SetTopic(id=0, room="general", topic="steam, and  coal"),
         frames.SetTopic(id=0, room="general", topic=""),
     ]
-    assert face.shown == ["-- #general is about: engines ␛[2J"]
+    assert face.shown == ["-- Topic of #general: engines ␛[2J"]
 
 
-async def test_where_there_is_no_topic_it_is_said_how_to_say_one(face: Face) -> None:
+async def test_topic_command_without_a_topic_says_how_to_set_one(face: Face) -> None:
     await face.type("/topic")
     face.connection.state = ClientState()
     await face.type("/topic")
     face.lines.room = None
     await face.type("/topic")
     assert face.shown == [
-        "-- #general has no topic. To say one: /topic TEXT",
-        "-- What #general is about is not known before there is a connection.",
-        "-- You are in no room: /join ROOM goes into one.",
+        "-- #general has no topic. To set one: /topic TEXT",
+        "-- Offline: the topic of #general is not known yet.",
+        "-- No room open. /join ROOM",
     ]
 
 
-async def test_status_who_and_help_answer_at_once(face: Face) -> None:
+async def test_status_who_and_help_print_at_once(face: Face) -> None:
     face.show(notes.MessageShown(message(1), mine=False))
     await face.type("/who", "/status", "/help invite")
-    assert face.shown[-3].startswith("-- Heard here: bob (")
-    assert face.shown[-2] == "-- You are alice, at http://x, live. Not sent yet: 0."
+    assert face.shown[-3].startswith("-- Active here: bob (")
+    assert face.shown[-2] == "-- alice at http://x (live). Unsent messages: 0."
     assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
 
 
-async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_members_and_sessions_are_printed_when_they_arrive(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def members(_: ClientContext, room: str, __: NameCache) -> list[str]:
         return ["alice", "bob"] if room == "general" else []
 
@@ -98,12 +98,12 @@ async def test_members_and_sessions_come_later_and_are_told(face: Face, monkeypa
     monkeypatch.setattr(http_jobs, "sessions", sessions)
     monkeypatch.setattr(http_jobs, "end_session", end)
     await face.type("/members", "/sessions", "/logout 9999")
-    await face.until_shown("-- In #general (2): alice, bob")
+    await face.until_shown("-- Members of #general (2): alice, bob")
     await face.until_shown("-- 5b1c  laptop")
     await face.until_shown("-- No session of yours has the id 9999.")
 
 
-async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_logging_out_this_session_ends_the_chat_first(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def end(_: ClientContext, __: str, ___: NameCache, log_out: Callable[[], None]) -> str:
         log_out()
         return "Logging out."
@@ -111,11 +111,11 @@ async def test_ones_own_session_ends_after_the_chat(face: Face, monkeypatch: pyt
     monkeypatch.setattr(http_jobs, "end_session", end)
     await face.type("/logout 5b1c")
     await face.until_shown("-- Logging out.")
-    assert face.lines.logs_out
-    assert face.connection.done == ["leave"]
+    assert face.lines.logout_requested
+    assert face.connection.done == ["quit"]
 
 
-async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_background_jobs_are_limited(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
 
     def members(*_: object) -> list[str]:
@@ -123,38 +123,27 @@ async def test_no_more_than_a_few_are_waited_for(face: Face, monkeypatch: pytest
         return ["alice"]
 
     monkeypatch.setattr(http_jobs, "members", members)
-    await face.type(*["/members"] * (background_jobs.AT_ONCE + 1))
-    assert face.shown == ["-- Wait for the last answers first."]
+    await face.type(*["/members"] * (background_jobs.MAX_JOBS + 1))
+    assert face.shown == ["-- Too many requests are running. Try again when one has finished."]
     answer.set()
-    await face.until_shown("In #general")
+    await face.until_shown("Members of #general")
 
 
-async def test_a_mistake_in_a_thread_is_told_as_one(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_exception_in_a_background_job_is_reported(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def sessions(*_: object) -> list[str]:
         raise ZeroDivisionError("\x1b[2J")
 
     monkeypatch.setattr(http_jobs, "sessions", sessions)
     await face.type("/sessions")
-    await face.until_shown("A mistake in this program, sorry: ZeroDivisionError: ␛[2J")
+    await face.until_shown("Internal error: ZeroDivisionError: ␛[2J")
 
 
-def test_every_command_of_the_table_can_be_carried_out(face: Face, tmp_path: Path) -> None:
-    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
-    assert set(performer._deeds) == set(SLASHES) - {"quit"}
-
-
-async def test_every_command_takes_the_fewest_and_the_most_words(
-    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", LocalCommandName)
+async def test_every_local_command_can_be_carried_out(
+    name: LocalCommandName, face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("members", "sessions", "end_session"):
-        monkeypatch.setattr(http_jobs, name, lambda *_: [])
-    performer = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
-    for name, slash in SLASHES.items():
-        if name != "quit":
-            performer.carry_out(TypedCommand(name, ("x",) * slash.least))
-            performer.carry_out(TypedCommand(name, ("x",) * len(slash.takes)))
-
-
-@pytest.mark.parametrize(("typed", "meant"), [("#Ops", "ops"), ("ops", "ops"), ("##x", "#x")])
-def test_a_room_may_be_typed_with_its_mark(typed: str, meant: str) -> None:
-    assert room_word(typed) == meant
+    for job in ("members", "sessions"):
+        monkeypatch.setattr(http_jobs, job, lambda *_: [])
+    monkeypatch.setattr(http_jobs, "end_session", lambda *_: "Logged out.")
+    commands = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
+    commands.carry_out(LocalCommand(name, "x"))

@@ -1,44 +1,103 @@
-"""What a typed line means."""
+"""Parsing typed lines into requests, local commands and usage mistakes."""
 
 import pytest
 
-from client.faces.slash_parser import SLASHES, TypedCommand, TypedMessage, TypedMistake, help_lines, parse
+from chatterbox.wire import frames
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.faces.slash_parser import (
+    SLASHES,
+    LocalCommand,
+    LocalCommandName,
+    SlashSpec,
+    UsageMistake,
+    help_lines,
+    parse,
+    room_word,
+)
+
+
+def asked(command: frames.Command) -> CommandRequested:
+    return CommandRequested(command)
 
 
 @pytest.mark.parametrize(
     ("line", "meaning"),
     [
-        ("hello", TypedMessage("hello")),
-        ("  hello", TypedMessage("  hello")),
-        ("//shrug", TypedMessage("/shrug")),
-        ("/join ops", TypedCommand("join", ("ops",))),
-        ("/quit", TypedCommand("quit", ())),
-        ("/create ops private", TypedCommand("create", ("ops", "private"))),
-        ("/jion ops", TypedMistake("There is no /jion. Did you mean /join?")),
-        ("/xyzzy", TypedMistake("There is no /xyzzy. /help lists what there is; to say it, write //xyzzy")),
-        ("/create ops privat", TypedMistake("It is written: /create ROOM [private]")),
-        ("/invite bob ops", TypedCommand("invite", ("bob", "ops"))),
-        ("/logout 5b1c", TypedCommand("logout", ("5b1c",))),
-        ("/topic", TypedCommand("topic", ())),
-        ("/topic   engines, and  steam ", TypedCommand("topic", ("engines, and  steam",))),
-        ("/topic -", TypedCommand("topic", ("-",))),
-        ("/join", TypedMistake("It is written: /join ROOM")),
-        ("/quit now", TypedMistake("It is written: /quit")),
+        ("hello", SendRequested("general", "hello")),
+        ("  hello", SendRequested("general", "  hello")),
+        ("//shrug", SendRequested("general", "/shrug")),
+        ("/join #Ops", RoomRequested("ops")),
+        ("/quit", QuitRequested()),
+        ("/rooms", asked(frames.ListRooms(id=0))),
+        ("/create #Ops private", asked(frames.CreateRoom(id=0, room="ops", private=True))),
+        ("/create ops", asked(frames.CreateRoom(id=0, room="ops"))),
+        ("/jion ops", UsageMistake("Unknown command /jion. Did you mean /join?")),
+        ("/xyzzy", UsageMistake("Unknown command /xyzzy (see /help). To send it as text: //xyzzy")),
+        ("/create ops privat", UsageMistake("Usage: /create ROOM [private]")),
+        ("/invite @bob", asked(frames.Invite(id=0, room="general", username="bob"))),
+        ("/invite bob #ops", asked(frames.Invite(id=0, room="ops", username="bob"))),
+        ("/leave", asked(frames.Leave(id=0, room="general"))),
+        ("/leave #Ops", asked(frames.Leave(id=0, room="ops"))),
+        ("/members", LocalCommand(LocalCommandName.MEMBERS, "general")),
+        ("/members Ops", LocalCommand(LocalCommandName.MEMBERS, "ops")),
+        ("/logout 5b1c", LocalCommand(LocalCommandName.LOGOUT, "5b1c")),
+        ("/topic", LocalCommand(LocalCommandName.TOPIC, "general")),
+        (
+            "/topic   engines, and  steam ",
+            asked(frames.SetTopic(id=0, room="general", topic="engines, and  steam")),
+        ),
+        ("/topic -", asked(frames.SetTopic(id=0, room="general", topic=""))),
+        ("/help", LocalCommand(LocalCommandName.HELP)),
+        ("/help join", LocalCommand(LocalCommandName.HELP, "join")),
+        ("/join", UsageMistake("Usage: /join ROOM")),
+        ("/quit now", UsageMistake("Usage: /quit")),
         ("", None),
         ("   ", None),
     ],
 )
-def test_a_line_is_said_or_done_or_explained(line: str, meaning: object) -> None:
-    assert parse(line) == meaning
+def test_typed_line_becomes_request_local_command_or_mistake(line: str, meaning: object) -> None:
+    assert parse(line, "general") == meaning
 
 
-def test_a_lone_slash_is_a_mistake() -> None:
-    assert isinstance(parse("/"), TypedMistake)
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("hello", UsageMistake("No room open. /join ROOM, or /rooms to list them.", is_message=True)),
+        ("/leave", UsageMistake("No room open. Usage: /leave ROOM")),
+        ("/invite bob", UsageMistake("No room open. Usage: /invite USERNAME ROOM")),
+        ("/members", UsageMistake("No room open. Usage: /members ROOM")),
+        ("/topic", UsageMistake("No room open. /join ROOM")),
+        ("/topic x", UsageMistake("No room open. /join ROOM")),
+    ],
+)
+def test_line_about_a_room_is_a_mistake_while_none_is_open(line: str, mistake: UsageMistake) -> None:
+    assert parse(line, None) == mistake
+
+
+def test_commands_that_name_a_room_work_while_none_is_open() -> None:
+    assert parse("/leave ops", None) == asked(frames.Leave(id=0, room="ops"))
+    assert parse("/join ops", None) == RoomRequested("ops")
+
+
+@pytest.mark.parametrize(("name", "slash"), SLASHES.items())
+def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str, slash: SlashSpec) -> None:
+    for count in (slash.least, len(slash.takes)):
+        words = ["private" if kind.name == "PRIVATE" else "x" for kind in slash.takes[:count]]
+        assert not isinstance(parse(" ".join([f"/{name}", *words]), "general"), UsageMistake)
+
+
+def test_lone_slash_is_a_mistake() -> None:
+    assert isinstance(parse("/", "general"), UsageMistake)
 
 
 @pytest.mark.parametrize("name", SLASHES)
-def test_a_command_that_is_nearly_right_is_guessed(name: str) -> None:
-    assert parse(f"/{name}x") == TypedMistake(f"There is no /{name}x. Did you mean /{name}?")
+def test_misspelt_command_gets_a_suggestion(name: str) -> None:
+    assert parse(f"/{name}x", "general") == UsageMistake(f"Unknown command /{name}x. Did you mean /{name}?")
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("#Ops", "ops"), ("ops", "ops"), ("##x", "#x")])
+def test_room_may_be_typed_with_its_mark(typed: str, meant: str) -> None:
+    assert room_word(typed) == meant
 
 
 def test_no_command_takes_fewer_words_than_it_needs() -> None:
@@ -46,7 +105,7 @@ def test_no_command_takes_fewer_words_than_it_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "line"), [("join", "/join ROOM  go into"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
+    ("name", "line"), [("join", "/join ROOM  open a room"), ("/join", "/join ROOM"), ("jion", "Did you mean /join?")]
 )
 def test_help_of_one_command_is_its_line(name: str, line: str) -> None:
     (shown,) = help_lines(name)

@@ -1,4 +1,4 @@
-"""Lines from any kind of input."""
+"""Lines from standard input, of any kind."""
 
 import os
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ def piped(data: bytes) -> Iterator[int]:
         (b"a\x85b\xe2\x80\xa8c\n", ["a\ufffdb\u2028c"]),
     ],
 )
-async def test_are_ended_by_newlines_only_and_any_bytes_will_do(data: bytes, lines: list[str]) -> None:
+async def test_stdin_lines_split_at_newlines_only_and_accept_any_bytes(data: bytes, lines: list[str]) -> None:
     with piped(data) as descriptor:
         assert [line async for line in stdin_lines(descriptor)] == lines
 
 
-async def test_more_than_are_read_ahead(tmp_path: object) -> None:
+async def test_stdin_lines_beyond_the_read_ahead_all_arrive(tmp_path: object) -> None:
     with piped(b"x\n" * 1000) as descriptor:
         assert len([line async for line in stdin_lines(descriptor)]) == 1000

@@ -1,4 +1,4 @@
-"""What is new elsewhere: counted, kept, and told together."""
+"""Unread messages of other rooms: kept, counted, summarised."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,26 +7,26 @@ from client.faces.unread_summary import AGAIN_S, GATHER_S, KEPT, UnreadSummary
 from tests.unit.client.world import message
 
 
-def test_the_first_waits_for_others() -> None:
+def test_first_unread_message_waits_for_others() -> None:
     unread = UnreadSummary()
     unread.add(message(1, room="ops"), 10.0, mine=False)
     unread.add(message(2, room="ops"), 10.9, mine=False)
     assert unread.due_s == 10.0 + GATHER_S
-    assert unread.say(10.5) == {}
-    assert unread.say(11.0) == {"ops": 2}
+    assert unread.take_due(10.5) == {}
+    assert unread.take_due(11.0) == {"ops": 2}
     assert unread.due_s is None
 
 
-def test_a_busy_room_is_told_of_now_and_then() -> None:
+def test_busy_room_is_summarised_now_and_then() -> None:
     unread = UnreadSummary()
     said = 0
     for second in range(120):
         unread.add(message(second + 1, room="ops"), float(second), mine=False)
-        said += bool(unread.say(float(second)))
+        said += bool(unread.take_due(float(second)))
     assert said == 120 // AGAIN_S
 
 
-def test_what_came_before_those_that_are_kept_is_counted() -> None:
+def test_messages_before_the_kept_ones_are_counted() -> None:
     unread = UnreadSummary()
     for offset in range(1, KEPT + 181):
         unread.add(message(offset, room="ops"), 0.0, mine=False)
@@ -35,7 +35,7 @@ def test_what_came_before_those_that_are_kept_is_counted() -> None:
     assert unread.dropped("ops") == 0
 
 
-def test_going_there_begins_anew_with_the_last_of_them() -> None:
+def test_opening_a_room_takes_the_kept_messages_and_starts_over() -> None:
     unread = UnreadSummary()
     for offset in range(1, KEPT + 11):
         unread.add(message(offset, room="ops"), 0.0, mine=False)
@@ -44,7 +44,7 @@ def test_going_there_begins_anew_with_the_last_of_them() -> None:
     assert (unread.counts, unread.due_s) == ({}, None)
 
 
-def test_what_one_wrote_oneself_is_kept_and_not_counted() -> None:
+def test_own_message_is_kept_but_not_counted_as_unread() -> None:
     unread = UnreadSummary()
     unread.add(message(1, room="ops"), 0.0, mine=True)
     assert (unread.counts, unread.due_s) == ({}, None)
@@ -52,14 +52,14 @@ def test_what_one_wrote_oneself_is_kept_and_not_counted() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ops", "dev"]), st.floats(0, 5), st.booleans())))
-def test_whatever_comes_is_told_at_last_with_the_right_number(
+def test_every_unread_message_is_finally_counted_in_a_summary(
     arrivals: list[tuple[str, float, bool]],
 ) -> None:
     unread, now_s, told = UnreadSummary(), 0.0, dict[str, int]()
     for offset, (room, after_s, mine) in enumerate(arrivals, 1):
         now_s += after_s
         unread.add(message(offset, room=room), now_s, mine=mine)
-        told |= unread.say(now_s)
-    told |= unread.say(now_s + GATHER_S + AGAIN_S)
+        told |= unread.take_due(now_s)
+    told |= unread.take_due(now_s + GATHER_S + AGAIN_S)
     assert told == unread.counts
     assert sum(told.values()) == sum(not mine for _, _, mine in arrivals)

@@ -1,4 +1,4 @@
-"""The loop around the core, over real sockets, against a server that follows a script."""
+"""The connection over real sockets, against a scripted server."""
 
 import asyncio
 import logging
@@ -42,7 +42,7 @@ async def refusing(*, retry_after_s: float) -> AsyncIterator[str]:
 
 
 class TestOneConnection:
-    async def test_shows_the_token_in_the_first_frame_and_nowhere_else(
+    async def test_token_is_sent_in_the_first_frame_only(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def script(line: Line) -> None:
@@ -57,7 +57,7 @@ class TestOneConnection:
             record.getMessage() for record in caplog.records if record.name != "websockets.server"
         )
 
-    async def test_shows_messages(self, tmp_path: Path) -> None:
+    async def test_received_messages_are_shown(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             await line.say(message(1), message(2))
@@ -67,7 +67,7 @@ class TestOneConnection:
             await person.see(notes.MessageShown, 2)
         assert person.heard == [1, 2]
 
-    async def test_passes_over_a_frame_of_a_newer_protocol(self, tmp_path: Path) -> None:
+    async def test_frame_of_a_newer_protocol_is_skipped(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             await line.socket.send('{"type": "typing", "room": "general"}')
@@ -77,7 +77,7 @@ class TestOneConnection:
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.MessageShown)
 
-    async def test_sends_what_is_said_and_forgets_it_when_acked(self, tmp_path: Path) -> None:
+    async def test_sent_messages_leave_the_outbox_when_acknowledged(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             for offset in (1, 2):
@@ -86,13 +86,14 @@ class TestOneConnection:
 
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.WelcomeReceived)
-            person.connection.say("general", "one", "two")
+            person.connection.send("general", "one")
+            person.connection.send("general", "two")
             await person.see(notes.SendStored, 2)
             assert person.outbox is not None
             assert person.outbox.entries() == ()
         assert person.heard == [1, 2]
 
-    async def test_takes_no_message_that_the_server_would_not(self, tmp_path: Path) -> None:
+    async def test_invalid_message_is_refused_before_it_is_queued(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             await line.stay()
@@ -100,16 +101,16 @@ class TestOneConnection:
         async with twin(script) as server, Person(server, tmp_path) as person:
             await person.see(notes.WelcomeReceived)
             with pytest.raises(ChatError):
-                person.connection.say("general", "\x1b[2J")
+                person.connection.send("general", "\x1b[2J")
             assert not person.connection.state.unsent_count
 
 
-class TestComingBack:
-    async def test_resumes_from_the_last_message_shown(self, tmp_path: Path) -> None:
+class TestReconnect:
+    async def test_reconnect_resumes_from_the_last_shown_message(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             await line.greet()
             await line.say(message(1), message(2))
-            await asyncio.sleep(0.05)
+            await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:
@@ -124,7 +125,7 @@ class TestComingBack:
         assert person.all(notes.CatchingUp) == [notes.CatchingUp("general", 2)]
         assert len(person.all(notes.Disconnected)) == 1
 
-    async def test_sends_again_with_the_same_key_what_was_not_acked(self, tmp_path: Path) -> None:
+    async def test_unacknowledged_message_is_sent_again_with_the_same_key(self, tmp_path: Path) -> None:
         keys = []
 
         async def first(line: Line) -> None:
@@ -140,24 +141,24 @@ class TestComingBack:
             await line.stay()
 
         async with twin(first, second) as server, Person(server, tmp_path) as person:
-            person.connection.say("general", "hello")
+            person.connection.send("general", "hello")
             await person.see(notes.SendStored)
         assert keys[0] == keys[1] is not None
 
-    async def test_a_server_that_refuses_the_handshake_is_tried_again(self, tmp_path: Path) -> None:
+    async def test_refused_handshake_is_retried(self, tmp_path: Path) -> None:
         async with refusing(retry_after_s=0.01) as server, Person(server, tmp_path) as person:
             cuts = await person.see(notes.Disconnected, 2)
         assert cuts[0].why == "Too many"
         assert cuts[0].retry_s >= 0.01
 
-    async def test_who_can_not_wait_for_the_next_try_has_it_at_once(self, tmp_path: Path) -> None:
+    async def test_try_now_skips_the_wait_before_the_next_attempt(self, tmp_path: Path) -> None:
         async with refusing(retry_after_s=3600) as server, Person(server, tmp_path) as person:
             await person.see(notes.Disconnected)
             person.connection.try_now()
             cuts = await person.see(notes.Disconnected, 2)
         assert [cut.retry_s for cut in cuts] == [3600, 3600]
 
-    async def test_moves_when_asked_to(self, tmp_path: Path) -> None:
+    async def test_move_frame_reconnects(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             await line.greet()
             await line.say(frames.Move(after_ms=10))
@@ -171,7 +172,7 @@ class TestComingBack:
             await person.see(notes.WelcomeReceived, 2)
         assert person.all(notes.Reconnecting)
 
-    async def test_a_message_written_while_away_goes_out(self, tmp_path: Path) -> None:
+    async def test_message_queued_offline_is_sent_after_connecting(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
             await line.greet()
             await line.socket.close(CloseCode.RESTART)
@@ -183,13 +184,13 @@ class TestComingBack:
 
         async with twin(first, second) as server, Person(server, tmp_path) as person:
             await person.see(notes.Disconnected)
-            person.connection.say("general", "hello")
+            person.connection.send("general", "hello")
             await person.see(notes.SendStored)
         assert person.all(notes.QueuedOffline)
 
 
-class TestTheEnd:
-    async def test_a_session_that_has_ended_is_not_tried_again(self, tmp_path: Path) -> None:
+class TestEnd:
+    async def test_ended_session_is_not_retried(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
             await line.socket.close(CloseCode.SESSION_ENDED, "The session has ended; log in again.")
@@ -198,13 +199,13 @@ class TestTheEnd:
             ended = await person.running
         assert ended == notes.SessionOver(CloseCode.SESSION_ENDED, "The session has ended.")
 
-    async def test_leaving_while_waiting_for_the_next_try_does_not_wait(self, tmp_path: Path) -> None:
+    async def test_quit_does_not_wait_for_the_next_attempt(self, tmp_path: Path) -> None:
         async with refusing(retry_after_s=60) as server, asyncio.timeout(20):
             async with Person(server, tmp_path) as person:
                 await person.see(notes.Disconnected)
         assert person.running.result() == notes.SessionOver(None, "You left.")
 
-    async def test_a_mistake_in_a_face_comes_up_where_it_is_waited_for(self, tmp_path: Path) -> None:
+    async def test_exception_in_a_face_is_raised_by_run(self, tmp_path: Path) -> None:
         person = Person("http://127.0.0.1:9", tmp_path, outbox=False)
 
         def broken(_: notes.Note) -> None:

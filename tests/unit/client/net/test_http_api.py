@@ -1,4 +1,4 @@
-"""Calls over HTTP: what is sent, and every failure as a sentence with an exit code."""
+"""The HTTP API: what is sent, and every error as a failure."""
 
 from collections.abc import Callable
 
@@ -21,12 +21,12 @@ def says(status: int, body: object = None, text: str | None = None) -> Callable[
 
 
 class TestCalls:
-    def test_login_gives_a_session(self) -> None:
+    def test_login_returns_a_session(self) -> None:
         with api(says(200, LOGIN)) as server:
             session = server.login("alice", "pw").as_session(SERVER, now_s=1000)
         assert (session.username, session.expires_at, session.lifetime_s) == ("Alice", 44200, 43200)
 
-    def test_the_token_goes_in_a_header_and_nowhere_else(self) -> None:
+    def test_token_is_sent_in_a_header_only(self) -> None:
         seen: list[httpx.Request] = []
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -39,7 +39,7 @@ class TestCalls:
         assert "secret" not in str(seen[0].url)
         assert seen[0].headers["user-agent"].startswith("chatterbox/")
 
-    def test_a_session_id_can_not_leave_its_path(self) -> None:
+    def test_session_id_is_quoted_in_the_path(self) -> None:
         seen: list[str] = []
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -58,7 +58,7 @@ class TestFailures:
             (says(409, {"code": "username_taken", "detail": "Taken."}), ServerRefused, "Taken."),
             (says(401, {"code": "credentials_invalid", "detail": "Wrong."}), ServerRefused, "Wrong."),
             (says(401, {"code": "session_ended", "detail": "Log in again."}), NotLoggedIn, "The session has ended."),
-            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "does not accept this login"),
+            (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "no longer accepts this login"),
             (says(401, {"code": "another", "detail": "Ended."}), NotLoggedIn, "Ended."),
             (
                 says(429, {"code": "login_throttled", "detail": "Slow.", "retry_after_s": 29.6}),
@@ -67,21 +67,21 @@ class TestFailures:
             ),
             (says(503, {"code": "unavailable", "detail": "Away."}), Unreachable, "Away."),
             (says(502, text="bad gateway"), Unreachable, "502 Bad Gateway"),
-            (says(404, text="<html>"), ServerRefused, "Is that a Chatterbox server?"),
-            (says(200, ["not a login"]), ServerRefused, "does not answer as a Chatterbox server does"),
+            (says(404, text="<html>"), ServerRefused, "Is it a Chatterbox server?"),
+            (says(200, ["not a login"]), ServerRefused, "does not respond like a Chatterbox server"),
         ],
     )
-    def test_are_sentences(
+    def test_http_error_becomes_a_failure_with_a_sentence(
         self, answer: Callable[[httpx.Request], httpx.Response], kind: type[Failure], sentence: str
     ) -> None:
         with api(answer) as server, pytest.raises(kind, match=sentence):
             server.login("alice", "pw")
 
-    def test_a_server_that_is_down_is_named_with_the_reason(self) -> None:
+    def test_unreachable_server_is_named_with_the_reason(self) -> None:
         with HttpApi("http://127.0.0.1:9") as server, pytest.raises(Unreachable) as raised:
             server.login("alice", "pw")
         assert "Can't reach http://127.0.0.1:9: connection refused" in str(raised.value)
 
-    def test_a_host_that_is_none_too(self) -> None:
-        with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="no such host"):
+    def test_unknown_host_is_reported(self) -> None:
+        with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="host not found"):
             server.login("alice", "pw")

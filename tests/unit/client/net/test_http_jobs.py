@@ -1,4 +1,4 @@
-"""Members and sessions over HTTP, as commands and chats ask for them."""
+"""HTTP jobs that commands and chats share: members and sessions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> ClientContext:
+def context(tmp_path: Path) -> ClientContext:
     SessionFile(tmp_path, SERVER).save(SavedSession(SERVER, "alice", "t", IDS[2], expires_at=4e9, lifetime_s=100))
     return ClientContext(SERVER, tmp_path)
 
@@ -55,91 +55,88 @@ def known(tmp_path: Path) -> NameCache:
     return NameCache(tmp_path / "known.json")
 
 
-def test_all_sessions_but_this_one_can_be_ended_at_once(
-    asked: list[str], place: ClientContext, known: NameCache
-) -> None:
-    assert http_jobs.end_session(place, "others", known) == "2 other sessions terminated."
+def test_all_other_sessions_can_be_ended_at_once(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    assert http_jobs.end_session(context, "others", known) == "2 other sessions ended."
     assert asked == ["GET /sessions", "DELETE /sessions/5b1c0aaa", "DELETE /sessions/5b1c0bbb"]
     assert known.names.sessions == ()
-    assert place.file.load() is not None
+    assert context.session_file.load() is not None
 
 
-def test_members_are_sorted_inert_and_remembered(asked: list[str], place: ClientContext, known: NameCache) -> None:
-    assert http_jobs.members(place, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
+def test_members_are_sorted_inert_and_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    assert http_jobs.members(context, "ops", known) == ["Alice", "bob", "mal␛]0;x␇"]
     assert asked == ["GET /rooms/ops/members"]
     assert known.names.people[:2] == ("Alice", "bob")
 
 
-def test_a_room_that_is_none_is_guessed(asked: list[str], place: ClientContext, known: NameCache) -> None:
-    with pytest.raises(ServerRefused, match=r"^There is no room #opps that you may see\.$"):
-        http_jobs.members(place, "opps", known)
-    known.before(lambda _: None)(notes.RoomEntered("ops", ()))
+def test_members_of_an_unknown_room_suggest_a_room(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    with pytest.raises(ServerRefused, match=r"^No room #opps \(or it is private and you are not in it\)\.$"):
+        http_jobs.members(context, "opps", known)
+    known.learning(lambda _: None)(notes.RoomEntered("ops", ()))
     with pytest.raises(ServerRefused, match=r"Did you mean #ops\?$"):
-        http_jobs.members(place, "opps", known)
+        http_jobs.members(context, "opps", known)
 
 
 @pytest.mark.parametrize("told", [notes.RoomEntered("opps", ()), notes.RoomGone("opps")])
-def test_a_room_that_one_was_in_was_left_or_is_lost(
-    asked: list[str], place: ClientContext, known: NameCache, told: notes.Note
+def test_members_of_a_room_that_the_user_left_suggest_an_invitation(
+    asked: list[str], context: ClientContext, known: NameCache, told: notes.Note
 ) -> None:
-    known.before(lambda _: None)(told)
+    known.learning(lambda _: None)(told)
     with pytest.raises(ServerRefused) as refusal:
-        http_jobs.members(place, "opps", known)
+        http_jobs.members(context, "opps", known)
     assert str(refusal.value) == (
-        "There is no room #opps that you may see. If you left it, somebody in it must invite you again; if the server "
-        "has lost it, it can be made again."
+        "No room #opps (or it is private and you are not in it). Ask a member to invite you again."
     )
 
 
-def test_a_room_can_not_leave_its_path(asked: list[str], place: ClientContext, known: NameCache) -> None:
-    http_jobs.members(place, "../x", known)
+def test_room_name_is_quoted_in_the_path(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    http_jobs.members(context, "../x", known)
     assert asked == ["GET /rooms/../x/members"]
 
 
-def test_the_others_sessions_are_remembered(asked: list[str], place: ClientContext, known: NameCache) -> None:
-    lines = http_jobs.sessions(place, known)
+def test_other_sessions_are_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    lines = http_jobs.sessions(context, known)
     assert lines[2].endswith("cli␛[2J  (this one)")
     assert known.names.sessions == (IDS[0], IDS[1])
 
 
 @pytest.mark.parametrize("beginning", [IDS[0], "5b1c0a"])
-def test_a_session_is_ended_by_the_beginning_of_its_id(
-    asked: list[str], place: ClientContext, known: NameCache, beginning: str
+def test_session_is_ended_by_the_start_of_its_id(
+    asked: list[str], context: ClientContext, known: NameCache, beginning: str
 ) -> None:
-    assert http_jobs.end_session(place, beginning, known).startswith(f"Session terminated: {IDS[0]}")
+    assert http_jobs.end_session(context, beginning, known).startswith(f"Session ended: {IDS[0]}")
     assert asked[-1] == f"DELETE /sessions/{IDS[0]}"
     assert known.names.sessions == (IDS[1],)
-    assert place.file.load() is not None
+    assert context.session_file.load() is not None
 
 
-def test_this_session_is_forgotten_here_too(asked: list[str], place: ClientContext, known: NameCache) -> None:
-    assert http_jobs.end_session(place, IDS[2], known) == "Session terminated."
-    assert place.file.load() is None
+def test_ending_this_session_deletes_its_file(asked: list[str], context: ClientContext, known: NameCache) -> None:
+    assert http_jobs.end_session(context, IDS[2], known) == "Logged out."
+    assert context.session_file.load() is None
 
 
-def test_of_this_session_a_chat_is_told_to_end_and_to_log_out_itself(
-    asked: list[str], place: ClientContext, known: NameCache
+def test_ending_the_session_of_a_chat_makes_the_chat_log_out(
+    asked: list[str], context: ClientContext, known: NameCache
 ) -> None:
     told: list[str] = []
-    assert http_jobs.end_session(place, IDS[2], known, lambda: told.append("log out")) == "Logging out."
+    assert http_jobs.end_session(context, IDS[2], known, lambda: told.append("log out")) == "Logging out."
     assert (told, asked) == (["log out"], ["GET /sessions"])
-    assert place.file.load() is not None
+    assert context.session_file.load() is not None
 
 
 @pytest.mark.parametrize(
     ("beginning", "sentence"),
-    [("5b1c", "2 of your sessions begin with 5b1c"), ("9999", "No session of yours has the id 9999"), ("5", "4 char")],
+    [("5b1c", "2 sessions start with 5b1c"), ("9999", "No session with the id 9999"), ("5", "4 char")],
 )
-def test_what_names_no_session_or_several_ends_none(
-    asked: list[str], place: ClientContext, known: NameCache, beginning: str, sentence: str
+def test_unknown_or_ambiguous_session_id_ends_none(
+    asked: list[str], context: ClientContext, known: NameCache, beginning: str, sentence: str
 ) -> None:
     with pytest.raises(ServerRefused, match=sentence):
-        http_jobs.end_session(place, beginning, known)
+        http_jobs.end_session(context, beginning, known)
     assert asked == ["GET /sessions"]
 
 
-def test_asking_needs_a_session(place: ClientContext, known: NameCache) -> None:
-    place.file.delete()
-    ask: Callable[[], object] = lambda: http_jobs.sessions(place, known)  # noqa: E731
+def test_http_jobs_need_a_session(context: ClientContext, known: NameCache) -> None:
+    context.session_file.delete()
+    ask: Callable[[], object] = lambda: http_jobs.sessions(context, known)  # noqa: E731
     with pytest.raises(Exception, match="not logged in"):
         ask()

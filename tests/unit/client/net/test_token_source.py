@@ -1,4 +1,4 @@
-"""A token that is good for a connection, renewed before it gets old."""
+"""The access token, renewed before it expires."""
 
 from pathlib import Path
 
@@ -34,34 +34,34 @@ def tokens(file: SessionFile, now_s: float, status: int = 200) -> TokenSource:
     return TokenSource(file, api, lambda: now_s)
 
 
-async def test_a_young_token_is_used_as_it_is(file: SessionFile) -> None:
+async def test_fresh_token_is_not_renewed(file: SessionFile) -> None:
     assert await tokens(file, 940).fresh() == "old"
 
 
-async def test_an_old_one_is_renewed_and_kept(file: SessionFile) -> None:
+async def test_old_token_is_renewed_and_saved(file: SessionFile) -> None:
     assert await tokens(file, 960).fresh() == "new"
     session = file.load()
     assert session is not None
     assert (session.token, session.expires_at) == ("new", 1060)
 
 
-async def test_while_the_server_is_away_an_old_one_will_do(file: SessionFile) -> None:
+async def test_old_token_is_used_while_the_server_is_unreachable(file: SessionFile) -> None:
     assert await tokens(file, 960, status=503).fresh() == "old"
 
 
-async def test_a_session_that_has_ended_is_said(file: SessionFile) -> None:
+async def test_ended_session_raises_not_logged_in(file: SessionFile) -> None:
     with pytest.raises(NotLoggedIn, match="has ended"):
         await tokens(file, 960, status=401).fresh()
 
 
 @pytest.mark.parametrize("now_s", [1001, 1_000_000])
-async def test_a_token_that_expired_by_our_clock_is_for_the_server_to_judge(file: SessionFile, now_s: float) -> None:
+async def test_token_expired_by_the_local_clock_is_still_used(file: SessionFile, now_s: float) -> None:
     assert await tokens(file, now_s, status=503).fresh() == "old"
     with pytest.raises(NotLoggedIn, match="has ended"):
         await tokens(file, now_s, status=401).fresh()
     assert await tokens(file, now_s).fresh() == "new"
 
 
-async def test_without_a_session_it_says_so(tmp_path: Path) -> None:
+async def test_missing_session_raises_not_logged_in(tmp_path: Path) -> None:
     with pytest.raises(NotLoggedIn, match="not logged in at"):
         await TokenSource(SessionFile(tmp_path, SERVER)).fresh()

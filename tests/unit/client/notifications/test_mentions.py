@@ -1,4 +1,4 @@
-"""Whether a text names somebody: whole words, in any case, with or without `@`."""
+"""Mentions: whole words, in any case, with or without `@`."""
 
 import pytest
 from hypothesis import given
@@ -23,37 +23,37 @@ from client.notifications.mentions import names
         "\uff41da",
     ],
 )
-def test_a_name_is_found(text: str) -> None:
+def test_mention_is_found(text: str) -> None:
     assert names(text, ["Ada"])
 
 
 @pytest.mark.parametrize(
     "text", ["", "Canada", "adam", "ada_2", "ada2", "ada-lee", "lee.ada", "@ada.org", "àda", "adá"]
 )
-def test_part_of_a_word_is_none(text: str) -> None:
+def test_part_of_a_word_is_no_mention(text: str) -> None:
     assert not names(text, ["ada"])
 
 
-def test_names_are_folded_as_languages_do() -> None:
+def test_mentions_ignore_case_and_composition() -> None:
     assert names("STRASSE, bitte", ["straße"])
     assert names("caf\u00e9", ["cafe\u0301"])
 
 
-def test_a_keyword_may_be_words_or_signs() -> None:
+def test_keyword_may_be_several_words_or_symbols() -> None:
     assert names("the disk full again", ["disk full"])
     assert names("c++ or c", ["c++"])
     assert not names("the disk fuller", ["disk full"])
 
 
-def test_no_name_is_nowhere() -> None:
+def test_empty_name_is_never_mentioned() -> None:
     assert not names("anything", ["", ""])
 
 
 @given(st.text(), st.text(max_size=20))
-def test_any_text_and_any_word_will_do(text: str, word: str) -> None:
+def test_any_text_and_word_are_accepted(text: str, word: str) -> None:
     assert names(text, [word]) in {True, False}
 
 
 @given(st.text(alphabet="ab-. @", max_size=12), st.text(alphabet="ab", min_size=1, max_size=4))
-def test_a_word_between_spaces_is_always_found(around: str, word: str) -> None:
+def test_word_between_spaces_is_always_found(around: str, word: str) -> None:
     assert names(f"{around} {word} {around}", [word])

@@ -1,4 +1,4 @@
-"""What is told is inert, short and one line each; what a program reads is JSON."""
+"""Notifications: inert and short text, and JSON for programs."""
 
 import json
 
@@ -24,18 +24,18 @@ def notice(content: str = "hello", username: str = "bob", room: str = "ops", cou
 
 
 class TestText:
-    def test_is_one_line(self) -> None:
+    def test_notification_body_is_one_line(self) -> None:
         assert notice("one\n  two\tthree").body == "one two three"
 
     @given(st.text(), st.text(), st.text(), st.integers(1, 3))
-    def test_is_inert_and_short_whatever_others_wrote(self, content: str, username: str, room: str, count: int) -> None:
+    def test_notification_text_is_inert_and_short(self, content: str, username: str, room: str, count: int) -> None:
         told = notice(content, username, room, count)
         for line, most in ((told.title, TITLE_CHARS), (told.body, BODY_CHARS)):
             assert len(line) <= most
             assert not any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in line)
 
     @given(st.text(max_size=2000), st.text(max_size=20))
-    def test_for_a_program_is_one_line_of_json(self, content: str, room: str) -> None:
+    def test_notification_for_a_program_is_one_line_of_json(self, content: str, room: str) -> None:
         line = notice(content, room=room).as_json()
         assert line.count(b"\n") == 1
         said = json.loads(line)
@@ -44,15 +44,15 @@ class TestText:
 
 
 class TestSequences:
-    def test_are_those_that_terminals_know(self) -> None:
+    def test_notification_sequences_are_osc_9_and_osc_777(self) -> None:
         assert osc9(notice()) == "\x1b]9;bob in #ops: hello\x1b\\"
         assert osc777(notice()) == "\x1b]777;notify;bob in #ops;hello\x1b\\"
 
-    def test_go_through_tmux(self) -> None:
+    def test_notification_sequence_is_wrapped_for_tmux(self) -> None:
         assert through_tmux(osc9(notice())) == "\x1bPtmux;\x1b\x1b]9;bob in #ops: hello\x1b\x1b\\\x1b\\"
 
     @given(st.text(alphabet=st.sampled_from("a;4\x1b\\\x07\x9c\x9d\n\u202e")), st.text(alphabet="4;\x1b\\\x07"))
-    def test_cannot_be_left_or_changed_by_what_others_wrote(self, content: str, username: str) -> None:
+    def test_hostile_text_can_not_end_or_change_a_notification_sequence(self, content: str, username: str) -> None:
         told = notice(content, username)
         for sequence, fields in ((osc9(told), 1), (osc777(told), 3)):
             inside = sequence.removeprefix("\x1b]").removesuffix("\x1b\\")

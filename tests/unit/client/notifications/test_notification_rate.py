@@ -1,4 +1,4 @@
-"""Bursts: the first notice at once, and then never more than one in a while, without a message uncounted."""
+"""The rate limit of notifications."""
 
 from itertools import pairwise
 
@@ -14,13 +14,13 @@ def heard(offset: int, room: str = "ops", why: NotifyReason = NotifyReason.MESSA
     return NotableMessage(message(offset, room=room), why)
 
 
-def test_the_first_comes_at_once() -> None:
+def test_first_notification_is_sent_at_once() -> None:
     notice = NotificationRate(5).take(heard(1), 100.0)
     assert notice is not None
     assert (notice.title, notice.body, notice.count) == ("bob in #ops", "message 1", 1)
 
 
-def test_what_follows_is_gathered_until_it_is_time() -> None:
+def test_messages_within_the_quiet_period_are_gathered() -> None:
     burst = NotificationRate(5)
     burst.take(heard(1), 100.0)
     assert [burst.take(heard(offset), 100.0 + offset) for offset in (2, 3, 4)] == [None] * 3
@@ -32,7 +32,7 @@ def test_what_follows_is_gathered_until_it_is_time() -> None:
     assert burst.due_s is None
 
 
-def test_a_single_one_is_shown_as_it_was_said() -> None:
+def test_single_gathered_message_is_shown_as_it_is() -> None:
     burst = NotificationRate(5)
     burst.take(heard(1), 100.0)
     burst.take(heard(2), 101.0)
@@ -41,7 +41,7 @@ def test_a_single_one_is_shown_as_it_was_said() -> None:
     assert notice.title == "bob in #ops"
 
 
-def test_of_several_rooms_the_fullest_is_named_first() -> None:
+def test_room_with_most_messages_is_named_first() -> None:
     burst = NotificationRate(5)
     burst.take(heard(1), 0.0)
     for room in ("a", "b", "b", "c", "d", "e"):
@@ -51,31 +51,33 @@ def test_of_several_rooms_the_fullest_is_named_first() -> None:
     assert notice.title == "2 new in #b, 1 new in #a, 1 new in #c, and in 2 more"
 
 
-def test_the_most_urgent_is_shown() -> None:
+def test_most_urgent_message_is_shown() -> None:
     burst = NotificationRate(5)
     burst.take(heard(1), 0.0)
     for offset, why in enumerate((NotifyReason.MENTION, NotifyReason.KEYWORD, NotifyReason.MESSAGE)):
         burst.take(heard(offset, why=why), 1.0)
     notice = burst.flush(5.0)
     assert notice is not None
-    assert (notice.why, notice.body) == (NotifyReason.MENTION, "bob: message 0")
+    assert (notice.reason, notice.body) == (NotifyReason.MENTION, "bob: message 0")
 
 
-def test_what_was_seen_meanwhile_is_forgotten() -> None:
+def test_messages_of_a_room_that_was_read_are_dropped() -> None:
     burst = NotificationRate(5)
     burst.take(heard(1), 0.0)
     burst.take(heard(2), 1.0)
     burst.take(heard(1, "dev"), 1.0)
-    burst.seen("ops")
+    burst.forget("ops")
     notice = burst.flush(5.0)
     assert notice is not None
     assert notice.title == "bob in #dev"
-    burst.seen("dev")
+    burst.forget("dev")
     assert burst.flush(99.0) is None
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 3)), max_size=100), st.sampled_from([0.0, 1.0, 5.0]))
-def test_all_is_counted_and_notices_keep_their_distance(steps: list[tuple[str, float]], quiet_s: float) -> None:
+def test_every_message_is_counted_and_notifications_keep_the_quiet_period(
+    steps: list[tuple[str, float]], quiet_s: float
+) -> None:
     burst, now_s, counted, times = NotificationRate(quiet_s), 0.0, 0, []
     for room, wait_s in steps:
         now_s += wait_s

@@ -1,4 +1,4 @@
-"""Of which messages one is told: levels, mentions, keywords, and never of what is old, one's own or seen."""
+"""Which messages are reported: levels, mentions, keywords; never old, own or read ones."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ class Listener:
     def _take(self, note: notes.Note) -> NotifyReason | None:
         self.now_s += 0.1
         self.rule, heard = take(self.rule, note, self.now_s, self.looking_at, focused=self.focused)
-        return heard.why if heard else None
+        return heard.reason if heard else None
 
 
 def live(**settings: Any) -> Listener:
@@ -61,60 +61,60 @@ class TestLevels:
             (NotifyLevel.NONE, []),
         ],
     )
-    def test_say_of_which_messages_one_is_told(self, level: NotifyLevel, told: list[NotifyReason]) -> None:
+    def test_level_decides_which_messages_are_reported(self, level: NotifyLevel, told: list[NotifyReason]) -> None:
         listener = live(default=level, keywords=("deploy",))
         assert listener.hear(said("hello"), said("@Ada: hello"), said("Deploy it")) == told
 
-    def test_of_a_room_count_more_than_the_usual_one(self) -> None:
+    def test_level_of_a_room_overrides_the_default(self) -> None:
         listener = live(default=NotifyLevel.NONE, rooms={"ops": NotifyLevel.ALL})
         assert listener.hear(said(room="ops"), said(room="dev")) == [NotifyReason.MESSAGE]
 
 
-class TestNeverOf:
-    def test_ones_own(self) -> None:
+class TestUnreportedMessages:
+    def test_own_message_is_not_reported(self) -> None:
         assert live(default=NotifyLevel.ALL).hear(said("ada", mine=True)) == []
 
-    def test_the_room_that_one_looks_at(self) -> None:
+    def test_message_of_the_focused_room_is_not_reported(self) -> None:
         listener = live(default=NotifyLevel.ALL, looking_at="ops", focused=True)
         assert listener.hear(said("ada", room="ops"), said(room="dev")) == [NotifyReason.MESSAGE]
 
-    def test_but_the_room_on_the_screen_if_the_terminal_is_not_looked_at(self) -> None:
+    def test_message_of_the_open_room_is_reported_while_unfocused(self) -> None:
         assert live(looking_at="ops", focused=False).hear(said("ada", room="ops")) == [NotifyReason.MENTION]
 
-    def test_what_is_caught_up(self) -> None:
+    def test_missed_messages_are_not_reported(self) -> None:
         listener = Listener(default=NotifyLevel.ALL)
         again = connected(room_state(5, 7, room="ops"))
         before: list[notes.Note] = [notes.CatchingUp("ops", 2), said(offset=6), said(offset=7), notes.CaughtUp("ops")]
         assert listener.hear(again, *before) == []
         assert listener.hear(said(offset=8)) == [NotifyReason.MESSAGE]
 
-    def test_what_is_caught_up_in_a_room_of_which_nothing_is_known(self) -> None:
+    def test_missed_messages_of_an_unknown_room_are_not_reported(self) -> None:
         listener = live(default=NotifyLevel.ALL)
         assert listener.hear(notes.CatchingUp("x", 1), said(room="x"), notes.CaughtUp("x")) == []
         assert listener.hear(said(room="x", offset=12)) == [NotifyReason.MESSAGE]
 
-    def test_what_is_read_anew_after_a_backup_was_restored(self) -> None:
+    def test_messages_of_a_restored_history_are_not_reported(self) -> None:
         listener = Listener(default=NotifyLevel.ALL)
         reset = notes.RoomReset("ops", Position("e2", 1))
         assert listener.hear(connected(room_state(3, epoch="e2", room="ops")), reset) == []
         assert listener.hear(said(offset=2, epoch="e2"), said(offset=3, epoch="e2")) == []
         assert listener.hear(said(offset=4, epoch="e2")) == [NotifyReason.MESSAGE]
 
-    def test_what_comes_with_a_reset_amid_a_connection(self) -> None:
+    def test_messages_right_after_a_reset_are_not_reported(self) -> None:
         listener = live(default=NotifyLevel.ALL)
         listener.hear(notes.RoomReset("ops", Position("e2", 0)))
         assert listener.hear(said(offset=1, epoch="e2"), said(offset=2, epoch="e2")) == []
         listener.now_s += RESET_S
         assert listener.hear(said(offset=3, epoch="e2")) == [NotifyReason.MESSAGE]
 
-    def test_other_notes(self) -> None:
+    def test_other_notes_are_not_reported(self) -> None:
         assert (
             live(default=NotifyLevel.ALL).hear(notes.RoomGone("ops"), notes.ServerError("ada"), notes.CaughtUp("ops"))
             == []
         )
 
 
-def test_what_is_said_while_one_catches_up_counts_at_its_turn() -> None:
+def test_new_message_during_catching_up_is_reported_in_its_turn() -> None:
     listener = Listener(default=NotifyLevel.ALL)
     listener.hear(connected(room_state(5, 7, room="ops")), notes.CatchingUp("ops", 2))
     assert listener.hear(said(offset=6), said(offset=7), said(offset=8), notes.CaughtUp("ops")) == [
@@ -123,7 +123,7 @@ def test_what_is_said_while_one_catches_up_counts_at_its_turn() -> None:
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 5), st.booleans())
-def test_with_the_real_reducer_each_live_message_is_told_once_and_no_other(
+def test_each_live_message_of_the_real_reducer_is_reported_once(
     seen: int, missed: int, live_ones: int, from_memory: bool
 ) -> None:
     core, listener = Core(), Listener(default=NotifyLevel.ALL)

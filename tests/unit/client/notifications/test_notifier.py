@@ -1,4 +1,4 @@
-"""Notices as a face uses them: senders, timers, programs, and failures that are told once."""
+"""The notifier: senders, timers, programs, and errors that are reported once."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ import pytest
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
 from client.core import notes
 from client.notifications.notifier import Notifier, Sender, notifier
-from client.notifications.notify_program import AT_ONCE, NotifyProgram
+from client.notifications.notify_program import MAX_PROGRAMS, NotifyProgram
 from tests.support.waiting import until
 from tests.unit.client.notifications.test_notification import notice
 from tests.unit.client.notifications.test_notification_rules import connected, said
@@ -61,8 +61,8 @@ class Told:
         return self.titles
 
 
-class TestOn:
-    def test_tells_at_once_and_then_together(self) -> None:
+class TestNotifier:
+    def test_notifier_sends_the_first_at_once_and_gathers_the_next(self) -> None:
         told = Told()
         assert told.hear(*(said(offset=offset) for offset in range(11, 15))) == ["bob in #ops"]
         told.timers.pass_by(4.9)
@@ -71,14 +71,14 @@ class TestOn:
         assert told.titles == ["bob in #ops", "3 new in #ops"]
         assert told.timers.waiting == []
 
-    def test_a_room_that_is_looked_at_meanwhile_is_not_told(self) -> None:
+    def test_notifier_drops_messages_of_a_room_that_was_looked_at(self) -> None:
         told = Told()
         told.hear(said(), said(offset=12), said(room="dev"))
         told.hear(notes.ServerError("x"), looking_at="ops", focused=True)
         told.timers.pass_by(5)
         assert told.titles == ["bob in #ops", "bob in #dev"]
 
-    def test_other_settings_take_effect_and_nothing_is_forgotten(self) -> None:
+    def test_new_settings_apply_and_gathered_messages_stay(self) -> None:
         told = Told()
         told.hear(said(), said(offset=12))
         told.notices.configure(NotificationSettings(default=NotifyLevel.NONE, by=(NotifyMethod.DESKTOP,), quiet_s=1))
@@ -89,7 +89,7 @@ class TestOn:
         told.timers.pass_by(1)
         assert told.hear(said(offset=9), said(offset=14))[2:] == ["bob in #ops"]
 
-    def test_once_closed_nothing_is_told(self) -> None:
+    def test_closed_notifier_sends_nothing(self) -> None:
         told = Told()
         told.hear(said(), said(offset=12))
         told.notices.close()
@@ -106,13 +106,13 @@ class TestSenders:
         face._senders[0](notice()) if face._senders else None
         return "".join(written)
 
-    def test_are_those_that_are_configured(self) -> None:
+    def test_senders_are_the_configured_ones(self) -> None:
         assert self.given(NotifyMethod.BELL) == "\a"
         assert self.given(NotifyMethod.OSC9) == "\x1b]9;bob in #ops: hello\x1b\\"
         assert self.given(NotifyMethod.OSC777, tmux=True).startswith("\x1bPtmux;\x1b\x1b]777;notify;")
         assert self.given() == ""
 
-    def test_without_a_terminal_there_is_no_bell(self) -> None:
+    def test_no_bell_without_a_terminal(self) -> None:
         assert self.given(NotifyMethod.BELL, NotifyMethod.OSC9, NotifyMethod.OSC777, on_terminal=False) == ""
 
 
@@ -131,34 +131,36 @@ class Runs:
         return self.told
 
 
-class TestACommand:
-    async def test_reads_one_json_object(self, tmp_path: Path) -> None:
+class TestNotificationCommand:
+    async def test_notification_command_reads_one_json_object(self, tmp_path: Path) -> None:
         path = tmp_path / "notice"
         assert await Runs().command("sh", "-c", 'cat > "$1"', "sh", str(path)) == []
         read = json.loads(path.read_text())
         assert (read["title"], read["messages"][0]["content"]) == ("bob in #ops", "$(rm -rf ~); `x`")
 
-    async def test_that_does_not_read_is_no_failure(self) -> None:
+    async def test_notification_command_that_does_not_read_is_no_error(self) -> None:
         assert await Runs().command("true") == []
 
-    async def test_that_fails_is_told(self) -> None:
-        assert await Runs().command("sh", "-c", "exit 3") == ["sh could not give a notice: exit code 3."]
+    async def test_failing_notification_command_is_reported(self) -> None:
+        assert await Runs().command("sh", "-c", "exit 3") == ["The notification program sh failed: exit code 3."]
 
-    async def test_that_there_is_not_is_told(self) -> None:
-        assert await Runs().command("/nowhere/x\x1b") == ["/nowhere/x␛ can't give notices: No such file or directory."]
+    async def test_missing_notification_command_is_reported(self) -> None:
+        assert await Runs().command("/nowhere/x\x1b") == [
+            "Can't run the notification program /nowhere/x␛: No such file or directory."
+        ]
 
-    async def test_that_hangs_is_ended_with_what_it_started(self, tmp_path: Path) -> None:
+    async def test_hanging_notification_command_is_killed_with_its_children(self, tmp_path: Path) -> None:
         path = tmp_path / "pid"
         told = await Runs(timeout_s=0.5).command("sh", "-c", f"sleep 60 & echo $! > {path}; wait")
-        assert told == ["sh was ended: it took longer than 0.5 s to give a notice."]
+        assert told == ["The notification program sh timed out after 0.5 s."]
         await until(partial(_is_gone, int(path.read_text())), 10)
 
-    async def test_more_than_a_few_at_once_are_left_out(self) -> None:
-        told = await Runs(timeout_s=0.5).command("sleep", "60", times=AT_ONCE + 1)
-        assert told[0] == "Notices were left out: 4 programs that give them are still running."
-        assert len(told) == AT_ONCE + 1
+    async def test_notifications_beyond_the_program_limit_are_dropped(self) -> None:
+        told = await Runs(timeout_s=0.5).command("sleep", "60", times=MAX_PROGRAMS + 1)
+        assert told[0] == "Notifications dropped: 4 notification programs are still running."
+        assert len(told) == MAX_PROGRAMS + 1
 
-    async def test_ends_with_the_loop(self, tmp_path: Path) -> None:
+    async def test_notification_command_ends_with_the_event_loop(self, tmp_path: Path) -> None:
         path = tmp_path / "pid"
         programs = NotifyProgram(lambda _: None, 60)
         programs.command(("sh", "-c", f"echo $$ > {path}.new; mv {path}.new {path}; sleep 60"), notice())
@@ -169,8 +171,10 @@ class TestACommand:
         await until(partial(_is_gone, int(path.read_text())), 10)
 
 
-class TestTheDesktop:
-    async def test_is_given_words_and_no_markup(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestDesktopNotification:
+    async def test_desktop_notification_contains_no_markup(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         program = tmp_path / "notify-send"
         program.write_text(
             f"#!{sys.executable}\nimport json, sys\njson.dump(sys.argv[1:], open('{tmp_path}/x', 'w'))\n"
@@ -186,7 +190,7 @@ class TestTheDesktop:
         assert shown == ["--app-name=chatterbox", "--", "--help in #ops", "&lt;b&gt;--help&lt;/b&gt; &amp;"]
 
 
-async def test_what_goes_wrong_is_told_once() -> None:
+async def test_notification_error_is_reported_once() -> None:
     told: list[str] = []
     settings = NotificationSettings(
         default=NotifyLevel.ALL, by=(NotifyMethod.COMMAND,), command=("/nowhere/x",), quiet_s=0
@@ -197,7 +201,7 @@ async def test_what_goes_wrong_is_told_once() -> None:
         others = asyncio.all_tasks()
         face.on(said(offset=offset), None, focused=False)
         await asyncio.wait(asyncio.all_tasks() - others)
-    assert told == ["/nowhere/x can't give notices: No such file or directory."]
+    assert told == ["Can't run the notification program /nowhere/x: No such file or directory."]
 
 
 def _is_gone(pid: int) -> bool:

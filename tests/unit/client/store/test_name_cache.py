@@ -1,4 +1,4 @@
-"""Names that were told, kept for completion."""
+"""The cache of names for completion."""
 
 import stat
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
-from client.store.name_cache import LIMIT, CachedNames, NameCache, known_path, learned, load
+from client.store.name_cache import LIMIT, CachedNames, NameCache, learned, load, name_cache_path
 from tests.unit.client.world import message, room_state
 
 
@@ -22,11 +22,11 @@ def after(*told: notes.Note) -> CachedNames:
 
 
 class TestRooms:
-    def test_are_those_that_one_is_in(self) -> None:
+    def test_cached_rooms_are_those_of_the_welcome(self) -> None:
         connected = notes.WelcomeReceived("alice", (room_state(0), room_state(0, room="ops")), 0, again=False)
         assert after(connected).rooms == ("general", "ops")
 
-    def test_come_and_go(self) -> None:
+    def test_cached_rooms_follow_joins_and_leaves(self) -> None:
         made = frames.Created(id=1, room="dev", private=False, at=Position("e", 0))
         left = frames.Left(id=2, room="ops")
         names = after(
@@ -37,25 +37,25 @@ class TestRooms:
         )
         assert (names.rooms, names.other_rooms) == (("dev",), ("nowhere", "ops"))
 
-    def test_of_a_list_are_sorted_into_ones_own_and_others(self) -> None:
+    def test_listed_rooms_are_split_by_membership(self) -> None:
         listed = frames.RoomList(id=1, rooms=[summary("ops", member=True), summary("dev", member=False)])
         names = after(notes.RoomEntered("ops", ()), notes.CommandAnswered(frames.ListRooms(id=1), listed))
         assert (names.rooms, names.other_rooms) == (("ops",), ("dev",))
 
 
 class TestPeople:
-    def test_have_the_last_speaker_first(self) -> None:
+    def test_cached_people_have_the_last_speaker_first(self) -> None:
         names = after(*(notes.MessageShown(message(1, username=name), mine=False) for name in ("bob", "cara", "bob")))
         assert names.people == ("bob", "cara")
 
-    def test_are_others_only(self) -> None:
+    def test_cached_people_exclude_the_user(self) -> None:
         came = frames.Membership(room="ops", username="dan", member=True)
         names = after(
             notes.MessageShown(message(1, username="alice"), mine=True), notes.MembershipChange(came, mine=False)
         )
         assert names.people == ("dan",)
 
-    def test_are_bounded(self) -> None:
+    def test_cached_people_are_limited(self) -> None:
         names = after(
             *(notes.MessageShown(message(1, username=f"u{number}"), mine=False) for number in range(LIMIT + 10))
         )
@@ -63,8 +63,8 @@ class TestPeople:
         assert names.people[0] == f"u{LIMIT + 9}"
 
 
-class TestHistories:
-    def test_that_are_others_than_in_the_last_run_are_named_once(self, tmp_path: Path) -> None:
+class TestChanges:
+    def test_history_replaced_since_the_last_run_is_reported_once(self, tmp_path: Path) -> None:
         path = tmp_path / "known.json"
         with NameCache(path) as known:
             assert known.changes([room_state(3), room_state(3, room="ops")]) == []
@@ -74,21 +74,21 @@ class TestHistories:
         with NameCache(path) as known:
             assert known.changes(now) == []
 
-    def test_that_are_gone_are_named_once_unless_one_left_them(self, tmp_path: Path) -> None:
+    def test_room_gone_since_the_last_run_is_reported_once_unless_it_was_left(self, tmp_path: Path) -> None:
         with NameCache(tmp_path / "known.json") as known:
             known.changes([room_state(0, room=name) for name in ("general", "dev", "ops")])
             left = notes.CommandAnswered(frames.Leave(id=1, room="dev"), frames.Left(id=1, room="dev"))
-            known.before(lambda _: None)(left)
+            known.learning(lambda _: None)(left)
             assert known.changes([room_state(0)]) == [notes.RoomGone("ops")]
             assert known.changes([room_state(0)]) == []
 
 
-class TestTheFile:
-    def test_has_what_was_learned(self, tmp_path: Path) -> None:
-        path = known_path(tmp_path, "http://x", "Alice")
+class TestFile:
+    def test_name_cache_is_saved_and_loaded(self, tmp_path: Path) -> None:
+        path = name_cache_path(tmp_path, "http://x", "Alice")
         shown: list[notes.Note] = []
         with NameCache(path) as known:
-            show = known.before(shown.append)
+            show = known.learning(shown.append)
             show(notes.RoomEntered("ops", ()))
             assert load(path).rooms == ("ops",)
             known.learn(people=["bob"], sessions=["5b1c"])
@@ -96,7 +96,7 @@ class TestTheFile:
         assert shown == [notes.RoomEntered("ops", ())]
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    def test_that_is_damaged_or_can_not_be_written_is_no_harm(self, tmp_path: Path) -> None:
+    def test_damaged_or_unwritable_name_cache_raises_nothing(self, tmp_path: Path) -> None:
         path = tmp_path / "known.json"
         path.write_bytes(b"\xff{")
         assert load(path) == CachedNames()

@@ -1,4 +1,4 @@
-"""Saved positions: whole after a kill at any moment, and one process at a time."""
+"""Saved positions of `tail`: they survive a kill, and one process at a time uses them."""
 
 import signal
 import stat
@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return cursor_path(tmp_path, "http://x", "Alice", "mailer")
 
 
-def test_a_position_is_there_again(path: Path) -> None:
+def test_saved_position_is_loaded_again(path: Path) -> None:
     with TailCursor(path) as cursor:
         assert cursor.positions() == {}
         cursor.save({"ops": Position("e1", 3), "dev": Position("e2", 1)})
@@ -27,21 +27,21 @@ def test_a_position_is_there_again(path: Path) -> None:
         assert cursor.positions() == {"ops": Position("e1", 4), "dev": Position("e2", 1)}
 
 
-def test_only_its_owner_can_read_it(path: Path) -> None:
+def test_cursor_file_is_private(path: Path) -> None:
     with TailCursor(path) as cursor:
         cursor.save({"ops": Position("e1", 3)})
         files = [file for file in path.parent.iterdir() if file.is_file()]
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_two_at_once_are_refused(path: Path) -> None:
-    with TailCursor(path), pytest.raises(Failure, match="Another tail keeps its place as mailer"):
+def test_cursor_in_use_by_another_process_is_refused(path: Path) -> None:
+    with TailCursor(path), pytest.raises(Failure, match="Another tail is using --resume mailer"):
         TailCursor(path)
     with TailCursor(path):
         pass
 
 
-def test_what_was_saved_survives_a_kill(path: Path) -> None:
+def test_saved_position_survives_a_kill(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from client.store.tail_cursors import TailCursor\n"
         "from chatterbox.wire.position import Position\n"
@@ -62,15 +62,15 @@ def test_what_was_saved_survives_a_kill(path: Path) -> None:
             assert last <= cursor.positions()["ops"].offset <= last + 1
 
 
-def test_a_file_that_is_none_is_said_and_not_begun_anew(path: Path) -> None:
+def test_damaged_cursor_file_raises_a_failure_and_is_not_replaced(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not a database" * 100)
-    with pytest.raises(Failure, match="The saved position mailer can't be used"):
+    with pytest.raises(Failure, match="Can't use the saved position mailer"):
         TailCursor(path)
     assert path.read_bytes().startswith(b"not a database")
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a" * 65, "a\x1b[2J", "a b"])
-def test_a_name_that_is_none_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="is no name for a saved position"):
+def test_invalid_cursor_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"Invalid name .* for a saved position"):
         cursor_path(tmp_path, "http://x", "alice", name)

@@ -1,4 +1,4 @@
-"""Lines that fit, and the first columns in our hands."""
+"""Wrapping lines: width, breaks and the hanging indent."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Nothing that others write can do anything to a terminal but be seen."""
+"""Untrusted text is inert: a terminal only prints it."""
 
 import unicodedata
 
@@ -37,16 +37,16 @@ PAYLOADS = [
 
 class TestInert:
     @given(st.one_of(ANYTHING, NASTY.map("".join)))
-    def test_leaves_nothing_that_a_terminal_obeys(self, text: str) -> None:
+    def test_inert_text_has_no_character_that_a_terminal_executes(self, text: str) -> None:
         assert not any(map(is_dangerous, inert(text)))
         inert(text).encode()
 
     @given(st.text(st.characters(categories=["L", "N", "P", "Zs"])))
-    def test_leaves_plain_text_alone(self, text: str) -> None:
+    def test_plain_text_stays_unchanged(self, text: str) -> None:
         assert inert(text) == text
 
     @given(ANYTHING)
-    def test_twice_is_once(self, text: str) -> None:
+    def test_inert_is_idempotent(self, text: str) -> None:
         assert inert(inert(text)) == inert(text)
 
     @pytest.mark.parametrize(
@@ -62,28 +62,28 @@ class TestInert:
             ("\u05d0\u200f!", "\u05d0\u200f!"),
         ],
     )
-    def test_shows_what_it_takes_away(self, text: str, shown: str) -> None:
+    def test_control_characters_are_shown_by_symbols(self, text: str, shown: str) -> None:
         assert inert(text) == shown
 
     @given(st.integers(0, 40), st.sampled_from(["\u0301", "\u0489", "\u0e49"]))
-    def test_lets_no_more_than_four_marks_stand_in_a_row(self, marks: int, mark: str) -> None:
+    def test_at_most_four_combining_marks_in_a_row_are_kept(self, marks: int, mark: str) -> None:
         assert inert("a" + mark * marks).count(mark) == min(marks, MARKS_LIMIT)
 
-    def test_gives_a_mark_without_a_letter_its_own_place(self) -> None:
+    def test_leading_combining_mark_gets_a_dotted_circle(self) -> None:
         assert inert("\u0301x") == "\u25cc\u0301x"
         assert unicodedata.category(inert("\u0301")[0]) != "Mn"
 
     @given(ANYTHING)
-    def test_makes_as_many_lines_as_the_text_has(self, text: str) -> None:
+    def test_inert_lines_has_one_line_per_line_of_text(self, text: str) -> None:
         assert len(inert_lines(text)) == text.count("\n") + 1
 
 
-class TestOnAScreen:
+class TestTerminal:
     """The lines of a message, as a terminal shows them between two lines of somebody else."""
 
     @settings(max_examples=60)
     @given(st.one_of(NASTY.map("".join), st.sampled_from(PAYLOADS)))
-    def test_touch_no_other_line_nor_the_title(self, content: str) -> None:
+    def test_inert_text_touches_no_other_line_nor_the_title(self, content: str) -> None:
         timeline = LineTimeline(columns=lambda: 80)
         lines = timeline.message(_said(content))
         screen = pyte.Screen(80, len(lines) + 4)
@@ -96,12 +96,12 @@ class TestOnAScreen:
 
     @settings(max_examples=60)
     @given(st.text(st.characters(exclude_categories=["M"]), max_size=300))
-    def test_never_begin_where_a_time_and_a_name_begin(self, content: str) -> None:
+    def test_hostile_text_never_starts_in_the_columns_of_the_time(self, content: str) -> None:
         _, first, *others = LineTimeline(columns=lambda: 40).message(_said(content))
         assert first[5:].startswith(" bob: ")
         assert all(line.startswith(" " * 11) for line in others)
 
-    def test_a_line_of_an_operator_can_not_be_faked(self) -> None:
+    def test_hostile_text_can_not_imitate_another_message(self) -> None:
         *_, faked = LineTimeline().message(_said("hi\n-- You are logged out. Type your password:"))
         assert faked == "           -- You are logged out. Type your password:"
 

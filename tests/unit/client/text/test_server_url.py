@@ -1,4 +1,4 @@
-"""Addresses of servers: written in one way, refused where they are none, and guessed."""
+"""Server addresses: normalised, validated and corrected."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ class TestAddresses:
             ("http://[::1]:8000", "http://[::1]:8000"),
         ],
     )
-    def test_are_written_in_one_way(self, typed: str, meant: str) -> None:
+    def test_server_address_is_normalised(self, typed: str, meant: str) -> None:
         assert server_address(typed) == meant
 
     @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ class TestAddresses:
          f"http://{'a' * 70_000}"],
         ids=lambda typed: typed[:20],
     )  # fmt: skip
-    def test_that_are_none_are_refused_with_an_example(self, typed: str) -> None:
-        with pytest.raises(UsageError, match="One looks like"):
+    def test_invalid_server_address_is_refused_with_an_example(self, typed: str) -> None:
+        with pytest.raises(UsageError, match="Invalid server address"):
             server_address(typed)
 
     @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ class TestAddresses:
             ("a b", None),
         ],
     )
-    def test_that_are_none_are_guessed(self, typed: str, meant: str | None) -> None:
+    def test_invalid_server_address_is_corrected(self, typed: str, meant: str | None) -> None:
         assert likely_address(typed) == meant
 
 
-class TestPlainOnes:
+class TestPlainAddresses:
     @given(st.from_regex(server_url._PLAIN, fullmatch=True).filter(lambda plain: len(plain) <= 255))
-    def test_are_all_such_as_can_be_dialled(self, plain: str) -> None:
+    def test_plain_addresses_are_all_valid(self, plain: str) -> None:
         with patch.object(server_url, "_PLAIN") as never:
             never.fullmatch.return_value = None
             assert server_address(plain) == plain
 
     @pytest.mark.parametrize("plain", ["http://127.0.0.1:8000", "https://chat.example.org", "http://localhost/chat"])
-    def test_are_known_without_what_takes_long_to_import(self, plain: str) -> None:
+    def test_plain_address_is_accepted_without_importing_httpx(self, plain: str) -> None:
         asks = (
             f"import client.net.http_api; from client.text.server_url import server_address; server_address({plain!r})"
         )
