@@ -129,7 +129,7 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     """Reconnect after a while, or end if the close code forbids it."""
-    if lost.code is not None and not close_codes.may_return(lost.code):
+    if lost.code is not None and not close_codes.may_reconnect(lost.code):
         _end(step, notes.SessionOver(lost.code, lost.why))
         return
     moving, attempt, unanswered = step.state.moving, step.state.attempt, step.state.pending
