@@ -38,8 +38,8 @@ from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.transport.pacing import PacedQueue
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
-from services.gateway.upstream.dependencies import Dependencies
 from services.gateway.upstream.history_client import AppendFunction, HistoryClient
+from services.gateway.upstream.readiness import Dependencies
 
 log = logging.getLogger("chatterbox.gateway")
 

@@ -1,4 +1,4 @@
-"""Periodic jobs: compare heads, close stuck connections, expired tokens and idle rooms, reload ended sessions."""
+"""Periodic jobs: compare heads, close stalled connections, expired tokens and idle rooms, reload ended sessions."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from chatterbox.wire.auth_api import LEEWAY_S, Revocation
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
 from services.gateway.connections.hub import Hub
+from services.gateway.connections.slow_consumers import close_stalled
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
@@ -83,19 +84,11 @@ def close_expired(hub: Hub, now_s: float) -> None:
             connection.close(CloseCode.TOKEN_EXPIRED)
 
 
-def close_stuck(hub: Hub, behind_s: float) -> None:
-    """Cut off connections whose peer has received nothing for `behind_s` seconds although data is unsent."""
-    for connection in tuple(hub.connections):
-        if connection.stalled_s() >= behind_s:
-            log.warning("connection.stuck", extra={"connection": connection.connection_id})
-            connection.abort()
-
-
 async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) -> NoReturn:
-    """Close expired and stuck connections until cancelled; `now_s` is seconds since 1970."""
+    """Close expired and stalled connections until cancelled; `now_s` is seconds since 1970."""
     while True:
         close_expired(hub, now_s())
-        close_stuck(hub, behind_s)
+        close_stalled(hub, behind_s)
         await asyncio.sleep(1)
 
 

@@ -15,7 +15,7 @@ from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.wire.broker_events import canary_channel
 from chatterbox.wire.position import WHOLE_DIGITS
-from services.gateway.core.canary import Canary
+from services.gateway.core.broker_canary import Canary
 from services.gateway.metrics import GatewayMetrics
 
 log = logging.getLogger("chatterbox.broker_watchdog")

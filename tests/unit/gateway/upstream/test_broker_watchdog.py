@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
-from services.gateway.core.canary import MISSED
+from services.gateway.core.broker_canary import MISSED
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.upstream.broker_watchdog import GRACE_S, INTERVAL_S, BrokerWatchdog
 from tests.support.figures import figure
