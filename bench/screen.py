@@ -58,7 +58,7 @@ def scrolled(app: ChatApp) -> float:
     """Processor time of one page up, laid out and painted (milliseconds)."""
     begin = time.process_time()
     for _ in range(PAGES):
-        app.chat.do("page-up")
+        app.chat.perform("page-up")
         app.chat.draw()
     return (time.process_time() - begin) / PAGES * 1000
 
@@ -83,7 +83,7 @@ async def _come(app: ChatApp, first: int) -> None:
     begin, count = time.monotonic(), 0
     while (passed_s := time.monotonic() - begin) < TYPING_S:
         for offset in range(first + count, first + int(passed_s * PER_S)):
-            app.chat.shell.show(said(offset))
+            app.chat.runtime.show(said(offset))
             count += 1
         await asyncio.sleep(0.005)
 
@@ -93,10 +93,10 @@ async def measure() -> Measured:
     async with running_app(SIZE, "dark") as (app, _):
         begin = time.process_time()
         for offset in range(100, 100 + MESSAGES):
-            app.chat.shell.show(said(offset))
+            app.chat.runtime.show(said(offset))
         taken_s = time.process_time() - begin
         page_ms = scrolled(app)
-        app.chat.do("to-newest")
+        app.chat.perform("to-newest")
         keys = await typed(app, 100 + MESSAGES)
         memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return {"taken_s": taken_s, "page_ms": page_ms, "memory_mb": memory_mb, **keys}

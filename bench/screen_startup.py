@@ -13,7 +13,7 @@ from pathlib import Path
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.saved_state import remember
+from client.screen.model.saved_state import encode_state
 from client.screen.state_file import StateFile
 from client.store.session_file import SavedSession, SessionFile
 
@@ -58,10 +58,10 @@ def _yesterday(home: Path) -> None:
     SessionFile(home, SERVER).save(session)
     model = ChatModel(SERVER, "general")
     for number in range(ROOMS):
-        room = model.place("general" if number == 0 else f"room{number}")
+        room = model.ensure_room("general" if number == 0 else f"room{number}")
         room.log.add([_message(room.name, offset) for offset in range(1, MESSAGES + 1)])
-        room.marker.read = MESSAGES
-    StateFile(home, SERVER, "ada").save(remember(model))
+        room.marker.set_read(MESSAGES)
+    StateFile(home, SERVER, "ada").save(encode_state(model))
 
 
 def _message(room: str, offset: int) -> frames.Message:

@@ -14,6 +14,7 @@ from chatterbox.wire.position import Position
 from client.config.builtin_themes import BUILT_IN
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.events import Request
 from client.core.outbox_entry import OutboxEntry
 from client.net.chat_connection import ChatConnection
 from client.screen.model.chat_model import ChatModel
@@ -45,22 +46,19 @@ class IdleConnection(ChatConnection):
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
-    def ask(self, command: frames.Command) -> None: ...
-
-    def enter(self, room: str) -> None: ...
+    def request(self, request: Request) -> None: ...
 
 
 @asynccontextmanager
 async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[ChatApp, Pilot[None]]]:
     runtime = ScreenRuntime(ChatModel("http://127.0.0.1:8000", "general"))
-    runtime.connection = IdleConnection()
-    app = ChatApp(runtime)
-    app.wear(BUILT_IN[theme])
+    runtime.use_connection(IdleConnection())
+    app = ChatApp(runtime, zone=UTC)
+    app.use_theme(BUILT_IN[theme])
     async with app.run_test(size=size) as pilot:
-        app.chat.zone = UTC
         for note in _notes():
             runtime.show(note)
-        runtime.model.status.lag_ms = 4
+        runtime.model.status.set_lag(4)
         await pilot.pause()
         app.chat.draw()
         await pilot.pause()

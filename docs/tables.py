@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
 from chatterbox.wire import asyncapi
-from chatterbox.wire.close_codes import SENTENCES, may_return
+from chatterbox.wire.close_codes import SENTENCES, may_reconnect
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
 from client.cli import manual
@@ -30,6 +30,7 @@ from client.config.themes import COLOURS
 from client.faces.slash_parser import SLASHES
 from client.failures import EXITS
 from client.screen.actions import action_table
+from docs.tracked import tracked
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.history.settings import HistorySettings
@@ -45,9 +46,9 @@ def render(text: str) -> str:
 
 def pages() -> Iterator[Path]:
     """Yield every Markdown file of the project."""
-    yield from ROOT.glob("*.md")
+    yield from (page for page in tracked(ROOT, suffix=".md") if page.parent == ROOT)
     for folder in ("docs", "deploy", "bench"):
-        yield from (page for page in (ROOT / folder).rglob("*.md") if ".build" not in page.parts)
+        yield from tracked(ROOT, folder, ".md")
 
 
 def _errors() -> Iterator[str]:
@@ -59,7 +60,7 @@ def _errors() -> Iterator[str]:
 def _closes() -> Iterator[str]:
     yield from ("| code | reconnect? | meaning |", "|---|---|---|")
     for code, sentence in SENTENCES.items():
-        yield f"| {int(code)} | {'yes' if may_return(code) else 'no'} | {sentence} |"
+        yield f"| {int(code)} | {'yes' if may_reconnect(code) else 'no'} | {sentence} |"
 
 
 def _limits() -> Iterator[str]:

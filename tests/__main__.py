@@ -1,69 +1,122 @@
-"""`python -m tests`: every test, in three stages, so that what other work would disturb has little or none beside it.
+"""`python -m tests`: every test, in stages, so that what other work would disturb has nothing beside it.
 
-Faults under load come first and alone; then containers, beside promises that leave a second between what is and what
-may be; then the rest. Most of those wait, for processes to start and to end, so that four parts at a time just keep two
-cores busy.
+Faults under load come first, then containers, then tests of promises in seconds (marked `timing`), each alone; then
+the rest in several workers, as most of those wait for processes to start and to end. Tests that failed run once more,
+alone; one that passes then is reported as flaky, and does not fail the run.
 """
 
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-CONTAINERS = ("tests/integration/containers",)
-SECONDS = ("tests/integration/processes/test_deaf_gateway.py", "tests/integration/processes/test_replicas.py")
-PIPES = ("tests/e2e/client/test_outages.py", "tests/e2e/client/test_pipes.py")
-"""As many of the client's tests as make the last parts equally long."""
-STAGES = (
-    (("tests/chaos",),),
-    (CONTAINERS, SECONDS),
-    (
-        ("tests/integration", *(f"--ignore={path}" for path in (*CONTAINERS, *SECONDS))),
-        ("tests/contract", "tests/e2e", "--ignore=tests/e2e/client"),
-        ("tests/e2e/client", *(f"--ignore={path}" for path in PIPES)),
-        ("tests/docs", "tests/fuzz", "tests/simulation", "tests/unit", *PIPES),
-    ),
+from tests.support.outcome import Outcome, slowest
+
+ROOT = Path(__file__).parents[1]
+Run: TypeAlias = tuple[int, Outcome]
+"""Exit status of pytest, and what it found."""
+ALONE = ("tests/chaos", "tests/integration/containers")
+OTHERS = (
+    "tests/e2e",
+    "tests/contract",
+    "tests/integration",
+    "tests/simulation",
+    "tests/fuzz",
+    "tests/docs",
+    "tests/unit",
 )
-"""One after the other; the parts of each at the same time."""
-_NOTHING_TO_DO = 5
-"""Pytest's exit status where no test was chosen."""
+"""What takes longest comes first, so that no worker has much to do when the others have nothing left."""
+TIMED = ("tests/contract", "tests/integration")
+"""Where tests are that are marked `timing`."""
+WORKERS = 4
+_WITHOUT = tuple(f"--ignore={path}" for path in ALONE)
+STAGES = (
+    *((path,) for path in ALONE),
+    (*TIMED, *_WITHOUT, "-m", "timing"),
+    (*OTHERS, *_WITHOUT, "-m", "not timing", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"),
+)
+"""Arguments for pytest; one stage after the other."""
+MOST_RERUN = 10
+"""With more failures than these the run is red without a rerun: it is not chance."""
+_NOTHING_CHOSEN = 5
+_MAY_BE_FORGIVEN = {0, 1, _NOTHING_CHOSEN}
+"""Pytest's exit statuses where nothing but tests failed."""
 
 
 def main() -> int:
-    """Run them; the exit status is that of the first part that failed."""
-    found = [status for stage in STAGES for status in _statuses(stage, sys.argv[1:])]
-    return next((status for status in found if status not in {0, _NOTHING_TO_DO}), 0)
+    """Run every stage; the exit status is 0 where every test passed, if need be on its rerun."""
+    return run(STAGES, sys.argv[1:], ROOT)
 
 
-def _statuses(stage: Sequence[tuple[str, ...]], more: list[str]) -> list[int]:
-    first, *others = stage
-    with ExitStack() as stack:
-        ended = [stack.enter_context(_beside(_command(part, more))) for part in others]
-        return [subprocess.run(_command(first, more), check=False).returncode, *(each() for each in ended)]
+def run(stages: Iterable[Sequence[str]], more: Sequence[str], root: Path) -> int:
+    """Run pytest in `root` for each stage with `more` arguments, then the failed tests again; returns the status."""
+    found = [_pytest([*stage, *more], root) for stage in stages]
+    again = to_rerun(found)
+    rerun = _rerun(again, root) if again else (0, Outcome())
+    outcomes = [*(outcome for _, outcome in found), rerun[1]]
+    _report(outcomes, flaky=[name for name in again if name in passed(rerun[1])])
+    return verdict(found, rerun)
 
 
-@contextmanager
-def _beside(command: list[str]) -> Iterator[Callable[[], int]]:
-    """Run a part while others run; what is yielded waits for its end, shows its output in one piece, returns how."""
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+def to_rerun(found: Sequence[Run]) -> list[str]:
+    """The tests that failed; none where they are too many to be chance, or where the run is red in any case."""
+    failed = [name for _, outcome in found for name in outcome.failed]
+    return failed if len(failed) <= MOST_RERUN and not any(map(is_broken, found)) else []
 
-        def ended() -> int:
-            status = process.wait()
-            said.seek(0)
-            sys.stdout.write(said.read())
-            return status
 
+def is_broken(run: Run) -> bool:
+    """Whether something failed that is not a test, which no rerun forgives."""
+    status, outcome = run
+    return status not in _MAY_BE_FORGIVEN or bool(outcome.broken) or (status == 1 and not outcome.failed)
+
+
+def verdict(found: Sequence[Run], rerun: Run) -> int:
+    """The exit status: 0 only where nothing failed but tests, and each of these has passed on its rerun."""
+    if broken := [run for run in (*found, rerun) if is_broken(run)]:
+        return broken[0][0] or 1
+    failed = {name for _, outcome in found for name in outcome.failed}
+    return 0 if failed <= passed(rerun[1]) else 1
+
+
+def passed(outcome: Outcome) -> set[str]:
+    """The tests that passed in every stage."""
+    return {*outcome.passed} - {*outcome.failed}
+
+
+def _rerun(names: Sequence[str], root: Path) -> Run:
+    print(f"\nfailed, and run once more alone: {len(names)}", flush=True)
+    return _pytest(names, root)
+
+
+def _pytest(arguments: Sequence[str], root: Path) -> Run:
+    """Run it; a run that wrote no outcome is broken."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outcome.json"
+        plugin = ["-p", "tests.support.outcome", "--outcome", str(path)]
+        command = [sys.executable, "-m", "pytest", *plugin, *arguments]
+        done = subprocess.run(command, cwd=root, check=False)
         try:
-            yield ended
-        finally:
-            process.kill()
+            return done.returncode, Outcome.load(path)
+        except (OSError, ValueError):
+            return done.returncode or 1, Outcome(broken=[" ".join(arguments)])
 
 
-def _command(part: tuple[str, ...], more: list[str]) -> list[str]:
-    return [str(Path(sys.executable).with_name("pytest")), *part, *more]
+def _report(outcomes: Sequence[Outcome], flaky: Sequence[str]) -> None:
+    print(f"\nslowest tests of {len(outcomes)} runs:")
+    for seconds, stage, name in slowest([each for outcome in outcomes for each in outcome.slowest]):
+        print(f"{seconds:.2f}s {stage:<8} {name}")
+    print()
+    for name in flaky:
+        print(f"flaky: {name}")
+    for outcome in outcomes:
+        if outcome.broken:
+            print(f"broken: {', '.join(outcome.broken)}")
+    for outcome in outcomes:
+        if outcome.closing:
+            print(outcome.closing)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def _print_completion(shell: str) -> ExitCode:
 
 def _run_config(what: str, environ: Mapping[str, str], overrides: CliOverrides) -> ExitCode:
     from client.commands.config_command import config
-    from client.screen.actions.action_table import usual
+    from client.screen.actions.action_table import default_keys
 
-    return config(what, environ, overrides, usual())
+    return config(what, environ, overrides, default_keys())
 
 
 def _run_doctor(arguments: argparse.Namespace, environ: Mapping[str, str], overrides: CliOverrides) -> ExitCode:

@@ -1,4 +1,4 @@
-"""The full screen put together: model, connection, outbox, memory and program."""
+"""Composes the full screen: model, connection, outbox, state file, notifications and Textual app."""
 
 import os
 import termios
@@ -10,7 +10,6 @@ from client.config.config_schema import Config
 from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core.events import RoomRequested
-from client.core.notes import Note
 from client.faces.pipe_faces import failure_of
 from client.faces.slash_commands import SlashCommands
 from client.failures import ExitCode, UsageError
@@ -18,84 +17,91 @@ from client.net.chat_connection import ChatConnection
 from client.notifications.notifier import Notifier, notifier
 from client.output import report_unsent
 from client.screen import hangup_watch
-from client.screen.actions.action_table import usual, with_keys
+from client.screen.actions.action_table import default_keys, with_keys
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.saved_state import last_room, recall, remember
+from client.screen.model.saved_state import encode_state, last_room, restore_state
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
 from client.screen.widgets.chat_app import ChatApp
 from client.store.name_cache import NameCache
 
 SENT_S = 2.0
+"""Wait for acks of unsent messages at the end (seconds)."""
 STDIN = 0
 ROWS, COLUMNS = 24, 80
 
 
-def _with_size(terminal: int) -> None:
-    """Give a size to a terminal that has none, as serial lines and new ones in containers: Textual would take two."""
+def _ensure_size(terminal: int) -> None:
+    """Set a size on a terminal that reports none (serial lines, new containers): Textual would assume two columns."""
     with suppress(termios.error):
         if 0 in termios.tcgetwinsize(terminal):
             termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
 
 
-async def chat(place: ClientContext, room: str | None) -> ExitCode:
-    """Open the full screen, and stay until somebody ends it or the session ends; raises `Failure`.
+async def chat(context: ClientContext, room: str | None) -> ExitCode:
+    """Run the full screen until the user quits or the session ends; raises `Failure`.
 
-    `room` is the one to look at first; None: the one that was looked at last.
+    `room` is opened first; None opens the room of the last run.
     """
-    _with_size(STDIN)
-    session = place.tokens.session()
-    keeper = StateFile(place.home, place.server, session.username)
-    kept = keeper.load()
-    model = ChatModel(place.server, room or last_room(kept) or place.config.room)
-    kept_theme = recall(model, kept)
-    model.status.username = session.username
-    shell = ScreenRuntime(model)
-    live = LiveConfig(os.environ, place.overrides, usual())
-    app = _app(shell, keeper, live, kept_theme)
-    told = _notices(live.now.config, app)
-    app.configure_notices = told.configure
+    _ensure_size(STDIN)
+    session = context.tokens.session()
+    state_file = StateFile(context.home, context.server, session.username)
+    saved = state_file.load()
+    model = ChatModel(context.server, room or last_room(saved) or context.config.room)
+    saved_theme = restore_state(model, saved)
+    model.status.log_in(session.username)
+    runtime = ScreenRuntime(model)
+    live_config = LiveConfig(os.environ, context.overrides, default_keys())
+    app = _app(runtime, state_file, live_config, saved_theme)
+    notifications = _notifications(live_config.now.config, app)
+    app.on_notification_settings(notifications.configure)
 
-    def show(note: Note) -> None:
-        model.acquaintances = known.names.people
-        shell.show(note)
-        told.on(note, model.room.name, focused=app.app_focus)
+    def save_last() -> None:
+        state_file.save(encode_state(model, app.theme), last=True)
 
-    with place.outbox(session) as outbox, NameCache(place.name_cache_path(session)) as known:
-        shell.performer = SlashCommands(shell, place, known)
-        shell.connection = ChatConnection(place.server, place.tokens, known.learning(show), outbox=outbox)
-        shell.connection.request(RoomRequested(model.room.name))
-        hangup_watch.watch(STDIN, app.exit, lambda: keeper.save(remember(model, app.theme), last=True))
+    with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as names:
+        runtime.observe_notes(
+            before=names.learning(lambda _: model.set_known_people(names.names.people)),
+            after=lambda note: notifications.on(note, model.room.name, focused=app.app_focus),
+        )
+        runtime.use_slash_commands(SlashCommands(runtime, context, names))
+        runtime.use_connection(ChatConnection(context.server, context.tokens, runtime.show, outbox=outbox))
+        runtime.connection.request(RoomRequested(model.room.name))
+        hangup_watch.watch(STDIN, app.exit, save_last)
         try:
             await app.run_async()
         finally:
-            told.close()
-            keeper.save(remember(model, app.theme), last=True)
-            ended = await shell.end(SENT_S)
+            notifications.close()
+            save_last()
+            ended = await runtime.stop(SENT_S)
     if app.return_code:
-        return ExitCode.BUG  # Textual has shown it
-    if shell.logs_out:
-        return account.logout(place)
-    left = report_unsent(model.status.unsent)
+        return ExitCode.BUG  # Textual has shown the traceback
+    if runtime.logs_out:
+        return account.logout(context)
+    exit_code = report_unsent(model.status.unsent)
     if failure := failure_of(ended):
         raise failure
-    return left
+    return exit_code
 
 
-def _app(shell: ScreenRuntime, keeper: StateFile, live: LiveConfig, kept_theme: str) -> ChatApp:
-    """The configured program; the theme may come from the last run. Raises `UsageError` for a configuration mistake."""
-    if live.now.problems:
-        raise UsageError(live.now.problems[0])
-    app = ChatApp(shell, actions=with_keys(live.now.config.keys), keeper=keeper, live=live)
-    app.wear(live.now.theme if live.now.config.theme else BUILT_IN.get(kept_theme, BUILT_IN[DEFAULT]))
+def _app(runtime: ScreenRuntime, state_file: StateFile, live_config: LiveConfig, saved_theme: str) -> ChatApp:
+    """The configured app. Raises `UsageError` for an error in the configuration."""
+    if live_config.now.problems:
+        raise UsageError(live_config.now.problems[0])
+    app = ChatApp(
+        runtime, actions=with_keys(live_config.now.config.keys), state_file=state_file, live_config=live_config
+    )
+    app.use_theme(
+        live_config.now.theme if live_config.now.config.theme else BUILT_IN.get(saved_theme, BUILT_IN[DEFAULT])
+    )
     return app
 
 
-def _notices(config: Config, app: ChatApp) -> Notifier:
-    """What is told of new messages. The terminal is written to past what Textual draws, and nothing of it is moved."""
+def _notifications(config: Config, app: ChatApp) -> Notifier:
+    """Notifications of new messages. Escape sequences bypass Textual's drawing; they don't move the cursor."""
 
     def write(sequence: str) -> None:
-        if (driver := app._driver) is not None:  # noqa: SLF001 - the only way to the terminal while Textual has it
+        if (driver := app._driver) is not None:  # noqa: SLF001 - the only access to the terminal while Textual runs
             driver.write(sequence)
             driver.flush()
 

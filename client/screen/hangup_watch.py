@@ -1,7 +1,7 @@
-"""A terminal that is gone without a word: closed, or at the other end of a line that broke.
+"""Hangup watch: ends the program when its terminal disappears without SIGHUP.
 
-Textual would read from it as fast as it can, and its writing may stand still for ever and the event loop with it. So a
-thread of its own looks, and ends the program if nothing else does.
+When a terminal window is closed or an SSH connection is lost, Textual reads from it in a busy loop, and a write may
+block the event loop for ever. So a thread watches the terminal, and ends the process if the event loop does not.
 """
 
 import asyncio
@@ -13,27 +13,27 @@ import threading
 import time
 from collections.abc import Callable
 
-END_S = 4.0
-"""So long the program has to end by itself, with what is unsent sent (seconds)."""
-_GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
+EXIT_S = 4.0
+"""Time for the program to end by itself, with unsent messages sent (seconds)."""
+_HUNG_UP = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
-def watch(terminal: int, end: Callable[[], None], keep: Callable[[], None]) -> None:
-    """When nobody is at the other end of this descriptor any more, `end` is called, in the event loop.
+def watch(terminal: int, quit_program: Callable[[], None], save: Callable[[], None]) -> None:
+    """Call `quit_program` in the event loop once the terminal with this descriptor has hung up.
 
-    A process that is still there `END_S` later is ended as by SIGHUP, after `keep`, which is called in a thread.
+    A process that is still running `EXIT_S` later exits as if by SIGHUP, after `save`, which is called in a thread.
     """
     loop = asyncio.get_running_loop()
 
-    def look() -> None:
+    def wait() -> None:
         poll = select.poll()
-        poll.register(terminal, 0)  # what means that it is gone is told always
-        while not any(events & _GONE for _, events in poll.poll()):
+        poll.register(terminal, 0)  # a hangup is always reported
+        while not any(events & _HUNG_UP for _, events in poll.poll()):
             pass
-        with contextlib.suppress(RuntimeError):  # the loop has ended before
-            loop.call_soon_threadsafe(end)
-        time.sleep(END_S)
-        keep()
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
+            loop.call_soon_threadsafe(quit_program)
+        time.sleep(EXIT_S)
+        save()
         os._exit(128 + signal.SIGHUP)
 
-    threading.Thread(target=look, name="hangup", daemon=True).start()
+    threading.Thread(target=wait, name="hangup", daemon=True).start()

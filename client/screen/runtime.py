@@ -1,84 +1,86 @@
-"""Between the model and the connection: notes go in, and what the model wants is done. Knows no widget."""
+"""Runtime of the full screen: applies notes to the model, and carries out the model's requests. Knows no widget."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client.core import notes
-from client.core.events import CommandRequested, RoomRequested, SendRequested
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash_commands import SlashCommands
+from client.faces.slash_parser import LocalCommand
 from client.failures import Failure
 from client.net.chat_connection import ChatConnection
-from client.screen.model import submit, update
-from client.screen.model.chat_model import ChatModel
-from client.screen.model.effects import EnterRoom, OpenSheet, QueueMessage, QuitApp, RequestCommand, RunSlashCommand
+from client.screen.model import update
+from client.screen.model.chat_model import ChatModel, ScreenRequest
 from client.screen.model.response_timeout import ResponseTimeout
 
 
 class ScreenRuntime:
-    """Carries out what the model wants. `changed` is called whenever there may be something new to show.
+    """Connects the model to the connection and to the screen. It is the `CommandHost` of the slash commands."""
 
-    It is the `Stage` of the slash commands that are the same in every face.
-    """
+    connection: ChatConnection
+    slash_commands: SlashCommands
 
     def __init__(self, model: ChatModel, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self.model = model
-        self.connection: ChatConnection
-        self.performer: SlashCommands
-        self.changed: Callable[[], None] = lambda: None
-        self.open: Callable[[str, str], None] = lambda _sheet, _about: None
-        self.quit: Callable[[], None] = lambda: None
         self.logs_out = False
-        """Whether somebody wants this session to be ended after the program."""
+        """Whether to end the login session after the program has ended."""
         self._now_s = now_s
-        self._silence = ResponseTimeout()
-        self._pinged_at: float | None = None
-        self._cut_at = 0.0
+        self._before_note: Callable[[notes.Note], None] = lambda _: None
+        self._after_note: Callable[[notes.Note], None] = lambda _: None
+        self._on_change: Callable[[], None] = lambda: None
+        self._on_quit: Callable[[], None] = lambda: None
+        self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
+        self._response_timeout = ResponseTimeout()
+        self._pinged_at_s: float | None = None
+        self._disconnected_at_s = 0.0
         self._settled = asyncio.Event()
         self._running: asyncio.Task[notes.SessionOver] | None = None
 
-    def begin(self, over: Callable[[], None]) -> None:
-        """Connect, and stay so; `over` is called when that has ended. All is done in the context of the caller."""
-        self._running = asyncio.create_task(self.connection.run())
-        self._running.add_done_callback(lambda _: over())
+    # Wiring, before `start`.
 
-    async def end(self, timeout_s: float) -> notes.SessionOver:
-        """Hang up, after waiting a little for the acks of what was said last; returns how it ended."""
-        self.changed = self.quit = lambda: None
+    def use_connection(self, connection: ChatConnection) -> None:
+        self.connection = connection
+
+    def use_slash_commands(self, slash_commands: SlashCommands) -> None:
+        self.slash_commands = slash_commands
+
+    def observe_notes(self, before: Callable[[notes.Note], None], after: Callable[[notes.Note], None]) -> None:
+        """Call `before` and `after` around the application of each note."""
+        self._before_note, self._after_note = before, after
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call this whenever the state may have changed."""
+        self._on_change = call
+
+    def on_quit(self, call: Callable[[], None]) -> None:
+        """Call this when the user quits."""
+        self._on_quit = call
+
+    def on_local_command(self, open_sheet: Callable[[LocalCommand], bool]) -> None:
+        """Call this for local slash commands first; those for which it returns False are carried out here."""
+        self._open_sheet = open_sheet
+
+    # Life cycle.
+
+    def start(self, on_end: Callable[[], None]) -> None:
+        """Connect, and reconnect as long as that is possible. `on_end` is called in the caller's context."""
+        self._running = asyncio.create_task(self.connection.run())
+        self._running.add_done_callback(lambda _: on_end())
+
+    async def stop(self, timeout_s: float) -> notes.SessionOver:
+        """Disconnect, after waiting up to `timeout_s` for acks of unsent messages; return how the session ended."""
+        self._on_change = self._on_quit = lambda: None
         if self._running is None:
-            return notes.SessionOver(None, "never begun")
+            return notes.SessionOver(None, "never started")
         if not self._running.done():
             await self._until_sent(timeout_s)
             self.connection.quit()
         return await self._running
-
-    def show(self, note: notes.Note) -> None:
-        """Take a note of the core's."""
-        if isinstance(note, notes.Disconnected):
-            self._cut_at, self._pinged_at = self._now_s(), None
-        if (
-            isinstance(note, notes.CommandAnswered)
-            and isinstance(note.reply, frames.Pong)
-            and self._pinged_at is not None
-        ):
-            self.model.status.lag_ms = 1000 * (self._now_s() - self._pinged_at)
-            self._pinged_at = None
-        update.take(self.model, note)
-        self.settle()
-        if isinstance(note, notes.WelcomeReceived):
-            self.ping()
-
-    def settle(self) -> None:
-        """Do what the model wants, and let it know what the outbox holds then."""
-        while self.model.wants:
-            self._do(self.model.wants.pop(0))
-        self.model.outbox(self.connection.state.unsent, self.connection.state.in_flight)
-        self.heed_silence()
-        self._settled.set()
-        self.changed()
 
     async def _until_sent(self, timeout_s: float) -> None:
         with suppress(TimeoutError):
@@ -87,71 +89,101 @@ class ScreenRuntime:
                     self._settled.clear()
                     await self._settled.wait()
 
-    def ping(self) -> None:
-        """Measure how long the server takes to answer."""
-        if self.model.status.live and self._pinged_at is None:
-            self._pinged_at = self._now_s()
-            self.connection.request(CommandRequested(frames.Ping(id=0)))
-            self.heed_silence()
-
-    def heed_silence(self) -> None:
-        """See whether the server answers."""
-        self.model.status.silent_s = self._silence.at(self._now_s(), self.connection.state.pending)
-
-    def try_now(self) -> None:
-        """Connect at once if the next try is waited for."""
-        self._cut_at = float("-inf")  # the line counts down to it no more
-        self.connection.try_now()
-        self.changed()
-
-    @property
-    def wait_s(self) -> float | None:
-        """How long it is until the next try to connect."""
-        status = self.model.status
-        if status.live or status.retry_s is None:
-            return None
-        return max(0.0, self._cut_at + status.retry_s - self._now_s())
-
-    def _do(self, want: object) -> None:
-        match want:
-            case QueueMessage(room, content):
-                self._say(want, room, content)
-            case RequestCommand(command):
-                self.connection.request(CommandRequested(command))
-            case EnterRoom(room):
-                self.connection.request(RoomRequested(room))
-            case RunSlashCommand(call):
-                self.performer.carry_out(call)
-            case OpenSheet(sheet, about):
-                self.open(sheet, about)
-            case QuitApp():
-                self.quit()
-
-    # The stage of slash commands.
-
-    @property
-    def room(self) -> str:
-        return self.model.room.name
-
-    @property
-    def speakers(self) -> Mapping[str, str]:
-        return self.model.room.heard
-
-    def go_to(self, room: str) -> None:
-        submit.join(self.model, room)
-
-    def notice(self, text: str) -> None:
-        self.model.notice(text)
-        self.changed()
+    def quit(self) -> None:
+        self._on_quit()
 
     def log_out(self) -> None:
+        """Quit, and end the login session after that."""
         self.logs_out = True
         self.quit()
 
-    def _say(self, say: QueueMessage, room: str, content: str) -> None:
+    # Notes and requests.
+
+    def show(self, note: notes.Note) -> None:
+        """Apply a note of the core."""
+        self._before_note(note)
+        self._measure(note)
+        update.apply(self.model, note)
+        self.settle()
+        if isinstance(note, notes.WelcomeReceived):
+            self.ping()
+        self._after_note(note)
+
+    def settle(self) -> None:
+        """Carry out the model's requests, then update its outbox from the core."""
+        for request in self.model.take_requests():
+            self._carry_out(request)
+        self.model.set_outbox(self.connection.state.unsent, self.connection.state.in_flight)
+        self.check_response()
+        self._settled.set()
+        self._on_change()
+
+    def _carry_out(self, request: ScreenRequest) -> None:
+        match request:
+            case SendRequested():
+                self._send(request)
+            case CommandRequested() | RoomRequested():
+                self.connection.request(request)
+            case QuitRequested():
+                self.quit()  # the screen ends first; `stop` quits the connection
+            case LocalCommand():
+                if not self._open_sheet(request):
+                    self.slash_commands.carry_out(request)
+            case _:
+                assert_never(request)
+
+    def _send(self, message: SendRequested) -> None:
         try:
-            self.connection.request(SendRequested(room, content))
+            self.connection.request(message)
         except ChatError as refusal:
-            self.model.not_taken(say, refusal.detail)
+            self.model.return_unsent(message.room, message.content, refusal.detail)
         except Failure as failure:
-            self.model.not_taken(say, str(failure))
+            self.model.return_unsent(message.room, message.content, str(failure))
+
+    # Measurements.
+
+    def _measure(self, note: notes.Note) -> None:
+        match note:
+            case notes.Disconnected():
+                self._disconnected_at_s, self._pinged_at_s = self._now_s(), None
+            case notes.CommandAnswered(_, frames.Pong()) if self._pinged_at_s is not None:
+                self.model.status.set_lag(1000 * (self._now_s() - self._pinged_at_s))
+                self._pinged_at_s = None
+            case _:
+                pass  # other notes say nothing about time
+
+    def ping(self) -> None:
+        """Measure the round-trip time to the server."""
+        if self.model.status.live and self._pinged_at_s is None:
+            self._pinged_at_s = self._now_s()
+            self.connection.request(CommandRequested(frames.Ping(id=0)))
+            self.check_response()
+
+    def check_response(self) -> None:
+        """Measure how long the server has not answered."""
+        waited_s = self._response_timeout.waited_s(self._now_s(), self.connection.state.pending)
+        self.model.status.set_silence(waited_s)
+
+    def try_now(self) -> None:
+        """Connect now instead of waiting for the next attempt."""
+        self._disconnected_at_s = float("-inf")  # shown as an attempt that is due now
+        self.connection.try_now()
+        self._on_change()
+
+    @property
+    def retry_in_s(self) -> float | None:
+        """Time until the next attempt to connect (seconds)."""
+        status = self.model.status
+        if status.live or status.retry_s is None:
+            return None
+        return max(0.0, self._disconnected_at_s + status.retry_s - self._now_s())
+
+    # For slash commands.
+
+    @property
+    def speakers(self) -> Mapping[str, str]:
+        return self.model.room.active
+
+    def notice(self, text: str) -> None:
+        self.model.notice(text)
+        self._on_change()

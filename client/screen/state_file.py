@@ -1,4 +1,4 @@
-"""The file of what the screen remembers: one for each server and user, replaced in one piece."""
+"""State file of the screen, one per server and user. It is replaced atomically."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +9,7 @@ from client.store.private_files import replace_file
 
 
 class StateFile:
-    """Reads and writes the file. A disk that refuses costs the memory, and nothing else."""
+    """Reads and writes the file. Disk errors are ignored: the state is then not kept."""
 
     def __init__(self, home: Path, server: str, username: str) -> None:
         self._path = home / "screen" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
@@ -18,14 +18,15 @@ class StateFile:
         self._lock = Lock()
 
     def load(self) -> bytes:
+        """Return the content, empty if the file can't be read."""
         with suppress(OSError):
             self._written = self._path.read_bytes()
         return self._written
 
     def save(self, data: bytes, *, last: bool = False) -> None:
-        """Write `data`, unless that is what the file holds. After the last one nothing is written any more.
+        """Write `data` if it differs from the file. After a call with `last`, nothing is written any more.
 
-        It waits for the disk, so a thread may do it; one that comes late must not undo the last.
+        Blocks on the disk, so it may be called in a thread. A thread that is late must not overwrite the last state.
         """
         with self._lock, suppress(OSError):
             if not self._closed and data != self._written:

@@ -134,7 +134,7 @@ class Crowd:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # fixed: load looks at its connections now and then
             for reader in self.readers:
                 reader.hang_up_if_unanswered(time.monotonic())
 

@@ -267,11 +267,12 @@ async def _edge(whole: Topology, folder: Path, port: int) -> AsyncIterator[None]
 
 
 async def _until_it_answers(url: str) -> None:
-    async with asyncio.timeout(READY_S), httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
-        while True:
-            try:
+    async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
+
+        async def answers() -> bool:
+            with contextlib.suppress(httpx.HTTPError):
                 await http.get(url)
-            except httpx.HTTPError:
-                await asyncio.sleep(0.05)
-            else:
-                return
+                return True
+            return False
+
+        await until(answers, READY_S)

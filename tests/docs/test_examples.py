@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from docs.tables import ROOT
+from docs.tracked import tracked
 
 FOLDERS = ("bench", "chatterbox", "client", "services")
 
@@ -15,7 +16,7 @@ def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
+FILES = [path for folder in FOLDERS for path in tracked(ROOT, folder, ".py")]
 MODULES = sorted(_module(path) for path in FILES if "\n    >>> " in path.read_text())
 
 

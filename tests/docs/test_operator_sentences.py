@@ -5,11 +5,12 @@ import re
 import pytest
 
 from docs import tables
+from docs.tracked import tracked
 
 _SOURCES = "\n".join(
     re.sub(r'"\s*\n\s*f?"', "", path.read_text())  # a sentence over two lines of code is one
     for folder in ("chatterbox", "services")
-    for path in sorted((tables.ROOT / folder).rglob("*.py"))
+    for path in tracked(tables.ROOT, folder, ".py")
 )
 _SECTION = re.search(
     r"## When it does not start\n(.*?)\n## ", (tables.ROOT / "deploy" / "README.md").read_text(), re.DOTALL

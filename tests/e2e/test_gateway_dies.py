@@ -17,10 +17,11 @@ from client.failures import ExitCode
 from tests.chaos.container_site import containers
 from tests.chaos.process_site import processes
 from tests.chaos.site import Part, Site
-from tests.e2e.client.people import Person, is_connected, wait_until
+from tests.e2e.client.people import Person, is_connected
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.cable import Cable, Way, cable
 from tests.support.engine import no_reaper, why_no_engine
+from tests.support.waiting import wait_until
 
 MISSED = [f"line {number}" for number in range(1, 201)]
 WRITTEN = ["are you there?", "I write on"]
@@ -131,7 +132,7 @@ def on_the_full_screen(network: Network, ada: Person, bob: Person) -> None:
             say_what_is_missed(bob, "screen")
             network.come_back()
             at_ada.shows(" catching up, ")
-            at_ada.shows("Caught up: 200 messages came while you were away.")
+            at_ada.shows("Caught up: 200 messages while you were offline.")
             for text in WRITTEN:
                 at_ada.shows(f"ada-screen ✓│ {text}")
                 at_bob.shows(f"ada-screen  │ {text}")
@@ -147,7 +148,7 @@ def on_the_full_screen(network: Network, ada: Person, bob: Person) -> None:
 
 def meet_on_screens(at_ada: Terminal, at_bob: Terminal, bob: str) -> None:
     at_ada.type("/create screen\r")
-    at_ada.shows("this is where #screen begins")
+    at_ada.shows("beginning of #screen")
     at_ada.type(f"/invite {bob}\r")
     at_bob.shows("invited you to #screen")
     at_bob.type("\x1b2")

@@ -17,6 +17,7 @@ from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker, contents
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 READY_S = 60.0
@@ -63,10 +64,12 @@ async def site(folder: Path) -> AsyncIterator[Site]:
                  "CHATTERBOX_DRAIN_S": "0"},
         )  # fmt: skip
     try:
-        async with asyncio.timeout(READY_S):
-            while "listens on" not in log.read_text():
-                assert process.returncode is None, log.read_text()
-                await asyncio.sleep(0.05)
+
+        def listens() -> bool:
+            assert process.returncode is None, log.read_text()
+            return "listens on" in log.read_text()
+
+        await until(listens, READY_S)
         yield Site(port, process, log)
     finally:
         if process.returncode is None:

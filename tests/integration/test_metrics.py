@@ -1,6 +1,5 @@
 """Metrics of each service: well-formed, bounded, correct, and without secrets."""
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +27,7 @@ from tests.support import auth_site, history
 from tests.support.figures import families, figure, samples
 from tests.support.server import Server, running
 from tests.support.talker import offsets
+from tests.support.waiting import until
 
 NAME = r"chatterbox_(auth|gateway|history)_[a-z]+(_[a-z]+)*"
 FREE = {"le", "version", "python"}
@@ -65,9 +65,7 @@ def of_gateway(server: Server) -> bytes:
 
 async def until_counted(server: Server, least: float, name: str, **labels: str) -> None:
     """Wait until the gateway's counter has this value; fails after 5 s."""
-    async with asyncio.timeout(5):
-        while figure(of_gateway(server), name, **labels) < least:  # noqa: ASYNC110 - a scrape, as Prometheus does
-            await asyncio.sleep(0.01)
+    await until(lambda: figure(of_gateway(server), name, **labels) >= least, 5)
 
 
 async def test_every_metric_follows_the_naming_rule_and_has_a_help_text(tmp_path: Path) -> None:
@@ -131,7 +129,7 @@ async def test_a_message_is_counted_by_every_service_it_passes(server: Server) -
         "append_seconds_count": 1,
         "append_messages_sum": 1,
         "ready": 1,
-        "part_up": len(DependencyName),
+        "dependency_up": len(DependencyName),
     }.items():
         assert (name, figure(scraped, f"chatterbox_gateway_{name}")) == (name, value)
 
@@ -179,7 +177,7 @@ async def test_gaps_and_the_messages_that_fill_them_are_counted(tmp_path: Path) 
                 if ":room:" not in item[0] or self.rooms != 2:
                     await super().publish([item])
 
-    async with running(tmp_path, broker=LosesTheSecond(), heads_s=60) as server:
+    async with running(tmp_path, broker=LosesTheSecond(), heads_interval_s=60) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(3):
                 await alice.send(f"m{number}")

@@ -52,7 +52,12 @@ class World:
         self.history = history(conditions, stream(seed, "history"), stored, self._publish, self._now_ms)
         self.auth = AuthService(conditions, stream(seed, "auth"), jwks())
         gateway_settings = GatewaySettings(
-            **{"heads_s": conditions.heads_s, "recent_messages": conditions.recent_messages, "drain_s": 1, **settings}
+            **{
+                "heads_interval_s": conditions.heads_interval_s,
+                "recent_messages": conditions.recent_messages,
+                "drain_s": 1,
+                **settings,
+            }
         )
         self.gateways = [
             GatewayProcess(
@@ -151,7 +156,7 @@ class World:
         for _ in range(MAX_CHECKS):
             if all(gateway.is_up for gateway in self.gateways):
                 break
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(CHECK_S)  # fixed: simulated time
         self.note(operations.Healed(at_s=self.loop.time()))
         for reader in self.readers:
             for room in ROOMS:
@@ -163,11 +168,11 @@ class World:
             reader.send(room)
 
     async def _settle(self) -> list[str]:
-        await asyncio.sleep(2 * CHECK_S)
+        await asyncio.sleep(2 * CHECK_S)  # fixed: simulated time
         for _ in range(MAX_CHECKS):
             if not (problems := list(end_state.problems(self))):
                 break
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(CHECK_S)  # fixed: simulated time
             for reader in self.readers:
                 reader.check_timeout()
         return problems

@@ -1,6 +1,5 @@
 """One more container beside a deployment's own: on its networks, and with a port of its own."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.stack import Stack
 from tests.support.talker import Talker
+from tests.support.waiting import wait_until
 
 READY_S = 20
 
@@ -30,10 +30,7 @@ class Beside:
         """Start it and wait until it has found every service."""
         self._stack.engine("network", "connect", f"{self._stack.project}_inside", self.container)
         self._stack.engine("start", self.container)
-        until = time.monotonic() + READY_S
-        while not self._serves():
-            assert time.monotonic() < until, self.logs()
-            time.sleep(0.1)
+        wait_until(self._serves, self.logs, READY_S, look_s=0.1)
 
     def _serves(self) -> bool:
         """Each service refuses who has no token, and the gateway who wants no WebSocket."""

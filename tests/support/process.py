@@ -14,6 +14,7 @@ from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
+from tests.support.waiting import until
 
 READY_S = 30.0
 ALLINONE = ("services.allinone",)
@@ -36,12 +37,11 @@ class Process:
         settings = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), "CHATTERBOX_DRAIN_S": "0"}
         environment = {**os.environ, **settings, **self.environment}
         self._process = await asyncio.to_thread(start, *self._program, environment=environment, log=self.log)
-        async with asyncio.timeout(READY_S):
-            while not await self._answers():
-                assert self._process.returncode is None, self.log.read_text()
-                await asyncio.sleep(0.02)
+        await until(self._answers, READY_S)
 
     async def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, self.log.read_text()
         try:
             async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
                 return (await http.get(f"{self.url}/health/ready", timeout=1)).is_success

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(
-    ["pytest", *(f"{name}.__main__" for name in SERVICES)]  # pytest: each fork loads what started us, too
+_forks.set_forkserver_preload(  # pytest: each fork loads what started us, too
+    ["pytest", *(f"{name}.__main__" for name in SERVICES), "tests.support.client_modules"]
 )
 
 
@@ -51,7 +51,7 @@ def start(
     log.touch()  # whoever waits for what it says may look at once
     if under or "LD_PRELOAD" in environment:
         return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
-    return _Fork(module, arguments, environment, log)
+    return Fork(_become, module, arguments, dict(environment), log)
 
 
 class _Program:
@@ -76,9 +76,11 @@ _one_at_a_time = threading.Lock()
 """How a fork ended can be read once. Each start looks how all others are, and who reads second is told 255."""
 
 
-class _Fork:
-    def __init__(self, module: str, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
-        self._process = _forks.Process(target=_become, args=(module, arguments, dict(environment), log), daemon=True)
+class Fork:
+    """A process that calls `target` with `arguments`, without the imports that it would begin with."""
+
+    def __init__(self, target: Callable[..., None], *arguments: object) -> None:
+        self._process = _forks.Process(target=target, args=arguments, daemon=True)
         with _one_at_a_time:
             self._process.start()
         assert self._process.pid is not None
@@ -94,7 +96,7 @@ class _Fork:
             with contextlib.suppress(ProcessLookupError):  # ended since
                 os.kill(self.pid, number)
 
-    def wait(self, timeout_s: float) -> int:
+    def wait(self, timeout_s: float | None) -> int:
         multiprocessing.connection.wait([self._process.sentinel], timeout_s)
         if (how := self.returncode) is None:
             raise TimeoutError(f"process {self.pid} has not ended after {timeout_s:g} s")

@@ -11,6 +11,7 @@ from testcontainers.core.container import DockerContainer
 
 from tests.support.engine import no_reaper
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 IMAGE = "redis:8"
 READY_S = 20.0
@@ -27,9 +28,7 @@ class RedisContainer:
     async def start(self) -> None:
         """Start it and wait for an answer: the engine takes connections before the server does."""
         self._container.start()
-        async with asyncio.timeout(READY_S):
-            while not await self._answers():  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(self._answers, READY_S)
 
     async def _answers(self) -> bool:
         try:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.support.engine import docker
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.talker import Talker
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
@@ -64,10 +64,12 @@ class Stack:
 
     def wait_until_healthy(self) -> None:
         """Wait until every running container is."""
-        until = time.monotonic() + 60
-        while {each.Health for each in self.compose.get_containers() if each.State == "running"} != {"healthy"}:
-            assert time.monotonic() < until, self.run("ps")
-            time.sleep(0.5)
+
+        def healthy() -> bool:
+            running = [each for each in self.compose.get_containers() if each.State == "running"]
+            return {each.Health for each in running} == {"healthy"}
+
+        wait_until(healthy, lambda: self.run("ps"), look_s=0.5)
 
     def containers(self, service: str | None = None) -> list[str]:
         """The ids of the running containers, or of those of one service."""

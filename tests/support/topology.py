@@ -16,6 +16,7 @@ from tests.support.program import Program, start
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 from tests.support.valkey import Valkey, valkey
+from tests.support.waiting import until
 
 READY_S = 30.0
 SERVICE_KEY = "a key that only these processes know"
@@ -62,16 +63,18 @@ class Service:
         """Wait until a health check answers so; returns its body."""
         status = 0
         body: dict[str, Any] = {}
+
+        async def is_so() -> bool:
+            nonlocal status, body
+            status, body = await self.health(which)
+            return holds(status, body)
+
         try:
-            async with asyncio.timeout(READY_S):
-                while True:
-                    status, body = await self.health(which)
-                    if holds(status, body):
-                        return body
-                    await asyncio.sleep(0.03)
+            await until(is_so, READY_S)
         except TimeoutError:
             said = f"{self.log.stem} answers {status} {body} after {READY_S:.0f} s; its log ends:"
             raise AssertionError(f"{said}\n{self.log.read_text()[-2000:]}") from None
+        return body
 
     async def until_ready(self) -> None:
         await self.until(lambda status, _: status == 200)

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 READY_S = 10.0
 
@@ -41,12 +42,10 @@ class Valkey:
                 self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
                 "--dir", str(self._folder), stdout=out, stderr=out,
             )  # fmt: skip
-        async with asyncio.timeout(READY_S):
-            while not await self._answers():
-                assert self._process.returncode is None, log.read_text()
-                await asyncio.sleep(0.01)
+        await until(self._answers, READY_S)
 
     async def _answers(self) -> bool:
+        assert self.is_running, (self._folder / "valkey.log").read_text()
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except OSError:

@@ -1,9 +1,18 @@
-"""Waiting for something to become true, with a deadline: the one place that looks again and again."""
+"""Waiting: until a condition holds, with a deadline, or for time in which something must not happen.
+
+A sleep for a fixed time anywhere else in the tests needs a comment that says why (`tests/docs/test_sleeps.py`).
+"""
 
 import asyncio
+import os
+import time
 from collections.abc import Awaitable, Callable
 
-LOOK_S = 0.05
+LOOK_S = 0.02
+"""Between two looks at a condition."""
+MOST_S = 60.0
+PATIENCE = float(os.environ.get("CHATTERBOX_TEST_PATIENCE", "1"))
+"""Factor on every wait for something that must not happen: larger finds more on a slow machine, and takes longer."""
 
 
 async def until(holds: Callable[[], bool] | Callable[[], Awaitable[bool]], most_s: float) -> None:
@@ -13,4 +22,26 @@ async def until(holds: Callable[[], bool] | Callable[[], Awaitable[bool]], most_
             answer = holds()
             if answer if isinstance(answer, bool) else await answer:
                 return
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # fixed: this is the wait
+
+
+def wait_until(
+    condition: Callable[..., object],
+    what: str | Callable[[], str],
+    most_s: float = MOST_S,
+    *,
+    look_s: float = LOOK_S,
+) -> None:
+    """Return as soon as `condition()` is true, checked every `look_s` seconds.
+
+    After `most_s` seconds the test fails with `what`, evaluated then.
+    """
+    deadline = time.monotonic() + most_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {most_s:g} s: {what if isinstance(what, str) else what()}"
+        time.sleep(look_s)
+
+
+async def proves_absence(seconds: float) -> None:
+    """Give something that must not happen this long to happen; the caller then asserts that it did not."""
+    await asyncio.sleep(seconds * PATIENCE)

@@ -1,1 +1,1 @@
-"""Actions bound to keys, and their handlers."""
+"""Actions of the full screen: the table of actions and keys, and a handler for each."""

@@ -1,69 +1,85 @@
-"""What each action does that is about what one writes: one method for each, by its name."""
+"""Handlers of the input: send, complete, history, external editor, paste."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from client.screen.actions.handler_base import HandlerBase
-from client.screen.input import picker_items
+from client.faces.slash_parser import SLASHES
+from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.tab_completion import CompletionSources
+from client.screen.layout import picker_items
 from client.screen.model import submit
 from client.text.sanitize import inert
 
 
-class ComposerHandlers(HandlerBase):
-    """Turns a key into another text to write, or sends it."""
+class ComposerHandlers:
+    """`table` maps each action for writing to its handler."""
+
+    def __init__(self, screen: ScreenInterface) -> None:
+        self._screen, self._model = screen, screen.model
+        self.table: Mapping[str, Callable[[], None]] = {
+            "send": self.send,
+            "new-line": self.insert_line_feed,
+            "complete": self.complete,
+            "older-text": self.show_older_text,
+            "newer-text": self.show_newer_text,
+            "find-text": self.search_history,
+            "editor": self.open_editor,
+            "clear": self.clear,
+        }
 
     def send(self) -> None:
-        composer, room = self._chat.composer, self.model.room
+        """Submit the input. It keeps its text if that is refused."""
+        composer, room = self._screen.composer, self._model.room
         text = composer.text
-        if not submit.submit(self.model, text) and not room.draft:
-            room.draft = text
-        self._chat.shell.settle()
-        if self.model.room is room:
+        if not submit.submit(self._model, text) and not room.draft:
+            room.set_draft(text)
+        self._screen.runtime.settle()
+        if self._model.room is room:
             composer.show(room.draft)
 
-    def new_line(self) -> None:
-        self._chat.composer.type("\n")
+    def insert_line_feed(self) -> None:
+        self._screen.composer.type("\n")
 
     def complete(self) -> None:
-        from client.faces.slash_parser import SLASHES
-
-        rooms = dict.fromkeys([*(room.name for room in self.model.in_order()), *self.model.open_rooms])
-        known = dict.fromkeys([*self.model.people(), *self.model.acquaintances])
-        people = [inert(name) for name in known if name != self.model.status.username]
-        self._chat.composer.complete(
-            CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self.model.room.topic))
+        rooms = dict.fromkeys([*(room.name for room in self._model.in_order()), *self._model.listed_rooms])
+        known = dict.fromkeys([*self._model.people(), *self._model.known_people])
+        people = [inert(name) for name in known if name != self._model.status.username]
+        self._screen.composer.complete(
+            CompletionSources(list(SLASHES), people, list(map(inert, rooms)), inert(self._model.room.topic))
         )
 
-    def older_text(self) -> None:
-        self._recall(self.model.room.recall.previous(self._chat.composer.text))
+    def show_older_text(self) -> None:
+        self._show(self._model.room.history.previous(self._screen.composer.text))
 
-    def newer_text(self) -> None:
-        self._recall(self.model.room.recall.next())
+    def show_newer_text(self) -> None:
+        self._show(self._model.room.history.next())
 
-    def _recall(self, text: str | None) -> None:
+    def _show(self, text: str | None) -> None:
         if text is not None:
-            self._chat.composer.show(text)
+            self._screen.composer.show(text)
 
-    def find_text(self) -> None:
-        choices = picker_items.written(self.model)
-        narrow = partial(picker_items.narrowed, choices=choices, fuzzy=False)
-        self._pick("What you wrote before", narrow, lambda text, _: self._recall(text or None))
+    def search_history(self) -> None:
+        items = picker_items.history_items(self._model)
+
+        def matching(typed: str) -> list[picker_items.PickerItem]:
+            return picker_items.filtered(typed, items, fuzzy=False)
+
+        self._screen.pick("Input history of this room", matching, lambda text, _: self._show(text or None))
 
     def clear(self) -> None:
-        composer = self._chat.composer
+        """Clear the input; its text goes to the history."""
+        composer = self._screen.composer
         if not composer.text:
-            self.say(f"{self._chat.key_of('quit') or '/quit'} ends.")
-        self.model.room.recall.add(composer.text)
+            self._screen.toast(f"To quit: {self._screen.key_of('quit') or '/quit'}")
+        self._model.room.history.add(composer.text)
         composer.show("")
 
-    def editor(self) -> None:
-        from client.screen.actions.external_editor import edit
+    def open_editor(self) -> None:
+        from client.screen.actions.external_editor import edit  # imported on first use: the screen opens faster
 
-        self._chat.run_worker(edit(self._chat.app, self._chat.composer), exclusive=True)
+        self._screen.run_in_background(edit(self._screen))
 
-    def paste(self, text: str) -> None:
-        from client.screen.widgets.sheets import QuestionSheet
-
-        sentence = f"You paste {len(text.splitlines())} lines ({len(text)} characters) into one message for this room."
-        question = QuestionSheet(sentence, "paste; it is not sent yet")
-        self._chat.app.push_screen(question, lambda yes: self._chat.composer.type(text) if yes else None)
+    def confirm_paste(self, text: str) -> None:
+        """Ask whether many lines are to be pasted into the input."""
+        question = f"Paste {len(text.splitlines())} lines ({len(text)} characters) into one message?"
+        self._screen.confirm(question, "paste without sending", partial(self._screen.composer.type, text))

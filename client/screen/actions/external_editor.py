@@ -1,4 +1,4 @@
-"""Writing in one's own editor: the screen steps aside, the connection goes on."""
+"""Edits the input in an external editor: the terminal is handed over, the connection stays open."""
 
 import asyncio
 import os
@@ -6,32 +6,31 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from textual.app import App
-
-from client.screen.widgets.composer import Composer, clean
+from client.screen.actions.screen_interface import ScreenInterface
+from client.screen.input.pasted_text import clean
 
 FALLBACK = "vi"
 
 
-async def edit(app: App[None], composer: Composer) -> None:
-    """Open what is written in $VISUAL or $EDITOR, and take what was saved."""
+async def edit(screen: ScreenInterface) -> None:
+    """Open the input in $VISUAL or $EDITOR, and take over the saved text."""
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK)
     with tempfile.TemporaryDirectory(prefix="chatterbox-") as folder:
         path = Path(folder) / "message.txt"
-        path.write_text(composer.text, encoding="utf-8")
-        with app.batch_update(), app.suspend():
-            sentence = await _run([*command, str(path)])
-        if sentence:
-            app.notify(sentence, severity="warning", markup=False)
+        path.write_text(screen.composer.text, encoding="utf-8")
+        with screen.suspended():
+            problem = await _run([*command, str(path)])
+        if problem:
+            screen.warn(problem)
         else:
-            composer.show(clean(path.read_text(encoding="utf-8", errors="replace")).rstrip("\n"))
+            screen.composer.show(clean(path.read_text(encoding="utf-8", errors="replace")).rstrip("\n"))
 
 
 async def _run(command: list[str]) -> str:
-    """Run the editor to its end; returns what is wrong, if something is."""
+    """Run the editor until it exits; return what went wrong, or an empty text."""
     try:
         process = await asyncio.create_subprocess_exec(*command)
     except OSError as problem:
-        return f"The editor {command[0]} can't be started: {problem.strerror}. $EDITOR names another."
-    code = await process.wait()
-    return f"The editor ended with code {code}; what you wrote is as it was." if code else ""
+        return f"Can't start the editor {command[0]}: {problem.strerror}. Set $EDITOR to another one."
+    status = await process.wait()
+    return f"Editor failed (status {status}); your draft is unchanged." if status else ""

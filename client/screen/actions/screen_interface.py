@@ -1,43 +1,112 @@
-"""The screen as what acts on it sees it: for actions, which it calls, and which must not know it in return."""
+"""Interface of the chat screen for action handlers."""
 
-from collections.abc import Awaitable
-from typing import Any, Protocol
-
-from textual.app import App
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
 
 from client.screen.actions.action_table import Action
+from client.screen.input.tab_completion import CompletionSources
+from client.screen.layout.picker_items import PickerItem
+from client.screen.layout.viewport import TimelineView
 from client.screen.model.chat_model import ChatModel
 from client.screen.runtime import ScreenRuntime
-from client.screen.widgets.composer import Composer
-from client.screen.widgets.timeline import Timeline
+
+ItemFilter: TypeAlias = Callable[[str], Sequence[PickerItem]]
+"""Returns the items of a picker that match the typed text."""
+OnChoice: TypeAlias = Callable[[str, str], None]
+"""Takes the value of the chosen item (empty if none matched) and the typed text."""
+EmptyText: TypeAlias = Callable[[str], str]
+"""Returns what a picker shows if nothing matches the typed text."""
+
+
+def no_match(_typed: str) -> str:
+    return "No match."
+
+
+class ComposerInterface(Protocol):
+    """The input at the bottom of the screen."""
+
+    @property
+    def text(self) -> str: ...
+
+    def type(self, text: str) -> None:
+        """Insert text at the cursor."""
+
+    def show(self, text: str) -> None:
+        """Replace the text, with the cursor at its end; undo restores the old one."""
+
+    def complete(self, sources: CompletionSources) -> None:
+        """Complete the word before the cursor; called again, insert the next choice."""
+
+
+class PickerInterface(Protocol):
+    """A picker on the screen."""
+
+    def fill(self, items: ItemFilter, empty: EmptyText) -> None:
+        """Replace the items, and the text that is shown if none match."""
 
 
 class ScreenInterface(Protocol):
-    """What can be acted on."""
-
-    shell: ScreenRuntime
-    model: ChatModel
-    composer: Composer
-    timeline: Timeline
-    actions: dict[str, Action]
-    edits: dict[str, str]
-    """Which key edits a line, and how."""
+    """The chat screen. Modal screens that it opens are closed by the user."""
 
     @property
-    def app(self) -> App[Any]:
-        """The program around it."""
+    def runtime(self) -> ScreenRuntime: ...
+
+    @property
+    def model(self) -> ChatModel: ...
+
+    @property
+    def timeline_view(self) -> TimelineView: ...
+
+    @property
+    def composer(self) -> ComposerInterface: ...
+
+    @property
+    def actions(self) -> Mapping[str, Action]: ...
+
+    def key_of(self, action: str) -> str:
+        """Return the first key of an action as written on keyboards; empty if it has none."""
+
+    def toast(self, sentence: str) -> None:
+        """Show a sentence for a few seconds."""
+
+    def warn(self, sentence: str) -> None:
+        """Show a warning for some seconds."""
+
+    def pick(
+        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+    ) -> PickerInterface:
+        """Open a picker, with `typed` in its input."""
+
+    def confirm(self, question: str, yes: str, on_yes: Callable[[], object]) -> None:
+        """Ask a question; `yes` names what Enter does."""
+
+    def show_help(self, *, commands_first: bool) -> None:
+        """Open the help on keys and commands."""
+
+    def show_palette(self) -> None:
+        """Open the command palette."""
+
+    def copy(self, text: str) -> None:
+        """Copy text to the clipboard, with OSC 52."""
+
+    def open_url(self, url: str) -> None:
+        """Open an address in the web browser."""
+
+    def next_theme(self) -> str:
+        """Switch to the next theme and return its name."""
+
+    def toggle_pane(self, pane: str) -> None:
+        """Show or hide a pane: `rooms` or `people`."""
+
+    def redraw(self) -> None:
+        """Draw the whole screen again."""
 
     def changed(self) -> None:
-        """Something is new, and is to be drawn soon."""
+        """Draw soon: the state has changed."""
 
-    def key_of(self, name: str) -> str:
-        """The first key of an action as it is written on keyboards; empty if it has none."""
+    def suspended(self) -> AbstractContextManager[None]:
+        """Give the terminal to another program."""
 
-    def toggle(self, pane: str) -> None:
-        """Show the rooms or the people, or hide them."""
-
-    def run_worker(self, work: Awaitable[None], *, exclusive: bool) -> object:
-        """Do something that takes its time; `exclusive`: in place of what was done so before."""
-
-    def refresh(self, *, repaint: bool, layout: bool) -> object:
-        """Draw everything anew."""
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine; one that is still running is cancelled."""

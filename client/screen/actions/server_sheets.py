@@ -1,6 +1,6 @@
-"""Sheets whose lines the server has to be asked for: who is in a room, and where one is logged in.
+"""Pickers filled over HTTP: the members of a room, and the user's login sessions.
 
-They open at once, so that no key goes astray when the answer comes; what goes wrong is said in them.
+They open before the server answers, so that the keys typed meanwhile go to them; errors are shown in them.
 """
 
 import asyncio
@@ -10,75 +10,73 @@ from client.failures import Failure
 from client.net import http_jobs
 from client.net.http_api import SessionInfo
 from client.screen.actions.screen_interface import ScreenInterface
-from client.screen.input.picker_items import PickerItem, narrowed
-from client.screen.widgets.picker import Picker
-from client.screen.widgets.sheets import QuestionSheet
+from client.screen.layout.picker_items import PickerItem, filtered
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert, inert_name
 
 
-def members(chat: ScreenInterface, room: str) -> None:
-    """Who is in a room; who is chosen is written to."""
-    performer = chat.shell.performer
+def members(screen: ScreenInterface, room: str) -> None:
+    """List the members of a room; the chosen one is mentioned in the input."""
+    commands = screen.runtime.slash_commands
 
-    def ask() -> list[PickerItem]:
-        heard = chat.model.rooms[room].heard if room in chat.model.rooms else {}
-        names = http_jobs.members(performer.context, room, performer.cache)
-        return [PickerItem(name, "heard here" if name in heard else "", name) for name in names]
+    def fetch() -> list[PickerItem]:
+        active = screen.model.rooms[room].active if room in screen.model.rooms else {}
+        names = http_jobs.members(commands.context, room, commands.cache)
+        return [PickerItem(name, "active here" if name in active else "", name) for name in names]
 
-    def chosen(name: str) -> None:
-        chat.composer.type(f"@{name} ")
+    def choose(name: str) -> None:
+        screen.composer.type(f"@{name} ")
 
-    _open(chat, f"Who is in #{inert_name(room)}", ask, chosen)
+    _open(screen, f"Members of #{inert_name(room)}", fetch, choose)
 
 
-def sessions(chat: ScreenInterface) -> None:
-    """Where one is logged in; what is chosen is logged out, after a question."""
-    performer = chat.shell.performer
-    sentences = {OTHERS: "This logs you out everywhere but here."}
+def sessions(screen: ScreenInterface) -> None:
+    """List the user's sessions; the chosen one is logged out, after a question."""
+    commands = screen.runtime.slash_commands
+    questions = {OTHERS: "This ends all your other sessions."}
 
-    def ask() -> list[PickerItem]:
-        lines = http_jobs.list_sessions(performer.context, performer.cache)
-        sentences.update({line.id: _sentence(line) for line in lines})
-        choices = [
-            PickerItem(http_jobs.summary(line), "this one" if line.current else inert(line.id[:8]), line.id)
-            for line in lines
+    def fetch() -> list[PickerItem]:
+        found = http_jobs.list_sessions(commands.context, commands.cache)
+        questions.update({session.id: _question(session) for session in found})
+        items = [
+            PickerItem(
+                http_jobs.summary(session), "this session" if session.current else inert(session.id[:8]), session.id
+            )
+            for session in found
         ]
-        return [*choices, PickerItem("log out everywhere else", "", OTHERS)] if len(lines) > 1 else choices
+        return [*items, PickerItem("log out everywhere else", "", OTHERS)] if len(found) > 1 else items
 
-    def chosen(session: str) -> None:
-        question = QuestionSheet(sentences[session], "log out")
-        chat.app.push_screen(question, lambda yes: performer.end_session(session) if yes else None)
+    def choose(session: str) -> None:
+        screen.confirm(questions[session], "log out", lambda: commands.end_session(session))
 
-    _open(chat, "Where you are logged in (Enter logs out there)", ask, chosen)
+    _open(screen, "Your sessions (Enter logs out)", fetch, choose)
 
 
-def _sentence(line: SessionInfo) -> str:
-    if line.current:
-        return "This logs you out here, and ends the program."
-    return f"This ends the session of {http_jobs.summary(line)} ({inert(line.id)})."
+def _question(session: SessionInfo) -> str:
+    if session.current:
+        return "This logs you out and quits."
+    return f"This ends the session of {http_jobs.summary(session)} ({inert(session.id)})."
 
 
 def _open(
-    chat: ScreenInterface, title: str, ask: Callable[[], list[PickerItem]], chosen: Callable[[str], None]
+    screen: ScreenInterface, title: str, fetch: Callable[[], list[PickerItem]], choose: Callable[[str], None]
 ) -> None:
-    def choose(value: str, _: str) -> None:
+    def on_choice(value: str, _: str) -> None:
         if value:
-            chosen(value)
+            choose(value)
 
-    picker = Picker(title, lambda _: [], choose, edits=chat.edits, empty="Asking the server …")
+    picker = screen.pick(title, lambda _: [], on_choice, empty=lambda _: "Loading …")
 
     async def fill() -> None:
-        choices, empty = await asyncio.to_thread(_answer, ask)
-        picker.fill(lambda typed: narrowed(typed, choices, fuzzy=False), empty)
+        items, empty = await asyncio.to_thread(_fetched, fetch)
+        picker.fill(lambda typed: filtered(typed, items, fuzzy=False), lambda _: empty)
 
-    chat.app.push_screen(picker)
-    chat.run_worker(fill(), exclusive=True)
+    screen.run_in_background(fill())
 
 
-def _answer(ask: Callable[[], list[PickerItem]]) -> tuple[Sequence[PickerItem], str]:
-    """What was found, and what to say where nothing is to be seen of it."""
+def _fetched(fetch: Callable[[], list[PickerItem]]) -> tuple[Sequence[PickerItem], str]:
+    """Return the items, and what to show if there are none."""
     try:
-        return ask(), "nothing fits"
+        return fetch(), "No match."
     except Failure as failure:
         return [], inert(str(failure))

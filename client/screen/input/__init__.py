@@ -1,1 +1,1 @@
-"""What is being typed: completion, pickers, fuzzy matching. Pure."""
+"""Text input: completion, line editing, cleaning of pasted text, fuzzy matching. Pure."""

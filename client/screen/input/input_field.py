@@ -1,22 +1,22 @@
-"""A line that is written on in a list to choose from: every key is done at once, and in its order. Pure."""
+"""Single-line input field of a picker. Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class InputField:
-    """Some text, and the place in it where the cursor is."""
+    """Text, and the position of the cursor in it."""
 
     text: str = ""
     at: int = 0
 
     def type(self, text: str) -> None:
-        """Put text where the cursor is."""
-        self._put(self.at, text, self.at)
+        """Insert text at the cursor."""
+        self._replace(self.at, text, self.at)
 
-    def act(self, name: str) -> bool:
-        """Do an action of the table; False if it is none that edits a line."""
-        match name:
+    def run(self, action: str) -> bool:
+        """Run an editing action by its name in the action table; False if it is none."""
+        match action:
             case "left":
                 self.at = max(0, self.at - 1)
             case "right":
@@ -26,21 +26,21 @@ class InputField:
             case "line-end":
                 self.at = len(self.text)
             case "delete-left":
-                self._put(max(0, self.at - 1), "", self.at)
+                self._replace(max(0, self.at - 1), "", self.at)
             case "delete-right":
-                self._put(self.at, "", self.at + 1)
+                self._replace(self.at, "", self.at + 1)
             case "kill-word-left":
-                self._put(self._word(), "", self.at)
+                self._replace(self._word_start(), "", self.at)
             case "kill-to-start":
-                self._put(0, "", self.at)
+                self._replace(0, "", self.at)
             case _:
                 return False
         return True
 
-    def _put(self, start: int, text: str, end: int) -> None:
+    def _replace(self, start: int, text: str, end: int) -> None:
         self.text = self.text[:start] + text + self.text[end:]
         self.at = start + len(text)
 
-    def _word(self) -> int:
-        """Where the word before the cursor begins."""
+    def _word_start(self) -> int:
+        """Where the word before the cursor starts."""
         return self.text[: self.at].rstrip().rfind(" ") + 1

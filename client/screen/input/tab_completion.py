@@ -1,7 +1,8 @@
-"""What Tab makes of the word before the cursor: a command, a person, a room or an emoji. Pure."""
+"""Tab completion of commands, people, rooms, topics and emoji names. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from client.faces.slash_parser import SLASHES, WordKind
 from client.screen.input.emoji_names import EMOJI
@@ -9,18 +10,18 @@ from client.screen.input.emoji_names import EMOJI
 
 @dataclass(frozen=True, slots=True)
 class CompletionSources:
-    """What can be completed to. `people`: who spoke last comes first."""
+    """What a word can be completed to. `people` are ordered by their last message, the most recent first."""
 
     commands: Sequence[str] = ()
     people: Sequence[str] = ()
     rooms: Sequence[str] = ()
     topic: str = ""
-    """Of the room that is looked at."""
+    """Topic of the open room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """`choices` for the text from `start` up to the cursor; the next Tab takes the next one."""
+    """`choices` for the text from `start` up to the cursor; each Tab inserts the next one."""
 
     start: int
     choices: tuple[str, ...]
@@ -29,53 +30,61 @@ class Completion:
         return self.choices[number % len(self.choices)]
 
 
-def complete(before: str, known: CompletionSources) -> Completion | None:
-    """Complete the last word of `before`, the text up to the cursor; None if nothing fits.
+def complete(before: str, sources: CompletionSources) -> Completion | None:
+    """Complete the last word of `before`, the text up to the cursor; None if nothing matches.
 
     >>> complete("hi al", CompletionSources(people=["alice"]))
     Completion(start=3, choices=('alice ',))
     """
     start = max(before.rfind(" "), before.rfind("\n")) + 1
     word = before[start:]
-    choices = tuple(dict.fromkeys(_choices(word, before[:start], known)))
+    choices = tuple(dict.fromkeys(_choices(word, before[:start], sources)))
     return Completion(start, choices) if choices else None
 
 
-def _choices(word: str, earlier: str, known: CompletionSources) -> list[str]:
+def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
     if not earlier and word.startswith("/"):
-        return [f"/{name} " for name in _fitting(word[1:], known.commands)]
+        return [f"/{name} " for name in _matching(word[1:], sources.commands)]
     match _kind(earlier):
         case WordKind.ROOM | WordKind.ANY_ROOM:
-            return _fitting(word.removeprefix("#"), known.rooms)
+            return _matching(word.removeprefix("#"), sources.rooms)
         case WordKind.PERSON:
-            return _fitting(word.removeprefix("@"), known.people)
+            return _matching(word.removeprefix("@"), sources.people)
         case WordKind.SLASH:
-            return _fitting(word.removeprefix("/"), known.commands)
+            return _matching(word.removeprefix("/"), sources.commands)
         case WordKind.PRIVATE:
-            return _fitting(word, ["private"])
-        case WordKind.TOPIC if not word and known.topic:
-            return [known.topic]
+            return _matching(word, ["private"])
+        case WordKind.TOPIC if not word and sources.topic:
+            return [sources.topic]
+        case WordKind.TOPIC | WordKind.NEW | WordKind.SESSION | None:
+            return _text_choices(word, earlier, sources)
+        case unknown:
+            assert_never(unknown)
+
+
+def _text_choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
+    """Choices for a word of a message, or of a command that takes any text."""
     if word.startswith(":"):
-        return [EMOJI[name] for name in _fitting(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
+        return [EMOJI[name] for name in _matching(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
     if word.startswith("#"):
-        return [f"#{name} " for name in _fitting(word[1:], known.rooms)]
-    return _people(word, known, begins=not earlier)
+        return [f"#{name} " for name in _matching(word[1:], sources.rooms)]
+    return _people(word, sources, is_first=not earlier)
 
 
 def _kind(earlier: str) -> WordKind | None:
-    """What the next word names, by the table of commands; None if no command begins so."""
+    """What the next word of a slash command names; None outside of a command."""
     first, *words = earlier.split() or [""]
     slash = SLASHES.get(first[1:]) if first.startswith("/") else None
     return slash.takes[len(words)] if slash is not None and len(words) < len(slash.takes) else None
 
 
-def _people(word: str, known: CompletionSources, *, begins: bool) -> list[str]:
+def _people(word: str, sources: CompletionSources, *, is_first: bool) -> list[str]:
     if not word:
         return []
     at = "@" if word.startswith("@") else ""
-    end = ": " if begins and not at else " "
-    return [f"{at}{name}{end}" for name in _fitting(word.removeprefix("@"), known.people)]
+    end = ": " if is_first and not at else " "
+    return [f"{at}{name}{end}" for name in _matching(word.removeprefix("@"), sources.people)]
 
 
-def _fitting(begun: str, names: Sequence[str]) -> list[str]:
-    return [name for name in names if name.casefold().startswith(begun.casefold())]
+def _matching(prefix: str, names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.casefold().startswith(prefix.casefold())]

@@ -1,1 +1,1 @@
-"""What each row of the screen says: messages, lists, status line. Pure."""
+"""Lays out the state of the screen as rows of text: timeline, lists, heading, status line. Pure."""

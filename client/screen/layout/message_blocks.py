@@ -1,85 +1,90 @@
-"""A room as a list of blocks, one for each message with what stands around it; laid out only where one looks. Pure."""
+"""The timeline of a room as blocks of rows, one per message, laid out on demand. Pure."""
 
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias, assert_never
 
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout import message_rows
 from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.room_model import RoomModel
+from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.note_text import NOT_SENT, time_of
 from client.text.sanitize import inert
 
-CACHED = 4_000
+CACHE_LIMIT = 4_000
+"""Laid-out messages kept."""
 
-
-class BlockKey(NamedTuple):
-    """Which block: the top (0), a message (1, by its offset), one on its way (2, by its place in the queue)."""
-
-    kind: int
-    number: int
-
-
-TOP = BlockKey(0, 0)
-_Cached: TypeAlias = dict[int, list[Row]]
+_CacheKey: TypeAlias = tuple[str, str, int, message_rows.RowStyle]
 
 
 class MessageBlocks:
-    """The blocks of a room. The layouts of messages are kept until the look changes."""
+    """The blocks of a room: its top, its messages with rules and notices around them, its outgoing messages.
 
-    def __init__(self) -> None:
-        self.room = RoomModel("")
-        self.look = message_rows.RowStyle(80)
-        self._cache: _Cached = {}
-        self._of: tuple[object, ...] = ()
+    Laid-out messages are cached until the room, its history or the style changes.
+    """
 
-    def show(self, room: RoomModel, look: message_rows.RowStyle) -> None:
-        """Be those of `room` from now on."""
-        shown = (room.name, room.log.epoch, id(room.log), look)
-        if shown != self._of or len(self._cache) > CACHED:
-            self._cache, self._of = {}, shown
-        self.room, self.look = room, look
+    def __init__(self, room: RoomModel, style: message_rows.RowStyle) -> None:
+        self.room = room
+        self.style = style
+        self._cache: dict[int, list[Row]] = {}
+        self._cache_key: _CacheKey | None = None
+
+    def show(self, room: RoomModel, style: message_rows.RowStyle) -> None:
+        """Switch to this room and style."""
+        cache_key = (room.name, room.log.epoch, id(room.log), style)
+        if cache_key != self._cache_key or len(self._cache) > CACHE_LIMIT:
+            self._cache, self._cache_key = {}, cache_key
+        self.room, self.style = room, style
 
     @property
     def count(self) -> int:
-        return 1 + len(self.room.log) + len(self._waiting())
+        return 1 + len(self.room.log) + len(self._outgoing())
 
     def key(self, index: int) -> BlockKey:
         if index == 0:
             return TOP
         offsets = self.room.log.offsets
-        return BlockKey(1, offsets[index - 1]) if index <= len(offsets) else BlockKey(2, index - len(offsets) - 1)
+        if index <= len(offsets):
+            return message_key(offsets[index - 1])
+        return BlockKey(BlockKind.OUTGOING, index - len(offsets) - 1)
 
     def index_of(self, key: BlockKey) -> int:
-        """Where a block stands now; if it is gone, the next one."""
-        if key.kind == 0:
-            return 0
+        """Return the index of a block, or of the next one if it is gone."""
         log = self.room.log
-        at = 1 + (log.index_at(key.number) if key.kind == 1 else len(log) + key.number)
-        return min(at, self.count - 1)
+        match key.kind:
+            case BlockKind.TOP:
+                return 0
+            case BlockKind.MESSAGE:
+                index = 1 + log.index_at(key.number)
+            case BlockKind.OUTGOING:
+                index = 1 + len(log) + key.number
+            case _:
+                assert_never(key.kind)
+        return min(index, self.count - 1)
 
     def rows(self, index: int) -> list[Row]:
-        """The rows of a block; at least one."""
+        """Return the rows of a block, at least one."""
         log = self.room.log
         if index == 0:
-            return [*self._beginning(), *self._first_notices()]
+            return [*self._top(), *self._first_notices()]
         if index > len(log):
-            return self._on_its_way(index - len(log) - 1)
+            entry, mark, state = self._outgoing()[index - len(log) - 1]
+            return message_rows.entry_rows(entry, self.style, mark=mark, state=state)
         offset = log.offsets[index - 1]
-        return [*self._before(index - 1, offset), *self._message(offset), *self._notices(offset)]
+        return [*self._rules(index - 1, offset), *self._message(offset), *self._notices(offset)]
 
     def _message(self, offset: int) -> list[Row]:
         if offset not in self._cache:
-            self._cache[offset] = message_rows.message_rows(self.room.log[offset], self.look)
+            self._cache[offset] = message_rows.message_rows(self.room.log[offset], self.style)
         return self._cache[offset]
 
-    def _before(self, index: int, offset: int) -> list[Row]:
-        """What has to be said before a message: a hole, a new day, that what follows is unread."""
+    def _rules(self, index: int, offset: int) -> list[Row]:
+        """The rules above a message: for a gap, a new day, and the first unread message."""
         log, out = self.room.log, []
         before = log.offsets[index - 1] if index else 0
-        if missing := log.hole_before(index):
+        if missing := log.gap_before(index):
             role = SpanRole.ERROR if log.is_lost(offset) else SpanRole.GAP
-            out.append(self._rule(self._hole(missing, offset), role))
+            out.append(self._rule(self._gap(missing, offset), role))
         day = self._day(offset)
         if day and (not before or day != self._day(before)):
             out.append(self._rule(f"{day:%A %d %B %Y}", SpanRole.DAY))
@@ -88,50 +93,48 @@ class MessageBlocks:
         return out
 
     def _is_first_unread(self, index: int, before: int, offset: int) -> bool:
-        line = self.room.line
+        line = self.room.unread_line
         if line is None or not before <= line < offset:
             return False
         return index > 0 or line == offset - 1 or self.room.log.complete
 
-    def _hole(self, missing: int, offset: int) -> str:
+    def _gap(self, missing: int, offset: int) -> str:
         count = "1 message" if missing == 1 else f"{missing} messages"
-        return f"{count} missing: the server has lost them" if self.room.log.is_lost(offset) else f"{count} to load"
+        return f"{count} missing: lost by the server" if self.room.log.is_lost(offset) else f"{count} to load"
 
-    def _beginning(self) -> list[Row]:
+    def _top(self) -> list[Row]:
         name, log = inert(self.room.name), self.room.log
         if log.complete:
-            return [self._rule(f"this is where #{name} begins", SpanRole.GAP)]
-        if log.is_full:
-            return [self._rule("older messages do not fit into memory", SpanRole.GAP)]
-        return [self._rule("older messages" if log else f"#{name}: no messages here yet", SpanRole.GAP)]
+            text = f"beginning of #{name}"
+        elif log.is_full:
+            text = "older messages do not fit into memory"
+        else:
+            text = "older messages" if log else f"#{name}: no messages here yet"
+        return [self._rule(text, SpanRole.GAP)]
 
     def _first_notices(self) -> list[Row]:
-        """What was said before the first message, perhaps after one that is still to load."""
-        places = {0, (self.room.log.first or 1) - 1}
-        return [row for offset in sorted(places) for row in self._notices(offset)]
+        """Notices above the first message. They may be anchored to the one before it, which is not loaded."""
+        offsets = {0, (self.room.log.first or 1) - 1}
+        return [row for offset in sorted(offsets) for row in self._notices(offset)]
 
     def _notices(self, offset: int) -> list[Row]:
         texts = self.room.notices.get(offset, ())
-        return [row for text in texts for row in message_rows.notice_rows(text, self.look, _role_of(text))]
+        return [row for text in texts for row in message_rows.notice_rows(text, self.style, _role_of(text))]
 
-    def _waiting(self) -> list[tuple[OutboxEntry, str, str]]:
-        """One's own messages that do not stand in the log: acked ones in their order, then the outbox."""
-        landed = [(self.room.landed[at], message_rows.LANDED, "stored") for at in sorted(self.room.landed)]
-        queued = [(entry, message_rows.QUEUED, "queued") for entry in self.room.sending]
+    def _outgoing(self) -> list[tuple[OutboxEntry, str, str]]:
+        """The user's messages that are not in the log, with mark and state: acked ones by offset, then the outbox."""
+        acked = [(self.room.acked[at], message_rows.STORED, "stored") for at in sorted(self.room.acked)]
+        queued = [(entry, message_rows.QUEUED, "queued") for entry in self.room.outbox]
         if queued and self.room.in_flight:
             queued[0] = (queued[0][0], message_rows.SENDING, "sending")
-        return landed + queued
-
-    def _on_its_way(self, number: int) -> list[Row]:
-        entry, mark, state = self._waiting()[number]
-        return message_rows.entry_rows(entry, self.look, mark=mark, state=state)
+        return acked + queued
 
     def _day(self, offset: int) -> date | None:
-        at = time_of(self.room.log[offset].timestamp, self.look.zone)
+        at = time_of(self.room.log[offset].timestamp, self.style.zone)
         return at.date() if at else None
 
     def _rule(self, text: str, role: SpanRole) -> Row:
-        return message_rows.rule(text, role, self.look)
+        return message_rows.rule(text, role, self.style)
 
 
 def _role_of(notice: str) -> SpanRole:

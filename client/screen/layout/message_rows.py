@@ -1,6 +1,7 @@
-"""Messages laid out as rows: time, name, a bar, the text. Pure; everything of others becomes inert here.
+"""Lays out one message as rows: time, name, delivery mark, bar, text. Pure.
 
-The columns up to the bar belong to the client: no text, whatever it holds, can stand where a time and a name stand.
+Text from other people is made inert here. The columns up to the bar belong to the client: no message can imitate a time
+or a name.
 """
 
 from dataclasses import dataclass
@@ -9,26 +10,26 @@ from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
-from client.screen.layout.links import links, mentions
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
+from client.screen.model.links import links, mentions
 from client.text.line_wrap import hang, width_of
 from client.text.note_text import time_of
 from client.text.sanitize import inert, inert_lines
 
 NARROW = 50
-"""Below so many columns names get less room."""
+"""Below this width (columns), names get `NAME_COLUMNS_NARROW`."""
 NAME_COLUMNS, NAME_COLUMNS_NARROW = 12, 8
-BAR, BAR_CHOSEN = "│ ", "┃ "
-STORED, QUEUED, SENDING, LANDED = "✓", "…", "↑", "✓"
+BAR, BAR_SELECTED = "│ ", "┃ "
+STORED, QUEUED, SENDING = "✓", "…", "↑"
 
 
 @dataclass(frozen=True, slots=True)
 class RowStyle:
-    """How wide the rows are, who looks, and what they look for."""
+    """Width of the rows (columns), the user's name, the text to highlight, and the time zone (None: local)."""
 
     columns: int
-    me: str = ""
-    found: str = ""
+    username: str = ""
+    highlight: str = ""
     zone: tzinfo | None = None
 
     @property
@@ -40,43 +41,44 @@ class RowStyle:
         return max(8, self.columns - len("00:00 ") - self.name_columns - len(" ✓│ "))
 
 
-def message_rows(message: Message, look: RowStyle) -> list[Row]:
-    """The rows of a stored message."""
-    at = time_of(message.timestamp, look.zone)
-    mine = message.username == look.me
-    called = not mine and mentions(message.content, look.me)
-    first = (
+def message_rows(message: Message, style: RowStyle) -> list[Row]:
+    """Lay out a stored message."""
+    at = time_of(message.timestamp, style.zone)
+    mine = message.username == style.username
+    mentioned = not mine and mentions(message.content, style.username)
+    mark = STORED if mine else "@" if mentioned else " "
+    head = (
         Span(f"{at:%H:%M} " if at else "--:-- ", SpanRole.TIME),
-        Span(_name(message.username, look), SpanRole.NAME, message.username),
-        Span((" " + STORED) if mine else (" @" if called else "  "), SpanRole.STORED if mine else SpanRole.MENTION),
+        Span(_name(message.username, style), SpanRole.NAME, message.username),
+        Span(f" {mark}", SpanRole.STORED if mine else SpanRole.MENTION),
     )
-    return _rows(first, message.content, SpanRole.MENTION if called else SpanRole.TEXT, look)
+    return _rows(head, message.content, SpanRole.MENTION if mentioned else SpanRole.TEXT, style)
 
 
-def entry_rows(entry: OutboxEntry, look: RowStyle, *, mark: str, state: str) -> list[Row]:
-    """The rows of a message of one's own that is on its way; `state` says in words how far it is."""
-    first = (
+def entry_rows(entry: OutboxEntry, style: RowStyle, *, mark: str, state: str) -> list[Row]:
+    """Lay out an outgoing message; `state` is shown in words after it."""
+    head = (
         Span(" " * len("00:00 "), SpanRole.TIME),
-        Span(_name(look.me or "you", look), SpanRole.NAME, look.me),
-        Span(f" {mark}", SpanRole.STORED if mark == LANDED else SpanRole.WAITING),
+        Span(_name(style.username or "you", style), SpanRole.NAME, style.username),
+        Span(f" {mark}", SpanRole.STORED if mark == STORED else SpanRole.WAITING),
     )
-    *others, last = _rows(first, entry.content, SpanRole.WAITING, look)
-    said = Span(f"  ({state})", SpanRole.MARK)
-    if width_of(text_of(last)) + width_of(said.text) <= look.columns:
-        return [*others, (*last, said)]
-    return [*others, last, (Span(" " * (look.columns - width_of(said.text)), SpanRole.TIME), said)]
+    *others, last = _rows(head, entry.content, SpanRole.WAITING, style)
+    label = Span(f"  ({state})", SpanRole.MARK)
+    if width_of(text_of(last)) + width_of(label.text) <= style.columns:
+        return [*others, (*last, label)]
+    return [*others, last, (Span(" " * (style.columns - width_of(label.text)), SpanRole.TIME), label)]
 
 
-def notice_rows(text: str, look: RowStyle, role: SpanRole = SpanRole.NOTICE) -> list[Row]:
-    """The client's own words; they begin where no message begins."""
-    return [(Span(line, role),) for line in _hung("-- ", text, look.columns)]
+def notice_rows(text: str, style: RowStyle, role: SpanRole = SpanRole.NOTICE) -> list[Row]:
+    """Lay out a line of the client's own. It begins in a column where no message begins."""
+    return [(Span(line, role),) for line in _hung("-- ", text, style.columns)]
 
 
-def rule(text: str, role: SpanRole, look: RowStyle) -> Row:
-    """A line across with a word in it."""
-    said = f" {text} "
-    left = max(2, (look.columns - width_of(said)) // 2)
-    return (Span("─" * left + said + "─" * max(0, look.columns - left - width_of(said)), role),)
+def rule(text: str, role: SpanRole, style: RowStyle) -> Row:
+    """Lay out a horizontal line with a text in the middle."""
+    label = f" {text} "
+    left = max(2, (style.columns - width_of(label)) // 2)
+    return (Span("─" * left + label + "─" * max(0, style.columns - left - width_of(label)), role),)
 
 
 def _hung(prefix: str, text: str, columns: int) -> list[str]:
@@ -84,16 +86,16 @@ def _hung(prefix: str, text: str, columns: int) -> list[str]:
     return [prefix + first, *others]
 
 
-def _name(username: str, look: RowStyle) -> str:
-    """The name, right-aligned; one that is too long ends in a dot that says so."""
-    name, columns = inert(username), look.name_columns
+def _name(username: str, style: RowStyle) -> str:
+    """The name, aligned to the right; a name that is too long ends in an ellipsis."""
+    name, columns = inert(username), style.name_columns
     while width_of(name) > columns:
         name = name[:-2] + "…"
     return " " * (columns - width_of(name)) + name
 
 
 class _Markup(NamedTuple):
-    """A part of a line that is not plain text: a link, or the number after it."""
+    """A part of a line with a role of its own: a link, or the number after it."""
 
     start: int
     end: int
@@ -101,62 +103,62 @@ class _Markup(NamedTuple):
     detail: str = ""
 
 
-def _rows(first: Row, content: str, role: SpanRole, look: RowStyle) -> list[Row]:
+def _rows(head: Row, content: str, role: SpanRole, style: RowStyle) -> list[Row]:
     bar = Span(BAR, SpanRole.BAR)
-    blank = Span(" " * sum(width_of(piece.text) for piece in first), SpanRole.TIME)
+    blank = Span(" " * sum(width_of(span.text) for span in head), SpanRole.TIME)
     rows: list[Row] = []
     number = 1
     for plain in inert_lines(content):
-        line, spans = _numbered(plain, number)
-        number += len(spans) // 2
-        for start, piece in _broken(line, look.text_columns):
-            head = first if not rows else (blank,)
-            rows.append((*head, bar, *_pieces(line, start, start + len(piece), spans, role, look)))
+        line, markups = _numbered(plain, number)
+        number += len(markups) // 2
+        for start, part in _wrapped(line, style.text_columns):
+            columns = head if not rows else (blank,)
+            rows.append((*columns, bar, *_spans(line, start, start + len(part), markups, role, style)))
     return rows
 
 
 def _numbered(line: str, number: int) -> tuple[str, list[_Markup]]:
-    """The line with a number after each link, and where the links and the numbers stand in it."""
-    out, spans, at = "", list[_Markup](), 0
+    """Insert a number after each link; return the line and where links and numbers are in it."""
+    out, markups, at = "", list[_Markup](), 0
     for link in links(line):
         out += line[at : link.end]
-        spans.append(_Markup(len(out) - len(link.address), len(out), SpanRole.LINK, link.address))
-        out += f"[{number + len(spans) // 2}]"
-        spans.append(_Markup(spans[-1].end, len(out), SpanRole.MARK))
+        markups.append(_Markup(len(out) - len(link.address), len(out), SpanRole.LINK, link.address))
+        out += f"[{number + len(markups) // 2}]"
+        markups.append(_Markup(markups[-1].end, len(out), SpanRole.MARK))
         at = link.end
-    return out + line[at:], spans
+    return out + line[at:], markups
 
 
-def _broken(line: str, columns: int) -> list[tuple[int, str]]:
-    """The pieces of a line that fit, each with where it begins in the line."""
+def _wrapped(line: str, columns: int) -> list[tuple[int, str]]:
+    """Wrap a line; return each part with its start in the line."""
     at, out = 0, []
-    for piece in hang("", [line], columns + 1):
-        at = line.index(piece, at)
-        out.append((at, piece))
-        at += len(piece)
+    for part in hang("", [line], columns + 1):
+        at = line.index(part, at)
+        out.append((at, part))
+        at += len(part)
     return out
 
 
-def _pieces(line: str, start: int, end: int, spans: list[_Markup], role: SpanRole, look: RowStyle) -> Row:
-    """The part of a line between two places, with its links and what is looked for."""
-    pieces: list[Span] = []
+def _spans(line: str, start: int, end: int, markups: list[_Markup], role: SpanRole, style: RowStyle) -> Row:
+    """The spans of `line[start:end]`, with its links and the highlighted text."""
+    spans: list[Span] = []
     at = start
-    for span in spans:
-        first, last = max(start, span.start), min(end, span.end)
+    for markup in markups:
+        first, last = max(start, markup.start), min(end, markup.end)
         if first < last:
-            pieces += [*_marked(line[at:first], role, look), Span(line[first:last], span.role, span.detail)]
+            spans += [*_highlighted(line[at:first], role, style), Span(line[first:last], markup.role, markup.detail)]
             at = last
-    return (*pieces, *_marked(line[at:end], role, look))
+    return (*spans, *_highlighted(line[at:end], role, style))
 
 
-def _marked(text: str, role: SpanRole, look: RowStyle) -> list[Span]:
-    """The text with every place of what is looked for marked."""
-    wanted = look.found.casefold()
-    lowered = text.casefold()
-    if not wanted or wanted not in lowered or len(lowered) != len(text):
+def _highlighted(text: str, role: SpanRole, style: RowStyle) -> list[Span]:
+    """The text with every occurrence of `style.highlight` in a span of its own."""
+    wanted = style.highlight.casefold()
+    folded = text.casefold()
+    if not wanted or wanted not in folded or len(folded) != len(text):
         return [Span(text, role)] if text else []
-    pieces, at = [], 0
-    while (place := lowered.find(wanted, at)) >= 0:
-        pieces += [Span(text[at:place], role), Span(text[place : place + len(wanted)], SpanRole.FOUND)]
-        at = place + len(wanted)
-    return [piece for piece in (*pieces, Span(text[at:], role)) if piece.text]
+    spans, at = [], 0
+    while (found := folded.find(wanted, at)) >= 0:
+        spans += [Span(text[at:found], role), Span(text[found : found + len(wanted)], SpanRole.FOUND)]
+        at = found + len(wanted)
+    return [span for span in (*spans, Span(text[at:], role)) if span.text]

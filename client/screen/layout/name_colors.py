@@ -1,4 +1,4 @@
-"""The colour of somebody's name: one of those that the theme has for people. Pure."""
+"""Colour of a username, out of the theme's colours for people. Pure."""
 
 from zlib import crc32
 
@@ -6,6 +6,6 @@ from client.config.themes import Theme
 
 
 def person_colour(name: str, theme: Theme) -> str:
-    """By the name alone, in any case: the same on every screen and in every room."""
+    """Return the colour for a name. It depends on the name only, in any case: it is the same in every room."""
     number = crc32(name.casefold().encode(errors="replace"))
     return theme.people[number % len(theme.people)]

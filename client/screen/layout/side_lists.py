@@ -1,4 +1,4 @@
-"""The rows of what stands around the timeline: the rooms, the people, the heading. Pure."""
+"""Room list, list of active people, heading, and how a row is cut to its width. Pure."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from client.text.sanitize import inert
 
 
 def room_row(room: RoomModel, number: int, *, current: bool, columns: int) -> Row:
-    """A line of the list of rooms: its number for Alt, its name, and what is unread there, mentions as @2."""
+    """Lay out a room of the list: its number for Alt, its name, its mentions (as @2) and unread messages."""
     count = (f"@{room.mentions} " if room.mentions else "") + (str(room.unread) if room.unread else "")
     head = f"{'▸' if current else ' '}{number if number < 10 else ' '} "
     name = fitting(f"#{inert(room.name)}", columns - len(head) - len(count) - 1)
@@ -25,23 +25,23 @@ def room_row(room: RoomModel, number: int, *, current: bool, columns: int) -> Ro
 
 
 def room_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
-    """The list of rooms, so much of it that the one that is looked at is in it."""
-    shown = _on_the_list(model, height)
+    """Lay out the part of the room list that has the open room in it."""
+    shown = _visible_rooms(model, height)
     return [room_row(room, number, current=room is model.room, columns=columns) for number, room in shown]
 
 
-def line_here(model: ChatModel, height: int) -> set[int]:
-    """The line of the list on which the room is that is looked at."""
-    return {line for line, (_, room) in enumerate(_on_the_list(model, height)) if room is model.room}
+def open_room_line(model: ChatModel, height: int) -> set[int]:
+    """Return the line of the list that shows the open room."""
+    return {line for line, (_, room) in enumerate(_visible_rooms(model, height)) if room is model.room}
 
 
 def room_at(model: ChatModel, height: int, line: int) -> str | None:
-    """The room on a line of the list."""
-    shown = _on_the_list(model, height)
+    """Return the room on a line of the list."""
+    shown = _visible_rooms(model, height)
     return shown[line][1].name if 0 <= line < len(shown) else None
 
 
-def _on_the_list(model: ChatModel, height: int) -> list[tuple[int, RoomModel]]:
+def _visible_rooms(model: ChatModel, height: int) -> list[tuple[int, RoomModel]]:
     rooms = model.in_order()
     at = rooms.index(model.room)
     first = max(0, min(at - height // 2, len(rooms) - height))
@@ -49,22 +49,21 @@ def _on_the_list(model: ChatModel, height: int) -> list[tuple[int, RoomModel]]:
 
 
 def people_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
-    """Who was heard in this room, the last speaker first."""
-    heading: Row = (Span("heard here", SpanRole.MARK),)
+    """Lay out the people active in the open room, the most recent first."""
+    title: Row = (Span("active here", SpanRole.MARK),)
     names = model.people()[: max(0, height - 1)]
-    return [heading, *((Span(fitting(inert(name), columns), SpanRole.NAME, name),) for name in names)]
+    return [title, *((Span(fitting(inert(name), columns), SpanRole.NAME, name),) for name in names)]
 
 
 TOPIC_COLUMNS = 12
-"""A topic that has less room than so many columns is not begun."""
+"""A topic that has less room (columns) is not shown."""
 
 
 def heading(model: ChatModel, columns: int) -> Row:
-    """The line above the timeline: the room, what it is about, and what is known of it at the right end."""
+    """Lay out the line above the timeline: room, topic, and at the right end its properties and counts."""
     room = model.room
     facts = [fact for fact, holds in (("private", room.private), ("you are not in it", not room.member)) if holds]
-    heard = len(room.heard)
-    facts += [f"{heard} heard"] if heard else []
+    facts += [f"{len(room.active)} active"] if room.active else []
     facts += [f"{room.unread} unread"] if room.unread else []
     name, known = f" #{inert(room.name)}", " · ".join(facts)
     left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
@@ -76,7 +75,7 @@ def heading(model: ChatModel, columns: int) -> Row:
 
 
 def bar(parts: Iterable[str], hint: str, columns: int, role: SpanRole = SpanRole.TEXT) -> Row:
-    """The status line: as many of `parts` as there is room for, and a hint at its right end if it fits."""
+    """Lay out the status line: as many of `parts` as fit, and a hint at the right end if it fits."""
     text = ""
     for part in parts:
         longer = f"{text} · {part}" if text else f" {part}"
@@ -89,7 +88,7 @@ def bar(parts: Iterable[str], hint: str, columns: int, role: SpanRole = SpanRole
 
 
 def fitting(text: str, columns: int) -> str:
-    """The text, or so much of it as fits, with a dot that says so."""
+    """Return the text, cut to `columns` with an ellipsis if it is longer."""
     if width_of(text) <= columns:
         return text
     while text and width_of(text) > columns - 1:
@@ -98,5 +97,5 @@ def fitting(text: str, columns: int) -> str:
 
 
 def plain(rows: Iterable[Row]) -> list[str]:
-    """What rows say."""
+    """Return the text of rows, without trailing spaces."""
     return [text_of(row).rstrip() for row in rows]

@@ -1,11 +1,11 @@
-"""What a row of the screen is made of: pieces of inert text, each with the part it plays. Pure."""
+"""Rows of the screen as spans: inert text with a role, which a theme gives a style. Pure."""
 
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 
 class SpanRole(StrEnum):
-    """The part a piece plays; a theme gives each its look. Nothing is told by the look alone."""
+    """What a span shows. Nothing is expressed by its style alone, so colours are never needed to understand a row."""
 
     TIME = "time"
     NAME = "name"
@@ -26,7 +26,7 @@ class SpanRole(StrEnum):
 
 
 class Span(NamedTuple):
-    """Some text in a row. `detail`: the person, for a name; the address, for a link."""
+    """A part of a row. `detail` is the username for a name, the address for a link; else empty."""
 
     text: str
     role: SpanRole
@@ -37,5 +37,5 @@ Row: TypeAlias = tuple[Span, ...]
 
 
 def text_of(row: Row) -> str:
-    """What a row says, without any look."""
-    return "".join(piece.text for piece in row)
+    """Return the text of a row without styles."""
+    return "".join(span.text for span in row)

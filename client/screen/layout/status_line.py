@@ -1,55 +1,39 @@
-"""The status line: what state everything is in, in one sentence. Pure."""
+"""Status line: connection state, unsent and unread messages, most important first. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from client.screen.model.connection_status import ConnectionStatus
 from client.text.sanitize import inert
 
-USUAL_PORT = 8000
-"""Where a gateway listens that was told nothing else."""
-
-
-@dataclass
-class StatusLine:
-    """What the status line is made of."""
-
-    state: str = "starting"
-    """Live: empty. Else what is the matter."""
-    live: bool = False
-    username: str = ""
-    replica: str = ""
-    lag_ms: float | None = None
-    silent_s: float | None = None
-    """How long the server has owed an answer, if that is long."""
-    unsent: int = 0
-    retry_s: float | None = None
-    """How long it was until the next try when the connection was lost."""
+DEFAULT_PORT = 8000
+"""The gateway's default port. It is not shown."""
+REPLICA_CHARACTERS = 24
 
 
 def parts(
-    line: StatusLine,
+    status: ConnectionStatus,
     *,
-    to_go: int,
+    catch_up: int,
     below: int,
     elsewhere: int,
     above: int = 0,
-    wait_s: float | None = None,
+    retry_in_s: float | None = None,
     keys: Sequence[str] = (),
 ) -> list[str]:
-    """What the status line says, the most important first.
+    """Return the parts of the status line, the most important first.
 
-    `wait_s`: until the next try; `below`, `above` and `elsewhere`: unread, around what is on the screen; `keys`: what
-    can be done just now, with which key.
+    `catch_up`: missed messages still to come; `retry_in_s`: until the next attempt to connect; `below`, `above`,
+    `elsewhere`: unread messages around the screen; `keys`: what can be done now, with which key.
     """
     out = []
-    if not line.live:
-        out.append(line.state + ("" if wait_s is None else f", next try {_in(wait_s)}"))
+    if not status.live:
+        out.append(status.state + ("" if retry_in_s is None else f", next try {_in(retry_in_s)}"))
     else:
-        out.append(f"catching up, {to_go} to go" if to_go else "connected")
-        if line.silent_s is not None:
-            out.append(f"no answer for {line.silent_s:.0f} s")
-    if line.unsent:
-        out.append(f"{line.unsent} unsent")
+        out.append(f"catching up, {catch_up} to go" if catch_up else "connected")
+        if status.silent_s is not None:
+            out.append(f"no answer for {status.silent_s:.0f} s")
+    if status.unsent:
+        out.append(f"{status.unsent} unsent")
     out += keys
     if below:
         out.append(f"↓ {below} new below")
@@ -57,28 +41,26 @@ def parts(
         out.append(f"↑ {above} unread above")
     if elsewhere:
         out.append(f"{elsewhere} unread elsewhere")
-    if line.live:
-        lag_ms = line.lag_ms if line.silent_s is None else None
-        out += [part for part in (_lag(lag_ms), _gateway(line.replica)) if part]
-    if line.username:
-        out.append(inert(line.username))
+    if status.live:
+        lag_ms = status.lag_ms if status.silent_s is None else None
+        out += [part for part in (_lag(lag_ms), _gateway(status.replica)) if part]
+    if status.username:
+        out.append(inert(status.username))
     return out
 
 
-def _gateway(server: str) -> str:
-    """Its name: the last word of what a gateway says of itself, which is the name of its host and its port.
-
-    The usual port tells nobody anything; by another, several gateways on one computer are told apart.
+def _gateway(replica: str) -> str:
+    """The gateway's host, with its port if that is not the default: the last word of the name that it reports.
 
     >>> _gateway("chatterbox/0.1.0 58dc26a00793:8000"), _gateway("chatterbox/0.1.0 mill:8012")
     ('58dc26a00793', 'mill:8012')
     """
-    return "".join(inert(server).split()[-1:]).removesuffix(f":{USUAL_PORT}")[:24]
+    return "".join(inert(replica).split()[-1:]).removesuffix(f":{DEFAULT_PORT}")[:REPLICA_CHARACTERS]
 
 
 def _lag(lag_ms: float | None) -> str:
     return "" if lag_ms is None else f"{lag_ms:.0f} ms"
 
 
-def _in(wait_s: float) -> str:
-    return "now" if wait_s < 1 else f"in {wait_s:.0f} s"
+def _in(seconds: float) -> str:
+    return "now" if seconds < 1 else f"in {seconds:.0f} s"

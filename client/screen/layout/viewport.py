@@ -1,14 +1,17 @@
-"""Which rows of a room are on the screen: held by a block and a row in it, so that nothing moves by itself. Pure."""
+"""Timeline on the screen: which rows of the open room fit, and scrolling among them. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from client.screen.layout.message_blocks import BlockKey, MessageBlocks
-from client.screen.layout.spans import Row
+from client.screen.layout.message_blocks import MessageBlocks
+from client.screen.layout.message_rows import BAR_SELECTED, RowStyle
+from client.screen.layout.spans import Row, SpanRole
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.scroll_position import BlockKey, ScrollPosition, message_key
 
 
 class ViewportRow(NamedTuple):
-    """A row on the screen, the block that it belongs to, and its number in it."""
+    """A row on the screen, the block that it belongs to, and its number in the block."""
 
     key: BlockKey
     number: int
@@ -17,65 +20,127 @@ class ViewportRow(NamedTuple):
 
 @dataclass
 class Viewport:
-    """Where one looks. `anchor` is the first row on the screen; None follows the newest."""
+    """Moves a scroll position over the rows of a room. `height` is the number of rows of the screen."""
 
-    anchor: tuple[BlockKey, int] | None = None
+    position: ScrollPosition = field(default_factory=ScrollPosition)
 
-    @property
-    def follows(self) -> bool:
-        return self.anchor is None
-
-    def lines(self, blocks: MessageBlocks, height: int) -> list[ViewportRow]:
-        """The rows on a screen of so many; fewer if there are no more. Follows, once the end is on the screen."""
-        if self.anchor is not None:
-            shown = _forward(blocks, self.anchor, height + 1)
+    def rows(self, blocks: MessageBlocks, height: int) -> list[ViewportRow]:
+        """Return at most `height` rows. Once the last row is among them, the newest message is followed."""
+        if self.position.anchor is not None:
+            shown = _rows_from(blocks, self.position.anchor, height + 1)
             if len(shown) > height:
                 return shown[:height]
-            self.anchor = None
-        return _backward(blocks, height)
+            self.position.follow()
+        return _last_rows(blocks, height)
 
     def scroll(self, blocks: MessageBlocks, height: int, by: int) -> None:
-        """Go up (negative) or down by some rows."""
-        lines = self.lines(blocks, height)
-        if not lines or (self.follows and (by > 0 or len(lines) < height)):
+        """Scroll up (negative) or down by `by` rows."""
+        rows = self.rows(blocks, height)
+        if not rows or (self.position.follows and (by > 0 or len(rows) < height)):
             return
-        self.anchor = _moved(blocks, (lines[0].key, lines[0].number), by)
-        self.lines(blocks, height)
+        self.position.hold(*_moved(blocks, (rows[0].key, rows[0].number), by))
+        self.rows(blocks, height)
 
-    def go_to(self, blocks: MessageBlocks, height: int, key: BlockKey) -> None:
-        """Bring a block onto the screen, some rows below its edge, unless it is there already."""
-        lines = self.lines(blocks, height)
-        if any(line.key == key for line in lines[:-1]):
+    def show(self, blocks: MessageBlocks, height: int, key: BlockKey) -> None:
+        """Scroll a block onto the screen, some rows below its upper edge, unless it is there already."""
+        if any(row.key == key for row in self.rows(blocks, height)[:-1]):
             return
-        self.anchor = _moved(blocks, (key, 0), -min(3, height // 3))
-        self.lines(blocks, height)
+        self.position.hold(*_moved(blocks, (key, 0), -min(3, height // 3)))
+        self.rows(blocks, height)
 
 
-def _forward(blocks: MessageBlocks, anchor: tuple[BlockKey, int], height: int) -> list[ViewportRow]:
+class TimelineView:
+    """The open room on the screen, in the size and style of the last call of `draw`."""
+
+    def __init__(self, model: ChatModel) -> None:
+        self._model = model
+        self._style, self._height = RowStyle(80), 10
+        self._blocks = MessageBlocks(model.room, self._style)
+        self._viewport = Viewport(model.position)
+        self._drawn: list[ViewportRow] = []
+
+    def draw(self, style: RowStyle, height: int) -> list[ViewportRow]:
+        """Return the rows to draw. They count as read, and the pages missing among them are requested."""
+        self._style, self._height = style, height
+        self._drawn = self._laid_out().rows(self._blocks, height)
+        self._model.mark_drawn([(row.key, row.number) for row in self._drawn])
+        return self._drawn
+
+    def newest_message(self) -> BlockKey | None:
+        """Return the last message among the rows drawn last."""
+        return next((row.key for row in reversed(self._drawn) if row.key.is_message), None)
+
+    def scroll(self, by: int) -> None:
+        """Scroll up (negative) or down by `by` rows."""
+        self._model.room.retry_refused_pages()
+        self._laid_out().scroll(self._blocks, self._height, by)
+
+    def scroll_page(self, direction: int) -> None:
+        """Scroll up (-1) or down (1) by one screen, less one row."""
+        self.scroll(direction * max(1, self._height - 1))
+
+    def show(self, key: BlockKey) -> None:
+        """Scroll a block onto the screen."""
+        self._laid_out().show(self._blocks, self._height, key)
+
+    def show_first_unread(self) -> bool:
+        """Scroll to the unread line, after loading its messages if necessary; False if nothing is unread."""
+        line, first = self._model.room.unread_line, self._model.room.log.first
+        if line is None:
+            return False
+        if first is None or first > line + 1:
+            self._model.seek(line + 1)
+        else:
+            self.show(message_key(line + 1))
+        return True
+
+    def _laid_out(self) -> Viewport:
+        """The viewport, over the rows of the open room and after a pending jump."""
+        self._blocks.show(self._model.room, self._style)
+        if (target := self._model.position.take_target()) is not None:
+            self._viewport.show(self._blocks, self._height, target)
+        return self._viewport
+
+
+def at_bottom(rows: list[ViewportRow], height: int, selected: BlockKey | None) -> tuple[list[Row], set[int]]:
+    """Fill up `height` rows from above. Return also the numbers of those of the selected block.
+
+    They have a thicker bar: a colour alone is not visible to everybody.
+    """
+    blank = max(0, height - len(rows))
+    marked = {blank + index for index, row in enumerate(rows) if row.key == selected}
+    return [*([()] * blank), *(_selected(row.row) if row.key == selected else row.row for row in rows)], marked
+
+
+def _selected(row: Row) -> Row:
+    return tuple(span._replace(text=BAR_SELECTED) if span.role is SpanRole.BAR else span for span in row)
+
+
+def _rows_from(blocks: MessageBlocks, anchor: tuple[BlockKey, int], height: int) -> list[ViewportRow]:
     index, skip = blocks.index_of(anchor[0]), anchor[1]
     out: list[ViewportRow] = []
     while len(out) < height and index < blocks.count:
-        out += _lines(blocks, index)[skip:]
+        out += _block_rows(blocks, index)[skip:]
         index, skip = index + 1, 0
     return out[:height]
 
 
-def _backward(blocks: MessageBlocks, height: int) -> list[ViewportRow]:
+def _last_rows(blocks: MessageBlocks, height: int) -> list[ViewportRow]:
     out: list[ViewportRow] = []
     index = blocks.count - 1
     while len(out) < height and index >= 0:
-        out = _lines(blocks, index) + out
+        out = _block_rows(blocks, index) + out
         index -= 1
     return out[-height:] if height else []
 
 
-def _lines(blocks: MessageBlocks, index: int) -> list[ViewportRow]:
+def _block_rows(blocks: MessageBlocks, index: int) -> list[ViewportRow]:
     key = blocks.key(index)
     return [ViewportRow(key, number, row) for number, row in enumerate(blocks.rows(index))]
 
 
 def _moved(blocks: MessageBlocks, at: tuple[BlockKey, int], by: int) -> tuple[BlockKey, int]:
-    """The place `by` rows further; the first or the last row if there are not so many."""
+    """Return the position `by` rows further, or the first or last row if there are fewer."""
     index, number = blocks.index_of(at[0]), at[1] + by
     while number < 0 and index > 0:
         index -= 1

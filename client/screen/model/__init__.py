@@ -1,1 +1,1 @@
-"""The screen's state and how notes and actions change it. Pure."""
+"""State of the full screen, and the functions that change it. Pure."""

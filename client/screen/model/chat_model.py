@@ -1,222 +1,264 @@
-"""The screen's model: the core's notes and the person's actions in, what is to be shown and done out. Pure.
+"""State of the full screen: rooms, open room, scroll position, selection, connection status. Pure.
 
-It never says of a message that it is stored unless the core did, and never drops what somebody wrote. What it
-wants done it leaves in `wants`, for the shell to carry out.
+A message counts as stored only once the core says so, and no text that the user wrote is dropped. Requests to the
+connection are collected in `requests`; `client.screen.runtime` carries them out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from chatterbox.wire import frames
+from client.core.events import CommandRequested, Request, RoomRequested
 from client.core.outbox_entry import OutboxEntry
-from client.screen.layout.message_blocks import TOP, BlockKey, MessageBlocks
-from client.screen.layout.message_rows import RowStyle
-from client.screen.layout.status_line import StatusLine
-from client.screen.layout.viewport import Viewport, ViewportRow
-from client.screen.model.effects import QueueMessage, RequestCommand, ScreenEffect
+from client.faces.slash_parser import LocalCommand
+from client.screen.model.connection_status import ConnectionStatus
+from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.room_model import RoomModel
+from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand
 
 PAGE = 100
+"""Messages requested at once while scrolling."""
+
+ScreenRequest: TypeAlias = Request | LocalCommand
+"""What the runtime carries out: a request to the core, or a slash command without one."""
 
 
 class ChatModel:
-    """Everything on the screen. `room` is the one that is looked at; a note or an action changes it at once."""
+    """State of the whole screen. `room` is the open room."""
 
     def __init__(self, server: str, room: str) -> None:
         self.server = server
         self.rooms: dict[str, RoomModel] = {}
-        self.room = self.place(room)
-        self.earlier = room
-        """The room that was looked at before this one."""
-        self.view = Viewport()
-        self.blocks = MessageBlocks()
-        self.status = StatusLine()
-        self.wants: list[ScreenEffect] = []
-        self.attentive = True
-        """Whether somebody looks: false while the terminal is not in front."""
+        self.room = self.ensure_room(room)
+        self.previous_room = room
+        """Name of the room that was open before this one."""
+        self.position = ScrollPosition()
+        self.status = ConnectionStatus()
+        self.backfill = MentionBackfill()
+        self.requests: list[ScreenRequest] = []
+        """Carried out in order, each before the next note is applied."""
+        self.focused = True
+        """Whether the terminal has the focus."""
         self.selected: BlockKey | None = None
-        self.acquaintances: Sequence[str] = ()
-        """People whose names are known, also if they were not heard; the likeliest first."""
-        self.open_rooms: dict[str, bool] = {}
-        """Rooms that the server listed, and whether one is a member."""
-        self.uncounted: list[str] = []
-        """Rooms in which something was unread at the start, and in which it is not known yet who is named in it."""
-        self.listing = False
-        """Whether somebody wants to see the list of rooms."""
-        self.guessing: RoomCommand | None = None
-        """A command for a room that does not exist, and the one that was meant is looked for."""
+        self.known_people: Sequence[str] = ()
+        """Usernames from the name cache, the most relevant first."""
+        self.listed_rooms: dict[str, bool] = {}
+        """Rooms in the server's last list, and whether the user is a member."""
         self.joining: str | None = room
-        """A room to look at as soon as we are in it."""
-        self.seeking: int | None = None
-        """The offset to look at as soon as it is loaded."""
-        self.height = 10
-        self.look = RowStyle(80)
+        """Room to open once the server confirms that the user is a member."""
+        self.lists_rooms = False
+        """Whether the user waits for the list of rooms."""
+        self._unknown_room: RoomCommand | None = None
+        """A command that was refused because its room does not exist; the list of rooms will show which was meant."""
+        self._seeking: int | None = None
+        """Offset to show once it is loaded."""
         self._bottom = 0
-        """The last message on the screen."""
+        """Offset of the last message on the screen."""
 
-    # What comes in.
+    # Requests to the connection.
 
-    def outbox(self, unsent: Mapping[str, tuple[OutboxEntry, ...]], in_flight: Mapping[str, int]) -> None:
-        """The outbox as the core has it: the one truth about what is not stored."""
+    def request(self, request: ScreenRequest) -> None:
+        self.requests.append(request)
+
+    def take_requests(self) -> Iterator[ScreenRequest]:
+        """Remove the requests one by one, also those added meanwhile."""
+        while self.requests:
+            yield self.requests.pop(0)
+
+    def list_rooms(self) -> None:
+        """Request the list of rooms for the user."""
+        self.lists_rooms = True
+        self.refresh_rooms()
+
+    def refresh_rooms(self) -> None:
+        """Request the list of rooms for completion and the room picker."""
+        self.request(CommandRequested(frames.ListRooms(id=0)))
+
+    def look_up_room(self, refused: RoomCommand) -> None:
+        """Request the list of rooms to find the one that a refused command meant."""
+        self._unknown_room = refused
+        self.refresh_rooms()
+
+    def take_unknown_room(self) -> RoomCommand | None:
+        """Return the refused command that waits for the list of rooms, and forget it."""
+        command, self._unknown_room = self._unknown_room, None
+        return command
+
+    def finish_list(self) -> None:
+        """The list of rooms was shown."""
+        self.lists_rooms = False
+
+    def join(self, name: str) -> None:
+        """Request to join a room, and open it after the server's reply."""
+        self.joining = name
+        self.request(RoomRequested(name))
+
+    def cancel_join(self, name: str) -> None:
+        """Don't open this room any more."""
+        if self.joining == name:
+            self.joining = None
+
+    def continue_backfill(self) -> None:
+        """Request the next page of the mention backfill."""
+        if (page := self.backfill.next_page(self.rooms, self.room)) is not None:
+            self.request(CommandRequested(page))
+
+    # What the connection reports.
+
+    def set_outbox(self, unsent: Mapping[str, tuple[OutboxEntry, ...]], in_flight: Mapping[str, int]) -> None:
+        """Take over the core's outbox: the unsent messages and the message in flight of each room."""
         for name in unsent:
-            self.place(name)
+            self.ensure_room(name)
         for room in self.rooms.values():
-            room.sending = unsent.get(room.name, ())
-            room.in_flight = room.name in in_flight
-        self.status.unsent = sum(map(len, unsent.values()))
+            room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
+        self.status.set_unsent(sum(map(len, unsent.values())))
 
-    # What a person does.
+    def set_known_people(self, names: Sequence[str]) -> None:
+        self.known_people = names
 
-    def not_taken(self, say: QueueMessage, sentence: str) -> None:
-        """The outbox did not take a message: the text goes back to where it was written."""
-        room = self.place(say.room)
-        room.draft = f"{say.content}\n{room.draft}" if room.draft else say.content
-        self.notice(f"{NOT_SENT}: {inert(sentence)} What you wrote is where you wrote it.")
+    def set_listed_rooms(self, rooms: Sequence[frames.RoomSummary]) -> None:
+        self.listed_rooms = {room.room: room.member for room in rooms}
+        for room in rooms:
+            if room.room in self.rooms:
+                self.rooms[room.room].set_private(room.private)
 
-    def go_to(self, name: str) -> None:
-        """Look at a room. Nobody becomes a member by that; `slashing.join` is for it."""
-        room = self.place(name)
+    def return_unsent(self, room_name: str, content: str, reason: str) -> None:
+        """The outbox refused a message: put its text back into the input."""
+        self.ensure_room(room_name).return_unsent(content)
+        self.notice(f"{NOT_SENT}: {inert(reason)} Your text is still in the input.")
+
+    def adjust_position(self, was_first: int | None) -> None:
+        """A page of the open room was loaded; `was_first` is the offset of the first message before that."""
+        if was_first is not None:
+            self.position.keep_first_message(was_first)
+        if self._seeking is not None and self._seeking in self.room.log:
+            offset, self._seeking = self._seeking, None
+            self.position.jump_to(message_key(offset))
+
+    # What the user does.
+
+    def open_room(self, name: str) -> None:
+        """Show a room. This does not join it; `client.screen.model.submit.join` does."""
+        room = self.ensure_room(name)
         self.joining = None
         if room is not self.room:
-            self.room.rest(self.status.username)
-            self.earlier = self.room.name
+            self.room.close(self.status.username)
+            self.previous_room = self.room.name
             self.room = room
-            self.view = Viewport()
-            self.selected = None
+            self.follow()
 
-    def see_newest(self) -> None:
-        """Go to the newest message; whoever is there already has no need of what is unread above."""
-        if self.view.follows:
-            self.room.see_all()
+    def follow(self) -> None:
+        """Follow the newest messages."""
+        self.position.follow()
+        self.selected = None
+
+    def show_newest(self) -> None:
+        """Go to the newest message. If it is on the screen already, mark everything as read."""
+        if self.position.follows:
+            self.room.mark_all_read()
         self.follow()
 
-    def scroll(self, by: int) -> None:
-        """Go up (negative) or down by some rows."""
-        self.room.asked -= self.room.refused
-        self.room.refused.clear()
-        self._shown().scroll(self.blocks, self.height, by)
+    def seek(self, offset: int) -> None:
+        """Load the message at `offset` and those after it, then show it."""
+        self._seeking = offset
+        self._request_page("after", offset - 1)
 
-    def show_message(self, key: BlockKey) -> None:
-        """Bring a message onto the screen."""
-        self._shown().go_to(self.blocks, self.height, key)
+    def select(self, key: BlockKey | None) -> None:
+        self.selected = key
 
-    def first_unread(self) -> bool:
-        """Go to the unread line; what stands there is loaded if it must be. False where nothing is unread."""
-        line, log = self.room.line, self.room.log
-        if line is None:
-            return False
-        if log.first is None or log.first > line + 1:
-            self.seeking = line + 1
-            self._ask_page("after", line)
-        else:
-            self.show_message(BlockKey(1, line + 1))
-        return True
+    def set_focus(self, *, focused: bool) -> None:
+        """The terminal got or lost the focus."""
+        self.focused = focused
 
-    def attend(self, *, attentive: bool) -> None:
-        """The terminal came to the front, or went."""
-        self.attentive = attentive
+    def mark_drawn(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
+        """These rows (block, number in the block) are on the screen: request missing pages, mark messages as read."""
+        self._request_missing(rows)
+        offsets = sorted({key.number for key, _ in rows if key.is_message})
+        self._bottom = offsets[-1] if offsets else 0
+        self.room.mark_drawn(offsets if self.focused else [], self.status.username)
+
+    def _request_missing(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
+        """Request pages for the newest messages, those above the first row, and gaps on the screen."""
+        log = self.room.log
+        if log and log.last < self.room.head and self.joining != self.room.name:
+            self._request_page("before", 0)
+        for key, number in rows:
+            if key == TOP and not log.complete and not log.is_full:
+                self._request_page("before", log.first or 0)
+            elif key.is_message and number == 0:
+                index = log.index_at(key.number)
+                if log.gap_before(index) and not log.is_lost(key.number):
+                    self._request_page("before", key.number)
+
+    def _request_page(self, direction: str, offset: int) -> None:
+        if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
+            return
+        bounds = {direction: offset} if offset or direction == "after" else {}
+        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=PAGE, **bounds)))
 
     # What is shown.
 
-    def lines(self, look: RowStyle, height: int) -> list[ViewportRow]:
-        """The rows of the room that is looked at, which are read by that; asks for the pages missing among them."""
-        self.look, self.height = look, height
-        lines = self._shown().lines(self.blocks, height)
-        self._fill(lines)
-        drawn = sorted({line.key.number for line in lines if line.key.kind == 1})
-        self._bottom = drawn[-1] if drawn else 0
-        self.room.drawn(drawn if self.attentive else [], self.status.username)
-        return lines
-
     def selected_message(self) -> frames.Message | None:
-        selected, log = self.selected, self.room.log
-        return log[selected.number] if selected and selected.kind == 1 and selected.number in log else None
+        key, log = self.selected, self.room.log
+        return log[key.number] if key is not None and key.is_message and key.number in log else None
 
     def selected_text(self) -> str:
         message = self.selected_message()
         return message.content if message else ""
 
     def in_order(self) -> list[RoomModel]:
-        """The rooms as they are listed, those that one is in."""
-        return sorted((room for room in self.rooms.values() if room.member or room is self.room), key=_place)
+        """The rooms in the order of the room list: those that the user is in, and the open room."""
+        shown = (room for room in self.rooms.values() if room.member or room is self.room)
+        return sorted(shown, key=lambda room: room.name)
 
     def next_unread(self) -> str | None:
-        """The most urgent other room: mentions, then messages."""
+        """The room with the most mentions, then the most unread messages, except the open one."""
         others = [room for room in self.in_order() if room is not self.room and room.unread]
         return max(others, key=lambda room: (room.mentions, room.unread)).name if others else None
 
     def people(self) -> list[str]:
-        """Who was heard in this room, the last speaker first."""
-        return list(reversed(self.room.heard))
+        """People active in the open room, the most recent first."""
+        return list(reversed(self.room.active))
 
     @property
-    def below(self) -> int:
-        """How much is unread below what is on the screen."""
-        if self.view.follows or not self.room.unread:
+    def unread_below(self) -> int:
+        """Unread messages below the screen."""
+        if self.position.follows or not self.room.unread:
             return 0
         below = self.room.marker.below(self.room.log, self._bottom)
-        return sum(message.username != self.look.me for message in below)
+        return sum(message.username != self.status.username for message in below)
 
     @property
-    def above(self) -> int:
-        """How much is unread above it, if somebody looks: else what is on the screen is unread, too."""
-        return max(0, self.room.unread - self.below) if self.attentive else 0
+    def unread_above(self) -> int:
+        """Unread messages above the screen; 0 without focus, when those on the screen are unread too."""
+        return max(0, self.room.unread - self.unread_below) if self.focused else 0
 
     @property
-    def to_go(self) -> int:
-        return sum(room.to_go for room in self.rooms.values())
+    def unread_elsewhere(self) -> int:
+        return sum(room.unread for room in self.rooms.values() if room is not self.room)
 
     @property
-    def is_seen(self) -> bool:
-        """Whether the next message of the room that is looked at will be seen at once."""
-        return self.attentive and self.view.follows
+    def catch_up_remaining(self) -> int:
+        return sum(room.catch_up_remaining for room in self.rooms.values())
 
-    # What these have in common.
+    @property
+    def shows_next(self) -> bool:
+        """Whether the next message of the open room is read at once."""
+        return self.focused and self.position.follows
 
-    def place(self, name: str, *, member: bool = True) -> RoomModel:
-        """The room of that name, made if there is none."""
+    # Shared.
+
+    def ensure_room(self, name: str, *, member: bool = True) -> RoomModel:
+        """Return the room of that name; create it if there is none."""
         if name not in self.rooms:
             self.rooms[name] = RoomModel(name, member)
         return self.rooms[name]
 
     def notice(self, text: str | None, room: str | None = None) -> None:
-        """Say something of one's own in a room, or here if that one is not on the list; `text` is inert."""
+        """Show a line of the client's own in a room, or in the open one if that is not listed; `text` is inert."""
         if text:
-            meant = self.rooms.get(room or "", self.room)
-            (meant if meant.member else self.room).notice(text)
-
-    def _shown(self) -> Viewport:
-        self.blocks.show(self.room, self.look)
-        return self.view
-
-    def follow(self) -> None:
-        """Look at the newest messages from now on."""
-        self.view.anchor = None
-        self.selected = None
-
-    def _fill(self, lines: list[ViewportRow]) -> None:
-        """Ask for what is missing on the screen: the newest, what came before, or what stands in a hole."""
-        log = self.room.log
-        if log and log.last < self.room.head and self.joining != self.room.name:
-            self._ask_page("before", 0)
-        for line in lines:
-            if line.key == TOP and not log.complete and not log.is_full:
-                self._ask_page("before", log.first or 0)
-            elif line.key.kind == 1 and line.number == 0:
-                index = log.index_at(line.key.number)
-                if log.hole_before(index) and not log.is_lost(line.key.number):
-                    self._ask_page("before", line.key.number)
-
-    def _ask_page(self, way: str, offset: int) -> None:
-        asked = (way, offset)
-        if not self.status.live or asked in self.room.asked or not self.room.member:
-            return
-        self.room.asked.add(asked)
-        place = {way: offset} if offset or way == "after" else {}
-        self.wants.append(RequestCommand(frames.ReadHistory(id=0, room=self.room.name, limit=PAGE, **place)))
-
-
-def _place(room: RoomModel) -> str:
-    return room.name
+            target = self.rooms.get(room or "", self.room)
+            (target if target.member else self.room).add_notice(text)

@@ -1,28 +1,38 @@
-"""Who is named in what was unread before the start: a page of each room is looked through, in turn. Pure."""
+"""Mention backfill: reads the unread messages from before the start, one page per room, to count mentions. Pure."""
 
-from chatterbox.wire import frames
-from client.screen.model.chat_model import ChatModel
-from client.screen.model.effects import RequestCommand
+from collections.abc import Iterable, Mapping
 
-COUNTED = 200
-"""Unread messages of each room, the newest, that are looked through: a page."""
+from chatterbox.wire.frames import ReadHistory
+from client.screen.model.room_model import RoomModel
 
-
-def go_on(model: ChatModel) -> None:
-    """Ask for the newest unread messages of the next room; also again, after a connection without an answer."""
-    while model.uncounted:
-        room = model.rooms[model.uncounted[0]]
-        if room.member and room.unread and room is not model.room:
-            room.asked.add(("before", 0))
-            model.wants.append(
-                RequestCommand(frames.ReadHistory(id=0, room=room.name, limit=min(room.unread, COUNTED)))
-            )
-            return
-        del model.uncounted[0]
+PAGE = 200
+"""Newest unread messages of each room that are read."""
 
 
-def answered(model: ChatModel, asked: frames.ReadHistory) -> None:
-    """A page has come, or will not: if it was the one for this, on to the next room."""
-    if model.uncounted[:1] == [asked.room] and asked.before is None and asked.after is None:
-        del model.uncounted[0]
-        go_on(model)
+class MentionBackfill:
+    """The rooms that are still to be read. One page is requested at a time."""
+
+    def __init__(self) -> None:
+        self._rooms: list[str] = []
+
+    def start(self, rooms: Iterable[str]) -> None:
+        """Read these rooms, in order."""
+        self._rooms = list(rooms)
+
+    def next_page(self, rooms: Mapping[str, RoomModel], open_room: RoomModel) -> ReadHistory | None:
+        """Return the next page to request, None at the end. After a lost connection it is the same page again."""
+        while self._rooms:
+            room = rooms[self._rooms[0]]
+            if room.member and room.unread and room is not open_room:
+                page = ReadHistory(id=0, room=room.name, limit=min(room.unread, PAGE))
+                room.request_page(("before", 0))
+                return page
+            del self._rooms[0]
+        return None
+
+    def finish_page(self, request: ReadHistory) -> bool:
+        """Note that `request` was answered or refused; whether it was the page that the backfill waits for."""
+        if self._rooms[:1] != [request.room] or request.before is not None or request.after is not None:
+            return False
+        del self._rooms[0]
+        return True

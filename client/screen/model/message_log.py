@@ -1,4 +1,4 @@
-"""The messages of one room that are in memory: by offset, holes allowed and known. Pure."""
+"""The messages of one room in memory, by offset, with known gaps. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -7,21 +7,21 @@ from itertools import pairwise
 from chatterbox.wire.frames import Message
 
 LIMIT = 60_000
-"""Messages of one room in memory; the oldest go first, and can be read again."""
+"""Messages of one room in memory. The oldest are dropped first; they can be loaded again."""
 SLACK = 1_000
-"""So many go at once, so that a full room does not pay for each message."""
+"""Messages dropped at once, so that a full log is not trimmed on every message."""
 
 
 class MessageLog:
-    """What history is known of one room. `offsets` is in order; an offset that is jumped over is a hole."""
+    """The loaded part of a room's history. `offsets` is sorted; a skipped offset is a gap."""
 
-    def __init__(self) -> None:
-        self.epoch = ""
+    def __init__(self, epoch: str = "") -> None:
+        self.epoch = epoch
         self.offsets: list[int] = []
-        self._begins = False
+        self._reaches_start = False
         self._messages: dict[int, Message] = {}
-        self._empty: set[int] = set()
-        """The offsets before which history has nothing, though there is a hole."""
+        self._lost_before: set[int] = set()
+        """Offsets with a gap before them that the server can't fill."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -38,8 +38,8 @@ class MessageLog:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing stands before the first one."""
-        return self._begins or self.first == 1
+        """Whether the room has no messages before the first one here."""
+        return self._reaches_start or self.first == 1
 
     @property
     def last(self) -> int:
@@ -47,58 +47,61 @@ class MessageLog:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for older pages: they would push each other out."""
+        """Whether older pages no longer fit: they would be dropped at once."""
         return len(self.offsets) >= LIMIT - SLACK
 
+    def set_epoch(self, epoch: str) -> None:
+        """Name the history that the messages belong to."""
+        self.epoch = epoch
+
     def add(self, messages: Iterable[Message]) -> None:
-        """Take messages in any order, each as often as it comes; another epoch's put an end to what was known."""
-        fresh = False
+        """Add messages in any order; duplicates are ignored. A message of another epoch clears the log first."""
+        out_of_order = False
         for message in messages:
             if message.at.epoch != self.epoch:
-                self.forget(message.at.epoch)
+                self.clear(message.at.epoch)
             offset = message.at.offset
             if offset in self._messages:
                 continue
             self._messages[offset] = message
-            fresh = fresh or offset < self.last
+            out_of_order = out_of_order or offset < self.last
             self.offsets.append(offset)
-        if fresh:
+        if out_of_order:
             self.offsets.sort()
         if len(self.offsets) > LIMIT:
             self.trim(LIMIT - SLACK)
 
-    def forget(self, epoch: str) -> None:
-        """Begin anew: it is another history."""
-        self.__init__()  # type: ignore[misc]
-        self.epoch = epoch
+    def clear(self, epoch: str) -> None:
+        """Drop everything: the room has another history now."""
+        self.__init__(epoch)  # type: ignore[misc]
 
     def trim(self, keep: int) -> None:
-        """Keep the last `keep` messages only."""
-        gone, self.offsets = self.offsets[:-keep], self.offsets[-keep:]
-        for offset in gone:
+        """Keep only the last `keep` messages."""
+        dropped, self.offsets = self.offsets[:-keep], self.offsets[-keep:]
+        for offset in dropped:
             del self._messages[offset]
-        self._begins = self._begins and not gone
+        self._reaches_start = self._reaches_start and not dropped
 
     def add_page(self, messages: list[Message], *, before: int | None, begins: bool) -> None:
-        """Take a page of history, whose word is the last: what is jumped over in it, or up to `before`, does not exist.
+        """Add a page of history. Offsets that it skips, also up to `before`, do not exist on the server.
 
-        `begins`: nothing stands before its first message.
+        `begins`: the room has no messages before the first one of the page.
         """
         self.add(messages)
         offsets = [message.at.offset for message in messages]
-        self._empty |= {later for earlier, later in pairwise(offsets) if later > earlier + 1}
+        self._lost_before |= {later for earlier, later in pairwise(offsets) if later > earlier + 1}
         if before is not None and (not offsets or offsets[-1] < before - 1):
-            self._empty.add(before)
+            self._lost_before.add(before)
         if begins and (not self.offsets or self.first == (offsets[0] if offsets else before)):
-            self._begins = True
+            self._reaches_start = True
 
-    def hole_before(self, index: int) -> int:
-        """How many messages are not here between the one at `index` and the one before it."""
+    def gap_before(self, index: int) -> int:
+        """How many messages are missing between the one at `index` and the one before it."""
         return self.offsets[index] - self.offsets[index - 1] - 1 if index else 0
 
     def is_lost(self, offset: int) -> bool:
-        """Whether the hole before `offset` can't be filled."""
-        return offset in self._empty
+        """Whether the gap before `offset` can't be filled."""
+        return offset in self._lost_before
 
     def index_at(self, offset: int) -> int:
         """The index of the message at `offset`, or of the next one after it."""

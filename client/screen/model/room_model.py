@@ -1,196 +1,333 @@
-"""One room as the screen knows it: its messages, what is unread, what is on its way, what is half written. Pure."""
+"""State of one room: loaded messages, unread counts, outgoing messages, draft, notices. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from chatterbox.wire.frames import Message
+import msgspec
+
+from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
 from client.core.outbox_entry import OutboxEntry
-from client.screen.layout.links import mentions
 from client.screen.model.input_history import InputHistory
+from client.screen.model.links import mentions
 from client.screen.model.message_log import MessageLog
 from client.screen.model.unread import ReadMarker
 
-NOTICES = 200
-HEARD = 1_000
-QUIET = 2_000
-"""Messages kept of a room that is not looked at."""
+NOTICES_LIMIT = 200
+ACTIVE_LIMIT = 1_000
+"""People remembered as active in a room; the least recent are dropped first."""
+KEPT_WHEN_CLOSED = 2_000
+"""Messages kept of a room that is not open."""
+SAVED_MESSAGES = 60
+"""Newest messages saved of a busy room, so that there is something to read while offline."""
+SAVED_HISTORY = 100
+"""Newest texts of the input history saved of a room."""
+
+PageKey: TypeAlias = tuple[str, int]
+"""A requested page: `("before", offset)` or `("after", offset)`; offset 0 before is the newest page."""
+
+
+class SavedRoom(msgspec.Struct, omit_defaults=True):
+    """What is kept of a room between runs."""
+
+    member: bool = True
+    private: bool = False
+    topic: str = ""
+    epoch: str = ""
+    read: int = 0
+    draft: str = ""
+    written: list[str] = []
+    messages: list[Message] = []
 
 
 @dataclass
 class RoomModel:
-    """All of one room. `sending` is the outbox's part, in order; `landed` is acked and waits its turn, by offset."""
+    """State of one room. `outbox` has the unsent messages, in order; `acked` the stored ones not in `log` yet."""
 
     name: str
     member: bool = True
     private: bool = False
     topic: str = ""
     log: MessageLog = field(default_factory=MessageLog)
-    sending: tuple[OutboxEntry, ...] = ()
+    outbox: tuple[OutboxEntry, ...] = ()
     in_flight: bool = False
-    landed: dict[int, OutboxEntry] = field(default_factory=dict)
+    """Whether the first message of `outbox` was sent and has no reply yet."""
+    acked: dict[int, OutboxEntry] = field(default_factory=dict)
 
     head: int = 0
-    """The newest message as we connected: what is missing up to there is loaded when somebody looks."""
+    """Offset of the newest message at connect. Messages up to it are loaded once the room is open."""
     marker: ReadMarker = field(default_factory=ReadMarker)
-    """What is read."""
-    line: int | None = None
-    """The unread line stands after this offset."""
-    lined: bool = False
-    """Whether that line is the one of what is unread now, not of what has been read since."""
-    stale: bool = False
-    """Whether what is unread has to be counted anew: a page came, or something was jumped over."""
+    unread_line: int | None = None
+    """The unread line is drawn after this offset."""
     unread: int = 0
     mentions: int = 0
-    to_go: int = 0
-    """Messages missed while away that are still to come."""
-    missed: int = 0
-    """How many there were."""
+    catch_up_remaining: int = 0
+    """Messages missed while offline that are still to come."""
+    catch_up_total: int = 0
+    """Messages missed while offline."""
 
-    heard: dict[str, str] = field(default_factory=dict)
-    """When each person was heard last, the latest last."""
+    active: dict[str, str] = field(default_factory=dict)
+    """Username to the timestamp of the last message seen from this person, least recent first."""
     notices: dict[int, list[str]] = field(default_factory=dict)
-    """The client's own words, by the offset after which they were said."""
+    """The client's own lines, by the offset of the message above them."""
     draft: str = ""
-    recall: InputHistory = field(default_factory=InputHistory)
-    asked: set[tuple[str, int]] = field(default_factory=set)
-    """Pages asked for and not answered: `("before", offset)`; offset 0: the last ones."""
-    refused: set[tuple[str, int]] = field(default_factory=set)
-    """Those that the server would not give: asked for again only when somebody scrolls."""
+    history: InputHistory = field(default_factory=InputHistory)
+    _line_is_current: bool = False
+    """Whether the unread line marks what is unread now, not what was read since it was drawn."""
+    _counts_are_stale: bool = False
+    """Whether unread messages must be recounted, after a page or a gap."""
+    _requested_pages: set[PageKey] = field(default_factory=set)
+    """Pages without a reply."""
+    _refused_pages: set[PageKey] = field(default_factory=set)
+    """Pages that the server refused. They are requested again after the next scroll."""
 
-    def said(self, message: Message, *, mine: bool, seen: bool, me: str) -> None:
-        """The next message. `seen`: it will be drawn at once, before somebody who looks."""
+    # Membership and properties.
+
+    def set_member(self, member: bool, *, private: bool | None = None) -> None:
+        self.member = member
+        if private is not None:
+            self.private = private
+
+    def set_private(self, private: bool) -> None:
+        self.private = private
+
+    def set_topic(self, topic: str) -> None:
+        self.topic = topic
+
+    # Messages.
+
+    def add_message(self, message: Message, *, mine: bool, visible: bool, me: str) -> None:
+        """Add the next message of the room. `visible`: it will be drawn at once, on a focused screen."""
         if message.at.epoch != self.log.epoch and self.log.epoch:
             self.reset()
         if not self.log.epoch:
-            self.marker.read = message.at.offset - 1  # what stood in a room before one heard of it is not news
-        self.stale = self.stale or message.at.offset > self.log.last + 1
+            self.marker.set_read(message.at.offset - 1)  # messages from before the user knew the room are not news
+        self._counts_are_stale = self._counts_are_stale or message.at.offset > self.log.last + 1
         if not self.log:
-            self._place_notices(message.at.offset - 1)
+            self._anchor_notices(message.at.offset - 1)
         self.log.add([message])
-        self._settle()
-        self.hear([message])
-        self.to_go = max(0, self.to_go - 1)
+        self._drop_acked()
+        self._add_active([message])
+        self.catch_up_remaining = max(0, self.catch_up_remaining - 1)
         if mine and not self.unread:
-            self.marker.read = message.at.offset
+            self.marker.set_read(message.at.offset)
         elif not mine:
             self.unread += 1
             self.mentions += mentions(message.content, me)
-            if not seen:
-                self.draw_line(me)
+            if not visible:
+                self.place_unread_line(me)
 
-    def draw_line(self, me: str) -> None:
-        """Put the unread line where what is unread begins; it stays there while one reads on."""
-        if not self.lined:
-            self.line, self.lined = self.marker.read, True
-            self._move_line(me)
+    def add_page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
+        """Add a page of history: the messages before an offset, the newest ones, or those after an offset."""
+        was_empty, self._counts_are_stale = not self.log, True
+        self.log.add_page(list(messages), before=before, begins=begins)
+        if was_empty and messages:
+            self._anchor_notices(self.log.last)
+        self._drop_acked()
+        self._add_active(messages, older=True)
 
-    def _move_line(self, me: str) -> None:
-        """One's own are never unread: the line stands above somebody else's, or not at all."""
-        if self.line is None:
+    def resume(self, state: RoomState, me: str) -> None:
+        """Compare the saved read marker with the room's state at connect. A room that was never open begins as read."""
+        was_known = bool(self.log.epoch)
+        self.log.set_epoch(state.at.epoch)
+        self.head = state.head
+        if not was_known:
+            self.marker.set_read(state.head)
+        elif state.head > self.marker.read:
+            self.recount(me)
+            self.place_unread_line(me)
+
+    def is_outdated(self, state: RoomState) -> bool:
+        """Whether the server has another history than the one that is loaded or saved here."""
+        return self.log.epoch not in ("", state.at.epoch) or max(self.marker.read, self.log.last) > state.head
+
+    def reset(self, epoch: str = "", read: int = 0) -> None:
+        """Drop the messages, because the server has another history; the draft, outbox and notices stay."""
+        notices = [text for offset in sorted(self.notices) for text in self.notices[offset]]
+        self.log, self.acked, self.marker = MessageLog(epoch), {}, ReadMarker(read)
+        self.hide_unread_line()
+        self.head = self.unread = self.mentions = self.catch_up_remaining = 0
+        self.notices = {0: notices} if notices else {}
+        self.forget_page_requests()
+
+    def close(self, me: str) -> None:
+        """Another room is open now: drop all but the newest messages."""
+        if self.unread:
+            self.place_unread_line(me)
+        else:
+            self.hide_unread_line()
+        self.log.trim(KEPT_WHEN_CLOSED)
+
+    def begin_catch_up(self, count: int) -> None:
+        self.catch_up_remaining = self.catch_up_total = count
+
+    def stop_catch_up(self) -> None:
+        self.catch_up_remaining = 0
+
+    def finish_catch_up(self) -> None:
+        """Say that everything missed is here; the status line may have shown it too briefly to be read."""
+        self.stop_catch_up()
+        plural = "" if self.catch_up_total == 1 else "s"
+        self.add_notice(f"Caught up: {self.catch_up_total} message{plural} while you were offline.")
+
+    def _add_active(self, messages: Iterable[Message], *, older: bool = False) -> None:
+        for message in messages:
+            known = self.active.get(message.username, "")
+            if older and known >= message.timestamp:
+                continue
+            self.active.pop(message.username, None)
+            self.active[message.username] = message.timestamp
+        if older:
+            self.active = dict(sorted(self.active.items(), key=lambda pair: pair[1]))
+        while len(self.active) > ACTIVE_LIMIT:
+            del self.active[next(iter(self.active))]
+
+    # What is read.
+
+    def place_unread_line(self, me: str) -> None:
+        """Draw the unread line above the first unread message. It stays there while the user reads on."""
+        if not self._line_is_current:
+            self.unread_line, self._line_is_current = self.marker.read, True
+            self._move_unread_line(me)
+
+    def hide_unread_line(self) -> None:
+        self.unread_line, self._line_is_current = None, False
+
+    def _move_unread_line(self, me: str) -> None:
+        """The user's own messages are never unread: move the line down to another person's message, or hide it."""
+        if self.unread_line is None:
             return
-        while self.line + 1 in self.log and self.log[self.line + 1].username == me:
-            self.line += 1
-        if not self.unread and self.line >= max(self.log.last, self.head):
-            self.line, self.lined = None, False
+        while self.unread_line + 1 in self.log and self.log[self.unread_line + 1].username == me:
+            self.unread_line += 1
+        if not self.unread and self.unread_line >= max(self.log.last, self.head):
+            self.hide_unread_line()
 
-    def drawn(self, offsets: Sequence[int], me: str) -> None:
-        """These messages, in order, are on the screen, and somebody looks; none of them: nobody does."""
-        fresh = self.marker.drawn(self.log, offsets)
-        if self.unread and (fresh is None or self.stale):
-            self.count(me)
+    def mark_drawn(self, offsets: Sequence[int], me: str) -> None:
+        """Mark messages, in order, as read because they are on a focused screen; none if it is not focused."""
+        fresh = self.marker.mark_drawn(self.log, offsets)
+        if self.unread and (fresh is None or self._counts_are_stale):
+            self.recount(me)
         elif self.unread and fresh:
             others = [self.log[offset].content for offset in fresh if self.log[offset].username != me]
             self.unread = max(0, self.unread - len(others))
             self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
         if self.unread:
-            self.draw_line(me)
+            self.place_unread_line(me)
         elif offsets:
-            self.lined = False
+            self._line_is_current = False
 
-    def count(self, me: str) -> None:
-        """Count anew what is unread."""
+    def recount(self, me: str) -> None:
+        """Count the unread messages and mentions again."""
         messages, missing = self.marker.unread(self.log, self.head)
         others = [message.content for message in messages if message.username != me]
         self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
-        self.stale = False
-        self._move_line(me)
+        self._counts_are_stale = False
+        self._move_unread_line(me)
 
-    def see_all(self) -> None:
-        """Take everything as read, because somebody says so."""
+    def mark_all_read(self) -> None:
         self.marker = ReadMarker(max(self.marker.read, self.log.last, self.head))
         self.unread = self.mentions = 0
-        self.line, self.lined = None, False
+        self.hide_unread_line()
 
-    def page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
-        """Messages that were asked for: those before an offset, or the last ones, or those after an offset."""
-        was_empty, self.stale = not self.log, True
-        self.log.add_page(list(messages), before=before, begins=begins)
-        if was_empty and messages:
-            self._place_notices(self.log.last)
-        self._settle()
-        self.hear(messages, older=True)
+    # Pages of history.
 
-    def land(self, entry: OutboxEntry, offset: int) -> None:
-        """The server has stored it; unless that was long ago, it waits for what stands before it."""
-        self.landed[offset] = entry
-        self._settle()
+    def request_page(self, key: PageKey) -> bool:
+        """Note that a page is requested; False if it is requested already and has no reply."""
+        if key in self._requested_pages:
+            return False
+        self._requested_pages.add(key)
+        return True
 
-    def _settle(self) -> None:
-        """What was acked has its place among the messages once they reach as far."""
-        self.landed = {offset: entry for offset, entry in self.landed.items() if offset > self.log.last}
+    def receive_page(self, request: ReadHistory, page: Page, me: str) -> bool:
+        """Add the reply to `request`; False if it belongs to another history than the one that is loaded."""
+        if page.messages and self.log.epoch not in ("", page.messages[0].at.epoch):
+            return False
+        self._requested_pages.discard(page_key(request))
+        self.add_page(page.messages, before=request.before, begins=not page.more and request.after is None)
+        if request.before is None and request.after is None:
+            self.head = min(self.head, self.log.last)  # the newest page is authoritative: nothing is newer
+        self.recount(me)
+        return True
 
-    def hear(self, messages: Iterable[Message], *, older: bool = False) -> None:
-        for message in messages:
-            known = self.heard.get(message.username, "")
-            if older and known >= message.timestamp:
-                continue
-            self.heard.pop(message.username, None)
-            self.heard[message.username] = message.timestamp
-        if older:
-            self.heard = dict(sorted(self.heard.items(), key=lambda pair: pair[1]))
-        while len(self.heard) > HEARD:
-            del self.heard[next(iter(self.heard))]
+    def refuse_page(self, request: ReadHistory) -> None:
+        self._refused_pages.add(page_key(request))
 
-    def caught_up(self) -> None:
-        """All that was missed is here: say so, for the status line may have said it too short for eyes."""
-        self.to_go, missed = 0, self.missed
-        self.notice(f"Caught up: {missed} message{'' if missed == 1 else 's'} came while you were away.")
+    def retry_refused_pages(self) -> None:
+        """Let refused pages be requested again."""
+        self._requested_pages -= self._refused_pages
+        self._refused_pages.clear()
 
-    def notice(self, text: str) -> None:
-        """Say something below the last message; `text` is inert."""
-        said = self.notices.setdefault(self.log.last, [])
-        if said[-1:] == [text]:
+    def forget_page_requests(self) -> None:
+        """Forget the pages requested on a lost connection: they are not answered any more."""
+        self._requested_pages.clear()
+        self._refused_pages.clear()
+
+    # The user's own messages and texts.
+
+    def set_outbox(self, entries: tuple[OutboxEntry, ...], *, in_flight: bool) -> None:
+        self.outbox, self.in_flight = entries, in_flight
+
+    def add_acked(self, entry: OutboxEntry, offset: int) -> None:
+        """The server stored `entry` at `offset`; show it as stored until the log reaches that offset."""
+        self.acked[offset] = entry
+        self._drop_acked()
+
+    def _drop_acked(self) -> None:
+        self.acked = {offset: entry for offset, entry in self.acked.items() if offset > self.log.last}
+
+    def set_draft(self, text: str) -> None:
+        self.draft = text
+
+    def return_unsent(self, content: str) -> None:
+        """Put a text that the outbox refused back into the input, above a newer draft."""
+        self.draft = f"{content}\n{self.draft}" if self.draft else content
+
+    # Notices.
+
+    def add_notice(self, text: str) -> None:
+        """Show a line of the client's own below the last message, unless the last one is equal; `text` is inert."""
+        here = self.notices.setdefault(self.log.last, [])
+        if here[-1:] == [text]:
             return
-        said.append(text)
-        while sum(map(len, self.notices.values())) > NOTICES:
+        here.append(text)
+        while sum(map(len, self.notices.values())) > NOTICES_LIMIT:
             first = min(self.notices)
             del self.notices[first][0]
             if not self.notices[first]:
                 del self.notices[first]
 
-    def _place_notices(self, offset: int) -> None:
-        """What was said before any message was known stands after this one from now on."""
-        if said := self.notices.pop(0, []):
-            self.notices[offset] = said
+    def _anchor_notices(self, offset: int) -> None:
+        """Move notices that were shown before any message was loaded below the message at `offset`."""
+        if waiting := self.notices.pop(0, []):
+            self.notices[offset] = waiting
 
-    def reset(self) -> None:
-        """The history is another one: what is shown of it goes, what one wrote stays."""
-        said = [text for offset in sorted(self.notices) for text in self.notices[offset]]
-        self.log, self.landed, self.marker = MessageLog(), {}, ReadMarker()
-        self.line, self.lined = None, False
-        self.head = self.unread = self.mentions = self.to_go = 0
-        self.notices = {0: said} if said else {}
-        self.ask_again()
+    # Between runs.
 
-    def ask_again(self) -> None:
-        """What was asked for on another connection is not answered any more."""
-        self.asked.clear()
-        self.refused.clear()
+    def save(self, *, with_messages: bool) -> SavedRoom:
+        unfinished = self.history.unfinished
+        return SavedRoom(
+            self.member,
+            self.private,
+            self.topic,
+            self.log.epoch,
+            self.marker.read,
+            self.draft if unfinished is None else unfinished,
+            self.history.texts[-SAVED_HISTORY:],
+            [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]] if with_messages else [],
+        )
 
-    def rest(self, me: str) -> None:
-        """Nobody looks any more."""
+    def restore(self, saved: SavedRoom, me: str) -> None:
+        """Take over what was saved by an earlier run."""
+        self.member, self.private, self.topic = saved.member, saved.private, saved.topic
+        self.draft, self.history = saved.draft, InputHistory(saved.written)
+        self.log.add(saved.messages)
+        self._add_active(saved.messages)
+        self.log.set_epoch(saved.epoch)
+        self.marker.set_read(saved.read)
+        self.recount(me)
         if self.unread:
-            self.draw_line(me)
-        else:
-            self.line, self.lined = None, False
-        self.log.trim(QUIET)
+            self.place_unread_line(me)
+
+
+def page_key(request: ReadHistory) -> PageKey:
+    return ("after", request.after) if request.after is not None else ("before", request.before or 0)

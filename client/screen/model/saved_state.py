@@ -1,33 +1,16 @@
-"""What the screen remembers from one run to the next: where one was, what is read, what is half written. Pure."""
+"""Screen state kept between runs: open room, read markers, drafts, recent messages. Pure."""
 
 import msgspec
 
-from chatterbox.wire.frames import Message
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.input_history import InputHistory
-from client.screen.model.room_model import RoomModel
+from client.screen.model.room_model import SavedRoom
 
-MESSAGES = 60
-"""Messages kept of each of the rooms that were busy last, so that there is something to read without a connection."""
-ROOMS = 20
-WRITTEN = 100
-
-
-class SavedRoom(msgspec.Struct, omit_defaults=True):
-    """One room."""
-
-    member: bool = True
-    private: bool = False
-    topic: str = ""
-    epoch: str = ""
-    read: int = 0
-    draft: str = ""
-    written: list[str] = []
-    messages: list[Message] = []
+ROOMS_WITH_MESSAGES = 20
+"""Most recently active rooms of which messages are saved."""
 
 
 class SavedState(msgspec.Struct, omit_defaults=True):
-    """Everything. What an older or newer client does not know, it passes over."""
+    """The whole file. Unknown fields, of an older or newer client, are ignored."""
 
     room: str = ""
     username: str = ""
@@ -35,50 +18,31 @@ class SavedState(msgspec.Struct, omit_defaults=True):
     rooms: dict[str, SavedRoom] = {}
 
 
-def remember(model: ChatModel, theme: str = "") -> bytes:
-    """The bytes to keep."""
-    recent = sorted(model.rooms.values(), key=lambda room: max(room.heard.values(), default=""), reverse=True)
-    with_messages = {room.name for room in recent[:ROOMS]}
-    worth = [room for room in model.rooms.values() if room.member or room.draft]
-    rooms = {room.name: _kept(room, with_messages=room.name in with_messages) for room in worth}
-    here = model.room.name if model.room.member else ""
-    return msgspec.json.encode(SavedState(here, model.status.username, theme, rooms))
-
-
-def _kept(room: RoomModel, *, with_messages: bool) -> SavedRoom:
-    unfinished = room.recall.unfinished
-    messages = [room.log[offset] for offset in room.log.offsets[-MESSAGES:]] if with_messages else []
-    draft = room.draft if unfinished is None else unfinished
-    written = room.recall.written[-WRITTEN:]
-    return SavedRoom(room.member, room.private, room.topic, room.log.epoch, room.marker.read, draft, written, messages)
+def encode_state(model: ChatModel, theme: str = "") -> bytes:
+    """Return the bytes to save."""
+    by_activity = sorted(model.rooms.values(), key=lambda room: max(room.active.values(), default=""), reverse=True)
+    with_messages = {room.name for room in by_activity[:ROOMS_WITH_MESSAGES]}
+    saved = [room for room in model.rooms.values() if room.member or room.draft]
+    rooms = {room.name: room.save(with_messages=room.name in with_messages) for room in saved}
+    open_room = model.room.name if model.room.member else ""
+    return msgspec.json.encode(SavedState(open_room, model.status.username, theme, rooms))
 
 
 def last_room(data: bytes) -> str:
-    """The room that was looked at last; empty if that is not known."""
+    """Return the room that was open last; empty if that is not known."""
     try:
         return msgspec.json.decode(data, type=SavedState).room
     except msgspec.MsgspecError:
         return ""
 
 
-def recall(model: ChatModel, data: bytes) -> str:
-    """Take up what was kept; what can't be read is passed over. Returns the theme."""
+def restore_state(model: ChatModel, data: bytes) -> str:
+    """Restore what was saved and return the theme; data that can't be decoded is ignored."""
     try:
-        kept = msgspec.json.decode(data, type=SavedState)
+        saved = msgspec.json.decode(data, type=SavedState)
     except msgspec.MsgspecError:
         return ""
-    model.status.username = kept.username
-    for name, room in kept.rooms.items():
-        _take_up(model.place(name), room, kept.username)
-    return kept.theme
-
-
-def _take_up(room: RoomModel, kept: SavedRoom, me: str) -> None:
-    room.member, room.private, room.topic = kept.member, kept.private, kept.topic
-    room.draft, room.recall = kept.draft, InputHistory(kept.written)
-    room.log.add(kept.messages)
-    room.hear(kept.messages)
-    room.log.epoch, room.marker.read = kept.epoch, kept.read
-    room.count(me)
-    if room.unread:
-        room.draw_line(me)
+    model.status.log_in(saved.username)
+    for name, room in saved.rooms.items():
+        model.ensure_room(name).restore(room, saved.username)
+    return saved.theme

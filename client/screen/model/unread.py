@@ -1,6 +1,6 @@
-"""How far a room is read: what was drawn while somebody looked is, and nothing else. Pure.
+"""Read marker of a room: a message is read once it was drawn on a focused screen. Pure.
 
-What rushed past above the screen stays unread, however long ago it was, until one has seen it or says not to care.
+Messages that scrolled past above the screen stay unread until they are shown or all are marked as read.
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,29 @@ from client.screen.model.message_log import MessageLog
 
 @dataclass
 class ReadMarker:
-    """Everything up to `read` is read, and so is `run`, from first to last, though something before it is not."""
+    """Everything up to `read` is read, and so is the range `run` (first, last) that begins after unread messages."""
 
     read: int = 0
     run: tuple[int, int] | None = None
 
-    def drawn(self, log: MessageLog, offsets: Sequence[int]) -> list[int] | None:
-        """These messages, in order, are on the screen, and somebody looks.
+    def set_read(self, offset: int) -> None:
+        """Mark everything up to `offset` as read."""
+        self.read = offset
 
-        Return those that are read by that; None where others are unread again, and all has to be counted anew.
+    def mark_drawn(self, log: MessageLog, offsets: Sequence[int]) -> list[int] | None:
+        """Mark messages, in order, as read because they are on a focused screen.
+
+        Return those that were unread before; None if others became unread again, so that all must be recounted.
         """
         fresh = [offset for offset in offsets if not self.is_read(offset)]
-        kept = [self._see(log, first, last) for first, last in _runs(log, offsets)]
+        kept = [self._mark_run(log, first, last) for first, last in _runs(log, offsets)]
         return fresh if all(kept) else None
 
     def is_read(self, offset: int) -> bool:
         return offset <= self.read or (self.run is not None and self.run[0] <= offset <= self.run[1])
 
-    def _see(self, log: MessageLog, first: int, last: int) -> bool:
-        """Take messages between which nothing is missing; return whether what was read still counts as read."""
+    def _mark_run(self, log: MessageLog, first: int, last: int) -> bool:
+        """Mark messages without a gap between them; return whether everything that was read still is."""
         kept = True
         if not _is_apart(log, self.read, first):
             self.read = max(self.read, last)
@@ -43,21 +47,21 @@ class ReadMarker:
         return kept
 
     def unread(self, log: MessageLog, head: int = 0) -> tuple[list[Message], int]:
-        """What is in `log` and not read, and how many more there are to load, up to the offset `head`."""
+        """Return the unread messages in `log`, and how many more are not loaded, up to the offset `head`."""
         later = range(log.index_at(self.read + 1), len(log))
         messages = [log[log.offsets[index]] for index in later if not self.is_read(log.offsets[index])]
         missing = sum(_missing(log, index, self.read) for index in later)
         return messages, missing + max(0, head - max(log.last, self.read))
 
     def below(self, log: MessageLog, offset: int) -> list[Message]:
-        """What is in `log` after `offset` and not read."""
-        read_on = self.run is not None and self.run[0] <= offset <= self.run[1]
-        begin = log.index_at(max(offset, self.run[1] if self.run and read_on else self.read) + 1)
-        return [log[later] for later in log.offsets[begin:] if not self.is_read(later)]
+        """Return the unread messages in `log` after `offset`."""
+        run_reaches_here = self.run is not None and self.run[0] <= offset <= self.run[1]
+        start = log.index_at(max(offset, self.run[1] if self.run and run_reaches_here else self.read) + 1)
+        return [log[later] for later in log.offsets[start:] if not self.is_read(later)]
 
 
 def _runs(log: MessageLog, offsets: Sequence[int]) -> list[tuple[int, int]]:
-    """Parts of these offsets between which nothing is missing."""
+    """Split offsets into ranges without a gap."""
     runs: list[tuple[int, int]] = []
     for offset in offsets:
         if runs and not _is_apart(log, runs[-1][1], offset):
@@ -68,7 +72,7 @@ def _runs(log: MessageLog, offsets: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _is_apart(log: MessageLog, earlier: int, later: int) -> bool:
-    """Whether there is something to read between two places."""
+    """Whether there are messages to read between two offsets."""
     after = log.index_at(earlier + 1)
     if later <= earlier or after == len(log):
         return False

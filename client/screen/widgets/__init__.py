@@ -1,1 +1,1 @@
-"""Textual widgets: they draw the model and hand on keys."""
+"""Textual widgets of the full screen."""

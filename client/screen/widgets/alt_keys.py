@@ -1,8 +1,8 @@
-"""Alt with another key, as most terminals send it: Escape, then the key.
+"""Registers Alt with another key in Textual: most terminals send Escape, then the key.
 
-Textual takes some of them for something else: Alt+Enter for Enter alone, which would send half a message, Alt+2 for
-a ™ and Alt+? for a ?. For the others it waits a while, and takes them apart if another key comes meanwhile. It has no
-public way to be told otherwise, so its own table is added to; a test says when it has none any more.
+Textual misreads some of these sequences: Alt+Enter as Enter, which would send half a message, Alt+2 as ™, Alt+? as ?.
+For the others it waits for more input, and takes the sequence apart if another key arrives. There is no public API to
+add keys, so they are added to Textual's own table; a test fails once that table is gone.
 """
 
 from string import ascii_lowercase, digits, punctuation
@@ -10,25 +10,25 @@ from typing import NamedTuple
 
 try:
     from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-except ImportError:  # of a Textual that we do not know: all but some keys with Alt work
+except ImportError:  # a version of Textual without the table: only some keys with Alt work
     ANSI_SEQUENCES_KEYS = {}
 
-_BEGIN_SEQUENCES = "[]^_"
-"""Escape and one of these begins something else that a terminal sends."""
+_SEQUENCE_STARTS = "[]^_"
+"""After Escape, these characters start other sequences."""
 KEYS = {
     "\r": "enter",
     "\x7f": "backspace",
-    **{key: key for key in digits + ascii_lowercase + punctuation if key not in _BEGIN_SEQUENCES},
+    **{key: key for key in digits + ascii_lowercase + punctuation if key not in _SEQUENCE_STARTS},
 }
 
 
 class _Key(NamedTuple):
-    """As Textual has keys: something with a value."""
+    """A key in Textual's table: an object with a value."""
 
     value: str
 
 
-def teach() -> None:
-    """Let Textual know them; terminals that have a protocol for keys are understood anyway."""
+def register() -> None:
+    """Add the keys. Terminals with a keyboard protocol don't need them."""
     for sent, key in KEYS.items():
         ANSI_SEQUENCES_KEYS[f"\x1b{sent}"] = (_Key(f"alt+{key}"),)  # type: ignore[index]

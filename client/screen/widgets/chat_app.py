@@ -1,8 +1,9 @@
-"""The program: what it is configured to be, the palette of commands, and what is kept when it ends."""
+"""The Textual app: dispatches keys, follows the configuration, lists the command palette, saves the state."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from functools import partial
 
 from textual import events
@@ -12,69 +13,77 @@ from textual.screen import Screen
 from client.config.config_schema import NotificationSettings
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.screen.actions.action_table import ACTIONS, Action, with_keys
-from client.screen.model.saved_state import remember
+from client.screen.input.pasted_text import clean
+from client.screen.model.saved_state import encode_state
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
 from client.screen.widgets import alt_keys
 from client.screen.widgets.chat_screen import ChatScreen
-from client.screen.widgets.composer import clean
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.themed_app import ThemedApp
 
-KEEP_S = 2.0
-LAG_S = 15.0
+SAVE_S = 2.0
+"""Time between saves of the state (seconds)."""
+PING_S = 15.0
+"""Time between measurements of the round-trip time (seconds)."""
 
 
 class ChatApp(ThemedApp):
-    """The full screen. Now and then the keeper gets what should outlive it."""
+    """The full screen. `zone` is the time zone of the timestamps; None: the local one."""
 
     TITLE = "Chatterbox"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f20"
-    """Where Textual has its own key for the palette; ours is in the table."""
+    """Textual's own key for the palette; the action table has another."""
 
     def __init__(
         self,
-        shell: ScreenRuntime,
+        runtime: ScreenRuntime,
         *,
         actions: Mapping[str, Action] = ACTIONS,
-        keeper: StateFile | None = None,
-        live: LiveConfig | None = None,
+        state_file: StateFile | None = None,
+        live_config: LiveConfig | None = None,
+        zone: tzinfo | None = None,
     ) -> None:
         super().__init__()
-        alt_keys.teach()
-        self.chat = ChatScreen(shell, dict(actions))
-        self.configure_notices: Callable[[NotificationSettings], None] = lambda _: None
-        self._shell, self._keeper, self._live = shell, keeper, live
-        self._configured = live.now.theme if live is not None else None
-        shell.open, shell.quit = self.chat.doing.open, self.exit
+        alt_keys.register()
+        self.chat = ChatScreen(runtime, dict(actions), zone)
+        self._runtime, self._state_file, self._live_config = runtime, state_file, live_config
+        self._configure_notifications: Callable[[NotificationSettings], None] = lambda _: None
+        self._configured_theme = live_config.now.theme if live_config is not None else None
+        runtime.on_local_command(self.chat.handlers.program.open_sheet)
+        runtime.on_quit(self.exit)
+
+    def on_notification_settings(self, configure: Callable[[NotificationSettings], None]) -> None:
+        """Call `configure` when the configuration of notifications changes."""
+        self._configure_notifications = configure
 
     async def on_event(self, event: events.Event) -> None:
-        """Do keys of the chat, and of a list over it, at once, one after the other.
+        """Handle keys and pastes for the chat, or for a picker over it, at once and in order.
 
-        Textual's way is a message for the widget and perhaps one back, so a key that is bound can overtake the
-        letters typed before it: what is sent would lack its end.
+        Textual posts a message to the widget, and perhaps one back, so a bound key can overtake the letters typed
+        before it: a sent message would lack its end.
         """
         if isinstance(event, events.Paste):
             event = events.Paste(clean(event.text))
         if isinstance(event, events.Key | events.Paste):
             if isinstance(self.screen, Picker):
                 await self.screen.ready.wait()
-                self._pick(self.screen, event)
+                self._to_picker(self.screen, event)
                 return
-            if self._is_for_chat(event):
+            if self._to_chat(event):
                 return
         await super().on_event(event)
 
     @staticmethod
-    def _pick(picker: Picker, event: events.Key | events.Paste) -> None:
+    def _to_picker(picker: Picker, event: events.Key | events.Paste) -> None:
         if isinstance(event, events.Key):
             picker.press(event)
         else:
             picker.type(event.text)
 
-    def _is_for_chat(self, event: events.Key | events.Paste) -> bool:
-        """Give it to the chat, unless something lies over it; False if it means nothing there."""
+    def _to_chat(self, event: events.Key | events.Paste) -> bool:
+        """Let the chat handle an event; False if another screen is open, or the key has no meaning."""
         if not self.chat.is_mounted or self.screen is not self.chat:
             return False
         if isinstance(event, events.Key):
@@ -86,41 +95,42 @@ class ChatApp(ThemedApp):
         return self.chat
 
     def on_mount(self) -> None:
-        self.set_interval(KEEP_S, self.keep)
-        self.set_interval(LAG_S, self._shell.ping)
-        for number in (signal.SIGTERM, signal.SIGHUP):  # else the terminal would be left as it is now
+        self.set_interval(SAVE_S, self.save_state)
+        self.set_interval(PING_S, self._runtime.ping)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # so that Textual restores the terminal
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
-        self._shell.begin(self.exit)
-        if self._live is not None:
-            self.run_worker(self._live.follow(self.take_up), group="configuration")
+        self._runtime.start(self.exit)
+        if self._live_config is not None:
+            self.run_worker(self._live_config.follow(self.apply_config), group="configuration")
 
-    def take_up(self, now: EffectiveConfig) -> None:
-        """The configuration is another one now."""
-        if now.config.theme and now.theme != self._configured:
-            self.wear(now.theme)
-        self._configured = now.theme
+    def apply_config(self, now: EffectiveConfig) -> None:
+        """Apply a changed configuration. A theme chosen by key stays until the configuration names another."""
+        if now.config.theme and now.theme != self._configured_theme:
+            self.use_theme(now.theme)
+        self._configured_theme = now.theme
         self.chat.bind_keys(with_keys(now.config.keys))
-        self.configure_notices(now.config.notices)
+        self._configure_notifications(now.config.notices)
         for sentence in now.sentences:
-            self._shell.model.notice(sentence)
+            self._runtime.model.notice(sentence)
         self.chat.changed()
 
-    async def keep(self) -> None:
-        """Keep everything; the disk is waited for elsewhere."""
-        if self._keeper is not None:
-            await asyncio.to_thread(self._keeper.save, remember(self._shell.model, self.theme))
+    async def save_state(self) -> None:
+        """Save the state, in a thread: it waits for the disk."""
+        if self._state_file is not None:
+            await asyncio.to_thread(self._state_file.save, encode_state(self._runtime.model, self.theme))
 
     def on_app_focus(self, _: events.AppFocus) -> None:
-        self._attend(attentive=True)
+        self._set_focus(focused=True)
 
     def on_app_blur(self, _: events.AppBlur) -> None:
-        self._attend(attentive=False)
+        self._set_focus(focused=False)
 
-    def _attend(self, *, attentive: bool) -> None:
-        self._shell.model.attend(attentive=attentive)
-        self._shell.settle()
+    def _set_focus(self, *, focused: bool) -> None:
+        self._runtime.model.set_focus(focused=focused)
+        self._runtime.settle()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002 - Textual's
-        """The table again, by name."""
+        """The actions of the table, for the command palette."""
         for action in self.chat.actions.values():
-            yield SystemCommand(action.name.replace("-", " "), action.help, partial(self.chat.do, action.name))
+            run = partial(self.chat.perform, action.name)
+            yield SystemCommand(action.name.replace("-", " "), action.help, run)

@@ -1,34 +1,43 @@
-"""The screen itself: the rooms, the timeline, the people, the status line and the composer, and when they are drawn."""
+"""The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import tzinfo
+from typing import Any
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from client.screen.actions.action_table import Action, ActionScope, in_short, keymap, spoken
+from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
+from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
-from client.screen.layout.side_lists import bar, heading, line_here, people_rows, room_at, room_rows
+from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
 from client.screen.layout.spans import SpanRole
+from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of
+from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
+from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
+from client.text.sanitize import inert_name
 
 DRAW_S = 1 / 30
-"""However much arrives, it is drawn this often: keys are looked at between."""
+"""Shortest time between two draws (seconds). Keys are handled between them, however much arrives."""
 ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
-"""A pane that nobody asked for is shown on a terminal at least so wide."""
+"""Terminal widths from which a pane is shown by default."""
 BOTH_FROM_COLUMNS = 80
-"""On a terminal that is not, one pane takes the place of the other: messages would have no room."""
+"""Below this width, opening one pane closes the other, to leave room for messages."""
+TOAST_S = 3.0
 
 
 class ChatScreen(Screen[None]):
-    """Draws the model. What keys do is in `client.screen.actions.handlers`."""
+    """Draws the model, and implements `ScreenInterface` for the action handlers."""
 
     DEFAULT_CSS = """
     ChatScreen { layout: vertical; }
@@ -38,17 +47,22 @@ class ChatScreen(Screen[None]):
     ChatScreen #middle { height: 1fr; }
     """
 
-    def __init__(self, shell: ScreenRuntime, actions: dict[str, Action]) -> None:
+    composer: Composer
+    timeline: Timeline
+
+    def __init__(self, runtime: ScreenRuntime, actions: dict[str, Action], zone: tzinfo | None = None) -> None:
+        """`zone` is the time zone of the timestamps; None: the local one."""
         super().__init__()
-        self.shell, self.model = shell, shell.model
+        self.runtime, self.model = runtime, runtime.model
+        self.timeline_view = TimelineView(runtime.model)
         self.bind_keys(actions)
-        self.doing = ActionHandlers(self)
-        self.wanted: dict[str, bool | None] = {"rooms": None, "people": None}
-        """Whether a pane is to be shown; None: if there is room for it."""
-        self.zone: tzinfo | None = None
-        """The zone that times are told in; None: the computer's."""
-        self._due = False
-        self._shown_room = ""
+        self.handlers = ActionHandlers(self)
+        self._pane_shown: dict[str, bool | None] = {"rooms": None, "people": None}
+        """Whether the user shows a pane; None: by the width of the terminal."""
+        self._zone = zone
+        self._draw_is_due = False
+        self._draft_room = ""
+        """The room whose draft is in the composer."""
 
     def compose(self) -> ComposeResult:
         yield RowWidget(id="heading")
@@ -63,138 +77,204 @@ class ChatScreen(Screen[None]):
         self.composer = self.query_one(Composer)
         self.timeline = self.query_one(Timeline)
         self.composer.focus()
-        self.hold_draft()
-        self.shell.changed = self.changed
+        self._load_draft()
+        self.runtime.on_change(self.changed)
         self.set_interval(1, self._tick)
 
     def on_resize(self, event: events.Resize) -> None:
         self._place_panes(event.size.width)
         self.call_after_refresh(self.draw)
 
+    # Keys and actions.
+
     def bind_keys(self, actions: dict[str, Action]) -> None:
-        """Let keys do what this table says."""
+        """Use the keys of this table from now on."""
         self.actions = actions
         self._keys = keymap(actions, set(ActionScope) - {ActionScope.SELECTING})
-        self.edits = keymap(actions, {ActionScope.EDITING})
+        self._edit_keys = keymap(actions, {ActionScope.EDITING})
         self._keys_selecting = keymap(
             actions, {ActionScope.ROOMS, ActionScope.READING, ActionScope.PROGRAM}, {ActionScope.SELECTING}
         )
 
-    def key_of(self, name: str) -> str:
-        """The first key of an action as it is written on keyboards; empty if it has none."""
-        return spoken(self.actions[name].keys[:1])
+    def key_of(self, action: str) -> str:
+        """The first key of an action as written on keyboards; empty if it has none."""
+        return key_labels(self.actions[action].keys[:1])
 
     def press(self, event: events.Key) -> bool:
-        """Do what a key means; False if it means nothing here."""
+        """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
-        name = (self._keys_selecting if selecting else self._keys).get(name_of(event.key, event.character))
-        if name is not None:
-            self.do(name)
-        elif selecting and event.character and event.character.isdigit():
-            self.do(f"open-link {event.character}")
+        action = (self._keys_selecting if selecting else self._keys).get(name_of(event.key, event.character))
+        if action is not None:
+            self.perform(action)
+        elif selecting and event.character and event.character.isdecimal():
+            self.handlers.reading.open_link(int(event.character))
+            self.runtime.settle()
         elif event.is_printable and event.character:
             if selecting:
-                self.do("unselect")
+                self.perform("unselect")
             self.composer.type(event.character)
-            self.keep_draft()
+            self._keep_draft()
         else:
             return False
         return True
 
-    def do(self, name: str) -> None:
-        """Do an action of the table."""
-        self.keep_draft()
-        if not self.composer.act(name):
-            self.doing.do(name)
-        self.keep_draft()
-        self.shell.settle()
+    def perform(self, action: str) -> None:
+        """Perform an action of the table, by its name."""
+        self._keep_draft()
+        if not self.composer.run_editing(action):
+            self.handlers.table[action]()
+        self._keep_draft()
+        self.runtime.settle()
 
-    def toggle(self, pane: str) -> None:
-        shown = self.wanted[pane] = not self.query_one(f"#{pane}").display
+    # For action handlers.
+
+    def toast(self, sentence: str) -> None:
+        self.app.notify(sentence, timeout=TOAST_S, markup=False)
+
+    def warn(self, sentence: str) -> None:
+        self.app.notify(sentence, severity="warning", markup=False)
+
+    def pick(
+        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+    ) -> Picker:
+        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty)
+        self.app.push_screen(picker)
+        return picker
+
+    def confirm(self, question: str, yes: str, on_yes: Callable[[], object]) -> None:
+        from client.screen.widgets.sheets import QuestionSheet  # imported on first use: the screen opens faster
+
+        def answered(answer: bool | None) -> None:
+            if answer:
+                on_yes()
+
+        self.app.push_screen(QuestionSheet(question, yes), answered)
+
+    def show_help(self, *, commands_first: bool) -> None:
+        from client.screen.widgets.sheets import HelpSheet
+
+        self.app.push_screen(HelpSheet(self.actions, commands_first=commands_first))
+
+    def show_palette(self) -> None:
+        self.app.action_command_palette()
+
+    def copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+
+    def open_url(self, url: str) -> None:
+        self.app.open_url(url)
+
+    def next_theme(self) -> str:
+        return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
+
+    def toggle_pane(self, pane: str) -> None:
+        shown = self._pane_shown[pane] = not self.query_one(f"#{pane}").display
         if shown and self.size.width < BOTH_FROM_COLUMNS:
-            self.wanted["people" if pane == "rooms" else "rooms"] = False
+            self._pane_shown["people" if pane == "rooms" else "rooms"] = False
         self._place_panes(self.size.width)
         self.call_after_refresh(self.draw)
 
-    def _place_panes(self, columns: int) -> None:
-        for pane, least in (("rooms", ROOMS_FROM_COLUMNS), ("people", PEOPLE_FROM_COLUMNS)):
-            wanted = self.wanted[pane]
-            self.query_one(f"#{pane}").display = columns >= least if wanted is None else wanted
+    def redraw(self) -> None:
+        self.refresh(repaint=True, layout=True)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        with self.app.batch_update(), self.app.suspend():
+            yield
+
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(work, exclusive=True)
 
     def changed(self) -> None:
-        """Something is new: draw soon, once for all that comes until then. What is written follows at once."""
+        """Draw soon, once for all changes until then. The composer follows at once."""
         if not self.is_running:
             return
-        if self.model.room.name != self._shown_room:
-            self.hold_draft()
-        if not self._due:
-            self._due = True
+        if self.model.room.name != self._draft_room:
+            self._load_draft()
+        if not self._draw_is_due:
+            self._draw_is_due = True
             self.set_timer(DRAW_S, self.draw)
 
+    # Drawing.
+
     def draw(self) -> None:
-        """Draw what is to be seen now."""
-        self._due = False
+        """Draw the present state."""
+        self._draw_is_due = False
         if not self.is_mounted or self.timeline.size.height == 0:
             return
-        model, area = self.model, self.timeline.size
-        look = RowStyle(area.width, model.status.username, self.doing.found, self.zone)
-        self.timeline.put(model.lines(look, area.height), model.selected)
-        if model.wants:
-            self.shell.settle()
+        model, size = self.model, self.timeline.size
+        style = RowStyle(size.width, model.status.username, self.handlers.reading.search, self._zone)
+        rows = self.timeline_view.draw(style, size.height)
+        self.timeline.show(*at_bottom(rows, size.height, model.selected))
+        if model.requests:
+            self.runtime.settle()
         self._draw_around()
 
     def _draw_around(self) -> None:
         model = self.model
         rooms, people = self.query_one("#rooms", RowWidget), self.query_one("#people", RowWidget)
-        self.query_one("#heading", RowWidget).paint([heading(model, self.size.width)])
+        self.query_one("#heading", RowWidget).show([heading(model, self.size.width)])
         height = rooms.content_size.height
-        rooms.paint(room_rows(model, rooms.content_size.width, height), line_here(model, height))
-        people.paint(people_rows(model, people.content_size.width, people.content_size.height))
+        rooms.show(room_rows(model, rooms.content_size.width, height), open_room_line(model, height))
+        people.show(people_rows(model, people.content_size.width, people.content_size.height))
         self._draw_status()
 
     def _draw_status(self) -> None:
         model = self.model
-        elsewhere = sum(room.unread for room in model.rooms.values() if room is not model.room)
-        around = {"below": model.below, "above": model.above, "elsewhere": elsewhere}
-        keys = in_short(self.actions) if model.selected is not None else []
-        said = status_line.parts(model.status, to_go=model.to_go, wait_s=self.shell.wait_s, keys=keys, **around)
+        parts = status_line.parts(
+            model.status,
+            catch_up=model.catch_up_remaining,
+            below=model.unread_below,
+            above=model.unread_above,
+            elsewhere=model.unread_elsewhere,
+            retry_in_s=self.runtime.retry_in_s,
+            keys=selection_hints(self.actions) if model.selected is not None else [],
+        )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
-        is_well = model.status.live and model.status.silent_s is None and not model.to_go
-        role = SpanRole.TEXT if is_well else SpanRole.WAITING
-        self.query_one("#status", RowWidget).paint([bar(said, hint, self.size.width, role)])
+        is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
+        role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
+        self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
 
     def _tick(self) -> None:
-        """The wait for the next try runs down, or an answer is waited for."""
+        """Update the countdown to the next attempt, and how long the server has not answered."""
         status, silent_s = self.model.status, self.model.status.silent_s
-        self.shell.heed_silence()
+        self.runtime.check_response()
         if not status.live or status.silent_s != silent_s:
             self._draw_status()
 
-    def hold_draft(self) -> None:
-        """Put what is half written in this room into the composer."""
-        self._shown_room = self.model.room.name
-        self.composer.placeholder = f"Write here; {self.key_of('help') or '/help'} helps"
-        self.composer.begin(self.model.room.draft)
+    def _place_panes(self, columns: int) -> None:
+        for pane, from_columns in (("rooms", ROOMS_FROM_COLUMNS), ("people", PEOPLE_FROM_COLUMNS)):
+            shown = self._pane_shown[pane]
+            self.query_one(f"#{pane}").display = columns >= from_columns if shown is None else shown
+
+    # Drafts, paste and mouse.
+
+    def _load_draft(self) -> None:
+        """Put the draft of the open room into the composer."""
+        room = self.model.room
+        self._draft_room = room.name
+        placeholder = f"Message #{inert_name(room.name)} ({self.key_of('help') or '/help'}: help)"
+        self.composer.load_draft(room.draft, placeholder)
 
     @on(Composer.Changed)
-    def keep_draft(self) -> None:
-        """What is written is the room's at once: a key that follows may lead elsewhere."""
-        if self._shown_room == self.model.room.name:
-            self.model.room.draft = self.composer.text
+    def _keep_draft(self) -> None:
+        """Store the text of the composer as the room's draft at once: the next key may open another room."""
+        if self._draft_room == self.model.room.name:
+            self.model.room.set_draft(self.composer.text)
 
     @on(Composer.Pasted)
     def _pasted(self, pasted: Composer.Pasted) -> None:
-        self.doing.paste(pasted.text)
+        self.handlers.composer.confirm_paste(pasted.text)
 
     def on_click(self, event: events.Click) -> None:
-        """A room that is clicked is gone to; what is typed goes where it always goes."""
+        """Open the room that was clicked. The composer keeps the focus."""
         self.composer.focus()
         pane = self.query_one("#rooms", RowWidget)
         if event.widget is pane and (room := room_at(self.model, pane.content_size.height, event.y)) is not None:
-            self.model.go_to(room)
-            self.shell.settle()
+            self.model.open_room(room)
+            self.runtime.settle()
 
     @on(Timeline.Scrolled)
     def _scrolled(self, scrolled: Timeline.Scrolled) -> None:
-        self.model.scroll(scrolled.by)
-        self.shell.settle()
+        self.timeline_view.scroll(scrolled.by)
+        self.runtime.settle()

@@ -1,4 +1,4 @@
-"""A key as it was pressed, by the name that the configuration has for it."""
+"""Translates Textual's key names to those of the configuration."""
 
 from textual.keys import REPLACED_KEYS, key_to_character
 
@@ -6,7 +6,7 @@ from client.config.key_bindings import canonical
 
 
 def name_of(key: str, character: str | None = None) -> str:
-    """What Textual calls `question_mark` or `ctrl+underscore` is `?` or `ctrl+_`.
+    """Return a key as the configuration writes it: `question_mark` is `?`, `ctrl+underscore` is `ctrl+_`.
 
     >>> name_of("question_mark", "?"), name_of("ctrl+underscore"), name_of("alt+ctrl+up")
     ('?', 'ctrl+_', 'ctrl+alt+up')

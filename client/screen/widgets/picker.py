@@ -1,23 +1,21 @@
-"""A list to choose from, narrowed by what one types: rooms, links, texts, places."""
+"""Picker: a modal list to choose from, filtered by what is typed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.input.input_field import InputField
-from client.screen.input.picker_items import PickerItem
+from client.screen.layout.picker_items import PickerItem
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
 from client.screen.widgets.key_names import name_of
 from client.screen.widgets.row_widget import RowWidget
 from client.text.line_wrap import hang, width_of
-
-Narrow = Callable[[str], Sequence[PickerItem]]
-Chosen = Callable[[str, str], None]
 
 MOVES = {
     "up": -1,
@@ -29,14 +27,14 @@ MOVES = {
     "ctrl+r": 1,
     "pagedown": 10,
 }
-LEAVES = {"escape", "ctrl+c", "ctrl+g"}
+CANCEL = {"escape", "ctrl+c", "ctrl+g"}
 
 
 class Picker(ModalScreen[None]):
-    """`narrow` tells the choices for a text; `chosen` is called with what was chosen, if anything, and what was typed.
+    """`on_choice` takes the chosen value, empty if nothing matches, and the typed text.
 
-    It is given its keys one by one, and each is done when `press` returns: whatever comes in one burst, Enter chooses
-    from what was typed before it, and what follows goes to the screen below.
+    The app passes each key to `press`, which handles it completely before the next one: in a burst of keys, Enter
+    chooses among the matches of what was typed before it, and the keys after it go to the screen below.
     """
 
     DEFAULT_CSS = """
@@ -50,19 +48,19 @@ class Picker(ModalScreen[None]):
     def __init__(
         self,
         title: str,
-        narrow: Narrow,
-        chosen: Chosen,
+        items: ItemFilter,
+        on_choice: OnChoice,
         *,
-        edits: Mapping[str, str],
+        edit_keys: Mapping[str, str],
         typed: str = "",
-        empty: str = "nothing fits",
+        empty: EmptyText = no_match,
     ) -> None:
         super().__init__()
         self.ready = asyncio.Event()
-        """Set when keys can be taken."""
-        self._title, self._narrow, self._chosen, self._edits = title, narrow, chosen, edits
+        """Set once keys can be handled."""
+        self._title, self._items, self._on_choice, self._edit_keys = title, items, on_choice, edit_keys
         self._field = InputField(typed, len(typed))
-        self._choices = narrow(typed)
+        self._matches = items(typed)
         self._empty = empty
         self._at = 0
 
@@ -74,54 +72,56 @@ class Picker(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.ready.set()
-        self.call_after_refresh(self._paint)
+        self.call_after_refresh(self._draw)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._paint)
+        self.call_after_refresh(self._draw)
 
-    def fill(self, narrow: Narrow, empty: str) -> None:
-        """Have other choices, and another word for where there are none."""
-        self._narrow, self._empty = narrow, empty
-        self._narrow_down()
+    def fill(self, items: ItemFilter, empty: EmptyText) -> None:
+        """Replace the items, and the text that is shown if none match."""
+        self._items, self._empty = items, empty
+        self._filter()
 
     def press(self, event: events.Key) -> None:
-        """Do what a key means."""
+        """Handle a key."""
         key = name_of(event.key, event.character)
         if key == "enter":
             self.dismiss()
-            self._chosen(self._choices[self._at].value if self._choices else "", self._field.text)
-        elif key in LEAVES:
+            self._on_choice(self._matches[self._at].value if self._matches else "", self._field.text)
+        elif key in CANCEL:
             self.dismiss()
         elif key in MOVES:
-            self._at = max(0, min(self._at + MOVES[key], len(self._choices) - 1))
-            self._paint()
+            self._at = max(0, min(self._at + MOVES[key], len(self._matches) - 1))
+            self._draw()
         elif event.is_printable and event.character:
             self.type(event.character)
-        elif self._field.act(self._edits.get(key, "")):
-            self._narrow_down()
+        elif self._field.run(self._edit_keys.get(key, "")):
+            self._filter()
 
     def type(self, text: str) -> None:
-        """Write on; `text` is inert."""
+        """Insert text, which must be inert, at the cursor."""
         self._field.type(" ".join(text.splitlines()))
-        self._narrow_down()
+        self._filter()
 
-    def _narrow_down(self) -> None:
-        self._choices, self._at = self._narrow(self._field.text), 0
-        self._paint()
+    def _filter(self) -> None:
+        self._matches, self._at = self._items(self._field.text), 0
+        self._draw()
 
-    def _paint(self) -> None:
+    def _draw(self) -> None:
         typed, area = self.query_one("#typed", RowWidget), self.query_one("#choices", RowWidget)
-        typed.paint([_written(self._field, typed.content_size.width)])
+        typed.show([_field_row(self._field, typed.content_size.width)])
         width, height = area.content_size
-        first = max(0, min(self._at - height // 2, len(self._choices) - height))
-        shown = self._choices[first : first + height]
-        rows = [_row(choice, width, chosen=first + at == self._at) for at, choice in enumerate(shown)]
-        nothing: list[Row] = [(Span(line, SpanRole.NOTICE),) for line in hang("", [self._empty], width + 1)]
-        area.paint(rows or nothing, {self._at - first} if rows else set())
+        first = max(0, min(self._at - height // 2, len(self._matches) - height))
+        visible = self._matches[first : first + height]
+        rows = [_item_row(item, width, selected=first + at == self._at) for at, item in enumerate(visible)]
+        if rows:
+            area.show(rows, {self._at - first})
+        else:
+            area.show([(Span(line, SpanRole.NOTICE),) for line in hang("", [self._empty(self._field.text)], width + 1)])
 
 
-def _written(field: InputField, columns: int) -> Row:
-    """The line that is written on; of a long one, what is before the cursor."""
+def _field_row(field: InputField, columns: int) -> Row:
+    """Lay out the input field; a long text is cut before the cursor."""
     before, under, after = (
         field.text[: field.at],
         field.text[field.at : field.at + 1] or " ",
@@ -132,8 +132,8 @@ def _written(field: InputField, columns: int) -> Row:
     return (Span(before, SpanRole.TEXT), Span(under, SpanRole.FOUND), Span(after, SpanRole.TEXT))
 
 
-def _row(choice: PickerItem, columns: int, *, chosen: bool) -> Row:
-    about = fitting(choice.about, columns // 2)
-    text = fitting(("▸ " if chosen else "  ") + choice.text, columns - width_of(about) - 1)
-    gap = " " * (columns - width_of(text) - width_of(about))
-    return (Span(text, SpanRole.TEXT), Span(gap, SpanRole.TIME), Span(about, SpanRole.TIME))
+def _item_row(item: PickerItem, columns: int, *, selected: bool) -> Row:
+    note = fitting(item.note, columns // 2)
+    text = fitting(("▸ " if selected else "  ") + item.text, columns - width_of(note) - 1)
+    gap = " " * (columns - width_of(text) - width_of(note))
+    return (Span(text, SpanRole.TEXT), Span(gap, SpanRole.TIME), Span(note, SpanRole.TIME))

@@ -1,4 +1,4 @@
-"""Widgets that are painted line by line from rows of pieces: as many lines as are on the screen, whatever there is."""
+"""Widget that draws rows of spans, line by line and only as many as are on the screen."""
 
 from textual.strip import Strip
 from textual.widget import Widget
@@ -6,42 +6,42 @@ from textual.widget import Widget
 from client.config.builtin_themes import BUILT_IN, DEFAULT
 from client.config.themes import Theme
 from client.screen.layout.spans import Row
-from client.screen.widgets.row_styles import chosen_style, segments
+from client.screen.widgets.row_styles import segments, selected_style
 from client.screen.widgets.themed_app import ThemedApp
 
 
 class RowWidget(Widget):
-    """Paints `rows`. Nothing in them is ever read as markup."""
+    """Draws `rows`. Their text is never interpreted as markup."""
 
     DEFAULT_CSS = "RowWidget { height: 1; }"
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - as Textual has it
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - the name is Textual's
         super().__init__(id=id)
-        self.shown: list[Row] = []
-        self.marked: set[int] = set()
-        """The lines that stand out."""
+        self.rows: list[Row] = []
+        self.selected: set[int] = set()
+        """Numbers of the rows that are drawn as selected."""
 
     def on_mount(self) -> None:
-        self.watch(self.app, "theme", self._repaint, init=False)
+        self.watch(self.app, "theme", self._theme_changed, init=False)
 
-    def _repaint(self) -> None:
+    def _theme_changed(self) -> None:
         self.refresh()
 
     @property
     def colours(self) -> Theme:
         return self.app.colours if isinstance(self.app, ThemedApp) else BUILT_IN[DEFAULT]
 
-    def paint(self, rows: list[Row], marked: set[int] | None = None) -> None:
-        """Show these rows; nothing is drawn if they are those that are shown."""
-        marked = marked or set()
-        if rows != self.shown or marked != self.marked:
-            self.shown, self.marked = rows, marked
+    def show(self, rows: list[Row], selected: set[int] | None = None) -> None:
+        """Draw these rows, unless they are drawn already."""
+        selected = selected or set()
+        if rows != self.rows or selected != self.selected:
+            self.rows, self.selected = rows, selected
             self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        base, chosen = self.rich_style, y in self.marked
-        if y >= len(self.shown):
+        base, selected = self.rich_style, y in self.selected
+        if y >= len(self.rows):
             return Strip.blank(self.size.width, base)
-        painted = Strip(segments(self.shown[y], self.colours, chosen=chosen))
-        rest = chosen_style(self.colours) if chosen else base
-        return painted.adjust_cell_length(self.size.width, rest).apply_style(base)
+        strip = Strip(segments(self.rows[y], self.colours, selected=selected))
+        rest = selected_style(self.colours) if selected else base
+        return strip.adjust_cell_length(self.size.width, rest).apply_style(base)

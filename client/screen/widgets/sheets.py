@@ -1,4 +1,4 @@
-"""The help, and a question: sheets that lie over the screen until a key puts them away."""
+"""Modal sheets: help on keys and commands, and a yes-or-no question."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -17,9 +17,9 @@ from client.text.line_wrap import hang
 
 
 class HelpSheet(ModalScreen[None]):
-    """Every action with its keys, and every command, from the same tables as the bindings and `/help`.
+    """All actions with their keys, and all slash commands, from the tables that define them.
 
-    The commands come first where one of them asked for it.
+    `commands_first` puts the slash commands above the keys.
     """
 
     DEFAULT_CSS = """
@@ -46,7 +46,7 @@ class HelpSheet(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = "Help"
-            box.border_subtitle = "Up, Down, PgUp, PgDn move; Esc closes"
+            box.border_subtitle = "Up, Down, PgUp, PgDn scroll; Esc closes"
             yield RowWidget()
 
     def on_resize(self) -> None:
@@ -58,31 +58,31 @@ class HelpSheet(ModalScreen[None]):
         parts = [key_rows(self._actions, columns), command_rows(columns)]
         rows = list(chain(*(reversed(parts) if self._commands_first else parts)))
         self._at = max(0, min(self._at + by, len(rows) - area.content_size.height))
-        area.paint(rows[self._at : self._at + area.content_size.height])
+        area.show(rows[self._at : self._at + area.content_size.height])
 
 
 def key_rows(actions: Mapping[str, Action], columns: int) -> list[Row]:
-    """The help for keys as rows of so many columns."""
+    """Lay out the help on keys."""
     out: list[Row] = []
-    for where, rows in sections(actions):
+    for scope, rows in sections(actions):
         out += [
-            (Span(where, SpanRole.TITLE),),
-            *(row for _, keys, about in rows for row in _entry(keys, about, columns)),
+            (Span(scope, SpanRole.TITLE),),
+            *(row for _, keys, description in rows for row in _entry(keys, description, columns)),
             (),
         ]
     return out
 
 
 def command_rows(columns: int) -> list[Row]:
-    """The help for commands as rows of so many columns."""
+    """Lay out the help on slash commands."""
     commands = [line.split("  ", 1) for line in help_lines()]
-    rows = (row for usage, about in commands for row in _entry(usage, about.strip(), columns))
+    rows = (row for usage, description in commands for row in _entry(usage, description.strip(), columns))
     return [(Span("Commands", SpanRole.TITLE),), *rows, ()]
 
 
-def _entry(keys: str, about: str, columns: int) -> list[Row]:
+def _entry(keys: str, description: str, columns: int) -> list[Row]:
     prefix = f"  {keys:<24} "
-    first, *others = hang(prefix, [about], columns + 1)
+    first, *others = hang(prefix, [description], columns + 1)
     return [
         (Span(prefix, SpanRole.TITLE), Span(first, SpanRole.TEXT)),
         *((Span(line, SpanRole.TEXT),) for line in others),
@@ -90,7 +90,7 @@ def _entry(keys: str, about: str, columns: int) -> list[Row]:
 
 
 class QuestionSheet(ModalScreen[bool]):
-    """A sentence, and Enter for yes or Esc for no."""
+    """A question; Enter answers yes, Esc no."""
 
     DEFAULT_CSS = """
     QuestionSheet { align: center middle; }
@@ -102,21 +102,21 @@ class QuestionSheet(ModalScreen[bool]):
         Binding("escape,n,ctrl+c", "dismiss(False)", show=False, priority=True),
     ]
 
-    def __init__(self, sentence: str, yes: str) -> None:
+    def __init__(self, question: str, yes: str) -> None:
         super().__init__()
-        self._sentence, self._yes = sentence, yes
+        self._question, self._yes = question, yes
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = "Sure?"
-            box.border_subtitle = f"Enter: {self._yes} · Esc: no"
+            box.border_title = "Confirm"
+            box.border_subtitle = f"Enter: {self._yes} · Esc: cancel"
             yield RowWidget()
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._paint)
+        self.call_after_refresh(self._draw)
 
-    def _paint(self) -> None:
+    def _draw(self) -> None:
         area = self.query_one(RowWidget)
-        lines = hang("", [self._sentence], area.content_size.width + 1)
+        lines = hang("", [self._question], area.content_size.width + 1)
         area.styles.height = len(lines)
-        area.paint([(Span(line, SpanRole.TEXT),) for line in lines])
+        area.show([(Span(line, SpanRole.TEXT),) for line in lines])

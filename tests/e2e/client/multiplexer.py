@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import ROOT, Person, wait_until
+from tests.e2e.client.people import ROOT, Person
+from tests.support.waiting import wait_until
 
 TITLE = "title before"
 CLIPBOARD = "clipboard before"

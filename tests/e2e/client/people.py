@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ import httpx
 
 from client.net.http_api import HttpApi
 from client.store.session_file import SessionFile
+from tests.support.command import Running, run
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 60.0
@@ -121,7 +123,7 @@ class Person:
     name: str
     variables: dict[str, str] = field(default_factory=dict)
     """More for the environment."""
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
 
     def configure(self, text: str) -> Path:
         """Write the configuration."""
@@ -130,13 +132,25 @@ class Person:
         path.write_text(text)
         return path
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> Running:
         """Run the command in the background."""
-        return self._start([sys.executable, "-m", "client", *arguments], options)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        process = run(arguments, self.environment, **pipes)
+        self.running.append(process)
+        return process
 
     def shell(self, script: str, shell: str = "bash") -> subprocess.CompletedProcess[str]:
         """Run a shell script, in which `chatterbox` is the command."""
-        process = self._start([shell, "-c", script], {})
+        process = subprocess.Popen(
+            [shell, "-c", script],
+            env=self.environment,
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.running.append(process)
         out, err = process.communicate("", timeout=DEADLINE_S)
         return subprocess.CompletedProcess(script, process.returncode, out, err)
 
@@ -151,18 +165,12 @@ class Person:
         }
         return os.environ | {"TERM": "xterm-256color"} | own | self.variables
 
-    def _start(self, command: list[str], options: dict[str, Any]) -> subprocess.Popen[str]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        process = subprocess.Popen(command, env=self.environment, cwd=ROOT, text=True, **pipes)
-        self.running.append(process)
-        return process
-
     def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         process = self.start(*arguments)
         out, err = process.communicate(typed, timeout=DEADLINE_S)
         assert "Traceback" not in err, err
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+        return subprocess.CompletedProcess(arguments, process.wait(DEADLINE_S), out, err)
 
     def register(self) -> None:
         """Make an account and log in, as the command does, but without a process that has to start."""
@@ -206,15 +214,7 @@ class Person:
                         stream.close()
 
 
-def wait_until(condition: Callable[..., object], what: str | Callable[[], str]) -> None:
-    """Return as soon as it holds; else fail with what was waited for, said when it is too late."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S:g} s: {what if isinstance(what, str) else what()}"
-        time.sleep(0.02)
-
-
-def is_connected(process: subprocess.Popen[str]) -> bool:
+def is_connected(process: Running) -> bool:
     """Whether it has a connection that is established (Linux: the sockets of a process, among all of them)."""
     own = set[str]()
     for link in Path(f"/proc/{process.pid}/fd").iterdir():

@@ -3,14 +3,15 @@
 import json
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.command import Running
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -195,13 +196,13 @@ class TestWithoutAServer:
         assert "connection refused" in done.stderr
 
 
-def say(process: subprocess.Popen[str], line: str) -> None:
+def say(process: Running, line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line + "\n")
     process.stdin.flush()
 
 
-def hear(process: subprocess.Popen[str], ending: str) -> None:
+def hear(process: Running, ending: str) -> None:
     assert process.stdout is not None
     while not (line := process.stdout.readline()).rstrip().endswith(ending):
         assert line, f"it ended before {ending!r}"

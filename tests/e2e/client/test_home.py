@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

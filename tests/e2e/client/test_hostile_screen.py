@@ -10,7 +10,7 @@ from pathlib import Path
 from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
-from tests.e2e.client.people import wait_until
+from tests.support.waiting import wait_until
 from tests.unit.client.twin import twin
 
 COLUMNS, ROWS = 100, 220
@@ -32,7 +32,7 @@ async def shown(tmp_path: Path) -> AsyncIterator[Tmux]:
             terminal.run("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
             await asyncio.to_thread(terminal.type, "chatterbox chat", "Enter")
             await asyncio.to_thread(terminal.shows, "│ last")
-            await asyncio.to_thread(wait_until, lambda: drawn(terminal, "Write here; F1 helps"), "all is drawn")
+            await asyncio.to_thread(wait_until, lambda: drawn(terminal, "Message #general (F1: help)"), "all is drawn")
             yield terminal
             await asyncio.to_thread(terminal.type, "", "C-q")
             await asyncio.to_thread(wait_until, lambda: terminal.told("alternate_on") == "0", "the screen is left")
@@ -57,7 +57,7 @@ def timeline(terminal: Tmux) -> list[str]:
     whole = terminal.run("capture-pane", "-p").splitlines()
     assert len(whole) == ROWS
     assert whole[0].startswith(" #general")
-    assert whole[-1].strip() == "Write here; F1 helps"
+    assert whole[-1].strip() == "Message #general (F1: help)"
     rows = ["".join(letter for letter in row if not unicodedata.combining(letter)) for row in whole[1:-2]]
     assert all(len(row) <= COLUMNS for row in rows)
     return [row[ROOMS_COLUMNS + 1 :].rstrip() for row in rows]

@@ -13,7 +13,8 @@ import pytest
 from client.failures import ExitCode
 from tests.e2e.client.hostile import PAYLOADS, Hostile, logged_in
 from tests.e2e.client.multiplexer import CLIPBOARD, TITLE, Tmux, tmux
-from tests.e2e.client.people import Person, wait_until
+from tests.e2e.client.people import Person
+from tests.support.waiting import wait_until
 from tests.unit.client.twin import Script, twin
 
 

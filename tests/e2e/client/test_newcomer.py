@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_shells import bash_candidates
 from tests.e2e.client.test_terminal import Terminal, terminal
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 FACES = [("chat",), ("chat", "--lines"), ("chat", "--plain")]
 in_each_face = pytest.mark.parametrize("face", FACES, ids=" ".join)
@@ -95,7 +96,10 @@ class TestPrompt:
 
     def test_short_password_is_refused_with_the_limit(self, newcomer: Person) -> None:
         done = newcomer.run("register", "alice", typed="short\n")
-        assert (done.returncode, done.stderr) == (ExitCode.REFUSED, "chatterbox: A password has 8-128 characters.\n")
+        assert (done.returncode, done.stderr) == (
+            ExitCode.REFUSED,
+            "chatterbox: A password must have 8-128 characters.\n",
+        )
 
     @pytest.mark.parametrize("name", ["al ice", "al", "-alice"])
     def test_invalid_username_is_refused_with_the_rule(self, newcomer: Person, name: str) -> None:
@@ -130,6 +134,7 @@ class TestUnreachableServer:
             ("http://no-such-host.invalid", "host not found"),
             (f"http://127.0.0.1:{free_port()}", "connection refused"),
         ],
+        ids=["unknown host", "refused"],  # each worker has another port
     )
     def test_unreachable_server_is_reported_with_the_reason(self, newcomer: Person, address: str, why: str) -> None:
         newcomer.server = address
@@ -188,9 +193,9 @@ class TestLogout:
         with small(alice) as screen:
             screen.shows("connected")
             screen.type("\x1b[17~")
-            screen.shows("this one")
+            screen.shows("this session")
             screen.type("\r")
-            screen.shows("This logs you out here")
+            screen.shows("This logs you out and quits.")
             screen.type("\r")
             assert screen.ends() == ExitCode.OK
             says(screen, "Logged out.")
@@ -214,4 +219,4 @@ class TestUnknownRoom:
             screen.type("\x11")
             assert screen.ends() == ExitCode.OK
         with small(alice) as screen:
-            screen.shows("this is where #general begins")
+            screen.shows("beginning of #general")

@@ -12,7 +12,8 @@ import pytest
 
 from client.failures import ExitCode
 from client.store.session_file import SessionFile
-from tests.e2e.client.people import Cable, Person, Server, people, wait_until
+from tests.e2e.client.people import Cable, Person, Server, people
+from tests.support.waiting import wait_until
 
 ALL_300 = "".join(f"{number}\n" for number in range(300))
 
@@ -71,7 +72,8 @@ def test_killed_server_loses_nothing_of_a_long_send(server: Server, alice_and_bo
     for part in range(3):
         sending.stdin.write("".join(f"{part * 100 + number}\n" for number in range(100)))
         sending.stdin.flush()
-        time.sleep(0.3)
+        own = [str(part * 100 + number) for number in range(100)]
+        wait_until(lambda own=own: alice.newest() in own, f"something of part {part} arrives")
         server.kill()
         server.start()
     sending.communicate(timeout=60)

@@ -3,7 +3,6 @@
 import json
 import random
 import signal
-import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, is_connected, wait_until
+from tests.e2e.client.people import Person, Server, is_connected
+from tests.support.command import Running
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ class TestSeveralRooms:
         assert "no longer in #ops" in err
 
 
-def say(sending: subprocess.Popen[str], count: int) -> None:
+def say(sending: Running, count: int) -> None:
     """Give a `send` that runs so many lines more."""
     assert sending.stdin is not None
     sending.stdin.write("".join(f"{number}\n" for number in range(count)))

@@ -5,9 +5,10 @@ import signal
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +23,7 @@ def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server,
         at_alice.shows("connected")
         at_bob.shows("connected")
         at_alice.type("/create ops\r")
-        at_alice.shows("this is where #ops begins")
+        at_alice.shows("beginning of #ops")
         at_alice.type("/invite bob\r")
         at_bob.shows("alice invited you to #ops")
         at_bob.type("\x1b2")
@@ -30,7 +31,7 @@ def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server,
         at_alice.type("/topic Engines, and what drives them\r")
         at_bob.shows(" #ops  Engines, and what drives them")
         at_bob.type("\x1b[15~")
-        at_bob.shows("Who is in #ops")
+        at_bob.shows("Members of #ops")
         at_bob.shows("▸ alice")
         at_bob.type("\r")
         at_bob.shows(" @alice")
@@ -118,7 +119,7 @@ def test_saved_configuration_takes_effect_on_an_open_screen(alice_and_bob: list[
         alice.configure('theme = "mine"\n[keys]\nhelp = ["?"]\n')
         screen.shows("? help")
         screen.type("?")
-        screen.shows("scroll back")
+        screen.shows("scroll up")
         lines.shows("-- Connected as bob.")
         bob.configure('[notices]\nby = ["bel"]\n')
         lines.shows("notices.by")

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import subprocess
 import termios
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,9 @@ from contextlib import contextmanager
 import pyte
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
+from tests.support.command import Running
+from tests.support.waiting import wait_until
 
 ENDS_S = 20.0
 
@@ -19,7 +20,7 @@ ENDS_S = 20.0
 class Terminal:
     """A terminal with a command in it; `screen` is what it shows."""
 
-    def __init__(self, master: int, process: subprocess.Popen[str], columns: int, rows: int) -> None:
+    def __init__(self, master: int, process: Running, columns: int, rows: int) -> None:
         self._master = master
         self.process = process
         self.raw = b""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from client.failures import ExitCode
 from services.processes.program_paths import caddy_program
-from tests.e2e.client.people import Person, Server, wait_until
+from tests.e2e.client.people import Person, Server
 from tests.e2e.doctor.doctor_report import at, run_doctor, worst
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 
 def listens(port: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.topology import Service, Topology, topology
+from tests.support.waiting import proves_absence, until
 
 REPEATS_S = 3
 """Dependencies are checked once per second: a problem logged at each check would be logged again in this time."""
@@ -42,11 +43,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Topology]:
 
 async def _logged(service: Service, *words: str) -> list[str]:
     """The log lines with all of these words, after the first one appeared and `REPEATS_S` passed."""
-    async with asyncio.timeout(20):
-        while not (lines := _lines(service, words)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(REPEATS_S)
-    del lines
+    await until(lambda: bool(_lines(service, words)), 20)
+    await proves_absence(REPEATS_S)
     return _lines(service, words)
 
 

@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from contextlib import AsyncExitStack
 
+import pytest
+
 from tests.integration.containers.conftest import GATEWAYS
 from tests.support.stack import Stack
 from tests.support.talker import Talker, contents
@@ -34,6 +36,7 @@ async def test_the_edge_spreads_connections_over_all_gateways(stack: Stack) -> N
     assert met == dict.fromkeys((each[:12] for each in stack.containers("gateway")), 4)
 
 
+@pytest.mark.timing
 async def test_a_message_sent_to_one_gateway_is_delivered_by_the_other_at_once(stack: Stack) -> None:
     ada, bob = stack.newcomer("ada"), stack.newcomer("bob")
     async with AsyncExitStack() as clients:
@@ -50,6 +53,7 @@ async def test_a_message_sent_to_one_gateway_is_delivered_by_the_other_at_once(s
     assert {message["content"] for message in page.json()} == {"from 0", "from 1"}
 
 
+@pytest.mark.timing
 async def test_logout_closes_the_sockets_on_every_gateway_within_a_second(stack: Stack) -> None:
     token = stack.newcomer("leaver")
     async with AsyncExitStack() as clients:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tests.integration.containers.conftest import GATEWAYS
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.stack import ROOT, Stack
+from tests.support.waiting import wait_until
 
 MONITORING = ROOT / "deploy" / "monitoring"
 ALERTS = re.findall(r"- alert: (\w+)", (MONITORING / "alerts.yml").read_text())
@@ -79,17 +79,16 @@ def beside(stack: Stack) -> Iterator[None]:
 
 def test_prometheus_scrapes_every_service_and_each_gateway(prometheus: Prometheus) -> None:
     everything = Counter({("auth", "up"): 1, ("history", "up"): 1, ("gateway", "up"): GATEWAYS})
-    until = time.monotonic() + READY_S
-    while (found := prometheus.targets()) != everything:
-        assert time.monotonic() < until, found
-        time.sleep(0.5)
+    wait_until(lambda: prometheus.targets() == everything, lambda: str(prometheus.targets()), READY_S, look_s=0.5)
 
 
 def test_prometheus_evaluates_every_rule_without_an_error(prometheus: Prometheus) -> None:
-    until = time.monotonic() + READY_S
-    while any(rule["health"] == "unknown" for rule in prometheus.rules()):
-        assert time.monotonic() < until
-        time.sleep(0.5)
+    wait_until(
+        lambda: all(rule["health"] != "unknown" for rule in prometheus.rules()),
+        "every rule is evaluated",
+        READY_S,
+        look_s=0.5,
+    )
     assert [rule["name"] for rule in prometheus.rules()] == ALERTS
     assert {rule["name"]: rule.get("lastError") for rule in prometheus.rules() if rule["health"] != "ok"} == {}
 

@@ -18,6 +18,7 @@ from services.gateway.transport.live_socket import LiveSocket
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from tests.support import live
 from tests.support.peer import DEADLINE_S, HANDSHAKE, PING, PONG, Frame, Peer, connected, dialled, frame
+from tests.support.waiting import proves_absence
 
 
 class IgnoringReceiver:
@@ -80,7 +81,7 @@ async def test_connection_without_a_request_gets_408(port: int, monkeypatch: pyt
 async def test_request_deadline_does_not_end_an_accepted_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "REQUEST_DEADLINE_S", 1.0)
     async with connected(port) as peer:
-        await asyncio.sleep(1.2)
+        await proves_absence(1.2)
         peer.write(frame(PING, b"still here"))
         assert await peer.frame() == Frame(PONG, b"still here")
 

@@ -22,6 +22,7 @@ async def _assert_refused(server: Server, token: str, code: str, close_code: int
     assert (await server.http.get("/messages", headers=_bearer(token))).json()["code"] == code
 
 
+@pytest.mark.timing
 async def test_logout_closes_the_sessions_connections_within_a_second_and_invalidates_the_token(server: Server) -> None:
     token = await server.newcomer("alice")
     other = await server.login("alice")

@@ -1,6 +1,5 @@
 """A slow reader affects no other connection and loses nothing."""
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from services.gateway.transport.live_socket import LiveSocket
 from tests.support.figures import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets
+from tests.support.waiting import until
 
 MANY: dict[str, Any] = {"sends_per_s": 1e6, "sends_burst": 10**6}
 BODY = "x" * 3900
@@ -43,9 +43,7 @@ def _times_behind(server: Server) -> float:
 
 
 async def _until(condition: Any) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 - polls the server's own state
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(condition()), DEADLINE_S)
 
 
 async def test_reader_that_pauses_is_behind_with_bounded_memory_and_then_caught_up(
@@ -88,7 +86,7 @@ async def test_slow_reader_falls_behind_repeatedly_and_misses_nothing(tmp_path: 
 
 
 async def test_reader_that_reads_nothing_for_too_long_is_cut_off(tmp_path: Path) -> None:
-    async with running(tmp_path, behind_s=0.5, **MANY) as server:
+    async with running(tmp_path, stalled_s=0.5, **MANY) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
             dead = server.talker(bob_token, sock=_narrow_socket(server), max_queue=1)

@@ -5,11 +5,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.integration.processes.conftest import HEADS_S
 from tests.support.peer import dialled
 from tests.support.talker import Talker, contents, offsets
 from tests.support.topology import Topology
 
+pytestmark = pytest.mark.timing
 AT_ONCE_S = 1.0
 IN_A_ROW = 5
 """If head comparison delivered them, all but the first would take a whole interval."""

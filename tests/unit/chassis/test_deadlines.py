@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chatterbox.chassis.deadlines import deadline
+from tests.support.waiting import proves_absence
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -32,7 +33,7 @@ async def test_a_response_that_arrived_during_a_stall_is_read(
     waiting = asyncio.ensure_future(_response(reader, 0.05))
     await asyncio.sleep(0)
     peer.send(b"yes\n")
-    time.sleep(0.1)  # noqa: ASYNC251 - stalls the event loop
+    time.sleep(0.1)  # fixed: stalls the event loop # noqa: ASYNC251
     assert await waiting == b"yes\n"
 
 
@@ -48,7 +49,7 @@ async def test_a_missing_response_raises_timeout_error_in_time(
 async def test_a_block_that_ends_in_time_is_not_cancelled() -> None:
     async with deadline(0.01):
         pass
-    await asyncio.sleep(0.1)
+    await proves_absence(0.1)
 
 
 async def _response(reader: asyncio.StreamReader, within_s: float) -> bytes:

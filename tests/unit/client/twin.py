@@ -52,6 +52,11 @@ class Line:
     async def stay(self) -> None:
         await self.socket.wait_closed()
 
+    async def all_read(self) -> None:
+        """Wait until the client has received everything that was said: its pong comes after that."""
+        async with asyncio.timeout(DEADLINE_S):
+            await (await self.socket.ping())
+
     async def cut(self) -> None:
         """End it as a broken line does, without a close frame."""
         self.socket.transport.abort()

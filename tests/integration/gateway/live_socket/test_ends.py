@@ -97,6 +97,7 @@ class TestClosing:
         assert [receiver.events for receiver in receivers] == [["gone", "lost"]] * len(peers)
 
     @pytest.mark.parametrize("ending", [frame(TEXT, b"\xff"), close_frame(1000)], ids=["violation", "close"])
+    @pytest.mark.timing
     async def test_receiver_is_told_that_it_is_lost_when_the_close_frame_is_sent(
         self, running: Running, port: int, ending: bytes
     ) -> None:

@@ -175,7 +175,7 @@ class TestTail:
         async def first(line: Line) -> None:
             assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
             await line.say(message(4))
-            await asyncio.sleep(0.05)
+            await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:

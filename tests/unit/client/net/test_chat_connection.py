@@ -110,7 +110,7 @@ class TestReconnect:
         async def first(line: Line) -> None:
             await line.greet()
             await line.say(message(1), message(2))
-            await asyncio.sleep(0.05)
+            await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:

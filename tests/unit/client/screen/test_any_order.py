@@ -1,4 +1,4 @@
-"""The model under everything that may happen: what the core tells and people do, in any order."""
+"""Property test of the screen's state: any order of core events and user actions keeps its guarantees."""
 
 from itertools import product
 
@@ -8,81 +8,85 @@ from hypothesis import strategies as st
 from client.core import events
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.spans import text_of
-from client.screen.layout.viewport import ViewportRow
+from client.screen.layout.viewport import TimelineView, ViewportRow
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.saved_state import recall, remember
+from client.screen.model.saved_state import encode_state, restore_state
 from tests.unit.client.world import ME, World
 
-LOOK = RowStyle(60, ME)
+STYLE = RowStyle(60, ME)
 HEIGHT = 10
 ROOMS = st.sampled_from(["general", "ops"])
-MOVES = ("serve", "serve", "serve", "receive", "receive", "cut", "connect", "connect", "wake")
-HANDS = ("newest", "first_unread", "keep")
-ACTIONS = st.one_of(
+WORLD_STEPS = ("serve", "serve", "serve", "receive", "receive", "cut", "connect", "connect", "wake")
+USER_STEPS = ("newest", "first_unread", "save")
+STEPS = st.one_of(
     st.tuples(st.just("write"), ROOMS),
     st.tuples(st.just("other"), ROOMS),
     st.tuples(st.just("many"), ROOMS),
     st.tuples(st.just("lose"), ROOMS),
     st.tuples(st.just("refuse"), st.integers(1, 3)),
     st.tuples(st.just("kill"), st.integers(0, 9)),
-    st.tuples(st.just("go"), ROOMS),
+    st.tuples(st.just("open"), ROOMS),
     st.tuples(st.just("scroll"), st.integers(-9, 9)),
-    st.tuples(st.just("attend"), st.booleans()),
+    st.tuples(st.just("focus"), st.booleans()),
     st.tuples(st.just("draft"), st.text("ab", min_size=1, max_size=5)),
-    *[st.tuples(st.just(name), st.none()) for name in (*MOVES, *HANDS)],
+    *[st.tuples(st.just(name), st.none()) for name in (*WORLD_STEPS, *USER_STEPS)],
 )
 
 
-class Watched(World):
-    """A world with somebody at the screen, looked over the shoulder at each step. A kill takes the screen, too."""
+class ScreenWorld(World):
+    """A world with a screen whose state is checked after each step. A kill also ends the screen."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept = b""
+        self.saved = b""
         self.drafts = {"general": "", "ops": ""}
-        self.kept_drafts = dict(self.drafts)
+        self.saved_drafts = dict(self.drafts)
         self.drawn: dict[str, set[int]] = {"general": set(), "ops": set()}
-        """What somebody looked at, or said not to care for."""
+        """Offsets that were drawn with focus, or marked as read by the user."""
 
     def start(self) -> None:
         self.model = ChatModel("http://x", "general")
-        recall(self.model, self.kept)
-        self.drafts = dict(self.kept_drafts)
+        self.view = TimelineView(self.model)
+        restore_state(self.model, self.saved)
+        self.drafts = dict(self.saved_drafts)
         super().start()
         self.feed(events.RoomRequested("general"))
 
     def _perform(self, effect: events.Effect) -> None:
         super()._perform(effect)
         if isinstance(effect, events.ShowNote):
-            update.take(self.model, effect.note)
+            update.apply(self.model, effect.note)
 
-    def look(self) -> None:
-        """Draw, do what the model wants, and hold what is shown against what is true."""
-        self.model.outbox(self.state.unsent, self.state.in_flight)
-        lines = self.model.lines(LOOK, HEIGHT)
-        if self.model.attentive:
-            self.drawn[self.model.room.name] |= {line.key.number for line in lines if line.key.kind == 1}
-        self.model.wants.clear()
-        self.nothing_is_shown_as_stored_that_is_not()
-        self.each_is_shown_once_in_order(lines)
-        self.nothing_counts_as_read_that_was_not_drawn()
-        self.no_draft_is_lost()
+    def check(self) -> None:
+        """Draw, drop the model's requests, and compare what is shown with the server's messages."""
+        self.model.set_outbox(self.state.unsent, self.state.in_flight)
+        rows = self.view.draw(STYLE, HEIGHT)
+        if self.model.focused:
+            self.drawn[self.model.room.name] |= {row.key.number for row in rows if row.key.is_message}
+        self.model.requests.clear()
+        self.check_stored_messages()
+        self.check_rows(rows)
+        self.check_read_messages()
+        self.check_drafts()
 
-    def nothing_is_shown_as_stored_that_is_not(self) -> None:
+    def check_stored_messages(self) -> None:
+        """Only stored messages are shown as stored."""
         for room in self.model.rooms.values():
-            stored = {kept.at.offset: kept for kept in self.logs[room.name]}
+            stored = {message.at.offset: message for message in self.logs[room.name]}
             assert all(room.log[offset] == stored[offset] for offset in room.log.offsets)
-            assert all(stored[at].content == entry.content for at, entry in room.landed.items())
-            assert set(room.sending) == set(self.state.unsent.get(room.name, ()))
+            assert all(stored[at].content == entry.content for at, entry in room.acked.items())
+            assert set(room.outbox) == set(self.state.unsent.get(room.name, ()))
 
-    def each_is_shown_once_in_order(self, lines: list[ViewportRow]) -> None:
-        keys = list(dict.fromkeys(line.key for line in lines))
+    def check_rows(self, rows: list[ViewportRow]) -> None:
+        """Messages are shown once and in order."""
+        keys = list(dict.fromkeys(row.key for row in rows))
         assert keys == sorted(keys)
-        texts = [text_of(line.row) for line in lines if line.key.kind == 1 and "│" in text_of(line.row)]
+        texts = [text_of(row.row) for row in rows if row.key.is_message and "│" in text_of(row.row)]
         assert len(texts) == len({text.partition("│")[2] for text in texts})
 
-    def nothing_counts_as_read_that_was_not_drawn(self) -> None:
+    def check_read_messages(self) -> None:
+        """Only drawn messages are read."""
         for room in self.model.rooms.values():
             unread, missing = room.marker.unread(room.log, room.head)
             read = set(room.log.offsets) - {message.at.offset for message in unread}
@@ -92,11 +96,12 @@ class Watched(World):
             if len(self.screens) == 1:
                 assert room.unread == missing + sum(message.username != ME for message in unread)
 
-    def no_draft_is_lost(self) -> None:
+    def check_drafts(self) -> None:
+        """No draft is lost."""
         for name, draft in self.drafts.items():
             assert name not in self.model.rooms or self.model.rooms[name].draft == draft
 
-    def act(self, name: str, argument: object) -> None:
+    def step(self, name: str, argument: object) -> None:
         match name, argument:
             case "write", str(room):
                 self.write(room)
@@ -111,56 +116,59 @@ class Watched(World):
                 self.kill_after = after if after < 4 else None
             case _:
                 self.use(name, argument)
-        self.look()
+        self.check()
 
     def use(self, name: str, argument: object) -> None:
-        """What hands do."""
+        """What the user does."""
         room = self.model.room
         match name, argument:
-            case "go", str(other):
-                self.model.go_to(other)
+            case "open", str(other):
+                self.model.open_room(other)
             case "scroll", int(by):
-                self.model.scroll(by)
-            case "attend", bool(attentive):
-                self.model.attend(attentive=attentive)
+                self.view.scroll(by)
+            case "focus", bool(focused):
+                self.model.set_focus(focused=focused)
             case "newest", _:
-                if self.model.view.follows:
+                if self.model.position.follows:
                     self.drawn[room.name] |= set(range(max(room.log.last, room.head) + 1))
-                self.model.see_newest()
+                self.model.show_newest()
             case "first_unread", _:
-                self.model.first_unread()
+                self.view.show_first_unread()
             case "draft", str(text):
-                room.draft = self.drafts[room.name] = text
-            case "keep", _:
-                self.kept, self.kept_drafts = remember(self.model), dict(self.drafts)
+                self.drafts[room.name] = text
+                room.set_draft(text)
+            case "save", _:
+                self.saved, self.saved_drafts = encode_state(self.model), dict(self.drafts)
             case _:
                 getattr(self, name)()
 
+    def end_faults(self) -> None:
+        self.refusals, self.kill_after = 0, None
 
-class TestWhateverHappens:
-    @settings(max_examples=80)
-    @given(st.lists(ACTIONS, min_size=30, max_size=90))
-    def test_the_screen_tells_the_truth_and_nothing_that_was_written_is_lost(
-        self, actions: list[tuple[str, object]]
-    ) -> None:
-        world = Watched()
-        world.start()
-        world.settle()
-        world.act("keep", None)
-        for name, argument in actions:
-            world.act(name, argument)
-        world.refusals, world.kill_after = 0, None
-        world.settle()
-        world.cut()
-        world.settle()
-        world.look()
-        for room in world.model.rooms.values():
-            assert not room.sending
-            assert not room.to_go
-            is_loaded = room.log and room.log.last >= room.head  # no page is answered here
-            assert not room.landed or not is_loaded
-        for name, log in world.logs.items():
-            assert [message.content for message in log if message.username == ME] == world.wrote[name]
-        for name, room in product(world.logs, world.model.rooms.values()):
-            if room.name == name and room.log.last:
-                assert room.log.last == len(world.logs[name]) or len(world.screens) > 1
+
+@settings(max_examples=80)
+@given(st.lists(STEPS, min_size=30, max_size=90))
+def test_screen_shows_only_stored_messages_as_stored_and_loses_no_text_in_any_order_of_steps(
+    steps: list[tuple[str, object]],
+) -> None:
+    world = ScreenWorld()
+    world.start()
+    world.settle()
+    world.step("save", None)
+    for name, argument in steps:
+        world.step(name, argument)
+    world.end_faults()
+    world.settle()
+    world.cut()
+    world.settle()
+    world.check()
+    for room in world.model.rooms.values():
+        assert not room.outbox
+        assert not room.catch_up_remaining
+        is_loaded = room.log and room.log.last >= room.head  # requested pages are not answered here
+        assert not room.acked or not is_loaded
+    for name, log in world.logs.items():
+        assert [message.content for message in log if message.username == ME] == world.wrote[name]
+    for name, room in product(world.logs, world.model.rooms.values()):
+        if room.name == name and room.log.last:
+            assert room.log.last == len(world.logs[name]) or len(world.screens) > 1

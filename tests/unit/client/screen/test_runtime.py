@@ -1,4 +1,4 @@
-"""Between the model and the connection: what is measured, waited for and handed back."""
+"""The runtime: measurements, the countdown to the next attempt, and stopping."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from client.core.client_state import ClientState, ConnectionPhase, PendingComman
 from client.core.outbox_entry import OutboxEntry
 from client.screen.model.chat_model import ChatModel
 from client.screen.runtime import ScreenRuntime
-from tests.unit.client.screen.stage import Recorder, connected
+from tests.unit.client.screen.harness import RecordingConnection, welcome_note
 from tests.unit.client.world import ROOM, message
 
 
@@ -19,70 +19,75 @@ class Clock:
     def __call__(self) -> float:
         return self.now_s
 
-
-def shell(clock: Clock) -> tuple[ScreenRuntime, Recorder]:
-    made, connection = ScreenRuntime(ChatModel("http://x", ROOM), now_s=clock), Recorder()
-    made.connection = connection
-    return made, connection
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds
 
 
-async def test_the_lag_is_the_time_that_a_ping_takes() -> None:
+def opened(clock: Clock) -> tuple[ScreenRuntime, RecordingConnection]:
+    runtime, connection = ScreenRuntime(ChatModel("http://x", ROOM), now_s=clock), RecordingConnection()
+    runtime.use_connection(connection)
+    return runtime, connection
+
+
+async def test_lag_is_the_round_trip_time_of_a_ping() -> None:
     clock = Clock()
-    made, connection = shell(clock)
-    made.show(connected())
-    assert frames.Ping(id=0) in connection.done
-    clock.now_s += 0.25
-    made.show(notes.CommandAnswered(frames.Ping(id=1), frames.Pong(id=1)))
-    assert made.model.status.lag_ms == 250
+    runtime, connection = opened(clock)
+    runtime.show(welcome_note())
+    assert frames.Ping(id=0) in connection.requested
+    clock.advance(0.25)
+    runtime.show(notes.CommandAnswered(frames.Ping(id=1), frames.Pong(id=1)))
+    assert runtime.model.status.lag_ms == 250
 
 
-async def test_a_server_that_does_not_answer_is_silent_until_it_does() -> None:
+async def test_silence_of_the_server_is_measured_until_it_answers() -> None:
     clock = Clock()
-    made, connection = shell(clock)
-    made.show(connected())
+    runtime, connection = opened(clock)
+    runtime.show(welcome_note())
     send = frames.Send(id=7, room=ROOM, content="x")
-    connection.state = ClientState(phase=ConnectionPhase.LIVE, pending={7: PendingCommand(send, by_person=False)})
-    made.settle()
-    clock.now_s += 4
-    made.heed_silence()
-    assert made.model.status.silent_s is None
-    clock.now_s += 4
-    made.heed_silence()
-    assert made.model.status.silent_s == 8
-    connection.state = ClientState(phase=ConnectionPhase.LIVE)
-    made.show(notes.SendStored(OutboxEntry("k", ROOM, "x"), message(4).at))
-    assert made.model.status.silent_s is None
+    pending = {7: PendingCommand(send, by_person=False)}
+    connection.set_state(ClientState(phase=ConnectionPhase.LIVE, pending=pending))
+    runtime.settle()
+    clock.advance(4)
+    runtime.check_response()
+    assert runtime.model.status.silent_s is None
+    clock.advance(4)
+    runtime.check_response()
+    assert runtime.model.status.silent_s == 8
+    connection.set_state(ClientState(phase=ConnectionPhase.LIVE))
+    runtime.show(notes.SendStored(OutboxEntry("k", ROOM, "x"), message(4).at))
+    assert runtime.model.status.silent_s is None
 
 
-async def test_the_wait_for_the_next_try_runs_down() -> None:
+async def test_time_until_the_next_attempt_counts_down_to_zero() -> None:
     clock = Clock()
-    made, _ = shell(clock)
-    made.show(notes.Disconnected("gone", 5.0, 0, was_live=True, known=False))
-    clock.now_s += 2
-    assert made.wait_s == 3
-    clock.now_s += 20
-    assert made.wait_s == 0
+    runtime, _ = opened(clock)
+    runtime.show(notes.Disconnected("gone", 5.0, 0, was_live=True, known=False))
+    clock.advance(2)
+    assert runtime.retry_in_s == 3
+    clock.advance(20)
+    assert runtime.retry_in_s == 0
 
 
-async def test_at_the_end_what_was_said_last_may_still_be_acked() -> None:
-    made, connection = shell(Clock())
-    made.begin(lambda: None)
-    made.show(connected())
-    connection.state = ClientState(phase=ConnectionPhase.LIVE, unsent={ROOM: (OutboxEntry("k", ROOM, "x"),)})
-    made.settle()
-    ending = asyncio.create_task(made.end(5))
+async def test_stop_waits_for_acks_of_unsent_messages() -> None:
+    runtime, connection = opened(Clock())
+    runtime.start(lambda: None)
+    runtime.show(welcome_note())
+    unsent = {ROOM: (OutboxEntry("k", ROOM, "x"),)}
+    connection.set_state(ClientState(phase=ConnectionPhase.LIVE, unsent=unsent))
+    runtime.settle()
+    stopping = asyncio.create_task(runtime.stop(5))
     await asyncio.sleep(0)
     assert not connection.over.is_set()
-    connection.state = ClientState(phase=ConnectionPhase.LIVE)
-    made.settle()
-    await ending
+    connection.set_state(ClientState(phase=ConnectionPhase.LIVE))
+    runtime.settle()
+    await stopping
     assert connection.over.is_set()
 
 
-async def test_the_end_of_the_connection_is_told() -> None:
-    made, connection = shell(Clock())
-    over = asyncio.Event()
-    made.begin(over.set)
+async def test_end_of_the_connection_is_reported() -> None:
+    runtime, connection = opened(Clock())
+    ended = asyncio.Event()
+    runtime.start(ended.set)
     connection.over.set()
     async with asyncio.timeout(5):
-        await over.wait()
+        await ended.wait()

@@ -1,4 +1,4 @@
-"""Each feature of the full screen as it is drawn. `make snapshots` takes what is drawn now as what should be."""
+"""Snapshots of the full screen, one per scene. `make snapshots` accepts the current rendering as the expected one."""
 
 import difflib
 import os
@@ -16,199 +16,199 @@ from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
 from tests.unit.client.screen.drawing import drawn
+from tests.unit.client.screen.harness import Harness, message_note, running_screen, welcome_note
 from tests.unit.client.screen.server import answered, log_in, served
-from tests.unit.client.screen.stage import Stage, connected, said, stage
 from tests.unit.client.world import ME, ROOM, message
 
 FOLDER = Path(__file__).parent / "snapshots"
 ACCEPT = "CHATTERBOX_ACCEPT_SNAPSHOTS"
 
-Scene = Callable[[Stage], Awaitable[None]]
+Scene = Callable[[Harness], Awaitable[None]]
 SCENES: dict[str, tuple[tuple[int, int], Scene]] = {}
 
 
 def scene(*, size: tuple[int, int] = (80, 24)) -> Callable[[Scene], Scene]:
-    """Declare a scene under its name."""
+    """Register a scene under the name of its function."""
 
-    def declare(play: Scene) -> Scene:
+    def register(play: Scene) -> Scene:
         SCENES[play.__name__.replace("_", "-")] = (size, play)
         return play
 
-    return declare
+    return register
 
 
 @scene()
-async def talk(there: Stage) -> None:
-    """Everything that a timeline has, with rooms that have something new."""
-    await there.show(connected("dev", "ops", "random"))
-    await there.show(
-        said(4, content="alice: see https://chat.example.org/41 and [b]this[/b]"),
-        said(5, content="A first line\nand a second one", username="grace"),
-        said(6, content="mine", username=ME),
-        said(4, room="dev"),
-        said(4, room="ops"),
-        said(5, room="ops", content="@alice look"),
+async def messages(ui: Harness) -> None:
+    """All kinds of rows in a timeline, and rooms with unread messages."""
+    await ui.show(welcome_note("dev", "ops", "random"))
+    await ui.show(
+        message_note(4, content="alice: see https://chat.example.org/41 and [b]this[/b]"),
+        message_note(5, content="A first line\nand a second one", username="grace"),
+        message_note(6, content="mine", username=ME),
+        message_note(4, room="dev"),
+        message_note(4, room="ops"),
+        message_note(5, room="ops", content="@alice look"),
     )
 
 
 @scene(size=(60, 15))
-async def talk_on_a_small_screen(there: Stage) -> None:
-    await talk(there)
+async def messages_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
 
 
 @scene()
-async def a_topic(there: Stage) -> None:
-    await there.show(notes.TopicChange(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
+async def a_topic(ui: Harness) -> None:
+    await ui.show(notes.TopicChange(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
 
 
 @scene(size=(60, 15))
-async def a_topic_on_a_small_screen(there: Stage) -> None:
-    await a_topic(there)
+async def a_topic_on_a_small_screen(ui: Harness) -> None:
+    await a_topic(ui)
 
 
 @scene(size=(130, 24))
-async def talk_on_a_wide_screen_with_the_people(there: Stage) -> None:
-    await talk(there)
+async def messages_on_a_wide_screen_with_active_people(ui: Harness) -> None:
+    await messages(ui)
 
 
 @scene(size=(60, 15))
-async def rooms_that_were_asked_for(there: Stage) -> None:
-    await talk(there)
-    await there.press("f2")
+async def room_list_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
+    await ui.press("f2")
 
 
 @scene(size=(60, 15))
-async def people_that_were_asked_for(there: Stage) -> None:
-    await talk(there)
-    await there.press("f3")
+async def active_people_on_a_small_screen(ui: Harness) -> None:
+    await messages(ui)
+    await ui.press("f3")
 
 
 @scene()
-async def a_new_day(there: Stage) -> None:
+async def a_new_day(ui: Harness) -> None:
     late = msgspec.structs.replace(message(4), timestamp="2026-11-24T00:03:00.000Z")
-    await there.show(notes.MessageShown(late, mine=False))
+    await ui.show(notes.MessageShown(late, mine=False))
 
 
 @scene()
-async def a_gap(there: Stage) -> None:
-    await there.show(said(16), said(17))
+async def a_gap(ui: Harness) -> None:
+    await ui.show(message_note(16), message_note(17))
 
 
 @scene()
-async def unread_from_here(there: Stage) -> None:
-    there.model.attend(attentive=False)
-    await there.show(said(4), said(5))
+async def unread_line(ui: Harness) -> None:
+    ui.model.set_focus(focused=False)
+    await ui.show(message_note(4), message_note(5))
 
 
 @scene()
-async def new_below_who_reads_above(there: Stage) -> None:
-    await there.show(*(said(offset) for offset in range(4, 60)))
-    await there.press("pageup")
-    await there.show(said(60), said(61))
+async def unread_messages_below_the_screen(ui: Harness) -> None:
+    await ui.show(*(message_note(offset) for offset in range(4, 60)))
+    await ui.press("pageup")
+    await ui.show(message_note(60), message_note(61))
 
 
 @scene()
-async def on_its_way_and_stored(there: Stage) -> None:
+async def outgoing_messages(ui: Harness) -> None:
     entries = tuple(OutboxEntry(f"k{number}", ROOM, f"message of mine {number}") for number in (1, 2))
-    there.connection.state = ClientState(
-        phase=ConnectionPhase.LIVE, username=ME, unsent={ROOM: entries}, in_flight={ROOM: 1}
+    ui.connection.set_state(
+        ClientState(phase=ConnectionPhase.LIVE, username=ME, unsent={ROOM: entries}, in_flight={ROOM: 1})
     )
-    await there.show(notes.SendFailed(OutboxEntry("k", ROOM, "too much"), "x", "Slowly."))
+    await ui.show(notes.SendFailed(OutboxEntry("k", ROOM, "too much"), "x", "Slowly."))
 
 
 @scene()
-async def offline(there: Stage) -> None:
-    there.connection.state = ClientState(username=ME, unsent={ROOM: (OutboxEntry("k", ROOM, "later"),)})
-    await there.show(notes.Disconnected("connection refused", 3.0, 0, was_live=True, known=False))
+async def offline(ui: Harness) -> None:
+    ui.connection.set_state(ClientState(username=ME, unsent={ROOM: (OutboxEntry("k", ROOM, "later"),)}))
+    await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=True, known=False))
 
 
 @scene()
-async def catching_up(there: Stage) -> None:
-    await there.show(connected("ops", again=True), notes.CatchingUp(ROOM, 132))
+async def catching_up(ui: Harness) -> None:
+    await ui.show(welcome_note("ops", again=True), notes.CatchingUp(ROOM, 132))
 
 
 @scene()
-async def several_lines_in_the_composer(there: Stage) -> None:
-    await there.type("first\nsecond\nthird")
+async def several_lines_in_the_input(ui: Harness) -> None:
+    await ui.type("first\nsecond\nthird")
 
 
 @scene()
-async def a_message_selected(there: Stage) -> None:
-    await talk(there)
-    await there.press("alt+m", "up")
+async def a_message_selected(ui: Harness) -> None:
+    await messages(ui)
+    await ui.press("alt+m", "up")
 
 
 @scene()
-async def a_text_found(there: Stage) -> None:
-    await there.burst("ctrl+s", *"message", "down", "enter")
+async def a_found_message(ui: Harness) -> None:
+    await ui.burst("ctrl+s", *"message", "down", "enter")
 
 
 @scene()
-async def going_to_a_room(there: Stage) -> None:
-    await talk(there)
-    await there.show(notes.CommandAnswered(frames.ListRooms(id=1), _rooms("dev", "market")))
-    await there.burst("ctrl+k")
+async def room_picker(ui: Harness) -> None:
+    await messages(ui)
+    await ui.show(notes.CommandAnswered(frames.ListRooms(id=1), _rooms("dev", "market")))
+    await ui.burst("ctrl+k")
 
 
 @scene(size=(60, 15))
-async def going_to_a_room_by_some_letters(there: Stage) -> None:
-    await talk(there)
-    await there.burst("ctrl+k", *"om")
+async def room_picker_with_typed_letters(ui: Harness) -> None:
+    await messages(ui)
+    await ui.burst("ctrl+k", *"om")
 
 
 @scene()
-async def what_was_written_before(there: Stage) -> None:
-    there.model.room.recall.add("deploy 1")
-    there.model.room.recall.add("and then\nthis")
-    await there.burst("ctrl+r")
+async def input_history_picker(ui: Harness) -> None:
+    ui.model.room.history.add("deploy 1")
+    ui.model.room.history.add("and then\nthis")
+    await ui.burst("ctrl+r")
 
 
 @scene()
-async def links_of_the_room(there: Stage) -> None:
-    await talk(there)
-    await there.burst("ctrl+o")
+async def link_picker(ui: Harness) -> None:
+    await messages(ui)
+    await ui.burst("ctrl+o")
 
 
 @scene()
-async def members_of_the_room(there: Stage) -> None:
-    await there.press("f5")
-    await answered(there)
+async def member_picker(ui: Harness) -> None:
+    await ui.press("f5")
+    await answered(ui)
 
 
 @scene(size=(60, 15))
-async def sessions_on_a_small_screen(there: Stage) -> None:
-    await there.press("f6")
-    await answered(there)
+async def session_picker_on_a_small_screen(ui: Harness) -> None:
+    await ui.press("f6")
+    await answered(ui)
 
 
 @scene()
-async def help_for_keys(there: Stage) -> None:
-    await there.press("f1")
+async def help_on_keys(ui: Harness) -> None:
+    await ui.press("f1")
 
 
 @scene(size=(60, 15))
-async def help_on_a_small_screen(there: Stage) -> None:
-    await there.press("f1", "pagedown")
+async def help_on_a_small_screen(ui: Harness) -> None:
+    await ui.press("f1", "pagedown")
 
 
 @scene()
-async def the_palette(there: Stage) -> None:
-    await there.press("ctrl+p")
-    await there.pilot.press(*"theme")
-    options = there.app.screen.query_one(OptionList)
+async def command_palette(ui: Harness) -> None:
+    await ui.press("ctrl+p")
+    await ui.pilot.press(*"theme")
+    options = ui.app.screen.query_one(OptionList)
     while options.option_count != 1:
-        await there.pilot.pause()
+        await ui.pilot.pause()
 
 
 @scene()
-async def a_question_before_many_lines(there: Stage) -> None:
-    there.chat.composer.paste("\n".join("abcdefghij"))
+async def paste_confirmation(ui: Harness) -> None:
+    ui.chat.composer.paste("\n".join("abcdefghij"))
 
 
 @scene()
-async def a_mistake_in_a_command(there: Stage) -> None:
-    await there.type("/jion ops")
-    await there.press("enter")
+async def a_misspelled_command(ui: Harness) -> None:
+    await ui.type("/jion ops")
+    await ui.press("enter")
 
 
 def _rooms(*names: str) -> frames.RoomList:
@@ -220,28 +220,28 @@ def _rooms(*names: str) -> frames.RoomList:
 
 
 @pytest.mark.parametrize("name", SCENES)
-async def test_is_drawn_as_it_was(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scene_is_drawn_as_in_its_snapshot(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     size, play = SCENES[name]
     served(monkeypatch)
-    async with still_stage(size) as there:
-        log_in(there)
-        await play(there)
-        await there.settle()
-        compare(name, drawn(there.app))
+    async with frozen_screen(size) as ui:
+        log_in(ui)
+        await play(ui)
+        await ui.settle()
+        compare(name, drawn(ui.app))
 
 
 @pytest.mark.parametrize("theme", BUILT_IN)
-async def test_is_drawn_in_each_theme(theme: str) -> None:
-    async with still_stage((80, 24)) as there:
-        there.app.wear(BUILT_IN[theme])
-        await talk(there)
-        await there.press("alt+m", "up", "up")
-        compare(f"theme-{theme}", drawn(there.app))
+async def test_messages_are_drawn_in_each_theme_as_in_the_snapshot(theme: str) -> None:
+    async with frozen_screen((80, 24)) as ui:
+        ui.app.use_theme(BUILT_IN[theme])
+        await messages(ui)
+        await ui.press("alt+m", "up", "up")
+        compare(f"theme-{theme}", drawn(ui.app))
 
 
-def test_there_is_no_snapshot_of_what_is_not_drawn() -> None:
-    drawn_here = {f"{name}.txt" for name in (*SCENES, *(f"theme-{theme}" for theme in BUILT_IN))}
-    assert {path.name for path in FOLDER.iterdir()} == drawn_here
+def test_every_snapshot_has_a_scene() -> None:
+    expected = {f"{name}.txt" for name in (*SCENES, *(f"theme-{theme}" for theme in BUILT_IN))}
+    assert {path.name for path in FOLDER.iterdir()} == expected
 
 
 def compare(name: str, now: str) -> None:
@@ -249,16 +249,16 @@ def compare(name: str, now: str) -> None:
     if os.environ.get(ACCEPT):
         path.write_text(now, encoding="utf-8")
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    changed = "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), "before", "now", lineterm=""))
-    assert not changed, f"{name} is drawn otherwise; if it should be: make snapshots\n{changed}"
+    changed = "\n".join(difflib.unified_diff(before.splitlines(), now.splitlines(), "snapshot", "drawn", lineterm=""))
+    assert not changed, f"{name} differs from its snapshot. To accept the change: make snapshots\n{changed}"
 
 
 @asynccontextmanager
-async def still_stage(size: tuple[int, int]) -> AsyncIterator[Stage]:
-    """A stage on which no cursor blinks and no time goes by."""
-    async with stage(size=size, now_s=lambda: 0.0) as there:
-        there.chat.composer.cursor_blink = False
-        yield there
+async def frozen_screen(size: tuple[int, int]) -> AsyncIterator[Harness]:
+    """A screen without a blinking cursor, and with a stopped clock."""
+    async with running_screen(size=size, now_s=lambda: 0.0) as ui:
+        ui.chat.composer.cursor_blink = False
+        yield ui
 
 
 @pytest.fixture

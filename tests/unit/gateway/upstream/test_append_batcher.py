@@ -40,7 +40,7 @@ class FakeHistory:
     ) -> list[history_api.Appended | history_api.AppendRefused]:
         self.batches_s.append(asyncio.get_running_loop().time())
         self.batches.append([message.content for message in messages])
-        await asyncio.sleep(COMMIT_S)
+        await asyncio.sleep(COMMIT_S)  # fixed: simulated time
         return [history_api.AppendRefused("unavailable", "not now", None) for _ in messages]
 
 
@@ -84,7 +84,7 @@ async def _many() -> None:
     async with background(harness.batcher.run(), "batcher"):
         for number in range(50):
             harness.send(FakeSender(), str(number))
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # fixed: simulated time
         await harness.batcher.wait_until_idle()
     assert [content for batch in harness.history.batches for content in batch] == [str(number) for number in range(50)]
     *paced, _ = harness.gaps_s
@@ -97,7 +97,7 @@ async def _now_and_then() -> None:
     async with background(harness.batcher.run(), "batcher"):
         for number in range(10):
             harness.send(FakeSender(), str(number))
-            await asyncio.sleep(MESSAGE_PACE_S * 1.5)
+            await asyncio.sleep(MESSAGE_PACE_S * 1.5)  # fixed: simulated time
     assert harness.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
 
 

@@ -1,4 +1,4 @@
-"""What is written is done: sent, taken as a command, or given back."""
+"""Sending the input: messages, slash commands, refused texts."""
 
 import pytest
 
@@ -7,64 +7,68 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client.core import notes
 from client.failures import Failure
-from tests.unit.client.screen.stage import said, stage
+from tests.unit.client.screen.harness import message_note, running_screen
 from tests.unit.client.world import ME, ROOM
 
 
-class TestSending:
-    async def test_what_is_written_is_sent_and_the_line_is_free(self) -> None:
-        async with stage() as there:
-            await there.type("hello there\n2")
-            await there.press("enter")
-            assert there.told == [(ROOM, "hello there\n2")]
-            assert there.text == ""
+async def test_enter_sends_the_input_and_clears_it() -> None:
+    async with running_screen() as ui:
+        await ui.type("hello there\n2")
+        await ui.press("enter")
+        assert ui.requested == [(ROOM, "hello there\n2")]
+        assert ui.text == ""
 
-    async def test_a_message_is_queued_then_stored(self) -> None:
-        async with stage() as there:
-            await there.type("hi")
-            await there.press("enter")
-            assert there.timeline()[-1] == "             alice …│ hi  (queued)"
-            entry = there.connection.state.unsent[ROOM][0]
-            there.connection.state = type(there.connection.state)(phase=there.connection.state.phase, username=ME)
-            await there.show(notes.SendStored(entry, Position("e1", 5)))
-            assert there.timeline()[-1] == "             alice ✓│ hi  (stored)"
-            await there.show(said(4), said(5, content="hi", username=ME))
-            assert there.timeline()[-1] == "10:00        alice ✓│ hi"
 
-    @pytest.mark.parametrize("refusal", [ChatError(Code.CONTENT_EMPTY, "Too long."), Failure("The disk is full.")])
-    async def test_what_is_not_taken_goes_back_to_where_it_was_written(self, refusal: Exception) -> None:
-        async with stage() as there:
-            there.connection.refusal = refusal
-            await there.type("precious")
-            await there.press("enter")
-            assert there.text == "precious"
-            assert "NOT SENT" in " ".join(there.timeline())
+async def test_sent_message_is_shown_as_queued_then_stored() -> None:
+    async with running_screen() as ui:
+        await ui.type("hi")
+        await ui.press("enter")
+        assert ui.timeline()[-1] == "             alice …│ hi  (queued)"
+        entry = ui.connection.state.unsent[ROOM][0]
+        ui.connection.set_state(type(ui.connection.state)(phase=ui.connection.state.phase, username=ME))
+        await ui.show(notes.SendStored(entry, Position("e1", 5)))
+        assert ui.timeline()[-1] == "             alice ✓│ hi  (stored)"
+        await ui.show(message_note(4), message_note(5, content="hi", username=ME))
+        assert ui.timeline()[-1] == "10:00        alice ✓│ hi"
 
-    async def test_a_mistaken_command_stays_to_be_mended(self) -> None:
-        async with stage() as there:
-            await there.type("/jion ops")
-            await there.press("enter")
-            assert there.text == "/jion ops"
-            assert there.timeline()[-1] == "-- Unknown command /jion. Did you mean /join?"
 
-    async def test_keys_in_one_burst_are_done_in_order(self) -> None:
-        async with stage() as there:
-            await there.press(*"one", "enter", *"/create x", "enter", *"two", "alt+2", *"three")
-            assert there.told == [
-                (ROOM, "one"),
-                frames.CreateRoom(id=0, room="x"),
-            ]
-            assert there.model.rooms[ROOM].draft == "two"
-            assert there.text == "three"
+@pytest.mark.parametrize("refusal", [ChatError(Code.CONTENT_EMPTY, "Too long."), Failure("The disk is full.")])
+async def test_text_refused_by_the_outbox_returns_to_the_input(refusal: Exception) -> None:
+    async with running_screen() as ui:
+        ui.connection.refuse(refusal)
+        await ui.type("precious")
+        await ui.press("enter")
+        assert ui.text == "precious"
+        assert "NOT SENT" in " ".join(ui.timeline())
 
-    async def test_commands_become_commands(self) -> None:
-        async with stage() as there:
-            for command in ("/create #dev private", "/invite @bob", "/leave ops", "/join #Dev"):
-                await there.type(command)
-                await there.press("enter")
-            assert there.told == [
-                frames.CreateRoom(id=0, room="dev", private=True),
-                frames.Invite(id=0, room=ROOM, username="bob"),
-                frames.Leave(id=0, room="ops"),
-                "enter dev",
-            ]
+
+async def test_unknown_command_stays_in_the_input() -> None:
+    async with running_screen() as ui:
+        await ui.type("/jion ops")
+        await ui.press("enter")
+        assert ui.text == "/jion ops"
+        assert ui.timeline()[-1] == "-- Unknown command /jion. Did you mean /join?"
+
+
+async def test_burst_of_keys_is_handled_in_order() -> None:
+    async with running_screen() as ui:
+        await ui.press(*"one", "enter", *"/create x", "enter", *"two", "alt+2", *"three")
+        assert ui.requested == [
+            (ROOM, "one"),
+            frames.CreateRoom(id=0, room="x"),
+        ]
+        assert ui.model.rooms[ROOM].draft == "two"
+        assert ui.text == "three"
+
+
+async def test_slash_commands_are_sent_in_order() -> None:
+    async with running_screen() as ui:
+        for command in ("/create #dev private", "/invite @bob", "/leave ops", "/join #Dev"):
+            await ui.type(command)
+            await ui.press("enter")
+        assert ui.requested == [
+            frames.CreateRoom(id=0, room="dev", private=True),
+            frames.Invite(id=0, room=ROOM, username="bob"),
+            frames.Leave(id=0, room="ops"),
+            "enter dev",
+        ]

@@ -1,12 +1,12 @@
-"""The sheets that ask the server: members and sessions, as somebody at the keyboard uses them."""
+"""Pickers filled over HTTP: members and sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.unit.client.screen.harness import Harness, running_screen
 from tests.unit.client.screen.server import Server, answered, log_in, served
-from tests.unit.client.screen.stage import Stage, stage
 
 
 @pytest.fixture
@@ -15,81 +15,84 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 @pytest.fixture
-async def there(server: Server) -> AsyncIterator[Stage]:
-    async with stage() as opened:
-        log_in(opened)
-        yield opened
+async def ui(server: Server) -> AsyncIterator[Harness]:
+    async with running_screen() as screen:
+        log_in(screen)
+        yield screen
 
 
-async def ended(there: Stage) -> str:
-    """What was said of a session that was ended."""
+async def ended(ui: Harness) -> str:
+    """Return the notice about an ended session."""
     async with asyncio.timeout(5):
-        while " ended" not in (said := " ".join(there.timeline())):
-            await there.settle()
-    return said
+        while " ended" not in (notices := " ".join(ui.timeline())):
+            await ui.settle()
+    return notices
 
 
-class TestMembers:
-    async def test_are_listed_and_one_that_is_chosen_is_written_to(self, there: Stage) -> None:
-        await there.type("hello ")
-        await there.press("f5")
-        lines = await answered(there)
-        assert [line.split()[-1] for line in lines] == ["alice", "here", "mal␛[2J"]
-        await there.press("down", "enter")
-        assert there.text == "hello @bob "
-
-    async def test_of_another_room_are_listed_by_the_command(self, there: Stage, server: Server) -> None:
-        await there.type("/members #Ops")
-        await there.press("enter")
-        await answered(there)
-        assert server.asked == ["GET /rooms/ops/members"]
-        await there.press("escape")
-        assert there.told == []
-
-    async def test_of_a_server_that_is_away_are_answered_with_a_sentence(self, there: Stage, server: Server) -> None:
-        server.is_down = True
-        await there.press("f5")
-        assert "connection refused" in " ".join(await answered(there))
-        await there.press("enter")
-        assert there.text == ""
+async def test_chosen_member_is_mentioned_in_the_input(ui: Harness) -> None:
+    await ui.type("hello ")
+    await ui.press("f5")
+    lines = await answered(ui)
+    assert [line.split()[-1] for line in lines] == ["alice", "here", "mal␛[2J"]
+    await ui.press("down", "enter")
+    assert ui.text == "hello @bob "
 
 
-class TestSessions:
-    async def test_are_listed_and_one_is_logged_out_after_a_question(self, there: Stage, server: Server) -> None:
-        await there.press("f6")
-        lines = await answered(there)
-        assert [" ".join(line.split()) for line in lines] == [
-            "▸ 2026-11-23 10:00, browser\u241b[2J 5b1c0aaa",
-            "2026-11-23 10:00, browser\u241b[2J this one",
-            "log out everywhere else",
-        ]
-        await there.press("enter", "enter")
-        assert "Session ended: 5b1c0aaa" in await ended(there)
-        assert server.ids == ["77aa0000"]
+async def test_members_command_lists_the_members_of_another_room(ui: Harness, server: Server) -> None:
+    await ui.type("/members #Ops")
+    await ui.press("enter")
+    await answered(ui)
+    assert server.requests == ["GET /rooms/ops/members"]
+    await ui.press("escape")
+    assert ui.requested == []
 
-    async def test_of_this_one_the_program_ends_first_and_logs_out_then(self, there: Stage, server: Server) -> None:
-        done = asyncio.Event()
-        there.shell.quit = done.set
-        await there.press("f6")
-        await answered(there)
-        await there.press("down", "enter", "enter")
-        async with asyncio.timeout(5):
-            await done.wait()
-        assert there.shell.logs_out
-        assert server.ids == ["5b1c0aaa", "77aa0000"]
 
-    async def test_are_kept_where_the_question_is_answered_with_no(self, there: Stage, server: Server) -> None:
-        await there.press("f6")
-        await answered(there)
-        await there.press("enter", "escape")
-        assert server.asked == ["GET /sessions"]
+async def test_unreachable_server_is_reported_in_the_picker(ui: Harness, server: Server) -> None:
+    server.stop()
+    await ui.press("f5")
+    assert "connection refused" in " ".join(await answered(ui))
+    await ui.press("enter")
+    assert ui.text == ""
 
-    async def test_everywhere_else_end_at_once(self, there: Stage, server: Server) -> None:
-        server.ids.insert(0, "0000ffff")
-        await there.type("/sessions")
-        await there.press("enter")
-        await answered(there)
-        await there.type("everywhere")
-        await there.press("enter", "enter")
-        assert "2 other sessions ended." in await ended(there)
-        assert server.ids == ["77aa0000"]
+
+async def test_chosen_session_is_ended_after_a_question(ui: Harness, server: Server) -> None:
+    await ui.press("f6")
+    lines = await answered(ui)
+    assert [" ".join(line.split()) for line in lines] == [
+        "▸ 2026-11-23 10:00, browser\u241b[2J 5b1c0aaa",
+        "2026-11-23 10:00, browser\u241b[2J this session",
+        "log out everywhere else",
+    ]
+    await ui.press("enter", "enter")
+    assert "Session ended: 5b1c0aaa" in await ended(ui)
+    assert server.ids == ["77aa0000"]
+
+
+async def test_ending_this_session_quits_before_it_logs_out(ui: Harness, server: Server) -> None:
+    quit_called = asyncio.Event()
+    ui.runtime.on_quit(quit_called.set)
+    await ui.press("f6")
+    await answered(ui)
+    await ui.press("down", "enter", "enter")
+    async with asyncio.timeout(5):
+        await quit_called.wait()
+    assert ui.runtime.logs_out
+    assert server.ids == ["5b1c0aaa", "77aa0000"]
+
+
+async def test_session_is_kept_if_the_question_is_cancelled(ui: Harness, server: Server) -> None:
+    await ui.press("f6")
+    await answered(ui)
+    await ui.press("enter", "escape")
+    assert server.requests == ["GET /sessions"]
+
+
+async def test_all_other_sessions_are_ended_at_once(ui: Harness, server: Server) -> None:
+    server.ids.insert(0, "0000ffff")
+    await ui.type("/sessions")
+    await ui.press("enter")
+    await answered(ui)
+    await ui.type("everywhere")
+    await ui.press("enter", "enter")
+    assert "2 other sessions ended." in await ended(ui)
+    assert server.ids == ["77aa0000"]

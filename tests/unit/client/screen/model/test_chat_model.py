@@ -1,272 +1,303 @@
-"""The model: what the screen says of rooms, of what is unread in them, and of the pages that it wants."""
+"""State of the screen: unread counts, the unread line, and requested pages of history."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client.core import notes
+from client.core.events import CommandRequested
 from client.core.outbox_entry import OutboxEntry
-from client.screen.layout.message_blocks import TOP
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import plain
 from client.screen.layout.status_line import parts
+from client.screen.layout.viewport import TimelineView
 from client.screen.model import submit, update
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.effects import QueueMessage, RequestCommand
+from client.screen.model.scroll_position import TOP
 from tests.unit.client.world import ME, ROOM, message, room_state
 
-LOOK = RowStyle(60, ME)
+STYLE = RowStyle(60, ME)
 
 
-def model(*rooms: frames.RoomState) -> ChatModel:
-    made = ChatModel("http://x", ROOM)
-    update.take(made, notes.WelcomeReceived(ME, rooms or (room_state(3), room_state(3, room="ops")), 0, again=False))
-    made.lines(LOOK, 10)
-    made.wants.clear()
-    return made
+def connected_model(*rooms: frames.RoomState) -> ChatModel:
+    model = ChatModel("http://x", ROOM)
+    connect(model, *(rooms or (room_state(3), room_state(3, room="ops"))))
+    draw(model)
+    model.requests.clear()
+    return model
 
 
-def said(offset: int, *, room: str = ROOM, username: str = "bob") -> notes.MessageShown:
-    return notes.MessageShown(message(offset, room=room, username=username), username == ME)
+def connect(model: ChatModel, *rooms: frames.RoomState) -> None:
+    update.apply(model, notes.WelcomeReceived(ME, rooms, 0, again=False))
 
 
-class TestComingBack:
-    def test_how_much_was_missed_stays_on_the_screen(self) -> None:
-        made = model()
-        update.take(made, notes.CatchingUp(ROOM, 2))
-        assert made.to_go == 2
-        update.take(made, said(4))
-        update.take(made, said(5))
-        update.take(made, notes.CaughtUp(ROOM))
-        assert made.to_go == 0
-        assert plain(line.row for line in made.lines(LOOK, 10))[-1] == (
-            "-- Caught up: 2 messages came while you were away."
-        )
+def draw(model: ChatModel) -> list[str]:
+    """Draw the open room and return its rows."""
+    return plain(row.row for row in TimelineView(model).draw(STYLE, 10))
 
 
-class TestOnesOwn:
-    def test_what_was_stored_before_a_crash_does_not_wait_for_a_place_that_is_passed(self) -> None:
-        made = model()
-        update.take(made, said(90))
-        update.take(made, notes.SendStored(OutboxEntry("key", ROOM, "hello"), message(20).at))
-        update.take(made, notes.SendStored(OutboxEntry("next", ROOM, "again"), message(92).at))
-        assert list(made.room.landed) == [92]
-        update.take(made, said(91))
-        update.take(made, said(92, username=ME))
-        assert not made.room.landed
+def receive(model: ChatModel, *offsets: int, room: str = ROOM, username: str = "bob") -> None:
+    for offset in offsets:
+        update.apply(model, notes.MessageShown(message(offset, room=room, username=username), username == ME))
 
 
-class TestUnread:
-    def test_what_is_on_the_screen_is_read(self) -> None:
-        made = model()
-        update.take(made, said(4))
-        made.lines(LOOK, 10)
-        assert (made.room.unread, made.room.marker.read) == (0, 4)
-
-    def test_what_rushed_past_above_the_screen_is_not(self) -> None:
-        made = model()
-        for offset in range(4, 204):
-            update.take(made, said(offset))
-        made.lines(LOOK, 10)
-        assert (made.room.marker.read, made.above, made.room.line) == (3, 190, 3)
-        assert "↑ 190 unread above" in parts(made.status, to_go=0, below=0, elsewhere=0, above=made.above)
-
-    def test_it_is_read_by_reading_upwards_as_well_as_downwards(self) -> None:
-        made = model()
-        for offset in range(4, 204):
-            update.take(made, said(offset))
-        for _ in range(30):
-            made.lines(LOOK, 10)
-            made.scroll(-9)
-        made.lines(LOOK, 10)
-        assert (made.room.marker.read, made.room.unread) == (203, 0)
-
-    def test_whoever_goes_to_the_newest_twice_does_not_care_for_it(self) -> None:
-        made = model()
-        for offset in range(4, 204):
-            update.take(made, said(offset))
-        made.lines(LOOK, 10)
-        made.scroll(-30)
-        made.see_newest()
-        made.lines(LOOK, 10)
-        assert made.above
-        made.see_newest()
-        assert (made.above, made.room.line, made.room.marker.read) == (0, None, 203)
-
-    def test_what_comes_while_nobody_looks_is_unread_until_somebody_does(self) -> None:
-        made = model()
-        made.attend(attentive=False)
-        update.take(made, said(4))
-        made.lines(LOOK, 10)
-        assert (made.room.unread, made.room.line) == (1, 3)
-        made.attend(attentive=True)
-        made.lines(LOOK, 10)
-        assert (made.room.unread, made.room.line) == (0, 3)
-
-    def test_what_was_said_in_a_room_before_one_came_is_not_unread(self) -> None:
-        made = model()
-        submit.join(made, "dev")
-        update.take(made, notes.RoomEntered("dev", tuple(message(offset, room="dev") for offset in range(30, 60))))
-        made.lines(LOOK, 10)
-        update.take(made, said(60, room="dev"))
-        made.lines(LOOK, 10)
-        assert (made.room.unread, made.room.line) == (0, None)
-
-    def test_elsewhere_it_is_counted_until_one_goes_there(self) -> None:
-        made = model()
-        update.take(made, said(4, room="ops"))
-        assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (1, 3)
-        made.go_to("ops")
-        made.lines(LOOK, 10)
-        assert (made.room.unread, made.room.line) == (0, 3)
-
-    def test_ones_own_words_from_another_window_are_not_unread(self) -> None:
-        made = model()
-        update.take(made, said(4, room="ops", username=ME))
-        assert made.rooms["ops"].unread == 0
-
-    def opened(self, *since: str) -> ChatModel:
-        """Message 3 was read in the last run; these people have said one each since, and the last ones are loaded."""
-        made = ChatModel("http://x", ROOM)
-        made.room.log.add([message(3)])
-        made.room.marker.read = 3
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3 + len(since)),), 0, again=False))
-        came = [message(offset, username=username) for offset, username in enumerate(since, 4)]
-        update.take(made, notes.RoomEntered(ROOM, (message(3), *came)))
-        return made
-
-    def test_no_line_stands_above_ones_own_from_elsewhere(self) -> None:
-        made = self.opened(ME, ME)
-        assert not any("unread" in row for row in plain(line.row for line in made.lines(LOOK, 10)))
-        assert not made.first_unread()
-
-    def test_the_line_stands_above_the_first_of_somebody_else(self) -> None:
-        made = self.opened(ME, "bob", ME)
-        shown = plain(line.row for line in made.lines(LOOK, 10))
-        above = next(number for number, row in enumerate(shown) if "unread" in row)
-        assert shown[above + 1].endswith("message 5")
-
-    def test_and_above_what_is_said_after_ones_own(self) -> None:
-        made = self.opened(ME)
-        made.attend(attentive=False)
-        update.take(made, said(5))
-        assert (made.room.unread, made.room.line) == (1, 4)
-
-    def test_what_came_since_the_last_run_is_unread(self) -> None:
-        made = ChatModel("http://x", ROOM)
-        made.place("ops").marker.read = 1
-        made.place("ops").log.epoch = "e1"
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3, room="ops"),), 0, again=False))
-        assert (made.rooms["ops"].unread, made.rooms["ops"].line) == (2, 1)
-
-    def test_of_another_history_nothing_is_known_to_be_unread(self) -> None:
-        made = ChatModel("http://x", ROOM)
-        made.place("ops").marker.read = 1
-        made.place("ops").log.epoch = "another"
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3, room="ops"),), 0, again=False))
-        assert made.rooms["ops"].unread == 0
+def test_count_of_missed_messages_stays_on_the_screen_after_catching_up() -> None:
+    model = connected_model()
+    update.apply(model, notes.CatchingUp(ROOM, 2))
+    assert model.catch_up_remaining == 2
+    receive(model, 4, 5)
+    update.apply(model, notes.CaughtUp(ROOM))
+    assert model.catch_up_remaining == 0
+    assert draw(model)[-1] == "-- Caught up: 2 messages while you were offline."
 
 
-class TestPages:
-    def test_what_came_since_the_last_run_is_loaded_when_one_goes_there(self) -> None:
-        made = ChatModel("http://x", ROOM)
-        made.place("ops").log.add([message(1, room="ops")])
-        made.place("ops").marker.read = 1
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3), room_state(3, room="ops")), 0, again=False))
-        made.go_to("ops")
-        made.lines(LOOK, 10)
-        assert made.room.unread == 2
-        commands = [want.command for want in made.wants if isinstance(want, RequestCommand)]
-        (asked,) = (command for command in commands if isinstance(command, frames.ReadHistory))
-        assert asked == frames.ReadHistory(id=0, room="ops", limit=2)
-        made.wants.clear()
-        page = [message(offset, room="ops") for offset in (1, 2, 3)]
-        update.take(made, notes.CommandAnswered(asked, frames.Page(id=1, room="ops", messages=page, more=False)))
-        made.wants.clear()
-        shown = plain(line.row for line in made.lines(LOOK, 10))
-        assert any("message 3" in row for row in shown)
-        assert (made.room.unread, made.wants) == (0, [])
-
-    def test_no_page_is_asked_for_twice(self) -> None:
-        made = model()
-        update.take(made, said(40))
-        made.lines(LOOK, 10)
-        made.lines(LOOK, 10)
-        asked = [want for want in made.wants if isinstance(want, RequestCommand)]
-        assert asked == [RequestCommand(frames.ReadHistory(id=0, room=ROOM, before=40, limit=100))]
-
-    def test_a_refused_page_is_asked_for_again_when_somebody_scrolls(self) -> None:
-        made = model()
-        update.take(made, said(40))
-        made.lines(LOOK, 10)
-        made.wants.clear()
-        update.take(
-            made,
-            notes.CommandRefused(frames.ReadHistory(id=1, room=ROOM, before=40, limit=100), "rate_limited", "Slowly."),
-        )
-        made.lines(LOOK, 10)
-        assert made.wants == []
-        made.scroll(-1)
-        made.lines(LOOK, 10)
-        assert len(made.wants) == 1
-
-    def test_an_unread_line_far_away_is_fetched_and_shown(self) -> None:
-        made = model()
-        made.room.marker.read = 50
-        update.take(made, said(900))
-        made.lines(LOOK, 10)
-        assert made.first_unread()
-        asked = frames.ReadHistory(id=0, room=ROOM, after=50, limit=100)
-        assert RequestCommand(asked) in made.wants
-        page = frames.Page(id=1, room=ROOM, messages=[message(offset) for offset in range(51, 151)], more=True)
-        update.take(made, notes.CommandAnswered(asked, page))
-        shown = plain(line.row for line in made.lines(LOOK, 10))
-        assert any("message 51" in row for row in shown)
-        assert any("unread" in row for row in shown)
-
-    @given(st.sets(st.integers(1, 300), min_size=1), st.integers(3, 40))
-    def test_what_history_has_not_is_not_asked_for_for_ever(self, stored: set[int], height: int) -> None:
-        made = model()
-        update.take(made, said(301))
-        for _ in range(400):
-            made.lines(LOOK, height)
-            if not made.wants:
-                break
-            for want in made.wants:
-                assert isinstance(want, RequestCommand)
-                self._answer(made, want.command, sorted(stored))
-            made.wants.clear()
-            made.show_message(TOP)
-        assert made.room.log.offsets == [*sorted(stored), 301]
-        assert made.room.log.complete
-
-    def _answer(self, made: ChatModel, asked: frames.Command, stored: list[int]) -> None:
-        """As history does it."""
-        assert isinstance(asked, frames.ReadHistory)
-        before = [offset for offset in stored if offset < (asked.before or 0)]
-        page = [message(offset) for offset in before[-asked.limit :]]
-        answer = frames.Page(id=1, room=ROOM, messages=page, more=len(before) > asked.limit)
-        update.take(made, notes.CommandAnswered(asked, answer))
-
-    def test_a_reset_takes_away_what_is_of_another_history(self) -> None:
-        made = model()
-        update.take(made, said(4))
-        update.take(made, notes.RoomReset(ROOM, room_state(1, epoch="e2").at))
-        update.take(made, notes.MessageShown(message(2, epoch="e2"), mine=False))
-        assert made.room.log.offsets == [2]
-        assert made.room.log.epoch == "e2"
+def test_acked_message_behind_the_end_of_the_log_is_not_kept_as_outgoing() -> None:
+    model = connected_model()
+    receive(model, 90)
+    update.apply(model, notes.SendStored(OutboxEntry("key", ROOM, "hello"), message(20).at))
+    update.apply(model, notes.SendStored(OutboxEntry("next", ROOM, "again"), message(92).at))
+    assert list(model.room.acked) == [92]
+    receive(model, 91)
+    receive(model, 92, username=ME)
+    assert not model.room.acked
 
 
-class TestSaying:
-    def test_what_the_outbox_refuses_comes_back_before_what_was_written_since(self) -> None:
-        made = model()
-        submit.submit(made, "first")
-        made.room.draft = "second"
-        made.not_taken(QueueMessage(ROOM, "first"), "The disk is full.")
-        assert made.room.draft == "first\nsecond"
+# Unread messages.
 
-    def test_outside_of_a_room_nothing_is_said(self) -> None:
-        made = model()
-        update.take(made, notes.RoomGone(ROOM))
-        assert not submit.submit(made, "hello")
-        assert made.wants == []
+
+def test_message_on_the_screen_is_read() -> None:
+    model = connected_model()
+    receive(model, 4)
+    draw(model)
+    assert (model.room.unread, model.room.marker.read) == (0, 4)
+
+
+def test_messages_that_scrolled_past_above_the_screen_stay_unread() -> None:
+    model = connected_model()
+    receive(model, *range(4, 204))
+    draw(model)
+    assert (model.room.marker.read, model.unread_above, model.room.unread_line) == (3, 190, 3)
+    shown = parts(model.status, catch_up=0, below=0, elsewhere=0, above=model.unread_above)
+    assert "↑ 190 unread above" in shown
+
+
+def test_scrolling_up_over_unread_messages_reads_them() -> None:
+    model = connected_model()
+    receive(model, *range(4, 204))
+    view = TimelineView(model)
+    for _ in range(30):
+        view.draw(STYLE, 10)
+        view.scroll(-9)
+    view.draw(STYLE, 10)
+    assert (model.room.marker.read, model.room.unread) == (203, 0)
+
+
+def test_going_to_the_newest_message_twice_marks_everything_as_read() -> None:
+    model = connected_model()
+    receive(model, *range(4, 204))
+    view = TimelineView(model)
+    view.draw(STYLE, 10)
+    view.scroll(-30)
+    model.show_newest()
+    view.draw(STYLE, 10)
+    assert model.unread_above
+    model.show_newest()
+    assert (model.unread_above, model.room.unread_line, model.room.marker.read) == (0, None, 203)
+
+
+def test_message_received_without_focus_is_unread_until_the_terminal_has_focus() -> None:
+    model = connected_model()
+    model.set_focus(focused=False)
+    receive(model, 4)
+    draw(model)
+    assert (model.room.unread, model.room.unread_line) == (1, 3)
+    model.set_focus(focused=True)
+    draw(model)
+    assert (model.room.unread, model.room.unread_line) == (0, 3)
+
+
+def test_messages_from_before_joining_a_room_are_not_unread() -> None:
+    model = connected_model()
+    submit.join(model, "dev")
+    update.apply(model, notes.RoomEntered("dev", tuple(message(offset, room="dev") for offset in range(30, 60))))
+    draw(model)
+    receive(model, 60, room="dev")
+    draw(model)
+    assert (model.room.unread, model.room.unread_line) == (0, None)
+
+
+def test_messages_in_another_room_are_unread_until_it_is_opened() -> None:
+    model = connected_model()
+    receive(model, 4, room="ops")
+    assert (model.rooms["ops"].unread, model.rooms["ops"].unread_line) == (1, 3)
+    model.open_room("ops")
+    draw(model)
+    assert (model.room.unread, model.room.unread_line) == (0, 3)
+
+
+def test_own_message_from_another_client_is_not_unread() -> None:
+    model = connected_model()
+    receive(model, 4, room="ops", username=ME)
+    assert model.rooms["ops"].unread == 0
+
+
+def reopened(*authors: str) -> ChatModel:
+    """Message 3 was read in the last run; each of `authors` has sent one since, and these are loaded."""
+    model = ChatModel("http://x", ROOM)
+    model.room.log.add([message(3)])
+    model.room.marker.set_read(3)
+    connect(model, room_state(3 + len(authors)))
+    received = [message(offset, username=username) for offset, username in enumerate(authors, 4)]
+    update.apply(model, notes.RoomEntered(ROOM, (message(3), *received)))
+    return model
+
+
+def test_unread_line_is_not_drawn_above_own_messages() -> None:
+    model = reopened(ME, ME)
+    assert not any("unread" in row for row in draw(model))
+    assert not TimelineView(model).show_first_unread()
+
+
+def test_unread_line_is_drawn_above_the_first_message_of_another_person() -> None:
+    rows = draw(reopened(ME, "bob", ME))
+    line = next(number for number, row in enumerate(rows) if "unread" in row)
+    assert rows[line + 1].endswith("message 5")
+
+
+def test_unread_line_is_drawn_below_own_message_before_a_new_one() -> None:
+    model = reopened(ME)
+    model.set_focus(focused=False)
+    receive(model, 5)
+    assert (model.room.unread, model.room.unread_line) == (1, 4)
+
+
+def test_messages_since_the_last_run_are_unread() -> None:
+    model = ChatModel("http://x", ROOM)
+    model.ensure_room("ops").marker.set_read(1)
+    model.ensure_room("ops").log.set_epoch("e1")
+    connect(model, room_state(3, room="ops"))
+    assert (model.rooms["ops"].unread, model.rooms["ops"].unread_line) == (2, 1)
+
+
+def test_nothing_is_unread_after_the_server_got_another_history() -> None:
+    model = ChatModel("http://x", ROOM)
+    model.ensure_room("ops").marker.set_read(1)
+    model.ensure_room("ops").log.set_epoch("another")
+    connect(model, room_state(3, room="ops"))
+    assert model.rooms["ops"].unread == 0
+
+
+# Pages of history.
+
+
+def test_messages_since_the_last_run_are_loaded_when_the_room_is_opened() -> None:
+    model = ChatModel("http://x", ROOM)
+    model.ensure_room("ops").log.add([message(1, room="ops")])
+    model.ensure_room("ops").marker.set_read(1)
+    connect(model, room_state(3), room_state(3, room="ops"))
+    model.open_room("ops")
+    draw(model)
+    assert model.room.unread == 2
+    commands = [request.command for request in model.requests if isinstance(request, CommandRequested)]
+    (request,) = (command for command in commands if isinstance(command, frames.ReadHistory))
+    assert request == frames.ReadHistory(id=0, room="ops", limit=2)
+    model.requests.clear()
+    page = [message(offset, room="ops") for offset in (1, 2, 3)]
+    update.apply(model, notes.CommandAnswered(request, frames.Page(id=1, room="ops", messages=page, more=False)))
+    model.requests.clear()
+    assert any("message 3" in row for row in draw(model))
+    assert (model.room.unread, model.requests) == (0, [])
+
+
+def test_a_page_is_requested_once() -> None:
+    model = connected_model()
+    receive(model, 40)
+    draw(model)
+    draw(model)
+    requested = [request for request in model.requests if isinstance(request, CommandRequested)]
+    assert requested == [CommandRequested(frames.ReadHistory(id=0, room=ROOM, before=40, limit=100))]
+
+
+def test_a_refused_page_is_requested_again_after_scrolling() -> None:
+    model = connected_model()
+    receive(model, 40)
+    view = TimelineView(model)
+    view.draw(STYLE, 10)
+    model.requests.clear()
+    request = frames.ReadHistory(id=1, room=ROOM, before=40, limit=100)
+    update.apply(model, notes.CommandRefused(request, "rate_limited", "Slowly."))
+    view.draw(STYLE, 10)
+    assert model.requests == []
+    view.scroll(-1)
+    view.draw(STYLE, 10)
+    assert len(model.requests) == 1
+
+
+def test_an_unread_line_outside_the_log_is_loaded_and_shown() -> None:
+    model = connected_model()
+    model.room.marker.set_read(50)
+    receive(model, 900)
+    view = TimelineView(model)
+    view.draw(STYLE, 10)
+    assert view.show_first_unread()
+    request = frames.ReadHistory(id=0, room=ROOM, after=50, limit=100)
+    assert CommandRequested(request) in model.requests
+    page = frames.Page(id=1, room=ROOM, messages=[message(offset) for offset in range(51, 151)], more=True)
+    update.apply(model, notes.CommandAnswered(request, page))
+    rows = plain(row.row for row in view.draw(STYLE, 10))
+    assert any("message 51" in row for row in rows)
+    assert any("unread" in row for row in rows)
+
+
+@given(st.sets(st.integers(1, 300), min_size=1), st.integers(3, 40))
+def test_messages_that_history_lacks_are_not_requested_for_ever(stored: set[int], height: int) -> None:
+    model = connected_model()
+    receive(model, 301)
+    view = TimelineView(model)
+    for _ in range(400):
+        view.draw(STYLE, height)
+        if not model.requests:
+            break
+        for request in model.requests:
+            assert isinstance(request, CommandRequested)
+            answer(model, request.command, sorted(stored))
+        model.requests.clear()
+        view.show(TOP)
+    assert model.room.log.offsets == [*sorted(stored), 301]
+    assert model.room.log.complete
+
+
+def answer(model: ChatModel, request: frames.Command, stored: list[int]) -> None:
+    """Answer as the history service does."""
+    assert isinstance(request, frames.ReadHistory)
+    before = [offset for offset in stored if offset < (request.before or 0)]
+    page = [message(offset) for offset in before[-request.limit :]]
+    reply = frames.Page(id=1, room=ROOM, messages=page, more=len(before) > request.limit)
+    update.apply(model, notes.CommandAnswered(request, reply))
+
+
+def test_room_reset_removes_the_messages_of_the_old_history() -> None:
+    model = connected_model()
+    receive(model, 4)
+    update.apply(model, notes.RoomReset(ROOM, room_state(1, epoch="e2").at))
+    update.apply(model, notes.MessageShown(message(2, epoch="e2"), mine=False))
+    assert model.room.log.offsets == [2]
+    assert model.room.log.epoch == "e2"
+
+
+# Sending.
+
+
+def test_text_refused_by_the_outbox_is_put_above_a_newer_draft() -> None:
+    model = connected_model()
+    submit.submit(model, "first")
+    model.room.set_draft("second")
+    model.return_unsent(ROOM, "first", "The disk is full.")
+    assert model.room.draft == "first\nsecond"
+
+
+def test_text_typed_in_a_room_that_the_user_left_is_not_sent() -> None:
+    model = connected_model()
+    update.apply(model, notes.RoomGone(ROOM))
+    assert not submit.submit(model, "hello")
+    assert model.requests == []

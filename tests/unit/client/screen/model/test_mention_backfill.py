@@ -1,80 +1,85 @@
-"""Mentions among what was missed: looked for when the client starts, and counted once."""
+"""Mention backfill: mentions in messages from before the start are read, one page per room, and counted once."""
 
 import msgspec
 
 from chatterbox.wire import frames
 from client.core import notes
+from client.core.events import CommandRequested
 from client.screen.layout.message_rows import RowStyle
+from client.screen.layout.viewport import TimelineView
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.effects import RequestCommand
 from tests.unit.client.world import ME, ROOM, message, room_state
 
-LOOK = RowStyle(60, ME)
+
+def opened(*rooms: frames.RoomState, read: int = 3) -> ChatModel:
+    """Connect with saved rooms in which messages up to `read` are read."""
+    model = ChatModel("http://x", ROOM)
+    for state in rooms:
+        room = model.ensure_room(state.room)
+        room.log.set_epoch(state.at.epoch)
+        room.marker.set_read(read)
+    update.apply(model, notes.WelcomeReceived(ME, (room_state(3), *rooms), 0, again=False))
+    return model
 
 
-class TestMentionsFromBeforeTheStart:
-    """Rooms are opened with what was read the last time; what came since is looked through, one page a room."""
+def requested_pages(model: ChatModel) -> list[frames.ReadHistory]:
+    """The pages requested since the last call."""
+    commands = [request.command for request in model.requests if isinstance(request, CommandRequested)]
+    model.requests.clear()
+    return [command for command in commands if isinstance(command, frames.ReadHistory)]
 
-    def opened(self, *rooms: frames.RoomState, read: int = 3) -> ChatModel:
-        made = ChatModel("http://x", ROOM)
-        for room in rooms:
-            made.place(room.room).log.epoch, made.place(room.room).marker.read = room.at.epoch, read
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3), *rooms), 0, again=False))
-        return made
 
-    def asked(self, made: ChatModel) -> list[frames.ReadHistory]:
-        """The pages that were asked for since the last look."""
-        commands = [want.command for want in made.wants if isinstance(want, RequestCommand)]
-        made.wants.clear()
-        return [command for command in commands if isinstance(command, frames.ReadHistory)]
+def answer(model: ChatModel, request: frames.ReadHistory, *contents: str, last: int) -> None:
+    first = last - len(contents) + 1
+    page = [
+        msgspec.structs.replace(message(offset, room=request.room), content=content)
+        for offset, content in enumerate(contents, first)
+    ]
+    reply = frames.Page(id=1, room=request.room, messages=page, more=first > 1)
+    update.apply(model, notes.CommandAnswered(request, reply))
 
-    def answer(self, made: ChatModel, asked: frames.ReadHistory, *contents: str, last: int) -> None:
-        first = last - len(contents) + 1
-        page = [
-            msgspec.structs.replace(message(offset, room=asked.room), content=content)
-            for offset, content in enumerate(contents, first)
-        ]
-        update.take(
-            made, notes.CommandAnswered(asked, frames.Page(id=1, room=asked.room, messages=page, more=first > 1))
-        )
 
-    def test_are_counted_among_what_is_unread_and_no_further(self) -> None:
-        made = self.opened(room_state(6, room="ops"))
-        [asked] = self.asked(made)
-        assert asked == frames.ReadHistory(id=0, room="ops", limit=3)
-        self.answer(made, asked, f"read: {ME}", f"{ME}: one", "two", f"@{ME} three", last=6)
-        assert (made.rooms["ops"].unread, made.rooms["ops"].mentions) == (3, 2)
+def test_mentions_in_unread_messages_only_are_counted() -> None:
+    model = opened(room_state(6, room="ops"))
+    [request] = requested_pages(model)
+    assert request == frames.ReadHistory(id=0, room="ops", limit=3)
+    answer(model, request, f"read: {ME}", f"{ME}: one", "two", f"@{ME} three", last=6)
+    assert (model.rooms["ops"].unread, model.rooms["ops"].mentions) == (3, 2)
 
-    def test_are_asked_for_one_room_after_the_other_and_a_page_of_each(self) -> None:
-        made = self.opened(room_state(900, room="ops"), room_state(5, room="dev"), room_state(3, room="read"))
-        [first] = self.asked(made)
-        assert (first.room, first.limit) == ("ops", 200)
-        self.answer(made, first, *["x"] * 200, last=900)
-        [second] = self.asked(made)
-        assert second.room == "dev"
-        update.take(made, notes.CommandRefused(second, "unavailable", "Away."))
-        assert self.asked(made) == []
 
-    def test_are_asked_for_again_where_the_connection_was_lost_before_the_answer(self) -> None:
-        made = self.opened(room_state(6, room="ops"))
-        [asked] = self.asked(made)
-        update.take(made, notes.Disconnected("cut", 1.0, 0, was_live=True, known=False))
-        update.take(made, notes.WelcomeReceived(ME, (room_state(3), room_state(6, room="ops")), 0, again=True))
-        assert self.asked(made) == [asked]
+def test_one_page_of_each_room_is_requested_one_room_after_the_other() -> None:
+    model = opened(room_state(900, room="ops"), room_state(5, room="dev"), room_state(3, room="read"))
+    [first] = requested_pages(model)
+    assert (first.room, first.limit) == ("ops", 200)
+    answer(model, first, *["x"] * 200, last=900)
+    [second] = requested_pages(model)
+    assert second.room == "dev"
+    update.apply(model, notes.CommandRefused(second, "unavailable", "Away."))
+    assert requested_pages(model) == []
 
-    def test_that_came_live_meanwhile_are_counted_once(self) -> None:
-        made = self.opened(room_state(4, room="ops"))
-        [asked] = self.asked(made)
-        live = msgspec.structs.replace(message(5, room="ops"), content=f"{ME}!")
-        update.take(made, notes.MessageShown(live, mine=False))
-        self.answer(made, asked, f"{ME}?", f"{ME}!", last=5)
-        assert (made.rooms["ops"].unread, made.rooms["ops"].mentions) == (2, 2)
 
-    def test_are_nothing_to_who_looks_at_the_room(self) -> None:
-        made = self.opened(room_state(6, room="ops"))
-        [asked] = self.asked(made)
-        made.go_to("ops")
-        self.answer(made, asked, f"{ME}: one", last=6)
-        made.lines(LOOK, 10)
-        assert made.rooms["ops"].mentions == 0
+def test_page_is_requested_again_after_a_lost_connection() -> None:
+    model = opened(room_state(6, room="ops"))
+    [request] = requested_pages(model)
+    update.apply(model, notes.Disconnected("cut", 1.0, 0, was_live=True, known=False))
+    update.apply(model, notes.WelcomeReceived(ME, (room_state(3), room_state(6, room="ops")), 0, again=True))
+    assert requested_pages(model) == [request]
+
+
+def test_mention_received_live_before_its_page_is_counted_once() -> None:
+    model = opened(room_state(4, room="ops"))
+    [request] = requested_pages(model)
+    live = msgspec.structs.replace(message(5, room="ops"), content=f"{ME}!")
+    update.apply(model, notes.MessageShown(live, mine=False))
+    answer(model, request, f"{ME}?", f"{ME}!", last=5)
+    assert (model.rooms["ops"].unread, model.rooms["ops"].mentions) == (2, 2)
+
+
+def test_mentions_in_the_open_room_are_read_and_not_counted() -> None:
+    model = opened(room_state(6, room="ops"))
+    [request] = requested_pages(model)
+    model.open_room("ops")
+    answer(model, request, f"{ME}: one", last=6)
+    TimelineView(model).draw(RowStyle(60, ME), 10)
+    assert model.rooms["ops"].mentions == 0

@@ -1,4 +1,4 @@
-"""What comes from the server is told as it is, and can't do anything to the terminal."""
+"""The note reducer: outages, hostile text, restored backups, created and removed rooms."""
 
 from dataclasses import replace
 
@@ -10,11 +10,12 @@ from client.core import notes
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import plain
+from client.screen.layout.viewport import TimelineView
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel
-from client.screen.model.saved_state import recall, remember
+from client.screen.model.saved_state import encode_state, restore_state
 from client.text.sanitize import is_dangerous
-from tests.unit.client.screen.stage import HOSTILE, Stage, connected, messages, said, stage
+from tests.unit.client.screen.harness import HOSTILE, Harness, message_note, messages, running_screen, welcome_note
 from tests.unit.client.world import ME, ROOM, message, room_state
 
 RESTORED = (
@@ -23,141 +24,143 @@ RESTORED = (
 )
 
 
-class TestTheTruth:
-    async def test_each_step_of_an_outage_is_told(self) -> None:
-        async with stage() as there:
-            await there.show(notes.Disconnected("the line was cut", 0.0, 0, was_live=True, known=False))
-            assert there.status().startswith(" offline: the line was cut, next try now")
-            entry = OutboxEntry("k", ROOM, "written while cut off")
-            there.connection.state = type(there.connection.state)(unsent={ROOM: (entry,)})
-            await there.show(notes.QueuedOffline(entry))
-            assert "1 unsent" in there.status()
-            assert there.timeline()[-1].endswith("written while cut off  (queued)")
-            await there.show(connected("ops", again=True), notes.CatchingUp(ROOM, 3), said(4))
-            assert there.status().startswith(" catching up, 2 to go · 1 unsent")
-            await there.show(said(5), said(6), notes.CaughtUp(ROOM))
-            assert there.status().startswith(" connected")
-
-    @pytest.mark.parametrize("hostile", HOSTILE)
-    async def test_nothing_hostile_reaches_the_terminal(self, hostile: str) -> None:
-        async with stage(size=(130, 24)) as there:
-            await there.show(
-                notes.RoomEntered(hostile, tuple(messages(1, 2, room=hostile))),
-                said(4, content=f"http://a.example/{hostile}", username=hostile),
-                notes.RoomGone(hostile),
-                notes.ServerError(hostile),
-                notes.SendFailed(OutboxEntry("k", ROOM, hostile), "x", hostile),
-                notes.MembershipChange(
-                    frames.Membership(room=hostile, username=ME, member=True, by=hostile), mine=True
-                ),
-                replace(connected(), server=hostile, username=hostile),
-            )
-            assert not any(map(is_dangerous, there.everything()))
-            there.model.go_to(hostile)
-            await there.show(notes.Disconnected(hostile, 1.0, 0, was_live=True, known=False))
-            assert not any(map(is_dangerous, there.everything()))
-            await there.press("ctrl+k")
-            assert not any(map(is_dangerous, there.everything()))
-
-    async def test_markup_in_a_message_is_shown_as_it_stands(self) -> None:
-        async with stage() as there:
-            hostile = "[red]x[/] [link=http://evil]y[/link] [@click=app.quit]z[/]"
-            await there.show(said(4, content=hostile), notes.ServerError("[b]no[/b]"))
-            shown = " ".join(there.timeline())
-            assert "[red]x[/]" in shown
-            assert "[b]no[/b]" in shown
+async def test_each_step_of_an_outage_is_shown() -> None:
+    async with running_screen() as ui:
+        await ui.show(notes.Disconnected("the line was cut", 0.0, 0, was_live=True, known=False))
+        assert ui.status().startswith(" offline: the line was cut, next try now")
+        entry = OutboxEntry("k", ROOM, "written while cut off")
+        ui.connection.set_state(type(ui.connection.state)(unsent={ROOM: (entry,)}))
+        await ui.show(notes.QueuedOffline(entry))
+        assert "1 unsent" in ui.status()
+        assert ui.timeline()[-1].endswith("written while cut off  (queued)")
+        await ui.show(welcome_note("ops", again=True), notes.CatchingUp(ROOM, 3), message_note(4))
+        assert ui.status().startswith(" catching up, 2 to go · 1 unsent")
+        await ui.show(message_note(5), message_note(6), notes.CaughtUp(ROOM))
+        assert ui.status().startswith(" connected")
 
 
-class TestAHistoryThatWasRestoredSinceTheLastRun:
-    """Messages 1 to 3 were seen; then a backup was put back that ends with the second."""
-
-    def opened(self, epoch: str) -> ChatModel:
-        before = ChatModel("http://x", ROOM)
-        before.room.page(messages(1, 3), begins=True)
-        before.room.see_all()
-        made = ChatModel("http://x", ROOM)
-        recall(made, remember(before))
-        update.take(made, notes.WelcomeReceived(ME, (room_state(2, epoch=epoch),), 0, again=False))
-        return made
-
-    def shown(self, made: ChatModel) -> list[str]:
-        return plain(line.row for line in made.lines(RowStyle(200, ME), 10))
-
-    @pytest.mark.parametrize("epoch", ["e2", "e1"])
-    def test_is_told_of_below_what_is_left(self, epoch: str) -> None:
-        made = self.opened(epoch)
-        update.take(made, notes.RoomEntered(ROOM, tuple(message(offset, epoch=epoch) for offset in (1, 2))))
-        *_, last, said = self.shown(made)
-        assert last.endswith("message 2")
-        assert said == RESTORED
-
-    def test_is_told_of_where_the_cut_is_whatever_comes_first(self) -> None:
-        made = self.opened("e2")
-        update.take(made, notes.MessageShown(message(3, epoch="e2"), mine=False))
-        assert RESTORED in self.shown(made)
-        page = frames.Page(id=1, room=ROOM, messages=[message(offset, epoch="e2") for offset in (1, 2)], more=False)
-        update.take(made, notes.CommandAnswered(frames.ReadHistory(id=1, room=ROOM, before=3, limit=100), page))
-        *_, last, said, came = self.shown(made)
-        assert last.endswith("message 2")
-        assert said == RESTORED
-        assert came.endswith("message 3")
-
-    def test_is_not_told_of_a_room_that_goes_on(self) -> None:
-        before = self.opened("e2")
-        update.take(before, notes.RoomEntered(ROOM, tuple(message(offset, epoch="e2") for offset in (1, 2))))
-        made = ChatModel("http://x", ROOM)
-        recall(made, remember(before))
-        update.take(made, notes.WelcomeReceived(ME, (room_state(2, epoch="e2"),), 0, again=False))
-        assert RESTORED not in self.shown(made)
+@pytest.mark.parametrize("hostile", HOSTILE)
+async def test_control_characters_from_the_server_do_not_reach_the_terminal(hostile: str) -> None:
+    async with running_screen(size=(130, 24)) as ui:
+        await ui.show(
+            notes.RoomEntered(hostile, tuple(messages(1, 2, room=hostile))),
+            message_note(4, content=f"http://a.example/{hostile}", username=hostile),
+            notes.RoomGone(hostile),
+            notes.ServerError(hostile),
+            notes.SendFailed(OutboxEntry("k", ROOM, hostile), "x", hostile),
+            notes.MembershipChange(frames.Membership(room=hostile, username=ME, member=True, by=hostile), mine=True),
+            replace(welcome_note(), server=hostile, username=hostile),
+        )
+        assert not any(map(is_dangerous, ui.everything()))
+        ui.model.open_room(hostile)
+        await ui.show(notes.Disconnected(hostile, 1.0, 0, was_live=True, known=False))
+        assert not any(map(is_dangerous, ui.everything()))
+        await ui.press("ctrl+k")
+        assert not any(map(is_dangerous, ui.everything()))
 
 
-class TestRoomsOfOnesOwn:
-    async def test_that_a_room_is_made_is_said_there_and_that_it_is_private_is_known_at_once(self) -> None:
-        async with stage() as there:
-            created = frames.Created(id=1, room="den", private=True, at=Position("e1", 0))
-            await there.show(notes.CommandAnswered(frames.CreateRoom(id=1, room="den", private=True), created))
-            assert there.told == ["enter den"]
-            await there.show(notes.RoomEntered("den", ()))
-            assert there.timeline()[-1] == "-- Created #den (private, by invitation only)."
-            assert there.pane("heading")[0].split() == ["#den", "private"]
-            await there.press("alt+2")
-            assert "is made" not in " ".join(there.timeline())
+async def test_markup_in_messages_and_errors_is_shown_as_text() -> None:
+    async with running_screen() as ui:
+        hostile = "[red]x[/] [link=http://evil]y[/link] [@click=app.quit]z[/]"
+        await ui.show(message_note(4, content=hostile), notes.ServerError("[b]no[/b]"))
+        shown = " ".join(ui.timeline())
+        assert "[red]x[/]" in shown
+        assert "[b]no[/b]" in shown
 
 
-class TestARoomThatIsGone:
-    """Its row is gone, too: what is said of it is said where somebody looks."""
+def opened(epoch: str) -> ChatModel:
+    """Messages 1 to 3 are read; then a backup that ends with message 2 is restored."""
+    before = ChatModel("http://x", ROOM)
+    before.room.add_page(messages(1, 3), begins=True)
+    before.room.mark_all_read()
+    model = ChatModel("http://x", ROOM)
+    restore_state(model, encode_state(before))
+    update.apply(model, notes.WelcomeReceived(ME, (room_state(2, epoch=epoch),), 0, again=False))
+    return model
 
-    GONE = "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
 
-    def said_last(self, there: Stage) -> str:
-        return " ".join(line.strip() for line in there.timeline()[-2:])
+def drawn(model: ChatModel) -> list[str]:
+    return plain(row.row for row in TimelineView(model).draw(RowStyle(200, ME), 10))
 
-    async def test_is_told_of_in_the_room_that_is_looked_at(self) -> None:
-        async with stage(size=(130, 24)) as there:
-            await there.show(connected(again=True), notes.RoomGone("ops"))
-            assert not any("#ops" in row for row in there.pane("rooms"))
-            assert self.said_last(there) == self.GONE
 
-    async def test_is_told_of_where_it_was_looked_at(self) -> None:
-        async with stage(size=(130, 24)) as there:
-            there.model.go_to("ops")
-            await there.show(connected(again=True), notes.RoomGone("ops"))
-            assert self.said_last(there) == self.GONE
-            assert "you are not in it" in there.pane("heading")[0]
+@pytest.mark.parametrize("epoch", ["e2", "e1"])
+def test_restored_history_is_reported_below_its_last_message(epoch: str) -> None:
+    model = opened(epoch)
+    update.apply(model, notes.RoomEntered(ROOM, tuple(message(offset, epoch=epoch) for offset in (1, 2))))
+    *_, last, notice = drawn(model)
+    assert last.endswith("message 2")
+    assert notice == RESTORED
 
-    async def test_since_the_last_run_is_told_of_at_the_start(self) -> None:
-        before = ChatModel("http://x", ROOM)
-        before.place("ops")
-        before.place("dev", member=False).draft = "half"
-        model = ChatModel("http://x", ROOM)
-        recall(model, remember(before))
-        async with stage(size=(130, 24), connect=False, model=model) as there:
-            await there.show(connected(), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
-            assert self.said_last(there) == self.GONE
-            assert "#dev" not in " ".join(there.timeline())
 
-    async def test_takes_nothing_that_was_written_there_with_it(self) -> None:
-        async with stage(size=(130, 24)) as there:
-            await there.show(connected(again=True), notes.RoomGone("ops"))
-            await there.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
-            assert there.timeline()[-1] == "-- NOT SENT to #ops: No such room. Your text: hello"
+def test_restored_history_is_reported_above_newer_messages() -> None:
+    model = opened("e2")
+    update.apply(model, notes.MessageShown(message(3, epoch="e2"), mine=False))
+    assert RESTORED in drawn(model)
+    page = frames.Page(id=1, room=ROOM, messages=[message(offset, epoch="e2") for offset in (1, 2)], more=False)
+    update.apply(model, notes.CommandAnswered(frames.ReadHistory(id=1, room=ROOM, before=3, limit=100), page))
+    *_, last, notice, newer = drawn(model)
+    assert last.endswith("message 2")
+    assert notice == RESTORED
+    assert newer.endswith("message 3")
+
+
+def test_unchanged_history_is_not_reported_as_restored() -> None:
+    before = opened("e2")
+    update.apply(before, notes.RoomEntered(ROOM, tuple(message(offset, epoch="e2") for offset in (1, 2))))
+    model = ChatModel("http://x", ROOM)
+    restore_state(model, encode_state(before))
+    update.apply(model, notes.WelcomeReceived(ME, (room_state(2, epoch="e2"),), 0, again=False))
+    assert RESTORED not in drawn(model)
+
+
+async def test_created_room_is_opened_with_a_notice_and_marked_private() -> None:
+    async with running_screen() as ui:
+        created = frames.Created(id=1, room="den", private=True, at=Position("e1", 0))
+        await ui.show(notes.CommandAnswered(frames.CreateRoom(id=1, room="den", private=True), created))
+        assert ui.requested == ["enter den"]
+        await ui.show(notes.RoomEntered("den", ()))
+        assert ui.timeline()[-1] == "-- Created #den (private, by invitation only)."
+        assert ui.pane("heading")[0].split() == ["#den", "private"]
+        await ui.press("alt+2")
+        assert "Created" not in " ".join(ui.timeline())
+
+
+REMOVED = "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
+
+
+def last_notice(ui: Harness) -> str:
+    return " ".join(line.strip() for line in ui.timeline()[-2:])
+
+
+async def test_removal_from_a_room_is_shown_in_the_open_room() -> None:
+    async with running_screen(size=(130, 24)) as ui:
+        await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
+        assert not any("#ops" in row for row in ui.pane("rooms"))
+        assert last_notice(ui) == REMOVED
+
+
+async def test_removal_from_the_open_room_is_shown_in_it() -> None:
+    async with running_screen(size=(130, 24)) as ui:
+        ui.model.open_room("ops")
+        await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
+        assert last_notice(ui) == REMOVED
+        assert "you are not in it" in ui.pane("heading")[0]
+
+
+async def test_removal_since_the_last_run_is_shown_at_the_start() -> None:
+    before = ChatModel("http://x", ROOM)
+    before.ensure_room("ops")
+    before.ensure_room("dev", member=False).set_draft("half")
+    model = ChatModel("http://x", ROOM)
+    restore_state(model, encode_state(before))
+    async with running_screen(size=(130, 24), connect=False, model=model) as ui:
+        await ui.show(welcome_note(), notes.RoomEntered(ROOM, tuple(messages(1, 3))))
+        assert last_notice(ui) == REMOVED
+        assert "#dev" not in " ".join(ui.timeline())
+
+
+async def test_text_that_failed_in_a_removed_room_is_shown_in_the_open_room() -> None:
+    async with running_screen(size=(130, 24)) as ui:
+        await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
+        await ui.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
+        assert ui.timeline()[-1] == "-- NOT SENT to #ops: No such room. Your text: hello"

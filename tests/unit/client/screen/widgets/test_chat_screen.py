@@ -1,71 +1,76 @@
-"""The whole of the screen as it opens: which parts of it there are on a terminal of this size."""
+"""The chat screen: panes, status line, and terminal sizes."""
 
 import pytest
 
 from chatterbox.wire import frames
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand
-from tests.unit.client.screen.stage import stage
+from tests.unit.client.screen.harness import running_screen
 from tests.unit.client.world import ROOM
 
 
-class TestOpening:
-    async def test_a_room_shows_its_messages_and_where_it_begins(self) -> None:
-        async with stage() as there:
-            assert "this is where #general begins" in there.timeline()[0]
-            assert there.timeline()[-1] == "10:00          bob  │ message 3"
+async def test_timeline_shows_messages_and_the_beginning_of_the_room() -> None:
+    async with running_screen() as ui:
+        assert "beginning of #general" in ui.timeline()[0]
+        assert ui.timeline()[-1] == "10:00          bob  │ message 3"
 
-    async def test_the_rooms_are_listed_and_the_status_tells_the_gateway(self) -> None:
-        async with stage() as there:
-            assert there.pane("rooms") == ["▸1 #general", " 2 #ops"]
-            assert there.status().startswith(" connected · gateway-1 · alice")
 
-    @pytest.mark.parametrize(
-        ("size", "rooms", "people"), [((60, 15), False, False), ((80, 24), True, False), ((130, 40), True, True)]
-    )
-    async def test_panes_hide_where_there_is_no_room(self, size: tuple[int, int], rooms: bool, people: bool) -> None:
-        async with stage(size=size) as there:
-            assert there.chat.query_one("#rooms").display is rooms
-            assert there.chat.query_one("#people").display is people
-            assert there.timeline()[-1].endswith("│ message 3")
+async def test_room_list_and_gateway_are_shown() -> None:
+    async with running_screen() as ui:
+        assert ui.pane("rooms") == ["▸1 #general", " 2 #ops"]
+        assert ui.status().startswith(" connected · gateway-1 · alice")
 
-    @pytest.mark.parametrize("size", [(20, 5), (10, 3), (300, 100)])
-    async def test_no_terminal_is_too_small_or_too_large(self, size: tuple[int, int]) -> None:
-        async with stage(size=size) as there:
-            await there.type("still here")
-            await there.press("enter")
-            assert there.told == [(ROOM, "still here")]
 
-    async def test_without_a_connection_it_opens_and_says_so(self) -> None:
-        async with stage(connect=False) as there:
-            await there.show(notes.Disconnected("connection refused", 3.0, 0, was_live=False, known=False))
-            assert "offline: connection refused, next try in" in there.status()
+@pytest.mark.parametrize(
+    ("size", "rooms", "people"), [((60, 15), False, False), ((80, 24), True, False), ((130, 40), True, True)]
+)
+async def test_panes_are_shown_by_the_width_of_the_terminal(size: tuple[int, int], rooms: bool, people: bool) -> None:
+    async with running_screen(size=size) as ui:
+        assert ui.chat.query_one("#rooms").display is rooms
+        assert ui.chat.query_one("#people").display is people
+        assert ui.timeline()[-1].endswith("│ message 3")
 
-    async def test_how_long_the_server_owes_an_answer_is_counted_without_a_touch(self) -> None:
-        now_s = [100.0]
-        async with stage(now_s=lambda: now_s[0]) as there:
-            there.connection.state = ClientState(
-                phase=ConnectionPhase.LIVE, pending={7: PendingCommand(frames.Ping(id=7), by_person=True)}
-            )
-            there.chat._tick()
-            now_s[0] += 8
-            there.chat._tick()
-            assert there.status().startswith(" connected · no answer for 8 s · gateway-1")
-            there.connection.state = ClientState(phase=ConnectionPhase.LIVE)
-            there.chat._tick()
-            assert there.status().startswith(" connected · gateway-1")
 
-    async def test_panes_open_and_close_by_key(self) -> None:
-        async with stage(size=(60, 15)) as there:
-            await there.press("f2")
-            assert there.pane("rooms") == ["▸1 #general", " 2 #ops"]
-            await there.press("f2")
-            assert not there.chat.query_one("#rooms").display
+@pytest.mark.parametrize("size", [(20, 5), (10, 3), (300, 100)])
+async def test_screen_works_on_terminals_of_any_size(size: tuple[int, int]) -> None:
+    async with running_screen(size=size) as ui:
+        await ui.type("still here")
+        await ui.press("enter")
+        assert ui.requested == [(ROOM, "still here")]
 
-    @pytest.mark.parametrize(("columns", "both"), [(79, False), (80, True)])
-    async def test_panes_leave_room_for_messages(self, columns: int, both: bool) -> None:
-        async with stage(size=(columns, 15)) as there:
-            await there.press("f3")
-            assert there.pane("people")[:2] == ["heard here", "bob"]
-            assert there.chat.query_one("#rooms").display is both
-            assert there.timeline()[-1].endswith("│ message 3")
+
+async def test_screen_opens_offline_with_the_reason_in_the_status_line() -> None:
+    async with running_screen(connect=False) as ui:
+        await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=False, known=False))
+        assert "offline: connection refused, next try in" in ui.status()
+
+
+async def test_silence_of_the_server_is_shown_without_any_input() -> None:
+    now_s = [100.0]
+    async with running_screen(now_s=lambda: now_s[0]) as ui:
+        pending = {7: PendingCommand(frames.Ping(id=7), by_person=True)}
+        ui.connection.set_state(ClientState(phase=ConnectionPhase.LIVE, pending=pending))
+        ui.chat._tick()
+        now_s[0] += 8
+        ui.chat._tick()
+        assert ui.status().startswith(" connected · no answer for 8 s · gateway-1")
+        ui.connection.set_state(ClientState(phase=ConnectionPhase.LIVE))
+        ui.chat._tick()
+        assert ui.status().startswith(" connected · gateway-1")
+
+
+async def test_f2_shows_and_hides_the_room_list() -> None:
+    async with running_screen(size=(60, 15)) as ui:
+        await ui.press("f2")
+        assert ui.pane("rooms") == ["▸1 #general", " 2 #ops"]
+        await ui.press("f2")
+        assert not ui.chat.query_one("#rooms").display
+
+
+@pytest.mark.parametrize(("columns", "both"), [(79, False), (80, True)])
+async def test_opening_a_pane_on_a_narrow_terminal_closes_the_other(columns: int, both: bool) -> None:
+    async with running_screen(size=(columns, 15)) as ui:
+        await ui.press("f3")
+        assert ui.pane("people")[:2] == ["active here", "bob"]
+        assert ui.chat.query_one("#rooms").display is both
+        assert ui.timeline()[-1].endswith("│ message 3")

@@ -1,0 +1,55 @@
+"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing and quitting."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from client.faces.slash_parser import LocalCommand, LocalCommandName
+from client.screen.actions.screen_interface import ScreenInterface
+
+
+class ProgramHandlers:
+    """`table` maps each action for the program itself to its handler."""
+
+    def __init__(self, screen: ScreenInterface) -> None:
+        self._screen, self._model = screen, screen.model
+        self.table: Mapping[str, Callable[[], None]] = {
+            "help": partial(screen.show_help, commands_first=False),
+            "sessions": self.list_sessions,
+            "palette": screen.show_palette,
+            "next-theme": self.next_theme,
+            "try-now": self.try_now,
+            "redraw": screen.redraw,
+            "quit": self.quit,
+        }
+
+    def list_sessions(self) -> None:
+        from client.screen.actions import server_sheets  # it imports the HTTP client
+
+        server_sheets.sessions(self._screen)
+
+    def next_theme(self) -> None:
+        self._screen.toast(f"Theme: {self._screen.next_theme()}")
+
+    def try_now(self) -> None:
+        if self._model.status.live:
+            self._screen.toast("Already connected.")
+        else:
+            self._screen.runtime.try_now()
+
+    def quit(self) -> None:
+        self._screen.runtime.quit()
+
+    def open_sheet(self, command: LocalCommand) -> bool:
+        """Open the sheet for a slash command; False if the screen has none for it."""
+        from client.screen.actions import server_sheets  # it imports the HTTP client
+
+        match command:
+            case LocalCommand(LocalCommandName.MEMBERS, room):
+                server_sheets.members(self._screen, room)
+            case LocalCommand(LocalCommandName.SESSIONS):
+                server_sheets.sessions(self._screen)
+            case LocalCommand(LocalCommandName.HELP, ""):
+                self._screen.show_help(commands_first=True)
+            case _:
+                return False
+        return True

@@ -1,0 +1,134 @@
+"""Handlers for scrolling, finding text, opening links, and what is done with a selected message."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from client.screen.actions.screen_interface import ScreenInterface
+from client.screen.input.pasted_text import clean
+from client.screen.layout import picker_items
+from client.screen.layout.picker_items import PickerItem
+from client.screen.model.links import links
+from client.screen.model.message_selection import moved, position_of, quoted
+from client.screen.model.scroll_position import TOP, BlockKey, message_key
+from client.text.sanitize import inert
+
+
+class ReadingHandlers:
+    """`table` maps each action for reading or selecting to its handler."""
+
+    def __init__(self, screen: ScreenInterface) -> None:
+        self._screen, self._model, self._view = screen, screen.model, screen.timeline_view
+        self.search = ""
+        """The text that was searched for last; it is highlighted."""
+        self.table: Mapping[str, Callable[[], None]] = {
+            "page-up": partial(self._view.scroll_page, -1),
+            "page-down": partial(self._view.scroll_page, 1),
+            "line-up": partial(self._view.scroll, -1),
+            "line-down": partial(self._view.scroll, 1),
+            "first-unread": self.show_first_unread,
+            "to-oldest": partial(self._view.show, TOP),
+            "to-newest": self.show_newest,
+            "find": self.find,
+            "find-again": self.find_next,
+            "links": self.list_links,
+            "select": self.select,
+            "select-older": partial(self._move_selection, -1),
+            "select-newer": partial(self._move_selection, 1),
+            "copy": self.copy_text,
+            "quote": self.quote,
+            "open-link": partial(self.open_link, 1),
+            "copy-place": self.copy_position,
+            "unselect": self.unselect,
+        }
+
+    def show_first_unread(self) -> None:
+        if not self._view.show_first_unread():
+            self._screen.toast("No unread messages in this room.")
+
+    def show_newest(self) -> None:
+        self.search = ""
+        self._model.show_newest()
+
+    # Finding.
+
+    def find(self) -> None:
+        self._screen.pick("Find in loaded messages", self._found, self._show_found, typed=self.search)
+
+    def _found(self, typed: str) -> list[PickerItem]:
+        return picker_items.found_messages(self._model, typed) if typed else []
+
+    def _show_found(self, offset: str, typed: str) -> None:
+        if offset:
+            self.search = typed
+            self._select(message_key(int(offset)))
+            self._screen.changed()
+
+    def find_next(self) -> None:
+        """Select the next older message with the text that was searched for last."""
+        if not self.search:
+            self._screen.toast(f"Search first: {self._screen.key_of('find')}.")
+        elif (key := picker_items.next_found(self._model, self.search, self._model.selected)) is not None:
+            self._select(key)
+        else:
+            self._screen.toast(f"No older match loaded; {self._screen.key_of('page-up')} loads more.")
+
+    def list_links(self) -> None:
+        items = picker_items.room_links(self._model)
+
+        def matching(typed: str) -> list[PickerItem]:
+            return picker_items.filtered(typed, items, fuzzy=False)
+
+        self._screen.pick("Open a link", matching, lambda address, _: self._open(address))
+
+    # The selected message.
+
+    def select(self) -> None:
+        if (key := self._view.newest_message()) is not None:
+            self._select(key)
+        else:
+            self._screen.toast("No message to select.")
+
+    def _select(self, key: BlockKey) -> None:
+        self._view.show(key)
+        self._model.select(key)
+
+    def _move_selection(self, by: int) -> None:
+        if (key := moved(self._model, by)) is None:
+            self.unselect()
+        else:
+            self._select(key)
+
+    def unselect(self) -> None:
+        self._model.select(None)
+
+    def copy_text(self) -> None:
+        self._copy(clean(self._model.selected_text()), "Copied.")
+
+    def copy_position(self) -> None:
+        self._copy(position_of(self._model), "Position copied.")
+
+    def _copy(self, text: str, confirmation: str) -> None:
+        if text:
+            self._screen.copy(text)
+            self._screen.toast(confirmation)
+        self.unselect()
+
+    def quote(self) -> None:
+        quote = quoted(self._model)
+        self.unselect()
+        composer = self._screen.composer
+        composer.show(f"{composer.text.rstrip()}\n{quote}".lstrip("\n"))
+
+    def open_link(self, number: int) -> None:
+        """Open a link of the selected message, by the number after it."""
+        found = links(inert(self._model.selected_text()))
+        if 0 < number <= len(found):
+            self._open(found[number - 1].address)
+        else:
+            self._screen.toast("No link with that number.")
+
+    def _open(self, address: str) -> None:
+        if address.startswith(("http://", "https://")):
+            self._screen.copy(address)
+            self._screen.open_url(address)
+            self._screen.toast("Opened and copied.")

@@ -1,0 +1,78 @@
+"""Handlers of the room actions: switch rooms, edit the topic, list members, toggle panes."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from client.failures import UsageError
+from client.screen.actions.action_table import ROOM_NUMBERS
+from client.screen.actions.screen_interface import ScreenInterface
+from client.screen.layout import picker_items
+from client.screen.model import submit
+from client.text.room_names import room_name
+from client.text.sanitize import inert
+
+
+class RoomHandlers:
+    """`table` maps each room action to its handler."""
+
+    def __init__(self, screen: ScreenInterface) -> None:
+        self._screen, self._model = screen, screen.model
+        self.table: Mapping[str, Callable[[], None]] = {
+            "switch-room": self.switch_room,
+            "next-unread": self.next_unread,
+            "next-room": partial(self._step, 1),
+            "previous-room": partial(self._step, -1),
+            **{f"room-{number}": partial(self._open_numbered, number) for number in ROOM_NUMBERS},
+            "topic": self.edit_topic,
+            "members": self.list_members,
+            "toggle-rooms": partial(screen.toggle_pane, "rooms"),
+            "toggle-people": partial(screen.toggle_pane, "people"),
+        }
+
+    def switch_room(self) -> None:
+        items = picker_items.rooms(self._model)
+
+        def matching(typed: str) -> list[picker_items.PickerItem]:
+            return picker_items.filtered(typed, items, fuzzy=True)
+
+        self._screen.pick("Switch room", matching, self._switch, empty=_no_room)
+
+    def _switch(self, room: str, typed: str) -> None:
+        if not room and not typed.strip():
+            return
+        try:
+            submit.join(self._model, room or room_name(typed.strip()))
+        except UsageError as refusal:
+            self._screen.toast(f"No match. {refusal}")
+        self._screen.runtime.settle()
+
+    def next_unread(self) -> None:
+        if (name := self._model.next_unread()) is not None:
+            self._model.open_room(name)
+        else:
+            self._screen.toast("No unread messages in other rooms.")
+
+    def _step(self, by: int) -> None:
+        rooms = self._model.in_order()
+        self._model.open_room(rooms[(rooms.index(self._model.room) + by) % len(rooms)].name)
+
+    def _open_numbered(self, number: int) -> None:
+        rooms = self._model.in_order()
+        if number <= len(rooms):
+            self._model.open_room(rooms[number - 1].name)
+
+    def edit_topic(self) -> None:
+        """Put `/topic` with the present topic into the input."""
+        self._screen.composer.show(f"/topic {inert(self._model.room.topic)}")
+
+    def list_members(self) -> None:
+        from client.screen.actions import server_sheets  # it imports the HTTP client
+
+        server_sheets.members(self._screen, self._model.room.name)
+
+
+def _no_room(typed: str) -> str:
+    with suppress(UsageError):
+        return f"No match. Enter joins #{inert(room_name(typed.strip()))}."
+    return "No match."

@@ -1,0 +1,47 @@
+"""Finds web addresses and mentions in a message. Pure."""
+
+import re
+from typing import NamedTuple
+
+_LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
+_TRAILING = ".,;:!?*_~"
+_CLOSING = {")": "(", "]": "["}
+
+
+class Link(NamedTuple):
+    """An address, and its start and end in the text."""
+
+    start: int
+    end: int
+    address: str
+
+
+def links(text: str) -> list[Link]:
+    """Find the http and https addresses in `text`, without the punctuation that ends a sentence.
+
+    >>> [link.address for link in links("(see https://a.example/b_(c).)")]
+    ['https://a.example/b_(c)']
+    """
+    found = ((match.start(), _trimmed(match[0])) for match in _LINK.finditer(text))
+    return [Link(start, start + len(address), address) for start, address in found]
+
+
+def _trimmed(address: str) -> str:
+    while address:
+        last = address[-1]
+        unbalanced = last in _CLOSING and address.count(last) > address.count(_CLOSING[last])
+        if last not in _TRAILING and not unbalanced:
+            break
+        address = address[:-1]
+    return address
+
+
+def mentions(text: str, username: str) -> bool:
+    """Whether `text` contains `username` as a whole word, with or without an @; case is ignored.
+
+    >>> mentions("ask Bob.", "bob"), mentions("bobsled", "bob")
+    (True, False)
+    """
+    if not username or username.casefold() not in text.casefold():
+        return False
+    return re.search(rf"(?<![\w-]){re.escape(username)}(?![\w-])", text, re.IGNORECASE) is not None

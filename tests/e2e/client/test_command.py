@@ -1,0 +1,73 @@
+"""A command that these tests fork behaves as one that is started, as far as a caller can see."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from client.failures import ExitCode
+from tests.e2e.client.people import Person
+from tests.support.command import Command, Running, run
+from tests.support.program import ROOT
+
+PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+Start = Callable[[tuple[str, ...], Mapping[str, str]], Running]
+
+
+def forked(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Running:
+    return Command(arguments, environment, **PIPES)
+
+
+def started(arguments: tuple[str, ...], environment: Mapping[str, str]) -> Running:
+    command = [sys.executable, "-m", "client", *arguments]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, text=True, **PIPES)
+
+
+def told(start: Start, environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+    process = start(arguments, environment)
+    out, err = process.communicate("", timeout=60)
+    return process.wait(60), out, err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nonsense"], ["send", "general", "x"], ["config"]])
+def test_it_says_and_returns_the_same(alice_and_bob: list[Person], arguments: list[str]) -> None:
+    nobody = alice_and_bob[0].environment | {"XDG_STATE_HOME": "/nowhere"}
+    assert told(forked, nobody, *arguments) == told(started, nobody, *arguments)
+
+
+@pytest.mark.parametrize("start", [forked, started])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, ExitCode.INTERRUPTED)],
+    ids=["KILL", "INT"],
+)
+def test_a_signal_ends_it_alike(alice_and_bob: list[Person], start: Start, number: signal.Signals, status: int) -> None:
+    alice, _ = alice_and_bob
+    process = start(("tail", "general", "--json"), alice.environment)
+    alice.run("send", "general", "it runs")
+    assert process.stdout is not None
+    assert "it runs" in process.stdout.readline()
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(60) == status
+    process.communicate("", timeout=60)
+
+
+def test_what_counts_before_python_begins_is_not_forked(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    for more, is_forked in (({}, True), ({"PYTHONUTF8": "0"}, False)):
+        process = run(["--help"], alice.environment | more, **PIPES)
+        assert isinstance(process, Command) == is_forked
+        process.communicate("", timeout=60)
+
+
+def test_one_that_does_not_end_is_late(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    process = alice.start("tail", "general")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.2)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL

@@ -1,0 +1,38 @@
+"""The input field of a picker."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.screen.input.input_field import InputField
+
+
+@given(st.text("ab ", max_size=6), st.lists(st.sampled_from(["left", "right", "line-start", "line-end"])))
+def test_typed_text_is_inserted_at_the_cursor(text: str, moves: list[str]) -> None:
+    field = InputField(text, len(text))
+    for move in moves:
+        field.run(move)
+    at = field.at
+    field.type("x")
+    assert (field.text, field.at) == (text[:at] + "x" + text[at:], at + 1)
+
+
+@pytest.mark.parametrize(
+    ("actions", "left"),
+    [
+        (["delete-left"], "one tw"),
+        (["kill-word-left"], "one "),
+        (["kill-to-start"], ""),
+        (["line-start", "delete-right"], "ne two"),
+        (["line-start", "delete-left"], "one two"),
+        (["delete-right"], "one two"),
+    ],
+)
+def test_editing_actions_edit_the_field(actions: list[str], left: str) -> None:
+    field = InputField("one two", 7)
+    assert all(field.run(action) for action in actions)
+    assert field.text == left
+
+
+def test_other_actions_are_not_handled_by_the_field() -> None:
+    assert not InputField("x", 1).run("send")
