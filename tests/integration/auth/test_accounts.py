@@ -12,6 +12,7 @@ from passlib.context import CryptContext  # type: ignore[import-untyped]
 from chatterbox.wire.errors import ChatError
 from services.auth.users.password_hasher import PasswordHasher
 from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, running, sid_of
+from tests.support.waiting import until
 
 OTHER = "violet-harbour"
 
@@ -238,7 +239,7 @@ class TestLoginRate:
             await site.register("mallory")
             await site.register()
             flood = [asyncio.create_task(site.try_login("mallory")) for _ in range(40)]
-            await asyncio.sleep(0.05)
+            await until(lambda: site.auth.accounts._hasher.waiting == 8, most_s=10)
             async with site.at("192.0.2.1") as home:
                 response = await home.post("/login", json={"username": "alice", "password": PASSWORD})
             assert response.status_code == 200
