@@ -143,7 +143,7 @@ class LimitSettings(Environment):
     connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MAX_LIMIT)
     """Live connections of one user."""
     connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MAX_LIMIT)
-    """Live connections from one network address."""
+    """Live connections from one network address (IPv6: from one /64), and as many HTTP connections besides."""
     rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MAX_LIMIT)
     """Rooms that one user may be a member of."""
 

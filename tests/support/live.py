@@ -33,6 +33,7 @@ async def serving(
     ping_s: float = 20,
     handshake_class: type[Handshake] = Handshake,
     accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
+    connections_per_address: int | None = None,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
 
@@ -51,7 +52,12 @@ async def serving(
         live_socket.begin(receiver(live_socket), departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, http_class=upgrade_protocol(handshake_class), frame_bytes=frame_bytes)
+    config = serve.config(
+        app,
+        http_class=upgrade_protocol(handshake_class),
+        frame_bytes=frame_bytes,
+        connections_per_address=connections_per_address,
+    )
     async with background(pulse.run(), "test.pings"), served(config) as port:
         yield port
 
