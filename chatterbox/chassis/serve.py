@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from chatterbox.chassis import gc_tuning, open_files
 from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.http.connection_limits import ConnectionLimits
+from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
@@ -136,9 +137,10 @@ def config(
     `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
-    limits = ConnectionLimits(total, connections_per_address, TrustedProxies(trusted_proxies).trusts)
+    proxies = TrustedProxies(trusted_proxies)
+    limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(app),
+        StartupErrorMiddleware(ForwardedMiddleware(app, proxies)),
         http=type(http_class.__name__, (http_class,), {"limits": limits}),
         ws="none",
         loop="uvloop",
@@ -146,8 +148,7 @@ def config(
         access_log=False,
         server_header=False,
         ws_max_size=frame_bytes,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         backlog=4096,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.wire.limits import Limits
 
@@ -27,6 +28,15 @@ def _url(text: str) -> str:
 
 ServiceUrl = Annotated[str, AfterValidator(_url)]
 """The base URL of another service."""
+
+
+def _proxies(text: str) -> str:
+    TrustedProxies(text)
+    return text
+
+
+ProxyAddresses = Annotated[str, AfterValidator(_proxies)]
+"""Trusted proxies, as `TrustedProxies` reads them."""
 
 
 class Environment(BaseSettings):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import Settings
+from chatterbox.chassis.settings import ProxyAddresses, Settings
 from chatterbox.wire import auth_api
 
 
@@ -31,5 +31,5 @@ class AuthSettings(Settings):
     """Registrations at once from one address."""
     registrations_per_hour: float = Field(120, gt=0)
     """Registrations per hour from one address in the long run."""
-    trusted_proxies: str = ""
-    """Addresses of proxies whose `X-Forwarded-For` header is trusted, separated by commas."""
+    trusted_proxies: ProxyAddresses = ""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*` trusts every peer."""

@@ -63,10 +63,10 @@ async def serving(
 
 
 @asynccontextmanager
-async def served(config: uvicorn.Config) -> AsyncIterator[int]:
+async def served(config: uvicorn.Config, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve an app on a free port; gives the port."""
     server = serve.DrainingServer(config, _nothing_to_drain, lambda: None)
-    listener = serve.bind("127.0.0.1", 0)
+    listener = serve.bind(host, 0)
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])

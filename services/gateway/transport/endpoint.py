@@ -5,6 +5,7 @@ from typing import Protocol
 from fastapi import FastAPI, WebSocket
 from starlette.requests import HTTPConnection
 
+from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.errors import ChatError, Code
@@ -29,7 +30,7 @@ def serve_websockets(app: FastAPI, acceptor: ConnectionAcceptor, origins: frozen
     """
 
     async def ws(websocket: WebSocket) -> None:
-        address = websocket.client.host if websocket.client else "unknown"
+        address = network(websocket.client.host) if websocket.client else "unknown"
         try:
             check_origin(websocket, origins)
             acceptor.admit(address)

@@ -5,6 +5,7 @@ import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -125,6 +126,19 @@ async def test_a_trusted_proxy_may_open_more_connections_than_one_address() -> N
     config = serve.config(APP, connections_per_address=1, trusted_proxies="127.0.0.1")
     async with live.served(config) as port, idle(port, 3):
         pass
+
+
+async def _client(request: Request) -> Response:
+    return PlainTextResponse(request.client.host if request.client else "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+async def test_a_trusted_proxy_is_recognised_whatever_the_server_listens_on(host: str) -> None:
+    config = serve.config(Starlette(routes=[Route("/", _client)]), trusted_proxies="127.0.0.1")
+    async with live.served(config, host) as port, httpx.AsyncClient(trust_env=False) as http:
+        url = f"http://127.0.0.1:{port}/"
+        assert (await http.get(url)).text == "127.0.0.1"
+        assert (await http.get(url, headers={"X-Forwarded-For": "203.0.113.7"})).text == "203.0.113.7"
 
 
 async def test_the_soft_limit_of_open_files_is_raised_to_the_hard_limit() -> None:
