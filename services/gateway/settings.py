@@ -16,7 +16,7 @@ class GatewaySettings(Settings):
     """Allowed origins of web pages, separated by commas, as browsers send them: `https://chat.example.org`.
     The server's own origin is always allowed, and so are programs that send no Origin."""
     trusted_proxies: ProxyAddresses = ""
-    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*` trusts every peer."""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*` trusts all peers."""
     ping_s: float = Field(20, gt=0)
     """Time between WebSocket pings (seconds); a peer that stays silent for as long again is cut off."""
     connections: int = Field(20_000, ge=1)
