@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
 from chatterbox.wire import asyncapi
-from chatterbox.wire.close_codes import SENTENCES, may_return
+from chatterbox.wire.close_codes import SENTENCES, may_reconnect
 from chatterbox.wire.errors import MEANINGS
 from chatterbox.wire.limits import Limits
 from client.cli import manual
@@ -60,7 +60,7 @@ def _errors() -> Iterator[str]:
 def _closes() -> Iterator[str]:
     yield from ("| code | reconnect? | meaning |", "|---|---|---|")
     for code, sentence in SENTENCES.items():
-        yield f"| {int(code)} | {'yes' if may_return(code) else 'no'} | {sentence} |"
+        yield f"| {int(code)} | {'yes' if may_reconnect(code) else 'no'} | {sentence} |"
 
 
 def _limits() -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Any, get_args
 import msgspec
 
 from chatterbox.wire import frames
-from chatterbox.wire.close_codes import SENTENCES, may_return
+from chatterbox.wire.close_codes import SENTENCES, may_reconnect
 from chatterbox.wire.errors import MEANINGS
 
 COMMANDS: tuple[type[msgspec.Struct], ...] = get_args(frames.Command)
@@ -34,7 +34,7 @@ def document(version: str) -> dict[str, Any]:
         },
         "operations": {
             "send": _operation("receive", "Commands from the client.", COMMANDS),
-            "hear": _operation(
+            "receive": _operation(
                 "send", "Replies, which echo the command's id, and pushes, which have none.", (*REPLIES, *PUSHES)
             ),
         },
@@ -44,7 +44,7 @@ def document(version: str) -> dict[str, Any]:
             for code, meaning in MEANINGS.items()
         },
         "x-close-codes": {
-            str(int(code)): {"sentence": sentence, "come-back": may_return(code)}
+            str(int(code)): {"sentence": sentence, "come-back": may_reconnect(code)}
             for code, sentence in SENTENCES.items()
         },
     }

@@ -44,10 +44,10 @@ SENTENCES: dict[CloseCode, str] = {
 }
 
 
-def may_return(code: int) -> bool:
+def may_reconnect(code: int) -> bool:
     """Whether a client should reconnect automatically after `code`.
 
-    >>> may_return(1012), may_return(4029), may_return(4501), may_return(1006)
+    >>> may_reconnect(1012), may_reconnect(4029), may_reconnect(4501), may_reconnect(1006)
     (True, True, False, True)
     """
     if code in {CloseCode.NORMAL, CloseCode.PROTOCOL_ERROR, CloseCode.BAD_TEXT, CloseCode.TOO_BIG}:

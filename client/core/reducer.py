@@ -129,7 +129,7 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     """Reconnect after a while, or end if the close code forbids it."""
-    if lost.code is not None and not close_codes.may_return(lost.code):
+    if lost.code is not None and not close_codes.may_reconnect(lost.code):
         _end(step, notes.SessionOver(lost.code, lost.why))
         return
     moving, attempt, unanswered = step.state.moving, step.state.attempt, step.state.pending
@@ -195,6 +195,8 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
             room_updates.leave(step, reply.room)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+        case _:
+            pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
 
 

@@ -1,6 +1,7 @@
 """Tab completion for the input line of `chat`: slash commands, rooms, people, sessions. Pure."""
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from client.faces.slash_parser import SLASHES, WordKind
 from client.store.name_cache import CachedNames
@@ -47,6 +48,8 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, ("private",))
         case WordKind.NEW | WordKind.TOPIC:
             return []
+        case _:
+            assert_never(kind)
 
 
 def _marked(mark: str, word: str, names: Iterable[str]) -> list[str]:

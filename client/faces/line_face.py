@@ -258,6 +258,8 @@ class LineFace:
                 self.connection.request(RoomRequested(room))
             case frames.Left(room=room):
                 self._remove(room)
+            case _:
+                pass
 
     def _remove(self, room: str) -> None:
         self._entered.discard(room)
@@ -283,3 +285,5 @@ class LineFace:
         match refused.command:
             case frames.Join(room=room) if room == self.room and room not in self._entered:
                 self.room = None
+            case _:
+                pass

@@ -49,6 +49,8 @@ class PlainFace(LineFace):
                     self._schedule_marks()
             case notes.SendFailed(entry):
                 self._marks.refuse(entry)
+            case _:
+                pass  # other notes are not about delivery
         super()._take(note)
 
     def _report_queued(self, entry: OutboxEntry) -> None:

@@ -50,6 +50,8 @@ def take(
             return replace(rules, catching_up=rules.catching_up - {room}), None
         case notes.RoomReset(room):
             return replace(rules, resets_s={**rules.resets_s, room: now_s}), None
+        case _:
+            pass  # other notes are nothing to be notified of
     return rules, None
 
 

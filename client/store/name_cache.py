@@ -58,6 +58,8 @@ def learned(names: CachedNames, note: notes.Note) -> CachedNames:
             return replace(names, people=_first(names.people, message.username))
         case notes.MembershipChange(membership=change, mine=False) if change.member:
             return replace(names, people=_first(names.people, change.username))
+        case _:
+            pass  # other notes name nothing new
     return names
 
 

@@ -104,6 +104,8 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
             return f"Everyone is a member of #{inert_name(room)}; you can't leave it."
         case frames.Leave(room=room), Code.NOT_A_MEMBER:
             return f"You are not in #{inert_name(room)}."
+        case _:
+            pass
     return inert(detail)
 
 
@@ -117,6 +119,8 @@ def _reply(reply: frames.Reply) -> str | None:
             return f"You left #{inert_name(room)}."
         case frames.TopicSet(room=room, topic=topic):
             return topic_line(room, topic)
+        case _:
+            pass
     return None
 
 

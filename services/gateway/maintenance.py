@@ -1,4 +1,4 @@
-"""Periodic jobs: compare heads, close stuck connections, expired tokens and idle rooms, reload ended sessions."""
+"""Periodic jobs: compare heads, close stalled connections, expired tokens and idle rooms, reload ended sessions."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from chatterbox.wire.auth_api import LEEWAY_S, Revocation
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
 from services.gateway.connections.hub import Hub
+from services.gateway.connections.slow_consumers import close_stalled
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
@@ -83,26 +84,18 @@ def close_expired(hub: Hub, now_s: float) -> None:
             connection.close(CloseCode.TOKEN_EXPIRED)
 
 
-def close_stuck(hub: Hub, behind_s: float) -> None:
-    """Cut off connections whose peer has received nothing for `behind_s` seconds although data is unsent."""
-    for connection in tuple(hub.connections):
-        if connection.stalled_s() >= behind_s:
-            log.warning("connection.stuck", extra={"connection": connection.connection_id})
-            connection.abort()
-
-
-async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) -> NoReturn:
-    """Close expired and stuck connections until cancelled; `now_s` is seconds since 1970."""
+async def every_second(hub: Hub, stalled_s: float, now_s: Callable[[], float]) -> NoReturn:
+    """Close expired and stalled connections until cancelled; `now_s` is seconds since 1970."""
     while True:
         close_expired(hub, now_s())
-        close_stuck(hub, behind_s)
+        close_stalled(hub, stalled_s)
         await asyncio.sleep(1)
 
 
-async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_s: float) -> NoReturn:
-    """Every `heads_s` seconds compare heads and memberships, and close idle rooms, until cancelled."""
+async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_interval_s: float) -> NoReturn:
+    """Every `heads_interval_s` seconds compare heads and memberships, and close idle rooms, until cancelled."""
     while True:
-        await asyncio.sleep(heads_s)
+        await asyncio.sleep(heads_interval_s)
         if hub.members and (revision := await feed.compare_heads()) is not None:
             await memberships.compare(revision)
         await feed.close_idle(hub.clock() - IDLE_ROOM_S)

@@ -13,8 +13,8 @@ from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
-from services.history.context import HistoryContext
 from services.history.history import HistoryService
+from services.history.history_context import HistoryContext
 from services.history.http import health_routes, internal_routes, message_routes, room_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from chatterbox.wire import frames
-from chatterbox.wire.close_codes import may_return
+from chatterbox.wire.close_codes import may_reconnect
 from chatterbox.wire.codec import decode_server_frame, encode
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position
@@ -175,7 +175,7 @@ class Reader:
         self.outbox.extendleft(reversed(line.in_flight.values()))
         line.in_flight.clear()
         code = line.socket.close_code or 1006
-        self.is_over = self.is_over or not (line.is_moving or may_return(code))
+        self.is_over = self.is_over or not (line.is_moving or may_reconnect(code))
         if was_live:
             self._note(operations.Closed(at_s=now_s, connection=line.name, code=code))
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from docs.tracked import tracked
+
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("chatterbox", "services", "client")
 MODULES_PER_FOLDER = 15
@@ -25,11 +27,14 @@ REJECTED = (
     "what is not",
 )
 """Words that plain technical English does without."""
+PLAIN = re.compile(r"nobody has spoken here yet", re.IGNORECASE)
+WORD_LISTS = {"username_policy.py"}
+"""Modules with lists of words, not sentences."""
 
 
 def modules() -> Iterator[Path]:
     for package in PRODUCT:
-        yield from sorted((ROOT / package).rglob("*.py"))
+        yield from tracked(ROOT, package, ".py")
 
 
 def duplicates(found: dict[str, list[str]]) -> dict[str, list[str]]:
@@ -70,16 +75,42 @@ def test_every_product_module_says_what_it_is_for() -> None:
     ] == []
 
 
-def test_every_closed_match_ends_in_a_wildcard() -> None:
-    """A `match` without `case _` ignores a new kind in silence; with `assert_never` mypy refuses it."""
+def kinds(pattern: ast.pattern) -> bool:
+    """Whether a pattern names a class or an enum's member, as opposed to a literal."""
+    match pattern:
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return kinds(inner)
+        case ast.MatchOr(patterns=patterns) | ast.MatchSequence(patterns=patterns):
+            return any(map(kinds, patterns))
+        case ast.MatchClass() | ast.MatchValue(value=ast.Attribute()):
+            return True
+        case _:
+            return False
+
+
+def irrefutable(pattern: ast.pattern) -> bool:
+    """Whether a pattern matches anything of the right length."""
+    match pattern:
+        case ast.MatchAs(pattern=None):
+            return True
+        case ast.MatchAs(pattern=ast.pattern() as inner):
+            return irrefutable(inner)
+        case ast.MatchSequence(patterns=patterns):
+            return all(map(irrefutable, patterns))
+        case _:
+            return False
+
+
+def test_a_match_over_kinds_ends_in_a_wildcard() -> None:
+    """Without `case _`, a new kind would be ignored in silence; with `assert_never` mypy refuses it."""
     missing = []
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Match):
+            if isinstance(node, ast.Match) and any(kinds(case.pattern) for case in node.cases):
                 last = node.cases[-1]
-                if not (isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None and last.guard is None):
+                if last.guard is not None or not irrefutable(last.pattern):
                     missing.append(f"{path.relative_to(ROOT)}:{node.lineno}")
-    assert missing == []
+    assert "\n".join(missing) == ""
 
 
 def glossary() -> list[tuple[str, str]]:
@@ -105,7 +136,7 @@ def strings(path: Path) -> Iterator[tuple[int, str]]:
 def test_texts_of_the_product_and_its_docs_use_plain_words() -> None:
     words = re.compile(r"\b(" + "|".join(REJECTED) + r")\b", re.IGNORECASE)
     pages = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-    pages += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md"), ROOT / "bench" / "README.md"]
+    pages += [*tracked(ROOT, "docs", ".md"), *tracked(ROOT, "deploy", ".md"), ROOT / "bench" / "README.md"]
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in pages
@@ -116,6 +147,6 @@ def test_texts_of_the_product_and_its_docs_use_plain_words() -> None:
         f"{path.relative_to(ROOT)}:{number}: {text[:80]!r}"
         for path in modules()
         for number, text in strings(path)
-        if words.search(text)
+        if words.search(PLAIN.sub("", text)) and path.name not in WORD_LISTS
     ]
-    assert found == []
+    assert "\n".join(found) == ""

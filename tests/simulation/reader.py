@@ -9,7 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from chatterbox.wire import frames
-from chatterbox.wire.close_codes import may_return
+from chatterbox.wire.close_codes import may_reconnect
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.position import Position
 from services.gateway.transport.live_socket import LOST
@@ -176,7 +176,7 @@ class Reader:
         self.outbox.extendleft(reversed(connection.in_flight.values()))
         if connection.is_welcome:
             self._context.note(operations.Closed(at_s=now_s, connection=connection.name, code=code))
-        if may_return(code):
+        if may_reconnect(code):
             self._dial_later()
         else:
             self.is_over = True

@@ -10,6 +10,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, NoReturn
@@ -53,7 +54,18 @@ class RedisSubscriber(GuardedListener):
     def __init__(self, connection: "SubscriberConnection", on_payload: OnPayload, on_missed: OnMissed) -> None:
         super().__init__(on_payload, on_missed)
         self._connection = connection
-        self.channels: set[str] = set()
+        self._channels: set[str] = set()
+
+    @property
+    def channels(self) -> AbstractSet[str]:
+        """The channels that this listener wants, whether confirmed or not."""
+        return self._channels
+
+    def add_channels(self, channels: set[str]) -> None:
+        self._channels |= channels
+
+    def remove_channels(self, channels: set[str]) -> None:
+        self._channels -= channels
 
     async def subscribe(self, channels: Iterable[str]) -> None:
         await self._connection.subscribe(self, set(channels))
@@ -112,7 +124,7 @@ class SubscriberConnection:
     # Subscriptions
 
     async def subscribe(self, subscriber: RedisSubscriber, channels: set[str]) -> None:
-        subscriber.channels |= channels
+        subscriber.add_channels(channels)
         for channel in channels:
             self._listeners.setdefault(channel, {})[subscriber] = None
         if self._task is None:
@@ -142,7 +154,7 @@ class SubscriberConnection:
         return self._waiting[channel]
 
     def unsubscribe(self, subscriber: RedisSubscriber, channels: set[str]) -> None:
-        subscriber.channels -= channels
+        subscriber.remove_channels(channels)
         unused: list[str] = []
         for channel in channels & self._listeners.keys():
             self._listeners[channel].pop(subscriber, None)

@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from chatterbox.chassis.observability.incident import Incident
+
 log = logging.getLogger("chatterbox.disk_reserve")
 
 T = TypeVar("T")
@@ -70,7 +72,9 @@ class DiskReserve:
     def __init__(self, path: Path, target_bytes: int) -> None:
         self._path = path
         self._target_bytes = target_bytes
-        self._reported_complete = True
+        self._incident = Incident(
+            log, down="disk_reserve.released", up="disk_reserve.restored", up_level=logging.INFO, file=path.name
+        )
         self._refilling = asyncio.Lock()
 
     @classmethod
@@ -151,12 +155,10 @@ class DiskReserve:
 
     def _log_changes(self) -> None:
         """Log once when the first piece is released and once when the reserve is complete again."""
-        complete = not self.missing_bytes
-        if self._reported_complete and not complete:
-            log.warning("disk_reserve.released", extra={"file": self._path.name})
-        elif complete and not self._reported_complete:
-            log.info("disk_reserve.restored", extra={"file": self._path.name})
-        self._reported_complete = complete
+        if self.missing_bytes:
+            self._incident.fail("part of the reserve is missing")
+        else:
+            self._incident.recover()
 
 
 def _allocate(descriptor: int, start: int, end: int) -> None:

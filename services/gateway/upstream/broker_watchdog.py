@@ -15,7 +15,7 @@ from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.wire.broker_events import canary_channel
 from chatterbox.wire.position import WHOLE_DIGITS
-from services.gateway.core.canary import Canary
+from services.gateway.core.broker_canary import Canary
 from services.gateway.metrics import GatewayMetrics
 
 log = logging.getLogger("chatterbox.broker_watchdog")
@@ -85,7 +85,7 @@ class BrokerWatchdog:
         if not self._broker.is_healthy:
             self._canary.reset_missed()
         elif self._canary.should_resubscribe():
-            self._metrics.times_deaf.inc()
+            self._metrics.broker_silences.inc()
             log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
             self._broker.reconnect()
 

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from chatterbox.chassis.http import http_app
-from services.history.context import HistoryContext
 from services.history.history import HistoryService
+from services.history.history_context import HistoryContext
 
 
 def context_of(request: Request) -> HistoryContext:

@@ -12,8 +12,8 @@ from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
 from chatterbox.wire import history_api, untrusted_json
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
-from services.history.context import HistoryContext
 from services.history.history import HistoryService
+from services.history.history_context import HistoryContext
 
 log = logging.getLogger("chatterbox.history.append_server")
 

@@ -96,7 +96,10 @@ class TestPrompt:
 
     def test_short_password_is_refused_with_the_limit(self, newcomer: Person) -> None:
         done = newcomer.run("register", "alice", typed="short\n")
-        assert (done.returncode, done.stderr) == (ExitCode.REFUSED, "chatterbox: A password must have 8-128 characters.\n")
+        assert (done.returncode, done.stderr) == (
+            ExitCode.REFUSED,
+            "chatterbox: A password must have 8-128 characters.\n",
+        )
 
     @pytest.mark.parametrize("name", ["al ice", "al", "-alice"])
     def test_invalid_username_is_refused_with_the_rule(self, newcomer: Person, name: str) -> None:

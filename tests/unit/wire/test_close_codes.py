@@ -2,9 +2,9 @@
 
 import pytest
 
-from chatterbox.wire.close_codes import SENTENCES, CloseCode, may_return
+from chatterbox.wire.close_codes import SENTENCES, CloseCode, may_reconnect
 
-MAY_RETURN = {
+MAY_RECONNECT = {
     CloseCode.GOING_AWAY,
     CloseCode.RESTART,
     CloseCode.BEHIND,
@@ -27,11 +27,11 @@ class TestEveryCloseCode:
         assert code in {1000, 1001, 1002, 1007, 1009, 1012} or 4000 <= code <= 4999
 
     def test_a_close_code_tells_whether_to_reconnect(self, code: CloseCode) -> None:
-        assert may_return(code) == (code in MAY_RETURN)
+        assert may_reconnect(code) == (code in MAY_RECONNECT)
 
 
 @pytest.mark.parametrize(
     ("code", "reconnects"), [(1005, True), (1006, True), (1011, True), (4499, True), (4500, False), (4999, False)]
 )
 def test_unknown_close_codes_are_interpreted_by_range(code: int, reconnects: bool) -> None:
-    assert may_return(code) == reconnects
+    assert may_reconnect(code) == reconnects

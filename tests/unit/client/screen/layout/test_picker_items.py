@@ -119,7 +119,7 @@ async def test_invalid_room_name_in_the_picker_joins_nothing() -> None:
         assert "No match." in ui.everything()
         await ui.press("enter")
         assert (ui.model.room.name, ui.requested) == (ROOM, [])
-        assert "No match. A room's name is" in ui.everything()
+        assert "No match. A room name must be" in ui.everything()
 
 
 async def test_room_list_counts_unread_messages_and_mentions() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.metrics import DependencyName
-from services.gateway.upstream.dependencies import CHECK_AUTH_S, CHECK_S, GRACE_S, Dependency
+from services.gateway.upstream.readiness import CHECK_AUTH_S, CHECK_S, GRACE_S, Dependency
 
 
 class Clock:

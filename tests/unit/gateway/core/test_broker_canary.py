@@ -1,6 +1,6 @@
 """A gateway is deaf after three consecutive canaries that the broker confirmed but did not deliver."""
 
-from services.gateway.core.canary import MISSED, Canary
+from services.gateway.core.broker_canary import MISSED, Canary
 
 
 def _miss(canary: Canary, count: int) -> list[int]:
