@@ -15,9 +15,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from chatterbox.chassis import gc_tuning, open_files
+from chatterbox.chassis.core.host_names import AllowedHosts
 from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.forwarded import ForwardedMiddleware
+from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
@@ -130,17 +132,19 @@ def config(
     connections: int = HTTP_CONNECTIONS,
     connections_per_address: int | None = None,
     trusted_proxies: str = "",
+    allowed_hosts: AllowedHosts | None = None,
 ) -> uvicorn.Config:
     """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
 
     Raises this process's soft limit of open files to the hard limit; `connections` is reduced to what fits under it.
     `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted.
+    Without `allowed_hosts`, requests may name any host.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(ForwardedMiddleware(app, proxies)),
+        StartupErrorMiddleware(HostCheckMiddleware(ForwardedMiddleware(app, proxies), allowed_hosts)),
         http=type(http_class.__name__, (http_class,), {"limits": limits}),
         ws="none",
         loop="uvloop",

@@ -18,6 +18,7 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
 
     CREDENTIALS_INVALID = "credentials_invalid"
+    HOST_REFUSED = "host_refused"
     LOGIN_THROTTLED = "login_throttled"
     ORIGIN_REFUSED = "origin_refused"
     PASSWORD_INVALID = "password_invalid"  # noqa: S105 - a code, not a password
@@ -68,6 +69,7 @@ MEANINGS: dict[Code, Meaning] = {
         503, "Part of the server is temporarily unavailable. Retry the same request.", retry=True
     ),
     Code.CREDENTIALS_INVALID: Meaning(401, "Wrong username or password."),
+    Code.HOST_REFUSED: Meaning(421, "This server does not answer to the host name of the request."),
     Code.LOGIN_THROTTLED: Meaning(429, "Too many failed logins.", retry=True),
     Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
     Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),

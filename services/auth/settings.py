@@ -32,4 +32,4 @@ class AuthSettings(Settings):
     registrations_per_hour: float = Field(120, gt=0)
     """Registrations per hour from one address in the long run."""
     trusted_proxies: ProxyAddresses = ""
-    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*` trusts all peers."""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""

@@ -16,6 +16,7 @@ from chatterbox.chassis import open_files, serve
 from chatterbox.chassis.http import http_protocol
 from tests.support import live
 from tests.support.peer import Peer, connected, dialled
+from tests.support.waiting import until
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /unread HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
@@ -62,7 +63,7 @@ async def test_line_ends_do_not_extend_the_deadline(port: int) -> None:
         for _ in range(50):
             if not peer.writer.is_closing():
                 peer.write(b"\r\n")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # fixed: line ends that arrive more often than the deadline
         assert peer.writer.is_closing()
 
 
@@ -82,7 +83,7 @@ async def test_a_request_after_a_stray_line_end_is_answered(port: int) -> None:
 async def test_an_idle_connection_outlives_the_request_deadline(port: int) -> None:
     async with dialled(port) as peer:
         await answered(peer, GET)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # fixed: longer than the deadline of a request
         assert "200 OK" in await answered(peer, GET)
 
 
@@ -96,6 +97,12 @@ async def idle(port: int, count: int) -> AsyncIterator[list[Peer]]:
         yield peers
 
 
+async def is_accepted(port: int) -> bool:
+    async with dialled(port) as peer:
+        peer.write(GET)
+        return "200 OK" in await peer.head()
+
+
 async def test_connections_from_one_address_are_limited(caplog: pytest.LogCaptureFixture) -> None:
     config = serve.config(APP, connections_per_address=2)
     async with live.served(config) as port:
@@ -106,9 +113,7 @@ async def test_connections_from_one_address_are_limited(caplog: pytest.LogCaptur
                     assert answer.startswith(b"HTTP/1.1 429 ")
                     assert b'"code":"too_many_connections","detail":"At most 2 connections per address.' in answer
             peers[0].end()
-            await asyncio.sleep(0.05)
-            async with idle(port, 1):
-                pass
+            await until(lambda: is_accepted(port), 10)
     warnings = [record for record in caplog.records if record.message == "connections.refused"]
     assert len(warnings) == 1
 
