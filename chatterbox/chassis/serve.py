@@ -21,6 +21,7 @@ from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
 
@@ -133,18 +134,20 @@ def config(
     connections_per_address: int | None = None,
     trusted_proxies: str = "",
     allowed_hosts: AllowedHosts | None = None,
+    has_domain: bool = False,
 ) -> uvicorn.Config:
     """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
 
     Raises this process's soft limit of open files to the hard limit; `connections` is reduced to what fits under it.
     `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted.
-    Without `allowed_hosts`, requests may name any host.
+    Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
+    checked = HostCheckMiddleware(ForwardedMiddleware(app, proxies), allowed_hosts)
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(HostCheckMiddleware(ForwardedMiddleware(app, proxies), allowed_hosts)),
+        StartupErrorMiddleware(SecurityHeadersMiddleware(checked, has_domain=has_domain)),
         http=type(http_class.__name__, (http_class,), {"limits": limits}),
         ws="none",
         loop="uvloop",

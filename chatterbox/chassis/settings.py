@@ -74,7 +74,8 @@ class Settings(Environment):
     port: int = Field(8000, ge=0, le=65535)
     """The port to listen on; 0 chooses a free one."""
     domain: HostNames = ""
-    """The public domain of this server, if it has one, such as `chat.example.org`."""
+    """The public domain of this server, if it has one, such as `chat.example.org`; over
+    HTTPS, responses then carry HSTS."""
     hosts: HostNames = ""
     """Further names by which clients reach this server, separated by commas; `*` allows every name. Loopback, IP
     addresses, `CHATTERBOX_HOST` and `CHATTERBOX_DOMAIN` are always allowed; others get 421, against DNS rebinding."""

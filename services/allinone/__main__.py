@@ -83,6 +83,7 @@ def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> 
         connections_per_address=limits.connections_per_address,
         trusted_proxies=settings.gateway.trusted_proxies,
         allowed_hosts=settings.gateway.allowed_hosts(),
+        has_domain=bool(settings.gateway.domain),
     )
     serve.run(config, listener, drain=allinone.gateway.drain, on_ready=lambda: _announce(listener, settings))
     print("chatterbox: stopped; everything acknowledged is stored.")
