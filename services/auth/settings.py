@@ -1,5 +1,7 @@
 """Auth's settings."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from chatterbox.chassis.settings import ProxyAddresses, Settings
@@ -27,6 +29,9 @@ class AuthSettings(Settings):
     """Wrong passwords for one account from all addresses before new addresses must wait, a minute at most."""
     address_failures: int = Field(50, ge=1)
     """Wrong passwords from one address for all accounts before it must wait, a minute at most."""
+    registration: Literal["open", "invite", "closed"] = "open"
+    """Who may register: `open`: everyone. `invite`: holders of a code that `python -m services.auth invite` printed.
+    `closed`: no one."""
     registrations_burst: int = Field(50, ge=1)
     """Registrations at once from one address."""
     registrations_per_hour: float = Field(120, gt=0)
