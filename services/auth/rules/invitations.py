@@ -1,4 +1,4 @@
-"""Invitation codes: signed, so that the operator creates them without the running service. Pure.
+"""InvitationCode codes: signed, so that the operator creates them without the running service. Pure.
 
 A code is 15 bytes in base32: a random number, the day on which it expires, and a MAC (HMAC-SHA256, truncated). It needs
 no database row until it is used; then its number is stored, so that it works once.
@@ -18,7 +18,7 @@ _GROUP = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
+class InvitationCode:
     """A valid code: its random number in hexadecimal, and when it expires (seconds since 1970)."""
 
     number: str
@@ -32,7 +32,7 @@ def create_code(key: bytes, nonce: bytes, now_s: float) -> str:
     return "-".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
 
 
-def read_code(key: bytes, code: str, now_s: float) -> Invitation | None:
+def read_code(key: bytes, code: str, now_s: float) -> InvitationCode | None:
     """What a code says; None if it was not created with `key` or has expired. Case, spaces and hyphens don't matter."""
     try:
         raw = b32decode("".join(code.split()).replace("-", "").upper().encode("ascii"))
@@ -42,7 +42,7 @@ def read_code(key: bytes, code: str, now_s: float) -> Invitation | None:
     if not hmac.compare_digest(mac, _mac(key, body)):
         return None
     expires_s = int.from_bytes(body[NONCE_BYTES:]) * _DAY_S
-    return Invitation(body[:NONCE_BYTES].hex(), expires_s) if now_s < expires_s else None
+    return InvitationCode(body[:NONCE_BYTES].hex(), expires_s) if now_s < expires_s else None
 
 
 def _mac(key: bytes, body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
 from services.auth.rules import password_policy, username_policy
-from services.auth.rules.invitations import Invitation, read_code
+from services.auth.rules.invitations import InvitationCode, read_code
 from services.auth.rules.login_throttle import AddressRateLimit, BackoffPolicy, LoginThrottle
 from services.auth.sessions import session_table
 from services.auth.settings import AuthSettings
@@ -75,7 +75,7 @@ class Accounts:
         self._metrics.registrations.inc()
         log.info("user.registered", extra={"user_id": user_id, "address": address})
 
-    def _invitation(self, code: str) -> Invitation:
+    def _invitation(self, code: str) -> InvitationCode:
         invitation = read_code(invitation_key(self._settings.data), code, self._now_s())
         if invitation is None:
             raise ChatError(Code.INVITATION_INVALID)

@@ -8,7 +8,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.rules.confusables import skeletons
-from services.auth.rules.invitations import Invitation
+from services.auth.rules.invitations import InvitationCode
 from services.auth.rules.username_policy import Username, is_same_name
 
 _SELECT = "SELECT id, username, hashed_password, password_number, banned IS NOT NULL FROM users"
@@ -48,7 +48,9 @@ class UserTable:
         query = "SELECT 1 FROM users WHERE name_key = ? OR capital_key = ?"
         return bool(await self._database.rows(query, name.skeletons))
 
-    async def add(self, name: Username, hashed_password: str, now_s: int, invitation: Invitation | None = None) -> int:
+    async def add(
+        self, name: Username, hashed_password: str, now_s: int, invitation: InvitationCode | None = None
+    ) -> int:
         """Create a user, use up the invitation, and return the id; raises `username_taken` or `invitation_invalid`."""
         statement = (
             "INSERT INTO users (username, name_key, capital_key, hashed_password, created)"
@@ -72,7 +74,7 @@ class UserTable:
             )
 
 
-async def _use_up(transaction: Transaction, invitation: Invitation, now_s: int) -> None:
+async def _use_up(transaction: Transaction, invitation: InvitationCode, now_s: int) -> None:
     await transaction.rows("DELETE FROM used_invitations WHERE expires < ?", (now_s,))
     statement = "INSERT INTO used_invitations (number, expires) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING number"
     if not await transaction.rows(statement, (invitation.number, invitation.expires_s)):
