@@ -1,4 +1,4 @@
-"""InvitationCode codes: signed, so that the operator creates them without the running service. Pure.
+"""Invitation codes: signed, so that the operator creates them without the running service. Pure.
 
 A code is 15 bytes in base32: a random number, the day on which it expires, and a MAC (HMAC-SHA256, truncated). It needs
 no database row until it is used; then its number is stored, so that it works once.
