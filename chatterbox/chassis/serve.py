@@ -14,8 +14,14 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
-from chatterbox.chassis import gc_tuning
+from chatterbox.chassis import gc_tuning, open_files
+from chatterbox.chassis.core.host_names import AllowedHosts
+from chatterbox.chassis.core.peer_address import TrustedProxies
+from chatterbox.chassis.http.connection_limits import ConnectionLimits
+from chatterbox.chassis.http.forwarded import ForwardedMiddleware
+from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
 
@@ -30,6 +36,8 @@ Without them, history would keep the RPC connection of a machine that has vanish
 SEND_BUFFER_BYTES = 131_072
 """`SO_SNDBUF` of each connection (Linux doubles it). By default it grows to megabytes, which hides for minutes that a
 peer does not read, and adds up over many slow peers."""
+HTTP_CONNECTIONS = 2_000
+"""Connections in all that a process accepts besides its live connections: idle ones, and those not yet upgraded."""
 TICK_S = 1.0
 """How often the `Date` header of responses is refreshed (seconds)."""
 Drain = Callable[[], Awaitable[None]]
@@ -122,20 +130,32 @@ def config(
     *,
     http_class: type[HttpProtocol] = HttpProtocol,
     frame_bytes: int = Limits().frame_bytes,
+    connections: int = HTTP_CONNECTIONS,
+    connections_per_address: int | None = None,
     trusted_proxies: str = "",
+    allowed_hosts: AllowedHosts | None = None,
+    has_domain: bool = False,
 ) -> uvicorn.Config:
-    """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any."""
+    """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
+
+    Raises this process's soft limit of open files to the hard limit; `connections` is reduced to what fits under it.
+    `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted.
+    Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS.
+    """
+    total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
+    proxies = TrustedProxies(trusted_proxies)
+    checked = HostCheckMiddleware(ForwardedMiddleware(app, proxies), allowed_hosts)
+    limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(app),
-        http=http_class,
+        StartupErrorMiddleware(SecurityHeadersMiddleware(checked, has_domain=has_domain)),
+        http=type(http_class.__name__, (http_class,), {"limits": limits}),
         ws="none",
         loop="uvloop",
         log_config=None,
         access_log=False,
         server_header=False,
         ws_max_size=frame_bytes,
-        proxy_headers=bool(trusted_proxies),
-        forwarded_allow_ips=trusted_proxies,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         backlog=4096,

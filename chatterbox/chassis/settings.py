@@ -1,5 +1,6 @@
 """Settings from environment variables: read once by a `__main__`, frozen, and passed down."""
 
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn, Self
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chatterbox.chassis.core.host_names import AllowedHosts
+from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.wire.limits import Limits
 
@@ -27,6 +30,24 @@ def _url(text: str) -> str:
 
 ServiceUrl = Annotated[str, AfterValidator(_url)]
 """The base URL of another service."""
+
+
+def _proxies(text: str) -> str:
+    TrustedProxies(text)
+    return text
+
+
+ProxyAddresses = Annotated[str, AfterValidator(_proxies)]
+"""Trusted proxies, as `TrustedProxies` reads them."""
+
+
+def _hosts(text: str) -> str:
+    AllowedHosts(text.split(","))
+    return text
+
+
+HostNames = Annotated[str, AfterValidator(_hosts)]
+"""Names of a server, separated by commas, as `AllowedHosts` reads them."""
 
 
 class Environment(BaseSettings):
@@ -52,6 +73,12 @@ class Settings(Environment):
     """The address to listen on; `0.0.0.0` for all network interfaces."""
     port: int = Field(8000, ge=0, le=65535)
     """The port to listen on; 0 chooses a free one."""
+    domain: HostNames = ""
+    """The public domain of this server, if it has one, such as `chat.example.org`; over
+    HTTPS, responses then carry HSTS."""
+    hosts: HostNames = ""
+    """Further names by which clients reach this server, separated by commas; `*` allows every name. Loopback, IP
+    addresses, `CHATTERBOX_HOST` and `CHATTERBOX_DOMAIN` are always allowed; others get 421, against DNS rebinding."""
     data: Path = Path("data")
     """The folder for databases and keys; created if missing, readable by its owner only."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
@@ -77,6 +104,11 @@ class Settings(Environment):
         if key and (problem := _key_problem(key.get_secret_value())):
             raise ValueError(problem)
         return key
+
+    def allowed_hosts(self) -> AllowedHosts:
+        """The names that requests may be addressed to; if it listens on all interfaces, this machine's name as well."""
+        bound = socket.gethostname() if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
+        return AllowedHosts([bound, self.domain, *self.hosts.split(",")])
 
     def shared_key(self) -> str:
         """The service key, which separate processes need; raises `OperatorError` if it is missing or invalid."""
@@ -143,7 +175,7 @@ class LimitSettings(Environment):
     connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MAX_LIMIT)
     """Live connections of one user."""
     connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MAX_LIMIT)
-    """Live connections from one network address."""
+    """Live connections from one network address (IPv6: from one /64), and as many HTTP connections besides."""
     rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MAX_LIMIT)
     """Rooms that one user may be a member of."""
 

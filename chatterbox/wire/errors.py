@@ -18,9 +18,12 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
 
     CREDENTIALS_INVALID = "credentials_invalid"
+    HOST_REFUSED = "host_refused"
+    INVITATION_INVALID = "invitation_invalid"
     LOGIN_THROTTLED = "login_throttled"
     ORIGIN_REFUSED = "origin_refused"
     PASSWORD_INVALID = "password_invalid"  # noqa: S105 - a code, not a password
+    REGISTRATION_CLOSED = "registration_closed"
     SERVICE_KEY_INVALID = "service_key_invalid"
     SESSION_ENDED = "session_ended"
     SESSION_UNKNOWN = "session_unknown"
@@ -68,9 +71,14 @@ MEANINGS: dict[Code, Meaning] = {
         503, "Part of the server is temporarily unavailable. Retry the same request.", retry=True
     ),
     Code.CREDENTIALS_INVALID: Meaning(401, "Wrong username or password."),
+    Code.HOST_REFUSED: Meaning(421, "This server does not answer to the host name of the request."),
+    Code.INVITATION_INVALID: Meaning(
+        403, "Registration needs an invitation code that is valid and unused. Ask the operator for one."
+    ),
     Code.LOGIN_THROTTLED: Meaning(429, "Too many failed logins.", retry=True),
     Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
     Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),
+    Code.REGISTRATION_CLOSED: Meaning(403, "Registration is closed on this server."),
     Code.SERVICE_KEY_INVALID: Meaning(401, "This address is only for Chatterbox's own services."),
     Code.SESSION_ENDED: Meaning(401, "The session has ended; log in again."),
     Code.SESSION_UNKNOWN: Meaning(404, "You have no session with that id."),

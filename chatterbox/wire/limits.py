@@ -25,7 +25,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_user: Whole = 10
     """Live connections of one user."""
     connections_per_address: Whole = 100
-    """Live connections from one network address."""
+    """Live connections from one network address (IPv6: from one /64), and as many HTTP connections besides."""
     sends_per_s: float = 20
     """Messages per second that one user may send, over all connections, in the long run."""
     sends_burst: Whole = 100

@@ -73,7 +73,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
 
     match arguments.command:
         case "register":
-            return account.register(context, arguments.username)
+            return account.register(context, arguments.username, arguments.code)
         case "login":
             return account.login(context, arguments.username)
         case "logout":

@@ -71,6 +71,7 @@ def _add_accounts(commands: CommandParsers) -> None:
     stdin = "without a terminal, the password is read from the first line of standard input"
     add = commands.add("register", "create an account and log in", "register alice")
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"3-32 letters, digits or '_.-'; {stdin}")
+    add.add_argument("--code", metavar="CODE", default="", help="invitation code, if the server asks for one")
     add = commands.add(
         "login", "log in; the session is saved until it ends", "login alice", "login alice < password-file"
     )

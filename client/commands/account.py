@@ -23,11 +23,11 @@ from client.text.sanitize import inert
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-def register(context: ClientContext, username: str | None) -> ExitCode:
-    """Create an account and log in."""
+def register(context: ClientContext, username: str | None, code: str = "") -> ExitCode:
+    """Create an account, with an invitation code if the server needs one, and log in."""
     username, password = _credentials(context, username, registers=True)
     with HttpApi(context.server) as api:
-        api.register(username, password)
+        api.register(username, password, code)
         _log_in(context, api, username, password)
     print_result(f"Registered and logged in as {inert(username)}. To chat: chatterbox chat")
     return ExitCode.OK

@@ -79,8 +79,10 @@ class HttpApi:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def register(self, username: str, password: str) -> None:
-        self._call("POST", "/register", json={"username": username, "password": password})
+    def register(self, username: str, password: str, code: str = "") -> None:
+        """Create an account; `code` is an invitation code, sent if there is one."""
+        body = {"username": username, "password": password} | ({"code": code} if code else {})
+        self._call("POST", "/register", json=body)
 
     def login(self, username: str, password: str) -> LoginResult:
         return self._parsed(

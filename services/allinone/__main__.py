@@ -74,11 +74,16 @@ def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> 
     _claim(settings)
     listener = serve.bind(settings.gateway.host, settings.gateway.port)
     allinone = create(settings)
+    limits = settings.limits.limits()
     config = serve.config(
         allinone.app,
         http_class=upgrade_protocol(),
-        frame_bytes=settings.limits.limits().frame_bytes,
+        frame_bytes=limits.frame_bytes,
+        connections=settings.gateway.connections + serve.HTTP_CONNECTIONS,
+        connections_per_address=limits.connections_per_address,
         trusted_proxies=settings.gateway.trusted_proxies,
+        allowed_hosts=settings.gateway.allowed_hosts(),
+        has_domain=bool(settings.gateway.domain),
     )
     serve.run(config, listener, drain=allinone.gateway.drain, on_ready=lambda: _announce(listener, settings))
     print("chatterbox: stopped; everything acknowledged is stored.")

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import os
 import secrets
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,8 +25,10 @@ from chatterbox.wire.errors import ChatError
 from services.auth.app import create_app
 from services.auth.auth_database import database_path
 from services.auth.restore import restore
+from services.auth.rules.invitations import DAYS, NONCE_BYTES, create_code
 from services.auth.sessions.signing_keys import PUBLISHED_S, KeyRing
 from services.auth.settings import AuthSettings
+from services.auth.users.invitation_key import invitation_key
 
 
 def main() -> None:
@@ -36,6 +40,8 @@ def main() -> None:
             _serve(settings)
         elif options.command == "rotate-keys":
             _rotate_keys(settings)
+        elif options.command == "invite":
+            _invite(settings)
         elif options.command == "backup":
             _backup(settings, options.file)
         elif options.command == "restore":
@@ -52,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service until SIGTERM or SIGINT")
     commands.add_parser("rotate-keys", help="create a new signing key; needs no restart, logs no one out")
+    commands.add_parser("invite", help=f"print a code with which one account can be registered within {DAYS} days")
     for name, help_text in (
         ("ban", "end a user's sessions and refuse further logins"),
         ("unban", "allow a banned user to log in again"),
@@ -80,6 +87,15 @@ def _serve(settings: AuthSettings) -> None:
 def _rotate_keys(settings: AuthSettings) -> None:
     key = KeyRing(settings.data).add()
     print(f"Created key {key.kid}; it signs from {PUBLISHED_S} s from now. Existing tokens stay valid.")
+
+
+def _invite(settings: AuthSettings) -> None:
+    """Print a code alone on standard output. Works whether the service runs or not."""
+    print(create_code(invitation_key(settings.data), secrets.token_bytes(NONCE_BYTES), time.time()))
+    if settings.registration != "invite":
+        sys.stderr.write(
+            f"chatterbox: registration is {settings.registration}; set CHATTERBOX_REGISTRATION=invite on the server\n"
+        )
 
 
 def _backup(settings: AuthSettings, copy: Path) -> None:

@@ -39,6 +39,12 @@ MIGRATIONS = (
     CREATE INDEX sessions_by_user ON sessions (user_id);
     CREATE INDEX sessions_by_expiry ON sessions (expires);
     """,
+    """
+    CREATE TABLE used_invitations (
+        number TEXT PRIMARY KEY,                   -- services/auth/rules/invitations.py
+        expires INTEGER NOT NULL                   -- the row is deleted after this time
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _IMPOSSIBLE = """

@@ -1,8 +1,10 @@
 """Auth's settings."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from chatterbox.chassis.settings import Settings
+from chatterbox.chassis.settings import ProxyAddresses, Settings
 from chatterbox.wire import auth_api
 
 
@@ -39,9 +41,12 @@ class AuthSettings(Settings):
     """Token renewals at once by one user, over all sessions."""
     renewals_per_hour: float = Field(3600, gt=0)
     """Token renewals per hour by one user in the long run."""
+    registration: Literal["open", "invite", "closed"] = "open"
+    """Who may register: `open`: everyone. `invite`: holders of a code that `python -m services.auth invite` printed.
+    `closed`: no one."""
     registrations_burst: int = Field(50, ge=1)
     """Registrations at once from one address."""
     registrations_per_hour: float = Field(120, gt=0)
     """Registrations per hour from one address in the long run."""
-    trusted_proxies: str = ""
-    """Addresses of proxies whose `X-Forwarded-For` header is trusted, separated by commas."""
+    trusted_proxies: ProxyAddresses = ""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""

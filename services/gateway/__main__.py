@@ -45,6 +45,8 @@ def _serve(
         asgi,
         http_class=upgrade_protocol(handshake_class),
         frame_bytes=limits.frame_bytes,
+        connections=settings.connections + serve.HTTP_CONNECTIONS,
+        connections_per_address=limits.connections_per_address,
         trusted_proxies=settings.trusted_proxies,
     )
     ready = f"chatterbox: gateway listens on {host}:{port}"

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import ServiceUrl, Settings
+from chatterbox.chassis.core.host_names import normal_origin
+from chatterbox.chassis.settings import ProxyAddresses, ServiceUrl, Settings
 
 
 class GatewaySettings(Settings):
@@ -15,8 +16,8 @@ class GatewaySettings(Settings):
     origins: str = ""
     """Allowed origins of web pages, separated by commas, as browsers send them: `https://chat.example.org`.
     The server's own origin is always allowed, and so are programs that send no Origin."""
-    trusted_proxies: str = ""
-    """Addresses of proxies whose `X-Forwarded-For` is trusted, separated by commas."""
+    trusted_proxies: ProxyAddresses = ""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""
     ping_s: float = Field(20, gt=0)
     """Time between WebSocket pings (seconds); a peer that stays silent for as long again is cut off."""
     connections: int = Field(20_000, ge=1)
@@ -29,4 +30,5 @@ class GatewaySettings(Settings):
     """Messages of each open room kept in memory to serve joins and resumes."""
 
     def allowed_origins(self) -> frozenset[str]:
-        return frozenset(origin.strip() for origin in self.origins.split(",") if origin.strip())
+        """The origins, as `normal_origin` returns them."""
+        return frozenset(normal_origin(origin.strip()) for origin in self.origins.split(",") if origin.strip())

@@ -81,7 +81,9 @@ def _redis(site: DeploymentPlan, port: int) -> ProcessSpec:
 def edge(program: Path, host: str, port: int, ports: ProcessPorts, *, data: Path, reference: Path) -> ProcessSpec:
     """Caddy with the same configuration as in containers; `reference` is the folder of the API reference."""
     environment = {
-        "CHATTERBOX_EDGE_ADDRESS": f"http://{host}:{port}",
+        "CHATTERBOX_EDGE_ADDRESS": f"http://:{port}",
+        "CHATTERBOX_EDGE_BIND": host,
+        "CHATTERBOX_EDGE_NAME": host,
         "CHATTERBOX_EDGE_AUTH": f"127.0.0.1:{ports.auth}",
         "CHATTERBOX_EDGE_HISTORY": f"127.0.0.1:{ports.history}",
         "CHATTERBOX_EDGE_FIND": "gateways_listed",

@@ -148,3 +148,25 @@ async def test_the_log_contains_no_secret_and_no_message_text(server: Process) -
 async def _get(url: str) -> int:
     async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
         return (await http.get(url)).status_code
+
+
+async def test_a_page_that_rebinds_its_name_to_the_server_gets_421(tmp_path: Path) -> None:
+    async with process(tmp_path / "data", CHATTERBOX_DOMAIN="chat.example.org", CHATTERBOX_HOSTS="a.lan") as server:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+            for host, status in (("evil.example", 421), ("chat.example.org", 200), ("a.lan:1", 200), ("[::1]", 200)):
+                assert (await http.get("/health/live", headers={"Host": host})).status_code == status
+            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+            key = {"Sec-WebSocket-Key": "A" * 22 + "==", "Host": "evil.example", "Origin": "http://evil.example"}
+            refused = await http.get("/ws", headers={**upgrade, **key})
+            assert (refused.status_code, refused.json()["code"]) == (421, "host_refused")
+
+
+async def test_answers_carry_security_headers(tmp_path: Path) -> None:
+    names = {"CHATTERBOX_DOMAIN": "chat.example.org", "CHATTERBOX_TRUSTED_PROXIES": "127.0.0.1"}
+    async with process(tmp_path / "data", **names) as server:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+            answer = await http.get("/sessions", headers={"X-Forwarded-Proto": "https"})
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["strict-transport-security"] == "max-age=31536000"
+            assert "frame-ancestors 'none'" in (await http.get("/docs")).headers["content-security-policy"]

@@ -33,6 +33,7 @@ async def serving(
     ping_s: float = 20,
     handshake_class: type[Handshake] = Handshake,
     accepted: Callable[[Handshake], Awaitable[object]] = _at_once,
+    connections_per_address: int | None = None,
 ) -> AsyncIterator[int]:
     """Serve WebSockets on a free port, configured as the gateway is; gives the port.
 
@@ -51,16 +52,21 @@ async def serving(
         live_socket.begin(receiver(live_socket), departures)
 
     app = Starlette(routes=[WebSocketRoute("/{path:path}", endpoint)])
-    config = serve.config(app, http_class=upgrade_protocol(handshake_class), frame_bytes=frame_bytes)
+    config = serve.config(
+        app,
+        http_class=upgrade_protocol(handshake_class),
+        frame_bytes=frame_bytes,
+        connections_per_address=connections_per_address,
+    )
     async with background(pulse.run(), "test.pings"), served(config) as port:
         yield port
 
 
 @asynccontextmanager
-async def served(config: uvicorn.Config) -> AsyncIterator[int]:
+async def served(config: uvicorn.Config, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Serve an app on a free port; gives the port."""
     server = serve.DrainingServer(config, _nothing_to_drain, lambda: None)
-    listener = serve.bind("127.0.0.1", 0)
+    listener = serve.bind(host, 0)
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])

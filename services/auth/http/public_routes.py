@@ -17,6 +17,7 @@ router = APIRouter(tags=["auth"])
 UserAgent = Annotated[str, Header(include_in_schema=False)]
 
 _NAME_AND_PASSWORD = (Code.USERNAME_INVALID, Code.PASSWORD_INVALID)
+_REGISTRATION = (Code.USERNAME_TAKEN, Code.RATE_LIMITED, Code.REGISTRATION_CLOSED, Code.INVITATION_INVALID)
 _CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED, Code.RATE_LIMITED)
 _TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED)
 _SESSION_TERMINATED = DoneOut(message="Session terminated")
@@ -26,10 +27,10 @@ _SESSION_TERMINATED = DoneOut(message="Session terminated")
     "/register",
     status_code=201,
     summary="Create an account",
-    responses=refusals(Code.BAD_REQUEST, *_NAME_AND_PASSWORD, Code.USERNAME_TAKEN, Code.RATE_LIMITED, Code.UNAVAILABLE),
+    responses=refusals(Code.BAD_REQUEST, *_NAME_AND_PASSWORD, *_REGISTRATION, Code.UNAVAILABLE),
 )
 async def register(body: Registration, auth: Auth, address: Address) -> DoneOut:
-    await auth.accounts.register(body.username, body.password, address)
+    await auth.accounts.register(body.username, body.password, address, body.code)
     return DoneOut(message="User created successfully")
 
 

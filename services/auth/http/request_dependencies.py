@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
+from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
 from chatterbox.chassis.http.internal_http import require_service_key
 from chatterbox.chassis.token_verifier import TokenVerifier, bearer
 from chatterbox.wire.auth_api import Claims
 from services.auth.auth_database import AuthDatabase
-from services.auth.rules.login_throttle import network
 from services.auth.sessions.login_sessions import LoginSessions
 from services.auth.sessions.signing_keys import KeyRing
 from services.auth.users.accounts import Accounts
@@ -43,7 +43,7 @@ async def _address(request: Request) -> str:
 
 
 Address = Annotated[str, Depends(_address)]
-"""The client's address as rate limits count it: see `login_throttle.network`."""
+"""The client's address as rate limits count it: see `peer_address.network`."""
 
 
 async def _current_session(request: Request, auth: Auth, _: Annotated[str | None, Security(token_scheme)]) -> Claims:

@@ -48,6 +48,8 @@ class Registration(Body):
     """3-32 letters, digits or `_.-`, starting with a letter or digit; case is ignored when names are compared."""
     password: Text = Field(examples=["correct horse battery"], json_schema_extra=_NEW_SECRET)
     """8-128 characters of any kind; common passwords are refused."""
+    code: Text = ""
+    """An invitation code, if the server registers by invitation only."""
 
 
 class PasswordChange(Body):

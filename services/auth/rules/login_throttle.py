@@ -9,7 +9,6 @@ failures are forgiven over time, and memory is bounded.
 
 import math
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv6Address
 from typing import Generic, NamedTuple, TypeVar
 
 from chatterbox.chassis.core.lru_dict import LruDict
@@ -226,18 +225,3 @@ class RateLimit:
 def _ceil_ms(seconds: float) -> float:
     """Rounded up, so that a retry after this time is not too early."""
     return math.ceil(seconds * 1000) / 1000
-
-
-def network(host: str) -> str:
-    """The address that limits count by: an IPv4 address, or the /64 of an IPv6 address, which one customer owns.
-
-    >>> network("192.0.2.7"), network("2001:db8::1"), network("::ffff:192.0.2.7")
-    ('192.0.2.7', '2001:db8::/64', '192.0.2.7')
-    """
-    try:
-        address = IPv6Address(host)
-    except AddressValueError:
-        return host
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return f"{IPv6Address(int(address) >> 64 << 64)}/64"

@@ -13,10 +13,12 @@ from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
 from services.auth.rules import password_policy, username_policy
+from services.auth.rules.invitations import InvitationCode, read_code
 from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
 from services.auth.sessions import session_table
 from services.auth.settings import AuthSettings
 from services.auth.users import user_table
+from services.auth.users.invitation_key import invitation_key
 from services.auth.users.password_hasher import PasswordHasher
 from services.auth.users.user_table import UserRow, UserTable
 
@@ -54,6 +56,7 @@ class Accounts:
         metrics: AuthMetrics | None = None,
     ) -> None:
         """`now_s` is seconds since 1970; `clock` is monotonic seconds, for login throttle and registration limit."""
+        self._settings = settings
         self._database = database
         self._users = users
         self._hasher = hasher
@@ -65,18 +68,30 @@ class Accounts:
         self._outcomes = _Outcomes(settings.hash_waiting)
         self._registrations = RateLimit(settings.registrations_burst, settings.registrations_per_hour / 3600)
 
-    async def register(self, username: str, password: str, address: str) -> None:
-        """Create a user; raises `username_...`, `password_invalid` or `rate_limited`."""
+    async def register(self, username: str, password: str, address: str, code: str = "") -> None:
+        """Create a user, with an invitation code if registration is by invitation.
+
+        Raises `registration_closed`, `invitation_invalid`, `username_...`, `password_invalid` or `rate_limited`.
+        """
+        if self._settings.registration == "closed":
+            raise ChatError(Code.REGISTRATION_CLOSED)
         name = username_policy.check(username)
         password_policy.check(password, name.display)
         if (wait_s := self._registrations.take(address, self._clock())) > 0:
             raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
+        invitation = self._invitation(code) if self._settings.registration == "invite" else None
         if await self._users.is_taken(name):
             raise ChatError(Code.USERNAME_TAKEN)
         hashed = await self._hasher.hash(password, address)
-        user_id = await self._users.add(name, hashed, int(self._now_s()))
+        user_id = await self._users.add(name, hashed, int(self._now_s()), invitation)
         self._metrics.registrations.inc()
         log.info("user.registered", extra={"user_id": user_id, "address": address})
+
+    def _invitation(self, code: str) -> InvitationCode:
+        invitation = read_code(invitation_key(self._settings.data), code, self._now_s())
+        if invitation is None:
+            raise ChatError(Code.INVITATION_INVALID)
+        return invitation
 
     async def authenticate(self, username: str, password: str, address: str) -> UserRow:
         """The user with these credentials; raises `credentials_invalid`, `login_throttled` or `rate_limited`."""

@@ -8,6 +8,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.rules.confusables import skeletons
+from services.auth.rules.invitations import InvitationCode
 from services.auth.rules.username_policy import Username, is_same_name
 
 _SELECT = "SELECT id, username, hashed_password, password_number, banned IS NOT NULL FROM users"
@@ -47,14 +48,18 @@ class UserTable:
         query = "SELECT 1 FROM users WHERE name_key = ? OR capital_key = ?"
         return bool(await self._database.rows(query, name.skeletons))
 
-    async def add(self, name: Username, hashed_password: str, now_s: int) -> int:
-        """Create a user and return the id; raises `username_taken`."""
+    async def add(
+        self, name: Username, hashed_password: str, now_s: int, invitation: InvitationCode | None = None
+    ) -> int:
+        """Create a user, use up the invitation, and return the id; raises `username_taken` or `invitation_invalid`."""
         statement = (
             "INSERT INTO users (username, name_key, capital_key, hashed_password, created)"
             " VALUES (?, ?, ?, ?, ?) RETURNING id"
         )
         try:
             async with self._database.transaction() as transaction:
+                if invitation is not None:
+                    await _use_up(transaction, invitation, now_s)
                 rows = await transaction.rows(statement, (name.display, *name.skeletons, hashed_password, now_s))
         except sqlite3.IntegrityError:
             raise ChatError(Code.USERNAME_TAKEN) from None
@@ -67,6 +72,13 @@ class UserTable:
                 "UPDATE users SET hashed_password = ? WHERE id = ? AND password_number = ?",
                 (hashed_password, user.user_id, user.password_number),
             )
+
+
+async def _use_up(transaction: Transaction, invitation: InvitationCode, now_s: int) -> None:
+    await transaction.rows("DELETE FROM used_invitations WHERE expires < ?", (now_s,))
+    statement = "INSERT INTO used_invitations (number, expires) VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING number"
+    if not await transaction.rows(statement, (invitation.number, invitation.expires_s)):
+        raise ChatError(Code.INVITATION_INVALID)
 
 
 async def set_password(transaction: Transaction, user: UserRow, hashed_password: str) -> bool:

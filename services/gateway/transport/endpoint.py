@@ -5,12 +5,17 @@ from typing import Protocol
 from fastapi import FastAPI, WebSocket
 from starlette.requests import HTTPConnection
 
+from chatterbox.chassis.core.host_names import is_same_origin, normal_origin
+from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.token_verifier import bearer
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.transport.handshake import EXTENSION, Handshake
 from services.gateway.transport.live_socket import LiveSocket
+
+_SHOWN_CHARS = 100
+"""Characters of a header that an error quotes."""
 
 
 class ConnectionAcceptor(Protocol):
@@ -29,7 +34,7 @@ def serve_websockets(app: FastAPI, acceptor: ConnectionAcceptor, origins: frozen
     """
 
     async def ws(websocket: WebSocket) -> None:
-        address = websocket.client.host if websocket.client else "unknown"
+        address = network(websocket.client.host) if websocket.client else "unknown"
         try:
             check_origin(websocket, origins)
             acceptor.admit(address)
@@ -47,13 +52,20 @@ def serve_websockets(app: FastAPI, acceptor: ConnectionAcceptor, origins: frozen
 
 
 def check_origin(request: HTTPConnection, allowed: frozenset[str]) -> None:
-    """Refuse pages of other origins (RFC 6454), compared exactly; programs that send no Origin may connect."""
+    """Refuse pages of other origins (RFC 6454); programs that send no Origin may connect.
+
+    `allowed` contains origins as `normal_origin` returns them.
+    """
     origin = request.headers.get("origin")
-    if origin is None or origin in allowed:
+    if origin is None or normal_origin(origin) in allowed:
         return
     host = request.headers.get("host", "")
-    if origin not in {f"http://{host}", f"https://{host}"}:
-        raise ChatError(Code.ORIGIN_REFUSED)
+    if not is_same_origin(origin, host):
+        raise ChatError(
+            Code.ORIGIN_REFUSED,
+            f"Web pages of {origin[:_SHOWN_CHARS]!r} are not allowed to connect to {host[:_SHOWN_CHARS]!r}. "
+            "If they should be, add their origin to CHATTERBOX_ORIGINS on the server, or let the proxy keep Host.",
+        )
 
 
 def token_of(request: HTTPConnection) -> str | None:

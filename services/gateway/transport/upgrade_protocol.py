@@ -1,6 +1,5 @@
 """HTTP protocol class of a gateway: uvicorn answers plain HTTP, a `Handshake` takes over WebSocket upgrades."""
 
-from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -32,7 +31,6 @@ class WebSocketUpgradeProtocol(HttpProtocol):
 
     first_requests: PacedQueue
     handshake_class: type[Handshake]
-    parser: Any
     _first_bytes = b""
     """First bytes received, while the connection waits for its turn."""
     _is_started = False
@@ -56,6 +54,7 @@ class WebSocketUpgradeProtocol(HttpProtocol):
         return True
 
     def handle_websocket_upgrade(self) -> None:
+        self._release()
         self.connections.discard(self)
         handshake = self.handshake_class(self.transport, self.server_state, self.config.ws_max_size)
         self.transport.set_protocol(handshake)

@@ -183,11 +183,14 @@ async def test_handshake_from_a_foreign_origin_is_refused(server: Server, origin
     with pytest.raises(InvalidStatus) as refused:
         await server.talker(token, origin=origin).open()
     assert refused.value.response.status_code == 403
-    assert json.loads(refused.value.response.body)["code"] == "origin_refused"
+    body = json.loads(refused.value.response.body)
+    assert body["code"] == "origin_refused"
+    assert repr(origin) in body["detail"]
+    assert repr(f"127.0.0.1:{server.port}") in body["detail"]
 
 
 async def test_handshakes_from_the_own_and_from_listed_origins_are_accepted(tmp_path: Path) -> None:
-    async with running(tmp_path, origins="https://chat.example.org, https://b.example") as server:
+    async with running(tmp_path, origins="https://chat.example.org, HTTPS://B.example:443") as server:
         token = await server.newcomer("alice")
         for origin in (server.url, "https://chat.example.org", "https://b.example"):
             async with server.talker(token, origin=origin) as alice:

@@ -159,4 +159,4 @@ def test_without_a_redis_url_the_broker_is_in_memory() -> None:
 
 def test_allowed_origins_are_split_and_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATTERBOX_ORIGINS", " https://a.example, https://b.example:8443 ,")
-    assert GatewaySettings.from_environment().allowed_origins() == {"https://a.example", "https://b.example:8443"}
+    assert GatewaySettings.from_environment().allowed_origins() == {"https://a.example:443", "https://b.example:8443"}

@@ -28,7 +28,7 @@ def test_processes_start_after_their_dependencies_and_the_edge_last() -> None:
 def test_the_edge_gets_the_address_of_every_gateway() -> None:
     edge = planned()["edge"].environment
     assert edge["CHATTERBOX_EDGE_GATEWAYS"] == "127.0.0.1:4 127.0.0.1:5 127.0.0.1:6"
-    assert edge["CHATTERBOX_EDGE_ADDRESS"] == "http://127.0.0.1:8000"
+    assert (edge["CHATTERBOX_EDGE_BIND"], edge["CHATTERBOX_EDGE_ADDRESS"]) == ("127.0.0.1", "http://:8000")
 
 
 def test_command_lines_contain_no_secret() -> None:

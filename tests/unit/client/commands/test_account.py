@@ -74,6 +74,12 @@ def test_register_also_logs_in(server: Server, context: ClientContext) -> None:
     assert context.session_file.load() is not None
 
 
+def test_register_sends_an_invitation_code_if_there_is_one(server: Server, context: ClientContext) -> None:
+    account.register(context, "alice", "abcd-efgh")
+    body = {"username": "alice", "password": "correct horse", "code": "abcd-efgh"}
+    assert server.asked[0] == ("POST", "/register", body)
+
+
 def test_invalid_username_is_refused_before_the_password_prompt(server: Server, context: ClientContext) -> None:
     with pytest.raises(ServerRefused, match="A username must be 3-32 letters"):
         account.register(context, "nu")

@@ -1,0 +1,45 @@
+"""Refuses requests without exactly one valid `Host` header, and requests for names that are not this server's."""
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chatterbox.chassis.core.host_names import AllowedHosts, host_port
+from chatterbox.chassis.http.http_errors import answer
+from chatterbox.wire.errors import ChatError, Code
+
+_SHOWN_CHARS = 100
+
+
+class HostCheckMiddleware:
+    """ASGI middleware for HTTP and WebSocket requests; without `allowed`, every name is allowed."""
+
+    def __init__(self, app: ASGIApp, allowed: AllowedHosts | None = None) -> None:
+        self._app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None if scope["type"] == "lifespan" else self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if not hosts and scope.get("http_version") == "1.0":
+            return None
+        if len(hosts) != 1:
+            return _bad_request(f"A request needs exactly one Host header, not {len(hosts)} (RFC 9112 section 3.2).")
+        try:
+            host_port(hosts[0])
+        except ValueError:
+            return _bad_request("The Host header is not valid (RFC 9112 section 3.2).")
+        if self._allowed is None or self._allowed.allows(hosts[0]):
+            return None
+        shown = hosts[0][:_SHOWN_CHARS]
+        detail = f"This server is not {shown!r}. Use its own name, or add this one to CHATTERBOX_HOSTS on the server."
+        return answer(ChatError(Code.HOST_REFUSED, detail))
+
+
+def _bad_request(detail: str) -> Response:
+    """As 400, which RFC 9112 requires; `bad_request` is 422 otherwise."""
+    response = answer(ChatError(Code.BAD_REQUEST, detail))
+    response.status_code = 400
+    return response

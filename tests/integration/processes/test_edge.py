@@ -1,0 +1,109 @@
+"""The edge's Caddyfile in the real Caddy, without Chatterbox's services behind it."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.processes.process_plan import ProcessPorts, edge
+from services.processes.program_paths import caddy_program
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+NOWHERE = ProcessPorts(1, 1, 1, (1,))
+
+
+@contextmanager
+def started(folder: Path, ports: ProcessPorts, **names: str) -> Iterator[int]:
+    """Caddy with the edge's configuration; gives its port."""
+    port = free_port()
+    spec = edge(caddy_program(), "127.0.0.1", port, ports, data=folder, reference=folder)
+    (folder / "docs.html").write_text("docs")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            spec.command, env={**os.environ, **spec.environment, **names}, stdout=log, stderr=log
+        )
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    names = {"CHATTERBOX_DOMAIN": "Chat.example.org", "CHATTERBOX_HOSTS": "a.lan, b.lan"}
+    with started(tmp_path_factory.mktemp("edge"), NOWHERE, **names) as port:
+        yield port
+
+
+async def get(port: int, path: str, **headers: str) -> httpx.Response:
+    """The response of the edge, as soon as it listens."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+
+        async def listens() -> bool:
+            try:
+                await http.get("/")
+            except httpx.ConnectError:
+                return False
+            return True
+
+        await until(listens, 20)
+        return await http.get(path, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/docs", "/ws", "/rooms", "/register", "/nothing"])
+async def test_the_edge_answers_421_for_another_host(port: int, path: str) -> None:
+    for host in ("evil.example", "evil.example:8000", "chat.example.org.evil.example"):
+        refused = await get(port, path, Host=host)
+        assert (refused.status_code, refused.json()["code"]) == (421, "host_refused")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "192.0.2.7", "chat.EXAMPLE.org", "a.lan", "b.lan:80"]
+)
+async def test_the_edge_serves_loopback_addresses_its_domain_and_listed_hosts(port: int, host: str) -> None:
+    assert (await get(port, "/docs", Host=host)).text == "docs"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/nothing", "/rooms"])
+async def test_the_edge_sends_security_headers_with_its_own_answers(port: int, path: str) -> None:
+    answer = await get(port, path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert ("content-security-policy" in answer.headers) == (path == "/docs")
+
+
+def echo() -> ThreadingHTTPServer:
+    """A service that answers with the `X-Forwarded-For` that it got."""
+
+    class Echo(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.headers.get("X-Forwarded-For", "").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+async def test_the_edge_trusts_no_proxy_unless_told_to(tmp_path: Path) -> None:
+    service = echo()
+    at = service.server_port
+    with started(tmp_path, ProcessPorts(1, at, at, (at,))) as port:
+        assert (await get(port, "/rooms", **{"X-Forwarded-For": "203.0.113.7"})).text == "127.0.0.1"
+    with started(tmp_path, ProcessPorts(1, at, at, (at,)), CHATTERBOX_EDGE_TRUSTED_PROXIES="127.0.0.1/32") as port:
+        assert (await get(port, "/rooms", **{"X-Forwarded-For": "203.0.113.7"})).text == "203.0.113.7, 127.0.0.1"
+    service.shutdown()
+    service.server_close()
