@@ -3,7 +3,7 @@
 from chatterbox.chassis.core.token_bucket import TokenBucket
 
 TURN_COST = 16
-"""What one connection may have handled per event-loop iteration (turn): so many small frames, or one large one."""
+"""Cost of the frames that are handled per event-loop iteration (turn) and connection: 16 small ones, or a large one."""
 COST_SHIFT = 12
 """A frame costs 1, and 1 for each full 4 KiB (2**12 bytes) of its payload, which may be JSON to decode."""
 CONTROL_FRAMES_PER_S = 50.0

@@ -12,7 +12,7 @@ from services.gateway.core.intake import CONTROL_FRAMES_BURST, TURN_COST
 from services.gateway.transport.live_socket import LiveSocket
 from tests.integration.gateway.live_socket.receivers import PING_S, Echo, Recorder, Running
 from tests.support.peer import PING, PONG, TEXT, close_frame, connected, frame
-from tests.support.waiting import until
+from tests.support.waiting import proves_absence, until
 
 
 class Turns:
@@ -113,7 +113,7 @@ class TestFloods:
         async with connected(pinging):
             receiver = await running.receiver()
             receiver.socket.delay_reading(3600)
-            await asyncio.sleep(6 * PING_S)
+            await proves_absence(6 * PING_S)
             assert "lost" not in receiver.events
 
     async def test_pings_beyond_their_burst_are_answered_at_a_rate(self, running: Running, port: int) -> None:

@@ -79,7 +79,7 @@ class TestRefusals:
             harness.connection.on_text(PING)
         assert harness.socket.closed is None
         harness.connection.on_text(PING)
-        assert (harness.socket.closed, len(harness.refusals)) == (CloseCode.TOO_MANY_REFUSALS, 100)
+        assert (str(harness.socket.closed), len(harness.refusals)) == (str(CloseCode.TOO_MANY_REFUSALS), 100)
 
     def test_refusals_that_are_far_apart_close_nothing(self) -> None:
         harness = Harness(Limits()).welcome()
