@@ -58,7 +58,7 @@ async def running_app(size: tuple[int, int], theme: str) -> AsyncIterator[tuple[
     async with app.run_test(size=size) as pilot:
         for note in _notes():
             runtime.show(note)
-        runtime.model.status.measured_lag(4)
+        runtime.model.status.set_lag(4)
         await pilot.pause()
         app.chat.draw()
         await pilot.pause()

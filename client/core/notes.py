@@ -28,14 +28,14 @@ class WelcomeReceived:
 class Disconnected:
     """The connection was lost (`was_live`) or could not be opened; the next attempt starts in `retry_s` seconds.
 
-    `known`: a face need not show it again, as the attempts follow each other quickly.
+    `repeated`: a face need not show it again, as the attempts follow each other quickly.
     """
 
     why: str
     retry_s: float
     unsent: int
     was_live: bool
-    known: bool
+    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)

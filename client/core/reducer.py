@@ -147,9 +147,11 @@ def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
     if state.moving:
         step.show(notes.Reconnecting())
         return
-    known = state.disconnect_shown and wait_s < QUIET_RETRY_S
+    repeated = state.disconnect_shown and wait_s < QUIET_RETRY_S
     step.show(
-        notes.Disconnected(why, wait_s, state.unsent_count, was_live=state.phase is ConnectionPhase.LIVE, known=known)
+        notes.Disconnected(
+            why, wait_s, state.unsent_count, was_live=state.phase is ConnectionPhase.LIVE, repeated=repeated
+        )
     )
     step.set_state(replace(state, disconnect_shown=True))
 

@@ -147,10 +147,10 @@ class ScreenRuntime:
             case notes.Disconnected():
                 self._disconnected_at_s, self._pinged_at_s = self._now_s(), None
             case notes.CommandAnswered(_, frames.Pong()) if self._pinged_at_s is not None:
-                self.model.status.measured_lag(1000 * (self._now_s() - self._pinged_at_s))
+                self.model.status.set_lag(1000 * (self._now_s() - self._pinged_at_s))
                 self._pinged_at_s = None
             case _:
-                pass  # other notes need no effect
+                pass  # other notes say nothing about time
 
     def ping(self) -> None:
         """Measure the round-trip time to the server."""
@@ -162,7 +162,7 @@ class ScreenRuntime:
     def check_response(self) -> None:
         """Measure how long the server has not answered."""
         waited_s = self._response_timeout.waited_s(self._now_s(), self.connection.state.pending)
-        self.model.status.measured_silence(waited_s)
+        self.model.status.set_silence(waited_s)
 
     def try_now(self) -> None:
         """Connect now instead of waiting for the next attempt."""

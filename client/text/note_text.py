@@ -70,7 +70,7 @@ def _connected(note: notes.WelcomeReceived) -> str:
 
 
 def _disconnected(note: notes.Disconnected, server: str) -> str | None:
-    if note.known:
+    if note.repeated:
         return None
     kept = f" {messages(note.unsent)} not sent yet, kept in the outbox." if note.unsent else ""
     why = inert(note.why).rstrip(".")

@@ -36,7 +36,7 @@ class AuthMetrics:
         self.hashes_refused = metrics.counter("hashes_refused", "Passwords not hashed because too many were waiting")
         self._running = metrics.gauge("hashes_running", "Passwords being hashed")
         self._waiting = metrics.gauge("hashes_waiting", "Passwords waiting to be hashed")
-        self._reserve_missing = metrics.gauge("ballast_missing_bytes", "Released part of the disk reserve")
+        self._reserve_missing = metrics.gauge("disk_reserve_missing_bytes", "Released part of the disk reserve")
 
     def watch_reserve(self, reserve: DiskReserve) -> None:
         """Read the disk reserve's gauge from `reserve`."""

@@ -130,10 +130,10 @@ class Gateway:
                 "sends": self._batcher.run(),
                 "memberships": self._memberships.run(),
                 "pings": self._keepalive.run(),
-                "seconds": maintenance.every_second(self.hub, self._settings.behind_s, self._now_s),
+                "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
                 "revocations": self._revoked.run(),
                 "heads": maintenance.compare_with_history(
-                    self.hub, self.feed, self._memberships, self._settings.heads_s
+                    self.hub, self.feed, self._memberships, self._settings.heads_interval_s
                 ),
                 **{f"watch_{dependency.name}": dependency.watch() for dependency in self.dependencies.all},
             }.items():

@@ -84,18 +84,18 @@ def close_expired(hub: Hub, now_s: float) -> None:
             connection.close(CloseCode.TOKEN_EXPIRED)
 
 
-async def every_second(hub: Hub, behind_s: float, now_s: Callable[[], float]) -> NoReturn:
+async def every_second(hub: Hub, stalled_s: float, now_s: Callable[[], float]) -> NoReturn:
     """Close expired and stalled connections until cancelled; `now_s` is seconds since 1970."""
     while True:
         close_expired(hub, now_s())
-        close_stalled(hub, behind_s)
+        close_stalled(hub, stalled_s)
         await asyncio.sleep(1)
 
 
-async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_s: float) -> NoReturn:
-    """Every `heads_s` seconds compare heads and memberships, and close idle rooms, until cancelled."""
+async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_interval_s: float) -> NoReturn:
+    """Every `heads_interval_s` seconds compare heads and memberships, and close idle rooms, until cancelled."""
     while True:
-        await asyncio.sleep(heads_s)
+        await asyncio.sleep(heads_interval_s)
         if hub.members and (revision := await feed.compare_heads()) is not None:
             await memberships.compare(revision)
         await feed.close_idle(hub.clock() - IDLE_ROOM_S)

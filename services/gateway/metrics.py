@@ -34,7 +34,9 @@ class GatewayMetrics:
         self.closed = metrics.counter("connections_closed", "Connections closed, by either side")
         self.closes = metrics.counter_by("closes", "Connections closed by this gateway", "code", CloseCode)
         self.marked_behind = metrics.counter("marked_behind", "Times a connection fell behind")
-        self.cut_off = metrics.counter("stuck_cut_off", "Connections cut off because the peer read nothing")
+        self.cut_off = metrics.counter(
+            "stalled_connections_closed", "Connections cut off because the peer read nothing"
+        )
 
     def _declare_messages(self, metrics: Metrics) -> None:
         self.sends_taken = metrics.counter("sends_taken", "Messages accepted and passed to history")
@@ -51,8 +53,10 @@ class GatewayMetrics:
         self.unfilled = metrics.counter("gaps_unfilled", "Times history was unavailable to fill a gap")
         self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")
         self.heads_failed = metrics.counter("heads_failed", "Comparisons of heads that history did not answer")
-        self.doubts = metrics.counter("broker_doubts", "Times the broker may have lost payloads")
-        self.times_deaf = metrics.counter("times_deaf", "Times the broker accepted canaries but delivered none")
+        self.doubts = metrics.counter("broker_possible_losses", "Times the broker may have lost payloads")
+        self.broker_silences = metrics.counter(
+            "broker_silences", "Times the broker accepted canaries but delivered none"
+        )
         self.reconnects = metrics.counter_callback("broker_reconnects", "Reconnects to the broker")
 
     def _declare_gauges(self, metrics: Metrics) -> None:
@@ -63,7 +67,7 @@ class GatewayMetrics:
         self.sends_waiting = metrics.gauge("sends_waiting", "Messages queued for the next batch")
         self.revocations = metrics.gauge("revocations", "Ended sessions whose tokens have not expired")
         self.dependency_up = metrics.gauge_by(
-            "part_up", "1 while the dependency answers this gateway, otherwise 0", "part", DependencyName
+            "dependency_up", "1 while the dependency answers this gateway, otherwise 0", "dependency", DependencyName
         )
         self.canary_age_s = metrics.gauge("canary_age_seconds", "Time since the last canary was received")
         self.ready = metrics.gauge("ready", "1 while the gateway accepts connections, otherwise 0")

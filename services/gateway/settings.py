@@ -21,9 +21,9 @@ class GatewaySettings(Settings):
     """Time between WebSocket pings (seconds); a peer that stays silent for as long again is cut off."""
     connections: int = Field(20_000, ge=1)
     """Maximum number of live connections to this gateway."""
-    behind_s: float = Field(60, gt=0)
+    stalled_s: float = Field(60, gt=0)
     """Close a connection that has not read anything for this long (seconds)."""
-    heads_s: float = Field(5, gt=0)
+    heads_interval_s: float = Field(5, gt=0)
     """Time between comparisons of room heads with history (seconds); they find a lost last message."""
     recent_messages: int = Field(256, ge=1)
     """Messages of each open room kept in memory to serve joins and resumes."""

@@ -27,14 +27,16 @@ class HistoryMetrics:
         self.appended = metrics.counter("messages_appended", "Messages stored")
         self.duplicates = metrics.counter("messages_duplicate", "Retries of stored messages, recognised by their key")
         self.refused = metrics.counter_by("messages_refused", "Messages refused", "code", Code)
-        self.news_dropped = metrics.counter("news_dropped", "Messages and changes not published, so delivered late")
+        self.publishes_dropped = metrics.counter(
+            "publishes_dropped", "Messages and changes not published, so delivered late"
+        )
         self.page_s = metrics.histogram("page_seconds", "Time to read a page of messages", CALL_S)
         self._jobs = metrics.gauge("backlog_jobs", "Batches and changes waiting for a transaction")
         self._messages = metrics.gauge("backlog_messages", "Messages waiting for a transaction")
         self._bytes = metrics.gauge("backlog_bytes", "Upper bound of the memory that they use")
         self._disk_free = metrics.gauge("disk_free_bytes", "Free space on the database's disk")
         self._disk = metrics.gauge("disk_bytes", "Size of the database's disk")
-        self._reserve = metrics.gauge("ballast_missing_bytes", "Disk reserve released and not yet restored")
+        self._reserve = metrics.gauge("disk_reserve_missing_bytes", "Disk reserve released and not yet restored")
 
     def committed(self, plan: "AppendPlan", seconds: float) -> None:
         """Count a committed transaction."""

@@ -20,7 +20,7 @@ from tests.chaos.verdict import Invariant, Limits
 pytestmark = pytest.mark.chaos
 
 NOTHING: Mapping[str, str] = {}
-HEADS_OFF = {"CHATTERBOX_HEADS_S": "3600"}
+HEADS_OFF = {"CHATTERBOX_HEADS_INTERVAL_S": "3600"}
 """Head comparison repairs what these two break, seconds later, so it is switched off as well."""
 QUICK = Limits(on_time_s=3)
 

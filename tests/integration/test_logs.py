@@ -71,7 +71,7 @@ async def test_a_filled_gap_is_logged_with_its_first_and_last_offset(
                     await super().publish([item])
 
     caplog.set_level(logging.INFO, "chatterbox.room_feed")
-    async with running(tmp_path, broker=LosesTheSecondAndThird(), heads_s=60) as server:
+    async with running(tmp_path, broker=LosesTheSecondAndThird(), heads_interval_s=60) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(4):
                 await alice.send(f"m{number}")

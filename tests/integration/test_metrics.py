@@ -129,7 +129,7 @@ async def test_a_message_is_counted_by_every_service_it_passes(server: Server) -
         "append_seconds_count": 1,
         "append_messages_sum": 1,
         "ready": 1,
-        "part_up": len(DependencyName),
+        "dependency_up": len(DependencyName),
     }.items():
         assert (name, figure(scraped, f"chatterbox_gateway_{name}")) == (name, value)
 
@@ -177,7 +177,7 @@ async def test_gaps_and_the_messages_that_fill_them_are_counted(tmp_path: Path) 
                 if ":room:" not in item[0] or self.rooms != 2:
                     await super().publish([item])
 
-    async with running(tmp_path, broker=LosesTheSecond(), heads_s=60) as server:
+    async with running(tmp_path, broker=LosesTheSecond(), heads_interval_s=60) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(3):
                 await alice.send(f"m{number}")

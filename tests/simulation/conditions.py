@@ -35,7 +35,7 @@ class Conditions:
     chunk_bytes: int
     kernel_bytes: int
     unsent_bytes: int
-    heads_s: float
+    heads_interval_s: float
     publish_s: Span
     lose: float
     double: float
@@ -76,7 +76,7 @@ class Conditions:
             chunk_bytes=rng.choice((300, 32_768)),
             kernel_bytes=rng.choice((700, 3_000, 100_000)),
             unsent_bytes=rng.choice((700, 3_000, 100_000)),
-            heads_s=rng.choice((1.0, 5.0)),
+            heads_interval_s=rng.choice((1.0, 5.0)),
             publish_s=rng.choice(((0.001, 0.003), (0.001, 0.05), (0.001, 0.5))),
             lose=maybe(0.15),
             double=maybe(0.15),

@@ -22,7 +22,7 @@ SEEDS = range(1, 31)
 UNSETTLED = "unsettled"
 """Means that the end state is wrong although no invariant of the checker is broken."""
 
-HEADS_OFF = {"heads_s": 3600}
+HEADS_OFF = {"heads_interval_s": 3600}
 """Comparing heads would repair the damage some seconds later: two protections of one promise."""
 ONLY_FAULTS: Mapping[str, Any] = {
     "lose": 0.0, "double": 0.0, "shuffle": 0.0, "fail_before": 0.0, "fail_after": 0.0, "late": 0.0, "wanders": 0.0,
@@ -34,7 +34,8 @@ DEAF = {**ONLY_FAULTS, "faults": ("broker_connection_deaf",)}
 RESTORED = {**ONLY_FAULTS, "faults": ("backup_restored",)}
 COMMITS_FAIL = {"fail_before": 0.15}
 RACING: Mapping[str, Any] = {
-    **ONLY_FAULTS, "faults_per_s": 0.0, "cuts": 0.0, "heads_s": 5.0, "publish_s": (0.001, 0.003), "recent_messages": 1,
+    **ONLY_FAULTS, "faults_per_s": 0.0, "cuts": 0.0, "heads_interval_s": 5.0, "publish_s": (0.001, 0.003),
+    "recent_messages": 1,
     "gateways": 3, "people": 1, "readers": 6, "wanders": 0.6, "pause_s": 0.15, "talk_s": 8.0, "call_s": (0.001, 0.6),
 }  # fmt: skip
 """Six connections of one user join and leave rooms; responses are much later than events, and nothing else repairs."""

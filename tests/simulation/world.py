@@ -52,7 +52,12 @@ class World:
         self.history = history(conditions, stream(seed, "history"), stored, self._publish, self._now_ms)
         self.auth = AuthService(conditions, stream(seed, "auth"), jwks())
         gateway_settings = GatewaySettings(
-            **{"heads_s": conditions.heads_s, "recent_messages": conditions.recent_messages, "drain_s": 1, **settings}
+            **{
+                "heads_interval_s": conditions.heads_interval_s,
+                "recent_messages": conditions.recent_messages,
+                "drain_s": 1,
+                **settings,
+            }
         )
         self.gateways = [
             GatewayProcess(

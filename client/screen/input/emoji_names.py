@@ -1,5 +1,5 @@
 # ruff: noqa: E501, RUF001
-"""Names of emoji for Tab completion: `:tada` becomes the sign. The short names are those that most chats use. Pure."""
+"""Short names of emoji for tab completion, as used by most chat programs: `:tada` becomes the emoji. Pure."""
 
 _TABLE = """
 +1 👍  -1 👎  100 💯  alarm_clock ⏰  angry 😠  apple 🍎  beer 🍺  beers 🍻  bell 🔔  blush 😊  boom 💥  broken_heart 💔

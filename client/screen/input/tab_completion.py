@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from client.faces.slash_parser import SLASHES, WordKind
 from client.screen.input.emoji_names import EMOJI
@@ -55,8 +56,14 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, ["private"])
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
-        case _:
-            pass
+        case WordKind.TOPIC | WordKind.NEW | WordKind.SESSION | None:
+            return _text_choices(word, earlier, sources)
+        case unknown:
+            assert_never(unknown)
+
+
+def _text_choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
+    """Choices for a word of a message, or of a command that takes any text."""
     if word.startswith(":"):
         return [EMOJI[name] for name in _matching(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
     if word.startswith("#"):

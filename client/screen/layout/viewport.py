@@ -63,7 +63,7 @@ class TimelineView:
         """Return the rows to draw. They count as read, and the pages missing among them are requested."""
         self._style, self._height = style, height
         self._drawn = self._laid_out().rows(self._blocks, height)
-        self._model.rows_drawn([(row.key, row.number) for row in self._drawn])
+        self._model.mark_drawn([(row.key, row.number) for row in self._drawn])
         return self._drawn
 
     def newest_message(self) -> BlockKey | None:

@@ -114,7 +114,7 @@ class ChatModel:
             self.ensure_room(name)
         for room in self.rooms.values():
             room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
-        self.status.counted_unsent(sum(map(len, unsent.values())))
+        self.status.set_unsent(sum(map(len, unsent.values())))
 
     def set_known_people(self, names: Sequence[str]) -> None:
         self.known_people = names
@@ -130,7 +130,7 @@ class ChatModel:
         self.ensure_room(room_name).return_unsent(content)
         self.notice(f"{NOT_SENT}: {inert(reason)} Your text is still in the input.")
 
-    def page_loaded(self, was_first: int | None) -> None:
+    def adjust_position(self, was_first: int | None) -> None:
         """A page of the open room was loaded; `was_first` is the offset of the first message before that."""
         if was_first is not None:
             self.position.keep_first_message(was_first)
@@ -173,7 +173,7 @@ class ChatModel:
         """The terminal got or lost the focus."""
         self.focused = focused
 
-    def rows_drawn(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
+    def mark_drawn(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
         """These rows (block, number in the block) are on the screen: request missing pages, mark messages as read."""
         self._request_missing(rows)
         offsets = sorted({key.number for key, _ in rows if key.is_message})

@@ -27,30 +27,30 @@ class ConnectionStatus:
     def log_in(self, username: str) -> None:
         self.username = username
 
-    def connecting(self) -> None:
+    def mark_connecting(self) -> None:
         self.state = "connecting"
 
-    def connected(self, username: str, replica: str) -> None:
+    def mark_connected(self, username: str, replica: str) -> None:
         self.live, self.state, self.retry_s = True, "", None
         self.username, self.replica = username, replica
 
-    def disconnected(self, reason: str, retry_s: float) -> None:
+    def mark_disconnected(self, reason: str, retry_s: float) -> None:
         self.live, self.lag_ms = False, None
         self.state, self.retry_s = f"offline: {inert(reason).rstrip('.')}", retry_s
 
-    def moving(self) -> None:
+    def mark_moving(self) -> None:
         """The gateway asked the client to reconnect to another one."""
         self.live, self.state, self.retry_s = False, "moving to another gateway", None
 
-    def ended(self, reason: str) -> None:
+    def mark_ended(self, reason: str) -> None:
         """The client does not reconnect any more."""
         self.live, self.state, self.retry_s = False, f"ended: {inert(reason).rstrip('.')}", None
 
-    def measured_lag(self, lag_ms: float) -> None:
+    def set_lag(self, lag_ms: float) -> None:
         self.lag_ms = lag_ms
 
-    def measured_silence(self, silent_s: float | None) -> None:
+    def set_silence(self, silent_s: float | None) -> None:
         self.silent_s = silent_s
 
-    def counted_unsent(self, unsent: int) -> None:
+    def set_unsent(self, unsent: int) -> None:
         self.unsent = unsent

@@ -35,7 +35,7 @@ def _submit(model: ChatModel, text: str) -> bool:
             model.request(request)
         case None:
             pass
-        case _ as unknown:
+        case unknown:
             assert_never(unknown)
     return True
 

@@ -78,23 +78,23 @@ def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> No
 def _apply_connection(model: ChatModel, note: _ConnectionNote) -> None:
     match note:
         case notes.Connecting():
-            model.status.connecting()
+            model.status.mark_connecting()
         case notes.WelcomeReceived():
             _connect(model, note)
         case notes.Disconnected(reason, retry_s):
-            model.status.disconnected(reason, retry_s)
+            model.status.mark_disconnected(reason, retry_s)
             for room in model.rooms.values():
                 room.forget_page_requests()
         case notes.Reconnecting():
-            model.status.moving()
+            model.status.mark_moving()
         case notes.SessionOver(_, reason):
-            model.status.ended(reason)
+            model.status.mark_ended(reason)
         case _:
             assert_never(note)
 
 
 def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
-    model.status.connected(note.username, note.server)
+    model.status.mark_connected(note.username, note.server)
     members = {state.room for state in note.rooms}
     for room in model.rooms.values():
         was_member = room.member
@@ -216,7 +216,7 @@ def _add_page(model: ChatModel, request: frames.ReadHistory, page: frames.Page) 
     room = model.ensure_room(page.room)
     was_first = room.log.first
     if room.receive_page(request, page, model.status.username) and room is model.room:
-        model.page_loaded(was_first)
+        model.adjust_position(was_first)
 
 
 def _finish_backfill_page(model: ChatModel, request: frames.ReadHistory) -> None:

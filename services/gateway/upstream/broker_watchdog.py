@@ -85,7 +85,7 @@ class BrokerWatchdog:
         if not self._broker.is_healthy:
             self._canary.reset_missed()
         elif self._canary.should_resubscribe():
-            self._metrics.times_deaf.inc()
+            self._metrics.broker_silences.inc()
             log.warning("broker.silent", extra={"seconds": round(self.age_s, 1)})
             self._broker.reconnect()
 

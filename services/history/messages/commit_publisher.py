@@ -114,7 +114,7 @@ class CommitPublisher:
             ids = [insert.message_id for insert in changes.plan.inserts]
             self._incident.fail(why, first_id=min(ids, default=None), last_id=max(ids, default=None))
         self._dropped += changes.size
-        self._metrics.news_dropped.inc(changes.size)
+        self._metrics.publishes_dropped.inc(changes.size)
 
     def _note_success(self) -> None:
         if self._dropped and not self._queue:

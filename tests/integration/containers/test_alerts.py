@@ -19,7 +19,7 @@ FIRING: dict[str, dict[str, str]] = {
     "ServiceDown": {'up{instance="auth:8000",job="auth"}': STEADY},
     "NoGateway": {f"chatterbox_gateway_ready{{{GATEWAY}}}": STEADY},
     "GatewayNotReady": {f"chatterbox_gateway_ready{{{GATEWAY}}}": STEADY},
-    "PartAway": {f'chatterbox_gateway_part_up{{part="redis",{GATEWAY}}}': STEADY},
+    "DependencyDown": {f'chatterbox_gateway_dependency_up{{dependency="redis",{GATEWAY}}}': STEADY},
     "AcksFailing": {f'chatterbox_gateway_sends_refused_total{{code="unavailable",{GATEWAY}}}': RISING},
     "CommitsFailing": {"chatterbox_history_commits_failed_total": RISING},
     "CommitSlow": {
@@ -34,8 +34,8 @@ FIRING: dict[str, dict[str, str]] = {
         f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": RISING,
         f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
     },
-    "BrokerDoubts": {f"chatterbox_gateway_broker_doubts_total{{{GATEWAY}}}": RISING},
-    "GatewayDeaf": {f"chatterbox_gateway_times_deaf_total{{{GATEWAY}}}": RISING},
+    "BrokerDoubts": {f"chatterbox_gateway_broker_possible_losses_total{{{GATEWAY}}}": RISING},
+    "GatewayDeaf": {f"chatterbox_gateway_broker_silences_total{{{GATEWAY}}}": RISING},
     "FanOutSlow": {
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="0.1",{GATEWAY}}}': STEADY,
         f'chatterbox_gateway_fan_out_seconds_bucket{{le="+Inf",{GATEWAY}}}': RISING,
@@ -45,14 +45,14 @@ FIRING: dict[str, dict[str, str]] = {
         "chatterbox_history_disk_free_bytes": "9+0x240",
         "chatterbox_history_disk_bytes": "100+0x240",
     },
-    "BallastGivenUp": {"chatterbox_auth_ballast_missing_bytes": "1048576+0x240"},
+    "BallastGivenUp": {"chatterbox_auth_disk_reserve_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
 }
 """For each alert, series that make it fire: a value every 15 seconds for an hour."""
 QUIET = {
     'up{instance="auth:8000",job="auth"}': "1+0x240",
     f"chatterbox_gateway_ready{{{GATEWAY}}}": "1+0x240",
-    f'chatterbox_gateway_part_up{{part="redis",{GATEWAY}}}': "1+0x240",
+    f'chatterbox_gateway_dependency_up{{dependency="redis",{GATEWAY}}}': "1+0x240",
     f'chatterbox_gateway_sends_refused_total{{code="unavailable",{GATEWAY}}}': STEADY,
     f'chatterbox_gateway_sends_refused_total{{code="rate_limited",{GATEWAY}}}': RISING,
     "chatterbox_history_commits_failed_total": STEADY,
@@ -62,8 +62,8 @@ QUIET = {
     f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": "50+0x240",
     f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
     "chatterbox_history_disk_free_bytes": "50+0x240",
-    "chatterbox_auth_ballast_missing_bytes": STEADY,
-    "chatterbox_history_ballast_missing_bytes": STEADY,
+    "chatterbox_auth_disk_reserve_missing_bytes": STEADY,
+    "chatterbox_history_disk_reserve_missing_bytes": STEADY,
     "chatterbox_history_disk_bytes": "100+0x240",
 }
 

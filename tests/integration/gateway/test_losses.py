@@ -45,7 +45,7 @@ class LossyBroker(MemoryBroker):
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_lost_duplicate_and_late_payloads_cause_no_gap_and_no_duplicate(tmp_path: Path, seed: int) -> None:
-    async with running(tmp_path, broker=LossyBroker(seed), heads_s=0.2, **MANY) as server:
+    async with running(tmp_path, broker=LossyBroker(seed), heads_interval_s=0.2, **MANY) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             for number in range(100):
                 await alice.send(f"m{number}")
@@ -54,7 +54,7 @@ async def test_lost_duplicate_and_late_payloads_cause_no_gap_and_no_duplicate(tm
 
 async def test_lost_last_message_is_found_by_comparing_heads(tmp_path: Path) -> None:
     broker = LossyBroker(0)
-    async with running(tmp_path, broker=broker, heads_s=0.2) as server:
+    async with running(tmp_path, broker=broker, heads_interval_s=0.2) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
             broker.deaf = True
             await alice.send("only history knows")
@@ -66,7 +66,7 @@ async def test_lost_membership_changes_are_found_by_comparing_revisions(tmp_path
         async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
             return
 
-    async with running(tmp_path, broker=MuteBroker(), heads_s=0.2) as server:
+    async with running(tmp_path, broker=MuteBroker(), heads_interval_s=0.2) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
             await alice.ask("create", room="ops")
@@ -79,7 +79,7 @@ async def test_lost_membership_changes_are_found_by_comparing_revisions(tmp_path
 async def test_resume_beyond_the_gateways_own_head_succeeds(tmp_path: Path) -> None:
     """The client was on another gateway, which received what this one missed."""
     broker = LossyBroker(0)
-    async with running(tmp_path, broker=broker, heads_s=1000) as server:
+    async with running(tmp_path, broker=broker, heads_interval_s=1000) as server:
         token = await server.newcomer("alice")
         async with server.talker(token) as alice:
             broker.deaf = True

@@ -86,7 +86,7 @@ async def test_slow_reader_falls_behind_repeatedly_and_misses_nothing(tmp_path: 
 
 
 async def test_reader_that_reads_nothing_for_too_long_is_cut_off(tmp_path: Path) -> None:
-    async with running(tmp_path, behind_s=0.5, **MANY) as server:
+    async with running(tmp_path, stalled_s=0.5, **MANY) as server:
         alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
         async with server.talker(alice_token) as alice:
             dead = server.talker(bob_token, sock=_narrow_socket(server), max_queue=1)

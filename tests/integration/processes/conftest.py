@@ -16,5 +16,5 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Topology]:
-    async with topology(tmp_path_factory.mktemp("apart"), CHATTERBOX_HEADS_S=str(HEADS_S)) as whole:
+    async with topology(tmp_path_factory.mktemp("apart"), CHATTERBOX_HEADS_INTERVAL_S=str(HEADS_S)) as whole:
         yield whole

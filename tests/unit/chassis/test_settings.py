@@ -43,7 +43,7 @@ class TestInvalidValue:
             (GatewaySettings, "CHATTERBOX_HISTORY_URL", "history:8000"),
             (GatewaySettings, "CHATTERBOX_PING_S", "0"),
             (GatewaySettings, "CHATTERBOX_PING_S", "nan"),
-            (GatewaySettings, "CHATTERBOX_BEHIND_S", "0"),
+            (GatewaySettings, "CHATTERBOX_STALLED_S", "0"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "0"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "nan"),
             (LimitSettings, "CHATTERBOX_SENDS_PER_S", "inf"),

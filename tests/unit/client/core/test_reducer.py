@@ -78,7 +78,7 @@ class TestDisconnect:
         core = Core()
         core.live()
         cuts = [note for _ in range(6) for note in shown(core.feed(events.ConnectionLost("cut", 1.0)))]
-        assert [note.known for note in cuts if isinstance(note, notes.Disconnected)] == [
+        assert [note.repeated for note in cuts if isinstance(note, notes.Disconnected)] == [
             False,
             True,
             True,
@@ -121,7 +121,7 @@ class TestMoving:
         assert shown(effects) == [notes.Reconnecting()]
         (cut,) = shown(core.feed(events.ConnectionLost("refused", 0.5)))
         assert isinstance(cut, notes.Disconnected)
-        assert not cut.known
+        assert not cut.repeated
 
     def test_move_timer_of_an_earlier_connection_is_ignored(self) -> None:
         core = Core()

@@ -61,7 +61,7 @@ NOTE = st.one_of(
     st.builds(notes.MessageShown, MESSAGE, mine=st.booleans()),
     st.builds(notes.RoomEntered, TEXT, st.lists(MESSAGE, max_size=3).map(tuple)),
     st.builds(notes.WelcomeReceived, TEXT, st.just(()), st.just(1), again=st.booleans()),
-    st.builds(notes.Disconnected, TEXT, st.just(1.0), st.just(1), was_live=st.booleans(), known=st.just(False)),
+    st.builds(notes.Disconnected, TEXT, st.just(1.0), st.just(1), was_live=st.booleans(), repeated=st.just(False)),
     st.builds(notes.CatchingUp, TEXT, st.just(3)),
     st.builds(notes.CaughtUp, TEXT),
     st.builds(notes.RoomReset, TEXT, AT),

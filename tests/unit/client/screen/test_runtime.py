@@ -61,7 +61,7 @@ async def test_silence_of_the_server_is_measured_until_it_answers() -> None:
 async def test_time_until_the_next_attempt_counts_down_to_zero() -> None:
     clock = Clock()
     runtime, _ = opened(clock)
-    runtime.show(notes.Disconnected("gone", 5.0, 0, was_live=True, known=False))
+    runtime.show(notes.Disconnected("gone", 5.0, 0, was_live=True, repeated=False))
     clock.advance(2)
     assert runtime.retry_in_s == 3
     clock.advance(20)

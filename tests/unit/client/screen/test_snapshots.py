@@ -119,7 +119,7 @@ async def outgoing_messages(ui: Harness) -> None:
 @scene()
 async def offline(ui: Harness) -> None:
     ui.connection.set_state(ClientState(username=ME, unsent={ROOM: (OutboxEntry("k", ROOM, "later"),)}))
-    await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=True, known=False))
+    await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=True, repeated=False))
 
 
 @scene()

@@ -19,7 +19,7 @@ ENTRY = OutboxEntry("k", "general", "hello")
 def cut(
     why: str, retry_s: float, *, unsent: int = 0, was_live: bool = False, known: bool = False
 ) -> notes.Disconnected:
-    return notes.Disconnected(why, retry_s, unsent, was_live=was_live, known=known)
+    return notes.Disconnected(why, retry_s, unsent, was_live=was_live, repeated=known)
 
 
 @pytest.mark.parametrize(

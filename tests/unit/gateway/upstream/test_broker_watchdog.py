@@ -85,7 +85,7 @@ async def test_deaf_gateway_is_logged_once_counted_and_resubscribed(
         assert [record.getMessage() for record in caplog.records] == ["broker.silent", "broker.recovered"]
     assert (broker.renewals, len(doubts)) == (1, 1)
     scraped = metrics.metrics.scrape()
-    assert figure(scraped, "chatterbox_gateway_times_deaf_total") == 1
+    assert figure(scraped, "chatterbox_gateway_broker_silences_total") == 1
     assert figure(scraped, "chatterbox_gateway_broker_reconnects_total") == 1
 
 

@@ -62,7 +62,7 @@ def test_one_page_of_each_room_is_requested_one_room_after_the_other() -> None:
 def test_page_is_requested_again_after_a_lost_connection() -> None:
     model = opened(room_state(6, room="ops"))
     [request] = requested_pages(model)
-    update.apply(model, notes.Disconnected("cut", 1.0, 0, was_live=True, known=False))
+    update.apply(model, notes.Disconnected("cut", 1.0, 0, was_live=True, repeated=False))
     update.apply(model, notes.WelcomeReceived(ME, (room_state(3), room_state(6, room="ops")), 0, again=True))
     assert requested_pages(model) == [request]
 

@@ -26,7 +26,7 @@ RESTORED = (
 
 async def test_each_step_of_an_outage_is_shown() -> None:
     async with running_screen() as ui:
-        await ui.show(notes.Disconnected("the line was cut", 0.0, 0, was_live=True, known=False))
+        await ui.show(notes.Disconnected("the line was cut", 0.0, 0, was_live=True, repeated=False))
         assert ui.status().startswith(" offline: the line was cut, next try now")
         entry = OutboxEntry("k", ROOM, "written while cut off")
         ui.connection.set_state(type(ui.connection.state)(unsent={ROOM: (entry,)}))
@@ -53,7 +53,7 @@ async def test_control_characters_from_the_server_do_not_reach_the_terminal(host
         )
         assert not any(map(is_dangerous, ui.everything()))
         ui.model.open_room(hostile)
-        await ui.show(notes.Disconnected(hostile, 1.0, 0, was_live=True, known=False))
+        await ui.show(notes.Disconnected(hostile, 1.0, 0, was_live=True, repeated=False))
         assert not any(map(is_dangerous, ui.everything()))
         await ui.press("ctrl+k")
         assert not any(map(is_dangerous, ui.everything()))

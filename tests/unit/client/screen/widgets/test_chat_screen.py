@@ -41,7 +41,7 @@ async def test_screen_works_on_terminals_of_any_size(size: tuple[int, int]) -> N
 
 async def test_screen_opens_offline_with_the_reason_in_the_status_line() -> None:
     async with running_screen(connect=False) as ui:
-        await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=False, known=False))
+        await ui.show(notes.Disconnected("connection refused", 3.0, 0, was_live=False, repeated=False))
         assert "offline: connection refused, next try in" in ui.status()
 
 
