@@ -21,6 +21,8 @@ from services.gateway.rooms.member import Member
 
 log = logging.getLogger("chatterbox.connection")
 
+FRAMES_BEFORE_TOKEN = 20
+"""Refused frames before `connect` after which a connection is closed; `chatterbox doctor` without a login sends several."""
 OVERSHOOT_PER_MINUTE = 50
 """Commands and messages beyond their rate that are refused on one connection; then it is read more slowly instead."""
 
@@ -179,21 +181,21 @@ class Connection:
             self.socket.write(finished)
 
     def refuse(self, problem: ChatError, command_id: int | None) -> None:
-        """Send an `error` frame; close a connection that is refused often, or before it sent its token.
+        """Send an `error` frame; close a connection that is refused often, and sooner before it sent its token.
 
         Refusals for which the server is responsible (5xx) don't count.
         """
         self.send(codec.error_frame(problem, command_id))
-        if self.state is ConnectionState.NEW:
-            self.close(CloseCode.TOKEN_REFUSED)
-        elif problem.status < 500 and self._is_refused_too_often():
-            self.close(CloseCode.TOO_MANY_REFUSALS)
+        if problem.status < 500 and self._is_refused_too_often():
+            is_new = self.state is ConnectionState.NEW
+            self.close(CloseCode.TOKEN_REFUSED if is_new else CloseCode.TOO_MANY_REFUSALS)
 
     def _is_refused_too_often(self) -> bool:
         now_s, limit = self._clock(), self._limits.refusals_per_minute
         if self._refusals is None:
             self._refusals = TokenBucket.full(limit / 60, limit - 1, now_s)
-        return self._refusals.take(now_s) > 0
+        allowed = self._refusals.take(now_s) == 0
+        return not allowed or (self.state is ConnectionState.NEW and self._refusals.level < limit - FRAMES_BEFORE_TOKEN)
 
     def close(self, code: CloseCode) -> None:
         """Close with `code`; nothing more is received or sent."""

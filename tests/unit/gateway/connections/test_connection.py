@@ -7,7 +7,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.gateway.connections.connection import OVERSHOOT_PER_MINUTE, AsyncCommand, Connection
+from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT_PER_MINUTE, AsyncCommand, Connection
 from tests.support.kept_socket import KeptSocket
 
 PING = b'{"type": "ping", "id": 1}'
@@ -97,9 +97,12 @@ class TestRefusals:
             harness.connection.on_text(PING)
         assert (harness.socket.closed, len(harness.refusals)) == (None, 150)
 
-    def test_refusal_before_the_token_closes_the_connection_at_once(self) -> None:
+    def test_few_refusals_before_the_token_close_the_connection(self) -> None:
         harness = Harness(Limits())
         harness.problem = ChatError(Code.TOKEN_MISSING)
-        for _ in range(5):
+        for _ in range(FRAMES_BEFORE_TOKEN + 5):
             harness.connection.on_text(PING)
-        assert (harness.socket.closed, harness.refusals) == (CloseCode.TOKEN_REFUSED, ["token_missing"])
+        assert (harness.socket.closed, harness.refusals) == (
+            CloseCode.TOKEN_REFUSED,
+            ["token_missing"] * FRAMES_BEFORE_TOKEN,
+        )
