@@ -48,11 +48,18 @@ class TokenVerifier:
         self._fetching: asyncio.Task[None] | None = None
         self._revoked: dict[str, float] = {}
         """When each revocation may be forgotten, by session id, earliest first."""
+        self._knows_revocations = True
         self._verified: dict[bytes, Claims] = {}
         """By the digest of the whole token, since a signature alone does not determine what it signs."""
 
     async def verify(self, token: str) -> Claims:
-        """Return the claims of a valid token; raises `ChatError` with `token_...` or `session_ended`."""
+        """Return the claims of a valid token.
+
+        Raises `ChatError` with `token_...` or `session_ended`, or `unavailable` while the revocations are unknown.
+        """
+        if not self._knows_revocations:
+            detail = "The list of ended sessions is not loaded yet, so no token is accepted. Try again in a second."
+            raise ChatError(Code.UNAVAILABLE, detail, retry_after_s=1.0)
         digest = sha256(token.encode(errors="surrogatepass")).digest()
         claims = self._verified.get(digest)
         if claims is None:
@@ -68,6 +75,14 @@ class TokenVerifier:
         if len(self._verified) >= VERIFIED_TOKENS:
             del self._verified[next(iter(self._verified))]  # the oldest
         self._verified[digest] = claims
+
+    def await_revocations(self) -> None:
+        """Accept no token until `accept_tokens`: a token could belong to a session that has ended."""
+        self._knows_revocations = False
+
+    def accept_tokens(self) -> None:
+        """Accept tokens from now on: every revocation so far has been passed to `revoke`."""
+        self._knows_revocations = True
 
     def revoke(self, revocation: Revocation) -> None:
         """Refuse the tokens of this session from now on, until the last one must have expired.
@@ -88,9 +103,14 @@ class TokenVerifier:
         return sid in self._revoked
 
     @property
-    def has_keys(self) -> bool:
-        """Whether auth's keys have been fetched at least once."""
-        return bool(self._keys)
+    def knows_revocations(self) -> bool:
+        """Whether auth's list of revocations has been loaded, or is not needed."""
+        return self._knows_revocations
+
+    @property
+    def can_verify(self) -> bool:
+        """Whether auth's keys and revocations have been fetched at least once."""
+        return bool(self._keys) and self._knows_revocations
 
     async def _key(self, token: str) -> jwt.PyJWK:
         kid = _kid(token)
@@ -132,7 +152,7 @@ class TokenVerifier:
         now_s = self._now_s()
         if claims.iat > now_s + auth_api.LEEWAY_S:
             raise ChatError(Code.TOKEN_INVALID, _FROM_THE_FUTURE)
-        if claims.exp <= now_s - auth_api.LEEWAY_S:
+        if auth_api.is_expired(claims.exp, now_s):
             raise ChatError(Code.TOKEN_EXPIRED)
 
 

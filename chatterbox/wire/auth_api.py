@@ -8,9 +8,26 @@ AUDIENCE = "chatterbox"
 TYPE = "at+jwt"
 MAX_CHARS = 4096
 LEEWAY_S = 5
+"""How long a token is accepted after its expiry, since clocks differ (seconds); until then its session can be ended."""
 MAX_TOKEN_S = 43_200
 """The longest validity of a token (seconds). It bounds how long an ended session stays usable while broker and auth
 are down."""
+
+
+def is_expired(expires_s: float, now_s: float) -> bool:
+    """Whether a token, or a session whose last token this is, has ended at `now_s`; times in seconds since 1970.
+
+    Every service decides by this rule, so that no session is over for one and alive for another.
+
+    >>> is_expired(100, 100 + LEEWAY_S - 0.1), is_expired(100, 100 + LEEWAY_S)
+    (False, True)
+    """
+    return expires_s <= newest_expired_s(now_s)
+
+
+def newest_expired_s(now_s: float) -> float:
+    """Tokens whose expiry is at most this are expired at `now_s`: `is_expired` for SQL."""
+    return now_s - LEEWAY_S
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ _FORBIDDEN = re.compile(
 _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
 
 USERNAME_MIN, USERNAME_MAX = 3, 32
-USERNAME_MAX_TYPED = 2 * USERNAME_MAX
-"""Longer input can't become a username by normalization."""
+USERNAME_MAX_TYPED = 4 * USERNAME_MAX
+"""Longer input can't become a username by normalization: no letter is typed as more than four characters."""
 USERNAME_RULE = (
     f"A username must be {USERNAME_MIN}-{USERNAME_MAX} letters, digits or '_.-', starting with a letter or digit."
 )

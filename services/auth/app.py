@@ -77,7 +77,7 @@ async def _open(
     users = UserTable(database)
     return AuthContext(
         accounts=Accounts(settings, database, users, hasher, now_s, clock, metrics),
-        sessions=LoginSessions(settings, database, key_ring, broker, now_s, metrics),
+        sessions=LoginSessions(settings, database, key_ring, broker, now_s, clock, metrics),
         users=users,
         key_ring=key_ring,
         verifier=_verifier(key_ring, now_s, clock),

@@ -27,6 +27,18 @@ class AuthSettings(Settings):
     """Wrong passwords for one account from all addresses before new addresses must wait, a minute at most."""
     address_failures: int = Field(50, ge=1)
     """Wrong passwords from one address for all accounts before it must wait, a minute at most."""
+    logins_burst: int = Field(100, ge=1)
+    """Logins at once to one account, with a right or a wrong password; password changes count as logins."""
+    logins_per_hour: float = Field(120, gt=0)
+    """Logins per hour to one account in the long run."""
+    address_logins_burst: int = Field(500, ge=1)
+    """Logins at once from one address, to all accounts."""
+    address_logins_per_hour: float = Field(3600, gt=0)
+    """Logins per hour from one address in the long run."""
+    renewals_burst: int = Field(200, ge=1)
+    """Token renewals at once by one user, over all sessions."""
+    renewals_per_hour: float = Field(3600, gt=0)
+    """Token renewals per hour by one user in the long run."""
     registrations_burst: int = Field(50, ge=1)
     """Registrations at once from one address."""
     registrations_per_hour: float = Field(120, gt=0)

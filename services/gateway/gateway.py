@@ -15,6 +15,7 @@ from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.gc_tuning import GcScheduler
 from chatterbox.chassis.observability import request_ids
+from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire import broker_events, frames
@@ -45,6 +46,8 @@ log = logging.getLogger("chatterbox.gateway")
 
 CLOSES_PER_TURN = 4
 """Connections closed per event-loop turn after their peers disconnected: half a millisecond's work."""
+RELOAD_REVOCATIONS_S = 60.0
+"""Time between reloads of the revocations while the broker is up (seconds); the watchdog finds a silent broker."""
 SETTLE_S = 5.0
 """Time that a stopping gateway waits until accepted messages are acked or refused (seconds)."""
 
@@ -72,7 +75,15 @@ class Gateway:
         history_client = HistoryClient(history, append, clock)
         self.hub = Hub(limits, settings.connections, clock, self.metrics)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
-        self._revoked = maintenance.RevokedSessions(self.hub, self._verifier, auth_client, broker, self.metrics)
+        self._revoked = RevokedSessions(
+            self._verifier,
+            auth_client,
+            broker,
+            reload_s=RELOAD_REVOCATIONS_S,
+            clock=clock,
+            on_ended=self.hub.end_session,
+        )
+        self.metrics.revocations.set_function(lambda: self._verifier.revocations)
         self._watchdog = BrokerWatchdog(broker, clock, self.metrics)
         self.dependencies = Dependencies(broker, self._verifier, history_client, clock, self._watchdog, self.metrics)
         self.feed = RoomFeed(

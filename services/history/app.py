@@ -10,6 +10,7 @@ import httpx
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
+from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
@@ -19,7 +20,6 @@ from services.history.http import health_routes, internal_routes, message_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.revocation_sync import RevocationSync
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
@@ -28,6 +28,9 @@ DatabaseOpener: TypeAlias = Callable[..., AbstractAsyncContextManager[ServiceDat
 """Opens the database; called as `open_database` is."""
 WriterFactory: TypeAlias = Callable[..., Writer]
 """Makes the writer; called as `Writer` is."""
+
+RELOAD_REVOCATIONS_S = 5.0
+"""Time between reloads of the revocations (seconds): a lost event takes effect at most this much later."""
 
 
 def _now_ms() -> int:
@@ -70,10 +73,10 @@ def create_app(
             reserve=database.reserve,
         )
         await stack.enter_async_context(writer.running())
-        revocations = RevocationSync(verifier, auth_client, broker)
-        await stack.enter_async_context(revocations.following())
+        revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
+        await stack.enter_async_context(revoked.following())
         history = HistoryService(database.readers, writer, auth_client, limits, metrics)
-        return HistoryContext(service_key, verifier, revocations, history)
+        return HistoryContext(service_key, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     for router in (message_routes.router, room_routes.router, internal_routes.router, health_routes.router):

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from chatterbox.chassis.token_verifier import TokenVerifier
 from services.history.history import HistoryService
-from services.history.revocation_sync import RevocationSync
 
 
 class HistoryContext(NamedTuple):
@@ -12,5 +11,4 @@ class HistoryContext(NamedTuple):
 
     service_key: str
     verifier: TokenVerifier
-    revocations: RevocationSync
     history: HistoryService

@@ -15,6 +15,7 @@ LIMITS = {
     "CHATTERBOX_SENDS_PER_S": "100000",
     "CHATTERBOX_SENDS_BURST": "100000",
     "CHATTERBOX_REGISTRATIONS_BURST": "100000",
+    "CHATTERBOX_ADDRESS_LOGINS_BURST": "100000",
     "CHATTERBOX_DRAIN_S": str(DRAIN_S),
 }
 """Settings that a crowd on one address needs; all others have their defaults."""

@@ -19,7 +19,11 @@ from tests.support.loopback import NO_TLS
 from tests.support.process import Process
 from tests.support.server import PASSWORD, settings_for
 
-HIGH_LIMITS = {"CHATTERBOX_REGISTRATIONS_BURST": "1000000", "CHATTERBOX_SESSIONS_PER_USER": "1000000"}
+HIGH_LIMITS = {
+    "CHATTERBOX_REGISTRATIONS_BURST": "1000000",
+    "CHATTERBOX_ADDRESS_LOGINS_BURST": "1000000",
+    "CHATTERBOX_SESSIONS_PER_USER": "1000000",
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from chatterbox.wire.position import Position
 from services.gateway.transport.live_socket import LOST
 from tests.chaos import operations
 from tests.simulation.client_connection import ClientConnection, OutgoingMessage, ReaderContext
+from tests.simulation.loop import TURN_S
 from tests.simulation.people import Person
 from tests.simulation.room_progress import RoomProgress
 
@@ -94,7 +95,7 @@ class Reader:
         connection = self.connection
         while (
             connection is not None and connection.is_welcome and self.outbox
-            and len(connection.in_flight) < MAX_IN_FLIGHT and self._loop.time() >= self._paused_until_s
+            and len(connection.in_flight) < MAX_IN_FLIGHT and self._loop.time() + TURN_S >= self._paused_until_s
         ):  # fmt: skip
             message = self.outbox.popleft()
             number = next(connection.ids)

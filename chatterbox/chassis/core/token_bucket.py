@@ -58,6 +58,16 @@ class TokenBucket:
         """Whether a token has been borrowed that was not available yet at the last call."""
         return self.level < 0
 
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until `take` allows an action, without taking a token.
+
+        >>> bucket = TokenBucket.full(per_s=2, burst=1, now_s=0.0)
+        >>> bucket.wait_s(0.0), bucket.take(0.0), bucket.wait_s(0.0), bucket.wait_s(0.5)
+        (0.0, 0.0, 0.5, 0.0)
+        """
+        level = min(self.burst, self.level + max(0.0, now_s - self.at_s) * self.per_s)
+        return max(0.0, (1 - level) / self.per_s)
+
 
 class KeyedBuckets(Generic[K]):
     """One token bucket per key, such as a user or an address.
@@ -77,3 +87,8 @@ class KeyedBuckets(Generic[K]):
             bucket = TokenBucket.full(self._per_s, self._burst, now_s)
             self._buckets.put(key, bucket)
         return bucket.take(now_s)
+
+    def wait_s(self, key: K, now_s: float) -> float:
+        """As `TokenBucket.wait_s`, for the bucket of `key`."""
+        bucket = self._buckets.get(key)
+        return bucket.wait_s(now_s) if bucket else 0.0

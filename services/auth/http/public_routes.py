@@ -17,7 +17,7 @@ router = APIRouter(tags=["auth"])
 UserAgent = Annotated[str, Header(include_in_schema=False)]
 
 _NAME_AND_PASSWORD = (Code.USERNAME_INVALID, Code.PASSWORD_INVALID)
-_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED)
+_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED, Code.RATE_LIMITED)
 _TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED)
 _SESSION_TERMINATED = DoneOut(message="Session terminated")
 
@@ -52,7 +52,11 @@ async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
     return _SESSION_TERMINATED
 
 
-@router.post("/renew", summary="Get a new token for this session", responses=refusals(*_TOKEN, Code.UNAVAILABLE))
+@router.post(
+    "/renew",
+    summary="Get a new token for this session",
+    responses=refusals(*_TOKEN, Code.RATE_LIMITED, Code.UNAVAILABLE),
+)
 async def renew(current: CurrentSession, auth: Auth, response: Response) -> LoginOut:
     return _login_out(await auth.sessions.renew(current), response)
 

@@ -1,9 +1,10 @@
-"""Login throttle (backoff after wrong passwords) and rate limit per address. Pure: the caller passes the time.
+"""Login throttle (backoff after wrong passwords) and rate limits. Pure: the caller passes the time.
 
 Failed logins are counted per account and address: a few are free, then each adds a wait, which doubles. They are also
 counted per account over all addresses, against guessing from many addresses; addresses from which the account has
 logged in before are exempt, so that no attacker can lock out the owner. And they are counted per address over all
-accounts. No counter locks anything permanently: failures are forgiven over time, and memory is bounded.
+accounts. An attempt counts as failed from its start until its outcome is known. No counter locks anything permanently:
+failures are forgiven over time, and memory is bounded.
 """
 
 import math
@@ -36,27 +37,23 @@ class _Failures:
     count: float = 0.0
     at_s: float = 0.0
     wait_until_s: float = float("-inf")
+    pending: int = 0
+    """Attempts whose outcome is not known yet."""
 
     def forgive(self, policy: BackoffPolicy, now_s: float) -> None:
         self.count = max(0.0, self.count - max(0.0, now_s - self.at_s) / policy.forgive_s)
         self.at_s = now_s
 
-    def start_wait(self, policy: BackoffPolicy, now_s: float) -> None:
+    def record(self, policy: BackoffPolicy, now_s: float) -> None:
+        self.forgive(policy, now_s)
+        self.count += 1
         excess = math.ceil(self.count) - policy.free
         if excess >= 0:
             self.wait_until_s = now_s + min(policy.wait_max_s, 2.0 ** min(excess, 32))
 
-    def record(self, policy: BackoffPolicy, now_s: float) -> None:
-        self.forgive(policy, now_s)
-        self.count += 1
-        self.start_wait(policy, now_s)
-
-    def end_wait(self) -> None:
-        self.wait_until_s = float("-inf")
-
 
 class _Backoff(Generic[K]):
-    """Failures per key, and the wait that follows from them."""
+    """Failures and pending attempts per key, and the wait that follows from them."""
 
     def __init__(self, policy: BackoffPolicy, limit: int) -> None:
         self._policy = policy
@@ -66,23 +63,45 @@ class _Backoff(Generic[K]):
         failures = self._failures.get(key)
         return max(0.0, failures.wait_until_s - now_s) if failures else 0.0
 
+    def is_full(self, key: K, now_s: float) -> bool:
+        """Whether one more attempt would exceed the free failures if every pending one failed.
+
+        When they are used up anyway, one attempt may be pending.
+        """
+        failures = self._failures.get(key)
+        if failures is None or not failures.pending:
+            return False
+        failures.forgive(self._policy, now_s)
+        return math.ceil(failures.count) + failures.pending >= self._policy.free
+
     def begin(self, key: K, now_s: float) -> None:
-        """After the free failures, allow one attempt at a time: concurrent attempts must not bypass the wait."""
-        if failures := self._failures.get(key):
-            failures.forgive(self._policy, now_s)
-            failures.start_wait(self._policy, now_s)
+        failures = self._failures.get(key)
+        if failures is None:
+            failures = _Failures(at_s=now_s)
+            self._failures.put(key, failures)
+        failures.pending += 1
 
     def fail(self, key: K, now_s: float) -> None:
-        failures = self._failures.get(key) or _Failures(at_s=now_s)
+        failures = self._failures.get(key) or _Failures(at_s=now_s)  # evicted meanwhile
+        failures.pending = max(0, failures.pending - 1)
         failures.record(self._policy, now_s)
         self._failures.put(key, failures)
 
-    def end_wait(self, key: K) -> None:
+    def withdraw(self, key: K) -> None:
+        """End a pending attempt that did not fail."""
         if failures := self._failures.get(key):
-            failures.end_wait()
+            failures.pending = max(0, failures.pending - 1)
+            self._drop_if_empty(key, failures)
 
     def clear(self, key: K) -> None:
-        self._failures.drop(key)
+        """Forget the failures, not the pending attempts."""
+        if failures := self._failures.get(key):
+            failures.count, failures.wait_until_s = 0.0, float("-inf")
+            self._drop_if_empty(key, failures)
+
+    def _drop_if_empty(self, key: K, failures: _Failures) -> None:
+        if not failures.pending and not failures.count:
+            self._failures.drop(key)
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -91,8 +110,9 @@ class _Backoff(Generic[K]):
 class LoginThrottle:
     """Decides when a login may be attempted, from the results of earlier attempts.
 
-    Call `wait_s`; if it returns 0, call `begin`, check the password, then call `fail` or `succeed`. `account` is any
-    text that identifies the account, whether it exists or not.
+    Call `wait_s` and `must_await_outcome`. If the first returns 0 and the second False, call `begin`, check the
+    password, then call `fail`, `succeed` or `withdraw`. `account` is any text that identifies the account, whether it
+    exists or not.
     """
 
     def __init__(
@@ -114,8 +134,19 @@ class LoginThrottle:
         from_here = self._account_from_address.wait_s((account, address), now_s)
         return _ceil_ms(max(from_all, from_here, self._address.wait_s(address, now_s)))
 
+    def must_await_outcome(self, account: str, address: str, now_s: float) -> bool:
+        """Whether the next attempt must wait until the outcome of a pending one is known.
+
+        A pending attempt counts as failed, or all guesses that are sent at once would be free.
+        """
+        return (
+            self._account_from_address.is_full((account, address), now_s)
+            or self._address.is_full(address, now_s)
+            or (not self._trusted.get((account, address)) and self._account.is_full(account, now_s))
+        )
+
     def begin(self, account: str, address: str, now_s: float) -> None:
-        """An attempt starts."""
+        """An attempt starts; it is pending until its outcome is reported."""
         self._account_from_address.begin((account, address), now_s)
         self._account.begin(account, now_s)
         self._address.begin(address, now_s)
@@ -131,24 +162,65 @@ class LoginThrottle:
 
         The address's failures for other accounts stay: an attacker may have an account too.
         """
+        self.withdraw(account, address)
         self._account_from_address.clear((account, address))
-        self._account.end_wait(account)
-        self._address.end_wait(address)
         self._trusted.put((account, address), True)
+
+    def withdraw(self, account: str, address: str) -> None:
+        """The password was not checked."""
+        self._account_from_address.withdraw((account, address))
+        self._account.withdraw(account)
+        self._address.withdraw(address)
 
     def __len__(self) -> int:
         return len(self._account_from_address) + len(self._account) + len(self._address)
 
 
-class AddressRateLimit:
-    """Allows each address `burst` actions at once and `per_s` actions per second in the long run."""
+class Rate(NamedTuple):
+    """`burst` actions at once and `per_s` actions per second in the long run."""
+
+    burst: int
+    per_s: float
+
+    def __str__(self) -> str:
+        """The limit as an error names it.
+
+        >>> str(Rate(100, 120 / 3600))
+        'at most 100 at once and 120 per hour'
+        """
+        return f"at most {self.burst} at once and {self.per_s * 3600:g} per hour"
+
+
+class LoginRate:
+    """Limits logins per account and per address whatever their outcome: right passwords cost as much as wrong ones."""
+
+    def __init__(self, account: Rate, address: Rate, *, remembered: int = REMEMBERED) -> None:
+        self._account_rate, self._address_rate = account, address
+        self._accounts: KeyedBuckets[str] = KeyedBuckets(account.per_s, account.burst, limit=remembered)
+        self._addresses: KeyedBuckets[str] = KeyedBuckets(address.per_s, address.burst, limit=remembered)
+
+    def wait_s(self, account: str, address: str, now_s: float) -> float:
+        """Seconds until this address may log in to this account; 0 if it may now. Counts nothing."""
+        return _ceil_ms(max(self._accounts.wait_s(account, now_s), self._addresses.wait_s(address, now_s)))
+
+    def count(self, account: str, address: str, now_s: float) -> None:
+        """Count a login that was allowed."""
+        self._accounts.take(account, now_s)
+        self._addresses.take(address, now_s)
+
+    def __str__(self) -> str:
+        return f"{self._account_rate} for one account, {self._address_rate} from one address"
+
+
+class RateLimit:
+    """Allows each key, such as an address, `burst` actions at once and `per_s` actions per second in the long run."""
 
     def __init__(self, burst: int, per_s: float, *, remembered: int = REMEMBERED) -> None:
         self._buckets: KeyedBuckets[str] = KeyedBuckets(per_s, burst, limit=remembered)
 
-    def take(self, address: str, now_s: float) -> float:
+    def take(self, key: str, now_s: float) -> float:
         """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
-        return _ceil_ms(self._buckets.take(address, now_s))
+        return _ceil_ms(self._buckets.take(key, now_s))
 
 
 def _ceil_ms(seconds: float) -> float:

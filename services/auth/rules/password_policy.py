@@ -13,6 +13,9 @@ from pathlib import Path
 from chatterbox.wire.errors import ChatError, Code
 
 MIN_CHARS, MAX_CHARS = 8, 128
+"""Counted after normalization, so that every keyboard's form of a password has the same length."""
+_MAX_TYPED = 4 * MAX_CHARS
+"""No character of NFC is typed as more than four; normalizing longer input could take seconds."""
 _COMMON_FILE = Path(__file__).with_name("common_passwords.txt")
 _PADDING = string.digits + string.punctuation + " "
 _MAX_PADDING = 8
@@ -28,18 +31,20 @@ def normalized(password: str) -> str:
 
 def check(password: str, username: str) -> None:
     """Raise `password_invalid`, with the reason, unless `username` may choose `password`."""
-    if not has_valid_length(password):
+    password = normalized(password) if is_checkable(password) else ""
+    if not MIN_CHARS <= len(password) <= MAX_CHARS:
         raise ChatError(Code.PASSWORD_INVALID, f"A password must have {MIN_CHARS}-{MAX_CHARS} characters.")
     if is_common(password):
         raise ChatError(Code.PASSWORD_INVALID, "That password is too common. Choose another.")
-    rest = password.casefold().replace(username.casefold(), "")
+    name = normalized(username).casefold()
+    rest = password.casefold().replace(name, "")
     if rest != password.casefold() and len(rest) < MIN_CHARS:
         raise ChatError(Code.PASSWORD_INVALID, "That password is too similar to the username. Choose another.")
 
 
-def has_valid_length(password: str) -> bool:
-    """Whether an account could have this password; any other is never hashed."""
-    return MIN_CHARS <= len(password) <= MAX_CHARS
+def is_checkable(password: str) -> bool:
+    """Whether an account could have this password in any form; longer input is never normalized or hashed."""
+    return len(password) <= _MAX_TYPED
 
 
 def is_common(password: str) -> bool:

@@ -16,6 +16,7 @@ from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_contro
 from chatterbox.wire.errors import ChatError, Code
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics
+from services.auth.rules.login_throttle import Rate, RateLimit
 from services.auth.sessions import session_table
 from services.auth.sessions.session_table import SessionRow, SessionTable
 from services.auth.sessions.signing_keys import KeyRing
@@ -47,14 +48,19 @@ class LoginSessions:
         key_ring: KeyRing,
         broker: Broker,
         now_s: Callable[[], float],
+        clock: Callable[[], float],
         metrics: AuthMetrics | None = None,
     ) -> None:
+        """`now_s` is seconds since 1970; `clock` is monotonic seconds, for the limit of renewals."""
         self._settings = settings
         self._database = database
         self._table = SessionTable(database)
         self._key_ring = key_ring
         self._broker = broker
         self._now_s = now_s
+        self._clock = clock
+        self._renewal_rate = Rate(settings.renewals_burst, settings.renewals_per_hour / 3600)
+        self._renewals = RateLimit(*self._renewal_rate)
         self._metrics = metrics or AuthMetrics()
 
     async def begin(self, user: UserRow, user_agent: str) -> IssuedToken:
@@ -73,7 +79,13 @@ class LoginSessions:
         return self._issue(str(user.user_id), user.username, session.sid, now_s, session.expires_s)
 
     async def renew(self, claims: Claims) -> IssuedToken:
-        """A new token for the same session; the old one stays valid. Raises `session_ended` or `token_expired`."""
+        """A new token for the same session; the old one stays valid.
+
+        Raises `session_ended`, `token_expired` or `rate_limited`.
+        """
+        if (wait_s := self._renewals.take(claims.sub, self._clock())) > 0:
+            detail = f"Too many token renewals: {self._renewal_rate} for one user. Use the token that you have."
+            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=wait_s)
         now_s = int(self._now_s())
         async with self._database.transaction() as transaction:
             expires_s = await session_table.extend(

@@ -1,9 +1,11 @@
-"""SQL of the sessions table. A session is active until its last token expires or it is revoked."""
+"""SQL of the sessions table. A session is active until its last token has expired by `auth_api.is_expired`, or it is
+revoked.
+"""
 
 from dataclasses import dataclass
 
 from chatterbox.chassis.sqlite.write_connection import Transaction
-from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire.auth_api import Revocation, newest_expired_s
 from services.auth.auth_database import AuthDatabase
 from services.auth.users.user_table import UserRow
 
@@ -39,7 +41,7 @@ class SessionTable:
             "SELECT id, created, expires, user_agent FROM sessions"
             " WHERE user_id = ? AND revoked IS NULL AND expires > ? ORDER BY created DESC, id"
         )
-        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, now_s))]
+        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, newest_expired_s(now_s)))]
 
     async def revoked(self, now_s: int) -> list[Revocation]:
         """Revoked sessions with a token that another service, whose clock may be behind ours, could still accept."""
@@ -69,8 +71,8 @@ async def extend(transaction: Transaction, sid: str, now_s: int, token_s: int, s
     """Extend a session by one more token; returns when that token expires, or None if the session has ended."""
     rows = await transaction.rows(
         "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)) WHERE id = ? AND revoked IS NULL"
-        " RETURNING min(? + ?, created + ?)",
-        (now_s, token_s, session_max_s, sid, now_s, token_s, session_max_s),
+        " AND expires > ? RETURNING min(? + ?, created + ?)",
+        (now_s, token_s, session_max_s, sid, newest_expired_s(now_s), now_s, token_s, session_max_s),
     )
     return int(rows[0][0]) if rows else None
 
@@ -81,7 +83,9 @@ async def end(transaction: Transaction, user_id: int, sid: str, now_s: int) -> l
         "UPDATE sessions SET revoked = ? WHERE user_id = ? AND id = ? AND revoked IS NULL AND expires > ?"
         " RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, sid, now_s))]
+    return [
+        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, sid, newest_expired_s(now_s)))
+    ]
 
 
 async def end_all(transaction: Transaction, user_id: int, now_s: int, *, keep_sid: str = "") -> list[Revocation]:
@@ -90,7 +94,10 @@ async def end_all(transaction: Transaction, user_id: int, now_s: int, *, keep_si
         "UPDATE sessions SET revoked = ? WHERE user_id = ? AND id <> ? AND revoked IS NULL AND expires > ?"
         " RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, keep_sid, now_s))]
+    return [
+        Revocation(*row)
+        for row in await transaction.rows(statement, (now_s, user_id, keep_sid, newest_expired_s(now_s)))
+    ]
 
 
 async def end_oldest(transaction: Transaction, user_id: int, now_s: int, *, keep: int) -> list[Revocation]:
@@ -99,4 +106,6 @@ async def end_oldest(transaction: Transaction, user_id: int, now_s: int, *, keep
         "UPDATE sessions SET revoked = ? WHERE id IN (SELECT id FROM sessions WHERE user_id = ? AND revoked IS NULL"
         " AND expires > ? ORDER BY created DESC, id LIMIT -1 OFFSET ?) RETURNING id, expires"
     )
-    return [Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, now_s, keep))]
+    return [
+        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, newest_expired_s(now_s), keep))
+    ]

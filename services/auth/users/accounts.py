@@ -1,7 +1,9 @@
 """Accounts: registration, password check at login, password change, bans."""
 
+import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable
 
 from chatterbox.chassis.sqlite.write_connection import Transaction
@@ -11,7 +13,7 @@ from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
 from services.auth.rules import password_policy, username_policy
-from services.auth.rules.login_throttle import AddressRateLimit, BackoffPolicy, LoginThrottle
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
 from services.auth.sessions import session_table
 from services.auth.settings import AuthSettings
 from services.auth.users import user_table
@@ -27,6 +29,14 @@ def login_throttle(settings: AuthSettings) -> LoginThrottle:
         account_from_address=BackoffPolicy(settings.login_failures, settings.login_wait_max_s, forgive_s=600),
         account=BackoffPolicy(settings.account_failures, wait_max_s=60, forgive_s=60),
         address=BackoffPolicy(settings.address_failures, wait_max_s=60, forgive_s=60),
+    )
+
+
+def login_rate(settings: AuthSettings) -> LoginRate:
+    """The limits of logins with the configured values."""
+    return LoginRate(
+        account=Rate(settings.logins_burst, settings.logins_per_hour / 3600),
+        address=Rate(settings.address_logins_burst, settings.address_logins_per_hour / 3600),
     )
 
 
@@ -51,7 +61,9 @@ class Accounts:
         self._clock = clock
         self._metrics = metrics or AuthMetrics()
         self._throttle = login_throttle(settings)
-        self._registrations = AddressRateLimit(settings.registrations_burst, settings.registrations_per_hour / 3600)
+        self._login_rate = login_rate(settings)
+        self._outcomes = _Outcomes(settings.hash_waiting)
+        self._registrations = RateLimit(settings.registrations_burst, settings.registrations_per_hour / 3600)
 
     async def register(self, username: str, password: str, address: str) -> None:
         """Create a user; raises `username_...`, `password_invalid` or `rate_limited`."""
@@ -61,13 +73,13 @@ class Accounts:
             raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
         if await self._users.is_taken(name):
             raise ChatError(Code.USERNAME_TAKEN)
-        hashed = await self._hasher.hash(password)
+        hashed = await self._hasher.hash(password, address)
         user_id = await self._users.add(name, hashed, int(self._now_s()))
         self._metrics.registrations.inc()
         log.info("user.registered", extra={"user_id": user_id, "address": address})
 
     async def authenticate(self, username: str, password: str, address: str) -> UserRow:
-        """The user with these credentials; raises `credentials_invalid` or `login_throttled`."""
+        """The user with these credentials; raises `credentials_invalid`, `login_throttled` or `rate_limited`."""
         user = await self._users.by_name(username)
         account = username_policy.folded(username[:USERNAME_MAX_TYPED])
         await self._check_password(user, password, account, address)
@@ -78,14 +90,14 @@ class Accounts:
     async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[Revocation]:
         """Set a new password and end the user's other sessions; returns those.
 
-        Raises `password_invalid`, `credentials_invalid` or `login_throttled`.
+        Raises `password_invalid`, `credentials_invalid`, `login_throttled` or `rate_limited`.
         """
         user = await self._users.by_id(user_id)
         if user is None:
             raise ChatError(Code.SESSION_ENDED)
         password_policy.check(new, user.username)
         await self._check_password(user, old, username_policy.folded(user.username), address)
-        hashed = await self._hasher.hash(new)
+        hashed = await self._hasher.hash(new, address)
 
         async def change(transaction: Transaction) -> list[Revocation]:
             if not await user_table.set_password(transaction, user, hashed):
@@ -115,27 +127,81 @@ class Accounts:
         return user, ended
 
     async def _check_password(self, user: UserRow | None, password: str, account: str, address: str) -> None:
-        wait_s = self._throttle.wait_s(account, address, self._clock())
-        if wait_s > 0:
-            self._metrics.logins.inc(AuthOutcome.THROTTLED)
-            log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address})
-            raise ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s)
-        self._throttle.begin(account, address, self._clock())
-        if not await self._is_right(user, password):
+        await self._begin_attempt(user, account, address)
+        try:
+            is_right = await self._is_right(user, password, address)
+        except ChatError:  # it was not hashed
+            self._throttle.withdraw(account, address)
+            raise
+        except BaseException:
             self._throttle.fail(account, address, self._clock())
-            self._metrics.logins.inc(AuthOutcome.WRONG)
+            raise
+        else:
+            if is_right:
+                self._throttle.succeed(account, address)
+            else:
+                self._throttle.fail(account, address, self._clock())
+        finally:
+            self._outcomes.notify()
+        self._metrics.logins.inc(AuthOutcome.RIGHT if is_right else AuthOutcome.WRONG)
+        if not is_right:
             log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
             raise ChatError(Code.CREDENTIALS_INVALID)
-        self._throttle.succeed(account, address)
-        self._metrics.logins.inc(AuthOutcome.RIGHT)
 
-    async def _is_right(self, user: UserRow | None, password: str) -> bool:
-        if not password_policy.has_valid_length(password):
+    async def _begin_attempt(self, user: UserRow | None, account: str, address: str) -> None:
+        """Start an attempt, after the outcomes of pending ones if they could use up the free failures."""
+        while True:
+            now_s = self._clock()
+            if (wait_s := self._throttle.wait_s(account, address, now_s)) > 0:
+                raise self._refusal(user, address, ChatError(Code.LOGIN_THROTTLED, retry_after_s=wait_s))
+            if (wait_s := self._login_rate.wait_s(account, address, now_s)) > 0:
+                detail = f"Too many logins: {self._login_rate}. Try again in {math.ceil(wait_s)} s."
+                raise self._refusal(user, address, ChatError(Code.RATE_LIMITED, detail, retry_after_s=wait_s))
+            if not self._throttle.must_await_outcome(account, address, now_s):
+                break
+            await self._outcomes.wait()
+        self._throttle.begin(account, address, now_s)
+        self._login_rate.count(account, address, now_s)
+
+    def _refusal(self, user: UserRow | None, address: str, refusal: ChatError) -> ChatError:
+        self._metrics.logins.inc(AuthOutcome.THROTTLED)
+        log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address, "code": refusal.code})
+        return refusal
+
+    async def _is_right(self, user: UserRow | None, password: str, address: str) -> bool:
+        if not password_policy.is_checkable(password):
             return False
-        result = await self._hasher.verify(password, user.hashed_password if user else None)
+        result = await self._hasher.verify(password, user.hashed_password if user else None, address)
         if user is None or user.banned or not result.is_right:
             return False
         if result.new_hash is not None:
             with contextlib.suppress(ChatError):  # login must not fail because the new hash can't be stored
                 await self._users.rehash(user, result.new_hash)
         return True
+
+
+class _Outcomes:
+    """Lets at most `limit` logins wait until the outcome of another one is known."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting = 0
+        self._next = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return after the next outcome; raises `unavailable` when too many are waiting."""
+        if self._waiting >= self._limit:
+            raise ChatError(
+                Code.UNAVAILABLE,
+                f"More than {self._limit} logins are waiting for the outcome of others. Try again.",
+                retry_after_s=1.0,
+            )
+        self._waiting += 1
+        try:
+            await self._next.wait()
+        finally:
+            self._waiting -= 1
+
+    def notify(self) -> None:
+        self._next.set()
+        self._next = asyncio.Event()

@@ -1,6 +1,7 @@
 """Password hashing with argon2id (OWASP's parameters) on a bounded pool of low-priority threads.
 
-Each hash takes some 30 ms of a core and 19 MiB; without a bound, a burst of logins would use up the machine.
+Each hash takes some 30 ms of a core and 19 MiB; without a bound, a burst of logins would use up the machine. Addresses
+take turns in the queue.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from typing import NamedTuple, TypeVar
 
 from passlib.context import CryptContext  # type: ignore[import-untyped]
 
-from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.errors import ChatError
 from services.auth.metrics import AuthMetrics
 from services.auth.rules.password_policy import normalized
+from services.auth.users.hash_queue import HashQueue
 
 T = TypeVar("T")
 
@@ -46,29 +48,33 @@ class PasswordHasher:
         self._threads = ThreadPoolExecutor(concurrency, "hash", initializer=_lower_priority)
         self._metrics = metrics or AuthMetrics()
         self._metrics.watch_hasher(self)
-        self._concurrency = concurrency
-        self._limit = concurrency + waiting
-        self._pending = 0
+        self._queue = HashQueue(concurrency, waiting)
         self._dummy_hash = ""
 
     @property
     def running(self) -> int:
-        return min(self._pending, self._concurrency)
+        return self._queue.running
 
     @property
     def waiting(self) -> int:
-        return self._pending - self.running
+        return self._queue.waiting
 
     async def warm_up(self) -> None:
         """Compute the dummy hash that is verified for unknown users. The first hash takes twice as long as others."""
         self._dummy_hash = await self.hash(secrets.token_urlsafe())
 
-    async def hash(self, password: str) -> str:
-        return await self._in_thread(self._hash, normalized(password))
+    async def hash(self, password: str, address: str = "") -> str:
+        """Hash `password` when it is the turn of `address`."""
+        return await self._in_thread(address, self._hash, normalized(password))
 
-    async def verify(self, password: str, hashed: str | None) -> PasswordCheck:
-        """Verify `password` against `hashed`. None (an unknown user) takes as long and is never right."""
-        is_right, new_hash = await self._in_thread(self._verify, normalized(password), hashed or self._dummy_hash)
+    async def verify(self, password: str, hashed: str | None, address: str = "") -> PasswordCheck:
+        """Verify `password` against `hashed` when it is the turn of `address`.
+
+        None (an unknown user) takes as long and is never right.
+        """
+        is_right, new_hash = await self._in_thread(
+            address, self._verify, normalized(password), hashed or self._dummy_hash
+        )
         return PasswordCheck(is_right and hashed is not None, new_hash)
 
     def _hash(self, password: str) -> str:
@@ -78,15 +84,13 @@ class PasswordHasher:
         is_right, new_hash = self._context.verify_and_update(password, hashed)
         return bool(is_right), new_hash
 
-    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
-        if self._pending >= self._limit:
-            self._metrics.hashes_refused.inc()
-            raise ChatError(Code.UNAVAILABLE, "Too many logins at once. Try again.", retry_after_s=1.0)
-        self._pending += 1
+    async def _in_thread(self, address: str, function: Callable[..., T], *arguments: object) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-        finally:
-            self._pending -= 1
+            async with self._queue.turn(address):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        except ChatError:
+            self._metrics.hashes_refused.inc()
+            raise
 
     def close(self) -> None:
         """Stop the threads; hashes that are still waiting are cancelled."""

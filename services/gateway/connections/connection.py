@@ -22,7 +22,7 @@ from services.gateway.rooms.member import Member
 log = logging.getLogger("chatterbox.connection")
 
 FRAMES_BEFORE_TOKEN = 20
-"""Refused frames before `connect` after which a connection is closed; `chatterbox doctor` without a login sends several."""
+"""Refused frames before `connect` after which a connection is closed; `chatterbox doctor` needs a few."""
 OVERSHOOT_PER_MINUTE = 50
 """Commands and messages beyond their rate that are refused on one connection; then it is read more slowly instead."""
 

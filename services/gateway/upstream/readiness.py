@@ -115,8 +115,8 @@ class Dependencies:
 
     @property
     def can_serve(self) -> bool:
-        """Whether connections can be served; auth may be down once its keys are cached."""
-        return not self._broker.is_down and not self._history.is_down and self._verifier.has_keys
+        """Whether connections can be served; auth may be down once its keys and revocations are loaded."""
+        return not self._broker.is_down and not self._history.is_down and self._verifier.can_verify
 
     def report(self) -> dict[str, str]:
         """`ok` or `away` by the name of each dependency, as `/health/ready` shows it."""

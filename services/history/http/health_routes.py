@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from chatterbox.chassis.http.internal_http import write
+from chatterbox.wire.errors import ChatError, Code
 from services.history.http.app_context import context_of
 
 router = APIRouter(prefix="/health", include_in_schema=False)
@@ -16,6 +17,10 @@ async def live() -> Response:
 
 @router.get("/ready")
 async def ready(request: Request) -> Response:
-    """Ready while the database can be read: a full disk stops senders, not readers."""
-    await context_of(request).history.heads([])
+    """Ready while the database can be read and tokens can be verified: a full disk stops senders, not readers."""
+    context = context_of(request)
+    await context.history.heads([])
+    if not context.verifier.knows_revocations:
+        detail = "The list of ended sessions is not loaded yet: auth does not answer."
+        raise ChatError(Code.UNAVAILABLE, detail, retry_after_s=1.0)
     return write({"status": "ready"})

@@ -138,7 +138,7 @@ class TestFrames:
                 worst(await run_doctor(guest, address, exits=ExitCode.UNREACHABLE)),
             ):
                 assert check == "large frames"
-                assert result.seen.endswith("(the line was cut); 4,095 bytes do")
+                assert result.seen.endswith("(the connection dropped); 4,095 bytes do")
                 assert "65,536 bytes" in result.advice
 
     async def test_an_idle_timeout_fails_idle(self, site: Server, ada: Person) -> None:

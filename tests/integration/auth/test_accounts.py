@@ -1,6 +1,8 @@
 """Registration, login and password change over HTTP."""
 
 import asyncio
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,7 @@ from passlib.context import CryptContext  # type: ignore[import-untyped]
 from chatterbox.wire.errors import ChatError
 from services.auth.users.password_hasher import PasswordHasher
 from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, running, sid_of
+from tests.support.waiting import until
 
 OTHER = "violet-harbour"
 
@@ -83,6 +86,24 @@ class TestLogin:
         await site.register("alice", password)
         assert (await site.try_login("alice", password)).status_code == 200
         assert refusal(await site.try_login("alice", password[:-1])) == (401, "credentials_invalid")
+
+    @pytest.mark.parametrize(
+        "password",
+        ["\ubc25\uac11\uc218\ubd81\ub2ec\ud574\uc0b0\ubb3c", "\ubc25\uac11\uc218\ubd81 " * 25, "caf\u00e9 " * 25],
+    )
+    async def test_login_accepts_either_form_of_a_password_however_it_was_chosen(
+        self, site: AuthSite, password: str
+    ) -> None:
+        forms = [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
+        for name, chosen, typed in (("alice", *forms), ("bob", *reversed(forms))):
+            assert (await site.register(name, chosen)).status_code == 201
+            assert (await site.try_login(name, typed)).status_code == 200
+
+    async def test_login_accepts_either_form_of_a_long_username(self, site: AuthSite) -> None:
+        name = "\ubc25\uac11" * 16
+        assert (await site.register(unicodedata.normalize("NFD", name))).status_code == 201
+        for form in ("NFC", "NFD"):
+            assert (await site.try_login(unicodedata.normalize(form, name))).status_code == 200
 
     async def test_login_with_a_look_alike_name_is_refused(self, site: AuthSite) -> None:
         await site.register("alice")
@@ -165,7 +186,88 @@ class TestWrongCredentials:
         assert (await site.try_login()).status_code == 200
 
 
+class TestLoginRate:
+    async def test_right_passwords_of_one_account_are_rate_limited_with_the_limit_and_retry_after(
+        self, tmp_path: Path
+    ) -> None:
+        async with running(tmp_path, logins_burst=3, logins_per_hour=360) as site:
+            await site.register()
+            await site.register("bob")
+            for _ in range(3):
+                assert (await site.try_login()).status_code == 200
+            response = await site.try_login()
+            assert refusal(response) == (429, "rate_limited")
+            assert response.headers["Retry-After"] == "10"
+            assert "3 at once" in response.json()["detail"]
+            async with site.at("192.0.2.1") as other:
+                elsewhere = await other.post("/login", json={"username": "alice", "password": PASSWORD})
+            assert refusal(elsewhere) == (429, "rate_limited")
+            assert (await site.try_login("bob")).status_code == 200
+            site.clock.now += 10
+            assert (await site.try_login()).status_code == 200
+
+    async def test_right_passwords_from_one_address_are_rate_limited(self, tmp_path: Path) -> None:
+        async with running(tmp_path, address_logins_burst=2, address_logins_per_hour=360) as site:
+            for name in ("alice", "bob", "carol"):
+                await site.register(name)
+            for name in ("alice", "bob"):
+                assert (await site.try_login(name)).status_code == 200
+            assert refusal(await site.try_login("carol")) == (429, "rate_limited")
+            async with site.at("192.0.2.1") as other:
+                elsewhere = await other.post("/login", json={"username": "carol", "password": PASSWORD})
+            assert elsewhere.status_code == 200
+
+    async def test_password_changes_count_as_logins(self, tmp_path: Path) -> None:
+        async with running(tmp_path, logins_burst=3, logins_per_hour=360) as site:
+            token = await site.registered()
+            assert (await change(site, token, PASSWORD, OTHER)).status_code == 200
+            assert (await change(site, token, OTHER, PASSWORD)).status_code == 200
+            assert refusal(await change(site, token, PASSWORD, OTHER)) == (429, "rate_limited")
+
+    async def test_guesses_from_many_addresses_do_not_use_up_the_owners_logins(self, site: AuthSite) -> None:
+        await site.register()
+        await site.login()
+        for number in range(50):
+            async with site.at(f"192.0.2.{number}") as attacker:
+                await attacker.post("/login", json={"username": "alice", "password": f"wrong guess {number}"})
+        assert (await site.try_login()).status_code == 200
+
+    async def test_logins_from_another_address_pass_while_one_address_fills_the_hashing_queue(
+        self, tmp_path: Path
+    ) -> None:
+        async with running(tmp_path, hash_concurrency=1, hash_waiting=8, login_failures=100) as site:
+            await site.register("mallory")
+            await site.register()
+            flood = [asyncio.create_task(site.try_login("mallory")) for _ in range(40)]
+            await until(lambda: site.auth.accounts._hasher.waiting == 8, most_s=10)
+            async with site.at("192.0.2.1") as home:
+                response = await home.post("/login", json={"username": "alice", "password": PASSWORD})
+            assert response.status_code == 200
+            assert not all(task.done() for task in flood)
+            assert {response.status_code for response in await asyncio.gather(*flood)} == {200, 503}
+
+
 class TestConcurrentLogins:
+    async def test_64_wrong_passwords_at_once_are_no_more_than_the_free_failures(self, site: AuthSite) -> None:
+        await site.register()
+        responses = await asyncio.gather(*(site.try_login("alice", f"wrong guess {number}") for number in range(64)))
+        outcomes = Counter(map(refusal, responses))
+        assert outcomes == {(401, "credentials_invalid"): 5, (429, "login_throttled"): 59}
+
+    async def test_the_right_password_among_64_guesses_at_once_is_not_found(self, site: AuthSite) -> None:
+        await site.register()
+        guesses = [f"wrong guess {number}" for number in range(59)] + [PASSWORD]
+        responses = await asyncio.gather(*(site.try_login("alice", password) for password in guesses))
+        assert refusal(responses[-1]) == (429, "login_throttled")
+
+    async def test_more_logins_waiting_for_outcomes_than_may_wait_are_refused(self, tmp_path: Path) -> None:
+        async with running(tmp_path, login_failures=1, hash_concurrency=1, hash_waiting=2) as site:
+            await site.register()
+            responses = await asyncio.gather(*(site.try_login() for _ in range(6)))
+            outcomes = Counter(response.status_code for response in responses)
+            assert outcomes == {200: 3, 503: 3}
+            assert all(response.headers["Retry-After"] == "1" for response in responses if response.is_error)
+
     async def test_twenty_concurrent_logins_all_succeed(self, site: AuthSite) -> None:
         await site.register()
         responses = await asyncio.gather(*(site.try_login() for _ in range(20)))

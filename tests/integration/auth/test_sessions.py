@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from chatterbox.wire.auth_api import LEEWAY_S
 from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
 from tests.support.figures import figure
@@ -82,6 +83,19 @@ class TestRenew:
             site.clock.now += 2
             assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
 
+    async def test_renewals_of_one_user_are_rate_limited_over_all_sessions(self, tmp_path: Path) -> None:
+        async with running(tmp_path, renewals_burst=2, renewals_per_hour=360) as site:
+            tokens = [await site.registered(), await site.login()]
+            bob = await site.registered("bob")
+            for token in tokens:
+                assert (await post(site, "/renew", token)).status_code == 200
+            response = await post(site, "/renew", tokens[0])
+            assert refusal(response) == (429, "rate_limited")
+            assert response.headers["Retry-After"] == "10"
+            assert (await post(site, "/renew", bob)).status_code == 200
+            site.clock.now += 10
+            assert (await post(site, "/renew", tokens[0])).status_code == 200
+
     async def test_logout_ends_renewed_tokens_too(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 3600
@@ -117,7 +131,7 @@ class TestListSessions:
     async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
-        site.clock.now += 43_201
+        site.clock.now += 43_200 + LEEWAY_S
         token = await site.login()
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 

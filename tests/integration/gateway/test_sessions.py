@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from chatterbox.chassis.token_verifier import AuthClient
+from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire.errors import ChatError, Code
 from tests.support.server import PASSWORD, Server, running
+from tests.support.waiting import until
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -60,6 +64,28 @@ async def test_revoked_session_stays_revoked_after_a_restart(tmp_path: Path) -> 
         await server.http.post("/logout", headers=_bearer(token))
     async with running(tmp_path) as server:
         await _assert_refused(server, token, "session_ended", 4501)
+
+
+async def test_gateway_accepts_no_token_and_is_not_ready_until_it_has_loaded_the_ended_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as server:
+        ended, token = await server.newcomer("alice"), await server.newcomer("bob")
+        await server.http.post("/logout", headers=_bearer(ended))
+
+    async def unavailable(_: AuthClient) -> list[Revocation]:
+        raise ChatError(Code.UNAVAILABLE)
+
+    monkeypatch.setattr(AuthClient, "revocations", unavailable)
+    async with running(tmp_path) as server:
+        for each in (ended, token):
+            await _assert_refused(server, each, "unavailable", 4003)
+        assert not server.whole.gateway.is_ready
+        monkeypatch.undo()
+        await until(lambda: server.whole.gateway.is_ready, most_s=10)
+        await _assert_refused(server, ended, "session_ended", 4501)
+        async with server.talker(token) as bob:
+            assert (await bob.ask("ping"))["type"] == "pong"
 
 
 async def test_connection_is_closed_when_its_token_expires(tmp_path: Path) -> None:

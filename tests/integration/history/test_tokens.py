@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from chatterbox.chassis import revoked_sessions
 from chatterbox.chassis.broker import MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import Code
-from services.history import revocation_sync
+from services.history import app as history_app
 from tests.support.history import START_MS, Clock, FakeAuth, Service, Start, code, until
 
 EXPIRES = START_MS // 1000 + 3600
@@ -68,7 +69,7 @@ async def test_control_events_of_newer_versions_are_ignored(history: Service) ->
 async def test_requests_are_unavailable_until_auth_is_reachable_after_the_start(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation_sync, "RETRY_S", 0.001)
+    monkeypatch.setattr(revoked_sessions, "RETRY_S", 0.001)
     auth.away = True
     token = auth.token("alice")
     async with start() as history:
@@ -76,7 +77,7 @@ async def test_requests_are_unavailable_until_auth_is_reachable_after_the_start(
         await history.greet("alice")
         assert len(await history.append(history.message("gateways work on", "k"))) == 1
         auth.away = False
-        await until(lambda: bool(history.app.context.revocations._is_loaded))
+        await until(lambda: bool(history.app.context.verifier.knows_revocations))
         assert await answer(history, token) == (200, None)
 
 
@@ -84,6 +85,10 @@ async def test_requests_are_unavailable_until_revocations_are_loaded(start: Star
     auth.revocations_away = True
     async with start() as history:
         assert await answer(history, auth.token("alice")) == (503, Code.UNAVAILABLE)
+        assert code(await history.public.get("/health/ready")) == (503, Code.UNAVAILABLE)
+        auth.revocations_away = False
+        await until(lambda: bool(history.app.context.verifier.knows_revocations))
+        assert (await history.public.get("/health/ready")).status_code == 200
 
 
 async def test_missed_broker_payloads_reload_the_revocations(start: Start, auth: FakeAuth) -> None:
@@ -106,7 +111,8 @@ async def test_missed_broker_payloads_reload_the_revocations(start: Start, auth:
 async def test_a_lost_revocation_event_is_found_by_the_periodic_reload(
     start: Start, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation_sync, "RELOAD_S", 0.001)
+    monkeypatch.setattr(history_app, "RELOAD_REVOCATIONS_S", 0.001)
+    monkeypatch.setattr(revoked_sessions, "RETRY_S", 0.001)
     async with start() as history:
         auth.revoked.append(Revocation("gone", EXPIRES))
         verifier: Any = history.app.context.verifier

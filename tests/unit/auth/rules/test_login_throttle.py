@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.rules.login_throttle import AddressRateLimit, BackoffPolicy, LoginThrottle, network
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit, network
 
 ONE = BackoffPolicy(free=5, wait_max_s=300, forgive_s=600)
 ACCOUNT = BackoffPolicy(free=30, wait_max_s=60, forgive_s=60)
@@ -14,13 +14,27 @@ def new_throttle(remembered: int = 1000) -> LoginThrottle:
     return LoginThrottle(ONE, ACCOUNT, ADDRESS, remembered=remembered)
 
 
+def may_begin(throttle: LoginThrottle, account: str, address: str, now_s: float) -> bool:
+    return throttle.wait_s(account, address, now_s) == 0 and not throttle.must_await_outcome(account, address, now_s)
+
+
 def guess(throttle: LoginThrottle, account: str, address: str, now_s: float) -> bool:
     """Try a wrong password; returns whether the throttle allowed the attempt."""
-    if throttle.wait_s(account, address, now_s) > 0:
+    if not may_begin(throttle, account, address, now_s):
         return False
     throttle.begin(account, address, now_s)
     throttle.fail(account, address, now_s)
     return True
+
+
+def begun_at_once(throttle: LoginThrottle, targets: list[tuple[str, str]]) -> int:
+    """How many attempts the throttle allows before the outcome of any of them is known."""
+    begun = 0
+    for account, address in targets:
+        if may_begin(throttle, account, address, 0):
+            throttle.begin(account, address, 0)
+            begun += 1
+    return begun
 
 
 def guesses_in(throttle: LoginThrottle, account: str, address: str, seconds: int) -> int:
@@ -57,18 +71,64 @@ class TestAccountFromAddress:
         throttle.succeed("alice", "a")
         assert all(guess(throttle, "alice", "a", 0) for _ in range(5))
 
-    def test_concurrent_right_passwords_all_pass(self) -> None:
-        throttle = new_throttle()
-        for _ in range(50):
-            assert throttle.wait_s("alice", "a", 0) == 0
-            throttle.begin("alice", "a", 0)
-
     def test_after_the_free_failures_only_one_attempt_runs_at_a_time(self) -> None:
         throttle = new_throttle()
         for _ in range(5):
             guess(throttle, "alice", "a", 0)
         throttle.begin("alice", "a", 10)
-        assert throttle.wait_s("alice", "a", 10) > 0
+        assert not may_begin(throttle, "alice", "a", 10)
+
+
+class TestAttemptsWithoutAnOutcome:
+    def test_attempts_at_once_are_limited_to_the_free_failures(self) -> None:
+        assert begun_at_once(new_throttle(), [("alice", "a")] * 64) == 5
+
+    def test_attempts_at_once_from_many_addresses_are_limited_to_the_accounts_free_failures(self) -> None:
+        assert begun_at_once(new_throttle(), [("alice", f"a{number}") for number in range(64)]) == 30
+
+    def test_attempts_at_once_for_many_accounts_are_limited_to_the_addresss_free_failures(self) -> None:
+        assert begun_at_once(new_throttle(), [(f"user-{number}", "a") for number in range(64)]) == 50
+
+    def test_a_trusted_address_does_not_wait_for_attempts_from_other_addresses(self) -> None:
+        throttle = new_throttle()
+        throttle.begin("alice", "home", 0)
+        throttle.succeed("alice", "home")
+        begun_at_once(throttle, [("alice", f"a{number}") for number in range(64)])
+        assert may_begin(throttle, "alice", "home", 0)
+        assert not may_begin(throttle, "alice", "elsewhere", 0)
+
+    def test_failures_before_and_attempts_without_an_outcome_are_added(self) -> None:
+        throttle = new_throttle()
+        for _ in range(3):
+            guess(throttle, "alice", "a", 0)
+        assert begun_at_once(throttle, [("alice", "a")] * 64) == 2
+
+    def test_a_right_password_makes_room_for_the_next_attempt(self) -> None:
+        throttle = new_throttle()
+        assert begun_at_once(throttle, [("alice", "a")] * 64) == 5
+        throttle.succeed("alice", "a")
+        assert begun_at_once(throttle, [("alice", "a")] * 64) == 1
+
+    def test_an_attempt_that_was_never_checked_makes_room_for_the_next_one(self) -> None:
+        throttle = new_throttle()
+        assert begun_at_once(throttle, [("alice", "a")] * 64) == 5
+        throttle.withdraw("alice", "a")
+        assert begun_at_once(throttle, [("alice", "a")] * 64) == 1
+
+    def test_a_right_password_keeps_the_other_attempts_counted(self) -> None:
+        throttle = new_throttle()
+        for _ in range(5):
+            throttle.begin("alice", "a", 0)
+        throttle.succeed("alice", "a")
+        for _ in range(4):
+            throttle.fail("alice", "a", 0)
+        assert [guess(throttle, "alice", "a", 0) for _ in range(3)] == [True, False, False]
+
+    def test_nothing_is_remembered_of_right_passwords_but_the_address(self) -> None:
+        throttle = new_throttle()
+        throttle.begin("alice", "a", 0)
+        throttle.succeed("alice", "a")
+        assert len(throttle) == 0
 
 
 class TestLockout:
@@ -131,20 +191,44 @@ class TestRobustness:
             assert throttle.wait_s("alice", "a", now_s) >= 0
 
 
-class TestAddressRateLimit:
+class TestRateLimit:
     def test_rate_limit_allows_a_burst_then_returns_the_wait(self) -> None:
-        limit = AddressRateLimit(3, per_s=0.5)
+        limit = RateLimit(3, per_s=0.5)
         assert [limit.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_refills_up_to_the_burst(self) -> None:
-        limit = AddressRateLimit(3, per_s=0.5)
+        limit = RateLimit(3, per_s=0.5)
         for _ in range(3):
             limit.take("a", 0)
         assert [limit.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_counts_each_address_separately(self) -> None:
-        limit = AddressRateLimit(1, per_s=0.5)
+        limit = RateLimit(1, per_s=0.5)
         assert [limit.take("a", 0), limit.take("b", 0)] == [0, 0]
+
+
+class TestLoginRate:
+    def test_logins_of_one_account_are_limited_over_all_addresses(self) -> None:
+        rate = LoginRate(account=Rate(3, 0.5), address=Rate(100, 1))
+        for number in range(3):
+            assert rate.wait_s("alice", f"a{number}", 0) == 0
+            rate.count("alice", f"a{number}", 0)
+        assert rate.wait_s("alice", "a9", 0) == 2
+        assert rate.wait_s("bob", "a9", 0) == 0
+
+    def test_logins_from_one_address_are_limited_over_all_accounts(self) -> None:
+        rate = LoginRate(account=Rate(100, 1), address=Rate(3, 0.5))
+        for number in range(3):
+            rate.count(f"user-{number}", "a", 0)
+        assert rate.wait_s("alice", "a", 0) == 2
+        assert rate.wait_s("alice", "b", 0) == 0
+
+    def test_a_refused_login_is_not_counted(self) -> None:
+        rate = LoginRate(account=Rate(1, 0.5), address=Rate(2, 0.5))
+        rate.count("alice", "a", 0)
+        for _ in range(10):
+            assert rate.wait_s("alice", "a", 0) == 2
+        assert rate.wait_s("bob", "a", 0) == 0
 
 
 class TestNetwork:

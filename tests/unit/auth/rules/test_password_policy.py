@@ -1,11 +1,14 @@
 """Password policy."""
 
+import time
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
-from services.auth.rules.password_policy import MAX_CHARS, MIN_CHARS, check, has_valid_length, is_common, normalized
+from services.auth.rules.password_policy import MAX_CHARS, MIN_CHARS, check, is_checkable, is_common, normalized
 
 
 def refused(password: str, username: str = "username1") -> bool:
@@ -59,17 +62,56 @@ class TestUsername:
         assert not refused("margaret likes tea", "margaret")
 
 
+class TestNormalization:
+    """A password is prepared first, then checked: composed and decomposed letters are the same password."""
+
+    @pytest.mark.parametrize("letters", ["\u00e9", "\ubc25", "\u1f82"], ids=["2 for 1", "3 for 1", "4 for 1"])
+    @pytest.mark.parametrize("count", [MIN_CHARS - 1, MIN_CHARS, MAX_CHARS, MAX_CHARS + 1])
+    def test_length_is_counted_in_composed_characters(self, letters: str, count: int) -> None:
+        tail = "kfo2q" + "x7-" * count
+        password = (letters + tail)[:count]
+        allowed = MIN_CHARS <= count <= MAX_CHARS
+        for form in ("NFC", "NFD"):
+            assert refused(unicodedata.normalize(form, password)) is not allowed
+
+    @pytest.mark.parametrize("letter", ["\u00e9", "\ubc25", "\u1f82"])
+    def test_the_longest_password_can_be_checked_in_its_longest_form(self, letter: str) -> None:
+        assert is_checkable(unicodedata.normalize("NFD", letter * MAX_CHARS))
+
+    def test_an_account_whose_password_is_too_short_by_todays_count_can_still_log_in(self) -> None:
+        assert is_checkable("\ubc25\ubc25\uac11")
+
+    @pytest.mark.timing
+    def test_a_password_of_a_megabyte_of_marks_is_refused_at_once(self) -> None:
+        marks = "\u0301\u0316" * 500_000
+        began = time.perf_counter()
+        assert refused(marks)
+        assert not is_checkable(marks)
+        assert time.perf_counter() - began < 0.1
+
+    def test_a_decomposed_username_in_a_password_is_found(self) -> None:
+        assert refused(unicodedata.normalize("NFD", "zo\u00eb\u00eb\u00ebx12"), "zo\u00eb\u00eb\u00ebx")
+
+    @given(st.text(max_size=200))
+    def test_every_form_of_a_password_is_judged_alike(self, password: str) -> None:
+        forms = [unicodedata.normalize(form, password) for form in ("NFC", "NFD")]
+        assert refused(forms[0]) == refused(forms[1])
+
+    @given(st.text(max_size=MAX_CHARS))
+    def test_any_accepted_password_can_be_checked_in_every_form(self, password: str) -> None:
+        if not refused(password):
+            assert all(is_checkable(unicodedata.normalize(form, password)) for form in ("NFC", "NFD"))
+
+
 class TestAnyText:
     @given(st.text(max_size=200))
     def test_any_password_outside_the_length_limits_is_refused(self, password: str) -> None:
-        if not MIN_CHARS <= len(password) <= MAX_CHARS:
+        if not MIN_CHARS <= len(normalized(password)) <= MAX_CHARS:
             assert refused(password)
-            assert not has_valid_length(password)
 
     @given(st.text(max_size=200))
-    def test_any_accepted_password_has_valid_length_and_is_not_common(self, password: str) -> None:
+    def test_any_accepted_password_is_not_common(self, password: str) -> None:
         if not refused(password):
-            assert has_valid_length(password)
             assert not is_common(password)
 
     def test_composed_and_decomposed_letters_are_the_same_password(self) -> None:
