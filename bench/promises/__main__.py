@@ -13,10 +13,10 @@ from typing import NamedTuple
 from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
-from bench.promises import deafness, revocations, slow_readers, storm
+from bench.promises import deafness, flood, revocations, slow_readers, storm
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "storm", "sessions", "deafness")
+PARTS = ("slow-readers", "flood", "storm", "sessions", "deafness")
 OPEN_FILES = 16_000
 
 
@@ -25,6 +25,7 @@ class Wanted(NamedTuple):
 
     parts: frozenset[str]
     slow: slow_readers.Plan
+    flood: flood.Plan
     storm: storm.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
@@ -67,10 +68,11 @@ def _wanted() -> Wanted:
     parser.add_argument("--output", type=Path, help="folder for PROMISES.md and PROMISES.json")
     options = parser.parse_args()
     plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()
+    floods = flood.Plan(run_s=4) if options.quick else flood.Plan()
     storms = storm.Plan(rounds=1) if options.quick else storm.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
-    return Wanted(frozenset(options.only or PARTS), plan, storms, tries, deafenings, output)
+    return Wanted(frozenset(options.only or PARTS), plan, floods, storms, tries, deafenings, output)
 
 
 async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
@@ -94,6 +96,12 @@ async def _slow_readers(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return slow_readers.part(wanted.slow, measured, gone), measured.troubles
 
 
+async def _flood(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    async with flood.site(folder) as site:
+        measured = await flood.measure(site, wanted.flood)
+    return flood.part(measured), measured.troubles
+
+
 async def _storm(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     async with storm.site(folder) as site:
         measured = await storm.measure(site, wanted.storm)
@@ -110,7 +118,13 @@ async def _deafness(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return await deafness.measure(folder, wanted.deafenings)
 
 
-_MEASUREMENTS = {"slow-readers": _slow_readers, "storm": _storm, "sessions": _sessions, "deafness": _deafness}
+_MEASUREMENTS = {
+    "slow-readers": _slow_readers,
+    "flood": _flood,
+    "storm": _storm,
+    "sessions": _sessions,
+    "deafness": _deafness,
+}
 
 
 def _load() -> str:

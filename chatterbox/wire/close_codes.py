@@ -23,6 +23,7 @@ class CloseCode(IntEnum):
     SESSION_ENDED = 4501
     TOKEN_EXPIRED = 4502
     TOO_MANY_BAD_FRAMES = 4503
+    TOO_MANY_REFUSALS = 4504
 
 
 SENTENCES: dict[CloseCode, str] = {
@@ -41,6 +42,7 @@ SENTENCES: dict[CloseCode, str] = {
     CloseCode.SESSION_ENDED: "The session has ended; log in again.",
     CloseCode.TOKEN_EXPIRED: "The token has expired; log in again.",
     CloseCode.TOO_MANY_BAD_FRAMES: "Too many invalid frames. Fix the client.",
+    CloseCode.TOO_MANY_REFUSALS: "More than limits.refusals_per_minute commands were refused. Fix the client.",
 }
 
 

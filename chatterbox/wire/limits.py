@@ -38,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Commands of one connection that may wait for their reply (sends are limited by `sends_burst`)."""
     bad_frames_per_minute: Whole = 10
     """Invalid frames within a minute after which the connection is closed."""
+    refusals_per_minute: Whole = 100
+    """Refused commands and frames within a minute after which the connection is closed."""
     page_messages: Whole = 200
     """Messages in one page, or in the reply to `join`."""
     connect_s: float = 10

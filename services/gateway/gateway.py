@@ -179,8 +179,8 @@ class Gateway:
         self._gc_scheduler.count()
         self.hub.add(connection)
         self._keepalive.add(live_socket)
+        self._welcome.begin(connection, token)  # before `live_socket` passes on what was sent with the handshake
         live_socket.begin(connection, self._close_queue)
-        self._welcome.begin(connection, token)
 
     def _on_closed(self, connection: Connection) -> None:
         self.hub.remove(connection)

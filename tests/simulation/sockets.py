@@ -50,6 +50,7 @@ class SimulatedSocket:
         self._last_s = 0.0
         self._is_reading = False
         self._is_full = False
+        self._delayed_until_s = 0.0
         self._close_sent: CloseCode | None = None
         self._is_over = False
         """Whether the peer has been told that the connection ended."""
@@ -103,6 +104,10 @@ class SimulatedSocket:
     def unsent_bytes(self) -> int:
         return len(self._unsent)
 
+    def delay_reading(self, seconds: float) -> None:
+        self._delayed_until_s = max(self._delayed_until_s, self._loop.time() + seconds)
+        self._loop.call_at(self._delayed_until_s, self._receive)
+
     def close(self, code: CloseCode) -> None:
         if self._close_sent is not None or self._is_lost:
             return
@@ -143,8 +148,8 @@ class SimulatedSocket:
         self._receive()
 
     def _receive(self) -> None:
-        """A gateway reads nothing from a full connection."""
-        while self._inbound and not self._is_full:
+        """A gateway reads nothing from a full connection, or while it delays reading."""
+        while self._inbound and not (self._is_full or self._is_lost or self._loop.time() < self._delayed_until_s):
             self._owner.on_text(self._inbound.popleft())
 
     def _on_loss_detected(self) -> None:

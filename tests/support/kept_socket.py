@@ -6,7 +6,7 @@ from services.gateway.core.frame_writer import payload_of
 
 
 class KeptSocket:
-    """Keeps what is written, each write apart, and why it was closed."""
+    """Keeps what is written, each write apart, why it was closed, and how long reading was delayed."""
 
     unsent_bytes = 0
     delivered_bytes = 0
@@ -15,6 +15,8 @@ class KeptSocket:
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.closed: CloseCode | None = None
+        self.delays_s: list[float] = []
+        """Seconds for which reading was delayed, each time."""
 
     def try_write(self, finished: bytes) -> int:
         self.written.append(finished)
@@ -27,6 +29,9 @@ class KeptSocket:
     def frames(self) -> list[frames.ServerFrame]:
         """What was written, where each write was one frame."""
         return [codec.decode_server_frame(payload_of(each)) for each in self.written]
+
+    def delay_reading(self, seconds: float) -> None:
+        self.delays_s.append(seconds)
 
     def close(self, code: CloseCode) -> None:
         self.closed = code

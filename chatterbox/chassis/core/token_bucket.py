@@ -42,6 +42,22 @@ class TokenBucket:
         self.level = level
         return (1 - level) / self.per_s
 
+    def borrow(self, now_s: float) -> float:
+        """Take one token, even if it becomes available only later; returns the seconds until another is available.
+
+        >>> bucket = TokenBucket.full(per_s=2, burst=1, now_s=0.0)
+        >>> bucket.borrow(0.0), bucket.borrow(0.0), bucket.is_in_debt
+        (0.5, 1.0, True)
+        """
+        if self.take(now_s) > 0:
+            self.level -= 1
+        return max(0.0, (1 - self.level) / self.per_s)
+
+    @property
+    def is_in_debt(self) -> bool:
+        """Whether a token has been borrowed that was not available yet at the last call."""
+        return self.level < 0
+
     def wait_s(self, now_s: float) -> float:
         """Seconds until `take` allows an action, without taking a token.
 

@@ -86,7 +86,7 @@ class CommandHandlers:
     def _send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
         if (wait_s := member.sends.take(self._clock())) > 0:
             detail = f"At most {self._limits.sends_per_s:g} messages per second (bursts of {self._limits.sends_burst})."
-            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+            connection.on_rate_exceeded(member.sends, wait_s, detail)
         text_rules.content(command.content, self._limits)
         key = (
             text_rules.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))

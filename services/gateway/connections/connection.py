@@ -21,6 +21,11 @@ from services.gateway.rooms.member import Member
 
 log = logging.getLogger("chatterbox.connection")
 
+FRAMES_BEFORE_TOKEN = 20
+"""Refused frames before `connect` after which a connection is closed; `chatterbox doctor` needs a few."""
+OVERSHOOT_PER_MINUTE = 50
+"""Commands and messages beyond their rate that are refused on one connection; then it is read more slowly instead."""
+
 AsyncCommand: TypeAlias = Coroutine[Any, Any, None]
 Dispatch: TypeAlias = Callable[["Connection", frames.Command], AsyncCommand | None]
 """Runs a command: at once (None), or as a coroutine that further commands of the connection wait for."""
@@ -38,6 +43,7 @@ class Socket(Protocol):
     def delivered_bytes(self) -> int: ...
     @property
     def close_code(self) -> int: ...
+    def delay_reading(self, seconds: float) -> None: ...
     def close(self, code: CloseCode) -> None: ...
     def abort(self) -> None: ...
 
@@ -62,9 +68,9 @@ class Connection:
     """
 
     __slots__ = ("_backlog", "_bad_frames", "_bucket", "_busy", "_clock", "_delivered_bytes", "_dispatch",
-                 "_full_since_s", "_limits", "_on_closed", "_on_writable", "_tasks", "address", "claims", "close_code",
-                 "connection_id", "member", "messages_in", "messages_out", "metrics", "opened_s", "socket",
-                 "state")  # fmt: skip
+                 "_full_since_s", "_limits", "_on_closed", "_on_writable", "_overshoot", "_refusals", "_tasks",
+                 "address", "claims", "close_code", "connection_id", "member", "messages_in", "messages_out",
+                 "metrics", "opened_s", "socket", "state")  # fmt: skip
 
     def __init__(
         self,
@@ -106,6 +112,8 @@ class Connection:
         # Most connections are idle, and there are many of them: what only some need is created on demand.
         self._bucket: TokenBucket | None = None
         self._bad_frames: TokenBucket | None = None
+        self._overshoot: TokenBucket | None = None
+        self._refusals: TokenBucket | None = None
         self._busy = False
         self._backlog: deque[frames.Command] | None = None
 
@@ -173,8 +181,21 @@ class Connection:
             self.socket.write(finished)
 
     def refuse(self, problem: ChatError, command_id: int | None) -> None:
-        """Send an `error` frame."""
+        """Send an `error` frame; close a connection that is refused often, and sooner before it sent its token.
+
+        Refusals for which the server is responsible (5xx) don't count.
+        """
         self.send(codec.error_frame(problem, command_id))
+        if problem.status < 500 and self._is_refused_too_often():
+            is_new = self.state is ConnectionState.NEW
+            self.close(CloseCode.TOKEN_REFUSED if is_new else CloseCode.TOO_MANY_REFUSALS)
+
+    def _is_refused_too_often(self) -> bool:
+        now_s, limit = self._clock(), self._limits.refusals_per_minute
+        if self._refusals is None:
+            self._refusals = TokenBucket.full(limit / 60, limit - 1, now_s)
+        allowed = self._refusals.take(now_s) == 0
+        return not allowed or (self.state is ConnectionState.NEW and self._refusals.level < limit - FRAMES_BEFORE_TOKEN)
 
     def close(self, code: CloseCode) -> None:
         """Close with `code`; nothing more is received or sent."""
@@ -261,7 +282,23 @@ class Connection:
             self._bucket = TokenBucket.full(limits.commands_per_s, limits.commands_burst, now_s)
         if (wait_s := self._bucket.take(now_s)) > 0:
             detail = f"At most {limits.commands_per_s:g} commands per second and connection."
-            raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
+            self.on_rate_exceeded(self._bucket, wait_s, detail)
+
+    def on_rate_exceeded(self, bucket: TokenBucket, wait_s: float, detail: str) -> None:
+        """Refuse a command as `rate_limited`, by `bucket`, which has its next token in `wait_s` seconds.
+
+        Once this has happened often, a command is accepted instead and the connection is not read until the bucket
+        allows the next: a client that floods is slowed down, and costs no more than one that keeps to its rate.
+        """
+        now_s = self._clock()
+        if self._overshoot is None:
+            self._overshoot = TokenBucket.full(OVERSHOOT_PER_MINUTE / 60, OVERSHOOT_PER_MINUTE, now_s)
+        if self._overshoot.take(now_s) > 0:
+            if not bucket.is_in_debt:
+                self.socket.delay_reading(bucket.borrow(now_s))
+                return
+            self.socket.delay_reading(wait_s)
+        raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=round(wait_s, 3))
 
     def _enqueue(self, command: frames.Command) -> None:
         if self._backlog is None:

@@ -61,8 +61,9 @@ class FrameReader:
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield opcode and payload of every message and control frame that `data` completes, in order.
 
-        Raises `ProtocolViolationError` at the first invalid frame, as soon as its header shows it. Iterate to the end
-        before feeding more.
+        Raises `ProtocolViolationError` at the first invalid frame, as soon as its header shows it. The iteration may be
+        interrupted and continued later, and the bytes after the last frame stay in it; iterate to the end before
+        feeding more.
         """
         buffer = data if self._buffer is None else self._buffer + data
         start, end = 0, len(buffer)

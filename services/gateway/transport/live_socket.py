@@ -2,18 +2,21 @@
 
 An idle connection has no ASGI task, queue or timer: this protocol object calls a `SocketReceiver` and writes to its
 transport. It aborts an unresponsive peer (a close would wait for the peer indefinitely), stops reading from a peer
-that is behind, and gives a peer time to read why it was closed.
+that is behind, and gives a peer time to read why it was closed. It handles a few frames per event-loop iteration and
+reads nothing more until then, so that a peer that floods its connection delays only itself.
 """
 
 import asyncio
 import socket
-from asyncio import TimerHandle
-from collections.abc import Callable
+from asyncio import Handle, TimerHandle
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.wire.close_codes import SENTENCES, CloseCode
 from services.gateway.core.frame_reader import FrameReader, Opcode, ProtocolViolationError, read_close
 from services.gateway.core.frame_writer import PING, close_frame, pong_frame
+from services.gateway.core.intake import COST_SHIFT, TURN_COST, control_frame_bucket
 from services.gateway.transport import socket_options
 from services.gateway.transport.pacing import PacedQueue
 
@@ -23,6 +26,8 @@ SESSION_ENDED_CLOSE_S = 0.5
 """The same after its login session has ended (seconds): the peer may no longer read what is unsent."""
 LOST = 1006
 """Close code of a connection that ended without a close frame (RFC 6455 section 7.4.1)."""
+_TEXT = int(Opcode.TEXT)
+"""A plain integer compares faster."""
 
 
 class SocketReceiver(Protocol):
@@ -54,9 +59,10 @@ class LiveSocket(asyncio.Protocol):
     While a connection is not full, `try_write` may bypass the transport and bytes stay in order.
     """
 
-    __slots__ = ("_close_queue", "_close_timer", "_delivered_at_ping_bytes", "_early", "_has_received", "_is_closing",
-                 "_is_full", "_is_pinged", "_reader", "_receiver", "_server_connections", "_socket", "_transport",
-                 "close_code", "try_write")  # fmt: skip
+    __slots__ = ("_close_queue", "_close_timer", "_continuation", "_control_frames", "_delayed_until_s",
+                 "_delivered_at_ping_bytes", "_early", "_has_received", "_is_closing", "_is_full", "_is_pinged",
+                 "_is_pong_due", "_reader", "_receiver", "_server_connections", "_socket", "_transport",
+                 "_unhandled", "close_code", "try_write")  # fmt: skip
 
     def __init__(
         self, transport: asyncio.Transport, reader: FrameReader, server_connections: set[Any], early: bytes
@@ -75,6 +81,16 @@ class LiveSocket(asyncio.Protocol):
         self._is_pinged = False
         self._has_received = False
         """Whether anything was received since the last ping."""
+        self._is_pong_due = False
+        """Whether the last ping is unanswered; only one pong for each is not counted."""
+        self._control_frames: TokenBucket | None = None
+        """Created on demand: most clients send no pings."""
+        self._unhandled: Iterator[tuple[int, bytes]] | None = None
+        """Frames that were read but not handled yet."""
+        self._continuation: Handle | None = None
+        """Set while input is held back, and reading paused, until it runs."""
+        self._delayed_until_s = 0.0
+        """Input is held back until then, by the event loop's clock."""
         self.close_code = LOST
         """The code of the close frame that was sent, or `LOST`."""
         self._socket: socket.socket | None = None
@@ -121,6 +137,12 @@ class LiveSocket(asyncio.Protocol):
         acknowledged = socket_options.delivered_bytes(self._socket) if self._socket is not None else None
         return -self.unsent_bytes if acknowledged is None else acknowledged
 
+    def delay_reading(self, seconds: float) -> None:
+        """Handle nothing more of what the peer sends for `seconds`; the kernels' buffers then slow it down."""
+        if not (self._is_closing or self._transport.is_closing()):
+            self._delayed_until_s = max(self._delayed_until_s, asyncio.get_running_loop().time() + seconds)
+            self._hold_back()
+
     def close(self, code: CloseCode) -> None:
         """Send a close frame and wait for the peer's; after `CLOSE_S` seconds abort."""
         if self._is_closing or self._transport.is_closing():
@@ -143,7 +165,7 @@ class LiveSocket(asyncio.Protocol):
         """
         if self._is_closing or self._transport.is_closing():
             return False
-        if self._is_full:  # reading is paused, and a ping would wait behind the unsent data
+        if self._is_full or self._continuation is not None:  # reading is paused: its pong would not be read
             self._is_pinged = False
             return True
         delivered_bytes = self.delivered_bytes
@@ -151,6 +173,7 @@ class LiveSocket(asyncio.Protocol):
             self.abort()
             return False
         self._is_pinged, self._has_received, self._delivered_at_ping_bytes = True, False, delivered_bytes
+        self._is_pong_due = True
         self._transport.write(PING)
         return True
 
@@ -165,25 +188,78 @@ class LiveSocket(asyncio.Protocol):
         self._has_received = True
         if self._reader is None or (self._receiver is None and not self._is_closing):
             return
+        self._handle(self._reader.feed(data))
+
+    def _handle(self, frames: Iterator[tuple[int, bytes]]) -> None:
+        """Handle what this turn may handle; keep the rest for later."""
+        cost_left = TURN_COST
         try:
-            for opcode, payload in self._reader.feed(data):
-                self._on_frame(opcode, payload)
+            for opcode, payload in frames:
+                if opcode == _TEXT and self._receiver is not None and not self._is_closing:
+                    if not payload.isascii():
+                        _check_utf8(payload)
+                    self._receiver.on_text(payload)
+                else:
+                    self._on_other(opcode, payload)
+                cost_left -= 1 + (len(payload) >> COST_SHIFT)
+                if cost_left <= 0 or self._continuation is not None or self._is_full:
+                    self._unhandled = frames
+                    self._hold_back()
+                    return
         except ProtocolViolationError as violation:
             self._fail(violation.code)
 
-    def _on_frame(self, opcode: int, payload: bytes) -> None:
+    def _on_other(self, opcode: int, payload: bytes) -> None:
+        """Handle anything but the text of a message for the receiver."""
         if opcode == Opcode.CLOSE:
             self._answer_close(payload)
         elif self._is_closing or self._receiver is None:
             return
-        elif opcode == Opcode.TEXT:
-            if not _is_utf8(payload):
-                raise ProtocolViolationError(CloseCode.BAD_TEXT)
-            self._receiver.on_text(payload)
         elif opcode == Opcode.BINARY:
             self._receiver.on_binary()
         elif opcode == Opcode.PING:
+            self._count_control_frame()
             self.write(pong_frame(payload))
+        elif opcode == Opcode.PONG:
+            if not self._is_pong_due:
+                self._count_control_frame()
+            self._is_pong_due = False
+
+    def _count_control_frame(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self._control_frames is None:
+            self._control_frames = control_frame_bucket(now_s)
+        if (wait_s := self._control_frames.borrow(now_s)) > 0:
+            self.delay_reading(wait_s)
+
+    def _hold_back(self) -> None:
+        """Pause reading, and continue with the frames that were read in the next turn or after the delay."""
+        if self._continuation is None:
+            if not self._transport.is_closing():
+                self._set_reading(wanted=False)
+            self._continuation = asyncio.get_running_loop().call_soon(self._continue)
+
+    def _continue(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._delayed_until_s:
+            self._continuation = loop.call_at(self._delayed_until_s, self._continue)
+            return
+        self._continuation = None
+        if self._is_full and not self._is_closing:
+            return  # `resume_writing` continues
+        frames, self._unhandled = self._unhandled, None
+        if frames is not None and self._reader is not None:
+            self._handle(frames)
+            self._hold_back()  # what is read now would be handled in this turn as well
+        elif not self._transport.is_closing():
+            self._set_reading(wanted=True)
+
+    def _end_delay(self) -> None:
+        """Go on reading: the peer's close frame is expected next."""
+        self._delayed_until_s = 0.0
+        if self._continuation is not None:
+            self._continuation.cancel()
+            self._continuation = asyncio.get_running_loop().call_soon(self._continue)
 
     # Closing
 
@@ -215,6 +291,7 @@ class LiveSocket(asyncio.Protocol):
     def _begin_close(self) -> None:
         """Stop sending and start the close timer: a transport's close may wait for the peer indefinitely."""
         self._is_closing = True
+        self._end_delay()
         self._notify_lost()
         self._start_close_timer(CLOSE_S, self._transport.abort)
 
@@ -256,6 +333,9 @@ class LiveSocket(asyncio.Protocol):
         self._reader = None
         if self._close_timer is not None:
             self._close_timer.cancel()
+        if self._continuation is not None:
+            self._continuation.cancel()
+        self._unhandled = None
         if self._receiver is not None and not self._is_closing:
             self._on_gone(self._receiver)
         self._is_closing = True
@@ -279,8 +359,9 @@ class LiveSocket(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._is_full = False
         if self._receiver is not None and not (self._is_closing or self._transport.is_closing()):
-            self._set_reading(wanted=True)
             self._receiver.on_drained()
+            if self._continuation is None:
+                self._continue()
 
     def _set_reading(self, *, wanted: bool) -> None:
         if self._transport.is_reading() is wanted:
@@ -291,11 +372,8 @@ class LiveSocket(asyncio.Protocol):
             self._transport.pause_reading()
 
 
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
+def _check_utf8(data: bytes) -> None:
     try:
         data.decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        raise ProtocolViolationError(CloseCode.BAD_TEXT) from None

@@ -65,10 +65,10 @@ class EchoSocket(LiveSocket):
 
     binary = b""
 
-    def _on_frame(self, opcode: int, payload: bytes) -> None:
+    def _on_other(self, opcode: int, payload: bytes) -> None:
         if opcode == Opcode.BINARY:
             self.binary = payload
-        super()._on_frame(opcode, payload)
+        super()._on_other(opcode, payload)
 
 
 class EchoHandshake(Handshake):

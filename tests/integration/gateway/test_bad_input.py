@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT_PER_MINUTE
+from services.gateway.gateway import Gateway
+from services.gateway.transport.live_socket import LiveSocket
+from tests.support.peer import TEXT, frame
 from tests.support.server import Server, running
 from tests.support.talker import Talker, contents
 
@@ -102,11 +106,10 @@ async def test_valid_content_is_stored_unchanged(alice: Talker, content: str) ->
 
 
 async def test_frame_of_64_kib_is_accepted_and_one_byte_more_closes_the_connection(alice: Talker) -> None:
-    frame = json.dumps({**SEND, "padding": ""})
-    assert len(frame) < 65_536
-    await alice.say(json.dumps({**SEND, "padding": "x" * (65_536 - len(frame))}))
+    size = len(json.dumps({**SEND, "padding": ""}))
+    await alice.say(json.dumps({**SEND, "padding": "x" * (65_536 - size)}))
     assert (await alice.push("sent"))["id"] == 1
-    await alice.say(json.dumps({**SEND, "padding": "x" * (65_537 - len(frame))}))
+    await alice.say(json.dumps({**SEND, "padding": "x" * (65_537 - size)}))
     assert await alice.closed() == 1009
     assert alice.socket.close_reason
 
@@ -197,12 +200,57 @@ async def test_handshakes_from_the_own_and_from_listed_origins_are_accepted(tmp_
                 assert alice.welcome["username"] == "alice"
 
 
-async def test_commands_before_the_token_are_refused(server: Server) -> None:
+async def test_commands_before_the_token_are_refused_and_a_few_close_the_connection(
+    server: Server,
+) -> None:
     anonymous = server.talker(None)
     await anonymous.open()
-    await anonymous.say(SEND)
-    assert (await anonymous.push("error"))["code"] == "token_missing"
-    await anonymous.socket.close()
+    for _ in range(FRAMES_BEFORE_TOKEN):
+        await anonymous.say(SEND)
+        assert (await anonymous.push("error"))["code"] == "token_missing"
+    assert await anonymous.closed() == 4500
+
+
+async def test_command_received_before_the_handover_is_answered_after_the_welcome(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = server.whole.gateway
+
+    def open_with_early_bytes(live_socket: LiveSocket, address: str, token: str | None) -> None:
+        live_socket._early = frame(TEXT, b'{"type": "ping", "id": 7}')
+        Gateway.open(gateway, live_socket, address, token)
+
+    monkeypatch.setattr(gateway, "open", open_with_early_bytes)
+    async with server.talker(await server.newcomer("alice")) as alice:
+        assert (await alice.next())["type"] == "pong"
+
+
+async def test_hundredth_refusal_within_a_minute_closes_the_connection(alice: Talker) -> None:
+    for number in range(100):
+        await alice.say({**SEND, "id": number, "content": ""})
+    assert await alice.closed() == 4504
+    assert [reply["code"] for reply in alice.inbox] == ["content_empty"] * 100
+
+
+async def test_commands_far_beyond_the_rate_limit_are_delayed_instead_of_refused(tmp_path: Path) -> None:
+    async with running(tmp_path, commands_burst=10, commands_per_s=100) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(200):
+                await alice.say({"type": "ping", "id": number})
+            replies = [await alice.next() for _ in range(200)]
+    assert [reply["id"] for reply in replies] == list(range(200))
+    assert 0 <= [reply["type"] for reply in replies].count("error") - OVERSHOOT_PER_MINUTE < 10
+
+
+async def test_messages_far_beyond_the_rate_limit_are_delayed_and_all_of_them_stored(tmp_path: Path) -> None:
+    async with running(tmp_path, sends_burst=10, sends_per_s=100) as server:
+        async with server.talker(await server.newcomer("alice")) as alice:
+            for number in range(150):
+                await alice.say({**SEND, "id": number, "content": f"m{number}"})
+            replies = [await alice.first(id=number) for number in range(150)]
+            stored = contents((await alice.ask("history", limit=200))["messages"])
+    assert 0 <= [reply["type"] for reply in replies].count("error") - OVERSHOOT_PER_MINUTE < 10
+    assert stored == [f"m{reply['id']}" for reply in replies if reply["type"] == "sent"]
 
 
 async def test_connection_without_a_token_is_closed_after_the_timeout(

@@ -1,0 +1,149 @@
+"""Promise "a flood delays only itself": others' pings beside a connection that sends 2 MB/s of frames."""
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.promises.bars import Bar, Judged, Line, Part
+from tests.support.peer import HANDSHAKE, PING, TEXT, frame
+from tests.support.talker import Talker
+from tests.support.topology import topology
+
+BYTES_PER_S = 2_000_000
+PING_S = 0.02
+OTHERS_P99_MS = 100.0
+FLOODS = {
+    "tiny frames": frame(TEXT, b'{"type":"ping","id":1}') * 500,
+    "pings": frame(PING) * 2000,
+    "deep JSON": frame(TEXT, b'{"type":"ping","id":1,"x":[' + b",".join([b"{}"] * 21_000) + b"]}"),
+}
+"""What the attacker sends, again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Duration of each flood."""
+
+    run_s: float = 10
+
+
+@dataclass(slots=True)
+class Site:
+    """A gateway, a user who pings, and the attacker's token."""
+
+    port: int
+    other: Talker
+    token: str
+
+
+@asynccontextmanager
+async def site(folder: Path) -> AsyncIterator[Site]:
+    async with topology(folder, gateways=1, started=True) as whole:
+        (gateway,) = whole.gateways
+        token = await whole.newcomer("attacker")
+        async with gateway.talker(await whole.newcomer("other")) as other:
+            yield Site(gateway.port, other, token)
+
+
+@dataclass(slots=True)
+class Measured:
+    """The other user's round trips (milliseconds): without a flood, and for each flood and attacker."""
+
+    calm: list[float] = field(default_factory=list)
+    flooded: dict[str, list[float]] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
+
+
+async def measure(site: Site, plan: Plan) -> Measured:
+    """Run each flood from a connection without a token and from one with a token."""
+    measured = Measured(calm=await _round_trips(site.other, plan.run_s))
+    for name in FLOODS:
+        for who, token in (("without", ""), ("with", site.token)):
+            title = f"{name}, from a connection {who} a token"
+            print(f"flood: {title}", flush=True)
+            attacker = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bench.promises.flood", str(site.port), name, str(plan.run_s), token
+            )
+            measured.flooded[title] = await _round_trips(site.other, plan.run_s)
+            if await attacker.wait():
+                measured.troubles.append(f"{title}: the attacker failed")
+    return measured
+
+
+async def _round_trips(other: Talker, run_s: float) -> list[float]:
+    loop = asyncio.get_running_loop()
+    until_s, took_ms = loop.time() + run_s, []
+    while loop.time() < until_s:
+        sent_s = loop.time()
+        await other.ask("ping")
+        took_ms.append((loop.time() - sent_s) * 1000)
+        await asyncio.sleep(PING_S)
+    return took_ms
+
+
+def part(measured: Measured) -> Part:
+    """The figures of these measurements."""
+    flooded = measured.flooded.items()
+    lines = [
+        *(
+            Line(Bar(f"another user's ping beside {title}", "ms", Judged.P99, OTHERS_P99_MS, 1), took_ms)
+            for title, took_ms in flooded
+        ),
+        Line(Bar("another user's ping without a flood", "ms", digits=1), measured.calm),
+    ]
+    return Part("Floods", _MADE, lines)
+
+
+_MADE = (
+    f"One gateway. One connection sends {BYTES_PER_S / 1e6:g} MB/s, as far as the gateway reads it, and connects again "
+    "when it is closed; another user's connection sends a `ping` command every 20 ms. n counts round trips. Attacker, "
+    "measurement and server share the machine's cores."
+)
+
+
+def attack(port: int, data: bytes, run_s: float, token: str) -> None:
+    """Send `data` again and again for `run_s` seconds, at `BYTES_PER_S`."""
+    until_s = time.monotonic() + run_s
+    while (now_s := time.monotonic()) < until_s:
+        with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), run_s)) as line:
+            _flood(line, data, now_s, until_s, token)
+        time.sleep(0.01)
+
+
+def _flood(line: socket.socket, data: bytes, now_s: float, until_s: float, token: str) -> None:
+    authorization = f"Authorization: Bearer {token}\r\n".encode() if token else b""
+    line.sendall(HANDSHAKE + authorization + b"\r\n")
+    line.recv(4096)
+    line.setblocking(False)
+    for piece in _paced(data, now_s, until_s):
+        with suppress(BlockingIOError):
+            while line.recv(65_536):
+                pass
+        unsent = memoryview(piece)
+        while unsent and time.monotonic() < until_s:
+            try:
+                unsent = unsent[line.send(unsent) :]
+            except BlockingIOError:
+                time.sleep(0.005)
+
+
+def _paced(data: bytes, began_s: float, until_s: float) -> Iterator[bytes]:
+    sent_bytes = 0
+    while (now_s := time.monotonic()) < until_s:
+        yield data
+        sent_bytes += len(data)
+        time.sleep(max(0.0, began_s + sent_bytes / BYTES_PER_S - now_s))
+
+
+def main(arguments: Sequence[str]) -> None:
+    port, name, run_s, token = arguments
+    attack(int(port), FLOODS[name], float(run_s), token)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
