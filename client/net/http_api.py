@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from chatterbox.wire.errors import Code
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
-from client.failures import NotLoggedIn, ServerRefused, unreachable
+from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
 from client.net.user_agent import USER_AGENT
 from client.store.session_file import SavedSession
@@ -28,7 +29,6 @@ RESPONSE_S = 30.0
 RESPONSE_BYTES = 2**20
 """Larger responses are refused."""
 _UNAVAILABLE = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-_WRONG_PASSWORD = "credentials_invalid"  # noqa: S105 - a code
 
 
 class RefusalBody(msgspec.Struct):
@@ -37,6 +37,12 @@ class RefusalBody(msgspec.Struct):
     code: str
     detail: str
     retry_after_s: float | None = None
+
+
+class Confirmation(msgspec.Struct):
+    """The response to requests that return no data. It proves that Chatterbox answered, not a proxy in between."""
+
+    message: str
 
 
 class LoginResult(msgspec.Struct):
@@ -62,7 +68,11 @@ class SessionInfo(msgspec.Struct, kw_only=True):
 
 
 class HttpApi:
-    """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`."""
+    """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`.
+
+    Only Chatterbox's own JSON is believed. Any other response comes from a proxy or a sign-in page in between, whatever
+    its status, and means that the server is unreachable.
+    """
 
     def __init__(self, server: str, token: str | None = None, transport: "httpx.BaseTransport | None" = None) -> None:
         import httpx
@@ -82,7 +92,7 @@ class HttpApi:
     def register(self, username: str, password: str, code: str = "") -> None:
         """Create an account; `code` is an invitation code, sent if there is one."""
         body = {"username": username, "password": password} | ({"code": code} if code else {})
-        self._call("POST", "/register", json=body)
+        self._confirmed("POST", "/register", json=body)
 
     def login(self, username: str, password: str) -> LoginResult:
         return self._parsed(
@@ -90,7 +100,7 @@ class HttpApi:
         )
 
     def logout(self) -> None:
-        self._call("POST", "/logout")
+        self._confirmed("POST", "/logout")
 
     def renew(self) -> LoginResult:
         """Return a new token for the same session."""
@@ -100,11 +110,14 @@ class HttpApi:
         return self._parsed(list[SessionInfo], self._call("GET", "/sessions"))
 
     def end_session(self, session: str) -> None:
-        self._call("DELETE", f"/sessions/{quote(session, safe='')}")
+        self._confirmed("DELETE", f"/sessions/{quote(session, safe='')}")
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""
         return self._parsed(list[str], self._call("GET", f"/rooms/{quote(room, safe='')}/members"))
+
+    def _confirmed(self, method: str, path: str, **more: Any) -> None:  # noqa: ANN401 - httpx's own arguments
+        self._parsed(Confirmation, self._call(method, path, **more))
 
     def _call(self, method: str, path: str, **more: Any) -> "httpx.Response":  # noqa: ANN401 - httpx's own arguments
         import httpx
@@ -124,30 +137,49 @@ class HttpApi:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > RESPONSE_BYTES or time.monotonic() > until_s:
-                raise self._not_chatterbox()
+                raise self._not_chatterbox(response)
         return body
 
-    def _failure(self, response: "httpx.Response") -> Exception:
+    def _failure(self, response: "httpx.Response") -> Failure:
+        status = response.status_code
         try:
             refusal = decode_json(response.content, RefusalBody)
         except UnreadableError:
-            refusal = RefusalBody("", f"{self.server} answered {response.status_code} {response.reason_phrase}.")
-            if response.status_code not in _UNAVAILABLE:
-                refusal.detail += " Is it a Chatterbox server?"
-        if response.status_code in _UNAVAILABLE:
+            if status in _UNAVAILABLE:
+                return unreachable(self.server, _answered(response))
+            return self._not_chatterbox(response)
+        if status in _UNAVAILABLE:
             return unreachable(self.server, refusal.detail)
-        if response.status_code == HTTPStatus.UNAUTHORIZED and refusal.code != _WRONG_PASSWORD:
-            return NotLoggedIn(BY_ERROR_CODE.get(refusal.code, refusal.detail))
+        if status == HTTPStatus.UNAUTHORIZED and refusal.code != Code.CREDENTIALS_INVALID:
+            return self._logged_out(refusal, response)
         return ServerRefused(_with_wait(refusal), refusal.code, refusal.retry_after_s)
+
+    def _logged_out(self, refusal: RefusalBody, response: "httpx.Response") -> Failure:
+        """Only the known codes end a login. `token_missing` does not, if a token was sent: a proxy removed it."""
+        if refusal.code == Code.TOKEN_MISSING and "Authorization" in self._http.headers:
+            return Unreachable(
+                f"Can't log in at {self.server}: a proxy in between removes the header Authorization. "
+                "To diagnose it: chatterbox doctor"
+            )
+        if refusal.code not in BY_ERROR_CODE:
+            return self._not_chatterbox(response)
+        return NotLoggedIn(BY_ERROR_CODE[refusal.code])
 
     def _parsed(self, kind: type[Body], response: "httpx.Response") -> Body:
         try:
             return decode_json(response.content, kind)
         except UnreadableError:
-            raise self._not_chatterbox() from None
+            raise self._not_chatterbox(response) from None
 
-    def _not_chatterbox(self) -> ServerRefused:
-        return ServerRefused(f"{self.server} does not respond like a Chatterbox server.")
+    def _not_chatterbox(self, response: "httpx.Response") -> Unreachable:
+        return Unreachable(
+            f"{self.server} does not respond like a Chatterbox server: {_answered(response)}. "
+            "Is a proxy or a sign-in page in between? To diagnose it: chatterbox doctor"
+        )
+
+
+def _answered(response: "httpx.Response") -> str:
+    return f"it answered {response.status_code} {response.reason_phrase}".rstrip()
 
 
 def _with_wait(refusal: RefusalBody) -> str:

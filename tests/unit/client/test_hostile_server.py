@@ -16,7 +16,7 @@ from client.core import notes
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput
 from client.faces.line_timeline import LineTimeline
-from client.failures import Failure, ServerRefused
+from client.failures import Failure, Unreachable
 from client.net import http_api
 from client.net.chat_connection import ChatConnection
 from client.net.http_api import HttpApi
@@ -200,11 +200,11 @@ def endless() -> Iterator[str]:
 
 
 def test_endless_response_is_not_read_to_its_end() -> None:
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
+    with endless() as server, HttpApi(server) as http, pytest.raises(Unreachable, match="does not respond like"):
         http.sessions()
 
 
 def test_slow_response_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_api, "RESPONSE_S", -1.0)
-    with endless() as server, HttpApi(server) as http, pytest.raises(ServerRefused, match="does not respond like"):
+    with endless() as server, HttpApi(server) as http, pytest.raises(Unreachable, match="does not respond like"):
         http.sessions()

@@ -44,7 +44,7 @@ class TestCalls:
 
         def answer(request: httpx.Request) -> httpx.Response:
             seen.append(request.url.raw_path.decode())
-            return httpx.Response(200, json={})
+            return httpx.Response(200, json={"message": "Session terminated"})
 
         with api(answer, "t") as server:
             server.end_session("../logout?x=1")
@@ -59,7 +59,7 @@ class TestFailures:
             (says(401, {"code": "credentials_invalid", "detail": "Wrong."}), ServerRefused, "Wrong."),
             (says(401, {"code": "session_ended", "detail": "Log in again."}), NotLoggedIn, "The session has ended."),
             (says(401, {"code": "token_invalid", "detail": "No token."}), NotLoggedIn, "no longer accepts this login"),
-            (says(401, {"code": "another", "detail": "Ended."}), NotLoggedIn, "Ended."),
+            (says(401, {"code": "token_expired", "detail": "Expired."}), NotLoggedIn, "The login has expired."),
             (
                 says(429, {"code": "login_throttled", "detail": "Slow.", "retry_after_s": 29.6}),
                 ServerRefused,
@@ -67,8 +67,7 @@ class TestFailures:
             ),
             (says(503, {"code": "unavailable", "detail": "Away."}), Unreachable, "Away."),
             (says(502, text="bad gateway"), Unreachable, "502 Bad Gateway"),
-            (says(404, text="<html>"), ServerRefused, "Is it a Chatterbox server?"),
-            (says(200, ["not a login"]), ServerRefused, "does not respond like a Chatterbox server"),
+            (says(200, ["not a login"]), Unreachable, "does not respond like a Chatterbox server"),
         ],
     )
     def test_http_error_becomes_a_failure_with_a_sentence(
@@ -85,3 +84,35 @@ class TestFailures:
     def test_unknown_host_is_reported(self) -> None:
         with HttpApi("http://nowhere.invalid") as server, pytest.raises(Unreachable, match="host not found"):
             server.login("alice", "pw")
+
+
+FOREIGN = [
+    *(pytest.param(says(status, text="<html>"), id=f"{status} HTML") for status in (200, 302, 401, 403, 404, 407, 511)),
+    pytest.param(says(401, {"error": "unauthorized"}), id="401 JSON"),
+    pytest.param(says(401, {"code": "login_required", "detail": "Log in at the portal."}), id="401 unknown code"),
+    pytest.param(says(200, {}), id="200 JSON"),
+]
+CALLS: list[Callable[[HttpApi], object]] = [
+    HttpApi.logout,
+    HttpApi.renew,
+    HttpApi.sessions,
+    lambda api: api.register("alice", "pw"),
+    lambda api: api.login("alice", "pw"),
+    lambda api: api.end_session("s"),
+    lambda api: api.members("general"),
+]
+
+
+class TestForeignResponses:
+    @pytest.mark.parametrize("call", CALLS, ids=["logout", "renew", "sessions", "register", "login", "end", "members"])
+    @pytest.mark.parametrize("answer", FOREIGN)
+    def test_response_that_is_not_chatterbox_json_means_unreachable(
+        self, answer: Callable[[httpx.Request], httpx.Response], call: Callable[[HttpApi], object]
+    ) -> None:
+        with api(answer, "t") as server, pytest.raises(Unreachable, match="does not respond like a Chatterbox server"):
+            call(server)
+
+    def test_proxy_that_removes_the_token_does_not_end_the_login(self) -> None:
+        removed = says(401, {"code": "token_missing", "detail": "No token."})
+        with api(removed, "t") as server, pytest.raises(Unreachable, match="removes the header Authorization"):
+            server.logout()

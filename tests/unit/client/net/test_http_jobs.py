@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return httpx.Response(404, json={"code": "room_unknown", "detail": "No such room."})
         if request.url.path.endswith("/members"):
             return httpx.Response(200, json=["bob", "Alice", "mal\x1b]0;x\x07"])
-        return httpx.Response(200, json={})
+        return httpx.Response(200, json={"message": "Session terminated"})
 
     def api(address: str, token: str | None = None) -> HttpApi:
         return HttpApi(address, token, httpx.MockTransport(answer))

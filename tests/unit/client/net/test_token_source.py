@@ -49,6 +49,14 @@ async def test_old_token_is_used_while_the_server_is_unreachable(file: SessionFi
     assert await tokens(file, 960, status=503).fresh() == "old"
 
 
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 511])
+async def test_old_token_is_used_while_a_portal_answers(file: SessionFile, status: int) -> None:
+    def portal(server: str, token: str) -> HttpApi:
+        return HttpApi(server, token, httpx.MockTransport(lambda _: httpx.Response(status, text="<h1>Sign in</h1>")))
+
+    assert await TokenSource(file, portal, lambda: 960).fresh() == "old"
+
+
 async def test_ended_session_raises_not_logged_in(file: SessionFile) -> None:
     with pytest.raises(NotLoggedIn, match="has ended"):
         await tokens(file, 960, status=401).fresh()

@@ -29,6 +29,7 @@ class Server:
             return httpx.Response(200, json=["bob", "alice", f"mal{ESC}"])
         if request.method == "DELETE":
             self.ids.remove(request.url.path.rpartition("/")[2])
+            return httpx.Response(200, json={"message": "Session terminated"})
         session = {"user_agent": f"browser{ESC}", "created": "2026-11-23T10:00:00.000"}
         return httpx.Response(200, json=[{**session, "id": name, "current": name == "77aa0000"} for name in self.ids])
 
