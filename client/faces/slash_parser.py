@@ -65,6 +65,7 @@ SLASHES: dict[str, SlashSpec] = {
         1,
     ),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
+    "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
@@ -83,6 +84,7 @@ class LocalCommandName(StrEnum):
     SESSIONS = "sessions"
     LOGOUT = "logout"
     STATUS = "status"
+    RECONNECT = "reconnect"
     HELP = "help"
 
 

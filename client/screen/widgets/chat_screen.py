@@ -228,6 +228,7 @@ class ChatScreen(Screen[None]):
             above=model.unread_above,
             elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
+            try_key=self.key_of("try-now") or "/reconnect",
             keys=selection_hints(self.actions) if model.selected is not None else [],
         )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
