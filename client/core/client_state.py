@@ -65,6 +65,8 @@ class ClientState:
     """How many connections were welcomed so far."""
     attempt: int = 0
     """How many attempts to connect failed in a row."""
+    waited_s: float = 0.0
+    """How long the waits between these attempts were together (seconds)."""
     moving: bool = False
     disconnect_shown: bool = False
     """Whether a `Disconnected` note was shown since the last welcome."""

@@ -11,8 +11,8 @@ from chatterbox.wire import close_codes, frames
 from client.core import events, notes, outbox_rules, reconnect_delay, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 
-QUIET_RETRY_S = 2.0
-"""Attempts to connect that follow a shorter wait than this are not shown one by one (seconds)."""
+QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
+"""Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
 STABLE_S = 5.0
 """A connection that lasts this long counts as stable, and resets the backoff (seconds)."""
 
@@ -79,7 +79,7 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
             room_updates.retry(step, room, command_id)
         case events.ConnectionStable(connection):
             if _is_current(step, connection):
-                step.set_state(replace(step.state, attempt=0))
+                step.set_state(replace(step.state, attempt=0, waited_s=0.0))
         case events.MoveDue(connection):
             if _is_current(step, connection):
                 step.set_state(replace(step.state, moving=True))
@@ -132,10 +132,20 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     if lost.code is not None and not close_codes.may_reconnect(lost.code):
         _end(step, notes.SessionOver(lost.code, lost.why))
         return
-    moving, attempt, unanswered = step.state.moving, step.state.attempt, step.state.pending
-    wait_s = 0.0 if moving else max(lost.after_s, reconnect_delay.delay_s(attempt, lost.roll))
+    state, unanswered = step.state, step.state.pending
+    delay_s = reconnect_delay.delay_s(state.attempt, lost.roll, state.waited_s)
+    wait_s = 0.0 if state.moving else max(lost.after_s, delay_s)
     _show_disconnect(step, lost.why, wait_s)
-    step.set_state(replace(step.state, phase=ConnectionPhase.OFFLINE, moving=False, attempt=attempt + 1, pending={}))
+    step.set_state(
+        replace(
+            step.state,
+            phase=ConnectionPhase.OFFLINE,
+            moving=False,
+            attempt=state.attempt + 1,
+            waited_s=state.waited_s + wait_s,
+            pending={},
+        )
+    )
     outbox_rules.disconnect(step)
     room_updates.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
@@ -147,7 +157,7 @@ def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
     if state.moving:
         step.show(notes.Reconnecting())
         return
-    repeated = state.disconnect_shown and wait_s < QUIET_RETRY_S
+    repeated = state.disconnect_shown and wait_s <= QUIET_RETRY_S
     step.show(
         notes.Disconnected(
             why, wait_s, state.unsent_count, was_live=state.phase is ConnectionPhase.LIVE, repeated=repeated

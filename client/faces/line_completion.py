@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from client.faces.slash_parser import SLASHES, WordKind
+from client.faces.slash_parser import SLASHES, WordKind, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
@@ -21,7 +21,7 @@ def completions(typed: str, names: CachedNames) -> list[str]:
     if not words:
         return _starting_with(first, (f"/{name}" for name in SLASHES))
     words = [word for word in words[:-1] if word] + words[-1:]
-    slash = SLASHES.get(first[1:])
+    slash = spec_of(first[1:])
     if slash is None or len(words) > len(slash.takes):
         return []
     return _of_kind(slash.takes[len(words) - 1], words[-1], names)

@@ -23,6 +23,10 @@ from client.text import note_text
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import RoomCommand, unknown_room, unknown_user
 
+WORTH_TRYING_S = 2.0
+"""How long a wait before reconnecting is worth a word on how to shorten it (seconds)."""
+TRY_NOW = "To try now: /reconnect"
+
 NoteListener: TypeAlias = Callable[[notes.Note, str | None], None]
 """Is called with each note after it was shown, and with the room that is open."""
 
@@ -114,9 +118,10 @@ class LineFace:
             case notes.TopicChange(room):
                 if room == self.room:
                     self._print(note)
+            case notes.Disconnected(retry_s=retry_s):
+                self._print(note, f" {TRY_NOW}" if retry_s >= WORTH_TRYING_S else "")
             case (
                 notes.Connecting()
-                | notes.Disconnected()
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
@@ -181,9 +186,10 @@ class LineFace:
         self.logout_requested = True
         self.connection.quit()
 
-    def _print(self, note: notes.Note) -> None:
+    def _print(self, note: notes.Note, more: str = "") -> None:
+        """Print the sentence of a note, if it has one, with `more` behind it."""
         if (text := note_text.sentence(note, self._server, self.connection.state.username)) is not None:
-            self.notice(text)
+            self.notice(text + more)
 
     def _show_welcome(self, note: notes.WelcomeReceived) -> None:
         """Print the welcome, and what changed since an earlier run; the core reports changes within this run."""

@@ -68,6 +68,8 @@ class SlashCommands:
                 self.end_session(command.argument)
             case LocalCommandName.STATUS:
                 self._status()
+            case LocalCommandName.RECONNECT:
+                self._reconnect()
             case LocalCommandName.HELP:
                 self._help(command.argument)
             case _:
@@ -98,6 +100,14 @@ class SlashCommands:
             f"{inert_name(state.username) if state.username else 'Not connected yet'} at {inert(self.context.server)} "
             f"({state.phase}). Unsent messages: {state.unsent_count}."
         )
+
+    def _reconnect(self) -> None:
+        connection = self._host.connection
+        if connection.state.phase is ConnectionPhase.LIVE:
+            self._host.notice("Already connected.")
+        else:
+            connection.try_now()
+            self._host.notice("Connecting now.")
 
     def _help(self, name: str) -> None:
         for line in help_lines(name):

@@ -65,10 +65,33 @@ SLASHES: dict[str, SlashSpec] = {
         1,
     ),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
+    "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
 
+
+ALIASES = {
+    "close": "quit",
+    "exit": "quit",
+    "j": "join",
+    "names": "members",
+    "part": "leave",
+}
+"""Names that other chats have for the commands of the table."""
+LOSES = frozenset({"leave", "logout", "quit"})
+"""Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
+EXPLAINED = {
+    "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
+    "me": "There is no /me. To send it as text: //me ...",
+    "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
+    "password": "There is no /password: this client can't change the password. The server's API can: see its /docs.",
+    "search": (
+        "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
+        "chatterbox tail ROOM --recent 1000 | grep TEXT"
+    ),
+}
+"""Commands of other chats that do not exist here, each with what to do instead."""
 
 NO_TOPIC = "-"
 """What `/topic` takes to clear the topic."""
@@ -83,6 +106,7 @@ class LocalCommandName(StrEnum):
     SESSIONS = "sessions"
     LOGOUT = "logout"
     STATUS = "status"
+    RECONNECT = "reconnect"
     HELP = "help"
 
 
@@ -126,6 +150,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
             return UsageMistake("No room open. /join ROOM, or /rooms to list them.", is_message=True)
         return SendRequested(room, line.removeprefix("/"))
     name, *words = line[1:].split() or [""]
+    name = ALIASES.get(name, name)
     slash = SLASHES.get(name)
     if slash is None:
         return UsageMistake(unknown(name))
@@ -174,14 +199,21 @@ def room_word(word: str) -> str:
     return word.removeprefix("#").casefold()
 
 
+def spec_of(name: str) -> SlashSpec | None:
+    """The command called `name`, here or in other chats."""
+    return SLASHES.get(ALIASES.get(name, name))
+
+
 def _private_or_not(slash: SlashSpec, words: list[str]) -> bool:
     """Whether a word that must be `private` is: a room that a typing error made public can't be made private."""
     return all(word == "private" for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.PRIVATE)
 
 
 def unknown(name: str) -> str:
-    """Report an unknown command, with the one that was probably meant."""
-    guess = closest(name, SLASHES)
+    """Report an unknown command, with what to do instead or the command that was probably meant."""
+    if name in EXPLAINED:
+        return EXPLAINED[name]
+    guess = closest(name, sorted(SLASHES.keys() - LOSES))
     if guess is None:
         return f"Unknown command /{name} (see /help). To send it as text: //{name}"
     return f"Unknown command /{name}. Did you mean /{guess}?"
@@ -191,7 +223,7 @@ def help_lines(name: str = "") -> list[str]:
     """Every command of the table, or the one called `name`."""
     if name:
         name = name.removeprefix("/")
-        slash = SLASHES.get(name)
+        slash = spec_of(name)
         return [f"{slash.usage}  {slash.help}" if slash else unknown(name)]
     widest = max(len(slash.usage) for slash in SLASHES.values())
     listed = [f"{slash.usage:<{widest}}  {slash.help}" for slash in SLASHES.values()]

@@ -49,6 +49,7 @@ TABLE = (
     Action("first-unread", ("alt+u",), "go to the first unread message", ActionScope.READING),
     Action("to-oldest", ("ctrl+home",), "go to the oldest loaded message", ActionScope.READING),
     Action("to-newest", ("ctrl+end", "escape"), "go to the newest message", ActionScope.READING),
+    Action("mark-read", ("alt+r",), "mark every message of the room as read", ActionScope.READING),
     Action("find", ("ctrl+s",), "find text in the loaded messages", ActionScope.READING),
     Action("find-again", ("f4",), "find next (older)", ActionScope.READING),
     Action("links", ("ctrl+o",), "list the room's links, newest first, and open one", ActionScope.READING),

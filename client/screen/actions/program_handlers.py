@@ -50,6 +50,8 @@ class ProgramHandlers:
                 server_sheets.sessions(self._screen)
             case LocalCommand(LocalCommandName.HELP, ""):
                 self._screen.show_help(commands_first=True)
+            case LocalCommand(LocalCommandName.RECONNECT):
+                self.try_now()
             case _:
                 return False
         return True

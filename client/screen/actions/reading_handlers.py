@@ -28,6 +28,7 @@ class ReadingHandlers:
             "first-unread": self.show_first_unread,
             "to-oldest": partial(self._view.show, TOP),
             "to-newest": self.show_newest,
+            "mark-read": self._model.mark_all_read,
             "find": self.find,
             "find-again": self.find_next,
             "links": self.list_links,
@@ -47,7 +48,7 @@ class ReadingHandlers:
 
     def show_newest(self) -> None:
         self.search = ""
-        self._model.show_newest()
+        self._model.follow()
 
     # Finding.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from client.faces.slash_parser import SLASHES, WordKind
+from client.faces.slash_parser import WordKind, spec_of
 from client.screen.input.emoji_names import EMOJI
 
 
@@ -74,7 +74,7 @@ def _text_choices(word: str, earlier: str, sources: CompletionSources) -> list[s
 def _kind(earlier: str) -> WordKind | None:
     """What the next word of a slash command names; None outside of a command."""
     first, *words = earlier.split() or [""]
-    slash = SLASHES.get(first[1:]) if first.startswith("/") else None
+    slash = spec_of(first[1:]) if first.startswith("/") else None
     return slash.takes[len(words)] if slash is not None and len(words) < len(slash.takes) else None
 
 

@@ -118,12 +118,15 @@ def _rows(head: Row, content: str, role: SpanRole, style: RowStyle) -> list[Row]
 
 
 def _numbered(line: str, number: int) -> tuple[str, list[_Markup]]:
-    """Insert a number after each link; return the line and where links and numbers are in it."""
+    """Insert a number after each link; return the line and where links and numbers are in it.
+
+    The space between them ends the address for a terminal that finds links by itself.
+    """
     out, markups, at = "", list[_Markup](), 0
     for link in links(line):
         out += line[at : link.end]
         markups.append(_Markup(len(out) - len(link.address), len(out), SpanRole.LINK, link.address))
-        out += f"[{number + len(markups) // 2}]"
+        out += f" [{number + len(markups) // 2}]"
         markups.append(_Markup(markups[-1].end, len(out), SpanRole.MARK))
         at = link.end
     return out + line[at:], markups

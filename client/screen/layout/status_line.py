@@ -18,16 +18,19 @@ def parts(
     elsewhere: int,
     above: int = 0,
     retry_in_s: float | None = None,
+    try_key: str = "",
     keys: Sequence[str] = (),
 ) -> list[str]:
     """Return the parts of the status line, the most important first.
 
-    `catch_up`: missed messages still to come; `retry_in_s`: until the next attempt to connect; `below`, `above`,
+    `catch_up`: missed messages still to come; `retry_in_s`: until the next attempt to connect; `try_key`: what
+    connects at once; `below`, `above`,
     `elsewhere`: unread messages around the screen; `keys`: what can be done now, with which key.
     """
     out = []
     if not status.live:
         out.append(status.state + ("" if retry_in_s is None else f", next try {_in(retry_in_s)}"))
+        out += [f"{try_key} tries now"] if try_key and retry_in_s is not None else []
     else:
         out.append(f"catching up, {catch_up} to go" if catch_up else "connected")
         if status.silent_s is not None:

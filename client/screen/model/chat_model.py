@@ -155,11 +155,9 @@ class ChatModel:
         self.position.follow()
         self.selected = None
 
-    def show_newest(self) -> None:
-        """Go to the newest message. If it is on the screen already, mark everything as read."""
-        if self.position.follows:
-            self.room.mark_all_read()
-        self.follow()
+    def mark_all_read(self) -> None:
+        """Mark every message of the open room as read, also those that were never on the screen."""
+        self.room.mark_all_read()
 
     def seek(self, offset: int) -> None:
         """Load the message at `offset` and those after it, then show it."""

@@ -146,7 +146,7 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             model.cancel_join(name)
             _show(model, note, name)
         case notes.TopicChange(name, topic):
-            model.ensure_room(name).set_topic(topic)
+            model.ensure_room(name, member=False).set_topic(topic)  # it comes before the note that the user joined
             _show(model, note, name)
         case _:
             assert_never(note)

@@ -20,7 +20,7 @@ from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
 from client.screen.widgets.composer import Composer
-from client.screen.widgets.key_names import name_of
+from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.themed_app import ThemedApp
@@ -109,10 +109,10 @@ class ChatScreen(Screen[None]):
         elif selecting and event.character and event.character.isdecimal():
             self.handlers.reading.open_link(int(event.character))
             self.runtime.settle()
-        elif event.is_printable and event.character:
+        elif typed := typed_text(event):
             if selecting:
                 self.perform("unselect")
-            self.composer.type(event.character)
+            self.composer.type(typed)
             self._keep_draft()
         else:
             return False
@@ -228,6 +228,7 @@ class ChatScreen(Screen[None]):
             above=model.unread_above,
             elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
+            try_key=self.key_of("try-now") or "/reconnect",
             keys=selection_hints(self.actions) if model.selected is not None else [],
         )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"

@@ -1,8 +1,10 @@
 """Translates Textual's key names to those of the configuration."""
 
+from textual import events
 from textual.keys import REPLACED_KEYS, key_to_character
 
 from client.config.key_bindings import canonical
+from client.text.sanitize import is_dangerous
 
 
 def name_of(key: str, character: str | None = None) -> str:
@@ -14,3 +16,9 @@ def name_of(key: str, character: str | None = None) -> str:
     modifiers, plus, last = key.rpartition("+")
     sign = character if not plus and character is not None else key_to_character(REPLACED_KEYS.get(last, last))
     return canonical(modifiers + plus + (sign or last)) or canonical(key) or key
+
+
+def typed_text(event: events.Key) -> str:
+    """Return what a key inserts: any character that a paste would keep, so also joiners and no-break spaces."""
+    typed = event.character or ""
+    return "" if any(map(is_dangerous, typed)) else typed

@@ -13,7 +13,7 @@ from client.screen.input.input_field import InputField
 from client.screen.layout.picker_items import PickerItem
 from client.screen.layout.side_lists import fitting
 from client.screen.layout.spans import Row, Span, SpanRole
-from client.screen.widgets.key_names import name_of
+from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.row_widget import RowWidget
 from client.text.line_wrap import hang, width_of
 
@@ -93,8 +93,8 @@ class Picker(ModalScreen[None]):
         elif key in MOVES:
             self._at = max(0, min(self._at + MOVES[key], len(self._matches) - 1))
             self._draw()
-        elif event.is_printable and event.character:
-            self.type(event.character)
+        elif typed := typed_text(event):
+            self.type(typed)
         elif self._field.run(self._edit_keys.get(key, "")):
             self._filter()
 

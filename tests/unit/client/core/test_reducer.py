@@ -43,6 +43,24 @@ class TestDisconnect:
         assert waits[:4] == [0.2, 0.4, 0.8, 1.6]
         assert waits[-1] == 30.0
 
+    def test_waits_during_the_first_minute_are_at_most_5_s(self) -> None:
+        core = Core()
+        core.feed(events.Started())
+        waited_s, waits = 0.0, []
+        while waited_s < 60:
+            waits += dials(core.feed(events.ConnectionLost("refused", 1.0)))
+            waited_s += waits[-1]
+        assert max(waits) == 5.0
+        assert dials(core.feed(events.ConnectionLost("refused", 1.0))) == [30.0]
+
+    def test_stable_connection_begins_another_first_minute(self) -> None:
+        core = Core()
+        core.feed(events.Started(), *[events.ConnectionLost("refused", 1.0)] * 30)
+        core.live()
+        core.feed(events.ConnectionStable(core.state.connection))
+        waits = [dials(core.feed(events.ConnectionLost("refused", 1.0)))[0] for _ in range(8)]
+        assert max(waits) == 5.0
+
     def test_reconnect_waits_as_long_as_the_server_asks(self) -> None:
         assert dials(Core().feed(events.ConnectionLost("full", 0.5, after_s=7.0))) == [7.0]
 
@@ -77,14 +95,11 @@ class TestDisconnect:
     def test_disconnect_is_shown_at_once_and_then_only_for_long_waits(self) -> None:
         core = Core()
         core.live()
-        cuts = [note for _ in range(6) for note in shown(core.feed(events.ConnectionLost("cut", 1.0)))]
-        assert [note.repeated for note in cuts if isinstance(note, notes.Disconnected)] == [
-            False,
-            True,
-            True,
-            True,
-            False,
-            False,
+        cuts = [note for _ in range(25) for note in shown(core.feed(events.ConnectionLost("cut", 1.0)))]
+        lost = [note for note in cuts if isinstance(note, notes.Disconnected)]
+        assert not lost[0].repeated
+        assert [note.retry_s for note in lost[1:] if not note.repeated] == [
+            note.retry_s for note in lost if note.retry_s > 5
         ]
 
     def test_command_without_a_reply_is_refused_on_disconnect(self) -> None:

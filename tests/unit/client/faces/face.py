@@ -30,6 +30,9 @@ class Recorder(ChatConnection):
         self.done.append((room, content))
         return OutboxEntry(f"{room} {content}", room, content)
 
+    def try_now(self) -> None:
+        self.done.append("try now")
+
     def request(self, request: events.Request) -> None:
         match request:
             case events.SendRequested(room, content):

@@ -84,6 +84,20 @@ async def test_status_who_and_help_print_at_once(face: Face) -> None:
     assert face.shown[-1].startswith("-- /invite USERNAME [ROOM]")
 
 
+async def test_reconnect_command_connects_at_once_while_offline(face: Face) -> None:
+    assert await face.type("/reconnect") == []
+    face.connection.state = ClientState()
+    assert await face.type("/reconnect") == ["try now"]
+    assert face.shown == ["-- Already connected.", "-- Connecting now."]
+
+
+async def test_long_wait_before_reconnecting_names_the_command_to_try_now(face: Face) -> None:
+    short = face.show(notes.Disconnected("cut", 0.1, 0, was_live=True, repeated=False))
+    long = face.show(notes.Disconnected("refused", 19.0, 0, was_live=False, repeated=False))
+    assert short == ["-- Connection lost: cut. Retrying in 0.1 s."]
+    assert long == ["-- Can't reach http://x: refused. Retrying in 19 s. To try now: /reconnect"]
+
+
 async def test_members_and_sessions_are_printed_when_they_arrive(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     def members(_: ClientContext, room: str, __: NameCache) -> list[str]:
         return ["alice", "bob"] if room == "general" else []

@@ -1,10 +1,14 @@
 """Parsing typed lines into requests, local commands and usage mistakes."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash_parser import (
+    ALIASES,
+    LOSES,
     SLASHES,
     LocalCommand,
     LocalCommandName,
@@ -13,7 +17,12 @@ from client.faces.slash_parser import (
     help_lines,
     parse,
     room_word,
+    unknown,
 )
+
+
+def _misspelt(name: str) -> st.SearchStrategy[str]:
+    return st.integers(0, len(name) - 1).map(lambda at: name[:at] + name[at + 1 :])
 
 
 def asked(command: frames.Command) -> CommandRequested:
@@ -90,7 +99,7 @@ def test_lone_slash_is_a_mistake() -> None:
     assert isinstance(parse("/", "general"), UsageMistake)
 
 
-@pytest.mark.parametrize("name", SLASHES)
+@pytest.mark.parametrize("name", sorted(set(SLASHES) - LOSES))
 def test_misspelt_command_gets_a_suggestion(name: str) -> None:
     assert parse(f"/{name}x", "general") == UsageMistake(f"Unknown command /{name}x. Did you mean /{name}?")
 
@@ -115,3 +124,55 @@ def test_help_of_one_command_is_its_line(name: str, line: str) -> None:
 def test_help_names_every_command() -> None:
     text = "\n".join(help_lines())
     assert all(slash.usage in text for slash in SLASHES.values())
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("/part #ops", "/leave #ops"),
+        ("/exit", "/quit"),
+        ("/close", "/quit"),
+        ("/names", "/members"),
+        ("/j ops", "/join ops"),
+    ],
+)
+def test_name_of_a_command_in_other_chats_works(line: str, same: str) -> None:
+    assert parse(line, "general") == parse(same, "general")
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("msg", "Direct messages do not exist here"),
+        ("me", "//me"),
+        ("password", "this client can't change the password"),
+        ("search", "Ctrl+S"),
+        ("clear", "Nothing was cleared"),
+    ],
+)
+def test_command_of_other_chats_that_does_not_exist_is_explained(name: str, part: str) -> None:
+    mistakes = [parse(line, "general") for line in (f"/{name}", f"/{name} bob hello")]
+    sentences = [mistake.sentence for mistake in mistakes if isinstance(mistake, UsageMistake)]
+    assert len(sentences) == len(mistakes)
+    assert all(part in sentence and "Did you mean" not in sentence for sentence in sentences)
+    assert help_lines(name) == sentences[-1:]
+
+
+@given(st.one_of(st.text(max_size=8), st.sampled_from(sorted(LOSES)).flatmap(_misspelt)))
+def test_suggestion_is_never_a_command_that_loses_something(name: str) -> None:
+    sentence = unknown(name)
+    assert not any(sentence.endswith(f"Did you mean /{losing}?") for losing in LOSES)
+
+
+def test_aliases_name_commands_and_are_none() -> None:
+    assert set(ALIASES.values()) <= set(SLASHES)
+    assert not set(ALIASES) & set(SLASHES)
+    assert set(LOSES) <= set(SLASHES)
+
+
+@pytest.mark.parametrize("name", ["clear", "leav", "quiet", "quits", "logouts"])
+def test_misspelt_command_that_loses_something_gets_no_suggestion(name: str) -> None:
+    mistake = parse(f"/{name}", "general")
+    assert isinstance(mistake, UsageMistake)
+    assert not any(f"/{losing}" in mistake.sentence.split() for losing in LOSES)
+    assert "Did you mean" not in mistake.sentence

@@ -18,7 +18,7 @@ STYLE = RowStyle(60, ME)
 HEIGHT = 10
 ROOMS = st.sampled_from(["general", "ops"])
 WORLD_STEPS = ("serve", "serve", "serve", "receive", "receive", "cut", "connect", "connect", "wake")
-USER_STEPS = ("newest", "first_unread", "save")
+USER_STEPS = ("newest", "mark_read", "first_unread", "save")
 STEPS = st.one_of(
     st.tuples(st.just("write"), ROOMS),
     st.tuples(st.just("other"), ROOMS),
@@ -129,9 +129,10 @@ class ScreenWorld(World):
             case "focus", bool(focused):
                 self.model.set_focus(focused=focused)
             case "newest", _:
-                if self.model.position.follows:
-                    self.drawn[room.name] |= set(range(max(room.log.last, room.head) + 1))
-                self.model.show_newest()
+                self.model.follow()
+            case "mark_read", _:
+                self.drawn[room.name] |= set(range(max(room.log.last, room.head) + 1))
+                self.model.mark_all_read()
             case "first_unread", _:
                 self.view.show_first_unread()
             case "draft", str(text):

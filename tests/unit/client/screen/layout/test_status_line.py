@@ -19,10 +19,18 @@ def test_status_line_shows_silence_of_the_server_instead_of_lag() -> None:
 
 
 def test_status_line_shows_the_next_attempt_to_connect() -> None:
-    assert parts(ConnectionStatus("offline: cut", unsent=2), catch_up=0, below=0, elsewhere=0, retry_in_s=2.6) == [
+    assert parts(
+        ConnectionStatus("offline: cut", unsent=2), catch_up=0, below=0, elsewhere=0, retry_in_s=2.6, try_key="F9"
+    ) == [
         "offline: cut, next try in 3 s",
+        "F9 tries now",
         "2 unsent",
     ]
+
+
+def test_status_line_names_no_key_to_try_when_no_attempt_is_due() -> None:
+    shown = parts(ConnectionStatus("ended: logged out"), catch_up=0, below=0, elsewhere=0, try_key="F9")
+    assert shown == ["ended: logged out"]
 
 
 @pytest.mark.parametrize(

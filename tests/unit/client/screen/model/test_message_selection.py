@@ -25,7 +25,7 @@ async def test_digit_opens_the_link_of_that_number(monkeypatch: pytest.MonkeyPat
     async with running_screen() as ui:
         monkeypatch.setattr(ui.app, "open_url", opened.append)
         await ui.show(message_note(4, content="http://a.example and https://b.example/x."))
-        assert ui.timeline()[-1].endswith("https://b.example/x[2].")
+        assert ui.timeline()[-1].endswith("https://b.example/x [2].")
         await ui.press("alt+m", "2")
         assert opened == ["https://b.example/x"]
 

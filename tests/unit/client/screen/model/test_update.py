@@ -7,6 +7,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.core import notes
+from client.core.events import RoomRequested
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import plain
@@ -16,7 +17,7 @@ from client.screen.model.chat_model import ChatModel
 from client.screen.model.saved_state import encode_state, restore_state
 from client.text.sanitize import is_dangerous
 from tests.unit.client.screen.harness import HOSTILE, Harness, message_note, messages, running_screen, welcome_note
-from tests.unit.client.world import ME, ROOM, message, room_state
+from tests.unit.client.world import ME, ROOM, Core, message, room_state, shown
 
 RESTORED = (
     "-- The history of #general was restored from a backup: messages that you have seen may be gone. Continuing after "
@@ -164,3 +165,17 @@ async def test_text_that_failed_in_a_removed_room_is_shown_in_the_open_room() ->
         await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
         await ui.show(notes.SendFailed(OutboxEntry("k", "ops", "hello"), "room_unknown", "No such room."))
         assert ui.timeline()[-1] == "-- NOT SENT to #ops: No such room. Your text: hello"
+
+
+@pytest.mark.parametrize("topic", ["", "engines and gauges"])
+def test_joined_room_is_announced_with_and_without_a_topic(topic: str) -> None:
+    core = Core()
+    core.live(room_state(3))
+    model = ChatModel("http://x", ROOM)
+    update.apply(model, welcome_note())
+    core.feed(RoomRequested("ops"))
+    joined = frames.Joined(id=1, room="ops", at=Position("e1", 0), messages=[], complete=True, topic=topic)
+    for note in shown(core.came(joined)):
+        update.apply(model, note)
+    assert model.rooms["ops"].topic == topic
+    assert [text for texts in model.rooms["ops"].notices.values() for text in texts] == ["You joined #ops."]

@@ -1,5 +1,6 @@
 """The composer: history, completion, drafts, readline keys, paste."""
 
+import pytest
 from textual import events
 
 from tests.unit.client.screen.harness import message_note, running_screen
@@ -93,3 +94,28 @@ async def test_control_characters_are_removed_from_a_paste() -> None:
         ui.app.post_message(events.Paste("a\x1b[2Jb\r\nc\u202ed"))
         await ui.settle()
         assert ui.text == "a[2Jb\ncd"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\U0001f469\u200d\U0001f4bb",
+        "1\u00a0000\u202fkm",
+        "so\u00adft",
+    ],
+)
+async def test_joiners_and_special_spaces_are_sent_as_typed(text: str) -> None:
+    async with running_screen() as ui:
+        await ui.burst(*text)
+        await ui.press("enter")
+        assert ui.requested == [(ROOM, text)]
+
+
+async def test_joiners_are_found_as_typed_in_a_picker() -> None:
+    async with running_screen() as ui:
+        await ui.show(message_note(4, content="\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"))
+        await ui.press("ctrl+s")
+        await ui.burst(*"\u06cc\u200c\u062e")
+        await ui.press("enter")
+        assert ui.chat.handlers.reading.search == "\u06cc\u200c\u062e"

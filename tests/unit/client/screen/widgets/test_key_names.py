@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from textual import events
 from textual.keys import _character_to_key
 
-from client.screen.widgets.key_names import name_of
+from client.screen.input.pasted_text import clean
+from client.screen.widgets.key_names import name_of, typed_text
 
 
 @given(st.characters(categories=["L", "N", "P", "S"]))
@@ -27,3 +28,13 @@ def test_printable_key_is_named_by_its_character(sign: str) -> None:
 )
 def test_other_keys_are_named_as_in_the_configuration(key: str, name: str) -> None:
     assert name_of(key) == name
+
+
+@given(st.characters())
+def test_character_is_typed_exactly_if_a_paste_would_keep_it(sign: str) -> None:
+    assert typed_text(events.Key("x", sign)) == ("" if sign in "\n\r\t" else clean(sign))
+
+
+def test_key_without_a_character_types_nothing() -> None:
+    assert typed_text(events.Key("f1", None)) == ""
+    assert typed_text(events.Key("ignore", "\x1b[I")) == ""
