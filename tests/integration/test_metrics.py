@@ -92,7 +92,7 @@ def may_be(app: FastAPI, label: str, value: str) -> bool:
         "method": Method,
         "status": StatusClass,
         "result": AuthOutcome,
-        "part": DependencyName,
+        "dependency": DependencyName,
     }
     if label == "code":
         return value in {*Code, *(code.name.lower() for code in CloseCode)}
