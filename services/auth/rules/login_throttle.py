@@ -190,17 +190,35 @@ class Rate(NamedTuple):
         return f"at most {self.burst} at once and {self.per_s * 3600:g} per hour"
 
 
+class RateLimit:
+    """Allows each key, such as an address, actions at a `Rate`. `str()` is the limit as an error names it."""
+
+    def __init__(self, rate: Rate, *, remembered: int = REMEMBERED) -> None:
+        self._rate = rate
+        self._buckets: KeyedBuckets[str] = KeyedBuckets(rate.per_s, rate.burst, limit=remembered)
+
+    def take(self, key: str, now_s: float) -> float:
+        """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
+        return _ceil_ms(self._buckets.take(key, now_s))
+
+    def wait_s(self, key: str, now_s: float) -> float:
+        """As `take`, but nothing is counted."""
+        return _ceil_ms(self._buckets.wait_s(key, now_s))
+
+    def __str__(self) -> str:
+        return str(self._rate)
+
+
 class LoginRate:
     """Limits logins per account and per address whatever their outcome: right passwords cost as much as wrong ones."""
 
     def __init__(self, account: Rate, address: Rate, *, remembered: int = REMEMBERED) -> None:
-        self._account_rate, self._address_rate = account, address
-        self._accounts: KeyedBuckets[str] = KeyedBuckets(account.per_s, account.burst, limit=remembered)
-        self._addresses: KeyedBuckets[str] = KeyedBuckets(address.per_s, address.burst, limit=remembered)
+        self._accounts = RateLimit(account, remembered=remembered)
+        self._addresses = RateLimit(address, remembered=remembered)
 
     def wait_s(self, account: str, address: str, now_s: float) -> float:
         """Seconds until this address may log in to this account; 0 if it may now. Counts nothing."""
-        return _ceil_ms(max(self._accounts.wait_s(account, now_s), self._addresses.wait_s(address, now_s)))
+        return max(self._accounts.wait_s(account, now_s), self._addresses.wait_s(address, now_s))
 
     def count(self, account: str, address: str, now_s: float) -> None:
         """Count a login that was allowed."""
@@ -208,18 +226,7 @@ class LoginRate:
         self._addresses.take(address, now_s)
 
     def __str__(self) -> str:
-        return f"{self._account_rate} for one account, {self._address_rate} from one address"
-
-
-class RateLimit:
-    """Allows each key, such as an address, `burst` actions at once and `per_s` actions per second in the long run."""
-
-    def __init__(self, burst: int, per_s: float, *, remembered: int = REMEMBERED) -> None:
-        self._buckets: KeyedBuckets[str] = KeyedBuckets(per_s, burst, limit=remembered)
-
-    def take(self, key: str, now_s: float) -> float:
-        """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
-        return _ceil_ms(self._buckets.take(key, now_s))
+        return f"{self._accounts} for one account, {self._addresses} from one address"
 
 
 def _ceil_ms(seconds: float) -> float:

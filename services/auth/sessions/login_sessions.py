@@ -59,8 +59,7 @@ class LoginSessions:
         self._broker = broker
         self._now_s = now_s
         self._clock = clock
-        self._renewal_rate = Rate(settings.renewals_burst, settings.renewals_per_hour / 3600)
-        self._renewals = RateLimit(*self._renewal_rate)
+        self._renewals = RateLimit(Rate(settings.renewals_burst, settings.renewals_per_hour / 3600))
         self._metrics = metrics or AuthMetrics()
 
     async def begin(self, user: UserRow, user_agent: str) -> IssuedToken:
@@ -84,7 +83,7 @@ class LoginSessions:
         Raises `session_ended`, `token_expired` or `rate_limited`.
         """
         if (wait_s := self._renewals.take(claims.sub, self._clock())) > 0:
-            detail = f"Too many token renewals: {self._renewal_rate} for one user. Use the token that you have."
+            detail = f"Too many token renewals: {self._renewals} for one user. Use the token that you have."
             raise ChatError(Code.RATE_LIMITED, detail, retry_after_s=wait_s)
         now_s = int(self._now_s())
         async with self._database.transaction() as transaction:

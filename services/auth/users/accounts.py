@@ -66,7 +66,7 @@ class Accounts:
         self._throttle = login_throttle(settings)
         self._login_rate = login_rate(settings)
         self._outcomes = _Outcomes(settings.hash_waiting)
-        self._registrations = RateLimit(settings.registrations_burst, settings.registrations_per_hour / 3600)
+        self._registrations = RateLimit(Rate(settings.registrations_burst, settings.registrations_per_hour / 3600))
 
     async def register(self, username: str, password: str, address: str, code: str = "") -> None:
         """Create a user, with an invitation code if registration is by invitation.

@@ -193,17 +193,17 @@ class TestRobustness:
 
 class TestRateLimit:
     def test_rate_limit_allows_a_burst_then_returns_the_wait(self) -> None:
-        limit = RateLimit(3, per_s=0.5)
+        limit = RateLimit(Rate(3, 0.5))
         assert [limit.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_refills_up_to_the_burst(self) -> None:
-        limit = RateLimit(3, per_s=0.5)
+        limit = RateLimit(Rate(3, 0.5))
         for _ in range(3):
             limit.take("a", 0)
         assert [limit.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
 
     def test_rate_limit_counts_each_address_separately(self) -> None:
-        limit = RateLimit(1, per_s=0.5)
+        limit = RateLimit(Rate(1, 0.5))
         assert [limit.take("a", 0), limit.take("b", 0)] == [0, 0]
 
 
