@@ -1,6 +1,6 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
@@ -11,9 +11,9 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
 
-from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
+from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
-from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
@@ -149,9 +149,16 @@ class ChatScreen(Screen[None]):
         self._draw_status()
 
     def pick(
-        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+        self,
+        title: str,
+        items: ItemFilter,
+        on_choice: OnChoice,
+        *,
+        typed: str = "",
+        empty: EmptyText = no_match,
+        keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> Picker:
-        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty)
+        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty, keys=keys)
         self.app.push_screen(picker)
         return picker
 
@@ -217,9 +224,10 @@ class ChatScreen(Screen[None]):
         if not self.is_mounted or self.timeline.size.height == 0:
             return
         model, size = self.model, self.timeline.size
-        style = RowStyle(size.width, model.status.username, self.handlers.reading.search, self._zone)
+        search = self.handlers.reading.search
+        style = RowStyle(size.width, model.status.username, search.text, self._zone)
         rows = self.timeline_view.draw(style, size.height)
-        self.timeline.show(*at_bottom(rows, size.height, model.selected))
+        self.timeline.show(*at_bottom(rows, size.height, model.selected or search.found))
         if model.requests:
             self.runtime.settle()
         self._draw_around()
@@ -244,12 +252,18 @@ class ChatScreen(Screen[None]):
             elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
             try_key=self.key_of("try-now") or "/reconnect",
-            keys=selection_hints(self.actions) if model.selected is not None else [],
+            keys=self._key_hints(),
         )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
         is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
         role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
         self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
+
+    def _key_hints(self) -> list[str]:
+        """The keys for the selected message, or for the one that was found."""
+        if self.model.selected is not None:
+            return selection_hints(self.actions)
+        return found_hints(self.actions) if self.handlers.reading.search.found is not None else []
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""
