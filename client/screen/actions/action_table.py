@@ -95,6 +95,12 @@ TABLE = (
     Action("sessions", ("f6",), "list your sessions; Enter logs one out", ActionScope.PROGRAM),
     Action("palette", ("ctrl+p",), "command palette", ActionScope.PROGRAM),
     Action("next-theme", ("f8",), "next theme: dark, light, high contrast, 16 colours, your own", ActionScope.PROGRAM),
+    Action(
+        "toggle-mouse",
+        ("alt+s",),
+        "leave the mouse to the terminal, to select text; again: take it",
+        ActionScope.PROGRAM,
+    ),
     Action("try-now", ("f9",), "while offline: reconnect now", ActionScope.PROGRAM),
     Action("redraw", ("ctrl+l",), "redraw", ActionScope.PROGRAM),
     Action("quit", ("ctrl+q",), "quit; drafts and unsent messages are kept", ActionScope.PROGRAM),

@@ -108,6 +108,7 @@ class ReadingHandlers:
 
     def _open(self, address: str) -> None:
         if address.startswith(("http://", "https://")):
+            from client.screen.actions.link_opener import open_link  # imported on first use: the screen opens faster
+
             self._screen.copy(address)
-            self._screen.open_url(address)
-            self._screen.show_status("Opened and copied.")
+            self._screen.run_in_background(open_link(self._screen, address))

@@ -107,8 +107,12 @@ class ScreenInterface(Protocol):
     def copy(self, text: str) -> None:
         """Copy text to the clipboard, with OSC 52."""
 
-    def open_url(self, url: str) -> None:
-        """Open an address in the web browser."""
+    @property
+    def open_command(self) -> Sequence[str]:
+        """The configured program that opens links; empty: choose one."""
+
+    def toggle_mouse(self) -> bool:
+        """Take the mouse, or leave it to the terminal; return whether it is taken now."""
 
     def next_theme(self) -> str:
         """Switch to the next theme and return its name."""

@@ -1,6 +1,6 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
@@ -20,6 +20,7 @@ from client.screen.layout.side_lists import bar, heading, open_room_line, people
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
+from client.screen.widgets import mouse_capture
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
@@ -53,7 +54,14 @@ class ChatScreen(Screen[None]):
     composer: Composer
     timeline: Timeline
 
-    def __init__(self, runtime: ScreenRuntime, actions: dict[str, Action], zone: tzinfo | None = None) -> None:
+    def __init__(
+        self,
+        runtime: ScreenRuntime,
+        actions: dict[str, Action],
+        zone: tzinfo | None = None,
+        *,
+        uses_mouse: bool = True,
+    ) -> None:
         """`zone` is the time zone of the timestamps; None: the local one."""
         super().__init__()
         self.runtime, self.model = runtime, runtime.model
@@ -64,6 +72,8 @@ class ChatScreen(Screen[None]):
         """Whether the user shows a pane; None: by the width of the terminal."""
         self._zone = zone
         self._draw_is_due = False
+        self._open_command: Sequence[str] = ()
+        self._uses_mouse = uses_mouse
         self._status = ""
         """A sentence in the status line, for a few seconds."""
         self._status_timer: Timer | None = None
@@ -182,8 +192,23 @@ class ChatScreen(Screen[None]):
     def copy(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
 
-    def open_url(self, url: str) -> None:
-        self.app.open_url(url)
+    @property
+    def open_command(self) -> Sequence[str]:
+        return self._open_command
+
+    def use_open_command(self, command: Sequence[str]) -> None:
+        """Open links with this program from now on; empty: choose one."""
+        self._open_command = command
+
+    def toggle_mouse(self) -> bool:
+        self.use_mouse(uses=not self._uses_mouse)
+        return self._uses_mouse
+
+    def use_mouse(self, *, uses: bool) -> None:
+        """Take the mouse, or leave it to the terminal."""
+        if uses != self._uses_mouse:
+            self._uses_mouse = uses
+            mouse_capture.use_mouse(self.app._driver, uses=uses)  # noqa: SLF001 - the access to the terminal
 
     def next_theme(self) -> str:
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
