@@ -23,10 +23,17 @@ class WordKind(Enum):
     SESSION = auto()
     SLASH = auto()
     PRIVATE = auto()
+    DROP = auto()
+    UNSENT = auto()
+    """An unsent message, by its id."""
     NEW = auto()
     """A new name, which can't be completed."""
     TOPIC = auto()
     """The rest of the line: a topic."""
+
+
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.DROP: "drop"}
+"""Words that must stand as they are."""
 
 
 class SlashSpec(NamedTuple):
@@ -66,6 +73,11 @@ SLASHES: dict[str, SlashSpec] = {
     ),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
+    "outbox": SlashSpec(
+        "/outbox [drop ID]",
+        "list your unsent messages, or delete one of them",
+        (WordKind.DROP, WordKind.UNSENT),
+    ),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
@@ -106,6 +118,7 @@ class LocalCommandName(StrEnum):
     SESSIONS = "sessions"
     LOGOUT = "logout"
     STATUS = "status"
+    OUTBOX = "outbox"
     RECONNECT = "reconnect"
     HELP = "help"
 
@@ -114,7 +127,8 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the command of `/help`; else empty.
+    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the message of `/outbox drop`, the
+    command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -156,7 +170,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
-    if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
+    if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
@@ -182,6 +196,8 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "outbox", [_, entry]:
+            return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:
             return QuitRequested()
         case _:
@@ -204,9 +220,12 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
-def _private_or_not(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether a word that must be `private` is: a room that a typing error made public can't be made private."""
-    return all(word == "private" for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.PRIVATE)
+def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
+    """Whether `private` and `drop` stand where they must: a room that a mistake made public can't be made private."""
+    pairs = list(zip(slash.takes, words, strict=False))
+    if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
 
 
 def unknown(name: str) -> str:

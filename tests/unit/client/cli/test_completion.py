@@ -27,7 +27,7 @@ NAMES = LocalNames(
 )
 COMMANDS = [
     *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
-    *("chat", "send", "tail", "doctor", "man", "completion", "config"),
+    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]

@@ -8,6 +8,7 @@ from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash_parser import (
     ALIASES,
+    KEYWORDS,
     LOSES,
     SLASHES,
     LocalCommand,
@@ -91,7 +92,7 @@ def test_commands_that_name_a_room_work_while_none_is_open() -> None:
 @pytest.mark.parametrize(("name", "slash"), SLASHES.items())
 def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str, slash: SlashSpec) -> None:
     for count in (slash.least, len(slash.takes)):
-        words = ["private" if kind.name == "PRIVATE" else "x" for kind in slash.takes[:count]]
+        words = [KEYWORDS.get(kind, "x") for kind in slash.takes[:count]]
         assert not isinstance(parse(" ".join([f"/{name}", *words]), "general"), UsageMistake)
 
 
