@@ -29,6 +29,8 @@ HALF_OPEN = 30
 """Connections that never finish their request."""
 UNREAD = 3
 """Connections that request messages and never read."""
+HELD_S = 60.0
+"""How long a connection that takes nothing more is held (seconds)."""
 DEADLINE_S = 5.0
 PAUSE_S = 0.3
 """Between two connections of one attack (seconds)."""
@@ -183,7 +185,8 @@ class Attacker:
             async with self._connection() as (reader, writer):
                 writer.write(request)
                 with contextlib.suppress(TimeoutError, ConnectionError):
-                    await asyncio.wait_for(reader.read(1000), 1)
+                    async with asyncio.timeout(1):
+                        await reader.read(1000)
             self.through[name] += 1
             await asyncio.sleep(self._between_s)
 
@@ -206,7 +209,8 @@ class Attacker:
             self.through[name] += 1
             while True:
                 writer.write(frame(TEXT, b'{"type":"history","id":1,"room":"general","limit":200}'))
-                await asyncio.wait_for(writer.drain(), 60)
+                async with asyncio.timeout(HELD_S):
+                    await writer.drain()
                 await asyncio.sleep(self._between_s)
 
     # What attacks share
@@ -249,7 +253,8 @@ class Attacker:
             request += f"Authorization: Bearer {token}\r\n"
         async with self._connection() as (reader, writer):
             writer.write(f"{request}\r\n".encode())
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE_S)
+            async with asyncio.timeout(DEADLINE_S):
+                head = await reader.readuntil(b"\r\n\r\n")
             if b" 101 " not in head:
                 raise RefusedError
             yield reader, writer
@@ -257,9 +262,8 @@ class Attacker:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         source = (ADDRESS, 0) if self._host == "127.0.0.1" else None
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(self._host, self._port, local_addr=source), DEADLINE_S
-        )
+        async with asyncio.timeout(DEADLINE_S):
+            reader, writer = await asyncio.open_connection(self._host, self._port, local_addr=source)
         try:
             yield reader, writer
         finally:
@@ -304,7 +308,8 @@ async def attacked(url: str, username: str, *options: str) -> AsyncIterator[Coun
     through: Counter[str] = Counter()
     try:
         yield through
-        output, _ = await asyncio.wait_for(process.communicate(), 2 * DEADLINE_S)
+        async with asyncio.timeout(2 * DEADLINE_S):
+            output, _ = await process.communicate(b"")
         through.update(json.loads(output))
     finally:
         if process.returncode is None:
