@@ -135,8 +135,9 @@ class Outbox:
 
 def count(path: Path) -> int:
     """The number of unsent messages in the outbox at `path`, of all clients."""
-    if not path.exists():
-        return 0
+    with on_disk(path):
+        if not path.exists():
+            return 0
     with Outbox(path) as outbox:
         return outbox.total()
 
