@@ -1,4 +1,4 @@
-"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing and quitting."""
+"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing, suspending and quitting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -19,6 +19,7 @@ class ProgramHandlers:
             "next-theme": self.next_theme,
             "try-now": self.try_now,
             "redraw": screen.redraw,
+            "suspend": screen.stop_job,
             "quit": self.quit,
         }
 

@@ -103,15 +103,14 @@ class ReadingHandlers:
         self._model.select(None)
 
     def copy_text(self) -> None:
-        self._copy(clean(self._model.selected_text()), "Copied.")
+        self._copy(clean(self._model.selected_text()))
 
     def copy_position(self) -> None:
-        self._copy(position_of(self._model), "Position copied.")
+        self._copy(position_of(self._model))
 
-    def _copy(self, text: str, confirmation: str) -> None:
+    def _copy(self, text: str) -> None:
         if text:
-            self._screen.copy(text)
-            self._screen.toast(confirmation)
+            self._screen.toast(self._screen.copy(text))
         self.unselect()
 
     def quote(self) -> None:
@@ -130,6 +129,6 @@ class ReadingHandlers:
 
     def _open(self, address: str) -> None:
         if address.startswith(("http://", "https://")):
-            self._screen.copy(address)
+            copied = self._screen.copy(address)
             self._screen.open_url(address)
-            self._screen.toast("Opened and copied.")
+            self._screen.toast(f"Opened. {copied}")

@@ -87,8 +87,8 @@ class ScreenInterface(Protocol):
     def show_palette(self) -> None:
         """Open the command palette."""
 
-    def copy(self, text: str) -> None:
-        """Copy text to the clipboard, with OSC 52."""
+    def copy(self, text: str) -> str:
+        """Copy text; return a sentence about where it is."""
 
     def open_url(self, url: str) -> None:
         """Open an address in the web browser."""
@@ -101,6 +101,9 @@ class ScreenInterface(Protocol):
 
     def redraw(self) -> None:
         """Draw the whole screen again."""
+
+    def stop_job(self) -> None:
+        """Return to the shell until it continues this program."""
 
     def changed(self) -> None:
         """Draw soon: the state has changed."""
