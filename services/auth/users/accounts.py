@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 
 from chatterbox.chassis.sqlite.write_connection import Transaction
-from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
@@ -16,6 +15,7 @@ from services.auth.rules import password_policy, username_policy
 from services.auth.rules.invitations import InvitationCode, read_code
 from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
 from services.auth.sessions import session_table
+from services.auth.sessions.session_table import EndedSession
 from services.auth.settings import AuthSettings
 from services.auth.users import user_table
 from services.auth.users.invitation_key import invitation_key
@@ -102,7 +102,7 @@ class Accounts:
             raise ChatError(Code.CREDENTIALS_INVALID)
         return user
 
-    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[Revocation]:
+    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[EndedSession]:
         """Set a new password and end the user's other sessions; returns those.
 
         Raises `password_invalid`, `credentials_invalid`, `login_throttled` or `rate_limited`.
@@ -114,7 +114,7 @@ class Accounts:
         await self._check_password(user, old, username_policy.folded(user.username), address)
         hashed = await self._hasher.hash(new, address)
 
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async def change(transaction: Transaction) -> list[EndedSession]:
             if not await user_table.set_password(transaction, user, hashed):
                 raise ChatError(Code.CREDENTIALS_INVALID)
             return await session_table.end_all(transaction, user_id, int(self._now_s()), keep_sid=sid)
@@ -123,7 +123,7 @@ class Accounts:
         log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
         return ended
 
-    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[Revocation]]:
+    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[EndedSession]]:
         """Ban a user and end all sessions, or lift the ban; returns the user and the ended sessions.
 
         Raises `user_unknown`.
@@ -133,7 +133,7 @@ class Accounts:
             raise ChatError(Code.USER_UNKNOWN)
         now_s = int(self._now_s())
 
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async def change(transaction: Transaction) -> list[EndedSession]:
             await user_table.set_banned(transaction, user, now_s if banned else None)
             return await session_table.end_all(transaction, user.user_id, now_s) if banned else []
 
