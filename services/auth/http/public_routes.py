@@ -9,7 +9,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import timestamp
 from services.auth.http.login_form import OPENAPI_EXTRA, LoginBody
 from services.auth.http.request_dependencies import Address, Auth, CurrentSession
-from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, Registration, SessionOut
+from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, PasswordReset, Registration, SessionOut
 from services.auth.sessions.login_sessions import IssuedToken
 
 router = APIRouter(tags=["auth"])
@@ -103,6 +103,24 @@ async def change_password(body: PasswordChange, current: CurrentSession, auth: A
     ended = await auth.accounts.change_password(current.user_id, current.sid, body.old, body.new, address)
     await auth.sessions.publish_ended(ended)
     return DoneOut(message="Password changed")
+
+
+@router.post(
+    "/password/reset",
+    summary="Set a new password with the operator's reset code, and end all sessions",
+    responses=refusals(
+        Code.BAD_REQUEST,
+        Code.RESET_CODE_INVALID,
+        Code.PASSWORD_INVALID,
+        Code.LOGIN_THROTTLED,
+        Code.RATE_LIMITED,
+        Code.UNAVAILABLE,
+    ),
+)
+async def reset_password(body: PasswordReset, auth: Auth, address: Address) -> DoneOut:
+    ended = await auth.accounts.reset_password(body.username, body.code, body.new, address)
+    await auth.sessions.publish_ended(ended)
+    return DoneOut(message="Password changed, all sessions terminated")
 
 
 def _login_out(issued: IssuedToken, response: Response) -> LoginOut:
