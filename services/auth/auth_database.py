@@ -45,6 +45,11 @@ MIGRATIONS = (
         expires INTEGER NOT NULL                   -- the row is deleted after this time
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
+    UPDATE sessions SET used = created;
+    """,
 )
 
 _IMPOSSIBLE = """

@@ -319,7 +319,7 @@ class TestChangePassword:
         user = await site.auth.accounts.authenticate("alice", PASSWORD, "")
         await change(site, token, PASSWORD, OTHER)
         with pytest.raises(ChatError, match="credentials_invalid"):
-            await site.auth.sessions.begin(user, "")
+            await site.auth.sessions.begin(user, "", "")
 
 
 async def change(site: AuthSite, token: str, old: str, new: str) -> httpx.Response:
