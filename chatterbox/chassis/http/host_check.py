@@ -4,7 +4,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox.chassis.core.host_names import AllowedHosts, host_port
-from chatterbox.chassis.http.http_errors import answer
+from chatterbox.chassis.http.http_errors import answer, bad_request
 from chatterbox.wire.errors import ChatError, Code
 
 _SHOWN_CHARS = 100
@@ -26,20 +26,13 @@ class HostCheckMiddleware:
         if not hosts and scope.get("http_version") == "1.0":
             return None
         if len(hosts) != 1:
-            return _bad_request(f"A request needs exactly one Host header, not {len(hosts)} (RFC 9112 section 3.2).")
+            return bad_request(f"A request needs exactly one Host header, not {len(hosts)} (RFC 9112 section 3.2).")
         try:
             host_port(hosts[0])
         except ValueError:
-            return _bad_request("The Host header is not valid (RFC 9112 section 3.2).")
+            return bad_request("The Host header is not valid (RFC 9112 section 3.2).")
         if self._allowed is None or self._allowed.allows(hosts[0]):
             return None
         shown = hosts[0][:_SHOWN_CHARS]
         detail = f"This server is not {shown!r}. Use its own name, or add this one to CHATTERBOX_HOSTS on the server."
         return answer(ChatError(Code.HOST_REFUSED, detail))
-
-
-def _bad_request(detail: str) -> Response:
-    """As 400, which RFC 9112 requires; `bad_request` is 422 otherwise."""
-    response = answer(ChatError(Code.BAD_REQUEST, detail))
-    response.status_code = 400
-    return response
