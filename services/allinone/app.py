@@ -154,7 +154,7 @@ class PublicPaths:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        segment = scope["path"].split("/")[1]
+        segment = scope["path"].removeprefix("/").partition("/")[0]
         if scope["type"] == "websocket":
             app: ASGIApp | None = self._gateway
         else:

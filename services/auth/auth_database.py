@@ -56,6 +56,11 @@ MIGRATIONS = (
     DELETE FROM sessions WHERE revoked IS NOT NULL;
     ALTER TABLE sessions DROP COLUMN revoked;
     """,
+    """
+    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
+    UPDATE sessions SET used = created;
+    """,
 )
 
 _IMPOSSIBLE = """
