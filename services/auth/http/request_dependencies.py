@@ -1,6 +1,6 @@
 """FastAPI dependencies of auth's routes: the service context, the client's address, the token's claims."""
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -32,6 +32,8 @@ class AuthContext:
     verifier: TokenVerifier
     database: AuthDatabase
     service_key: str
+    clock: Callable[[], float]
+    """Monotonic seconds."""
     session_requests: RateLimiter[str] = field(
         default_factory=lambda: RateLimiter(SESSION_REQUESTS.bound, name=SESSION_REQUESTS.name)
     )
@@ -54,7 +56,7 @@ Address = Annotated[str, Depends(_address)]
 
 async def _current_session(request: Request, auth: Auth, _: Annotated[str | None, Security(token_scheme)]) -> Claims:
     claims = await auth.verifier.verify(bearer(request.headers.get("authorization")))
-    auth.session_requests.spend(claims.sid, time.monotonic())
+    auth.session_requests.spend(claims.sid, auth.clock())
     await auth.sessions.require_active(claims)
     return claims
 

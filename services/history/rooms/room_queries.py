@@ -66,13 +66,11 @@ class RoomView(NamedTuple):
 async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
-    found = await source.rows(_FIND, {"name": name, "user": user_id})
-    if found[0][0] is None:
+    [row] = await source.rows(_FIND, {"name": name, "user": user_id})
+    room_id, _, is_private, *_, is_member, _, _ = row
+    if room_id is None or (is_private and not is_member):
         raise ChatError(Code.ROOM_UNKNOWN)
-    view = _room_view(found[0])
-    if view.info.private and not view.member:
-        raise ChatError(Code.ROOM_UNKNOWN)
-    return view
+    return _room_view(row)
 
 
 def _room_view(row: Row) -> RoomView:
