@@ -277,10 +277,18 @@ REQUESTS = RateLimit(
         "and every other route except `GET /ws`",
     ),
     Key.ADDRESS,
-    Rate(1000, 100),
+    Rate(300, 100),
     "chatterbox/chassis/http/request_rate.py",
     Code.RATE_LIMITED,
     ("requests_burst", "requests_per_s"),
+)
+REQUESTS_REFUSED_AT_ONCE = RateLimit(
+    "refused HTTP requests, before each refusal is sent a second later",
+    ("every route except `GET /ws`",),
+    Key.ADDRESS,
+    Rate(100, 100, Period.MINUTE),
+    "chatterbox/chassis/http/request_rate.py",
+    None,
 )
 REGISTRATIONS = RateLimit(
     "registrations",
@@ -375,6 +383,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     CONNECTIONS_OF_USER,
     CONNECTIONS_FROM_ADDRESS,
     REQUESTS,
+    REQUESTS_REFUSED_AT_ONCE,
     REGISTRATIONS,
     LOGINS,
     LOGINS_FROM_ADDRESS,

@@ -13,8 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from chatterbox.chassis import open_files, serve
-from chatterbox.chassis.http import http_protocol
-from chatterbox.wire.rate_limits import Rate
+from chatterbox.chassis.http import http_protocol, request_rate
+from chatterbox.wire.rate_limits import REQUESTS_REFUSED_AT_ONCE, Rate
 from tests.support import live
 from tests.support.peer import Peer, connected, dialled
 from tests.support.waiting import until
@@ -162,6 +162,19 @@ class TestRequestRate:
             assert set(map(tuple, answers.values())) == {(200, 200, 200, 429)}
             neighbour = await http.get(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": "2001:db8::2"})
             assert neighbour.status_code == 429
+
+    async def test_refusals_of_an_address_that_floods_are_sent_a_second_later(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(request_rate, "DELAY_S", 0.2)
+        at_once = REQUESTS_REFUSED_AT_ONCE.bound.burst
+        async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
+            for _ in range(self.RATE.burst + at_once):
+                await _head(peer, GET)
+            began_s = asyncio.get_running_loop().time()
+            heads = [await _head(peer, GET) for _ in range(2)]
+            assert asyncio.get_running_loop().time() - began_s > 0.3
+            assert [head.split()[1] for head in heads] == ["429", "429"]
 
     @pytest.mark.parametrize("path", ["/internal/heads", "/health/ready", "/metrics"])
     async def test_paths_for_services_and_operators_are_not_counted(self, path: str) -> None:
