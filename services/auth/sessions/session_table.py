@@ -1,6 +1,4 @@
-"""SQL of the sessions table. A session is active until its last token has expired by `auth_api.is_expired`, or it is
-revoked.
-"""
+"""SQL of the sessions table. A session is active until its last token can't be renewed any more, or it is revoked."""
 
 from dataclasses import dataclass
 
@@ -12,6 +10,14 @@ from services.auth.users.user_table import UserRow
 CLOCK_ERROR_S = 2 * 86_400
 """Rows are kept this much longer than they are needed (seconds): if our clock is temporarily ahead by less, no session
 is deleted, and no revocation left out, whose tokens are still valid by a correct clock."""
+RENEWABLE_S = 7 * 86_400
+"""How long after its expiry a token can be renewed (seconds), within the longest duration of a session: a computer may
+sleep for days, and its user expects to stay logged in."""
+
+
+def _newest_inactive_s(now_s: float) -> float:
+    """Sessions whose last token expired at this time or before are over."""
+    return newest_expired_s(now_s) - RENEWABLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class SessionTable:
             "SELECT id, created, expires, user_agent FROM sessions"
             " WHERE user_id = ? AND revoked IS NULL AND expires > ? ORDER BY created DESC, id"
         )
-        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, newest_expired_s(now_s)))]
+        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, _newest_inactive_s(now_s)))]
 
     async def revoked(self, now_s: int) -> list[Revocation]:
         """Revoked sessions with a token that another service, whose clock may be behind ours, could still accept."""
@@ -49,8 +55,9 @@ class SessionTable:
         return [Revocation(*row) for row in await self._database.rows(query, (now_s - CLOCK_ERROR_S,))]
 
     async def delete_expired(self, now_s: int) -> None:
+        expired_s = _newest_inactive_s(now_s) - CLOCK_ERROR_S
         async with self._database.transaction() as transaction:
-            await transaction.rows("DELETE FROM sessions WHERE expires <= ?", (now_s - CLOCK_ERROR_S,))
+            await transaction.rows("DELETE FROM sessions WHERE expires <= ?", (expired_s,))
 
 
 async def begin(transaction: Transaction, user: UserRow, session: SessionRow) -> bool:
@@ -71,8 +78,12 @@ async def extend(transaction: Transaction, sid: str, now_s: int, token_s: int, s
     """Extend a session by one more token; returns when that token expires, or None if the session has ended."""
     rows = await transaction.rows(
         "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)) WHERE id = ? AND revoked IS NULL"
-        " AND expires > ? RETURNING min(? + ?, created + ?)",
-        (now_s, token_s, session_max_s, sid, newest_expired_s(now_s), now_s, token_s, session_max_s),
+        " AND expires > ? AND created + ? > ? RETURNING min(? + ?, created + ?)",
+        (
+            *(now_s, token_s, session_max_s, sid),
+            *(_newest_inactive_s(now_s), session_max_s, now_s),
+            *(now_s, token_s, session_max_s),
+        ),
     )
     return int(rows[0][0]) if rows else None
 
@@ -84,7 +95,7 @@ async def end(transaction: Transaction, user_id: int, sid: str, now_s: int) -> l
         " RETURNING id, expires"
     )
     return [
-        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, sid, newest_expired_s(now_s)))
+        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, sid, _newest_inactive_s(now_s)))
     ]
 
 
@@ -96,7 +107,7 @@ async def end_all(transaction: Transaction, user_id: int, now_s: int, *, keep_si
     )
     return [
         Revocation(*row)
-        for row in await transaction.rows(statement, (now_s, user_id, keep_sid, newest_expired_s(now_s)))
+        for row in await transaction.rows(statement, (now_s, user_id, keep_sid, _newest_inactive_s(now_s)))
     ]
 
 
@@ -107,5 +118,5 @@ async def end_oldest(transaction: Transaction, user_id: int, now_s: int, *, keep
         " AND expires > ? ORDER BY created DESC, id LIMIT -1 OFFSET ?) RETURNING id, expires"
     )
     return [
-        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, newest_expired_s(now_s), keep))
+        Revocation(*row) for row in await transaction.rows(statement, (now_s, user_id, _newest_inactive_s(now_s), keep))
     ]
