@@ -121,6 +121,14 @@ class HttpApi:
             LoginResult, self._call("POST", "/login", json={"username": username, "password": password})
         )
 
+    def change_password(self, old: str, new: str) -> None:
+        """Set a new password, which ends the user's other sessions."""
+        self._confirmed("POST", "/password", json={"old": old, "new": new})
+
+    def reset_password(self, username: str, code: str, new: str) -> None:
+        """Set a new password with a reset code, which ends all sessions."""
+        self._confirmed("POST", "/password/reset", json={"username": username, "code": code, "new": new})
+
     def logout(self) -> None:
         self._confirmed("POST", "/logout")
 

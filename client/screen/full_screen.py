@@ -2,6 +2,7 @@
 
 import os
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 
 from client.commands import account
@@ -53,7 +54,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     runtime = ScreenRuntime(model)
     live_config = LiveConfig(os.environ, context.overrides, default_keys())
     app = _app(runtime, state_file, live_config, saved_theme)
-    notifications = _notifications(live_config.now.config, app)
+    notifications = _notifications(live_config.now.config, app, runtime.notice)
     app.on_notification_settings(notifications.configure)
 
     def save_last() -> None:
@@ -98,7 +99,7 @@ def _app(runtime: ScreenRuntime, state_file: StateFile, live_config: LiveConfig,
     return app
 
 
-def _notifications(config: Config, app: ChatApp) -> Notifier:
+def _notifications(config: Config, app: ChatApp, report: Callable[[str], None]) -> Notifier:
     """Notifications of new messages. Escape sequences bypass Textual's drawing; they don't move the cursor."""
 
     def write(sequence: str) -> None:
@@ -106,4 +107,4 @@ def _notifications(config: Config, app: ChatApp) -> Notifier:
             driver.write(sequence)
             driver.flush()
 
-    return notifier(config.notices, app.notify, os.environ, write)
+    return notifier(config.notices, report, os.environ, write)

@@ -38,6 +38,9 @@ TABLE = (
         Action(f"room-{number}", (f"alt+{number}",), f"room {number} in the list", ActionScope.ROOMS)
         for number in ROOM_NUMBERS
     ),
+    Action("move-room-up", ("alt+shift+up",), "move this room up in the list", ActionScope.ROOMS),
+    Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
+    Action("pin-room", ("alt+p",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter mentions one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),

@@ -29,11 +29,11 @@ class ProgramHandlers:
         server_sheets.sessions(self._screen)
 
     def next_theme(self) -> None:
-        self._screen.toast(f"Theme: {self._screen.next_theme()}")
+        self._screen.show_status(f"Theme: {self._screen.next_theme()}")
 
     def try_now(self) -> None:
         if self._model.status.live:
-            self._screen.toast("Already connected.")
+            self._screen.show_status("Already connected.")
         else:
             self._screen.runtime.try_now()
 

@@ -67,11 +67,8 @@ class ScreenInterface(Protocol):
     def key_of(self, action: str) -> str:
         """Return the first key of an action as written on keyboards; empty if it has none."""
 
-    def toast(self, sentence: str) -> None:
-        """Show a sentence for a few seconds."""
-
-    def warn(self, sentence: str) -> None:
-        """Show a warning for some seconds."""
+    def show_status(self, sentence: str) -> None:
+        """Show an inert sentence in the status line for a few seconds; one that is too long, in the room."""
 
     def pick(
         self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match

@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 
 from client.job_control import stop_job
 from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
@@ -28,6 +29,7 @@ from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
+from client.text.line_wrap import width_of
 from client.text.sanitize import inert_name
 
 DRAW_S = 1 / 30
@@ -36,7 +38,8 @@ ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
 """Terminal widths from which a pane is shown by default."""
 BOTH_FROM_COLUMNS = 80
 """Below this width, opening one pane closes the other, to leave room for messages."""
-TOAST_S = 3.0
+STATUS_S = 4.0
+"""How long a sentence stays in the status line (seconds). Over the timeline it would cover the newest message."""
 
 
 class ChatScreen(Screen[None]):
@@ -64,6 +67,9 @@ class ChatScreen(Screen[None]):
         """Whether the user shows a pane; None: by the width of the terminal."""
         self._zone = zone
         self._draw_is_due = False
+        self._status = ""
+        """A sentence in the status line, for a few seconds."""
+        self._status_timer: Timer | None = None
         self._draft_room = ""
         """The room whose draft is in the composer."""
 
@@ -135,11 +141,19 @@ class ChatScreen(Screen[None]):
 
     # For action handlers.
 
-    def toast(self, sentence: str) -> None:
-        self.app.notify(sentence, timeout=TOAST_S, markup=False)
+    def show_status(self, sentence: str) -> None:
+        if width_of(sentence) > self.size.width - 2 and self.model.position.follows:
+            self.runtime.notice(sentence)
+            return
+        self._status = sentence
+        if self._status_timer is not None:
+            self._status_timer.stop()
+        self._status_timer = self.set_timer(STATUS_S, self._clear_status)
+        self._draw_status()
 
-    def warn(self, sentence: str) -> None:
-        self.app.notify(sentence, severity="warning", markup=False)
+    def _clear_status(self) -> None:
+        self._status, self._status_timer = "", None
+        self._draw_status()
 
     def pick(
         self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
@@ -234,6 +248,7 @@ class ChatScreen(Screen[None]):
         model = self.model
         parts = status_line.parts(
             model.status,
+            sentence=self._status,
             catch_up=model.catch_up_remaining,
             below=model.unread_below,
             above=model.unread_above,

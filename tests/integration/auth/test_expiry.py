@@ -11,7 +11,7 @@ from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire.auth_api import LEEWAY_S
 from chatterbox.wire.errors import ChatError
 from services.auth.sessions.session_table import RENEWABLE_S
-from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal, running, sid_of
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal, revoked, running, sid_of
 
 TOKEN_S = 600
 OFFSETS_S = range(-1, LEEWAY_S + 2)
@@ -60,8 +60,7 @@ async def outdated(site: AuthSite, offset_s: int) -> tuple[str, str]:
 async def is_accepted_elsewhere(site: AuthSite, token: str) -> bool:
     """Whether a service that has just loaded the revocations accepts the token."""
     verifier = TokenVerifier(site.internal.jwks, site.clock, site.clock)
-    for revocation in await site.internal.revocations():
-        verifier.revoke(revocation)
+    verifier.revoke(await revoked(site))
     try:
         await verifier.verify(token)
     except ChatError:
