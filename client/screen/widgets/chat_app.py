@@ -136,7 +136,7 @@ class ChatApp(ThemedApp):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.app_resume_signal.subscribe(self, self._draw_again)
         if isinstance(self._driver, TerminalDriver):
-            self._driver.on_not_stopped = partial(self.chat.toast, "Can't suspend: no shell to return to.")
+            self._driver.on_not_stopped = partial(self.chat.show_status, "Can't suspend: no shell to return to.")
         self._runtime.start(self.exit)
         if self._live_config is not None:
             self.run_worker(self._live_config.follow(self.apply_config), group="configuration")
