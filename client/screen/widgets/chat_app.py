@@ -17,7 +17,7 @@ from textual.screen import Screen
 from client.config.config_schema import Config, NotificationSettings
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.screen.actions.action_table import ACTIONS, Action, with_keys
-from client.screen.input.pasted_text import clean
+from client.screen.input.pasted_text import clean, removed
 from client.screen.model.saved_state import encode_state
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
@@ -75,6 +75,7 @@ class ChatApp(ThemedApp):
         before it: a sent message would lack its end.
         """
         if isinstance(event, events.Paste):
+            self._report_removed(event.text)
             event = events.Paste(clean(event.text))
         if isinstance(event, events.Resize):
             event = events.Resize(_at_least(event.size), _at_least(event.virtual_size), pixel_size=event.pixel_size)
@@ -89,6 +90,10 @@ class ChatApp(ThemedApp):
             if self._to_chat(event):
                 return
         await super().on_event(event)
+
+    def _report_removed(self, text: str) -> None:
+        if self.chat.is_mounted and (sentence := removed(text)):
+            self.chat.show_status(sentence)
 
     @staticmethod
     def _to_picker(picker: Picker, event: events.Key | events.Paste) -> None:

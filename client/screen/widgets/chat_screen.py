@@ -1,6 +1,7 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -16,6 +17,7 @@ from client.job_control import stop_job
 from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
@@ -137,6 +139,8 @@ class ChatScreen(Screen[None]):
                 self.perform("unselect")
             self.composer.type(typed)
             self._keep_draft()
+        elif event.character and unicodedata.category(event.character[0]) != "Cc" and removed(event.character):
+            self.show_status(removed(event.character))
         else:
             return False
         return True

@@ -9,7 +9,7 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import timestamp
 from services.auth.http.login_form import OPENAPI_EXTRA, LoginBody
-from services.auth.http.request_dependencies import Address, Auth, CurrentSession, Peer
+from services.auth.http.request_dependencies import Address, Auth, CurrentSession, Peer, RenewableSession
 from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, PasswordReset, Registration, SessionOut
 from services.auth.sessions.login_sessions import IssuedToken
 
@@ -47,7 +47,7 @@ async def login(body: LoginBody, auth: Auth, peer: Peer, response: Response, use
 
 
 @router.post("/logout", summary="End this session", responses=refusals(*_TOKEN, Code.UNAVAILABLE))
-async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
+async def logout(current: RenewableSession, auth: Auth) -> DoneOut:
     await auth.sessions.end(current.user_id, current.sid)
     return _SESSION_TERMINATED
 
@@ -57,7 +57,7 @@ async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
     summary="Get a new token for this session",
     responses=refusals(*_TOKEN, Code.UNAVAILABLE),
 )
-async def renew(current: CurrentSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
+async def renew(current: RenewableSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
     return _login_out(await auth.sessions.renew(current, peer), response)
 
 
