@@ -40,7 +40,7 @@ def _ensure_size(terminal: int) -> None:
 
 
 async def chat(context: ClientContext, room: str | None) -> ExitCode:
-    """Run the full screen until the user quits or the session ends; raises `Failure`.
+    """Run the full screen until the user quits or the session ends; raises `Failure`, or the exception of a crash.
 
     `room` is opened first; None opens the room of the last run.
     """
@@ -72,11 +72,12 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
         try:
             await app.run_async(mouse=live_config.now.config.mouse)
         finally:
+            crash = app.crash
             notifications.close()
             save_last()
             ended = await runtime.stop(SENT_S)
-    if app.return_code:
-        return ExitCode.BUG  # Textual has shown the traceback
+    if crash is not None:
+        raise crash  # Textual has restored the terminal
     if runtime.logs_out:
         return account.logout(context)
     exit_code = report_unsent(model.status.unsent)

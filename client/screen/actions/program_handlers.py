@@ -1,4 +1,4 @@
-"""Handlers for help, sessions, unsent messages, command palette, theme, mouse, reconnecting, redrawing and quitting."""
+"""Handlers for help, lists, themes, mouse, reconnecting, redrawing, suspending and quitting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,6 +22,7 @@ class ProgramHandlers:
             "toggle-mouse": self.toggle_mouse,
             "try-now": self.try_now,
             "redraw": screen.redraw,
+            "suspend": screen.stop_job,
             "quit": self.quit,
         }
 

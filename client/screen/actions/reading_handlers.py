@@ -81,15 +81,14 @@ class ReadingHandlers:
         self._model.select(None)
 
     def copy_text(self) -> None:
-        self._copy(clean(self._model.selected_text()), "Copied.")
+        self._copy(clean(self._model.selected_text()))
 
     def copy_position(self) -> None:
-        self._copy(position_of(self._model), "Position copied.")
+        self._copy(position_of(self._model))
 
-    def _copy(self, text: str, confirmation: str) -> None:
+    def _copy(self, text: str) -> None:
         if text:
-            self._screen.copy(text)
-            self._screen.show_status(confirmation)
+            self._screen.show_status(self._screen.copy(text))
         self.unselect()
 
     def quote(self) -> None:

@@ -108,8 +108,8 @@ class ScreenInterface(Protocol):
     def show_palette(self) -> None:
         """Open the command palette."""
 
-    def copy(self, text: str) -> None:
-        """Copy text to the clipboard, with OSC 52."""
+    def copy(self, text: str) -> str:
+        """Copy text; return a sentence about where it is."""
 
     @property
     def open_command(self) -> Sequence[str]:
@@ -126,6 +126,9 @@ class ScreenInterface(Protocol):
 
     def redraw(self) -> None:
         """Draw the whole screen again."""
+
+    def stop_job(self) -> None:
+        """Return to the shell until it continues this program."""
 
     def changed(self) -> None:
         """Draw soon: the state has changed."""

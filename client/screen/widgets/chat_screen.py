@@ -1,5 +1,7 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
+import os
+import unicodedata
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -11,9 +13,11 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
 
+from client.job_control import stop_job
 from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
@@ -21,6 +25,7 @@ from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
 from client.screen.widgets import mouse_capture
+from client.screen.widgets.clipboard import Clipboard
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
@@ -116,6 +121,10 @@ class ChatScreen(Screen[None]):
         """The first key of an action as written on keyboards; empty if it has none."""
         return key_labels(self.actions[action].keys[:1])
 
+    def is_key_of(self, action: str, event: events.Key) -> bool:
+        """Whether this key is bound to an action, while no message is selected."""
+        return self._keys.get(name_of(event.key, event.character)) == action
+
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
@@ -130,6 +139,8 @@ class ChatScreen(Screen[None]):
                 self.perform("unselect")
             self.composer.type(typed)
             self._keep_draft()
+        elif event.character and unicodedata.category(event.character[0]) != "Cc" and removed(event.character):
+            self.show_status(removed(event.character))
         else:
             return False
         return True
@@ -189,8 +200,8 @@ class ChatScreen(Screen[None]):
     def show_palette(self) -> None:
         self.app.action_command_palette()
 
-    def copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
+    def copy(self, text: str) -> str:
+        return Clipboard(os.environ, self.app.copy_to_clipboard).copy(text)
 
     @property
     def open_command(self) -> Sequence[str]:
@@ -222,6 +233,10 @@ class ChatScreen(Screen[None]):
 
     def redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
+
+    def stop_job(self) -> None:
+        if (driver := self.app._driver) is not None and driver.can_suspend:  # noqa: SLF001 - the only access to it
+            stop_job()
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
