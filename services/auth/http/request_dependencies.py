@@ -1,14 +1,16 @@
 """FastAPI dependencies of auth's routes: the service context, the client's address, the token's claims."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
-from chatterbox.chassis.http.internal_http import require_service_key
+from chatterbox.chassis.http.internal_http import require_caller
 from chatterbox.chassis.token_verifier import TokenVerifier, bearer
 from chatterbox.wire.auth_api import Claims
 from services.auth.auth_database import AuthDatabase
@@ -28,7 +30,7 @@ class AuthContext:
     key_ring: KeyRing
     verifier: TokenVerifier
     database: AuthDatabase
-    service_key: str
+    callers: CallerKeys
 
 
 async def _auth(request: Request) -> AuthContext:
@@ -56,5 +58,10 @@ CurrentSession = Annotated[Claims, Depends(_current_session)]
 """The claims of the request's token: signature verified, session checked in the database."""
 
 
-async def require_service(request: Request, auth: Auth) -> None:
-    require_service_key(request, auth.service_key)
+def required_caller(*allowed: ServiceName) -> Callable[[Request, AuthContext], Awaitable[None]]:
+    """A dependency that refuses requests without the key of one of these services."""
+
+    async def require(request: Request, auth: Auth) -> None:
+        require_caller(request, auth.callers, *allowed)
+
+    return require
