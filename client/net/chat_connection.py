@@ -183,7 +183,7 @@ class ChatConnection:
         except ConnectionClosed as closed:
             self._lose_by(closed)
         except (OSError, WebSocketException) as problem:
-            why, after_s = why_not_opened(problem)
+            why, after_s = why_not_opened(problem, self._server)
             self._lose(why, after_s=after_s)
 
     def _lose(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:

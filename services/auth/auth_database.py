@@ -46,6 +46,11 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     """,
     """
+    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
+    UPDATE sessions SET used = created;
+    """,
+    """
     CREATE TABLE revocations (                     -- sessions that ended before their last token expired
         rev INTEGER PRIMARY KEY AUTOINCREMENT,     -- 1, 2, 3 ..., never reused
         sid TEXT NOT NULL,

@@ -185,7 +185,7 @@ class Gateway:
         self.hub.remove(connection)
         self.metrics.closed.inc()
         self._gc_scheduler.count()
-        log.info(
+        log.debug(
             "connection.closed",
             extra={
                 "connection": connection.connection_id,

@@ -150,14 +150,17 @@ def _operator_errors(path: Path) -> Iterator[None]:
         raise OperatorError(f"can't open {path} ({problem}); check the disk, or restore a backup") from problem
 
 
-@asynccontextmanager
-async def open_reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """Open a read-only connection."""
-    async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as connection:
+async def connect_reader(path: Path) -> aiosqlite.Connection:
+    """A new read-only connection; raises `sqlite3.Error`. The caller closes it."""
+    connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    try:
         connection.text_factory = decode_lossy
         await connection.execute("PRAGMA query_only=ON")
         await connection.execute("PRAGMA busy_timeout=5000")
-        yield connection
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str]) -> None:

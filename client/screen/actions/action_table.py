@@ -38,6 +38,9 @@ TABLE = (
         Action(f"room-{number}", (f"alt+{number}",), f"room {number} in the list", ActionScope.ROOMS)
         for number in ROOM_NUMBERS
     ),
+    Action("move-room-up", ("alt+shift+up",), "move this room up in the list", ActionScope.ROOMS),
+    Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
+    Action("pin-room", ("alt+p",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter mentions one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
@@ -56,7 +59,7 @@ TABLE = (
     Action("select", ("alt+m",), "select a message to copy it, quote it or open its links", ActionScope.READING),
     Action("select-older", ("up", "k"), "previous message", ActionScope.SELECTING),
     Action("select-newer", ("down", "j"), "next message", ActionScope.SELECTING),
-    Action("copy", ("c", "y"), "copy its text (with OSC 52, so also over ssh)", ActionScope.SELECTING),
+    Action("copy", ("c", "y"), "copy its text (to tmux, or with OSC 52, also over ssh)", ActionScope.SELECTING),
     Action("quote", ("q", "r"), "quote it in the input", ActionScope.SELECTING),
     Action("open-link", ("o", "enter"), "open its first link (1 to 9: by number)", ActionScope.SELECTING),
     Action("copy-place", ("p",), "copy its position: room, epoch and offset", ActionScope.SELECTING),
@@ -85,7 +88,7 @@ TABLE = (
     Action("kill-to-end", ("alt+k",), "cut to the end of the line (Ctrl+K switches rooms)", ActionScope.EDITING),
     Action("yank", ("ctrl+y",), "insert the text that was cut last", ActionScope.EDITING),
     Action("swap", ("ctrl+t",), "swap the two characters before the cursor", ActionScope.EDITING),
-    Action("undo", ("ctrl+z", "ctrl+_"), "undo", ActionScope.EDITING),
+    Action("undo", ("ctrl+_",), "undo", ActionScope.EDITING),
     Action("redo", ("alt+z",), "redo", ActionScope.EDITING),
     Action("select-all", ("f7",), "select all text", ActionScope.EDITING),
     Action("help", ("f1",), "this help", ActionScope.PROGRAM),
@@ -94,6 +97,7 @@ TABLE = (
     Action("next-theme", ("f8",), "next theme: dark, light, high contrast, 16 colours, your own", ActionScope.PROGRAM),
     Action("try-now", ("f9",), "while offline: reconnect now", ActionScope.PROGRAM),
     Action("redraw", ("ctrl+l",), "redraw", ActionScope.PROGRAM),
+    Action("suspend", ("ctrl+z",), "back to the shell; `fg` returns", ActionScope.PROGRAM),
     Action("quit", ("ctrl+q",), "quit; drafts and unsent messages are kept", ActionScope.PROGRAM),
 )
 ACTIONS = {action.name: action for action in TABLE}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.pasted_text import clean
+from client.text.sanitize import inert
 
 FALLBACK = "vi"
 
@@ -21,7 +22,7 @@ async def edit(screen: ScreenInterface) -> None:
         with screen.suspended():
             problem = await _run([*command, str(path)])
         if problem:
-            screen.warn(problem)
+            screen.runtime.notice(inert(problem))
         else:
             screen.composer.show(clean(path.read_text(encoding="utf-8", errors="replace")).rstrip("\n"))
 

@@ -44,7 +44,7 @@ class ReadingHandlers:
 
     def show_first_unread(self) -> None:
         if not self._view.show_first_unread():
-            self._screen.toast("No unread messages in this room.")
+            self._screen.show_status("No unread messages in this room.")
 
     def show_newest(self) -> None:
         self.search = ""
@@ -67,11 +67,11 @@ class ReadingHandlers:
     def find_next(self) -> None:
         """Select the next older message with the text that was searched for last."""
         if not self.search:
-            self._screen.toast(f"Search first: {self._screen.key_of('find')}.")
+            self._screen.show_status(f"Search first: {self._screen.key_of('find')}.")
         elif (key := picker_items.next_found(self._model, self.search, self._model.selected)) is not None:
             self._select(key)
         else:
-            self._screen.toast(f"No older match loaded; {self._screen.key_of('page-up')} loads more.")
+            self._screen.show_status(f"No older match loaded; {self._screen.key_of('page-up')} loads more.")
 
     def list_links(self) -> None:
         items = picker_items.room_links(self._model)
@@ -87,7 +87,7 @@ class ReadingHandlers:
         if (key := self._view.newest_message()) is not None:
             self._select(key)
         else:
-            self._screen.toast("No message to select.")
+            self._screen.show_status("No message to select.")
 
     def _select(self, key: BlockKey) -> None:
         self._view.show(key)
@@ -103,15 +103,14 @@ class ReadingHandlers:
         self._model.select(None)
 
     def copy_text(self) -> None:
-        self._copy(clean(self._model.selected_text()), "Copied.")
+        self._copy(clean(self._model.selected_text()))
 
     def copy_position(self) -> None:
-        self._copy(position_of(self._model), "Position copied.")
+        self._copy(position_of(self._model))
 
-    def _copy(self, text: str, confirmation: str) -> None:
+    def _copy(self, text: str) -> None:
         if text:
-            self._screen.copy(text)
-            self._screen.toast(confirmation)
+            self._screen.show_status(self._screen.copy(text))
         self.unselect()
 
     def quote(self) -> None:
@@ -126,10 +125,10 @@ class ReadingHandlers:
         if 0 < number <= len(found):
             self._open(found[number - 1].address)
         else:
-            self._screen.toast("No link with that number.")
+            self._screen.show_status("No link with that number.")
 
     def _open(self, address: str) -> None:
         if address.startswith(("http://", "https://")):
-            self._screen.copy(address)
+            copied = self._screen.copy(address)
             self._screen.open_url(address)
-            self._screen.toast("Opened and copied.")
+            self._screen.show_status(f"Opened. {copied}")

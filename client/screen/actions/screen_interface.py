@@ -67,11 +67,8 @@ class ScreenInterface(Protocol):
     def key_of(self, action: str) -> str:
         """Return the first key of an action as written on keyboards; empty if it has none."""
 
-    def toast(self, sentence: str) -> None:
-        """Show a sentence for a few seconds."""
-
-    def warn(self, sentence: str) -> None:
-        """Show a warning for some seconds."""
+    def show_status(self, sentence: str) -> None:
+        """Show an inert sentence in the status line for a few seconds; one that is too long, in the room."""
 
     def pick(
         self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
@@ -87,8 +84,8 @@ class ScreenInterface(Protocol):
     def show_palette(self) -> None:
         """Open the command palette."""
 
-    def copy(self, text: str) -> None:
-        """Copy text to the clipboard, with OSC 52."""
+    def copy(self, text: str) -> str:
+        """Copy text; return a sentence about where it is."""
 
     def open_url(self, url: str) -> None:
         """Open an address in the web browser."""
@@ -101,6 +98,9 @@ class ScreenInterface(Protocol):
 
     def redraw(self) -> None:
         """Draw the whole screen again."""
+
+    def stop_job(self) -> None:
+        """Return to the shell until it continues this program."""
 
     def changed(self) -> None:
         """Draw soon: the state has changed."""

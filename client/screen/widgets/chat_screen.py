@@ -1,5 +1,6 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
@@ -9,7 +10,9 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 
+from client.job_control import stop_job
 from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
@@ -19,12 +22,14 @@ from client.screen.layout.side_lists import bar, heading, open_room_line, people
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
+from client.screen.widgets.clipboard import Clipboard
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
+from client.text.line_wrap import width_of
 from client.text.sanitize import inert_name
 
 DRAW_S = 1 / 30
@@ -33,7 +38,8 @@ ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
 """Terminal widths from which a pane is shown by default."""
 BOTH_FROM_COLUMNS = 80
 """Below this width, opening one pane closes the other, to leave room for messages."""
-TOAST_S = 3.0
+STATUS_S = 4.0
+"""How long a sentence stays in the status line (seconds). Over the timeline it would cover the newest message."""
 
 
 class ChatScreen(Screen[None]):
@@ -61,6 +67,9 @@ class ChatScreen(Screen[None]):
         """Whether the user shows a pane; None: by the width of the terminal."""
         self._zone = zone
         self._draw_is_due = False
+        self._status = ""
+        """A sentence in the status line, for a few seconds."""
+        self._status_timer: Timer | None = None
         self._draft_room = ""
         """The room whose draft is in the composer."""
 
@@ -100,6 +109,10 @@ class ChatScreen(Screen[None]):
         """The first key of an action as written on keyboards; empty if it has none."""
         return key_labels(self.actions[action].keys[:1])
 
+    def is_key_of(self, action: str, event: events.Key) -> bool:
+        """Whether this key is bound to an action, while no message is selected."""
+        return self._keys.get(name_of(event.key, event.character)) == action
+
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
@@ -128,11 +141,19 @@ class ChatScreen(Screen[None]):
 
     # For action handlers.
 
-    def toast(self, sentence: str) -> None:
-        self.app.notify(sentence, timeout=TOAST_S, markup=False)
+    def show_status(self, sentence: str) -> None:
+        if width_of(sentence) > self.size.width - 2 and self.model.position.follows:
+            self.runtime.notice(sentence)
+            return
+        self._status = sentence
+        if self._status_timer is not None:
+            self._status_timer.stop()
+        self._status_timer = self.set_timer(STATUS_S, self._clear_status)
+        self._draw_status()
 
-    def warn(self, sentence: str) -> None:
-        self.app.notify(sentence, severity="warning", markup=False)
+    def _clear_status(self) -> None:
+        self._status, self._status_timer = "", None
+        self._draw_status()
 
     def pick(
         self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
@@ -158,8 +179,8 @@ class ChatScreen(Screen[None]):
     def show_palette(self) -> None:
         self.app.action_command_palette()
 
-    def copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
+    def copy(self, text: str) -> str:
+        return Clipboard(os.environ, self.app.copy_to_clipboard).copy(text)
 
     def open_url(self, url: str) -> None:
         self.app.open_url(url)
@@ -176,6 +197,10 @@ class ChatScreen(Screen[None]):
 
     def redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
+
+    def stop_job(self) -> None:
+        if (driver := self.app._driver) is not None and driver.can_suspend:  # noqa: SLF001 - the only access to it
+            stop_job()
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -223,6 +248,7 @@ class ChatScreen(Screen[None]):
         model = self.model
         parts = status_line.parts(
             model.status,
+            sentence=self._status,
             catch_up=model.catch_up_remaining,
             below=model.unread_below,
             above=model.unread_above,

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
-from chatterbox.chassis.core.peer_address import network
+from chatterbox.chassis.core.peer_address import network, unmapped
 from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
 from chatterbox.chassis.http.internal_http import require_caller
@@ -40,8 +40,16 @@ async def _auth(request: Request) -> AuthContext:
 Auth = Annotated[AuthContext, Depends(_auth)]
 
 
-async def _address(request: Request) -> str:
-    return network(request.client.host) if request.client else ""
+async def _peer(request: Request) -> str:
+    return unmapped(request.client.host) if request.client else ""
+
+
+Peer = Annotated[str, Depends(_peer)]
+"""The client's whole address."""
+
+
+async def _address(peer: Peer) -> str:
+    return network(peer)
 
 
 Address = Annotated[str, Depends(_address)]

@@ -97,9 +97,15 @@ class SessionOut(Body):
 
     id: str
     created: str = Field(json_schema_extra={"format": "date-time"})
+    last_used: str = Field(json_schema_extra={"format": "date-time"})
+    """Its last login or token renewal."""
     expires: str = Field(json_schema_extra={"format": "date-time"})
     """When its last token expires; renewing a token postpones it."""
+    ends: str = Field(json_schema_extra={"format": "date-time"})
+    """When the session ends, however often its token is renewed."""
     user_agent: str
     """The `User-Agent` of the login request."""
+    address: str
+    """The client's address at its last login or token renewal; empty if it is not known."""
     current: bool
     """Whether the request's own token belongs to this session."""

@@ -65,22 +65,29 @@ class LoginSessions:
         self._metrics = metrics or AuthMetrics()
         self._epoch = secrets.token_hex(8)
 
-    async def begin(self, user: UserRow, user_agent: str) -> IssuedToken:
+    async def begin(self, user: UserRow, user_agent: str, address: str) -> IssuedToken:
         """Start a session; raises `credentials_invalid` if the user was banned or changed password just now."""
         now_s = int(self._now_s())
         valid_s = min(self._settings.token_s, self._settings.session_max_s)
-        session = SessionRow(secrets.token_hex(16), now_s, now_s + valid_s, _printable(user_agent))
+        session = SessionRow(
+            sid=secrets.token_hex(16),
+            created_s=now_s,
+            used_s=now_s,
+            expires_s=now_s + valid_s,
+            user_agent=_printable(user_agent),
+            address=address,
+        )
         async with self._database.transaction() as transaction:
             if not await session_table.begin(transaction, user, session):
                 raise ChatError(Code.CREDENTIALS_INVALID)
             keep = self._settings.sessions_per_user
             ended = await session_table.end_oldest(transaction, user.user_id, now_s, keep=keep)
         self._metrics.sessions_opened.inc()
-        log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid})
+        log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid, "address": address})
         await self.publish_ended(ended)
         return self._issue(str(user.user_id), user.username, session.sid, now_s, session.expires_s)
 
-    async def renew(self, claims: Claims) -> IssuedToken:
+    async def renew(self, claims: Claims, address: str) -> IssuedToken:
         """A new token for the same session; the old one stays valid.
 
         Raises `session_ended`, `token_expired` or `rate_limited`.
@@ -91,7 +98,12 @@ class LoginSessions:
         now_s = int(self._now_s())
         async with self._database.transaction() as transaction:
             expires_s = await session_table.extend(
-                transaction, claims.sid, now_s, self._settings.token_s, self._settings.session_max_s
+                transaction,
+                claims.sid,
+                address,
+                now_s,
+                token_s=self._settings.token_s,
+                session_max_s=self._settings.session_max_s,
             )
         if expires_s is None:
             raise ChatError(Code.SESSION_ENDED)
@@ -106,6 +118,10 @@ class LoginSessions:
 
     async def of_user(self, user_id: int) -> list[SessionRow]:
         return await self._table.of_user(user_id, int(self._now_s()))
+
+    def ends_s(self, session: SessionRow) -> int:
+        """When the session ends, however often its token is renewed (seconds since 1970)."""
+        return session.created_s + self._settings.session_max_s
 
     async def revocations(self, epoch: str, since: int) -> Revocations:
         """The revocations after number `since` of `epoch`, or from the first one if that is not our epoch."""

@@ -23,9 +23,13 @@ class SessionRow:
 
     sid: str
     created_s: int
+    used_s: int
+    """Its last login or renewal."""
     expires_s: int
     """When its last token expires."""
     user_agent: str
+    address: str
+    """The client's address at the last login or renewal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class SessionTable:
     async def of_user(self, user_id: int, now_s: int) -> list[SessionRow]:
         """The user's active sessions, newest first."""
         query = (
-            "SELECT id, created, expires, user_agent FROM sessions"
+            "SELECT id, created, used, expires, user_agent, address FROM sessions"
             " WHERE user_id = ? AND expires > ? ORDER BY created DESC, id"
         )
         return [SessionRow(*row) for row in await self._database.rows(query, (user_id, newest_expired_s(now_s)))]
@@ -101,22 +105,32 @@ async def begin(transaction: Transaction, user: UserRow, session: SessionRow) ->
     """Insert a session; False if the user has been banned or got another password since `user` was read."""
     return bool(
         await transaction.rows(
-            "INSERT INTO sessions (id, user_id, created, expires, user_agent) SELECT ?, id, ?, ?, ? FROM users"
+            "INSERT INTO sessions (id, user_id, created, used, expires, user_agent, address)"
+            " SELECT ?, id, ?, ?, ?, ?, ? FROM users"
             " WHERE id = ? AND password_number = ? AND banned IS NULL RETURNING id",
             (
-                *(session.sid, session.created_s, session.expires_s, session.user_agent),
+                *(session.sid, session.created_s, session.used_s, session.expires_s),
+                *(session.user_agent, session.address),
                 *(user.user_id, user.password_number),
             ),
         )
     )
 
 
-async def extend(transaction: Transaction, sid: str, now_s: int, token_s: int, session_max_s: int) -> int | None:
-    """Extend a session by one more token; returns when that token expires, or None if the session has ended."""
+async def extend(
+    transaction: Transaction, sid: str, address: str, now_s: int, *, token_s: int, session_max_s: int
+) -> int | None:
+    """Extend a session by one more token, requested from `address`.
+
+    Returns when that token expires, or None if the session has ended.
+    """
     rows = await transaction.rows(
-        "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)) WHERE id = ?"
-        " AND expires > ? RETURNING min(? + ?, created + ?)",
-        (now_s, token_s, session_max_s, sid, newest_expired_s(now_s), now_s, token_s, session_max_s),
+        "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)), used = ?, address = ?"
+        " WHERE id = ? AND expires > ? RETURNING min(? + ?, created + ?)",
+        (
+            *(now_s, token_s, session_max_s, now_s, address),
+            *(sid, newest_expired_s(now_s), now_s, token_s, session_max_s),
+        ),
     )
     return int(rows[0][0]) if rows else None
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.sqlite.write_connection import Transaction
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
@@ -63,6 +64,8 @@ class Accounts:
         self._now_s = now_s
         self._clock = clock
         self._metrics = metrics or AuthMetrics()
+        self._failed_line = RateLimitedLog(log, "login.failed", logging.INFO, clock=clock)
+        self._throttled_line = RateLimitedLog(log, "login.throttled", logging.INFO, clock=clock)
         self._throttle = login_throttle(settings)
         self._login_rate = login_rate(settings)
         self._outcomes = _Outcomes(settings.hash_waiting)
@@ -200,7 +203,7 @@ class Accounts:
             self._outcomes.notify()
         self._metrics.logins.inc(AuthOutcome.RIGHT if is_right else AuthOutcome.WRONG)
         if not is_right:
-            log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
+            self._failed_line.write(user_id=user and user.user_id, address=address)
         return is_right
 
     async def _begin_attempt(self, user: UserRow | None, account: str, address: str) -> None:
@@ -220,7 +223,7 @@ class Accounts:
 
     def _refusal(self, user: UserRow | None, address: str, refusal: ChatError) -> ChatError:
         self._metrics.logins.inc(AuthOutcome.THROTTLED)
-        log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address, "code": refusal.code})
+        self._throttled_line.write(user_id=user and user.user_id, address=address, code=refusal.code)
         return refusal
 
     async def _is_right(self, user: UserRow | None, password: str, address: str) -> bool:

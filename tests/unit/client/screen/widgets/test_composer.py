@@ -57,7 +57,7 @@ async def test_readline_keys_cut_and_insert_text() -> None:
         assert ui.text == "threeone two "
         await ui.press("ctrl+e", "ctrl+u")
         assert ui.text == ""
-        await ui.press("ctrl+z")
+        await ui.press("ctrl+underscore")
         assert ui.text == "threeone two "
         await ui.press("ctrl+e", "backspace", "ctrl+t", "alt+b", "alt+d")
         assert ui.text == "threeone "
