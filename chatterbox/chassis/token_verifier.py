@@ -53,8 +53,8 @@ class TokenVerifier:
         self._verified: dict[bytes, Claims] = {}
         """By the digest of the whole token, since a signature alone does not determine what it signs."""
 
-    async def verify(self, token: str) -> Claims:
-        """Return the claims of a valid token.
+    async def verify(self, token: str, *, grace_s: float = 0.0) -> Claims:
+        """Return the claims of a valid token, or of one that expired less than `grace_s` ago (seconds).
 
         Raises `ChatError` with `token_...` or `session_ended`, or `unavailable` while the revocations are unknown.
         """
@@ -65,9 +65,10 @@ class TokenVerifier:
         claims = self._verified.get(digest)
         if claims is None:
             claims = self._checked(token, await self._key(token))
+            self._check_times(claims, grace_s)
             self._remember(digest, claims)
         else:
-            self._check_times(claims)
+            self._check_times(claims, grace_s)
         if claims.sid in self._revoked:
             raise ChatError(Code.SESSION_ENDED)
         return claims
@@ -148,14 +149,13 @@ class TokenVerifier:
             raise ChatError(Code.TOKEN_INVALID) from None
         if not (claims.sub.isascii() and claims.sub.isdigit() and 0 < claims.exp - claims.iat <= auth_api.MAX_TOKEN_S):
             raise ChatError(Code.TOKEN_INVALID)
-        self._check_times(claims)
         return claims
 
-    def _check_times(self, claims: Claims) -> None:
+    def _check_times(self, claims: Claims, grace_s: float) -> None:
         now_s = self._now_s()
         if claims.iat > now_s + auth_api.LEEWAY_S:
             raise ChatError(Code.TOKEN_INVALID, _FROM_THE_FUTURE)
-        if auth_api.is_expired(claims.exp, now_s):
+        if auth_api.is_expired(claims.exp + grace_s, now_s):
             raise ChatError(Code.TOKEN_EXPIRED)
 
 

@@ -86,6 +86,7 @@ async def _open(
         verifier=_verifier(key_ring, now_s, clock),
         database=database,
         callers=callers,
+        clock=clock,
     )
 
 

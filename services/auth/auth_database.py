@@ -46,11 +46,6 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     """,
     """
-    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
-    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
-    UPDATE sessions SET used = created;
-    """,
-    """
     CREATE TABLE revocations (                     -- sessions that ended before their last token expired
         rev INTEGER PRIMARY KEY AUTOINCREMENT,     -- 1, 2, 3 ..., never reused
         sid TEXT NOT NULL,
@@ -60,6 +55,11 @@ MIGRATIONS = (
         WHERE revoked IS NOT NULL ORDER BY revoked, id;
     DELETE FROM sessions WHERE revoked IS NOT NULL;
     ALTER TABLE sessions DROP COLUMN revoked;
+    """,
+    """
+    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
+    UPDATE sessions SET used = created;
     """,
 )
 

@@ -9,7 +9,7 @@ _connect = sqlite3.connect
 
 
 def _connect_plainly(*arguments: Any, **options: Any) -> sqlite3.Connection:
-    connection = _connect(*arguments, **options)
+    connection: sqlite3.Connection = _connect(*arguments, **options)
     connection.execute("PRAGMA secure_delete=OFF")
     return connection
 

@@ -14,10 +14,10 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.screen import Screen
 
-from client.config.config_schema import NotificationSettings
+from client.config.config_schema import Config, NotificationSettings
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.screen.actions.action_table import ACTIONS, Action, with_keys
-from client.screen.input.pasted_text import clean
+from client.screen.input.pasted_text import clean, removed
 from client.screen.model.saved_state import encode_state
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
@@ -54,7 +54,10 @@ class ChatApp(ThemedApp):
     ) -> None:
         super().__init__()
         alt_keys.register()
-        self.chat = ChatScreen(runtime, dict(actions), zone)
+        config = live_config.now.config if live_config is not None else Config()
+        self.chat = ChatScreen(runtime, dict(actions), zone, uses_mouse=config.mouse)
+        self.chat.use_open_command(config.open_command)
+        self._configured_mouse = config.mouse
         self._runtime, self._state_file, self._live_config = runtime, state_file, live_config
         self._configure_notifications: Callable[[NotificationSettings], None] = lambda _: None
         self._configured_theme = live_config.now.theme if live_config is not None else None
@@ -72,6 +75,7 @@ class ChatApp(ThemedApp):
         before it: a sent message would lack its end.
         """
         if isinstance(event, events.Paste):
+            self._report_removed(event.text)
             event = events.Paste(clean(event.text))
         if isinstance(event, events.Resize):
             event = events.Resize(_at_least(event.size), _at_least(event.virtual_size), pixel_size=event.pixel_size)
@@ -86,6 +90,10 @@ class ChatApp(ThemedApp):
             if self._to_chat(event):
                 return
         await super().on_event(event)
+
+    def _report_removed(self, text: str) -> None:
+        if self.chat.is_mounted and (sentence := removed(text)):
+            self.chat.show_status(sentence)
 
     @staticmethod
     def _to_picker(picker: Picker, event: events.Key | events.Paste) -> None:
@@ -136,7 +144,7 @@ class ChatApp(ThemedApp):
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.app_resume_signal.subscribe(self, self._draw_again)
         if isinstance(self._driver, TerminalDriver):
-            self._driver.on_not_stopped = partial(self.chat.toast, "Can't suspend: no shell to return to.")
+            self._driver.on_not_stopped = partial(self.chat.show_status, "Can't suspend: no shell to return to.")
         self._runtime.start(self.exit)
         if self._live_config is not None:
             self.run_worker(self._live_config.follow(self.apply_config), group="configuration")
@@ -152,6 +160,10 @@ class ChatApp(ThemedApp):
             self.use_theme(now.theme)
         self._configured_theme = now.theme
         self.chat.bind_keys(with_keys(now.config.keys))
+        self.chat.use_open_command(now.config.open_command)
+        if now.config.mouse != self._configured_mouse:  # a mouse given back by key stays so until then
+            self.chat.use_mouse(uses=now.config.mouse)
+            self._configured_mouse = now.config.mouse
         self._configure_notifications(now.config.notices)
         for sentence in now.sentences:
             self._runtime.model.notice(sentence)

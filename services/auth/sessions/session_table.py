@@ -1,5 +1,5 @@
-"""SQL of the sessions and revocations tables. A session is active until its last token has expired by
-`auth_api.is_expired`. A session that is ended before is moved to the revocations.
+"""SQL of the sessions and revocations tables. A session is active until its last token can't be renewed any more. A
+session that is ended before is moved to the revocations.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,14 @@ CLOCK_ERROR_S = 2 * 86_400
 is deleted, and no revocation left out, whose tokens are still valid by a correct clock."""
 DELETED_AT_ONCE = 10_000
 """Rows deleted in one transaction: logins and logouts need not wait longer for their turn."""
+RENEWABLE_S = 7 * 86_400
+"""How long after its expiry a token can be renewed (seconds), within the longest duration of a session: a computer may
+sleep for days, and its user expects to stay logged in."""
+
+
+def _newest_inactive_s(now_s: float) -> float:
+    """Sessions whose last token expired at this time or before are over."""
+    return newest_expired_s(now_s) - RENEWABLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class SessionTable:
             "SELECT id, created, used, expires, user_agent, address FROM sessions"
             " WHERE user_id = ? AND expires > ? ORDER BY created DESC, id"
         )
-        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, newest_expired_s(now_s)))]
+        return [SessionRow(*row) for row in await self._database.rows(query, (user_id, _newest_inactive_s(now_s)))]
 
     async def revoked(self, since: int, now_s: int, *, limit: int) -> RevocationPage:
         """At most `limit` revocations after number `since`, without those whose last token has expired for every
@@ -81,11 +89,12 @@ class SessionTable:
 
     async def delete_expired(self, now_s: int) -> None:
         """Delete expired sessions and revocations, in bounded transactions."""
-        for statement in (_DELETE_SESSIONS, _DELETE_REVOCATIONS):
-            while await self._delete_some(statement, now_s - CLOCK_ERROR_S):
+        inactive_s, expired_s = _newest_inactive_s(now_s) - CLOCK_ERROR_S, now_s - CLOCK_ERROR_S
+        for statement, until_s in ((_DELETE_SESSIONS, inactive_s), (_DELETE_REVOCATIONS, expired_s)):
+            while await self._delete_some(statement, until_s):
                 pass
 
-    async def _delete_some(self, statement: str, expired_s: int) -> bool:
+    async def _delete_some(self, statement: str, expired_s: float) -> bool:
         async with self._database.transaction() as transaction:
             await transaction.rows(statement, (DELETED_AT_ONCE, expired_s))
             ((deleted,),) = await transaction.rows("SELECT changes()")
@@ -98,7 +107,7 @@ _DELETE_SESSIONS = (
 _DELETE_REVOCATIONS = (
     "DELETE FROM revocations WHERE rev IN (SELECT rev FROM revocations ORDER BY rev LIMIT ?1) AND expires <= ?2"
 )
-"""Of the oldest ones only. What ended later expires at most one token lifetime earlier, so no index is needed."""
+"""Of the oldest ones only. What ended later expires at most some days earlier, so no index is needed."""
 
 
 async def begin(transaction: Transaction, user: UserRow, session: SessionRow) -> bool:
@@ -126,10 +135,11 @@ async def extend(
     """
     rows = await transaction.rows(
         "UPDATE sessions SET expires = max(expires, min(? + ?, created + ?)), used = ?, address = ?"
-        " WHERE id = ? AND expires > ? RETURNING min(? + ?, created + ?)",
+        " WHERE id = ? AND expires > ? AND created + ? > ? RETURNING min(? + ?, created + ?)",
         (
             *(now_s, token_s, session_max_s, now_s, address),
-            *(sid, newest_expired_s(now_s), now_s, token_s, session_max_s),
+            *(sid, _newest_inactive_s(now_s), session_max_s, now_s),
+            *(now_s, token_s, session_max_s),
         ),
     )
     return int(rows[0][0]) if rows else None
@@ -137,13 +147,13 @@ async def extend(
 
 async def end(transaction: Transaction, user_id: int, sid: str, now_s: int) -> list[EndedSession]:
     """End one session of this user; empty if it does not exist or has ended."""
-    active_s = newest_expired_s(now_s)
+    active_s = _newest_inactive_s(now_s)
     return await _revoke(transaction, "user_id = ? AND id = ? AND expires > ?", (user_id, sid, active_s))
 
 
 async def end_all(transaction: Transaction, user_id: int, now_s: int, *, keep_sid: str = "") -> list[EndedSession]:
     """End every session of this user except `keep_sid`."""
-    active_s = newest_expired_s(now_s)
+    active_s = _newest_inactive_s(now_s)
     return await _revoke(transaction, "user_id = ? AND id <> ? AND expires > ?", (user_id, keep_sid, active_s))
 
 
@@ -152,7 +162,7 @@ async def end_oldest(transaction: Transaction, user_id: int, now_s: int, *, keep
     oldest = (
         "id IN (SELECT id FROM sessions WHERE user_id = ? AND expires > ? ORDER BY created DESC, id LIMIT -1 OFFSET ?)"
     )
-    return await _revoke(transaction, oldest, (user_id, newest_expired_s(now_s), keep))
+    return await _revoke(transaction, oldest, (user_id, _newest_inactive_s(now_s), keep))
 
 
 async def _revoke(transaction: Transaction, condition: str, parameters: Parameters) -> list[EndedSession]:

@@ -21,7 +21,7 @@ from services.auth.sessions.session_table import CLOCK_ERROR_S
 from tests.support.auth_site import START_S, AuthSite, bearing, refusal, revoked, running, sid_of
 
 MANY = 1_000_000
-BEFORE_REVOCATIONS = 3
+BEFORE_REVOCATIONS = 2
 """The schema version in which ended sessions stood among the others."""
 
 
@@ -161,10 +161,9 @@ async def _downgrade(data: Path, ended: str) -> None:
         database.execute("ATTACH ? AS new", (str(new),))
         database.executescript(f"""
             INSERT INTO users SELECT * FROM new.users;
-            INSERT INTO sessions SELECT id, user_id, created, expires, NULL, user_agent, used, address
-                FROM new.sessions;
-            INSERT INTO sessions SELECT sid, 1, expires - 60, expires, expires - 30, '', expires - 60, ''
-                FROM new.revocations WHERE sid = '{ended}';
+            INSERT INTO sessions SELECT id, user_id, created, expires, NULL, user_agent FROM new.sessions;
+            INSERT INTO sessions SELECT sid, 1, expires - 60, expires, expires - 30, '' FROM new.revocations
+                WHERE sid = '{ended}';
             PRAGMA user_version = {BEFORE_REVOCATIONS};
         """)
     old.replace(new)

@@ -14,8 +14,9 @@ import pytest
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.chassis.observability.logs import fields_of
 from chatterbox.wire.auth_api import LEEWAY_S
+from chatterbox.wire.rate_limits import SESSION_REQUESTS
 from services.auth.auth_database import MIGRATIONS
-from services.auth.sessions.session_table import CLOCK_ERROR_S
+from services.auth.sessions.session_table import CLOCK_ERROR_S, RENEWABLE_S
 from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, revoked, running, sid_of
 from tests.support.figures import figure
 
@@ -85,7 +86,7 @@ class TestRenew:
             site.clock.now += 409
             assert (await post(site, "/renew", body["token"])).json()["expires_in"] == 1
             site.clock.now += 2
-            assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
+            assert refusal(await post(site, "/renew", body["token"])) == (401, "session_ended")
 
     async def test_renewals_of_one_user_are_rate_limited_over_all_sessions(self, tmp_path: Path) -> None:
         async with running(tmp_path, renewals_burst=2, renewals_per_hour=360) as site:
@@ -99,6 +100,15 @@ class TestRenew:
             assert (await post(site, "/renew", bob)).status_code == 200
             site.clock.now += 10
             assert (await post(site, "/renew", tokens[0])).status_code == 200
+
+    async def test_requests_about_sessions_are_rate_limited_for_each_session(self, site: AuthSite) -> None:
+        mine, others = await site.registered(), await site.login()
+        answers = [await site.sessions(mine) for _ in range(SESSION_REQUESTS.bound.burst + 1)]
+        assert {answer.status_code for answer in answers[:-1]} == {200}
+        assert refusal(answers[-1]) == (429, "rate_limited")
+        assert refusal(await post(site, "/logout", mine)) == (429, "rate_limited")
+        ended = await site.http.delete(f"/sessions/{sid_of(mine)}", headers=bearing(others))
+        assert ended.status_code == 200
 
     async def test_logout_ends_renewed_tokens_too(self, site: AuthSite) -> None:
         token = await site.registered()
@@ -165,7 +175,7 @@ class TestListSessions:
     async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
-        site.clock.now += 43_200 + LEEWAY_S
+        site.clock.now += 43_200 + RENEWABLE_S + LEEWAY_S
         token = await site.login()
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 
@@ -269,7 +279,7 @@ class TestStorage:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
             await site.login()
-            site.clock.now += 43_200 + CLOCK_ERROR_S + 1
+            site.clock.now += 43_200 + RENEWABLE_S + CLOCK_ERROR_S + LEEWAY_S
             assert await revoked(site) == []
             await site.auth.sessions.delete_expired()
             for table in ("sessions", "revocations"):
