@@ -1,6 +1,6 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chatterbox.chassis.sqlite.reader_pool import ReaderPool
 from chatterbox.chassis.token_verifier import AuthClient
@@ -13,7 +13,7 @@ from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.rooms import membership_changes, room_queries, topic_changes
+from services.history.rooms import membership_changes, moderation, room_queries, topic_changes
 from services.history.rooms.room_queries import RoomView
 
 MAX_APPEND_MESSAGES = 2000
@@ -32,11 +32,15 @@ class HistoryService:
         auth: AuthClient,
         limits: Limits,
         metrics: HistoryMetrics | None = None,
+        *,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
         self._readers = readers
         self._writer = writer
         self._auth = auth
         self._limits = limits
+        self._on_deleted = on_deleted
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
@@ -89,10 +93,28 @@ class HistoryService:
             lambda transaction: membership_changes.join(transaction, room, user, self._limits)
         )
 
-    async def leave(self, room: str, user: UserInfo) -> history_api.RoomInfo:
-        return await self._writer.change(
-            lambda transaction: membership_changes.leave(transaction, room, user, self._limits)
+    async def leave(self, room: str, user: UserInfo, *, delete: bool = False) -> history_api.LeftRoom:
+        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
+        left = await self._writer.change(
+            lambda transaction: membership_changes.leave(transaction, room, user, self._limits, delete=delete)
         )
+        if left.deleted:
+            self._on_deleted()
+        return left
+
+    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+        """Remove a member from a room that `creator` created; returns the removed user."""
+        return await self._writer.change(
+            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits)
+        )
+
+    async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
+        """Delete a room that `creator` created, and all of its messages."""
+        info = await self._writer.change(
+            lambda transaction: moderation.delete_room(transaction, room, creator, self._limits)
+        )
+        self._on_deleted()
+        return info
 
     async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
         return await self._writer.change(

@@ -1,8 +1,8 @@
-"""Public routes for rooms: list, create, join, leave, invite, members and topic."""
+"""Public routes for rooms: list, create, join, leave, invite, remove, delete, members and topic."""
 
 from typing import Annotated
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
@@ -18,7 +18,12 @@ _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 
 router = public_router()
 
+MemberPath = Annotated[str, Path(description="The member's username.", max_length=256)]
 RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
+
+Delete = Annotated[
+    bool, Query(description="Confirms that a private room is deleted if you are its last member; else `last_member`.")
+]
 
 
 class RoomOut(BaseModel):
@@ -34,9 +39,10 @@ class RoomOut(BaseModel):
 
 
 class RoomDetails(RoomOut):
-    """A room and when it was created (RFC 3339)."""
+    """A room, and when (RFC 3339) and by whom it was created."""
 
     created: str
+    creator: str | None = Field(description="May remove members and delete the room; null for the room of everyone.")
 
 
 class NewRoom(BaseModel):
@@ -98,16 +104,48 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
     return await history.members(room, user)
 
 
-@router.put("/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.TOO_MANY_ROOMS))
+@router.put(
+    "/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS)
+)
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Join a public room. If you are already a member, nothing changes."""
     return await _details(await history.join(room, user), user, history)
 
 
-@router.delete("/rooms/{room}/members/me", status_code=204, responses=refusals(*_NAMING_A_ROOM, Code.ROOM_FOR_ALL))
-async def leave(room: RoomPath, user: CurrentUser, history: History) -> Response:
-    """Leave a room. Rooms that everybody is in can't be left."""
-    await history.leave(room, user)
+@router.delete(
+    "/rooms/{room}/members/me",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.ROOM_FOR_ALL, Code.LAST_MEMBER),
+)
+async def leave(room: RoomPath, user: CurrentUser, history: History, delete: Delete = False) -> Response:
+    """Leave a room. Rooms that everybody is in can't be left.
+
+    A private room ends with its last member: the room and its messages are deleted, and its name is free again. A
+    public room without messages ends like that, too.
+    """
+    await history.leave(room, user, delete=delete)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/rooms/{room}/members/{username}",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR, Code.USER_UNKNOWN),
+)
+async def remove_member(room: RoomPath, username: MemberPath, user: CurrentUser, history: History) -> Response:
+    """Remove a member from a room that you created. They can join it again only when a member invites them."""
+    await history.remove_member(room, user, username)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/rooms/{room}",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR),
+)
+async def delete_room(room: RoomPath, user: CurrentUser, history: History) -> Response:
+    """Delete a room that you created, with all of its messages, for all of its members. Its name is free again."""
+    await history.delete_room(room, user)
     return Response(status_code=204)
 
 
@@ -135,4 +173,5 @@ def _described(view: RoomView) -> RoomDetails:
         head=view.info.head,
         topic=view.info.topic,
         created=text_rules.timestamp(view.created_ms),
+        creator=view.creator,
     )

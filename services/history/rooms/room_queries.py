@@ -20,7 +20,8 @@ MAX_LISTED_ROOMS = 1000
 _FIND = """
     SELECT id, name, private, everyone, epoch, head, topic,
         (SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user) IS NOT NULL,
-        created_ms, (SELECT count(*) FROM memberships WHERE room_id = rooms.id)
+        created_ms, (SELECT count(*) FROM memberships WHERE room_id = rooms.id),
+        created_by IS :user, (SELECT username FROM memberships WHERE user_id = rooms.created_by LIMIT 1)
     FROM rooms WHERE name = :name
 """
 _LIST = """
@@ -33,7 +34,7 @@ _LIST = """
 _MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
 _HEADS = """
     SELECT meta.value, rooms.id, rooms.epoch, rooms.head
-    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?))
+    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
 _MEMBERSHIPS = """
@@ -52,12 +53,24 @@ class RoomView(NamedTuple):
     member: bool
     created_ms: int
     members: int
+    is_creator: bool
+    creator: str | None
+    """The creator's name; None for the room that everyone is in."""
 
     def require_member(self) -> RoomInfo:
         """The room, if this user is a member; raises `not_a_member`."""
         if not self.member:
             raise ChatError(Code.NOT_A_MEMBER)
         return self.info
+
+    def require_creator(self) -> RoomInfo:
+        """The room, if this user is a member and created it; raises `not_a_member` or `not_the_creator`."""
+        info = self.require_member()
+        if not self.is_creator:
+            who = f"Ask {self.creator}, or" if self.creator else "It has none: ask"
+            detail = f"Only the creator of #{info.room} can do that. {who} the operator of the server."
+            raise ChatError(Code.NOT_THE_CREATOR, detail)
+        return info
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
@@ -73,8 +86,8 @@ async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> Ro
 
 
 def _room_view(row: Row) -> RoomView:
-    *info, member, created_ms, members = row
-    return RoomView(_info(info), bool(member), created_ms, members)
+    *info, member, created_ms, members, is_creator, creator = row
+    return RoomView(_info(info), bool(member), created_ms, members, bool(is_creator), creator)
 
 
 def _info(columns: Iterable[object]) -> RoomInfo:
