@@ -17,11 +17,13 @@ from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
+from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError
+from chatterbox.wire.rate_limits import REQUESTS
 from services.auth.app import create_app
 from services.auth.auth_database import database_path
 from services.auth.restore import restore
@@ -79,7 +81,8 @@ def _serve(settings: AuthSettings) -> None:
     app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
-    config = serve.config(app, trusted_proxies=settings.trusted_proxies)
+    requests = LimitSettings.from_environment().limits().rate(REQUESTS)
+    config = serve.config(app, requests=requests, trusted_proxies=settings.trusted_proxies)
     ready = f"auth listens on {host}:{port}, data in {settings.data}/"
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 

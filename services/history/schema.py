@@ -53,6 +53,18 @@ MIGRATIONS = (
     ALTER TABLE rooms ADD COLUMN topic TEXT NOT NULL DEFAULT '';
     """,
     """
+    -- The number of members is stored, so that a page of the room list costs the same however large its rooms are.
+    ALTER TABLE rooms ADD COLUMN members INTEGER NOT NULL DEFAULT 0;
+    UPDATE rooms SET members = (SELECT count(*) FROM memberships WHERE room_id = rooms.id);
+    CREATE TRIGGER membership_added AFTER INSERT ON memberships BEGIN
+        UPDATE rooms SET members = members + 1 WHERE id = new.room_id;
+    END;
+    CREATE TRIGGER membership_removed AFTER DELETE ON memberships BEGIN
+        UPDATE rooms SET members = members - 1 WHERE id = old.room_id;
+    END;
+    CREATE INDEX public_rooms ON rooms (name) WHERE NOT private;
+    """,
+    """
     -- The row of a deleted room stays until its messages are deleted, newest first and a few at a time: its head
     -- follows them, its name is '!' and its id, which can't be the name of a room, and it has no members.
     ALTER TABLE rooms ADD COLUMN deleted_ms INTEGER;

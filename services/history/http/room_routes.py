@@ -1,11 +1,13 @@
 """Public routes for rooms: list, create, join, leave, invite, remove, delete, members and topic."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
+from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.history_api import RoomInfo
@@ -19,6 +21,11 @@ _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 router = public_router()
 
 MemberPath = Annotated[str, Path(description="The member's username.", max_length=256)]
+After = Annotated[str | None, Query(max_length=256, description="Where the page starts: taken from the header `Link`.")]
+_PAGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"Link": {"schema": {"type": "string"}, "description": "The next page, if there is one."}}}
+}
+
 RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
 
 Delete = Annotated[
@@ -71,10 +78,18 @@ class InvitedOut(BaseModel):
     username: str
 
 
-@router.get("/rooms")
-async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
-    """List the rooms that you are in, then the public ones."""
-    return [RoomOut.model_validate(line, from_attributes=True) for line in await history.rooms(user.user_id)]
+@router.get("/rooms", response_model=list[RoomOut], responses=_PAGED)
+async def rooms(user: CurrentUser, history: History, after: After = None) -> Response:
+    """List the rooms that you are in, then the public ones by name, in pages.
+
+    If there are more, the header `Link` has the address of the next page (RFC 8288: `</rooms?after=…>; rel="next"`);
+    it lists further public rooms only.
+    """
+    page = await history.rooms(user.user_id, after)
+    answer = write(page.rooms)
+    if page.next is not None:
+        answer.headers["Link"] = f'</rooms?{urlencode({"after": page.next})}>; rel="next"'
+    return answer
 
 
 @router.post(
@@ -82,20 +97,20 @@ async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
 )
 async def create(new: NewRoom, user: CurrentUser, history: History) -> RoomDetails:
     """Create a room and become its first member."""
-    return await _details(await history.create(new.room, user, private=new.private), user, history)
+    return await _changed(await history.create(new.room, user, private=new.private), user, history)
 
 
 @router.get("/rooms/{room}", responses=refusals(*_NAMING_A_ROOM))
 async def room_details(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Get a public room, or one that you are in."""
-    return _described(await history.room(room, user))
+    return await _details(await history.room(room, user), history)
 
 
 @router.put("/rooms/{room}/topic", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID))
 async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
     """Set the topic of a room that you are in."""
     await history.change_topic(room, user, new.topic)
-    return _described(await history.room(room, user))
+    return await _details(await history.changed_room(room, user), history)
 
 
 @router.get("/rooms/{room}/members", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER))
@@ -109,7 +124,7 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
 )
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Join a public room. If you are already a member, nothing changes."""
-    return await _details(await history.join(room, user), user, history)
+    return await _changed(await history.join(room, user), user, history)
 
 
 @router.delete(
@@ -159,11 +174,11 @@ async def invite(room: RoomPath, invitation: Invitation, user: CurrentUser, hist
     return InvitedOut(room=info.room, username=invitee.username)
 
 
-async def _details(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
-    return _described(await history.room(info.room, user))
+async def _changed(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
+    return await _details(await history.changed_room(info.room, user), history)
 
 
-def _described(view: RoomView) -> RoomDetails:
+async def _details(view: RoomView, history: History) -> RoomDetails:
     return RoomDetails(
         room=view.info.room,
         private=view.info.private,
@@ -173,5 +188,5 @@ def _described(view: RoomView) -> RoomDetails:
         head=view.info.head,
         topic=view.info.topic,
         created=text_rules.timestamp(view.created_ms),
-        creator=view.creator,
+        creator=await history.creator(view),
     )
