@@ -71,6 +71,10 @@ class CommandHandlers:
                 return self._create(connection, member, command)
             case frames.Invite():
                 return self._invite(connection, member, command)
+            case frames.Remove():
+                return self._remove(connection, member, command)
+            case frames.DeleteRoom():
+                return self._delete(connection, member, command)
             case frames.SetTopic():
                 return self._set_topic(connection, member, command)
             case _:
@@ -147,12 +151,22 @@ class CommandHandlers:
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
+        deleted = False
         while member.rooms.get(room.name) is room:
             version = member.rooms_version
-            await self._history.leave(room.name, member)
-            if member.rooms_version == version:  # otherwise the member may have joined again since
-                self._memberships.leave(member, room)
-        connection.send(frames.Left(id=command.id, room=room.name))
+            deleted = await self._leave_in_history(room, member, command)
+            if deleted or member.rooms_version == version:  # otherwise the member may have joined again since
+                self._memberships.leave(member, room, by=member.username, deleted=deleted)
+        connection.send(frames.Left(id=command.id, room=room.name, deleted=deleted))
+
+    async def _leave_in_history(self, room: Room, member: Member, command: frames.Leave) -> bool:
+        """Returns whether the room was deleted, now or by an earlier call whose answer was lost."""
+        try:
+            return (await self._history.leave(room.name, member, delete=command.delete)).deleted
+        except ChatError as problem:
+            if problem.code is Code.ROOM_UNKNOWN and command.delete:
+                return True
+            raise
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
         page = await self._history.rooms(member, command.after)
@@ -170,6 +184,17 @@ class CommandHandlers:
         room = await self._room_of(member, command.room)
         username = await self._history.invite(room.name, member, command.username)
         connection.send(frames.Invited(id=command.id, room=room.name, username=username))
+
+    async def _remove(self, connection: Connection, member: Member, command: frames.Remove) -> None:
+        room = await self._room_of(member, command.room)
+        username = await self._history.remove(room.name, member, command.username)
+        connection.send(frames.Removed(id=command.id, room=room.name, username=username))
+
+    async def _delete(self, connection: Connection, member: Member, command: frames.DeleteRoom) -> None:
+        room = await self._room_of(member, command.room)
+        await self._history.delete_room(room.name, member)
+        self._memberships.leave(member, room, by=member.username, deleted=True)
+        connection.send(frames.Deleted(id=command.id, room=room.name))
 
     async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
         room = await self._room_of(member, command.room)

@@ -20,7 +20,7 @@ _PAGE = """
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip - :limit ELSE :after + :skip END AS low,
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip
                 ELSE min(:before - 1, :after + :skip + :limit) END AS high
-        FROM rooms WHERE id = :room
+        FROM rooms WHERE id = :room AND deleted_ms IS NULL
     )
     SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1, span.topic,
         messages.offset, messages.id, messages.username, messages.content, messages.timestamp

@@ -15,6 +15,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "join": {"room": "ops"},
     "leave": {"room": "ops"},
     "invite": {"room": "general", "username": "bob"},
+    "remove": {"room": "general", "username": "bob"},
+    "delete": {"room": "general"},
     "topic": {"room": "general", "topic": "engines"},
     "history": {"room": "general", "limit": 5},
     "rooms": {},
