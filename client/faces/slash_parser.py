@@ -23,6 +23,9 @@ class WordKind(Enum):
     SESSION = auto()
     SLASH = auto()
     PRIVATE = auto()
+    """The word `private`."""
+    CONFIRM = auto()
+    """The word `confirm`."""
     NEW = auto()
     """A new name, which can't be completed."""
     TOPIC = auto()
@@ -45,13 +48,29 @@ class SlashSpec(NamedTuple):
 
 SLASHES: dict[str, SlashSpec] = {
     "join": SlashSpec("/join ROOM", "open a room; join it first if it is public", (WordKind.ANY_ROOM,), 1),
-    "leave": SlashSpec("/leave [ROOM]", "leave this room, or another", (WordKind.ROOM,)),
+    "leave": SlashSpec(
+        "/leave [ROOM] [confirm]",
+        "leave this room, or another; the last member of a private room confirms that it is deleted",
+        (WordKind.ROOM, WordKind.CONFIRM),
+    ),
     "rooms": SlashSpec("/rooms", "list the rooms that you are in or can join"),
     "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
         "add a user to this room, or to another",
         (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "remove": SlashSpec(
+        "/remove USERNAME [ROOM]",
+        "remove a member from this room, or from another, if you created it",
+        (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "delete-room": SlashSpec(
+        "/delete-room ROOM confirm",
+        "delete a room that you created, with all of its messages",
+        (WordKind.ROOM, WordKind.CONFIRM),
         1,
     ),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
@@ -76,12 +95,13 @@ ALIASES = {
     "close": "quit",
     "exit": "quit",
     "j": "join",
+    "kick": "remove",
     "names": "members",
     "part": "leave",
     "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
-LOSES = frozenset({"leave", "logout", "quit"})
+LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
 """Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
@@ -93,6 +113,9 @@ EXPLAINED = {
     ),
 }
 """Commands of other chats that do not exist here, each with what to do instead."""
+
+FIXED = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm"}
+"""Words that are typed as they are."""
 
 NO_TOPIC = "-"
 """What `/topic` takes to clear the topic."""
@@ -158,13 +181,22 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
-    if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
+    if not slash.least <= len(words) <= len(slash.takes) or not _has_fixed_words(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
         usage = slash.usage.replace("[ROOM]", "ROOM")
         return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
+    if name == "delete-room" and len(words) == 1:
+        return UsageMistake(
+            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {FIXED[WordKind.CONFIRM]}"
+        )
     return _meaning(name, words, about or "")
+
+
+def about_to_delete(room: str) -> str:
+    """What deleting a room does."""
+    return f"This deletes #{room} and all of its messages, for all of its members."
 
 
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
@@ -172,8 +204,14 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     match name, words:
         case "join", [target]:
             return RoomRequested(room_word(target))
+        case "leave", [_, _]:
+            return CommandRequested(frames.Leave(id=0, room=room, delete=True))
         case "leave", _:
             return CommandRequested(frames.Leave(id=0, room=room))
+        case "remove", [username, *_]:
+            return CommandRequested(frames.Remove(id=0, room=room, username=username.removeprefix("@")))
+        case "delete-room", _:
+            return CommandRequested(frames.DeleteRoom(id=0, room=room))
         case "rooms", _:
             return CommandRequested(frames.ListRooms(id=0))
         case "create", [target, *private]:
@@ -206,9 +244,9 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
-def _private_or_not(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether a word that must be `private` is: a room that a typing error made public can't be made private."""
-    return all(word == "private" for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.PRIVATE)
+def _has_fixed_words(slash: SlashSpec, words: list[str]) -> bool:
+    """Whether the words that must be `private` or `confirm` are: a typing error can't be undone."""
+    return all(word == FIXED.get(kind, word) for kind, word in zip(slash.takes, words, strict=False))
 
 
 def unknown(name: str) -> str:

@@ -14,6 +14,7 @@ from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
+from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history.history import HistoryService
@@ -22,6 +23,7 @@ from services.history.http import health_routes, internal_routes, message_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
@@ -84,7 +86,9 @@ def create_app(
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
-        history = HistoryService(database, writer, auth_client, limits, metrics)
+        cleanup = RoomCleanup(writer)
+        await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
+        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)

@@ -140,6 +140,10 @@ class Service:
     async def do(self, method: str, path: str, user: str = "alice", body: object = None) -> httpx.Response:
         return await self.public.request(method, path, json=body, headers=self.headers(user))
 
+    async def invite(self, room: str, inviter: str, username: str) -> None:
+        """Make `username` a member of a room that `inviter` is in."""
+        (await self.do("POST", f"/rooms/{room}/members", inviter, {"username": username})).raise_for_status()
+
     def headers(self, user: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.auth.token(user)}"}
 

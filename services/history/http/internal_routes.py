@@ -61,7 +61,23 @@ async def join(request: Request) -> Response:
 @router.post("/leave")
 async def leave(request: Request) -> Response:
     query = await read(request, history_api.LeaveRoomCall)
-    return write(await _history(request).leave(query.room, UserInfo(query.user_id, query.username)))
+    return write(
+        await _history(request).leave(query.room, UserInfo(query.user_id, query.username), delete=query.delete)
+    )
+
+
+@router.post("/remove")
+async def remove(request: Request) -> Response:
+    query = await read(request, history_api.RemoveMemberCall)
+    creator = UserInfo(query.user_id, query.username)
+    removed = await _history(request).remove_member(query.room, creator, query.member)
+    return write(history_api.RemovedMember(removed.username))
+
+
+@router.post("/delete")
+async def delete(request: Request) -> Response:
+    query = await read(request, history_api.DeleteRoomCall)
+    return write(await _history(request).delete_room(query.room, UserInfo(query.user_id, query.username)))
 
 
 @router.post("/create")
