@@ -84,6 +84,10 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             return account.end_session(context, arguments.session)
         case "sessions":
             return account.sessions(context)
+        case "outbox":
+            from client.commands import outbox_command
+
+            return outbox_command.outbox(context, arguments.what, arguments.entry, as_json=arguments.json)
     account.log_in_if_configured(context)
     match arguments.command:
         case "members":

@@ -26,10 +26,18 @@ class WordKind(Enum):
     """The word `private`."""
     CONFIRM = auto()
     """The word `confirm`."""
+    DROP = auto()
+    """The word `drop`."""
+    UNSENT = auto()
+    """An unsent message, by its id."""
     NEW = auto()
     """A new name, which can't be completed."""
     TOPIC = auto()
     """The rest of the line: a topic."""
+
+
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
+"""Words that must stand as they are."""
 
 
 class SlashSpec(NamedTuple):
@@ -86,6 +94,11 @@ SLASHES: dict[str, SlashSpec] = {
     "password": SlashSpec("/password", "say how to change your password: chatterbox passwd, in a shell"),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
+    "outbox": SlashSpec(
+        "/outbox [drop ID]",
+        "list your unsent messages, or delete one of them",
+        (WordKind.DROP, WordKind.UNSENT),
+    ),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
@@ -114,9 +127,6 @@ EXPLAINED = {
 }
 """Commands of other chats that do not exist here, each with what to do instead."""
 
-FIXED = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm"}
-"""Words that are typed as they are."""
-
 NO_TOPIC = "-"
 """What `/topic` takes to clear the topic."""
 
@@ -131,6 +141,7 @@ class LocalCommandName(StrEnum):
     LOGOUT = "logout"
     PASSWORD = "password"  # noqa: S105 - a command
     STATUS = "status"
+    OUTBOX = "outbox"
     RECONNECT = "reconnect"
     HELP = "help"
 
@@ -139,7 +150,8 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the command of `/help`; else empty.
+    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the message of `/outbox drop`, the
+    command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -181,7 +193,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
-    if not slash.least <= len(words) <= len(slash.takes) or not _has_fixed_words(slash, words):
+    if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
@@ -189,7 +201,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
     if name == "delete-room" and len(words) == 1:
         return UsageMistake(
-            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {FIXED[WordKind.CONFIRM]}"
+            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {KEYWORDS[WordKind.CONFIRM]}"
         )
     return _meaning(name, words, about or "")
 
@@ -222,6 +234,8 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "outbox", [_, entry]:
+            return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:
             return QuitRequested()
         case _:
@@ -244,9 +258,12 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
-def _has_fixed_words(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether the words that must be `private` or `confirm` are: a typing error can't be undone."""
-    return all(word == FIXED.get(kind, word) for kind, word in zip(slash.takes, words, strict=False))
+def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
+    """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
+    pairs = list(zip(slash.takes, words, strict=False))
+    if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
 
 
 def unknown(name: str) -> str:

@@ -28,7 +28,7 @@ NAMES = LocalNames(
 COMMANDS = [
     *("register", "login", "passwd", "logout"),
     *("sessions", "rooms", "create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
-    *("chat", "send", "tail", "doctor", "man", "completion", "config"),
+    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]
