@@ -13,6 +13,7 @@ from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.database import lock, make_folder
+from chatterbox.wire.rate_limits import REQUESTS
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.allinone.full_backup import back_up, restore_all, verify_all
 from services.auth.settings import AuthSettings
@@ -86,6 +87,7 @@ def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> 
         frame_bytes=limits.frame_bytes,
         connections=settings.gateway.connections + serve.HTTP_CONNECTIONS,
         connections_per_address=limits.connections_per_address,
+        requests=limits.rate(REQUESTS),
         trusted_proxies=settings.gateway.trusted_proxies,
         allowed_hosts=settings.gateway.allowed_hosts(),
         has_domain=bool(settings.gateway.domain),

@@ -15,6 +15,7 @@ from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
+from chatterbox.wire.rate_limits import REQUESTS
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
@@ -77,7 +78,12 @@ def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
     protocol = append_server.append_protocol(app, key)
-    config = serve.config(close_on_shutdown(app, broker.close, auth.aclose), http_class=protocol)
+    config = serve.config(
+        close_on_shutdown(app, broker.close, auth.aclose),
+        http_class=protocol,
+        requests=limits.rate(REQUESTS),
+        trusted_proxies=settings.trusted_proxies,
+    )
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 
 

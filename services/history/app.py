@@ -30,7 +30,7 @@ WriterFactory: TypeAlias = Callable[..., Writer]
 """Makes the writer; called as `Writer` is."""
 
 RELOAD_REVOCATIONS_S = 5.0
-"""Time between reloads of the revocations (seconds): a lost event takes effect at most this much later."""
+"""Time between requests for new revocations (seconds): a lost event takes effect at most this much later."""
 
 
 def _now_ms() -> int:

@@ -52,6 +52,18 @@ MIGRATIONS = (
     """
     ALTER TABLE rooms ADD COLUMN topic TEXT NOT NULL DEFAULT '';
     """,
+    """
+    -- The number of members is stored, so that a page of the room list costs the same however large its rooms are.
+    ALTER TABLE rooms ADD COLUMN members INTEGER NOT NULL DEFAULT 0;
+    UPDATE rooms SET members = (SELECT count(*) FROM memberships WHERE room_id = rooms.id);
+    CREATE TRIGGER membership_added AFTER INSERT ON memberships BEGIN
+        UPDATE rooms SET members = members + 1 WHERE id = new.room_id;
+    END;
+    CREATE TRIGGER membership_removed AFTER DELETE ON memberships BEGIN
+        UPDATE rooms SET members = members - 1 WHERE id = old.room_id;
+    END;
+    CREATE INDEX public_rooms ON rooms (name) WHERE NOT private;
+    """,
 )
 
 _IMPOSSIBLE = """

@@ -26,7 +26,8 @@ NAMES = LocalNames(
     cursors=("mailer",),
 )
 COMMANDS = [
-    *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
+    *("register", "login", "passwd", "logout"),
+    *("sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
     *("chat", "send", "tail", "doctor", "man", "completion", "config"),
 ]
 
