@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 
 from client.config.config_parser import CliOverrides
 from client.config.profile_choice import choose_profile
+from client.config.xdg_folders import state_folder
 from client.context import ClientContext
 from client.doctor import machine_checks
 from client.doctor.check_sequence import run_checks
@@ -25,9 +26,8 @@ _STATUS_WIDTH = max(map(len, CheckStatus))
 
 async def doctor(overrides: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> ExitCode:
     """Check the chosen server. Nothing is stored there, and nothing is changed here."""
-    choice = choose_profile(overrides, environ)
-    address = overrides.server or choice.server
-    machine = machine_checks.problems(environ, choice.folder, _terminal())
+    address = overrides.server or choose_profile(overrides, environ).server
+    machine = machine_checks.problems(environ, state_folder(environ), _terminal())
     results = [result async for result in _run(address, machine, overrides, environ, idle_s, as_json=as_json)]
     print_result(json_report(address, results) if as_json else summary(results))
     return exit_code(results)
