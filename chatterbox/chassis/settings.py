@@ -79,6 +79,8 @@ class Settings(Environment):
     hosts: HostNames = ""
     """Further names by which clients reach this server, separated by commas; `*` allows every name. Loopback, IP
     addresses, `CHATTERBOX_HOST` and `CHATTERBOX_DOMAIN` are always allowed; others get 421, against DNS rebinding."""
+    trusted_proxies: ProxyAddresses = ""
+    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""
     data: Path = Path("data")
     """The folder for databases and keys; created if missing, readable by its owner only."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
@@ -172,6 +174,26 @@ class LimitSettings(Environment):
     """Commands per second on one connection in the long run."""
     commands_burst: int = Field(Limits().commands_burst, ge=1, le=MAX_LIMIT)
     """Commands at once on one connection."""
+    changes_per_s: float = Field(Limits().changes_per_s, gt=0, le=MAX_LIMIT)
+    """Joins, leaves, topics, invitations and new rooms per second by one user in the long run."""
+    changes_burst: int = Field(Limits().changes_burst, ge=1, le=MAX_LIMIT)
+    """Such changes at once by one user."""
+    rooms_per_day: int = Field(Limits().rooms_per_day, ge=1, le=MAX_LIMIT)
+    """Rooms that one user may create at once, and per day in the long run."""
+    invitations_per_day: int = Field(Limits().invitations_per_day, ge=1, le=MAX_LIMIT)
+    """Invitations that one user may send at once, and per day in the long run."""
+    reads_per_s: float = Field(Limits().reads_per_s, gt=0, le=MAX_LIMIT)
+    """Reads of pages, rooms and members per second by one user in the long run."""
+    reads_burst: int = Field(Limits().reads_burst, ge=1, le=MAX_LIMIT)
+    """Reads at once by one user."""
+    listings_per_s: float = Field(Limits().listings_per_s, gt=0, le=MAX_LIMIT)
+    """Pages of the room list per second for one user in the long run."""
+    listings_burst: int = Field(Limits().listings_burst, ge=1, le=MAX_LIMIT)
+    """Pages of the room list at once for one user."""
+    requests_per_s: float = Field(Limits().requests_per_s, gt=0, le=MAX_LIMIT)
+    """HTTP requests per second from one network address (IPv6: from one /64) in the long run."""
+    requests_burst: int = Field(Limits().requests_burst, ge=1, le=MAX_LIMIT)
+    """HTTP requests at once from one network address."""
     connections_per_user: int = Field(Limits().connections_per_user, ge=1, le=MAX_LIMIT)
     """Live connections of one user."""
     connections_per_address: int = Field(Limits().connections_per_address, ge=1, le=MAX_LIMIT)

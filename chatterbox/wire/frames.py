@@ -64,8 +64,10 @@ class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
-class ListRooms(Exchange, frozen=True, kw_only=True, tag="rooms"):
-    """List your rooms, and the public rooms that you can join."""
+class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """List your rooms, then the public rooms that you can join, in pages. `after`: the `next` of the page before."""
+
+    after: str | None = None
 
 
 class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
@@ -166,10 +168,11 @@ class Page(Exchange, frozen=True, kw_only=True):
     more: bool
 
 
-class RoomList(Exchange, frozen=True, kw_only=True, tag="rooms"):
-    """The reply to `rooms`."""
+class RoomList(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """The reply to `rooms`: a page. With `next`, there are more public rooms: ask again with `after`."""
 
     rooms: list[RoomSummary]
+    next: str | None = None
 
 
 class Created(Exchange, frozen=True, kw_only=True):

@@ -96,6 +96,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: int | None = None
     before: int | None = None
     limit: int
+    reader: int | None = None
+    """The user whose command needs the page, for the rate limit; None: the gateway itself needs it."""
 
 
 class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +109,14 @@ class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
     frames: list[msgspec.Raw]
     topic: str = ""
     """The room's topic when the page was read."""
+
+
+class FindRoomCall(msgspec.Struct, frozen=True):
+    """`POST /internal/find`: returns `RoomInfo` if the user may see the room."""
+
+    room: str
+    user_id: int
+    username: str
 
 
 class JoinRoomCall(msgspec.Struct, frozen=True):
@@ -165,9 +175,10 @@ class StoredTopic(msgspec.Struct, frozen=True):
 
 
 class ListRoomsCall(msgspec.Struct, frozen=True):
-    """`POST /internal/rooms`: returns `RoomListing`."""
+    """`POST /internal/rooms`: returns `RoomListing`. `after`: the `next` of the page before."""
 
     user_id: int
+    after: str | None = None
 
 
 class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +194,8 @@ class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomListing(msgspec.Struct, frozen=True):
-    """The rooms that a user is in, and all public rooms."""
+    """A page of the room list: the rooms that a user is in, on the first page, and public rooms."""
 
     rooms: list[VisibleRoom]
+    next: str | None = None
+    """Where the next page starts; None: this is the last one."""

@@ -100,6 +100,13 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class PageDue:
+    """A timer: the wait after the server refused command `command_id`, for a page of the room list, is over."""
+
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStable:
     """A timer: connection number `connection` has been up long enough to count as stable."""
 
@@ -115,7 +122,7 @@ class MoveDue:
 
 Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
 """What a person, or a script, asks of the connection."""
-Timer: TypeAlias = ReplyOverdue | RetryDue | ConnectionStable | MoveDue
+Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started
     | HandshakeDone

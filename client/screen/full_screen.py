@@ -70,7 +70,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
         runtime.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, save_last)
         try:
-            await app.run_async()
+            await app.run_async(mouse=live_config.now.config.mouse)
         finally:
             crash = app.crash
             notifications.close()

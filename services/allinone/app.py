@@ -48,8 +48,10 @@ class AllSettings(NamedTuple):
 class AllInOne(NamedTuple):
     """The ASGI app of the single process, and its gateway, which must be drained before the process stops."""
 
-    app: ASGIApp
+    app: FastAPI
     gateway: Gateway
+    services: Sequence[FastAPI]
+    """The apps that `app` composes."""
 
 
 def create_all(
@@ -108,7 +110,7 @@ def create_all(
         (history, room_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
-    return AllInOne(front, gateway.gateway)
+    return AllInOne(front, gateway.gateway, apps)
 
 
 def _append_function(history: HistoryApp) -> AppendFunction:

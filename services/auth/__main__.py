@@ -17,14 +17,17 @@ from chatterbox.chassis.broker import MemoryBroker
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
+from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
 from chatterbox.chassis.sqlite.reader_pool import open_readers
+from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
+from chatterbox.wire.rate_limits import REQUESTS
 from services.auth.app import create_app
-from services.auth.auth_database import database_path
+from services.auth.auth_database import SCHEMA, database_path
 from services.auth.restore import restore
 from services.auth.rules import invitations, reset_codes
 from services.auth.rules.reset_codes import ReplacedPassword
@@ -51,6 +54,9 @@ def main() -> None:
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
+        elif options.command == "verify":
+            asyncio.run(verify(database_path(settings.data), SCHEMA))
+            print(f"chatterbox: {database_path(settings.data)} has no detectable damage")
         else:
             asyncio.run(_call_for_user(settings, options.command, options.name))
 
@@ -62,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service until SIGTERM or SIGINT")
+    commands.add_parser("verify", help="check the whole database for damage; the service may be running")
     commands.add_parser("rotate-keys", help="create a new signing key; needs no restart, logs no one out")
     commands.add_parser(
         "invite", help=f"print a code with which one account can be registered within {invitations.DAYS} days"
@@ -89,7 +96,8 @@ def _serve(settings: AuthSettings) -> None:
     app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
-    config = serve.config(app, trusted_proxies=settings.trusted_proxies)
+    requests = LimitSettings.from_environment().limits().rate(REQUESTS)
+    config = serve.config(app, requests=requests, trusted_proxies=settings.trusted_proxies)
     ready = f"auth listens on {host}:{port}, data in {settings.data}/"
     serve.run(config, listener, on_ready=lambda: print(ready, flush=True))
 

@@ -83,6 +83,7 @@ async def _open(
         verifier=_verifier(key_ring, now_s, clock),
         database=database,
         service_key=service_key,
+        clock=clock,
     )
 
 

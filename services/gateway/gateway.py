@@ -18,7 +18,7 @@ from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
-from chatterbox.wire import broker_events, frames
+from chatterbox.wire import broker_events, frames, rate_limits
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -43,7 +43,7 @@ from services.gateway.upstream.readiness import Dependencies
 
 log = logging.getLogger("chatterbox.gateway")
 
-CLOSES_PER_TURN = 4
+CLOSES_PER_TURN = rate_limits.CLOSES_PER_TURN.bound.limit
 """Connections closed per event-loop turn after their peers disconnected: half a millisecond's work."""
 RELOAD_REVOCATIONS_S = 60.0
 """Time between requests for new revocations while the broker is up (seconds); the watchdog finds a silent broker."""

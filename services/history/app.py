@@ -63,6 +63,7 @@ def create_app(
         database = await stack.enter_async_context(open_database(settings.database, SCHEMA, readers=settings.readers))
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
+        metrics.watch_damage(database.damage)
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         writer = make_writer(
             database.writer,
@@ -71,11 +72,12 @@ def create_app(
             publish=publisher.offer,
             metrics=metrics,
             reserve=database.reserve,
+            damage=database.damage,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
-        history = HistoryService(database.readers, writer, auth_client, limits, metrics)
+        history = HistoryService(database, writer, auth_client, limits, metrics)
         return HistoryContext(service_key, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)

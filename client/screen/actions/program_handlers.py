@@ -1,4 +1,4 @@
-"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing, suspending and quitting."""
+"""Handlers for help, sessions, command palette, theme, mouse, reconnecting, redrawing, suspending and quitting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +17,7 @@ class ProgramHandlers:
             "sessions": self.list_sessions,
             "palette": screen.show_palette,
             "next-theme": self.next_theme,
+            "toggle-mouse": self.toggle_mouse,
             "try-now": self.try_now,
             "redraw": screen.redraw,
             "suspend": screen.stop_job,
@@ -30,6 +31,12 @@ class ProgramHandlers:
 
     def next_theme(self) -> None:
         self._screen.show_status(f"Theme: {self._screen.next_theme()}")
+
+    def toggle_mouse(self) -> None:
+        if self._screen.toggle_mouse():
+            self._screen.show_status("The mouse opens rooms and scrolls.")
+        else:
+            self._screen.show_status("The mouse is the terminal's: it selects text.")
 
     def try_now(self) -> None:
         if self._model.status.live:

@@ -22,6 +22,8 @@ from client.text.suggestions import RoomCommand
 
 PAGE = 100
 """Messages requested at once while scrolling."""
+SEARCH_PAGE = 200
+"""Messages requested at once while searching."""
 
 ScreenRequest: TypeAlias = Request | LocalCommand
 """What the runtime carries out: a request to the core, or a slash command without one."""
@@ -201,11 +203,21 @@ class ChatModel:
                 if log.gap_before(index) and not log.is_lost(key.number):
                     self._request_page("before", key.number)
 
-    def _request_page(self, direction: str, offset: int) -> None:
+    @property
+    def can_load_older(self) -> bool:
+        """Whether messages before those that are loaded without a gap can be requested."""
+        log = self.room.log
+        return self.status.live and self.room.member and not log.is_whole and not log.is_full
+
+    def load_older(self) -> None:
+        """Request the page before the messages that are loaded without a gap."""
+        self._request_page("before", self.room.log.unbroken_from or 0, SEARCH_PAGE)
+
+    def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
         if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
             return
         bounds = {direction: offset} if offset or direction == "after" else {}
-        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=PAGE, **bounds)))
+        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=limit, **bounds)))
 
     # What is shown.
 

@@ -14,7 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 from textual.screen import Screen
 
-from client.config.config_schema import NotificationSettings
+from client.config.config_schema import Config, NotificationSettings
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.screen.actions.action_table import ACTIONS, Action, with_keys
 from client.screen.input.pasted_text import clean, removed
@@ -54,7 +54,10 @@ class ChatApp(ThemedApp):
     ) -> None:
         super().__init__()
         alt_keys.register()
-        self.chat = ChatScreen(runtime, dict(actions), zone)
+        config = live_config.now.config if live_config is not None else Config()
+        self.chat = ChatScreen(runtime, dict(actions), zone, uses_mouse=config.mouse)
+        self.chat.use_open_command(config.open_command)
+        self._configured_mouse = config.mouse
         self._runtime, self._state_file, self._live_config = runtime, state_file, live_config
         self._configure_notifications: Callable[[NotificationSettings], None] = lambda _: None
         self._configured_theme = live_config.now.theme if live_config is not None else None
@@ -157,6 +160,10 @@ class ChatApp(ThemedApp):
             self.use_theme(now.theme)
         self._configured_theme = now.theme
         self.chat.bind_keys(with_keys(now.config.keys))
+        self.chat.use_open_command(now.config.open_command)
+        if now.config.mouse != self._configured_mouse:  # a mouse given back by key stays so until then
+            self.chat.use_mouse(uses=now.config.mouse)
+            self._configured_mouse = now.config.mouse
         self._configure_notifications(now.config.notices)
         for sentence in now.sentences:
             self._runtime.model.notice(sentence)

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
@@ -14,9 +14,9 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from client.job_control import stop_job
-from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
+from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
-from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
@@ -24,6 +24,7 @@ from client.screen.layout.side_lists import bar, heading, open_room_line, people
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
+from client.screen.widgets import mouse_capture
 from client.screen.widgets.clipboard import Clipboard
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
@@ -58,7 +59,14 @@ class ChatScreen(Screen[None]):
     composer: Composer
     timeline: Timeline
 
-    def __init__(self, runtime: ScreenRuntime, actions: dict[str, Action], zone: tzinfo | None = None) -> None:
+    def __init__(
+        self,
+        runtime: ScreenRuntime,
+        actions: dict[str, Action],
+        zone: tzinfo | None = None,
+        *,
+        uses_mouse: bool = True,
+    ) -> None:
         """`zone` is the time zone of the timestamps; None: the local one."""
         super().__init__()
         self.runtime, self.model = runtime, runtime.model
@@ -69,6 +77,8 @@ class ChatScreen(Screen[None]):
         """Whether the user shows a pane; None: by the width of the terminal."""
         self._zone = zone
         self._draw_is_due = False
+        self._open_command: Sequence[str] = ()
+        self._uses_mouse = uses_mouse
         self._status = ""
         """A sentence in the status line, for a few seconds."""
         self._status_timer: Timer | None = None
@@ -160,9 +170,16 @@ class ChatScreen(Screen[None]):
         self._draw_status()
 
     def pick(
-        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+        self,
+        title: str,
+        items: ItemFilter,
+        on_choice: OnChoice,
+        *,
+        typed: str = "",
+        empty: EmptyText = no_match,
+        keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> Picker:
-        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty)
+        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty, keys=keys)
         self.app.push_screen(picker)
         return picker
 
@@ -186,8 +203,23 @@ class ChatScreen(Screen[None]):
     def copy(self, text: str) -> str:
         return Clipboard(os.environ, self.app.copy_to_clipboard).copy(text)
 
-    def open_url(self, url: str) -> None:
-        self.app.open_url(url)
+    @property
+    def open_command(self) -> Sequence[str]:
+        return self._open_command
+
+    def use_open_command(self, command: Sequence[str]) -> None:
+        """Open links with this program from now on; empty: choose one."""
+        self._open_command = command
+
+    def toggle_mouse(self) -> bool:
+        self.use_mouse(uses=not self._uses_mouse)
+        return self._uses_mouse
+
+    def use_mouse(self, *, uses: bool) -> None:
+        """Take the mouse, or leave it to the terminal."""
+        if uses != self._uses_mouse:
+            self._uses_mouse = uses
+            mouse_capture.use_mouse(self.app._driver, uses=uses)  # noqa: SLF001 - the access to the terminal
 
     def next_theme(self) -> str:
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
@@ -232,9 +264,10 @@ class ChatScreen(Screen[None]):
         if not self.is_mounted or self.timeline.size.height == 0:
             return
         model, size = self.model, self.timeline.size
-        style = RowStyle(size.width, model.status.username, self.handlers.reading.search, self._zone)
+        search = self.handlers.reading.search
+        style = RowStyle(size.width, model.status.username, search.text, self._zone)
         rows = self.timeline_view.draw(style, size.height)
-        self.timeline.show(*at_bottom(rows, size.height, model.selected))
+        self.timeline.show(*at_bottom(rows, size.height, model.selected or search.found))
         if model.requests:
             self.runtime.settle()
         self._draw_around()
@@ -259,12 +292,18 @@ class ChatScreen(Screen[None]):
             elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
             try_key=self.key_of("try-now") or "/reconnect",
-            keys=selection_hints(self.actions) if model.selected is not None else [],
+            keys=self._key_hints(),
         )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
         is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
         role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
         self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
+
+    def _key_hints(self) -> list[str]:
+        """The keys for the selected message, or for the one that was found."""
+        if self.model.selected is not None:
+            return selection_hints(self.actions)
+        return found_hints(self.actions) if self.handlers.reading.search.found is not None else []
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""

@@ -19,8 +19,8 @@ UserAgent = Annotated[str, Header(include_in_schema=False)]
 
 _NAME_AND_PASSWORD = (Code.USERNAME_INVALID, Code.PASSWORD_INVALID)
 _REGISTRATION = (Code.USERNAME_TAKEN, Code.RATE_LIMITED, Code.REGISTRATION_CLOSED, Code.INVITATION_INVALID)
-_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED, Code.RATE_LIMITED)
-_TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED)
+_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED)
+_TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED, Code.RATE_LIMITED)
 _SESSION_TERMINATED = DoneOut(message="Session terminated")
 
 
@@ -38,7 +38,7 @@ async def register(body: Registration, auth: Auth, address: Address) -> DoneOut:
 @router.post(
     "/login",
     summary="Start a session and get its token",
-    responses=refusals(Code.BAD_REQUEST, *_CREDENTIALS, Code.UNAVAILABLE),
+    responses=refusals(Code.BAD_REQUEST, *_CREDENTIALS, Code.RATE_LIMITED, Code.UNAVAILABLE),
     openapi_extra=OPENAPI_EXTRA,
 )
 async def login(body: LoginBody, auth: Auth, peer: Peer, response: Response, user_agent: UserAgent = "") -> LoginOut:
@@ -55,7 +55,7 @@ async def logout(current: RenewableSession, auth: Auth) -> DoneOut:
 @router.post(
     "/renew",
     summary="Get a new token for this session",
-    responses=refusals(*_TOKEN, Code.RATE_LIMITED, Code.UNAVAILABLE),
+    responses=refusals(*_TOKEN, Code.UNAVAILABLE),
 )
 async def renew(current: RenewableSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
     return _login_out(await auth.sessions.renew(current, peer), response)

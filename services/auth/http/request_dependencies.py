@@ -1,16 +1,19 @@
 """FastAPI dependencies of auth's routes: the service context, the client's address, the token's claims."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
 from chatterbox.chassis.core.peer_address import network, unmapped
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
 from chatterbox.chassis.http.internal_http import require_service_key
 from chatterbox.chassis.token_verifier import TokenVerifier, bearer
 from chatterbox.wire.auth_api import Claims
+from chatterbox.wire.rate_limits import SESSION_REQUESTS
 from services.auth.auth_database import AuthDatabase
 from services.auth.sessions.login_sessions import LoginSessions
 from services.auth.sessions.session_table import RENEWABLE_S
@@ -30,6 +33,11 @@ class AuthContext:
     verifier: TokenVerifier
     database: AuthDatabase
     service_key: str
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    session_requests: RateLimiter[str] = field(
+        default_factory=lambda: RateLimiter(SESSION_REQUESTS.bound, name=SESSION_REQUESTS.name)
+    )
 
 
 async def _auth(request: Request) -> AuthContext:
@@ -57,6 +65,7 @@ Address = Annotated[str, Depends(_address)]
 
 async def _session(request: Request, auth: AuthContext, grace_s: float) -> Claims:
     claims = await auth.verifier.verify(bearer(request.headers.get("authorization")), grace_s=grace_s)
+    auth.session_requests.spend(claims.sid, auth.clock())
     await auth.sessions.require_active(claims)
     return claims
 
@@ -70,7 +79,7 @@ async def _renewable_session(request: Request, auth: Auth, _: Annotated[str | No
 
 
 CurrentSession = Annotated[Claims, Depends(_current_session)]
-"""The claims of the request's token: signature verified, session checked in the database."""
+"""The claims of the request's token: signature verified, request counted, session checked in the database."""
 
 RenewableSession = Annotated[Claims, Depends(_renewable_session)]
 """The same for a token that may have expired, but can be renewed: its session is active, and can be ended."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatterbox.chassis.broker import Broker, BrokerError
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.deadlines import deadline
 from chatterbox.wire.auth_api import Claims, Revocations, is_expired
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.rate_limits import RENEWALS
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics
-from services.auth.rules.login_throttle import Rate, RateLimit
 from services.auth.sessions import session_table
 from services.auth.sessions.session_table import EndedSession, SessionRow, SessionTable
 from services.auth.sessions.signing_keys import KeyRing
@@ -61,7 +62,9 @@ class LoginSessions:
         self._broker = broker
         self._now_s = now_s
         self._clock = clock
-        self._renewals = RateLimit(Rate(settings.renewals_burst, settings.renewals_per_hour / 3600))
+        self._renewals: RateLimiter[str] = RateLimiter(
+            RENEWALS.bound._replace(burst=settings.renewals_burst, amount=settings.renewals_per_hour)
+        )
         self._metrics = metrics or AuthMetrics()
         self._epoch = secrets.token_hex(8)
 

@@ -6,15 +6,23 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.sqlite.write_connection import Transaction
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.rate_limits import (
+    LOGINS,
+    LOGINS_FROM_ADDRESS,
+    REGISTRATIONS,
+    WRONG_PASSWORDS_FROM_ADDRESS,
+    WRONG_PASSWORDS_OF_ACCOUNT,
+)
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
 from services.auth.rules import password_policy, reset_codes, username_policy
 from services.auth.rules.invitations import InvitationCode, read_code
-from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle
 from services.auth.sessions import session_table
 from services.auth.sessions.session_table import EndedSession
 from services.auth.settings import AuthSettings
@@ -30,16 +38,18 @@ def login_throttle(settings: AuthSettings) -> LoginThrottle:
     """The login throttle with the configured limits."""
     return LoginThrottle(
         account_from_address=BackoffPolicy(settings.login_failures, settings.login_wait_max_s, forgive_s=600),
-        account=BackoffPolicy(settings.account_failures, wait_max_s=60, forgive_s=60),
-        address=BackoffPolicy(settings.address_failures, wait_max_s=60, forgive_s=60),
+        account=BackoffPolicy(settings.account_failures, WRONG_PASSWORDS_OF_ACCOUNT.bound.wait_max_s, forgive_s=60),
+        address=BackoffPolicy(settings.address_failures, WRONG_PASSWORDS_FROM_ADDRESS.bound.wait_max_s, forgive_s=60),
     )
 
 
 def login_rate(settings: AuthSettings) -> LoginRate:
     """The limits of logins with the configured values."""
     return LoginRate(
-        account=Rate(settings.logins_burst, settings.logins_per_hour / 3600),
-        address=Rate(settings.address_logins_burst, settings.address_logins_per_hour / 3600),
+        account=LOGINS.bound._replace(burst=settings.logins_burst, amount=settings.logins_per_hour),
+        address=LOGINS_FROM_ADDRESS.bound._replace(
+            burst=settings.address_logins_burst, amount=settings.address_logins_per_hour
+        ),
     )
 
 
@@ -69,7 +79,10 @@ class Accounts:
         self._throttle = login_throttle(settings)
         self._login_rate = login_rate(settings)
         self._outcomes = _Outcomes(settings.hash_waiting)
-        self._registrations = RateLimit(Rate(settings.registrations_burst, settings.registrations_per_hour / 3600))
+        self._registrations: RateLimiter[str] = RateLimiter(
+            REGISTRATIONS.bound._replace(burst=settings.registrations_burst, amount=settings.registrations_per_hour),
+            name=REGISTRATIONS.name,
+        )
 
     async def register(self, username: str, password: str, address: str, code: str = "") -> None:
         """Create a user, with an invitation code if registration is by invitation.
@@ -80,8 +93,7 @@ class Accounts:
             raise ChatError(Code.REGISTRATION_CLOSED)
         name = username_policy.check(username)
         password_policy.check(password, name.display)
-        if (wait_s := self._registrations.take(address, self._clock())) > 0:
-            raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
+        self._registrations.spend(address, self._clock())
         invitation = self._invitation(code) if self._settings.registration == "invite" else None
         if await self._users.is_taken(name):
             raise ChatError(Code.USERNAME_TAKEN)

@@ -112,9 +112,8 @@ class CommandHandlers:
 
     async def _refuse_room(self, member: Member, name: str) -> NoReturn:
         """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
-        name = text_rules.room_name(name, self._limits)
-        visible = any(room.room == name for room in await self._history.rooms(member))
-        raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
+        await self._history.find(text_rules.room_name(name, self._limits), member)
+        raise ChatError(Code.NOT_A_MEMBER)
 
     async def _refuse_send(self, member: Member, name: str) -> NoReturn:
         try:
@@ -133,7 +132,7 @@ class CommandHandlers:
                 room = await self._feed.open(await self._history.join(name, member))
             if command.since is not None and not room.covers(command.since):
                 await self._feed.sync([room])
-            reply = await history_replies.join_reply(self._history, room, command, self._limits.page_messages)
+            reply = await history_replies.join_reply(self._history, room, member, command, self._limits.page_messages)
             if member.rooms_version == version:
                 break
         self._memberships.enter(member, room, requester=connection)
@@ -144,7 +143,7 @@ class CommandHandlers:
 
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
         room = await self._room_of(member, command.room)
-        connection.send(await history_replies.history_reply(self._history, room, command))
+        connection.send(await history_replies.history_reply(self._history, room, member, command))
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
@@ -156,8 +155,9 @@ class CommandHandlers:
         connection.send(frames.Left(id=command.id, room=room.name))
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
-        rooms = await self._history.rooms(member)
-        connection.send(frames.RoomList(id=command.id, rooms=[_summary(room) for room in rooms]))
+        page = await self._history.rooms(member, command.after)
+        rooms = [_summary(room) for room in page.rooms]
+        connection.send(frames.RoomList(id=command.id, rooms=rooms, next=page.next))
 
     async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
         name = text_rules.room_name(command.room, self._limits)

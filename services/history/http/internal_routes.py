@@ -42,7 +42,13 @@ async def heads(request: Request) -> Response:
 async def page(request: Request) -> Response:
     query = await read(request, history_api.PageQuery)
     span = PageSpan(query.limit, after=query.after, before=query.before)
-    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span)))
+    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span, query.reader)))
+
+
+@router.post("/find")
+async def find(request: Request) -> Response:
+    query = await read(request, history_api.FindRoomCall)
+    return write((await _history(request).room(query.room, UserInfo(query.user_id, query.username))).info)
 
 
 @router.post("/join")
@@ -82,4 +88,4 @@ async def topic(request: Request) -> Response:
 @router.post("/rooms")
 async def rooms(request: Request) -> Response:
     query = await read(request, history_api.ListRoomsCall)
-    return write(history_api.RoomListing(await _history(request).rooms(query.user_id)))
+    return write(await _history(request).rooms(query.user_id, query.after))

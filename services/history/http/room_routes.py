@@ -1,11 +1,13 @@
 """Public routes for rooms: list, create, join, leave, invite, members and topic."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
+from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.history_api import RoomInfo
@@ -17,6 +19,11 @@ from services.history.rooms.room_queries import RoomView
 _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 
 router = public_router()
+
+After = Annotated[str | None, Query(max_length=256, description="Where the page starts: taken from the header `Link`.")]
+_PAGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"Link": {"schema": {"type": "string"}, "description": "The next page, if there is one."}}}
+}
 
 RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
 
@@ -65,10 +72,18 @@ class InvitedOut(BaseModel):
     username: str
 
 
-@router.get("/rooms")
-async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
-    """List the rooms that you are in, then the public ones."""
-    return [RoomOut.model_validate(line, from_attributes=True) for line in await history.rooms(user.user_id)]
+@router.get("/rooms", response_model=list[RoomOut], responses=_PAGED)
+async def rooms(user: CurrentUser, history: History, after: After = None) -> Response:
+    """List the rooms that you are in, then the public ones by name, in pages.
+
+    If there are more, the header `Link` has the address of the next page (RFC 8288: `</rooms?after=…>; rel="next"`);
+    it lists further public rooms only.
+    """
+    page = await history.rooms(user.user_id, after)
+    answer = write(page.rooms)
+    if page.next is not None:
+        answer.headers["Link"] = f'</rooms?{urlencode({"after": page.next})}>; rel="next"'
+    return answer
 
 
 @router.post(
@@ -89,7 +104,7 @@ async def room_details(room: RoomPath, user: CurrentUser, history: History) -> R
 async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
     """Set the topic of a room that you are in."""
     await history.change_topic(room, user, new.topic)
-    return _described(await history.room(room, user))
+    return _described(await history.changed_room(room, user))
 
 
 @router.get("/rooms/{room}/members", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER))
@@ -122,7 +137,7 @@ async def invite(room: RoomPath, invitation: Invitation, user: CurrentUser, hist
 
 
 async def _details(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
-    return _described(await history.room(info.room, user))
+    return _described(await history.changed_room(info.room, user))
 
 
 def _described(view: RoomView) -> RoomDetails:

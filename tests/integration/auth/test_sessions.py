@@ -14,6 +14,7 @@ import pytest
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.chassis.observability.logs import fields_of
 from chatterbox.wire.auth_api import LEEWAY_S
+from chatterbox.wire.rate_limits import SESSION_REQUESTS
 from services.auth.auth_database import MIGRATIONS
 from services.auth.sessions.session_table import CLOCK_ERROR_S, RENEWABLE_S
 from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, revoked, running, sid_of
@@ -99,6 +100,15 @@ class TestRenew:
             assert (await post(site, "/renew", bob)).status_code == 200
             site.clock.now += 10
             assert (await post(site, "/renew", tokens[0])).status_code == 200
+
+    async def test_requests_about_sessions_are_rate_limited_for_each_session(self, site: AuthSite) -> None:
+        mine, others = await site.registered(), await site.login()
+        answers = [await site.sessions(mine) for _ in range(SESSION_REQUESTS.bound.burst + 1)]
+        assert {answer.status_code for answer in answers[:-1]} == {200}
+        assert refusal(answers[-1]) == (429, "rate_limited")
+        assert refusal(await post(site, "/logout", mine)) == (429, "rate_limited")
+        ended = await site.http.delete(f"/sessions/{sid_of(mine)}", headers=bearing(others))
+        assert ended.status_code == 200
 
     async def test_logout_ends_renewed_tokens_too(self, site: AuthSite) -> None:
         token = await site.registered()

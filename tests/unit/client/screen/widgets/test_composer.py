@@ -120,7 +120,7 @@ async def test_joiners_are_found_as_typed_in_a_picker() -> None:
         await ui.press("ctrl+s")
         await ui.burst(*"\u06cc\u200c\u062e")
         await ui.press("enter")
-        assert ui.chat.handlers.reading.search == "\u06cc\u200c\u062e"
+        assert ui.chat.handlers.reading.search.text == "\u06cc\u200c\u062e"
 
 
 async def test_flag_that_is_typed_or_pasted_is_sent_whole() -> None:
