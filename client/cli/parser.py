@@ -104,9 +104,18 @@ def _add_rooms(commands: CommandParsers) -> None:
     add.add_argument("room", metavar="ROOM")
     add = commands.add("leave", "leave a room", "leave ops")
     add.add_argument("room", metavar="ROOM")
+    add.add_argument(
+        "--yes", action="store_true", help="if you are the last member of a private room: delete it without asking"
+    )
     add = commands.add("invite", "add a user to a room that you are in", "invite ops bob")
     add.add_argument("room", metavar="ROOM")
     add.add_argument("person", metavar="USERNAME")
+    add = commands.add("remove", "remove a member from a room that you created", "remove ops bob")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("person", metavar="USERNAME")
+    add = commands.add("delete-room", "delete a room that you created, with all of its messages", "delete-room ops")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("--yes", action="store_true", help="delete it without asking")
     add = commands.add("topic", "print or set the topic of a room", "topic ops", "topic ops 'who is on call: ada'")
     add.add_argument("room", metavar="ROOM")
     add.add_argument(

@@ -44,7 +44,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (*names.sessions, OTHERS))
         case WordKind.SLASH:
             return _starting_with(word, SLASHES)
-        case WordKind.PRIVATE | WordKind.DROP:
+        case WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC:
             return []

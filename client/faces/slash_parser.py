@@ -23,7 +23,11 @@ class WordKind(Enum):
     SESSION = auto()
     SLASH = auto()
     PRIVATE = auto()
+    """The word `private`."""
+    CONFIRM = auto()
+    """The word `confirm`."""
     DROP = auto()
+    """The word `drop`."""
     UNSENT = auto()
     """An unsent message, by its id."""
     NEW = auto()
@@ -32,7 +36,7 @@ class WordKind(Enum):
     """The rest of the line: a topic."""
 
 
-KEYWORDS = {WordKind.PRIVATE: "private", WordKind.DROP: "drop"}
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
 """Words that must stand as they are."""
 
 
@@ -52,13 +56,29 @@ class SlashSpec(NamedTuple):
 
 SLASHES: dict[str, SlashSpec] = {
     "join": SlashSpec("/join ROOM", "open a room; join it first if it is public", (WordKind.ANY_ROOM,), 1),
-    "leave": SlashSpec("/leave [ROOM]", "leave this room, or another", (WordKind.ROOM,)),
+    "leave": SlashSpec(
+        "/leave [ROOM] [confirm]",
+        "leave this room, or another; the last member of a private room confirms that it is deleted",
+        (WordKind.ROOM, WordKind.CONFIRM),
+    ),
     "rooms": SlashSpec("/rooms", "list the rooms that you are in or can join"),
     "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
         "add a user to this room, or to another",
         (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "remove": SlashSpec(
+        "/remove USERNAME [ROOM]",
+        "remove a member from this room, or from another, if you created it",
+        (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "delete-room": SlashSpec(
+        "/delete-room ROOM confirm",
+        "delete a room that you created, with all of its messages",
+        (WordKind.ROOM, WordKind.CONFIRM),
         1,
     ),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
@@ -88,12 +108,13 @@ ALIASES = {
     "close": "quit",
     "exit": "quit",
     "j": "join",
+    "kick": "remove",
     "names": "members",
     "part": "leave",
     "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
-LOSES = frozenset({"leave", "logout", "quit"})
+LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
 """Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
@@ -178,7 +199,16 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
     if about is None and slash.needs_room:
         usage = slash.usage.replace("[ROOM]", "ROOM")
         return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
+    if name == "delete-room" and len(words) == 1:
+        return UsageMistake(
+            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {KEYWORDS[WordKind.CONFIRM]}"
+        )
     return _meaning(name, words, about or "")
+
+
+def about_to_delete(room: str) -> str:
+    """What deleting a room does."""
+    return f"This deletes #{room} and all of its messages, for all of its members."
 
 
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
@@ -186,8 +216,14 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     match name, words:
         case "join", [target]:
             return RoomRequested(room_word(target))
+        case "leave", [_, _]:
+            return CommandRequested(frames.Leave(id=0, room=room, delete=True))
         case "leave", _:
             return CommandRequested(frames.Leave(id=0, room=room))
+        case "remove", [username, *_]:
+            return CommandRequested(frames.Remove(id=0, room=room, username=username.removeprefix("@")))
+        case "delete-room", _:
+            return CommandRequested(frames.DeleteRoom(id=0, room=room))
         case "rooms", _:
             return CommandRequested(frames.ListRooms(id=0))
         case "create", [target, *private]:
@@ -223,7 +259,7 @@ def spec_of(name: str) -> SlashSpec | None:
 
 
 def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether `private` and `drop` stand where they must: a room that a mistake made public can't be made private."""
+    """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
     pairs = list(zip(slash.takes, words, strict=False))
     if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
         return False

@@ -14,6 +14,7 @@ import httpx
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
@@ -21,12 +22,13 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import DatabaseInUseError, lock, make_folder
 from chatterbox.chassis.sqlite.reader_pool import open_readers
+from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import MEANINGS, ChatError, Code
 from chatterbox.wire.rate_limits import REQUESTS
 from services.auth.app import create_app
-from services.auth.auth_database import database_path
+from services.auth.auth_database import SCHEMA, database_path
 from services.auth.restore import restore
 from services.auth.rules import invitations, reset_codes
 from services.auth.rules.reset_codes import ReplacedPassword
@@ -53,6 +55,9 @@ def main() -> None:
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
+        elif options.command == "verify":
+            asyncio.run(verify(database_path(settings.data), SCHEMA))
+            print(f"chatterbox: {database_path(settings.data)} has no detectable damage")
         else:
             asyncio.run(_call_for_user(settings, options.command, options.name))
 
@@ -64,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service until SIGTERM or SIGINT")
+    commands.add_parser("verify", help="check the whole database for damage; the service may be running")
     commands.add_parser("rotate-keys", help="create a new signing key; needs no restart, logs no one out")
     commands.add_parser(
         "invite", help=f"print a code with which one account can be registered within {invitations.DAYS} days"
@@ -88,7 +94,8 @@ def _serve(settings: AuthSettings) -> None:
     make_folder(settings.data)
     os.close(lock(settings.data / "auth.lock"))  # fail early, with a clear message, if another process has it
     broker = broker_for(settings)
-    app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
+    callers = settings.callers(ServiceName.AUTH)
+    app = close_on_shutdown(create_app(settings, broker=broker, callers=callers), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     requests = LimitSettings.from_environment().limits().rate(REQUESTS)
@@ -159,11 +166,11 @@ async def _call_for_user(settings: AuthSettings, command: str, name: str) -> Non
 async def _auth_client(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running service if its key is configured, else of a service started for this call."""
     if settings.service_key is not None or settings.service_key_file is not None:
-        async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
+        async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.own_key()) as http:
             yield http
         return
     key = secrets.token_urlsafe(32)
-    app = create_app(settings, broker=MemoryBroker(), service_key=key)
+    app = create_app(settings, broker=MemoryBroker(), callers=CallerKeys.of({ServiceName.AUTH: key}))
     async with app.router.lifespan_context(app), internal_http.in_process(app, key) as http:
         yield http
 

@@ -14,6 +14,7 @@ import aiosqlite
 
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.sqlite.database import connect_reader
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError, is_damage
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire.errors import ChatError, Code
 
@@ -47,8 +48,12 @@ class ReaderPool:
     The query is interrupted, and a new connection takes its place.
     """
 
-    def __init__(self, open_connection: OpenConnection) -> None:
+    def __init__(
+        self, open_connection: OpenConnection, on_damage: Callable[[str], Exception] = DatabaseDamagedError
+    ) -> None:
+        """`on_damage` is called with what SQLite says of a damaged page, and returns the exception to raise."""
         self._open_connection = open_connection
+        self._on_damage = on_damage
         self._connections: set[aiosqlite.Connection] = set()
         # unbounded: it holds at most the connections of this pool
         self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
@@ -69,12 +74,19 @@ class ReaderPool:
             await self._closing.join()
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """As `RowSource.rows`; raises `unavailable` if the query takes longer than `READ_TIMEOUT_S`."""
+        """As `RowSource.rows`.
+
+        Raises `unavailable` if the query takes longer than `READ_TIMEOUT_S`, and what `on_damage` returns.
+        """
         try:
             async with asyncio.timeout(READ_TIMEOUT_S), self._borrowed() as connection:
                 return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
         except TimeoutError:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1.0) from None
+        except sqlite3.DatabaseError as problem:
+            if not is_damage(problem):
+                raise
+            raise self._on_damage(str(problem)) from problem
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -123,6 +135,8 @@ async def _interrupt_and_close(connection: aiosqlite.Connection) -> None:
     await closing
 
 
-def open_readers(path: Path, count: int) -> AbstractAsyncContextManager[ReaderPool]:
+def open_readers(
+    path: Path, count: int, on_damage: Callable[[str], Exception] = DatabaseDamagedError
+) -> AbstractAsyncContextManager[ReaderPool]:
     """A pool of `count` read-only connections to the database at `path`, which must exist."""
-    return ReaderPool(partial(connect_reader, path)).running(count)
+    return ReaderPool(partial(connect_reader, path), on_damage).running(count)

@@ -52,7 +52,7 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word.removeprefix("@"), sources.people)
         case WordKind.SLASH:
             return _matching(word.removeprefix("/"), sources.commands)
-        case WordKind.PRIVATE | WordKind.DROP as kind:
+        case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP) as kind:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]

@@ -27,7 +27,7 @@ NAMES = LocalNames(
 )
 COMMANDS = [
     *("register", "login", "passwd", "logout"),
-    *("sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
+    *("sessions", "rooms", "create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
     *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 

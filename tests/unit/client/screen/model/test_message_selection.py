@@ -23,12 +23,12 @@ async def test_selected_message_is_quoted_in_the_input() -> None:
 async def test_digit_opens_the_link_of_that_number(tmp_path: Path) -> None:
     opened = tmp_path / "opened"
     async with running_screen() as ui:
-        ui.chat.use_open_command(("sh", "-c", 'printf %s "$1" > "$0"', str(opened)))
+        ui.chat.use_open_command(("sh", "-c", f"echo %s > {opened}"))
         await ui.show(message_note(4, content="http://a.example and https://b.example/x."))
         assert ui.timeline()[-1].endswith("https://b.example/x [2].")
         await ui.press("alt+m", "2")
         await ui.app.workers.wait_for_complete()
-        assert opened.read_text() == "https://b.example/x"
+        assert opened.read_text() == "https://b.example/x\n"
 
 
 async def test_position_of_the_selected_message_is_copied() -> None:
