@@ -121,7 +121,7 @@ EXPLAINED = {
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
     "search": (
-        "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
+        "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
     ),
 }

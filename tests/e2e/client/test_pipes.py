@@ -49,9 +49,11 @@ class TestShells:
     def test_whole_input_is_sent_as_one_message_without_colours(self, alice: Person) -> None:
         typed = "\x1b[31mfailed\x1b[0m\n  step 2\n\n"
         assert alice.run("send", "general", "--whole", "--strip-ansi", typed=typed).returncode == ExitCode.OK
+        coloured = alice.run("send", "general", "-", typed=typed)
+        assert "To remove colours: --strip-ansi." in coloured.stderr
         refused = alice.run("send", "general", "-", "--whole", typed="x\n" * 100_000)
         assert (refused.returncode, "at most 4000" in refused.stderr) == (ExitCode.REFUSED, True)
-        assert alice.history() == ["failed\n  step 2"]
+        assert alice.history() == ["failed\n  step 2", "  step 2"]
 
     def test_rooms_members_and_sessions_are_printed_as_json(self, alice: Person) -> None:
         alice.run("create", "ops")
