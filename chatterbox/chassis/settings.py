@@ -180,6 +180,8 @@ class LimitSettings(Environment):
     """Such changes at once by one user."""
     rooms_per_day: int = Field(Limits().rooms_per_day, ge=1, le=MAX_LIMIT)
     """Rooms that one user may create at once, and per day in the long run."""
+    invitations_per_day: int = Field(Limits().invitations_per_day, ge=1, le=MAX_LIMIT)
+    """Invitations that one user may send at once, and per day in the long run."""
     reads_per_s: float = Field(Limits().reads_per_s, gt=0, le=MAX_LIMIT)
     """Reads of pages, rooms and members per second by one user in the long run."""
     reads_burst: int = Field(Limits().reads_burst, ge=1, le=MAX_LIMIT)

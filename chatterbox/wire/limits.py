@@ -42,6 +42,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Such changes at once by one user before `changes_per_s` applies."""
     rooms_per_day: Whole = rate_limits.ROOMS_CREATED.bound.burst
     """Rooms that one user may create at once, and per day in the long run."""
+    invitations_per_day: Whole = rate_limits.INVITATIONS.bound.burst
+    """Invitations that one user may send at once, and per day in the long run."""
     reads_per_s: float = rate_limits.READS.bound.amount
     """Reads of pages, rooms and members per second by one user, in the long run."""
     reads_burst: Whole = rate_limits.READS.bound.burst

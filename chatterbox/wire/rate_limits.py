@@ -155,6 +155,15 @@ ROOMS_CREATED = RateLimit(
     Code.RATE_LIMITED,
     ("rooms_per_day",),
 )
+INVITATIONS = RateLimit(
+    "invitations",
+    ("invite", "POST /rooms/{room}/members"),
+    Key.USER,
+    Rate(100, 100, Period.DAY),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("invitations_per_day",),
+)
 READS = RateLimit(
     "reads",
     ("history", "join", "GET /messages", "GET /rooms/{room}", "GET /rooms/{room}/members"),
@@ -371,6 +380,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     SENDS,
     CHANGES,
     ROOMS_CREATED,
+    INVITATIONS,
     READS,
     LISTINGS,
     COMMANDS,

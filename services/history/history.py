@@ -9,7 +9,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS, ROOMS_CREATED
+from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from services.history.core.append_plan import Outcome
 from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
@@ -167,8 +167,12 @@ class HistoryService:
         )
 
     async def invite(self, room: str, inviter: UserInfo, username: str) -> tuple[history_api.RoomInfo, UserInfo]:
-        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames."""
+        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames.
+
+        An attempt counts even if it is refused: it tells whether a username exists.
+        """
         self._rates.spend(CHANGES, inviter.user_id)
+        self._rates.spend(INVITATIONS, inviter.user_id)
         info = (await self.changed_room(room, inviter)).require_member()
         invitee = await self._auth.user(username)
         await self._writer.change(

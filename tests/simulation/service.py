@@ -66,6 +66,8 @@ class HistoryService(Service):
                 return self.stored.heads(decode_json(content, history_api.RoomIds))
             case "page":
                 return self.stored.page(decode_json(content, history_api.PageQuery))
+            case "find":
+                return self.stored.find(decode_json(content, history_api.FindRoomCall))
             case "join":
                 return self._published(self.stored.join(decode_json(content, history_api.JoinRoomCall)))
             case "leave":

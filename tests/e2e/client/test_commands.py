@@ -5,11 +5,14 @@ import signal
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from client.failures import ExitCode
+from client.net.http_api import HttpApi
 from tests.e2e.client.people import Person, Server, is_connected
 from tests.support.command import Running
+from tests.support.loopback import NO_TLS
 from tests.support.server import PASSWORD
 from tests.support.waiting import wait_until
 
@@ -74,6 +77,18 @@ class TestAccounts:
 
 
 class TestRooms:
+    def test_rooms_lists_every_public_room_however_many_there_are(self, alice: Person) -> None:
+        for owner in ("owner-1", "owner-2", "owner-3"):
+            with HttpApi(alice.server) as api:
+                api.register(owner, PASSWORD)
+                token = api.login(owner, PASSWORD).token
+            headers = {"Authorization": f"Bearer {token}"}
+            with httpx.Client(base_url=alice.server, headers=headers, trust_env=False, verify=NO_TLS) as http:
+                for number in range(40):
+                    http.post("/rooms", json={"room": f"{owner}-{number:02}"}).raise_for_status()
+        listed = alice.run("rooms").stdout
+        assert sum(line.startswith("#owner-") for line in listed.splitlines()) == 120
+
     def test_rooms_are_created_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
         assert alice.run("create", "ops").returncode == ExitCode.OK
         assert bob.run("join", "ops").returncode == ExitCode.OK

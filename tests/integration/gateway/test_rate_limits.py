@@ -46,9 +46,10 @@ async def spend(server: Server, token: str, row: RateLimit[Rate], room: str) -> 
 async def test_command_is_refused_once_http_has_used_up_the_rate(
     tmp_path: Path, row: RateLimit[Rate], command: str
 ) -> None:
-    limits = {f"{name}_burst": 2 for name in ("changes", "reads", "listings")}
-    rates = {f"{name}_per_s": SLOW for name in ("changes", "reads", "listings")}
-    async with running(tmp_path, **limits, **rates) as server:
+    limits: dict[str, Any] = {}
+    for name in ("changes", "reads", "listings"):
+        limits |= {f"{name}_burst": 2, f"{name}_per_s": SLOW}
+    async with running(tmp_path, **limits) as server:
         ada_token, bob_token = await server.newcomer("ada"), await server.newcomer("bob")
         await spend(server, ada_token, row, "ops" if command == "leave" else "of-ada")
         async with server.talker(bob_token) as bob, server.talker(ada_token) as ada:

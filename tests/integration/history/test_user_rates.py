@@ -6,7 +6,7 @@ from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
+from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
 from tests.support.history import Service, Start, code
 
 SLOW = 1e-3
@@ -21,7 +21,10 @@ BODIES = {
     "PUT /rooms/{room}/topic": {"topic": "engines"},
 }
 ROUTES = [
-    (row, action) for row in (CHANGES, READS, LISTINGS, ROOMS_CREATED) for action in row.actions if " /" in action
+    (row, action)
+    for row in (CHANGES, READS, LISTINGS, ROOMS_CREATED, INVITATIONS)
+    for action in row.actions
+    if " /" in action
 ]
 
 
@@ -33,7 +36,7 @@ async def request(history: Service, action: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("row", "action"), ROUTES, ids=lambda value: getattr(value, "name", value))
 async def test_route_is_refused_beyond_the_rate_of_its_row(start: Start, row: RateLimit[Rate], action: str) -> None:
-    limits = ONE_OF_EACH if row is not ROOMS_CREATED else Limits(rooms_per_day=1)
+    limits = Limits(rooms_per_day=1, invitations_per_day=1) if row.settings[0].endswith("_per_day") else ONE_OF_EACH
     async with start(limits=limits) as history:
         await history.greet("alice", "bob")
         assert (await request(history, action))[1] != Code.RATE_LIMITED
@@ -96,6 +99,14 @@ async def test_rooms_of_one_user_are_limited_per_day_however_many_are_left(start
         assert code(refused) == (429, Code.RATE_LIMITED)
         assert refused.json()["detail"] == "Too many new rooms: at most 2 at once and 2 per day."
         assert (await history.do("POST", "/rooms", "bob", {"room": "three"})).status_code == 201
+
+
+async def test_usernames_that_do_not_exist_count_as_invitations(start: Start) -> None:
+    async with start(limits=Limits(invitations_per_day=3)) as history:
+        await history.greet("alice", "bob")
+        names = ["nobody-1", "bob", "nobody-2", "bob", "nobody-3"]
+        answers = [await history.do("POST", "/rooms/general/members", body={"username": name}) for name in names]
+        assert [answer.status_code for answer in answers] == [404, 200, 404, 429, 429]
 
 
 async def test_an_unchanged_topic_is_counted_and_not_published(start: Start) -> None:
