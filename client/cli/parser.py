@@ -77,6 +77,12 @@ def _add_accounts(commands: CommandParsers) -> None:
     )
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"your username; {stdin}")
     add = commands.add(
+        "passwd", "change your password; your other sessions end", "passwd", "passwd --code", "passwd alice --code"
+    )
+    add.add_argument("username", metavar="USERNAME", nargs="?", help="with --code: whose password (default: yours)")
+    by_code = "set a new password with a reset code of the server's operator, instead of the current password"
+    add.add_argument("--code", action="store_true", help=by_code)
+    add = commands.add(
         "logout",
         "end the session, here and on the server, or another session",
         "logout",

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from client.failures import Failure
+
 ALL_IN_ONE = "CHATTERBOX_HOME"
 """The variable that names one folder for all files."""
 
@@ -30,4 +32,16 @@ def _folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
     all_in_one, base = Path(environ.get(ALL_IN_ONE, "")), Path(environ.get(variable, ""))
     if all_in_one.is_absolute():
         return all_in_one
-    return (base if base.is_absolute() else Path.home() / default) / "chatterbox"
+    return (base if base.is_absolute() else _home() / default) / "chatterbox"
+
+
+def _home() -> Path:
+    """The home directory; raises `Failure` if the user has none."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the user database
+        home = Path()
+    if not home.is_absolute():
+        why = "$HOME is missing or relative"
+        raise Failure(f"No home directory found ({why}). To use another folder, set ${ALL_IN_ONE}.")
+    return home

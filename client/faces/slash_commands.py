@@ -66,6 +66,8 @@ class SlashCommands:
                 self._jobs.start(lambda: http_jobs.sessions(self.context, self.cache))
             case LocalCommandName.LOGOUT:
                 self.end_session(command.argument)
+            case LocalCommandName.PASSWORD:
+                self._host.notice(f"To change your password, run in a shell: {self._passwd()}")
             case LocalCommandName.STATUS:
                 self._status()
             case LocalCommandName.RECONNECT:
@@ -93,6 +95,9 @@ class SlashCommands:
     def _who(self) -> None:
         names = [f"{inert_name(name)} ({note_text.clock(at)})" for name, at in sorted(self._host.speakers.items())]
         self._host.notice(f"Active here: {', '.join(names)}." if names else "Nobody has spoken here yet.")
+
+    def _passwd(self) -> str:
+        return inert(self.context.session_file.command("passwd"))
 
     def _status(self) -> None:
         state = self._host.connection.state

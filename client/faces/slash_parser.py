@@ -83,6 +83,7 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.SESSION,),
         1,
     ),
+    "password": SlashSpec("/password", "say how to change your password: chatterbox passwd, in a shell"),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
@@ -97,6 +98,7 @@ ALIASES = {
     "kick": "remove",
     "names": "members",
     "part": "leave",
+    "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
 LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
@@ -105,7 +107,6 @@ EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
-    "password": "There is no /password: this client can't change the password. The server's API can: see its /docs.",
     "search": (
         "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
@@ -128,6 +129,7 @@ class LocalCommandName(StrEnum):
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
+    PASSWORD = "password"  # noqa: S105 - a command
     STATUS = "status"
     RECONNECT = "reconnect"
     HELP = "help"

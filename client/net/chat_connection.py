@@ -52,6 +52,8 @@ class ChatConnection:
         self._outbox = outbox
         self._dial = dial
         self._token = ""
+        self._refused = ""
+        """The token that the server called expired."""
         self._events: deque[events.Event] = deque()
         self._feeding = False
         self._dial_after_s = 0.0
@@ -175,7 +177,7 @@ class ChatConnection:
         """Open one socket and use it while it lasts."""
         self._outgoing = asyncio.Queue()
         try:
-            self._token = await self._tokens.fresh()
+            self._token = await self._tokens.fresh(self._refused)
             async with self._dial(self._server) as socket:
                 await self._use(socket)
         except NotLoggedIn as problem:
@@ -183,7 +185,7 @@ class ChatConnection:
         except ConnectionClosed as closed:
             self._lose_by(closed)
         except (OSError, WebSocketException) as problem:
-            why, after_s = why_not_opened(problem)
+            why, after_s = why_not_opened(problem, self._server)
             self._lose(why, after_s=after_s)
 
     def _lose(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
@@ -191,6 +193,8 @@ class ChatConnection:
 
     def _lose_by(self, closed: ConnectionClosed) -> None:
         why, code = why_closed(closed)
+        if code == CloseCode.TOKEN_EXPIRED:  # as after days of sleep: the next attempt renews it, or ends the session
+            self._refused, why, code = self._token, "the login has to be renewed", None
         if code in BY_CLOSE_CODE and self._has_another_token():
             code = None
         self._lose(why, code=code)

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 from uuid import uuid4
 
 from chatterbox.wire.text_rules import time_ordered_key
 from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
+from client.store.file_names import user_file
 from client.store.private_files import on_disk, private_folder
 
 _SCHEMA = """
@@ -41,7 +41,7 @@ def new_entry(room: str, content: str) -> OutboxEntry:
 
 
 def outbox_path(home: Path, server: str, username: str) -> Path:
-    return home / "outbox" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.sqlite3"
+    return user_file(home / "outbox", server, username, ".sqlite3")
 
 
 class Outbox:
@@ -135,8 +135,9 @@ class Outbox:
 
 def count(path: Path) -> int:
     """The number of unsent messages in the outbox at `path`, of all clients."""
-    if not path.exists():
-        return 0
+    with on_disk(path):
+        if not path.exists():
+            return 0
     with Outbox(path) as outbox:
         return outbox.total()
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.http.http_app import NO_TELEMETRY
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
@@ -93,7 +94,12 @@ def create_all(
             yield
 
     front = FastAPIOffline(
-        title="Chatterbox", version=__version__, lifespan=lifespan, redoc_url=None, static_url="/docs-assets"
+        title="Chatterbox",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        static_url="/docs-assets",
+        telemetry=NO_TELEMETRY,
     )
     _serve_reference(front, apps)
     _serve_health(front)
@@ -150,7 +156,7 @@ class PublicPaths:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        segment = scope["path"].split("/")[1]
+        segment = scope["path"].removeprefix("/").partition("/")[0]
         if scope["type"] == "websocket":
             app: ASGIApp | None = self._gateway
         else:

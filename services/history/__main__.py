@@ -1,6 +1,7 @@
-"""`python -m services.history`: run history as its own process, back up its database, or restore a backup."""
+"""`python -m services.history`: run history as its own process, back up, restore or verify its database."""
 
 import argparse
+import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,13 @@ from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
+from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.rate_limits import REQUESTS
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
+from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
 
@@ -30,6 +33,9 @@ def main(create: Callable[..., HistoryApp] = create_app) -> None:
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
+        elif options.command == "verify":
+            asyncio.run(verify(settings.database, SCHEMA))
+            print(f"chatterbox: {settings.database} has no detectable damage")
         else:
             _serve(settings, create)
 
@@ -38,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.history", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service")
+    commands.add_parser("verify", help="check the whole database for damage, even while the service runs")
     for name, purpose in (
         ("backup", "copy the database to FILE, even while the service runs"),
         ("restore", "replace the database with FILE while the service is stopped"),

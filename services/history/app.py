@@ -32,7 +32,7 @@ WriterFactory: TypeAlias = Callable[..., Writer]
 """Makes the writer; called as `Writer` is."""
 
 RELOAD_REVOCATIONS_S = 5.0
-"""Time between reloads of the revocations (seconds): a lost event takes effect at most this much later."""
+"""Time between requests for new revocations (seconds): a lost event takes effect at most this much later."""
 
 
 def _now_ms() -> int:
@@ -65,6 +65,7 @@ def create_app(
         database = await stack.enter_async_context(open_database(settings.database, SCHEMA, readers=settings.readers))
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
+        metrics.watch_damage(database.damage)
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         writer = make_writer(
             database.writer,
@@ -73,13 +74,14 @@ def create_app(
             publish=publisher.offer,
             metrics=metrics,
             reserve=database.reserve,
+            damage=database.damage,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
         cleanup = RoomCleanup(writer)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
-        history = HistoryService(database.readers, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
         return HistoryContext(service_key, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)

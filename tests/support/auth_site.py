@@ -87,6 +87,17 @@ def payload_of(token: str) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
+async def revoked(site: AuthSite) -> list[str]:
+    """The ids of all revoked sessions, as another service loads them."""
+    epoch, upto, sids = "", 0, list[str]()
+    while True:
+        page = await site.internal.revocations(epoch, upto)
+        epoch, upto = page.epoch, page.upto
+        sids += page.sids
+        if page.is_last:
+            return sids
+
+
 def refusal(response: httpx.Response) -> tuple[int, str]:
     """Status and code of a refusal, whose body must have the one shape."""
     body = response.json()

@@ -23,6 +23,7 @@ from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.settings import HistorySettings
+from tests.support.revocation_list import RevocationList
 
 UNHURRIED = Limits(sends_per_s=1e9, sends_burst=10**9)
 """For tests that are not about how fast one may send."""
@@ -53,7 +54,7 @@ class FakeAuth:
         self._clock = clock
         self._key = Ed25519PrivateKey.generate()
         self.names: dict[str, int] = {}
-        self.revoked: list[auth_api.Revocation] = []
+        self.revoked = RevocationList()
         self.away = False
         self.revocations_away = False
         self.before_user: Callable[[], Awaitable[object]] | None = None
@@ -86,7 +87,8 @@ class FakeAuth:
         self._answer(request)
         if self.revocations_away:
             raise ChatError(Code.UNAVAILABLE)
-        return internal_http.write(auth_api.Revocations(self.revoked))
+        asked = request.query_params
+        return internal_http.write(self.revoked.page(asked["epoch"], int(asked["since"])))
 
     async def _user(self, request: Request) -> Response:
         self._answer(request)

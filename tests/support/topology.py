@@ -127,15 +127,20 @@ class Topology:
         await _all(service.kill() for service in self.services)
 
     async def newcomer(self, username: str) -> str:
-        """Register somebody and log them in; returns the token."""
-        who = {"username": username, "password": PASSWORD}
-        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
-            (await http.post("/register", json=who)).raise_for_status()
-            return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
+        """Register a user and log in; returns the token."""
+        return await newcomer(self.auth.url, username)
 
     async def logout(self, token: str) -> None:
         async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/logout", headers={"Authorization": f"Bearer {token}"})).raise_for_status()
+
+
+async def newcomer(url: str, username: str) -> str:
+    """Register a user with the auth at `url` and log in; returns the token."""
+    who = {"username": username, "password": PASSWORD}
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=NO_TLS) as http:
+        (await http.post("/register", json=who)).raise_for_status()
+        return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

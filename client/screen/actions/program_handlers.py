@@ -1,4 +1,4 @@
-"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing and quitting."""
+"""Handlers for help, sessions, command palette, theme, mouse, reconnecting, redrawing, suspending and quitting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,8 +17,10 @@ class ProgramHandlers:
             "sessions": self.list_sessions,
             "palette": screen.show_palette,
             "next-theme": self.next_theme,
+            "toggle-mouse": self.toggle_mouse,
             "try-now": self.try_now,
             "redraw": screen.redraw,
+            "suspend": screen.stop_job,
             "quit": self.quit,
         }
 
@@ -28,11 +30,17 @@ class ProgramHandlers:
         server_sheets.sessions(self._screen)
 
     def next_theme(self) -> None:
-        self._screen.toast(f"Theme: {self._screen.next_theme()}")
+        self._screen.show_status(f"Theme: {self._screen.next_theme()}")
+
+    def toggle_mouse(self) -> None:
+        if self._screen.toggle_mouse():
+            self._screen.show_status("The mouse opens rooms and scrolls.")
+        else:
+            self._screen.show_status("The mouse is the terminal's: it selects text.")
 
     def try_now(self) -> None:
         if self._model.status.live:
-            self._screen.toast("Already connected.")
+            self._screen.show_status("Already connected.")
         else:
             self._screen.runtime.try_now()
 

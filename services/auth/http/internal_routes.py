@@ -1,12 +1,15 @@
 """Internal routes for the other services (with the service key), and the health checks."""
 
+from typing import Annotated
+
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from chatterbox.chassis.http.internal_http import read, write
-from chatterbox.wire.auth_api import Revocations, UserInfo
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.position import WHOLE_DIGITS
 from services.auth.http.request_dependencies import Auth, require_service
 
 router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(require_service)])
@@ -25,8 +28,11 @@ async def jwks(auth: Auth) -> Response:
 
 
 @router.get("/revocations")
-async def revocations(auth: Auth) -> Response:
-    return write(Revocations(await auth.sessions.revoked()))
+async def revocations(
+    auth: Auth, epoch: str = "", since: Annotated[int, Query(ge=0, lt=10**WHOLE_DIGITS)] = 0
+) -> Response:
+    """A page of the revocations after number `since` of `epoch`."""
+    return write(await auth.sessions.revocations(epoch, since))
 
 
 @router.post("/user")

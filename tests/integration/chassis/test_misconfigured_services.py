@@ -117,7 +117,9 @@ async def test_an_unreachable_service_is_logged_once(site: Topology) -> None:
 @pytest.mark.parametrize("ahead_s", [-60, 60])
 async def test_clock_skew_is_logged_once_and_shown_by_the_readiness_check(site: Topology, ahead_s: float) -> None:
     (gateway,) = site.gateways
-    async with http_server("200 OK", '{"keys": [], "revocations": []}', ahead_s) as url:
+    async with http_server(
+        "200 OK", '{"keys": [], "epoch": "e", "upto": 0, "is_last": true, "sids": []}', ahead_s
+    ) as url:
         gateway.environment["CHATTERBOX_AUTH_URL"] = url
         await gateway.start()
         (line,) = await _logged(gateway, "clock_skew.detected")

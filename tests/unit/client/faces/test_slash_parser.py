@@ -167,7 +167,6 @@ def test_name_of_a_command_in_other_chats_works(line: str, same: str) -> None:
     [
         ("msg", "Direct messages do not exist here"),
         ("me", "//me"),
-        ("password", "this client can't change the password"),
         ("search", "Ctrl+S"),
         ("clear", "Nothing was cleared"),
     ],

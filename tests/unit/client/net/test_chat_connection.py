@@ -199,6 +199,19 @@ class TestEnd:
             ended = await person.running
         assert ended == notes.SessionOver(CloseCode.SESSION_ENDED, "The session has ended.")
 
+    async def test_expired_token_does_not_end_the_chat(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.socket.close(CloseCode.TOKEN_EXPIRED, "The token has expired; log in again.")
+
+        async def second(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived, 2)
+        assert person.all(notes.Disconnected)[0].why == "the login has to be renewed"
+
     async def test_quit_does_not_wait_for_the_next_attempt(self, tmp_path: Path) -> None:
         async with refusing(retry_after_s=60) as server, asyncio.timeout(20):
             async with Person(server, tmp_path) as person:
