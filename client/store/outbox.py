@@ -21,7 +21,7 @@ from chatterbox.wire.text_rules import time_ordered_key
 from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
 from client.store.file_names import user_file
-from client.store.private_files import on_disk, private_folder
+from client.store.private_files import delete_securely, on_disk, private_folder
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -147,6 +147,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous=FULL")
+        delete_securely(db)
         db.execute(_SCHEMA)
     except BaseException:
         db.close()

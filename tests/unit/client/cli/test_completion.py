@@ -26,8 +26,8 @@ NAMES = LocalNames(
     cursors=("mailer",),
 )
 COMMANDS = [
-    *("register", "login", "passwd", "logout", "sessions", "rooms"),
-    *("create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
+    *("register", "login", "passwd", "logout"),
+    *("sessions", "rooms", "create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
     *("chat", "send", "tail", "doctor", "man", "completion", "config"),
 ]
 
