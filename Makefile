@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore verify client test unit check format snapshots lock bench promises profile simulate chaos chaos-long clean
+.PHONY: help up backup restore verify client test unit check format snapshots lock audit bench promises profile simulate chaos chaos-long clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,12 @@ lock: $(VENV)/.dev ## update and pin all requirements, with hashes; UPGRADE= kee
 	for group in allinone processes dev; do \
 	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
 	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in
+
+# Fails where it can't check: pip-audit asks PyPI for each version.
+audit: $(VENV)/.dev ## report known vulnerabilities in all requirements (needs PyPI)
+	@$(RUN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
+	  $(addprefix -r ,$(sort $(wildcard requirements/*.txt))) || \
+	  { echo "make audit: failed. Upgrade what is listed above, or run it where PyPI answers." >&2; exit 1; }
 
 bench: $(VENV)/.dev ## benchmark fan-out, sends, acks, connects and memory against other servers (an hour)
 	$(RUN)/python -m bench

@@ -147,7 +147,7 @@ class TokenVerifier:
             claims = msgspec.convert(payload, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             raise ChatError(Code.TOKEN_INVALID) from None
-        if not (claims.sub.isascii() and claims.sub.isdigit()):
+        if not (claims.sub.isascii() and claims.sub.isdigit() and 0 < claims.exp - claims.iat <= auth_api.MAX_TOKEN_S):
             raise ChatError(Code.TOKEN_INVALID)
         return claims
 

@@ -41,8 +41,11 @@ class Code(StrEnum):
     CONTENT_TOO_LONG = "content_too_long"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
+    LAST_MEMBER = "last_member"
     NOT_A_MEMBER = "not_a_member"
+    NOT_THE_CREATOR = "not_the_creator"
     POSITION_INVALID = "position_invalid"
+    REMOVED_FROM_ROOM = "removed_from_room"
     ROOM_EXISTS = "room_exists"
     ROOM_FOR_ALL = "room_for_all"
     ROOM_NAME_INVALID = "room_name_invalid"
@@ -98,8 +101,13 @@ MEANINGS: dict[Code, Meaning] = {
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
     Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
     Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
+    Code.LAST_MEMBER: Meaning(
+        409, "You are the last member of this private room: if you leave, it is deleted. Confirm that with `delete`."
+    ),
     Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
+    Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
     Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
     Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
     Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
     Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),

@@ -128,11 +128,18 @@ class JoinRoomCall(msgspec.Struct, frozen=True):
 
 
 class LeaveRoomCall(msgspec.Struct, frozen=True):
-    """`POST /internal/leave`: returns `RoomInfo`."""
+    """`POST /internal/leave`: returns `LeftRoom`. `delete`: delete a private room if this is its last member."""
 
     room: str
     user_id: int
     username: str
+    delete: bool = False
+
+
+class LeftRoom(RoomInfo, frozen=True, kw_only=True):
+    """A room that a user left; `deleted`: it ended with its last member."""
+
+    deleted: bool = False
 
 
 class CreateRoomCall(msgspec.Struct, frozen=True):
@@ -140,6 +147,29 @@ class CreateRoomCall(msgspec.Struct, frozen=True):
 
     room: str
     private: bool
+    user_id: int
+    username: str
+
+
+class RemoveMemberCall(msgspec.Struct, frozen=True):
+    """`POST /internal/remove`: returns `RemovedMember`. `member`: the name of the member to remove."""
+
+    room: str
+    user_id: int
+    username: str
+    member: str
+
+
+class RemovedMember(msgspec.Struct, frozen=True):
+    """The removed member's name as typed at registration."""
+
+    username: str
+
+
+class DeleteRoomCall(msgspec.Struct, frozen=True):
+    """`POST /internal/delete`: returns `RoomInfo`, as the room was."""
+
+    room: str
     user_id: int
     username: str
 

@@ -68,7 +68,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     """Run a command that concerns one server."""
     import asyncio
 
-    from client.commands import account
+    from client.commands import account, room_commands
     from client.text.room_names import room_name
 
     match arguments.command:
@@ -84,9 +84,18 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             return account.end_session(context, arguments.session)
         case "sessions":
             return account.sessions(context)
+        case "outbox":
+            from client.commands import outbox_command
+
+            return outbox_command.outbox(context, arguments.what, arguments.entry, as_json=arguments.json)
     account.log_in_if_configured(context)
-    if arguments.command == "members":
-        return account.members(context, room_name(arguments.room))
+    match arguments.command:
+        case "members":
+            return account.members(context, room_name(arguments.room))
+        case "leave":
+            return room_commands.leave(context, room_name(arguments.room), confirmed=arguments.yes)
+        case "delete-room":
+            return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
 
 
@@ -135,7 +144,7 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
 
 
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
-    """The wire's command for `create`, `join`, `leave` or `invite`."""
+    """The wire's command for `create`, `join`, `invite` or `remove`."""
     from chatterbox.wire import frames
     from client.text.room_names import room_name
 
@@ -144,8 +153,9 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             return frames.Join(id=0, room=room_name(arguments.room))
-        case "leave":
-            return frames.Leave(id=0, room=room_name(arguments.room))
+        case "remove":
+            username = arguments.person.removeprefix("@")
+            return frames.Remove(id=0, room=room_name(arguments.room), username=username)
         case "invite":
             username = arguments.person.removeprefix("@")
             return frames.Invite(id=0, room=room_name(arguments.room), username=username)

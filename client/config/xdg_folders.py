@@ -28,11 +28,18 @@ def theme_file(environ: Mapping[str, str], name: str) -> Path:
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
-    """A relative path counts as unset, as the specification requires."""
-    all_in_one, base = Path(environ.get(ALL_IN_ONE, "")), Path(environ.get(variable, ""))
-    if all_in_one.is_absolute():
-        return all_in_one
+    """A relative path in an XDG variable counts as unset, as the specification requires. In ours, it is refused."""
+    base = Path(environ.get(variable, ""))
+    if environ.get(ALL_IN_ONE):
+        return _all_in_one(environ[ALL_IN_ONE])
     return (base if base.is_absolute() else _home() / default) / "chatterbox"
+
+
+def _all_in_one(value: str) -> Path:
+    folder = _home() / value[2:] if value.startswith("~/") else Path(value)  # ~ where no shell has expanded it
+    if not folder.is_absolute():
+        raise Failure(f"${ALL_IN_ONE} must be an absolute path, not {value!r}.")
+    return folder
 
 
 def _home() -> Path:

@@ -33,6 +33,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             _take_frame(step, frame)
         case events.MessageQueued(entry):
             outbox_rules.queue(step, entry)
+        case events.EntryTakenBack(key):
+            outbox_rules.take_back(step, key)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
@@ -210,7 +212,7 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     match reply:
         case frames.Created():
             room_updates.start(step, reply.room, reply.at)
-        case frames.Left():
+        case frames.Left() | frames.Deleted():
             room_updates.leave(step, reply.room)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)

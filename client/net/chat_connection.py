@@ -18,6 +18,7 @@ from client.core import events
 from client.core.client_state import ClientState
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
+from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
@@ -106,6 +107,19 @@ class ChatConnection:
             self._outbox.add([entry])
         self._feed(events.MessageQueued(entry))
         return entry
+
+    def take_back(self, key: str) -> OutboxEntry | None:
+        """Delete an unsent message from the outbox and return it; None if it is in flight, or was sent meanwhile.
+
+        Raises `Failure` if the disk refuses; the message then stays.
+        """
+        entries = [entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key]
+        if not entries or is_in_flight(self.state, entries[0]):
+            return None
+        if self._outbox is not None:
+            self._outbox.remove(key)
+        self._feed(events.EntryTakenBack(key))
+        return entries[0]
 
     def quit(self) -> None:
         """Disconnect for good; `run` returns."""

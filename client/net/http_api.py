@@ -159,6 +159,8 @@ class HttpApi:
             raise unreachable(self.server, self._route.explain(reason(problem))) from problem
         if response.is_success:
             return response
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._route.proxy:
+            raise unreachable(self.server, self._route.explain(_answered(response)))
         raise self._failure(response)
 
     def _body(self, response: "httpx.Response") -> bytes:

@@ -9,6 +9,7 @@ import os
 import ssl
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -32,6 +33,9 @@ class Route:
         """Add to the reason of a failure that a proxy is involved, and what names it."""
         if self.proxy is None:
             return why
+        if "407" in why:  # Proxy Authentication Required
+            example = "http://NAME:PASSWORD@HOST:PORT"
+            return f"the proxy needs a login: set {self.proxy_source} to {example}, with special characters as %40 etc."
         return f"{why} (through the proxy {_without_password(self.proxy)}, set by {self.proxy_source})"
 
 
@@ -41,10 +45,25 @@ def route_to(server: str) -> Route:
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     proxies = getproxies()
     scheme = next((scheme for scheme in (parts.scheme, "all") if proxies.get(scheme)), None)
-    if scheme is None or proxy_bypass(f"{host}:{port}"):
+    if scheme is None or _is_exempt(host, port):
         return Route()
     address, source = proxies[scheme], _source(scheme, proxies[scheme])
     return Route(_checked(address if "://" in address else f"http://{address}", source, host), source)
+
+
+def _is_exempt(host: str, port: int) -> bool:
+    """Whether NO_PROXY names the host: also by a network (10.0.0.0/8), a pattern (*.example.org) or in brackets."""
+    if proxy_bypass(f"{host}:{port}"):
+        return True
+    names = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return any(_names(entry, host) for entry in names.lower().replace(",", " ").split())
+
+
+def _names(entry: str, host: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
+    except ValueError:
+        return entry.startswith("*.") and host.endswith(entry[1:])
 
 
 def _source(scheme: str, value: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from client.failures import Failure, NotLoggedIn
 from client.net.http_api import HttpApi
@@ -62,5 +63,6 @@ class TokenSource:
         with self._api(session.server, session.token) as api:
             renewed = api.renew().as_session(session.server, self._now_s())
         if self._file.load() is not None:
-            self._file.save(renewed)
+            with suppress(Failure):  # a full disk must not log the user out
+                self._file.save(renewed)
         return renewed.token

@@ -52,6 +52,13 @@ def learned(names: CachedNames, note: notes.Note) -> CachedNames:
             return replace(names, rooms=_kept(names.rooms, mine), other_rooms=tuple(others[:LIMIT]))
         case notes.RoomEntered(room=room) | notes.CommandAnswered(reply=frames.Created(room=room)):
             return replace(names, rooms=_first(names.rooms, room), other_rooms=_without(names.other_rooms, room))
+        case (
+            notes.RoomGone(room=room, reason=notes.GoneReason.DELETED)
+            | notes.CommandAnswered(reply=frames.Left(room=room, deleted=True))
+            | notes.CommandAnswered(reply=frames.Deleted(room=room))
+        ):
+            names = _left(names, room)
+            return replace(names, other_rooms=_without(names.other_rooms, room))
         case notes.RoomGone(room=room) | notes.CommandAnswered(reply=frames.Left(room=room)):
             return _left(names, room)
         case notes.MessageShown(message=message, mine=False):

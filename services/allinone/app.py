@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.http_app import NO_TELEMETRY
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
@@ -67,18 +68,21 @@ def create_all(
 
     `now_s` is the gateway's clock (seconds since 1970), by which tokens expire; `create_history` composes history.
     """
-    service_key = secrets.token_urlsafe(32)
+    keys = {service: secrets.token_urlsafe(32) for service in ServiceName}
+    callers = CallerKeys.of(keys)
     limits = settings.limits.limits()
     broker = broker or MemoryBroker()
-    auth = create_auth(settings.auth, broker=broker, service_key=service_key)
-    auth_client = in_process(auth, service_key)
-    history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
-    history_client = in_process(history, service_key)
+    auth = create_auth(settings.auth, broker=broker, callers=callers)
+    auth_clients = {service: in_process(auth, keys[service]) for service in (ServiceName.HISTORY, ServiceName.GATEWAY)}
+    history = create_history(
+        settings.history, broker=broker, auth=auth_clients[ServiceName.HISTORY], callers=callers, limits=limits
+    )
+    history_client = in_process(history, keys[ServiceName.GATEWAY])
     gateway = create_gateway(
         settings.gateway,
         limits=limits,
         broker=broker,
-        auth=auth_client,
+        auth=auth_clients[ServiceName.GATEWAY],
         history=history_client,
         append=_append_function(history),
         now_s=now_s,
@@ -89,7 +93,7 @@ def create_all(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(broker.close)
-            for client in (auth_client, history_client):
+            for client in (*auth_clients.values(), history_client):
                 stack.push_async_callback(client.aclose)
             for app in apps:
                 await stack.enter_async_context(app.router.lifespan_context(app))

@@ -14,6 +14,7 @@ import httpx
 
 from chatterbox.chassis import serve
 from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import OperatorError, report_operator_errors
@@ -93,7 +94,8 @@ def _serve(settings: AuthSettings) -> None:
     make_folder(settings.data)
     os.close(lock(settings.data / "auth.lock"))  # fail early, with a clear message, if another process has it
     broker = broker_for(settings)
-    app = close_on_shutdown(create_app(settings, broker=broker, service_key=settings.shared_key()), broker.close)
+    callers = settings.callers(ServiceName.AUTH)
+    app = close_on_shutdown(create_app(settings, broker=broker, callers=callers), broker.close)
     listener = serve.bind(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     requests = LimitSettings.from_environment().limits().rate(REQUESTS)
@@ -164,11 +166,11 @@ async def _call_for_user(settings: AuthSettings, command: str, name: str) -> Non
 async def _auth_client(settings: AuthSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the running service if its key is configured, else of a service started for this call."""
     if settings.service_key is not None or settings.service_key_file is not None:
-        async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.shared_key()) as http:
+        async with internal_http.over_network(f"http://{settings.host}:{settings.port}", settings.own_key()) as http:
             yield http
         return
     key = secrets.token_urlsafe(32)
-    app = create_app(settings, broker=MemoryBroker(), service_key=key)
+    app = create_app(settings, broker=MemoryBroker(), callers=CallerKeys.of({ServiceName.AUTH: key}))
     async with app.router.lifespan_context(app), internal_http.in_process(app, key) as http:
         yield http
 

@@ -71,7 +71,7 @@ class Gateway:
         self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        history_client = HistoryClient(history, append, clock)
+        history_client = self._history = HistoryClient(history, append, clock)
         self.hub = Hub(limits, settings.connections, clock, self.metrics)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
         self._revoked = RevokedSessions(
@@ -142,6 +142,7 @@ class Gateway:
                 "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
                 "revocations": self._revoked.run(),
+                "revision": maintenance.follow_revision(self.hub, self._history, self._memberships),
                 "heads": maintenance.compare_with_history(
                     self.hub, self.feed, self._memberships, self._settings.heads_interval_s
                 ),
@@ -233,7 +234,7 @@ class Gateway:
         match event:
             case broker_events.SessionRevoked():
                 self._revoked.add([event.sid])
-            case broker_events.MembershipChanged() | broker_events.TopicChanged():
+            case broker_events.MembershipChanged() | broker_events.TopicChanged() | broker_events.RoomDeleted():
                 self._memberships.enqueue(event)
             case _:
                 assert_never(event)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import report_operator_errors
@@ -67,17 +68,17 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
 
 
 def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:
-    key = settings.shared_key()
+    key, callers = settings.own_key(), settings.callers(ServiceName.HISTORY)
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # fails early if another process has it
     listener = serve.bind(settings.host, settings.port)
     broker = broker_for(settings)
     auth = over_network(settings.auth_url, key)
     limits = LimitSettings.from_environment().limits()
-    app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
+    app = create(settings, broker=broker, auth=auth, callers=callers, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    protocol = append_server.append_protocol(app, key)
+    protocol = append_server.append_protocol(app, callers)
     config = serve.config(
         close_on_shutdown(app, broker.close, auth.aclose),
         http_class=protocol,

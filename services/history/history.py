@@ -1,6 +1,6 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chatterbox.chassis.core.lru_dict import LruDict
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
@@ -16,7 +16,7 @@ from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.rooms import membership_changes, room_queries, topic_changes
+from services.history.rooms import membership_changes, moderation, room_queries, topic_changes
 from services.history.rooms.room_queries import RoomView
 from services.history.user_rates import UserRates
 
@@ -38,13 +38,17 @@ class HistoryService:
         auth: AuthClient,
         limits: Limits,
         metrics: HistoryMetrics | None = None,
+        *,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
         self._readers = database.readers
         self._damage = database.damage
         self._background_check = database.background_check
         self._writer = writer
         self._auth = auth
         self._limits = limits
+        self._on_deleted = on_deleted
         self._rates = UserRates(limits)
         self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
         self._page_s = (metrics or HistoryMetrics()).page_s
@@ -111,6 +115,10 @@ class HistoryService:
         """As `room`, for the answer to a change that was counted already."""
         return await room_queries.find(self._readers, room, user.user_id, self._limits)
 
+    async def creator(self, view: RoomView) -> str | None:
+        """The name of a room's creator, for the details of the room."""
+        return await room_queries.creator(self._readers, view)
+
     async def rooms(self, user_id: int, after: str | None = None) -> history_api.RoomListing:
         """A page of the room list; `after` is the `next` of the page before."""
         self._rates.spend(LISTINGS, user_id)
@@ -127,11 +135,31 @@ class HistoryService:
             lambda transaction: membership_changes.join(transaction, room, user, self._limits)
         )
 
-    async def leave(self, room: str, user: UserInfo) -> history_api.RoomInfo:
+    async def leave(self, room: str, user: UserInfo, *, delete: bool = False) -> history_api.LeftRoom:
+        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
         self._rates.spend(CHANGES, user.user_id)
-        return await self._writer.change(
-            lambda transaction: membership_changes.leave(transaction, room, user, self._limits)
+        left = await self._writer.change(
+            lambda transaction: membership_changes.leave(transaction, room, user, self._limits, delete=delete)
         )
+        if left.deleted:
+            self._on_deleted()
+        return left
+
+    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+        """Remove a member from a room that `creator` created; returns the removed user."""
+        self._rates.spend(CHANGES, creator.user_id)
+        return await self._writer.change(
+            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits)
+        )
+
+    async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
+        """Delete a room that `creator` created, and all of its messages."""
+        self._rates.spend(CHANGES, creator.user_id)
+        info = await self._writer.change(
+            lambda transaction: moderation.delete_room(transaction, room, creator, self._limits)
+        )
+        self._on_deleted()
+        return info
 
     async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
         """Create a room. An attempt counts even if the name is taken: it tells that the name is in use."""

@@ -64,6 +64,21 @@ MIGRATIONS = (
     END;
     CREATE INDEX public_rooms ON rooms (name) WHERE NOT private;
     """,
+    """
+    -- The row of a deleted room stays until its messages are deleted, newest first and a few at a time: its head
+    -- follows them, its name is '!' and its id, which can't be the name of a room, and it has no members.
+    ALTER TABLE rooms ADD COLUMN deleted_ms INTEGER;
+    -- When the last member left; NULL while there is one.
+    ALTER TABLE rooms ADD COLUMN empty_since_ms INTEGER;
+    -- Users who were removed from a room: they can't join it again unless a member invites them.
+    CREATE TABLE removals (
+        room_id INTEGER NOT NULL REFERENCES rooms (id),
+        user_id INTEGER NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+    ) STRICT, WITHOUT ROWID;
+    UPDATE rooms SET empty_since_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000
+        WHERE NOT everyone AND id NOT IN (SELECT room_id FROM memberships);
+    """,
 )
 
 _IMPOSSIBLE = """

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.wire import auth_api, history_api
@@ -100,7 +101,7 @@ class FakeAuth:
         return internal_http.write(auth_api.UserInfo(self.names[name], name))
 
     def _answer(self, request: Request) -> None:
-        internal_http.require_service_key(request, SERVICE_KEY)
+        internal_http.require_caller(request, CallerKeys.shared(SERVICE_KEY), ServiceName.HISTORY)
         if self.away:
             raise ChatError(Code.UNAVAILABLE)
 
@@ -138,6 +139,10 @@ class Service:
 
     async def do(self, method: str, path: str, user: str = "alice", body: object = None) -> httpx.Response:
         return await self.public.request(method, path, json=body, headers=self.headers(user))
+
+    async def invite(self, room: str, inviter: str, username: str) -> None:
+        """Make `username` a member of a room that `inviter` is in."""
+        (await self.do("POST", f"/rooms/{room}/members", inviter, {"username": username})).raise_for_status()
 
     def headers(self, user: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.auth.token(user)}"}
@@ -182,6 +187,7 @@ async def running(
     *,
     broker: MemoryBroker | None = None,
     limits: Limits | None = None,
+    callers: CallerKeys | None = None,
     **settings: Any,
 ) -> AsyncIterator[Service]:
     """Run history on the folder `data`; a test may do so several times, one after the other."""
@@ -193,7 +199,7 @@ async def running(
             configured,
             broker=broker,
             auth=to_auth,
-            service_key=SERVICE_KEY,
+            callers=callers or CallerKeys.shared(SERVICE_KEY),
             limits=limits or UNHURRIED,
             now_ms=clock,
         )

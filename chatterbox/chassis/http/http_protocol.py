@@ -9,7 +9,7 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chatterbox.chassis.core.peer_address import unmapped
-from chatterbox.chassis.core.raw_response import Headers, response_bytes
+from chatterbox.chassis.core.raw_response import SECURITY_HEADERS, Headers, response_bytes
 from chatterbox.chassis.core.request_target import BadRequestError, parse_target
 from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.http_errors import answer, bad_request
@@ -131,7 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._respond_and_close(_TIMED_OUT)
 
     def _refuse(self, response: Response) -> None:
-        headers = (*response.raw_headers, (b"connection", b"close"))
+        headers = (*response.raw_headers, *SECURITY_HEADERS, (b"connection", b"close"))
         self._respond_and_close(response_bytes(response.status_code, headers, bytes(response.body)))
 
     def _respond_and_close(self, response: bytes) -> None:

@@ -129,11 +129,18 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema,
         await check_structure(connection, path, without=() if check_all else schema.large)
         for pragma in _PRAGMAS:
             await connection.execute(pragma)
+        await run_on_connection(connection, delete_securely)
         await _migrate(connection, path, schema.migrations)
         await check_content(connection, path, schema.violations if check_all else schema.end_violations)
     finally:
         if connection.in_transaction:  # a migration failed
             await connection.execute("ROLLBACK")
+
+
+def delete_securely(connection: sqlite3.Connection) -> None:
+    """Make SQLite overwrite what is deleted: by default, only some builds do. Raises `OperatorError`."""
+    if connection.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
+        raise OperatorError("this SQLite library can't overwrite deleted data (secure_delete); install another build")
 
 
 def _open(path: Path) -> int:

@@ -93,6 +93,7 @@ TABLE = (
     Action("select-all", ("f7",), "select all text", ActionScope.EDITING),
     Action("help", ("f1",), "this help", ActionScope.PROGRAM),
     Action("sessions", ("f6",), "list your sessions; Enter logs one out", ActionScope.PROGRAM),
+    Action("outbox", ("alt+o",), "list unsent messages; Enter takes one back, Del deletes it", ActionScope.PROGRAM),
     Action("palette", ("ctrl+p",), "command palette", ActionScope.PROGRAM),
     Action("next-theme", ("f8",), "next theme: dark, light, high contrast, 16 colours, your own", ActionScope.PROGRAM),
     Action(

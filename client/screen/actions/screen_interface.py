@@ -52,6 +52,10 @@ class PickerInterface(Protocol):
     @property
     def typed(self) -> str: ...
 
+    @property
+    def value(self) -> str:
+        """The value of the item that Enter chooses; empty if nothing matches."""
+
     def update(self, progress: str) -> None:
         """Look for matches again, with the same one selected, and show how far their search has come."""
 

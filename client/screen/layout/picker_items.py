@@ -8,6 +8,7 @@ from client.screen.model.chat_model import ChatModel
 from client.screen.model.links import links
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.note_text import clock, messages, time_of
+from client.text.outbox_text import queued_at
 from client.text.sanitize import inert
 
 LIMIT = 500
@@ -63,6 +64,15 @@ def history_items(model: ChatModel) -> list[PickerItem]:
     """Input history of the open room, without duplicates, the newest first."""
     texts = dict.fromkeys(reversed(model.room.history.texts))
     return [PickerItem(inert(text), "", text) for text in texts]
+
+
+def unsent_messages(model: ChatModel) -> list[PickerItem]:
+    """The unsent messages of all rooms, in their order in each room; their value is the key."""
+    return [
+        PickerItem(inert(entry.content), f"#{inert(room.name)} {queued_at(entry)}", entry.key)
+        for room in model.in_order()
+        for entry in room.outbox
+    ]
 
 
 def found_messages(model: ChatModel, wanted: str) -> list[PickerItem]:

@@ -7,7 +7,7 @@ from chatterbox.wire.errors import Code
 from client.core import notes
 from client.screen.model.chat_model import ChatModel
 from client.text import note_text
-from client.text.suggestions import unknown_room, unknown_user
+from client.text.suggestions import how_to_confirm, unknown_room, unknown_user
 
 _ConnectionNote: TypeAlias = (
     notes.Connecting | notes.WelcomeReceived | notes.Disconnected | notes.Reconnecting | notes.SessionOver
@@ -142,8 +142,8 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             _show(model, note, name)
         case notes.MessagesMissing(name):
             _show(model, note, name)
-        case notes.RoomGone(name):
-            model.set_member(name, False)
+        case notes.RoomGone(name, reason):
+            _leave(model, name, deleted=reason is notes.GoneReason.DELETED)
             model.cancel_join(name)
             _show(model, note, name)
         case notes.TopicChange(name, topic):
@@ -153,9 +153,18 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             assert_never(note)
 
 
+def _leave(model: ChatModel, name: str, *, deleted: bool) -> None:
+    """The user is no longer in a room. The messages of a deleted one are dropped: another may be created."""
+    model.set_member(name, False)
+    if deleted:
+        model.ensure_room(name).reset()
+
+
 def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
     name, messages = note.room, note.messages
     room = model.ensure_room(name, member=False)
+    if messages and room.log.epoch not in ("", messages[0].at.epoch):
+        room.reset(messages[0].at.epoch)  # another room of this name, created while this client did not know
     was_member = room.member
     is_new = not (was_member and room.log.epoch)
     model.set_member(name, True)
@@ -198,8 +207,8 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
             _show(model, note, name)
         case notes.CommandAnswered(_, reply):
             _show(model, note)
-            if isinstance(reply, frames.Left):
-                model.set_member(reply.room, False)
+            if isinstance(reply, frames.Left | frames.Deleted):
+                _leave(model, reply.room, deleted=isinstance(reply, frames.Deleted) or reply.deleted)
         case notes.CommandRefused(frames.ReadHistory() as request):
             model.ensure_room(request.room).refuse_page(request)
             _finish_backfill_page(model, request)
@@ -241,8 +250,12 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
     """Show why a command was refused, and which name was probably meant."""
     sentence = note_text.sentence(refusal, model.server, model.status.username)
     match refusal.command, refusal.code:
-        case (frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic()) as command, Code.ROOM_UNKNOWN:
+        case (
+            frames.Join() | frames.Leave() | frames.Invite() | frames.Remove() | frames.DeleteRoom() | frames.SetTopic()
+        ) as command, Code.ROOM_UNKNOWN:
             model.look_up_room(command)
+        case frames.Leave(room=room), Code.LAST_MEMBER:
+            model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
         case _:

@@ -140,7 +140,7 @@ class ChatApp(ThemedApp):
     def on_mount(self) -> None:
         self.set_interval(SAVE_S, self.save_state)
         self.set_interval(PING_S, self._runtime.ping)
-        for number in (signal.SIGTERM, signal.SIGHUP):  # so that Textual restores the terminal
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):  # so that Textual restores the terminal
             asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.app_resume_signal.subscribe(self, self._draw_again)
         if isinstance(self._driver, TerminalDriver):

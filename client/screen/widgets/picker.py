@@ -97,9 +97,14 @@ class Picker(ModalScreen[None]):
     def typed(self) -> str:
         return self._field.text
 
+    @property
+    def value(self) -> str:
+        """The value of the item that Enter chooses; empty if nothing matches."""
+        return self._matches[self._at].value if self._matches else ""
+
     def update(self, progress: str) -> None:
         """Look for matches again, with the same one selected, and show how far their search has come."""
-        at = self._matches[self._at].value if self._matches else ""
+        at = self.value
         self._matches, self._progress = self._items(self._field.text), progress
         self._at = next((number for number, item in enumerate(self._matches) if item.value == at), 0)
         if self.is_mounted:
@@ -114,7 +119,7 @@ class Picker(ModalScreen[None]):
         elif key == "enter":
             self._is_open = False
             self.dismiss()
-            self._on_choice(self._matches[self._at].value if self._matches else "", self._field.text)
+            self._on_choice(self.value, self._field.text)
         elif key in CANCEL:
             self._is_open = False
             self.dismiss()

@@ -1,16 +1,17 @@
 """FastAPI dependencies of auth's routes: the service context, the client's address, the token's claims."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.peer_address import network, unmapped
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.http.http_app import context_of
 from chatterbox.chassis.http.http_errors import token_scheme
-from chatterbox.chassis.http.internal_http import require_service_key
+from chatterbox.chassis.http.internal_http import require_caller
 from chatterbox.chassis.token_verifier import TokenVerifier, bearer
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.rate_limits import SESSION_REQUESTS
@@ -32,7 +33,7 @@ class AuthContext:
     key_ring: KeyRing
     verifier: TokenVerifier
     database: AuthDatabase
-    service_key: str
+    callers: CallerKeys
     clock: Callable[[], float]
     """Monotonic seconds."""
     session_requests: RateLimiter[str] = field(
@@ -85,5 +86,10 @@ RenewableSession = Annotated[Claims, Depends(_renewable_session)]
 """The same for a token that may have expired, but can be renewed: its session is active, and can be ended."""
 
 
-async def require_service(request: Request, auth: Auth) -> None:
-    require_service_key(request, auth.service_key)
+def required_caller(*allowed: ServiceName) -> Callable[[Request, AuthContext], Awaitable[None]]:
+    """A dependency that refuses requests without the key of one of these services."""
+
+    async def require(request: Request, auth: Auth) -> None:
+        require_caller(request, auth.callers, *allowed)
+
+    return require

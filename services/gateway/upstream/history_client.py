@@ -70,13 +70,22 @@ class HistoryClient:
         body = history_api.JoinRoomCall(room, member.user_id, member.username)
         return await self._call("/internal/join", body, history_api.RoomInfo)
 
-    async def leave(self, room: str, member: Requester) -> history_api.RoomInfo:
-        body = history_api.LeaveRoomCall(room, member.user_id, member.username)
-        return await self._call("/internal/leave", body, history_api.RoomInfo)
+    async def leave(self, room: str, member: Requester, *, delete: bool) -> history_api.LeftRoom:
+        body = history_api.LeaveRoomCall(room, member.user_id, member.username, delete)
+        return await self._call("/internal/leave", body, history_api.LeftRoom)
 
     async def create(self, room: str, member: Requester, *, private: bool) -> history_api.RoomInfo:
         body = history_api.CreateRoomCall(room, private, member.user_id, member.username)
         return await self._call("/internal/create", body, history_api.RoomInfo)
+
+    async def remove(self, room: str, member: Requester, username: str) -> str:
+        """Remove a member of a room that the requester created; returns the username in the spelling of its owner."""
+        body = history_api.RemoveMemberCall(room, member.user_id, member.username, username)
+        return (await self._call("/internal/remove", body, history_api.RemovedMember)).username
+
+    async def delete_room(self, room: str, member: Requester) -> history_api.RoomInfo:
+        body = history_api.DeleteRoomCall(room, member.user_id, member.username)
+        return await self._call("/internal/delete", body, history_api.RoomInfo)
 
     async def invite(self, room: str, member: Requester, invitee: str) -> str:
         """Invite `invitee`; returns the username in the spelling of its owner."""

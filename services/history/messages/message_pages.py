@@ -25,7 +25,7 @@ _QUERY = """
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip - :limit ELSE :after + :skip END AS low,
             CASE WHEN :after IS NULL THEN min(:before - 1, head) - :skip
                 ELSE min(:before - 1, :after + :skip + :limit) END AS high
-        FROM rooms WHERE id = :room
+        FROM rooms WHERE id = :room AND deleted_ms IS NULL
     )
     SELECT span.name, span.epoch, span.head, max(span.low, 0) + 1, span.topic,
         min(span.high, span.head), entry.offset, {proof}, message.room_id,

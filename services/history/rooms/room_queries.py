@@ -15,7 +15,8 @@ from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, Roo
 from chatterbox.wire.limits import Limits
 
 _FIND = """
-    SELECT rooms.id, name, private, everyone, epoch, head, topic, mine.user_id IS NOT NULL, created_ms, members
+    SELECT rooms.id, name, private, everyone, epoch, head, topic, mine.user_id IS NOT NULL, created_ms, members,
+        created_by
     FROM (SELECT :name AS wanted) LEFT JOIN rooms ON name = wanted
     LEFT JOIN memberships AS mine ON mine.room_id = ifnull(rooms.id, 0) AND mine.user_id = :user
 """
@@ -33,10 +34,11 @@ _LIST = """
             ORDER BY name LIMIT :limit + 1)
     ) ORDER BY member DESC, name
 """
+_USERNAME = "SELECT username FROM memberships WHERE user_id = ? LIMIT 1"
 _MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
 _HEADS = """
     SELECT meta.value, rooms.id, rooms.epoch, rooms.head
-    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?))
+    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
 _MEMBERSHIPS = """
@@ -55,6 +57,8 @@ class RoomView(NamedTuple):
     member: bool
     created_ms: int
     members: int
+    created_by: int | None
+    """The creator's user id; None for the room that everyone is in."""
 
     def require_member(self) -> RoomInfo:
         """The room, if this user is a member; raises `not_a_member`."""
@@ -67,20 +71,26 @@ async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> Ro
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
     [row] = await source.rows(_FIND, {"name": name, "user": user_id})
-    room_id, _, is_private, *_, is_member, _, _ = row
+    room_id, _, is_private, *_, is_member, _, _, _ = row
     if room_id is None or (is_private and not is_member):
         raise ChatError(Code.ROOM_UNKNOWN)
     return _room_view(row)
 
 
 def _room_view(row: Row) -> RoomView:
-    *info, member, created_ms, members = row
-    return RoomView(_info(info), bool(member), created_ms, members)
+    *info, member, created_ms, members, created_by = row
+    return RoomView(_info(info), bool(member), created_ms, members, created_by)
 
 
 def _info(columns: Iterable[object]) -> RoomInfo:
     names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic")
     return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
+
+
+async def creator(source: RowSource, view: RoomView) -> str | None:
+    """The name of a room's creator; None for the room that everyone is in. Every user is a member of that one."""
+    rows = await source.rows(_USERNAME, (view.created_by,))
+    return rows[0][0] if rows else None
 
 
 async def listing(source: RowSource, user_id: int, limit: int, after: str | None = None) -> RoomListing:

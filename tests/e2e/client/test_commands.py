@@ -102,6 +102,33 @@ class TestRooms:
         assert refused.returncode == ExitCode.REFUSED
         assert "still here?" in refused.stderr
 
+    def test_last_member_of_a_private_room_is_asked_before_it_is_deleted(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "board", "--private")
+        alice.run("send", "board", "secret")
+        refused = alice.run("leave", "board")
+        assert refused.returncode == ExitCode.USAGE
+        assert "the room and its 1 message will be deleted. To confirm: --yes" in refused.stderr
+        assert "#board" in alice.run("rooms").stdout
+        left = alice.run("leave", "board", "--yes")
+        assert left.stdout == "You left #board. The room and its messages were deleted.\n"
+        assert bob.run("create", "board").returncode == ExitCode.OK
+
+    def test_creator_removes_a_member_and_deletes_the_room(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        bob.run("join", "ops")
+        tail = bob.start("tail", "ops")
+        wait_until(lambda: is_connected(tail), "the tail runs")
+        assert bob.run("remove", "ops", "alice").stderr.startswith("chatterbox: Only the creator of #ops can do that.")
+        assert alice.run("remove", "ops", "@Bob").stdout == "You removed bob from #ops.\n"
+        assert "alice removed you from #ops." in tail.communicate(timeout=20)[1]
+        assert tail.returncode == ExitCode.REFUSED
+        assert "You were removed from this room" in bob.run("join", "ops").stderr
+        refused = alice.run("delete-room", "ops")
+        assert refused.returncode == ExitCode.USAGE
+        assert "This deletes #ops and all of its messages" in refused.stderr
+        assert alice.run("delete-room", "ops", "--yes").stdout == "Deleted #ops and its messages.\n"
+        assert bob.run("create", "ops").returncode == ExitCode.OK
+
     def test_topic_can_be_read_by_a_script(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
         assert alice.run("topic", "ops", "on call: ada").stdout == "Topic of #ops: on call: ada\n"

@@ -90,6 +90,23 @@ async def test_an_invalid_request_target_is_answered_400_as_json(
     assert warnings(caplog) == ["request.invalid"]
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        head("GET x HTTP/1.1", "Host: localhost"),
+        head("GET / HTTP/1.1", "Host: localhost", *UPGRADE[:3]),
+        head("GET / HTTP/1.1", "Host: localhost", *UPGRADE),
+        head("GET / HTTP/1.1", "Host: localhost"),
+    ],
+)
+async def test_every_answer_has_security_headers(port: int, request_bytes: bytes) -> None:
+    async with dialled(port) as peer:
+        peer.write(request_bytes)
+        lines = (await peer.head()).lower().split("\r\n")
+    for line in ("x-content-type-options: nosniff", "cache-control: no-store"):
+        assert lines.count(line) == 1
+
+
 async def test_an_absolute_target_replaces_the_host_header(port: int) -> None:
     for target, expected in (
         ("http://localhost:1", "localhost:1 /?"),

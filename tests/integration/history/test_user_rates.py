@@ -29,7 +29,7 @@ ROUTES = [
 
 
 async def request(history: Service, action: str) -> tuple[int, str]:
-    method, path = action.format(room="general").split(" ")
+    method, path = action.format(room="general", username="bob").split(" ")
     answer = await history.do(method, path, body=BODIES.get(action))
     return (answer.status_code, "") if answer.is_success else code(answer)
 
@@ -40,7 +40,7 @@ async def test_route_is_refused_beyond_the_rate_of_its_row(start: Start, row: Ra
     async with start(limits=limits) as history:
         await history.greet("alice", "bob")
         assert (await request(history, action))[1] != Code.RATE_LIMITED
-        method, path = action.format(room="general").split(" ")
+        method, path = action.format(room="general", username="bob").split(" ")
         refused = await history.do(method, path, body=BODIES.get(action))
         assert code(refused) == (429, Code.RATE_LIMITED)
         assert int(refused.headers["Retry-After"]) >= refused.json()["retry_after_s"] > 100

@@ -191,6 +191,17 @@ class TestClaims:
         assert await issuer.refusal(issuer.token_of({claim: value})) == Code.TOKEN_INVALID
 
 
+class TestLifetime:
+    @pytest.mark.parametrize("lifetime_s", [1, 60, auth_api.MAX_TOKEN_S])
+    async def test_a_token_of_an_allowed_lifetime_is_accepted(self, issuer: Issuer, lifetime_s: int) -> None:
+        assert (await issuer.verifier.verify(issuer.token(iat=NOW_S, exp=NOW_S + lifetime_s))).exp == NOW_S + lifetime_s
+
+    @pytest.mark.parametrize("lifetime_s", [-60, 0, auth_api.MAX_TOKEN_S + 1, 86_400 * 365, 10**15])
+    async def test_a_token_of_another_lifetime_is_refused(self, issuer: Issuer, lifetime_s: int) -> None:
+        token = issuer.token(iat=NOW_S - 1, exp=NOW_S - 1 + lifetime_s)
+        assert await issuer.refusal(token) == Code.TOKEN_INVALID
+
+
 class TestRevocation:
     async def test_a_revocation_refuses_all_tokens_of_its_session_only(self, issuer: Issuer) -> None:
         issuer.verifier.revoke(["s1"])

@@ -27,8 +27,8 @@ NAMES = LocalNames(
 )
 COMMANDS = [
     *("register", "login", "passwd", "logout"),
-    *("sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
-    *("chat", "send", "tail", "doctor", "man", "completion", "config"),
+    *("sessions", "rooms", "create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
+    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]

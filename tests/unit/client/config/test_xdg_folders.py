@@ -54,3 +54,15 @@ def test_command_without_a_home_directory_ends_with_a_sentence(
     error = capsys.readouterr().err
     assert "CHATTERBOX_HOME" in error
     assert "Internal error" not in error
+
+
+@pytest.mark.parametrize("value", ["state", "./state", "~", "~bob/state"])
+def test_relative_folder_for_all_files_is_refused(value: str) -> None:
+    for folder in (state_folder, config_folder):
+        with pytest.raises(Failure, match=r"\$CHATTERBOX_HOME must be an absolute path"):
+            folder({"CHATTERBOX_HOME": value})
+
+
+def test_tilde_that_no_shell_expanded_means_the_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_folder({"CHATTERBOX_HOME": "~/chat"}) == tmp_path / "chat"

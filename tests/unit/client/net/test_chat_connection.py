@@ -58,6 +58,22 @@ class TestOneConnection:
             record.getMessage() for record in caplog.records if record.name != "websockets.server"
         )
 
+    async def test_unsent_message_is_taken_back_from_memory_and_disk(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+            first = person.connection.send("general", "first")
+            second = person.connection.send("general", "second")
+            assert person.connection.take_back(first.key) is None
+            assert person.connection.take_back(second.key) == second
+            assert person.connection.take_back(second.key) is None
+            assert person.connection.state.unsent == {"general": (first,)}
+            assert person.outbox is not None
+            assert person.outbox.entries() == (first,)
+
     async def test_received_messages_are_shown(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()

@@ -52,6 +52,11 @@ class TestProxy:
             ({"https_proxy": "http://me@[::1]:3128/"}, HTTPS, "http://me:@[::1]:3128", "https_proxy"),
             ({"https_proxy": "http://p:1", "NO_PROXY": "example.org"}, HTTPS, None, ""),
             ({"https_proxy": "http://p:1", "NO_PROXY": "*"}, HTTPS, None, ""),
+            ({"http_proxy": "http://p:1", "NO_PROXY": "10.0.0.0/8, 127.0.0.0/8"}, HTTP, None, ""),
+            ({"http_proxy": "http://p:1", "NO_PROXY": "10.0.0.0/8"}, HTTP, "http://p:1", "http_proxy"),
+            ({"http_proxy": "http://p:1", "NO_PROXY": "[fd00::]/8,[::1]"}, "http://[::1]:9", None, ""),
+            ({"https_proxy": "http://p:1", "NO_PROXY": "*.Example.org"}, HTTPS, None, ""),
+            ({"https_proxy": "http://p:1", "NO_PROXY": "*.ample.org"}, HTTPS, "http://p:1", "https_proxy"),
             ({"ALL_PROXY": "socks5://p:1", "NO_PROXY": "localhost,127.0.0.1"}, HTTP, None, ""),
         ],
     )
@@ -105,13 +110,13 @@ class TestSocksProxy:
 
 
 @asynccontextmanager
-async def counting_proxy() -> AsyncIterator[tuple[str, list[str]]]:
+async def counting_proxy(answer: str = "503 Away") -> AsyncIterator[tuple[str, list[str]]]:
     """A proxy that refuses everything; its address, and the first line of each request."""
     lines: list[str] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode())
-        writer.write(b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
         await writer.drain()
         writer.close()
 
@@ -134,6 +139,22 @@ async def test_both_halves_of_the_client_use_the_same_proxy(
             (cut,) = (await person.see(notes.Disconnected))[:1]
     assert lines[:2] == ["GET http://127.0.0.1:9/sessions HTTP/1.1", "CONNECT 127.0.0.1:9 HTTP/1.1"]
     assert f"set by {variable}" in cut.why
+
+
+async def test_proxy_that_needs_a_login_is_reported_with_the_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ask(server: str) -> str:
+        with HttpApi(server, "t") as api, pytest.raises(Unreachable) as failure:
+            api.sessions()
+        return str(failure.value)
+
+    async with counting_proxy("407 Proxy Authentication Required") as (address, _):
+        monkeypatch.setenv("ALL_PROXY", address)
+        said = [await asyncio.to_thread(ask, HTTP), await asyncio.to_thread(ask, HTTPS)]
+        async with Person(HTTP, tmp_path) as person:
+            (cut,) = (await person.see(notes.Disconnected))[:1]
+    assert all("the proxy needs a login: set ALL_PROXY to http://NAME" in words for words in [*said, cut.why])
 
 
 class TestCertificates:
