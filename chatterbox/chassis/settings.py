@@ -79,6 +79,8 @@ class Settings(Environment):
     hosts: HostNames = ""
     """Further names by which clients reach this server, separated by commas; `*` allows every name. Loopback, IP
     addresses, `CHATTERBOX_HOST` and `CHATTERBOX_DOMAIN` are always allowed; others get 421, against DNS rebinding."""
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """The path below which a proxy publishes this server, such as `/chat`, if the proxy leaves it in requests."""
     data: Path = Path("data")
     """The folder for databases and keys; created if missing, readable by its owner only."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

@@ -71,7 +71,12 @@ async def running(
     settings = settings_for(data, **{"drain_s": 0, **environment})
     whole = create_all(settings, broker=broker, now_s=now_s)
     listener = serve.bind("127.0.0.1", 0)
-    config = serve.config(whole.app, http_class=upgrade_protocol(), frame_bytes=settings.limits.limits().frame_bytes)
+    config = serve.config(
+        whole.app,
+        http_class=upgrade_protocol(),
+        frame_bytes=settings.limits.limits().frame_bytes,
+        root_path=settings.gateway.root_path,
+    )
     ready = asyncio.Event()
     uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)
     serving = asyncio.create_task(uvicorn._serve([listener]))
