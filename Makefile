@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format snapshots lock audit bench promises profile simulate chaos chaos-long clean
+.PHONY: help up backup restore verify client test unit check format snapshots lock audit bench promises profile simulate chaos chaos-long clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ backup: $(VENV)/.allinone ## back up all data to a new folder, with the server r
 
 restore: $(VENV)/.allinone ## restore a backup, with the server stopped: make restore FROM=folder
 	@$(RUN)/python -m services.allinone restore "$(FROM)"
+
+verify: $(VENV)/.allinone ## check all databases for damage, with the server running or not
+	@$(RUN)/python -m services.allinone verify
 
 client: $(VENV)/.allinone ## open the terminal client
 	@exec $(RUN)/chatterbox chat

@@ -16,9 +16,10 @@ from pydantic_settings import BaseSettings
 
 from chatterbox.chassis.settings import PREFIX, LimitSettings, Settings
 from chatterbox.wire import asyncapi
-from chatterbox.wire.close_codes import SENTENCES, may_reconnect
-from chatterbox.wire.errors import MEANINGS
+from chatterbox.wire.close_codes import SENTENCES, CloseCode, may_reconnect
+from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.rate_limits import RATE_LIMITS, UNCOUNTED
 from client.cli import manual
 from client.cli.grammar import grammar
 from client.cli.parser import create_parser
@@ -69,6 +70,29 @@ def _limits() -> Iterator[str]:
     for field in msgspec.structs.fields(Limits):
         setting = f"`{PREFIX}{field.name.upper()}`" if field.name in LimitSettings.model_fields else "fixed"
         yield f"| `{field.name}` | {field.default} | {sentences[field.name]} | {setting} |"
+
+
+def _rate_limits() -> Iterator[str]:
+    yield from (
+        "| what | actions | for each | allowed | beyond | enforced in | set by |",
+        "|---|---|---|---|---|---|---|",
+    )
+    for row in RATE_LIMITS:
+        actions = ", ".join(action if "every" in action else f"`{action}`" for action in row.actions)
+        settings = ", ".join(f"`{PREFIX}{name.upper()}`" for name in row.settings) or "fixed"
+        cells = (row.name, actions, row.key, str(row.bound), _consequence(row.error), f"`{row.place}`", settings)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _consequence(error: Code | CloseCode | None) -> str:
+    if error is None:
+        return "waits"
+    return f"`{error}`" if isinstance(error, Code) else f"closed with {int(error)}"
+
+
+def _uncounted() -> Iterator[str]:
+    yield from ("| paths below | why |", "|---|---|")
+    yield from (f"| `{path}` | {why} |" for path, why in UNCOUNTED.items())
 
 
 def _docstrings(source: Path) -> dict[str, str]:
@@ -176,6 +200,8 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "errors": _errors,
     "closes": _closes,
     "limits": _limits,
+    "rate-limits": _rate_limits,
+    "uncounted": _uncounted,
     "commands": _frames(asyncapi.COMMANDS),
     "replies": _frames(asyncapi.REPLIES),
     "pushes": _frames(asyncapi.PUSHES),

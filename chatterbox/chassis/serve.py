@@ -22,11 +22,13 @@ from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.http.request_rate import RequestRateMiddleware
 from chatterbox.chassis.http.root_path import RootPathMiddleware
 from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.rate_limits import Rate
 
 log = logging.getLogger("chatterbox.http")
 
@@ -137,6 +139,7 @@ def config(
     frame_bytes: int = Limits().frame_bytes,
     connections: int = HTTP_CONNECTIONS,
     connections_per_address: int | None = None,
+    requests: Rate | None = None,
     trusted_proxies: str = "",
     allowed_hosts: AllowedHosts | None = None,
     has_domain: bool = False,
@@ -145,13 +148,15 @@ def config(
     """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
 
     Raises this process's soft limit of open files to the hard limit; `connections` is reduced to what fits under it.
-    `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted.
+    `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted; `requests` limits
+    the HTTP requests of one client's address.
     Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS. `root_path`
     is removed from the paths of requests.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
-    checked = HostCheckMiddleware(ForwardedMiddleware(app, proxies), allowed_hosts)
+    counted = app if requests is None else RequestRateMiddleware(app, requests)
+    checked = HostCheckMiddleware(ForwardedMiddleware(counted, proxies), allowed_hosts)
     secured = SecurityHeadersMiddleware(checked, has_domain=has_domain)
     invalid_requests = RateLimitedLog(log, "request.invalid")
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)

@@ -57,7 +57,16 @@ class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
     by: str
 
 
-RoomEvent: TypeAlias = MembershipChanged | TopicChanged
+class RoomDeleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="deleted"):
+    """A room was deleted, and with it every membership. It shares `revision` with membership changes."""
+
+    revision: int
+    room_id: int
+    room: str
+    by: str
+
+
+RoomEvent: TypeAlias = MembershipChanged | TopicChanged | RoomDeleted
 """An event that has a revision."""
 ControlEvent: TypeAlias = SessionRevoked | RoomEvent
 

@@ -24,6 +24,7 @@ class Code(StrEnum):
     ORIGIN_REFUSED = "origin_refused"
     PASSWORD_INVALID = "password_invalid"  # noqa: S105 - a code, not a password
     REGISTRATION_CLOSED = "registration_closed"
+    RESET_CODE_INVALID = "reset_code_invalid"
     SERVICE_KEY_INVALID = "service_key_invalid"
     SESSION_ENDED = "session_ended"
     SESSION_UNKNOWN = "session_unknown"
@@ -40,8 +41,11 @@ class Code(StrEnum):
     CONTENT_TOO_LONG = "content_too_long"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
+    LAST_MEMBER = "last_member"
     NOT_A_MEMBER = "not_a_member"
+    NOT_THE_CREATOR = "not_the_creator"
     POSITION_INVALID = "position_invalid"
+    REMOVED_FROM_ROOM = "removed_from_room"
     ROOM_EXISTS = "room_exists"
     ROOM_FOR_ALL = "room_for_all"
     ROOM_NAME_INVALID = "room_name_invalid"
@@ -79,6 +83,9 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
     Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),
     Code.REGISTRATION_CLOSED: Meaning(403, "Registration is closed on this server."),
+    Code.RESET_CODE_INVALID: Meaning(
+        403, "That reset code is wrong, used or expired. Ask the operator for another one."
+    ),
     Code.SERVICE_KEY_INVALID: Meaning(401, "This address is only for Chatterbox's own services."),
     Code.SESSION_ENDED: Meaning(401, "The session has ended; log in again."),
     Code.SESSION_UNKNOWN: Meaning(404, "You have no session with that id."),
@@ -94,8 +101,13 @@ MEANINGS: dict[Code, Meaning] = {
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
     Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
     Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
+    Code.LAST_MEMBER: Meaning(
+        409, "You are the last member of this private room: if you leave, it is deleted. Confirm that with `delete`."
+    ),
     Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
+    Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
     Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
     Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
     Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
     Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),

@@ -41,9 +41,10 @@ class Join(Exchange, frozen=True, kw_only=True):
 
 
 class Leave(Exchange, frozen=True, kw_only=True):
-    """Leave a room."""
+    """Leave a room. The last member of a private room must confirm with `delete` that it is deleted."""
 
     room: str
+    delete: bool = False
 
 
 class Send(Exchange, frozen=True, kw_only=True):
@@ -64,8 +65,10 @@ class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
-class ListRooms(Exchange, frozen=True, kw_only=True, tag="rooms"):
-    """List your rooms, and the public rooms that you can join."""
+class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """List your rooms, then the public rooms that you can join, in pages. `after`: the `next` of the page before."""
+
+    after: str | None = None
 
 
 class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
@@ -82,6 +85,19 @@ class Invite(Exchange, frozen=True, kw_only=True):
     username: str
 
 
+class Remove(Exchange, frozen=True, kw_only=True):
+    """Remove a member from a room that you created. A member must invite them before they can join again."""
+
+    room: str
+    username: str
+
+
+class DeleteRoom(Exchange, frozen=True, kw_only=True, tag="delete"):
+    """Delete a room that you created, with all of its messages."""
+
+    room: str
+
+
 class SetTopic(Exchange, frozen=True, kw_only=True, tag="topic"):
     """Set the topic of a room that you are in; an empty topic clears it."""
 
@@ -93,7 +109,20 @@ class Ping(Exchange, frozen=True, kw_only=True):
     """Check that the connection is alive."""
 
 
-Command: TypeAlias = Connect | Join | Leave | Send | ReadHistory | ListRooms | CreateRoom | Invite | SetTopic | Ping
+Command: TypeAlias = (
+    Connect
+    | Join
+    | Leave
+    | Send
+    | ReadHistory
+    | ListRooms
+    | CreateRoom
+    | Invite
+    | Remove
+    | DeleteRoom
+    | SetTopic
+    | Ping
+)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -143,10 +172,11 @@ class Joined(Exchange, frozen=True, kw_only=True):
     topic: str = ""
 
 
-class Left(Exchange, frozen=True, kw_only=True):
-    """The reply to `leave`."""
+class Left(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """The reply to `leave`. `deleted`: the room and its messages were deleted, as you were its last member."""
 
     room: str
+    deleted: bool = False
 
 
 class Sent(Exchange, frozen=True, kw_only=True):
@@ -166,10 +196,11 @@ class Page(Exchange, frozen=True, kw_only=True):
     more: bool
 
 
-class RoomList(Exchange, frozen=True, kw_only=True, tag="rooms"):
-    """The reply to `rooms`."""
+class RoomList(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """The reply to `rooms`: a page. With `next`, there are more public rooms: ask again with `after`."""
 
     rooms: list[RoomSummary]
+    next: str | None = None
 
 
 class Created(Exchange, frozen=True, kw_only=True):
@@ -185,6 +216,19 @@ class Invited(Exchange, frozen=True, kw_only=True):
 
     room: str
     username: str
+
+
+class Removed(Exchange, frozen=True, kw_only=True):
+    """The reply to `remove`."""
+
+    room: str
+    username: str
+
+
+class Deleted(Exchange, frozen=True, kw_only=True):
+    """The reply to `delete`."""
+
+    room: str
 
 
 class TopicSet(Exchange, frozen=True, kw_only=True, tag="topic_set"):
@@ -232,6 +276,9 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     username: str
     member: bool
     by: str | None = None
+    """Who did it; absent when it happened while the client or its gateway was away."""
+    deleted: bool = False
+    """You left because the room was deleted."""
     at: Position | None = None
     private: bool = False
     topic: str = ""
@@ -253,7 +300,19 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="mov
 
 
 Reply: TypeAlias = (
-    Joined | Left | Sent | Page | RoomList | Created | Invited | TopicSet | Reconnected | Pong | ErrorFrame
+    Joined
+    | Left
+    | Sent
+    | Page
+    | RoomList
+    | Created
+    | Invited
+    | Removed
+    | Deleted
+    | TopicSet
+    | Reconnected
+    | Pong
+    | ErrorFrame
 )
 Push: TypeAlias = Welcome | Message | Membership | TopicUpdate | Move
 ServerFrame: TypeAlias = Reply | Push

@@ -96,6 +96,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     after: int | None = None
     before: int | None = None
     limit: int
+    reader: int | None = None
+    """The user whose command needs the page, for the rate limit; None: the gateway itself needs it."""
 
 
 class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,14 @@ class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
     """The room's topic when the page was read."""
 
 
+class FindRoomCall(msgspec.Struct, frozen=True):
+    """`POST /internal/find`: returns `RoomInfo` if the user may see the room."""
+
+    room: str
+    user_id: int
+    username: str
+
+
 class JoinRoomCall(msgspec.Struct, frozen=True):
     """`POST /internal/join`: returns `RoomInfo`; joining again changes nothing."""
 
@@ -118,11 +128,18 @@ class JoinRoomCall(msgspec.Struct, frozen=True):
 
 
 class LeaveRoomCall(msgspec.Struct, frozen=True):
-    """`POST /internal/leave`: returns `RoomInfo`."""
+    """`POST /internal/leave`: returns `LeftRoom`. `delete`: delete a private room if this is its last member."""
 
     room: str
     user_id: int
     username: str
+    delete: bool = False
+
+
+class LeftRoom(RoomInfo, frozen=True, kw_only=True):
+    """A room that a user left; `deleted`: it ended with its last member."""
+
+    deleted: bool = False
 
 
 class CreateRoomCall(msgspec.Struct, frozen=True):
@@ -130,6 +147,29 @@ class CreateRoomCall(msgspec.Struct, frozen=True):
 
     room: str
     private: bool
+    user_id: int
+    username: str
+
+
+class RemoveMemberCall(msgspec.Struct, frozen=True):
+    """`POST /internal/remove`: returns `RemovedMember`. `member`: the name of the member to remove."""
+
+    room: str
+    user_id: int
+    username: str
+    member: str
+
+
+class RemovedMember(msgspec.Struct, frozen=True):
+    """The removed member's name as typed at registration."""
+
+    username: str
+
+
+class DeleteRoomCall(msgspec.Struct, frozen=True):
+    """`POST /internal/delete`: returns `RoomInfo`, as the room was."""
+
+    room: str
     user_id: int
     username: str
 
@@ -165,9 +205,10 @@ class StoredTopic(msgspec.Struct, frozen=True):
 
 
 class ListRoomsCall(msgspec.Struct, frozen=True):
-    """`POST /internal/rooms`: returns `RoomListing`."""
+    """`POST /internal/rooms`: returns `RoomListing`. `after`: the `next` of the page before."""
 
     user_id: int
+    after: str | None = None
 
 
 class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +224,8 @@ class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomListing(msgspec.Struct, frozen=True):
-    """The rooms that a user is in, and all public rooms."""
+    """A page of the room list: the rooms that a user is in, on the first page, and public rooms."""
 
     rooms: list[VisibleRoom]
+    next: str | None = None
+    """Where the next page starts; None: this is the last one."""

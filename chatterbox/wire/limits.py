@@ -2,7 +2,9 @@
 
 import msgspec
 
+from chatterbox.wire import rate_limits
 from chatterbox.wire.position import Whole
+from chatterbox.wire.rate_limits import Rate, RateLimit
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,28 +24,55 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters (code points) in a room's topic."""
     rooms_per_user: Whole = 200
     """Rooms that one user may be a member of."""
-    connections_per_user: Whole = 10
+    connections_per_user: Whole = rate_limits.CONNECTIONS_OF_USER.bound.limit
     """Live connections of one user."""
-    connections_per_address: Whole = 100
+    connections_per_address: Whole = rate_limits.CONNECTIONS_FROM_ADDRESS.bound.limit
     """Live connections from one network address (IPv6: from one /64), and as many HTTP connections besides."""
-    sends_per_s: float = 20
+    sends_per_s: float = rate_limits.SENDS.bound.amount
     """Messages per second that one user may send, over all connections, in the long run."""
-    sends_burst: Whole = 100
+    sends_burst: Whole = rate_limits.SENDS.bound.burst
     """Messages that one user may send at once before `sends_per_s` applies."""
-    commands_per_s: float = 50
+    commands_per_s: float = rate_limits.COMMANDS.bound.amount
     """Commands per second on one connection, in the long run."""
-    commands_burst: Whole = 200
+    commands_burst: Whole = rate_limits.COMMANDS.bound.burst
     """Commands at once on one connection before `commands_per_s` applies."""
-    commands_waiting: Whole = 64
+    changes_per_s: float = rate_limits.CHANGES.bound.amount
+    """Joins, leaves, topics, invitations and new rooms per second by one user, in the long run."""
+    changes_burst: Whole = rate_limits.CHANGES.bound.burst
+    """Such changes at once by one user before `changes_per_s` applies."""
+    rooms_per_day: Whole = rate_limits.ROOMS_CREATED.bound.burst
+    """Rooms that one user may create at once, and per day in the long run."""
+    invitations_per_day: Whole = rate_limits.INVITATIONS.bound.burst
+    """Invitations that one user may send at once, and per day in the long run."""
+    reads_per_s: float = rate_limits.READS.bound.amount
+    """Reads of pages, rooms and members per second by one user, in the long run."""
+    reads_burst: Whole = rate_limits.READS.bound.burst
+    """Reads at once by one user before `reads_per_s` applies."""
+    listings_per_s: float = rate_limits.LISTINGS.bound.amount
+    """Pages of the room list per second for one user, in the long run."""
+    listings_burst: Whole = rate_limits.LISTINGS.bound.burst
+    """Pages of the room list at once for one user before `listings_per_s` applies."""
+    requests_per_s: float = rate_limits.REQUESTS.bound.amount
+    """HTTP requests per second from one network address, in the long run."""
+    requests_burst: Whole = rate_limits.REQUESTS.bound.burst
+    """HTTP requests at once from one network address before `requests_per_s` applies."""
+    commands_waiting: Whole = rate_limits.COMMANDS_WAITING.bound.limit
     """Commands of one connection that may wait for their reply (sends are limited by `sends_burst`)."""
-    bad_frames_per_minute: Whole = 10
+    bad_frames_per_minute: Whole = rate_limits.BAD_FRAMES.bound.burst
     """Invalid frames within a minute after which the connection is closed."""
-    refusals_per_minute: Whole = 100
+    refusals_per_minute: Whole = rate_limits.REFUSALS.bound.burst
     """Refused commands and frames within a minute after which the connection is closed."""
+    page_rooms: Whole = 100
+    """Rooms in one page of the room list that the user is not in."""
     page_messages: Whole = 200
     """Messages in one page, or in the reply to `join`."""
     connect_s: float = 10
     """Seconds within which a connection without a token must send `connect`."""
+
+    def rate(self, row: RateLimit[Rate]) -> Rate:
+        """The rate of a row of the table of rate limits, with the values of this server."""
+        burst, amount = row.settings[0], row.settings[-1]
+        return row.bound._replace(burst=getattr(self, burst), amount=getattr(self, amount))
 
 
 DEFAULT_ROOM = "general"

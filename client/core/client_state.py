@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from chatterbox.wire.frames import Command
+from chatterbox.wire.frames import Command, RoomSummary
 from chatterbox.wire.limits import Limits
 from client.core.events import Effect, ReplyOverdue, SendCommand, ShowNote, StartTimer
 from client.core.message_stream import MessageStream
@@ -33,6 +33,8 @@ class PendingCommand:
 
     command: Command
     by_person: bool
+    rooms: tuple[RoomSummary, ...] = ()
+    """Of a `rooms` command for a further page: the rooms of the pages before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +107,11 @@ class ReducerStep:
             streams[room] = stream
         self.state = replace(self.state, streams=streams)
 
-    def send_command(self, command: Command, *, by_person: bool = False) -> int:
+    def send_command(self, command: Command, *, by_person: bool = False, rooms: tuple[RoomSummary, ...] = ()) -> int:
         """Send `command` under a new id, and return the id."""
         state, command_id = self.state, self.state.next_id
         command = msgspec.structs.replace(command, id=command_id)
-        pending = {**state.pending, command_id: PendingCommand(command, by_person)}
+        pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms)}
         self.state = replace(state, pending=pending, next_id=command_id + 1)
         self.emit(SendCommand(command), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
         return command_id
@@ -119,6 +121,10 @@ class ReducerStep:
             self.send_command(command, by_person=True)
         else:
             self.show(CommandRefused(command, "offline", "Not connected. Try again once the connection is back."))
+
+    def put_back(self, command_id: int, pending: PendingCommand) -> None:
+        """Undo `take_pending`."""
+        self.state = replace(self.state, pending={**self.state.pending, command_id: pending})
 
     def take_pending(self, command_id: int | None) -> PendingCommand | None:
         """Remove and return the pending command that a reply answers; None if there is none."""

@@ -61,6 +61,13 @@ class MessageQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryTakenBack:
+    """The user took back an unsent message; it is deleted from disk. Not for one that is in flight."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRequested:
     """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
 
@@ -100,6 +107,13 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class PageDue:
+    """A timer: the wait after the server refused command `command_id`, for a page of the room list, is over."""
+
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStable:
     """A timer: connection number `connection` has been up long enough to count as stable."""
 
@@ -115,13 +129,14 @@ class MoveDue:
 
 Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
 """What a person, or a script, asks of the connection."""
-Timer: TypeAlias = ReplyOverdue | RetryDue | ConnectionStable | MoveDue
+Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started
     | HandshakeDone
     | FrameReceived
     | ConnectionLost
     | MessageQueued
+    | EntryTakenBack
     | CommandRequested
     | RoomRequested
     | TokenRenewed

@@ -1,6 +1,7 @@
 """Notes: typed facts that the core passes to a face. `client.text.note_text` turns them into sentences."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command, Membership, Message, Reply, RoomState
@@ -90,11 +91,25 @@ class MessagesMissing:
     count: int
 
 
+class GoneReason(Enum):
+    """Why the user is no longer in a room."""
+
+    UNKNOWN = auto()
+    """It happened while the client or its gateway was away."""
+    LEFT = auto()
+    """The user left in another client."""
+    REMOVED = auto()
+    DELETED = auto()
+    """The room was deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoomGone:
-    """The user is no longer a member of `room`, and did not leave it in this client."""
+    """The user is no longer a member of `room`, and did not leave it in this client. `by`: who did that, if known."""
 
     room: str
+    reason: GoneReason = GoneReason.UNKNOWN
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
-It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.outbox_rules` the outbox.
+It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.room_list` the list
+of rooms, `client.core.outbox_rules` the outbox.
 """
 
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import close_codes, frames
-from client.core import events, notes, outbox_rules, reconnect_delay, room_updates
+from client.core import events, notes, outbox_rules, reconnect_delay, room_list, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
@@ -32,13 +33,17 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             _take_frame(step, frame)
         case events.MessageQueued(entry):
             outbox_rules.queue(step, entry)
+        case events.EntryTakenBack(key):
+            outbox_rules.take_back(step, key)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
             room_updates.join(step, room)
         case events.QuitRequested():
             _end(step, notes.SessionOver(None, "You left."))
-        case events.ReplyOverdue() | events.RetryDue() | events.ConnectionStable() | events.MoveDue():
+        case (
+            events.ReplyOverdue() | events.RetryDue() | events.PageDue() | events.ConnectionStable() | events.MoveDue()
+        ):
             _take_timer(step, event)
         case events.Started() | events.HandshakeDone() | events.TokenRenewed() | events.ConnectionLost():
             _take_connection_event(step, event)
@@ -77,6 +82,8 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
         case events.RetryDue(room, command_id):
             outbox_rules.retry(step, room, command_id)
             room_updates.retry(step, room, command_id)
+        case events.PageDue(command_id):
+            room_list.retry(step, command_id)
         case events.ConnectionStable(connection):
             if _is_current(step, connection):
                 step.set_state(replace(step.state, attempt=0, waited_s=0.0))
@@ -194,6 +201,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             room_updates.take_joined(step, reply, join.room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
+        case frames.ListRooms(), frames.RoomList():
+            room_list.take_page(step, pending, reply)
         case command, _:
             _show_reply(step, command, reply)
 
@@ -203,7 +212,7 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     match reply:
         case frames.Created():
             room_updates.start(step, reply.room, reply.at)
-        case frames.Left():
+        case frames.Left() | frames.Deleted():
             room_updates.leave(step, reply.room)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
@@ -221,5 +230,7 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
             room_updates.refuse_page(step, history, error, temporary=temporary)
+        case frames.ListRooms() as command:
+            room_list.refuse_page(step, pending, command, error)
         case command:
             step.show(notes.CommandRefused(command, error.code, error.detail))

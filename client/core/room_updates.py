@@ -6,7 +6,18 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from chatterbox.wire.frames import ErrorFrame, Join, Joined, Leave, Membership, Message, Page, ReadHistory, RoomState
+from chatterbox.wire.frames import (
+    DeleteRoom,
+    ErrorFrame,
+    Join,
+    Joined,
+    Leave,
+    Membership,
+    Message,
+    Page,
+    ReadHistory,
+    RoomState,
+)
 from chatterbox.wire.position import Position
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
@@ -16,6 +27,7 @@ from client.core.notes import (
     CatchingUp,
     CaughtUp,
     CommandRefused,
+    GoneReason,
     MembershipChange,
     MessageShown,
     MessagesMissing,
@@ -154,8 +166,8 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
         _pass_on(step, reply.room, *streams.take_joined(stream, reply.at))
 
 
-def _is_pending(step: ReducerStep, kind: type[Join | Leave], room: str) -> bool:
-    """Whether a command of this kind, about this room, waits for its reply."""
+def _is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[DeleteRoom]], room: str) -> bool:
+    """Whether a command of this kind (or one of these), about this room, waits for its reply."""
     commands = (pending.command for pending in step.state.pending.values())
     return any(isinstance(command, kind) and command.room == room for command in commands)
 
@@ -186,18 +198,28 @@ def leave(step: ReducerStep, room: str) -> None:
 def take_membership(step: ReducerStep, change: Membership) -> None:
     """Show who joined or left; if it is this user, start or end the room's stream.
 
-    A leave that this client requested has its own reply. Without such a request, the user left from another client.
+    A leave, or a deletion, that this client requested has its own reply. Without such a request, the user left from
+    another client, or another user did it.
     """
     mine = change.username == step.state.username
     if mine and change.member and change.at is not None:
         take_topic(step, change.room, change.topic)
         start(step, change.room, change.at)
     elif mine and not change.member:
-        if change.room in step.state.streams and not _is_pending(step, Leave, change.room):
-            _remove(step, change.room)
+        if change.room in step.state.streams and not _is_pending(step, (Leave, DeleteRoom), change.room):
+            _remove(step, change.room, _reason(step, change), change.by or "")
             return
         leave(step, change.room)
     step.show(MembershipChange(change, mine))
+
+
+def _reason(step: ReducerStep, change: Membership) -> GoneReason:
+    """Why this user is no longer in a room, although this client did not ask for it."""
+    if change.by is None:
+        return GoneReason.UNKNOWN
+    if change.deleted:
+        return GoneReason.DELETED
+    return GoneReason.LEFT if change.by == step.state.username else GoneReason.REMOVED
 
 
 def take_topic(step: ReducerStep, room: str, topic: str, *, by: str | None = None) -> None:
@@ -213,9 +235,9 @@ def disconnect(step: ReducerStep) -> None:
     step.set_state(replace(step.state, streams=kept))
 
 
-def _remove(step: ReducerStep, room: str) -> None:
+def _remove(step: ReducerStep, room: str, reason: GoneReason = GoneReason.UNKNOWN, by: str = "") -> None:
     step.set_stream(room, None)
-    step.show(RoomGone(room))
+    step.show(RoomGone(room, reason, by))
 
 
 def _pass_on(step: ReducerStep, room: str, stream: MessageStream, messages: Iterable[Message]) -> None:

@@ -21,7 +21,7 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.sanitize import inert, inert_name
-from client.text.suggestions import RoomCommand, unknown_room, unknown_user
+from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
 
 WORTH_TRYING_S = 2.0
 """How long a wait before reconnecting is worth a word on how to shorten it (seconds)."""
@@ -262,7 +262,7 @@ class LineFace:
         match reply:
             case frames.Created(room=room):
                 self.connection.request(RoomRequested(room))
-            case frames.Left(room=room):
+            case frames.Left(room=room) | frames.Deleted(room=room):
                 self._remove(room)
             case _:
                 pass
@@ -279,10 +279,19 @@ class LineFace:
         """Print a refusal, with a suggestion if a name is unknown."""
         match refused:
             case notes.CommandRefused(
-                frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic() as command, Code.ROOM_UNKNOWN, _
+                frames.Join()
+                | frames.Leave()
+                | frames.Invite()
+                | frames.Remove()
+                | frames.DeleteRoom()
+                | frames.SetTopic() as command,
+                Code.ROOM_UNKNOWN,
+                _,
             ):
                 self._unknown = command
                 self.connection.request(CommandRequested(frames.ListRooms(id=0)))
+            case notes.CommandRefused(frames.Leave(room=room), Code.LAST_MEMBER, detail):
+                self.notice(how_to_confirm(detail, room))
             case notes.CommandRefused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):
                 self.notice(unknown_user(detail, username, self._names.names.people))
             case _:

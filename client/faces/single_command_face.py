@@ -50,6 +50,8 @@ class SingleCommandFace:
                 frames.Join(room=room)
                 | frames.Leave(room=room)
                 | frames.Invite(room=room)
+                | frames.Remove(room=room)
+                | frames.DeleteRoom(room=room)
                 | frames.SetTopic(room=room)
                 | frames.Send(room=room)
                 | frames.ReadHistory(room=room),
@@ -58,7 +60,8 @@ class SingleCommandFace:
                 self._unknown_room = room
                 self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused() | notes.ServerError():
-                self._fail(ServerRefused(note_text.sentence(note, self._server) or ""))
+                code = note.code if isinstance(note, notes.CommandRefused) else ""
+                self._fail(ServerRefused(note_text.sentence(note, self._server) or "", code))
             case (
                 notes.Connecting()
                 | notes.Reconnecting()
@@ -83,7 +86,7 @@ class SingleCommandFace:
     def _why_not(self, room: str, rooms: list[frames.RoomSummary]) -> str:
         """Why the command can't use the room."""
         names = [summary.room for summary in rooms]
-        if isinstance(self._command, frames.Leave):
+        if isinstance(self._command, frames.Leave | frames.Remove | frames.DeleteRoom):
             return unknown_room(self._command, room, names, prefix=SHELL)
         return why_not_in(room, rooms, left=room in self._known or invites_into(self._command, names))
 

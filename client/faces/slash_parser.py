@@ -23,10 +23,21 @@ class WordKind(Enum):
     SESSION = auto()
     SLASH = auto()
     PRIVATE = auto()
+    """The word `private`."""
+    CONFIRM = auto()
+    """The word `confirm`."""
+    DROP = auto()
+    """The word `drop`."""
+    UNSENT = auto()
+    """An unsent message, by its id."""
     NEW = auto()
     """A new name, which can't be completed."""
     TOPIC = auto()
     """The rest of the line: a topic."""
+
+
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
+"""Words that must stand as they are."""
 
 
 class SlashSpec(NamedTuple):
@@ -45,13 +56,29 @@ class SlashSpec(NamedTuple):
 
 SLASHES: dict[str, SlashSpec] = {
     "join": SlashSpec("/join ROOM", "open a room; join it first if it is public", (WordKind.ANY_ROOM,), 1),
-    "leave": SlashSpec("/leave [ROOM]", "leave this room, or another", (WordKind.ROOM,)),
+    "leave": SlashSpec(
+        "/leave [ROOM] [confirm]",
+        "leave this room, or another; the last member of a private room confirms that it is deleted",
+        (WordKind.ROOM, WordKind.CONFIRM),
+    ),
     "rooms": SlashSpec("/rooms", "list the rooms that you are in or can join"),
     "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
         "add a user to this room, or to another",
         (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "remove": SlashSpec(
+        "/remove USERNAME [ROOM]",
+        "remove a member from this room, or from another, if you created it",
+        (WordKind.PERSON, WordKind.ROOM),
+        1,
+    ),
+    "delete-room": SlashSpec(
+        "/delete-room ROOM confirm",
+        "delete a room that you created, with all of its messages",
+        (WordKind.ROOM, WordKind.CONFIRM),
         1,
     ),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
@@ -64,8 +91,14 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.SESSION,),
         1,
     ),
+    "password": SlashSpec("/password", "say how to change your password: chatterbox passwd, in a shell"),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
+    "outbox": SlashSpec(
+        "/outbox [drop ID]",
+        "list your unsent messages, or delete one of them",
+        (WordKind.DROP, WordKind.UNSENT),
+    ),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
@@ -75,17 +108,18 @@ ALIASES = {
     "close": "quit",
     "exit": "quit",
     "j": "join",
+    "kick": "remove",
     "names": "members",
     "part": "leave",
+    "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
-LOSES = frozenset({"leave", "logout", "quit"})
+LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
 """Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
-    "password": "There is no /password: this client can't change the password. The server's API can: see its /docs.",
     "search": (
         "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
@@ -105,7 +139,9 @@ class LocalCommandName(StrEnum):
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
+    PASSWORD = "password"  # noqa: S105 - a command
     STATUS = "status"
+    OUTBOX = "outbox"
     RECONNECT = "reconnect"
     HELP = "help"
 
@@ -114,7 +150,8 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the command of `/help`; else empty.
+    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the message of `/outbox drop`, the
+    command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -156,13 +193,22 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
-    if not slash.least <= len(words) <= len(slash.takes) or not _private_or_not(slash, words):
+    if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
         usage = slash.usage.replace("[ROOM]", "ROOM")
         return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
+    if name == "delete-room" and len(words) == 1:
+        return UsageMistake(
+            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {KEYWORDS[WordKind.CONFIRM]}"
+        )
     return _meaning(name, words, about or "")
+
+
+def about_to_delete(room: str) -> str:
+    """What deleting a room does."""
+    return f"This deletes #{room} and all of its messages, for all of its members."
 
 
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
@@ -170,8 +216,14 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     match name, words:
         case "join", [target]:
             return RoomRequested(room_word(target))
+        case "leave", [_, _]:
+            return CommandRequested(frames.Leave(id=0, room=room, delete=True))
         case "leave", _:
             return CommandRequested(frames.Leave(id=0, room=room))
+        case "remove", [username, *_]:
+            return CommandRequested(frames.Remove(id=0, room=room, username=username.removeprefix("@")))
+        case "delete-room", _:
+            return CommandRequested(frames.DeleteRoom(id=0, room=room))
         case "rooms", _:
             return CommandRequested(frames.ListRooms(id=0))
         case "create", [target, *private]:
@@ -182,6 +234,8 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "outbox", [_, entry]:
+            return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:
             return QuitRequested()
         case _:
@@ -204,9 +258,12 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
-def _private_or_not(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether a word that must be `private` is: a room that a typing error made public can't be made private."""
-    return all(word == "private" for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.PRIVATE)
+def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
+    """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
+    pairs = list(zip(slash.takes, words, strict=False))
+    if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
 
 
 def unknown(name: str) -> str:

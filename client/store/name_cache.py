@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.core import notes
+from client.store.file_names import user_file
 from client.store.private_files import replace_file
 
 LIMIT = 500
@@ -52,6 +52,13 @@ def learned(names: CachedNames, note: notes.Note) -> CachedNames:
             return replace(names, rooms=_kept(names.rooms, mine), other_rooms=tuple(others[:LIMIT]))
         case notes.RoomEntered(room=room) | notes.CommandAnswered(reply=frames.Created(room=room)):
             return replace(names, rooms=_first(names.rooms, room), other_rooms=_without(names.other_rooms, room))
+        case (
+            notes.RoomGone(room=room, reason=notes.GoneReason.DELETED)
+            | notes.CommandAnswered(reply=frames.Left(room=room, deleted=True))
+            | notes.CommandAnswered(reply=frames.Deleted(room=room))
+        ):
+            names = _left(names, room)
+            return replace(names, other_rooms=_without(names.other_rooms, room))
         case notes.RoomGone(room=room) | notes.CommandAnswered(reply=frames.Left(room=room)):
             return _left(names, room)
         case notes.MessageShown(message=message, mine=False):
@@ -85,7 +92,7 @@ def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def name_cache_path(home: Path, server: str, username: str) -> Path:
-    return home / "known" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
+    return user_file(home / "known", server, username, ".json")
 
 
 class NameCache:

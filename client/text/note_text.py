@@ -37,9 +37,8 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return f"{restored}: messages that you have seen may be gone. Continuing after message {at.offset}."
         case notes.MessagesMissing(room, count):
             return f"The server could not return {messages(count)} of #{inert_name(room)} at this point."
-        case notes.RoomGone(room):
-            why = "you left it in another client, or a restored backup does not contain it"
-            return f"You are no longer in #{inert_name(room)}: {why}."
+        case notes.RoomGone():
+            return _gone(note)
         case notes.MembershipChange(membership, mine):
             return _membership(membership, username, mine=mine)
         case notes.TopicChange(room, topic, by):
@@ -78,17 +77,38 @@ def _disconnected(note: notes.Disconnected, server: str) -> str | None:
     return f"{what}: {why}. {_next_try(note.retry_s)}.{kept}"
 
 
+def _gone(note: notes.RoomGone) -> str:
+    room, by = f"#{inert_name(note.room)}", inert_name(note.by)
+    match note.reason:
+        case notes.GoneReason.REMOVED:
+            return f"{by} removed you from {room}."
+        case notes.GoneReason.DELETED:
+            return f"{by} deleted {room} and its messages."
+        case notes.GoneReason.LEFT:
+            return f"You left {room} in another client."
+        case notes.GoneReason.UNKNOWN:
+            why = "you left it elsewhere, you were removed, or the room no longer exists"
+            return f"You are no longer in {room}: {why}."
+        case _:
+            assert_never(note.reason)
+
+
 def _membership(change: frames.Membership, username: str, *, mine: bool) -> str | None:
     name, room, by = inert_name(change.username), inert_name(change.room), change.by
     if by == username or (mine and by in {None, change.username}):
         return None
     if not change.member:
-        return f"{name} left #{room}."
+        return f"{name} left #{room}." if by in {None, change.username} else _removed(change)
     if by is None or by == change.username:
         return f"{name} joined #{room}."
     if mine:
         return f"{inert_name(by)} invited you to #{room}. To open it: /join {room}"
     return f"{inert_name(by)} invited {name} to #{room}."
+
+
+def _removed(change: frames.Membership) -> str:
+    by, room = inert_name(change.by or ""), inert_name(change.room)
+    return f"{by} deleted #{room}." if change.deleted else f"{by} removed {inert_name(change.username)} from #{room}."
 
 
 def _topic_change(room: str, topic: str, by: str) -> str:
@@ -115,8 +135,12 @@ def _reply(reply: frames.Reply) -> str | None:
             return f"Created #{inert_name(room)}{' (private, by invitation only)' if private else ''}."
         case frames.Invited(room=room, username=username):
             return f"You invited {inert_name(username)} to #{inert_name(room)}."
-        case frames.Left(room=room):
-            return f"You left #{inert_name(room)}."
+        case frames.Removed(room=room, username=username):
+            return f"You removed {inert_name(username)} from #{inert_name(room)}."
+        case frames.Deleted(room=room):
+            return f"Deleted #{inert_name(room)} and its messages."
+        case frames.Left(room=room, deleted=deleted):
+            return f"You left #{inert_name(room)}.{' The room and its messages were deleted.' if deleted else ''}"
         case frames.TopicSet(room=room, topic=topic):
             return topic_line(room, topic)
         case _:

@@ -7,7 +7,9 @@ from typing import TypeAlias
 from chatterbox.wire import frames
 from client.text.sanitize import inert, inert_name
 
-RoomCommand: TypeAlias = frames.Join | frames.Leave | frames.Invite | frames.SetTopic
+RoomCommand: TypeAlias = (
+    frames.Join | frames.Leave | frames.Invite | frames.Remove | frames.DeleteRoom | frames.SetTopic
+)
 """A command about a room that may not exist."""
 
 SLASH = "/"
@@ -27,16 +29,17 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 def unknown_room(
     command: frames.Command, room: str, rooms: list[str], *, left: bool = False, prefix: str = SLASH
 ) -> str:
-    """Say that `room` of `command` does not exist, and suggest a command; leaving never suggests to create it.
+    """Say that `room` of `command` does not exist, and suggest a command: never one to create it for leaving.
 
     `rooms` are those that the server lists. `left`: the user was in the room. Whether it is private, or was lost with
     a restored backup, the server tells its members only.
     """
-    leaving = isinstance(command, frames.Leave)
-    create = "" if leaving else f"{prefix}create {inert_name(room)}"
+    loses = isinstance(command, frames.Leave | frames.Remove | frames.DeleteRoom)
+    create = "" if loses else f"{prefix}create {inert_name(room)}"
     if left or invites_into(command, rooms):
         return unlisted_room(room, create=create, left=True)
-    return unlisted_room(room, rooms, open_with=f"{prefix}{'leave' if leaving else 'join'}", create=create)
+    open_with = f"{prefix}leave" if isinstance(command, frames.Leave) else "" if loses else f"{prefix}join"
+    return unlisted_room(room, rooms, open_with=open_with, create=create)
 
 
 def unlisted_room(
@@ -66,6 +69,11 @@ def invites_into(command: frames.Command, rooms: list[str]) -> bool:
     That is hardly a typing error: an invitation is to a room that exists, or existed.
     """
     return isinstance(command, frames.Invite) and closest(command.room, rooms) is None
+
+
+def how_to_confirm(detail: str, room: str) -> str:
+    """The server's sentence about leaving as the last member, with the command that confirms it."""
+    return f"{inert(detail)} To confirm: /leave {inert_name(room)} confirm"
 
 
 def unknown_user(detail: str, username: str, people: Iterable[str]) -> str:

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from chatterbox.chassis.settings import ProxyAddresses, Settings
-from chatterbox.wire import auth_api
+from chatterbox.chassis.settings import Settings
+from chatterbox.wire import auth_api, rate_limits
 
 
 class AuthSettings(Settings):
@@ -21,32 +21,30 @@ class AuthSettings(Settings):
     """Passwords hashed in parallel, each on its own thread with 19 MiB of memory."""
     hash_waiting: int = Field(64, ge=0)
     """Passwords that may wait to be hashed; further logins are refused with `unavailable`."""
-    login_failures: int = Field(5, ge=1)
+    login_failures: int = Field(rate_limits.WRONG_PASSWORDS.bound.free, ge=1)
     """Wrong passwords for one account from one address before each further one adds a wait, which doubles each time."""
-    login_wait_max_s: float = Field(300, gt=0)
+    login_wait_max_s: float = Field(rate_limits.WRONG_PASSWORDS.bound.wait_max_s, gt=0)
     """The longest such wait (seconds)."""
-    account_failures: int = Field(30, ge=1)
+    account_failures: int = Field(rate_limits.WRONG_PASSWORDS_OF_ACCOUNT.bound.free, ge=1)
     """Wrong passwords for one account from all addresses before new addresses must wait, a minute at most."""
-    address_failures: int = Field(50, ge=1)
+    address_failures: int = Field(rate_limits.WRONG_PASSWORDS_FROM_ADDRESS.bound.free, ge=1)
     """Wrong passwords from one address for all accounts before it must wait, a minute at most."""
-    logins_burst: int = Field(100, ge=1)
+    logins_burst: int = Field(rate_limits.LOGINS.bound.burst, ge=1)
     """Logins at once to one account, with a right or a wrong password; password changes count as logins."""
-    logins_per_hour: float = Field(120, gt=0)
+    logins_per_hour: float = Field(rate_limits.LOGINS.bound.amount, gt=0)
     """Logins per hour to one account in the long run."""
-    address_logins_burst: int = Field(500, ge=1)
+    address_logins_burst: int = Field(rate_limits.LOGINS_FROM_ADDRESS.bound.burst, ge=1)
     """Logins at once from one address, to all accounts."""
-    address_logins_per_hour: float = Field(3600, gt=0)
+    address_logins_per_hour: float = Field(rate_limits.LOGINS_FROM_ADDRESS.bound.amount, gt=0)
     """Logins per hour from one address in the long run."""
-    renewals_burst: int = Field(200, ge=1)
+    renewals_burst: int = Field(rate_limits.RENEWALS.bound.burst, ge=1)
     """Token renewals at once by one user, over all sessions."""
-    renewals_per_hour: float = Field(3600, gt=0)
+    renewals_per_hour: float = Field(rate_limits.RENEWALS.bound.amount, gt=0)
     """Token renewals per hour by one user in the long run."""
     registration: Literal["open", "invite", "closed"] = "open"
     """Who may register: `open`: everyone. `invite`: holders of a code that `python -m services.auth invite` printed.
     `closed`: no one."""
-    registrations_burst: int = Field(50, ge=1)
+    registrations_burst: int = Field(rate_limits.REGISTRATIONS.bound.burst, ge=1)
     """Registrations at once from one address."""
-    registrations_per_hour: float = Field(120, gt=0)
+    registrations_per_hour: float = Field(rate_limits.REGISTRATIONS.bound.amount, gt=0)
     """Registrations per hour from one address in the long run."""
-    trusted_proxies: ProxyAddresses = ""
-    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""

@@ -11,6 +11,7 @@ from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.rate_limits import REQUESTS
 from services.gateway.app import GatewayApp, create_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.handshake import Handshake
@@ -47,6 +48,7 @@ def _serve(
         frame_bytes=limits.frame_bytes,
         connections=settings.connections + serve.HTTP_CONNECTIONS,
         connections_per_address=limits.connections_per_address,
+        requests=limits.rate(REQUESTS),
         trusted_proxies=settings.trusted_proxies,
     )
     ready = f"chatterbox: gateway listens on {host}:{port}"
@@ -54,7 +56,7 @@ def _serve(
 
 
 def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp]) -> GatewayApp:
-    key = settings.shared_key()
+    key = settings.own_key()
     broker = broker_for(settings)
     clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]

@@ -18,8 +18,7 @@ from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
-from chatterbox.wire import broker_events, frames
-from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire import broker_events, frames, rate_limits
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -44,10 +43,10 @@ from services.gateway.upstream.readiness import Dependencies
 
 log = logging.getLogger("chatterbox.gateway")
 
-CLOSES_PER_TURN = 4
+CLOSES_PER_TURN = rate_limits.CLOSES_PER_TURN.bound.limit
 """Connections closed per event-loop turn after their peers disconnected: half a millisecond's work."""
 RELOAD_REVOCATIONS_S = 60.0
-"""Time between reloads of the revocations while the broker is up (seconds); the watchdog finds a silent broker."""
+"""Time between requests for new revocations while the broker is up (seconds); the watchdog finds a silent broker."""
 SETTLE_S = 5.0
 """Time that a stopping gateway waits until accepted messages are acked or refused (seconds)."""
 
@@ -72,7 +71,7 @@ class Gateway:
         self._now_s = now_s
         self.metrics = metrics or GatewayMetrics()
         auth_client = AuthClient(auth)
-        history_client = HistoryClient(history, append, clock)
+        history_client = self._history = HistoryClient(history, append, clock)
         self.hub = Hub(limits, settings.connections, clock, self.metrics)
         self._verifier = TokenVerifier(auth_client.jwks, now_s)
         self._revoked = RevokedSessions(
@@ -81,7 +80,7 @@ class Gateway:
             broker,
             reload_s=RELOAD_REVOCATIONS_S,
             clock=clock,
-            on_ended=self.hub.end_session,
+            on_ended=self.hub.end_sessions,
         )
         self.metrics.revocations.set_function(lambda: self._verifier.revocations)
         self._watchdog = BrokerWatchdog(broker, clock, self.metrics)
@@ -143,6 +142,7 @@ class Gateway:
                 "pings": self._keepalive.run(),
                 "seconds": maintenance.every_second(self.hub, self._settings.stalled_s, self._now_s),
                 "revocations": self._revoked.run(),
+                "revision": maintenance.follow_revision(self.hub, self._history, self._memberships),
                 "heads": maintenance.compare_with_history(
                     self.hub, self.feed, self._memberships, self._settings.heads_interval_s
                 ),
@@ -226,8 +226,8 @@ class Gateway:
             return
         match event:
             case broker_events.SessionRevoked():
-                self._revoked.add(Revocation(event.sid, event.expires))
-            case broker_events.MembershipChanged() | broker_events.TopicChanged():
+                self._revoked.add([event.sid])
+            case broker_events.MembershipChanged() | broker_events.TopicChanged() | broker_events.RoomDeleted():
                 self._memberships.enqueue(event)
             case _:
                 assert_never(event)

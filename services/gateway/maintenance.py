@@ -1,6 +1,7 @@
 """Periodic jobs: compare heads, close stalled connections, expired tokens and idle rooms."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import NoReturn
@@ -8,14 +9,17 @@ from typing import NoReturn
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.wire.auth_api import is_expired
 from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.errors import ChatError
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.slow_consumers import close_stalled
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
+from services.gateway.upstream.history_client import HistoryClient
 
 log = logging.getLogger("chatterbox.maintenance")
 
 IDLE_ROOM_S = 60.0
+REVISION_INTERVAL_S = 0.5
 
 
 def close_expired(hub: Hub, now_s: float) -> None:
@@ -32,6 +36,19 @@ async def every_second(hub: Hub, stalled_s: float, now_s: Callable[[], float]) -
         close_expired(hub, now_s())
         close_stalled(hub, stalled_s, stalled)
         await asyncio.sleep(1)
+
+
+async def follow_revision(hub: Hub, history: HistoryClient, memberships: Memberships) -> NoReturn:
+    """Ask history for the membership revision twice a second until cancelled.
+
+    A member who was removed, or whose room was deleted, receives nothing more within a second although the broker lost
+    the event.
+    """
+    while True:
+        await asyncio.sleep(REVISION_INTERVAL_S)
+        if hub.members:
+            with contextlib.suppress(ChatError):  # `compare_with_history` logs it
+                await memberships.expect((await history.heads([])).revision)
 
 
 async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_interval_s: float) -> NoReturn:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from chatterbox.chassis.core.host_names import normal_origin
-from chatterbox.chassis.settings import ProxyAddresses, ServiceUrl, Settings
+from chatterbox.chassis.settings import ServiceUrl, Settings
 
 
 class GatewaySettings(Settings):
@@ -16,8 +16,6 @@ class GatewaySettings(Settings):
     origins: str = ""
     """Allowed origins of web pages, separated by commas, as browsers send them: `https://chat.example.org`.
     The server's own origin is always allowed, and so are programs that send no Origin."""
-    trusted_proxies: ProxyAddresses = ""
-    """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""
     ping_s: float = Field(20, gt=0)
     """Time between WebSocket pings (seconds); a peer that stays silent for as long again is cut off."""
     connections: int = Field(20_000, ge=1)

@@ -1,5 +1,6 @@
 """Composition root of history: `create_app` builds the service from its settings and ports."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -8,10 +9,12 @@ from typing import TypeAlias
 import httpx
 
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
+from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history.history import HistoryService
@@ -20,8 +23,11 @@ from services.history.http import health_routes, internal_routes, message_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
+
+log = logging.getLogger("chatterbox.history")
 
 HistoryApp: TypeAlias = ServiceApp[HistoryContext]
 DatabaseOpener: TypeAlias = Callable[..., AbstractAsyncContextManager[ServiceDatabase]]
@@ -30,7 +36,7 @@ WriterFactory: TypeAlias = Callable[..., Writer]
 """Makes the writer; called as `Writer` is."""
 
 RELOAD_REVOCATIONS_S = 5.0
-"""Time between reloads of the revocations (seconds): a lost event takes effect at most this much later."""
+"""Time between requests for new revocations (seconds): a lost event takes effect at most this much later."""
 
 
 def _now_ms() -> int:
@@ -42,13 +48,14 @@ def create_app(
     *,
     broker: Broker,
     auth: httpx.AsyncClient,
-    service_key: str,
+    callers: CallerKeys,
     limits: Limits,
     now_ms: Callable[[], int] = _now_ms,
     open_database: DatabaseOpener = open_database,
     make_writer: WriterFactory = Writer,
 ) -> HistoryApp:
-    """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address.
+    """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address, and
+    `callers` are the keys of the services that call this one.
 
     To let gateways append over the network, serve it with an `append_server.append_protocol`.
 
@@ -60,9 +67,12 @@ def create_app(
 
     async def open_context(stack: AsyncExitStack) -> HistoryContext:
         """The stack closes in reverse order, so that everything is closed before what it uses."""
+        if callers.is_shared:
+            log.warning("service_key.shared")
         database = await stack.enter_async_context(open_database(settings.database, SCHEMA, readers=settings.readers))
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
+        metrics.watch_damage(database.damage)
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         writer = make_writer(
             database.writer,
@@ -71,12 +81,15 @@ def create_app(
             publish=publisher.offer,
             metrics=metrics,
             reserve=database.reserve,
+            damage=database.damage,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
-        history = HistoryService(database.readers, writer, auth_client, limits, metrics)
-        return HistoryContext(service_key, verifier, history)
+        cleanup = RoomCleanup(writer)
+        await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
+        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     for router in (message_routes.router, room_routes.router, internal_routes.router, health_routes.router):

@@ -1,42 +1,56 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from chatterbox.chassis.sqlite.reader_pool import ReaderPool
+from chatterbox.chassis.core.lru_dict import LruDict
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
 from services.history.core.append_plan import Outcome
 from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.rooms import membership_changes, room_queries, topic_changes
+from services.history.rooms import membership_changes, moderation, room_queries, topic_changes
 from services.history.rooms.room_queries import RoomView
+from services.history.user_rates import UserRates
 
 MAX_APPEND_MESSAGES = 2000
 """Maximum number of messages in one append."""
 MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
+ENROLLED_USERS = 10_000
+"""Users who are remembered as members of every room that everybody is in, and not looked up again."""
 
 
 class HistoryService:
-    """What the routes call. Every refusal is a `ChatError`."""
+    """What the routes call. Every refusal is a `ChatError`; requests of a user beyond a rate are `rate_limited`."""
 
     def __init__(
         self,
-        readers: ReaderPool,
+        database: ServiceDatabase,
         writer: Writer,
         auth: AuthClient,
         limits: Limits,
         metrics: HistoryMetrics | None = None,
+        *,
+        on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        self._readers = readers
+        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
+        self._readers = database.readers
+        self._damage = database.damage
+        self._background_check = database.background_check
         self._writer = writer
         self._auth = auth
         self._limits = limits
+        self._on_deleted = on_deleted
+        self._rates = UserRates(limits)
+        self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
@@ -45,8 +59,10 @@ class HistoryService:
             raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages.")
         return await self._writer.append(messages)
 
-    async def page(self, room_id: int, span: PageSpan) -> MessagePage:
-        """A page for a gateway, which checks itself who may read it."""
+    async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
+        """A page for a gateway, which checks itself who may read it. It counts as a read of user `reader`, if given."""
+        if reader is not None:
+            self._rates.spend(READS, reader)
         if not 1 <= span.limit <= MAX_PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
         return await self._read(room_id, span)
@@ -58,7 +74,20 @@ class HistoryService:
 
     async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
         with self._page_s.time():
-            return await message_pages.read(self._readers, room_id, span)
+            try:
+                return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
+            except DatabaseDamagedError as problem:
+                raise self._damage.found(str(problem)) from problem
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the whole database was checked since the start. Until then, each page is checked as it is read."""
+        return self._background_check.has_passed
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the database was found damaged. Pages that are proven right are still served, nothing is stored."""
+        return self._damage.why is not None
 
     async def heads(self, room_ids: list[int]) -> history_api.Heads:
         return await room_queries.heads(self._readers, room_ids)
@@ -70,14 +99,30 @@ class HistoryService:
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
+        if all(self._enrolled.get(user_id) for user_id in users):
+            return
         if await membership_changes.is_any_unenrolled(self._readers, users):
             await self._writer.change(lambda transaction: membership_changes.enroll(transaction, users))
+        for user_id in users:
+            self._enrolled.put(user_id, True)
 
     async def room(self, room: str, user: UserInfo) -> RoomView:
+        """The room as `user` sees it; raises `room_unknown`."""
+        self._rates.spend(READS, user.user_id)
+        return await self.changed_room(room, user)
+
+    async def changed_room(self, room: str, user: UserInfo) -> RoomView:
+        """As `room`, for the answer to a change that was counted already."""
         return await room_queries.find(self._readers, room, user.user_id, self._limits)
 
-    async def rooms(self, user_id: int) -> list[history_api.VisibleRoom]:
-        return await room_queries.listing(self._readers, user_id)
+    async def creator(self, view: RoomView) -> str | None:
+        """The name of a room's creator, for the details of the room."""
+        return await room_queries.creator(self._readers, view)
+
+    async def rooms(self, user_id: int, after: str | None = None) -> history_api.RoomListing:
+        """A page of the room list; `after` is the `next` of the page before."""
+        self._rates.spend(LISTINGS, user_id)
+        return await room_queries.listing(self._readers, user_id, self._limits.page_rooms, after)
 
     async def members(self, room: str, user: UserInfo) -> list[str]:
         """The usernames of a room's members; raises `not_a_member`."""
@@ -85,29 +130,60 @@ class HistoryService:
         return await room_queries.members(self._readers, info.room_id)
 
     async def join(self, room: str, user: UserInfo) -> history_api.RoomInfo:
+        self._rates.spend(CHANGES, user.user_id)
         return await self._writer.change(
             lambda transaction: membership_changes.join(transaction, room, user, self._limits)
         )
 
-    async def leave(self, room: str, user: UserInfo) -> history_api.RoomInfo:
+    async def leave(self, room: str, user: UserInfo, *, delete: bool = False) -> history_api.LeftRoom:
+        """End a membership; the last member of a private room must confirm with `delete` that the room is deleted."""
+        self._rates.spend(CHANGES, user.user_id)
+        left = await self._writer.change(
+            lambda transaction: membership_changes.leave(transaction, room, user, self._limits, delete=delete)
+        )
+        if left.deleted:
+            self._on_deleted()
+        return left
+
+    async def remove_member(self, room: str, creator: UserInfo, username: str) -> UserInfo:
+        """Remove a member from a room that `creator` created; returns the removed user."""
+        self._rates.spend(CHANGES, creator.user_id)
         return await self._writer.change(
-            lambda transaction: membership_changes.leave(transaction, room, user, self._limits)
+            lambda transaction: moderation.remove_member(transaction, room, creator, username, self._limits)
         )
 
+    async def delete_room(self, room: str, creator: UserInfo) -> history_api.RoomInfo:
+        """Delete a room that `creator` created, and all of its messages."""
+        self._rates.spend(CHANGES, creator.user_id)
+        info = await self._writer.change(
+            lambda transaction: moderation.delete_room(transaction, room, creator, self._limits)
+        )
+        self._on_deleted()
+        return info
+
     async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
+        """Create a room. An attempt counts even if the name is taken: it tells that the name is in use."""
+        self._rates.spend(CHANGES, user.user_id)
+        self._rates.spend(ROOMS_CREATED, user.user_id)
         return await self._writer.change(
             lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
         )
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""
+        self._rates.spend(CHANGES, user.user_id)
         return await self._writer.change(
             lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
         )
 
     async def invite(self, room: str, inviter: UserInfo, username: str) -> tuple[history_api.RoomInfo, UserInfo]:
-        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames."""
-        info = (await self.room(room, inviter)).require_member()
+        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames.
+
+        An attempt counts even if it is refused: it tells whether a username exists.
+        """
+        self._rates.spend(CHANGES, inviter.user_id)
+        self._rates.spend(INVITATIONS, inviter.user_id)
+        info = (await self.changed_room(room, inviter)).require_member()
         invitee = await self._auth.user(username)
         await self._writer.change(
             lambda transaction: membership_changes.invite(transaction, room, inviter, invitee, self._limits)

@@ -52,6 +52,33 @@ MIGRATIONS = (
     """
     ALTER TABLE rooms ADD COLUMN topic TEXT NOT NULL DEFAULT '';
     """,
+    """
+    -- The number of members is stored, so that a page of the room list costs the same however large its rooms are.
+    ALTER TABLE rooms ADD COLUMN members INTEGER NOT NULL DEFAULT 0;
+    UPDATE rooms SET members = (SELECT count(*) FROM memberships WHERE room_id = rooms.id);
+    CREATE TRIGGER membership_added AFTER INSERT ON memberships BEGIN
+        UPDATE rooms SET members = members + 1 WHERE id = new.room_id;
+    END;
+    CREATE TRIGGER membership_removed AFTER DELETE ON memberships BEGIN
+        UPDATE rooms SET members = members - 1 WHERE id = old.room_id;
+    END;
+    CREATE INDEX public_rooms ON rooms (name) WHERE NOT private;
+    """,
+    """
+    -- The row of a deleted room stays until its messages are deleted, newest first and a few at a time: its head
+    -- follows them, its name is '!' and its id, which can't be the name of a room, and it has no members.
+    ALTER TABLE rooms ADD COLUMN deleted_ms INTEGER;
+    -- When the last member left; NULL while there is one.
+    ALTER TABLE rooms ADD COLUMN empty_since_ms INTEGER;
+    -- Users who were removed from a room: they can't join it again unless a member invites them.
+    CREATE TABLE removals (
+        room_id INTEGER NOT NULL REFERENCES rooms (id),
+        user_id INTEGER NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+    ) STRICT, WITHOUT ROWID;
+    UPDATE rooms SET empty_since_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000
+        WHERE NOT everyone AND id NOT IN (SELECT room_id FROM memberships);
+    """,
 )
 
 _IMPOSSIBLE = """
@@ -69,4 +96,23 @@ _IMPOSSIBLE = """
 Scans one index: 0.05 s for a million messages.
 """
 
-SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE)
+_IMPOSSIBLE_ENDS = """
+    SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), 0) FROM messages WHERE room_id = rooms.id)
+        OR 1 <> (SELECT coalesce(min(offset), 1) FROM messages WHERE room_id = rooms.id)
+        OR last_ms <> coalesce((SELECT timestamp FROM messages WHERE room_id = rooms.id AND offset = head), last_ms)
+    UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
+        > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
+    UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
+    UNION ALL SELECT 1 FROM
+        (SELECT id, room_id, offset, key, user_id FROM messages ORDER BY id DESC LIMIT 1000) AS newest
+        WHERE NOT EXISTS (SELECT 1 FROM messages
+            WHERE room_id = newest.room_id AND offset = newest.offset AND +id = newest.id)
+        OR (key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM messages
+            WHERE room_id = newest.room_id AND key = newest.key AND user_id = newest.user_id AND +id = newest.id))
+"""
+"""As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
+
+Those are read and sent again first, and a crash damages what was written last. `+id` compares with the index's entry.
+"""
+
+SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages"}), end_violations=_IMPOSSIBLE_ENDS)

@@ -168,6 +168,9 @@ class StoredHistory:
             raise ChatError(Code.ROOM_UNKNOWN)
         return self.rooms[call.room_id].page(call)
 
+    def find(self, call: history_api.FindRoomCall) -> history_api.RoomInfo:
+        return self._named(call.room).info
+
     def listing(self, call: history_api.ListRoomsCall) -> history_api.RoomListing:
         return history_api.RoomListing(
             [

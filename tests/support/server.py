@@ -15,6 +15,7 @@ import httpx
 from chatterbox.chassis import serve
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.settings import LimitSettings
+from chatterbox.wire.rate_limits import REQUESTS
 from services.allinone.app import AllInOne, AllSettings, create_all
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
@@ -71,10 +72,12 @@ async def running(
     settings = settings_for(data, **{"drain_s": 0, **environment})
     whole = create_all(settings, broker=broker, now_s=now_s)
     listener = serve.bind("127.0.0.1", 0)
+    limits = settings.limits.limits()
     config = serve.config(
         whole.app,
         http_class=upgrade_protocol(),
-        frame_bytes=settings.limits.limits().frame_bytes,
+        frame_bytes=limits.frame_bytes,
+        requests=limits.rate(REQUESTS),
         root_path=settings.gateway.root_path,
     )
     ready = asyncio.Event()

@@ -1,5 +1,7 @@
 """Refuses requests without exactly one valid `Host` header, and requests for names that are not this server's."""
 
+from functools import lru_cache
+
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,6 +10,8 @@ from chatterbox.chassis.http.http_errors import answer, bad_request
 from chatterbox.wire.errors import ChatError, Code
 
 _SHOWN_CHARS = 100
+_REMEMBERED = 64
+"""Headers whose check is remembered: a server has few names."""
 
 
 class HostCheckMiddleware:
@@ -16,6 +20,7 @@ class HostCheckMiddleware:
     def __init__(self, app: ASGIApp, allowed: AllowedHosts | None = None) -> None:
         self._app = app
         self._allowed = allowed
+        self._is_allowed = lru_cache(_REMEMBERED)(self._check)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if scope["type"] == "lifespan" else self._refusal(scope)
@@ -28,11 +33,15 @@ class HostCheckMiddleware:
         if len(hosts) != 1:
             return bad_request(f"A request needs exactly one Host header, not {len(hosts)} (RFC 9112 section 3.2).")
         try:
-            host_port(hosts[0])
+            if self._is_allowed(hosts[0]):
+                return None
         except ValueError:
             return bad_request("The Host header is not valid (RFC 9112 section 3.2).")
-        if self._allowed is None or self._allowed.allows(hosts[0]):
-            return None
         shown = hosts[0][:_SHOWN_CHARS]
         detail = f"This server is not {shown!r}. Use its own name, or add this one to CHATTERBOX_HOSTS on the server."
         return answer(ChatError(Code.HOST_REFUSED, detail))
+
+    def _check(self, header: str) -> bool:
+        """Whether a `Host` header names this server; raises `ValueError` if it is not valid."""
+        host_port(header)
+        return self._allowed is None or self._allowed.allows(header)

@@ -7,7 +7,7 @@ from chatterbox.wire.errors import Code
 from client.core import notes
 from client.screen.model.chat_model import ChatModel
 from client.text import note_text
-from client.text.suggestions import unknown_room, unknown_user
+from client.text.suggestions import how_to_confirm, unknown_room, unknown_user
 
 _ConnectionNote: TypeAlias = (
     notes.Connecting | notes.WelcomeReceived | notes.Disconnected | notes.Reconnecting | notes.SessionOver
@@ -98,13 +98,14 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
     members = {state.room for state in note.rooms}
     for room in model.rooms.values():
         was_member = room.member
-        room.set_member(room.name in members)
+        if room.name not in members:
+            model.set_member(room.name, False)
         if was_member and not room.member and not note.again and room.name != model.joining:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
         room.forget_page_requests()
     for state in note.rooms:
-        model.ensure_room(state.room).set_member(True, private=state.private)
+        model.set_member(state.room, True, private=state.private)
         if not note.again:
             _resume(model, state)
     model.refresh_rooms()
@@ -141,8 +142,8 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             _show(model, note, name)
         case notes.MessagesMissing(name):
             _show(model, note, name)
-        case notes.RoomGone(name):
-            model.ensure_room(name).set_member(False)
+        case notes.RoomGone(name, reason):
+            _leave(model, name, deleted=reason is notes.GoneReason.DELETED)
             model.cancel_join(name)
             _show(model, note, name)
         case notes.TopicChange(name, topic):
@@ -152,12 +153,21 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
             assert_never(note)
 
 
+def _leave(model: ChatModel, name: str, *, deleted: bool) -> None:
+    """The user is no longer in a room. The messages of a deleted one are dropped: another may be created."""
+    model.set_member(name, False)
+    if deleted:
+        model.ensure_room(name).reset()
+
+
 def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
     name, messages = note.room, note.messages
     room = model.ensure_room(name, member=False)
+    if messages and room.log.epoch not in ("", messages[0].at.epoch):
+        room.reset(messages[0].at.epoch)  # another room of this name, created while this client did not know
     was_member = room.member
     is_new = not (was_member and room.log.epoch)
-    room.set_member(True)
+    model.set_member(name, True)
     room.add_page(messages, begins=not messages)
     if is_new:
         room.mark_all_read()
@@ -174,7 +184,7 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
     by_user = change.by == model.status.username or (mine and change.by is None)
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
-        model.ensure_room(change.room).set_member(change.member, private=change.private if change.member else None)
+        model.set_member(change.room, change.member, private=change.private if change.member else None)
     if mine or change.room in model.rooms:
         _show(model, notes.MembershipChange(change, mine), None if mine and change.member else change.room)
 
@@ -192,13 +202,13 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
         case notes.CommandAnswered(_, frames.Pong()):
             pass
         case notes.CommandAnswered(_, frames.Created(room=name, private=private)):
-            model.ensure_room(name).set_member(True, private=private)
+            model.set_member(name, True, private=private)
             model.join(name)  # the creator is a member already; this opens the room
             _show(model, note, name)
         case notes.CommandAnswered(_, reply):
             _show(model, note)
-            if isinstance(reply, frames.Left):
-                model.ensure_room(reply.room).set_member(False)
+            if isinstance(reply, frames.Left | frames.Deleted):
+                _leave(model, reply.room, deleted=isinstance(reply, frames.Deleted) or reply.deleted)
         case notes.CommandRefused(frames.ReadHistory() as request):
             model.ensure_room(request.room).refuse_page(request)
             _finish_backfill_page(model, request)
@@ -240,8 +250,12 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
     """Show why a command was refused, and which name was probably meant."""
     sentence = note_text.sentence(refusal, model.server, model.status.username)
     match refusal.command, refusal.code:
-        case (frames.Join() | frames.Leave() | frames.Invite() | frames.SetTopic()) as command, Code.ROOM_UNKNOWN:
+        case (
+            frames.Join() | frames.Leave() | frames.Invite() | frames.Remove() | frames.DeleteRoom() | frames.SetTopic()
+        ) as command, Code.ROOM_UNKNOWN:
             model.look_up_room(command)
+        case frames.Leave(room=room), Code.LAST_MEMBER:
+            model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
         case _:
@@ -253,4 +267,4 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
 def _fail_join(model: ChatModel, name: str) -> None:
     model.cancel_join(name)
     if name in model.rooms and not model.rooms[name].log:
-        model.rooms[name].set_member(False)
+        model.set_member(name, False)

@@ -9,8 +9,8 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import timestamp
 from services.auth.http.login_form import OPENAPI_EXTRA, LoginBody
-from services.auth.http.request_dependencies import Address, Auth, CurrentSession, Peer
-from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, Registration, SessionOut
+from services.auth.http.request_dependencies import Address, Auth, CurrentSession, Peer, RenewableSession
+from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, PasswordReset, Registration, SessionOut
 from services.auth.sessions.login_sessions import IssuedToken
 
 router = APIRouter(tags=["auth"])
@@ -19,8 +19,8 @@ UserAgent = Annotated[str, Header(include_in_schema=False)]
 
 _NAME_AND_PASSWORD = (Code.USERNAME_INVALID, Code.PASSWORD_INVALID)
 _REGISTRATION = (Code.USERNAME_TAKEN, Code.RATE_LIMITED, Code.REGISTRATION_CLOSED, Code.INVITATION_INVALID)
-_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED, Code.RATE_LIMITED)
-_TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED)
+_CREDENTIALS = (Code.CREDENTIALS_INVALID, Code.LOGIN_THROTTLED)
+_TOKEN = (Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED, Code.RATE_LIMITED)
 _SESSION_TERMINATED = DoneOut(message="Session terminated")
 
 
@@ -38,7 +38,7 @@ async def register(body: Registration, auth: Auth, address: Address) -> DoneOut:
 @router.post(
     "/login",
     summary="Start a session and get its token",
-    responses=refusals(Code.BAD_REQUEST, *_CREDENTIALS, Code.UNAVAILABLE),
+    responses=refusals(Code.BAD_REQUEST, *_CREDENTIALS, Code.RATE_LIMITED, Code.UNAVAILABLE),
     openapi_extra=OPENAPI_EXTRA,
 )
 async def login(body: LoginBody, auth: Auth, peer: Peer, response: Response, user_agent: UserAgent = "") -> LoginOut:
@@ -47,7 +47,7 @@ async def login(body: LoginBody, auth: Auth, peer: Peer, response: Response, use
 
 
 @router.post("/logout", summary="End this session", responses=refusals(*_TOKEN, Code.UNAVAILABLE))
-async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
+async def logout(current: RenewableSession, auth: Auth) -> DoneOut:
     await auth.sessions.end(current.user_id, current.sid)
     return _SESSION_TERMINATED
 
@@ -55,9 +55,9 @@ async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
 @router.post(
     "/renew",
     summary="Get a new token for this session",
-    responses=refusals(*_TOKEN, Code.RATE_LIMITED, Code.UNAVAILABLE),
+    responses=refusals(*_TOKEN, Code.UNAVAILABLE),
 )
-async def renew(current: CurrentSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
+async def renew(current: RenewableSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
     return _login_out(await auth.sessions.renew(current, peer), response)
 
 
@@ -105,6 +105,24 @@ async def change_password(body: PasswordChange, current: CurrentSession, auth: A
     ended = await auth.accounts.change_password(current.user_id, current.sid, body.old, body.new, address)
     await auth.sessions.publish_ended(ended)
     return DoneOut(message="Password changed")
+
+
+@router.post(
+    "/password/reset",
+    summary="Set a new password with the operator's reset code, and end all sessions",
+    responses=refusals(
+        Code.BAD_REQUEST,
+        Code.RESET_CODE_INVALID,
+        Code.PASSWORD_INVALID,
+        Code.LOGIN_THROTTLED,
+        Code.RATE_LIMITED,
+        Code.UNAVAILABLE,
+    ),
+)
+async def reset_password(body: PasswordReset, auth: Auth, address: Address) -> DoneOut:
+    ended = await auth.accounts.reset_password(body.username, body.code, body.new, address)
+    await auth.sessions.publish_ended(ended)
+    return DoneOut(message="Password changed, all sessions terminated")
 
 
 def _login_out(issued: IssuedToken, response: Response) -> LoginOut:

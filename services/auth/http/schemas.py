@@ -60,6 +60,16 @@ class PasswordChange(Body):
     """8-128 characters of any kind; common passwords are refused."""
 
 
+class PasswordReset(Body):
+    """A username, the reset code that the operator created, and the new password."""
+
+    username: Text = Field(examples=["alice"])
+    code: Text = Field(examples=["aabb-ccdd-eeff-gghh-iijj-kkll"], json_schema_extra=_SECRET)
+    """The output of `python -m services.auth reset USERNAME`: valid for an hour, once."""
+    new: Text = Field(json_schema_extra=_NEW_SECRET)
+    """8-128 characters of any kind; common passwords are refused."""
+
+
 class DoneOut(Body):
     """Confirmation that the request succeeded."""
 

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from chatterbox.chassis.core.lru_dict import LruDict
-from chatterbox.chassis.core.token_bucket import KeyedBuckets
-
-REMEMBERED = 10_000
-"""Entries kept of each kind; the least recently used one is evicted."""
+from chatterbox.chassis.core.rate_limiter import REMEMBERED, RateLimiter, ceil_ms
+from chatterbox.wire.rate_limits import Rate
 
 K = TypeVar("K")
 
@@ -131,7 +129,7 @@ class LoginThrottle:
         """Seconds until this address may try this account; 0 if it may now."""
         from_all = 0.0 if self._trusted.get((account, address)) else self._account.wait_s(account, now_s)
         from_here = self._account_from_address.wait_s((account, address), now_s)
-        return _ceil_ms(max(from_all, from_here, self._address.wait_s(address, now_s)))
+        return ceil_ms(max(from_all, from_here, self._address.wait_s(address, now_s)))
 
     def must_await_outcome(self, account: str, address: str, now_s: float) -> bool:
         """Whether the next attempt must wait until the outcome of a pending one is known.
@@ -175,46 +173,12 @@ class LoginThrottle:
         return len(self._account_from_address) + len(self._account) + len(self._address)
 
 
-class Rate(NamedTuple):
-    """`burst` actions at once and `per_s` actions per second in the long run."""
-
-    burst: int
-    per_s: float
-
-    def __str__(self) -> str:
-        """The limit as an error names it.
-
-        >>> str(Rate(100, 120 / 3600))
-        'at most 100 at once and 120 per hour'
-        """
-        return f"at most {self.burst} at once and {self.per_s * 3600:g} per hour"
-
-
-class RateLimit:
-    """Allows each key, such as an address, actions at a `Rate`. `str()` is the limit as an error names it."""
-
-    def __init__(self, rate: Rate, *, remembered: int = REMEMBERED) -> None:
-        self._rate = rate
-        self._buckets: KeyedBuckets[str] = KeyedBuckets(rate.per_s, rate.burst, limit=remembered)
-
-    def take(self, key: str, now_s: float) -> float:
-        """Count an action: 0.0 if it is allowed, else the seconds until one is, rounded up to milliseconds."""
-        return _ceil_ms(self._buckets.take(key, now_s))
-
-    def wait_s(self, key: str, now_s: float) -> float:
-        """As `take`, but nothing is counted."""
-        return _ceil_ms(self._buckets.wait_s(key, now_s))
-
-    def __str__(self) -> str:
-        return str(self._rate)
-
-
 class LoginRate:
     """Limits logins per account and per address whatever their outcome: right passwords cost as much as wrong ones."""
 
     def __init__(self, account: Rate, address: Rate, *, remembered: int = REMEMBERED) -> None:
-        self._accounts = RateLimit(account, remembered=remembered)
-        self._addresses = RateLimit(address, remembered=remembered)
+        self._accounts: RateLimiter[str] = RateLimiter(account, remembered=remembered)
+        self._addresses: RateLimiter[str] = RateLimiter(address, remembered=remembered)
 
     def wait_s(self, account: str, address: str, now_s: float) -> float:
         """Seconds until this address may log in to this account; 0 if it may now. Counts nothing."""
@@ -227,8 +191,3 @@ class LoginRate:
 
     def __str__(self) -> str:
         return f"{self._accounts} for one account, {self._addresses} from one address"
-
-
-def _ceil_ms(seconds: float) -> float:
-    """Rounded up, so that a retry after this time is not too early."""
-    return math.ceil(seconds * 1000) / 1000

@@ -4,22 +4,30 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.sqlite.write_connection import Transaction
-from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.rate_limits import (
+    LOGINS,
+    LOGINS_FROM_ADDRESS,
+    REGISTRATIONS,
+    WRONG_PASSWORDS_FROM_ADDRESS,
+    WRONG_PASSWORDS_OF_ACCOUNT,
+)
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
-from services.auth.rules import password_policy, username_policy
+from services.auth.rules import password_policy, reset_codes, username_policy
 from services.auth.rules.invitations import InvitationCode, read_code
-from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle
 from services.auth.sessions import session_table
+from services.auth.sessions.session_table import EndedSession
 from services.auth.settings import AuthSettings
 from services.auth.users import user_table
-from services.auth.users.invitation_key import invitation_key
+from services.auth.users.code_keys import invitation_key, reset_key
 from services.auth.users.password_hasher import PasswordHasher
 from services.auth.users.user_table import UserRow, UserTable
 
@@ -30,16 +38,18 @@ def login_throttle(settings: AuthSettings) -> LoginThrottle:
     """The login throttle with the configured limits."""
     return LoginThrottle(
         account_from_address=BackoffPolicy(settings.login_failures, settings.login_wait_max_s, forgive_s=600),
-        account=BackoffPolicy(settings.account_failures, wait_max_s=60, forgive_s=60),
-        address=BackoffPolicy(settings.address_failures, wait_max_s=60, forgive_s=60),
+        account=BackoffPolicy(settings.account_failures, WRONG_PASSWORDS_OF_ACCOUNT.bound.wait_max_s, forgive_s=60),
+        address=BackoffPolicy(settings.address_failures, WRONG_PASSWORDS_FROM_ADDRESS.bound.wait_max_s, forgive_s=60),
     )
 
 
 def login_rate(settings: AuthSettings) -> LoginRate:
     """The limits of logins with the configured values."""
     return LoginRate(
-        account=Rate(settings.logins_burst, settings.logins_per_hour / 3600),
-        address=Rate(settings.address_logins_burst, settings.address_logins_per_hour / 3600),
+        account=LOGINS.bound._replace(burst=settings.logins_burst, amount=settings.logins_per_hour),
+        address=LOGINS_FROM_ADDRESS.bound._replace(
+            burst=settings.address_logins_burst, amount=settings.address_logins_per_hour
+        ),
     )
 
 
@@ -69,7 +79,10 @@ class Accounts:
         self._throttle = login_throttle(settings)
         self._login_rate = login_rate(settings)
         self._outcomes = _Outcomes(settings.hash_waiting)
-        self._registrations = RateLimit(Rate(settings.registrations_burst, settings.registrations_per_hour / 3600))
+        self._registrations: RateLimiter[str] = RateLimiter(
+            REGISTRATIONS.bound._replace(burst=settings.registrations_burst, amount=settings.registrations_per_hour),
+            name=REGISTRATIONS.name,
+        )
 
     async def register(self, username: str, password: str, address: str, code: str = "") -> None:
         """Create a user, with an invitation code if registration is by invitation.
@@ -80,8 +93,7 @@ class Accounts:
             raise ChatError(Code.REGISTRATION_CLOSED)
         name = username_policy.check(username)
         password_policy.check(password, name.display)
-        if (wait_s := self._registrations.take(address, self._clock())) > 0:
-            raise ChatError(Code.RATE_LIMITED, retry_after_s=wait_s)
+        self._registrations.spend(address, self._clock())
         invitation = self._invitation(code) if self._settings.registration == "invite" else None
         if await self._users.is_taken(name):
             raise ChatError(Code.USERNAME_TAKEN)
@@ -100,12 +112,12 @@ class Accounts:
         """The user with these credentials; raises `credentials_invalid`, `login_throttled` or `rate_limited`."""
         user = await self._users.by_name(username)
         account = username_policy.folded(username[:USERNAME_MAX_TYPED])
-        await self._check_password(user, password, account, address)
-        if user is None:
+        is_right = await self._attempt(user, account, address, lambda: self._is_right(user, password, address))
+        if user is None or not is_right:
             raise ChatError(Code.CREDENTIALS_INVALID)
         return user
 
-    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[Revocation]:
+    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[EndedSession]:
         """Set a new password and end the user's other sessions; returns those.
 
         Raises `password_invalid`, `credentials_invalid`, `login_throttled` or `rate_limited`.
@@ -114,19 +126,56 @@ class Accounts:
         if user is None:
             raise ChatError(Code.SESSION_ENDED)
         password_policy.check(new, user.username)
-        await self._check_password(user, old, username_policy.folded(user.username), address)
-        hashed = await self._hasher.hash(new, address)
-
-        async def change(transaction: Transaction) -> list[Revocation]:
-            if not await user_table.set_password(transaction, user, hashed):
-                raise ChatError(Code.CREDENTIALS_INVALID)
-            return await session_table.end_all(transaction, user_id, int(self._now_s()), keep_sid=sid)
-
-        ended = await self._database.urgent(change)
-        log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
+        account = username_policy.folded(user.username)
+        if not await self._attempt(user, account, address, lambda: self._is_right(user, old, address)):
+            raise ChatError(Code.CREDENTIALS_INVALID)
+        ended = await self._set_password(user, new, address, keep_sid=sid)
+        if ended is None:
+            raise ChatError(Code.CREDENTIALS_INVALID)
         return ended
 
-    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[Revocation]]:
+    async def reset_password(self, username: str, code: str, new: str, address: str) -> list[EndedSession]:
+        """Set a new password with a reset code of the operator and end all sessions; returns those.
+
+        Raises `password_invalid`, `reset_code_invalid`, `login_throttled` or `rate_limited`: attempts count as logins.
+        """
+        password_policy.check(new, username)
+        user = await self._users.by_name(username)
+        account = username_policy.folded(username[:USERNAME_MAX_TYPED])
+
+        async def is_right() -> bool:
+            return self._is_reset_code(user, code)
+
+        if not await self._attempt(user, account, address, is_right) or user is None:
+            raise ChatError(Code.RESET_CODE_INVALID)
+        ended = await self._set_password(user, new, address)
+        if ended is None:
+            raise ChatError(Code.RESET_CODE_INVALID)
+        return ended
+
+    def _is_reset_code(self, user: UserRow | None, code: str) -> bool:
+        """Unknown users take as long as others."""
+        replaced = reset_codes.ReplacedPassword(*((user.user_id, user.password_number) if user else (0, 0)))
+        is_valid = reset_codes.is_valid(reset_key(self._settings.data), code, replaced, self._now_s())
+        return is_valid and user is not None and not user.banned
+
+    async def _set_password(
+        self, user: UserRow, new: str, address: str, *, keep_sid: str = ""
+    ) -> list[EndedSession] | None:
+        """Set the password and end the sessions except `keep_sid`; None if it was changed since `user` was read."""
+        hashed = await self._hasher.hash(new, address)
+
+        async def change(transaction: Transaction) -> list[EndedSession] | None:
+            if not await user_table.set_password(transaction, user, hashed):
+                return None
+            return await session_table.end_all(transaction, user.user_id, int(self._now_s()), keep_sid=keep_sid)
+
+        ended = await self._database.urgent(change)
+        if ended is not None:
+            log.info("password.changed", extra={"user_id": user.user_id, "sessions_ended": len(ended)})
+        return ended
+
+    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[EndedSession]]:
         """Ban a user and end all sessions, or lift the ban; returns the user and the ended sessions.
 
         Raises `user_unknown`.
@@ -136,7 +185,7 @@ class Accounts:
             raise ChatError(Code.USER_UNKNOWN)
         now_s = int(self._now_s())
 
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async def change(transaction: Transaction) -> list[EndedSession]:
             await user_table.set_banned(transaction, user, now_s if banned else None)
             return await session_table.end_all(transaction, user.user_id, now_s) if banned else []
 
@@ -144,10 +193,13 @@ class Accounts:
         log.info("user.banned" if banned else "user.unbanned", extra={"user_id": user.user_id})
         return user, ended
 
-    async def _check_password(self, user: UserRow | None, password: str, account: str, address: str) -> None:
+    async def _attempt(
+        self, user: UserRow | None, account: str, address: str, check: Callable[[], Awaitable[bool]]
+    ) -> bool:
+        """Run `check` of a secret, throttled and counted; returns whether it was right."""
         await self._begin_attempt(user, account, address)
         try:
-            is_right = await self._is_right(user, password, address)
+            is_right = await check()
         except ChatError:  # it was not hashed
             self._throttle.withdraw(account, address)
             raise
@@ -164,7 +216,7 @@ class Accounts:
         self._metrics.logins.inc(AuthOutcome.RIGHT if is_right else AuthOutcome.WRONG)
         if not is_right:
             self._failed_line.write(user_id=user and user.user_id, address=address)
-            raise ChatError(Code.CREDENTIALS_INVALID)
+        return is_right
 
     async def _begin_attempt(self, user: UserRow | None, account: str, address: str) -> None:
         """Start an attempt, after the outcomes of pending ones if they could use up the free failures."""

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, assert_never
 
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import frames, history_api, text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
+from chatterbox.wire.rate_limits import READS
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
@@ -44,6 +46,8 @@ class CommandHandlers:
         self._feed = feed
         self._history = history
         self._batcher = batcher
+        self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
+        """Replies with messages, which may come from this gateway's memory; history counts all others."""
         self._refused = (metrics or GatewayMetrics()).sends_refused
 
     def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
@@ -71,6 +75,10 @@ class CommandHandlers:
                 return self._create(connection, member, command)
             case frames.Invite():
                 return self._invite(connection, member, command)
+            case frames.Remove():
+                return self._remove(connection, member, command)
+            case frames.DeleteRoom():
+                return self._delete(connection, member, command)
             case frames.SetTopic():
                 return self._set_topic(connection, member, command)
             case _:
@@ -112,9 +120,8 @@ class CommandHandlers:
 
     async def _refuse_room(self, member: Member, name: str) -> NoReturn:
         """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
-        name = text_rules.room_name(name, self._limits)
-        visible = any(room.room == name for room in await self._history.rooms(member))
-        raise ChatError(Code.NOT_A_MEMBER if visible else Code.ROOM_UNKNOWN)
+        await self._history.find(text_rules.room_name(name, self._limits), member)
+        raise ChatError(Code.NOT_A_MEMBER)
 
     async def _refuse_send(self, member: Member, name: str) -> NoReturn:
         try:
@@ -125,6 +132,7 @@ class CommandHandlers:
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
         """Join a room. If the member's rooms change while history answers, the answer may be outdated: ask again."""
+        self._reads.spend(member.user_id, self._clock())
         while True:
             version = member.rooms_version
             room = self._room(member, command.room)
@@ -133,7 +141,7 @@ class CommandHandlers:
                 room = await self._feed.open(await self._history.join(name, member))
             if command.since is not None and not room.covers(command.since):
                 await self._feed.sync([room])
-            reply = await history_replies.join_reply(self._history, room, command, self._limits.page_messages)
+            reply = await history_replies.join_reply(self._history, room, member, command, self._limits.page_messages)
             if member.rooms_version == version:
                 break
         self._memberships.enter(member, room, requester=connection)
@@ -143,21 +151,33 @@ class CommandHandlers:
             room.attach(connection, reply.at.offset)
 
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
+        self._reads.spend(member.user_id, self._clock())
         room = await self._room_of(member, command.room)
-        connection.send(await history_replies.history_reply(self._history, room, command))
+        connection.send(await history_replies.history_reply(self._history, room, member, command))
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
+        deleted = False
         while member.rooms.get(room.name) is room:
             version = member.rooms_version
-            await self._history.leave(room.name, member)
-            if member.rooms_version == version:  # otherwise the member may have joined again since
-                self._memberships.leave(member, room)
-        connection.send(frames.Left(id=command.id, room=room.name))
+            deleted = await self._leave_in_history(room, member, command)
+            if deleted or member.rooms_version == version:  # otherwise the member may have joined again since
+                self._memberships.leave(member, room, by=member.username, deleted=deleted)
+        connection.send(frames.Left(id=command.id, room=room.name, deleted=deleted))
+
+    async def _leave_in_history(self, room: Room, member: Member, command: frames.Leave) -> bool:
+        """Returns whether the room was deleted, now or by an earlier call whose answer was lost."""
+        try:
+            return (await self._history.leave(room.name, member, delete=command.delete)).deleted
+        except ChatError as problem:
+            if problem.code is Code.ROOM_UNKNOWN and command.delete:
+                return True
+            raise
 
     async def _rooms(self, connection: Connection, member: Member, command: frames.ListRooms) -> None:
-        rooms = await self._history.rooms(member)
-        connection.send(frames.RoomList(id=command.id, rooms=[_summary(room) for room in rooms]))
+        page = await self._history.rooms(member, command.after)
+        rooms = [_summary(room) for room in page.rooms]
+        connection.send(frames.RoomList(id=command.id, rooms=rooms, next=page.next))
 
     async def _create(self, connection: Connection, member: Member, command: frames.CreateRoom) -> None:
         name = text_rules.room_name(command.room, self._limits)
@@ -170,6 +190,17 @@ class CommandHandlers:
         room = await self._room_of(member, command.room)
         username = await self._history.invite(room.name, member, command.username)
         connection.send(frames.Invited(id=command.id, room=room.name, username=username))
+
+    async def _remove(self, connection: Connection, member: Member, command: frames.Remove) -> None:
+        room = await self._room_of(member, command.room)
+        username = await self._history.remove(room.name, member, command.username)
+        connection.send(frames.Removed(id=command.id, room=room.name, username=username))
+
+    async def _delete(self, connection: Connection, member: Member, command: frames.DeleteRoom) -> None:
+        room = await self._room_of(member, command.room)
+        await self._history.delete_room(room.name, member)
+        self._memberships.leave(member, room, by=member.username, deleted=True)
+        connection.send(frames.Deleted(id=command.id, room=room.name))
 
     async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
         room = await self._room_of(member, command.room)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.observability import request_ids
 from chatterbox.chassis.tasks import TaskSet
-from chatterbox.wire import codec, frames
+from chatterbox.wire import codec, frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.codec import BadFrame
@@ -21,9 +21,9 @@ from services.gateway.rooms.member import Member
 
 log = logging.getLogger("chatterbox.connection")
 
-FRAMES_BEFORE_TOKEN = 20
+FRAMES_BEFORE_TOKEN = rate_limits.FRAMES_BEFORE_TOKEN.bound.burst
 """Refused frames before `connect` after which a connection is closed; `chatterbox doctor` needs a few."""
-OVERSHOOT_PER_MINUTE = 50
+OVERSHOOT = rate_limits.REFUSED_BEFORE_SLOW.bound
 """Commands and messages beyond their rate that are refused on one connection; then it is read more slowly instead."""
 
 AsyncCommand: TypeAlias = Coroutine[Any, Any, None]
@@ -292,7 +292,7 @@ class Connection:
         """
         now_s = self._clock()
         if self._overshoot is None:
-            self._overshoot = TokenBucket.full(OVERSHOOT_PER_MINUTE / 60, OVERSHOOT_PER_MINUTE, now_s)
+            self._overshoot = TokenBucket.full(OVERSHOOT.per_s, OVERSHOOT.burst, now_s)
         if self._overshoot.take(now_s) > 0:
             if not bucket.is_in_debt:
                 self.socket.delay_reading(bucket.borrow(now_s))

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from chatterbox.chassis.token_verifier import TokenVerifier
-from chatterbox.wire import frames
+from chatterbox.wire import frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -22,7 +22,7 @@ from services.gateway.transport.pacing import PacedQueue
 
 log = logging.getLogger("chatterbox.welcome")
 
-WELCOMES_PER_TURN = 2
+WELCOMES_PER_TURN = rate_limits.WELCOMES_PER_TURN.bound.limit
 """Connections that are welcomed per event-loop turn: less than a millisecond's work."""
 _CLOSE_CODES = {
     Code.SESSION_ENDED: CloseCode.SESSION_ENDED,

@@ -11,9 +11,9 @@ from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.broker_events import MembershipChanged, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.errors import ChatError
+from chatterbox.wire.errors import ChatError, Code
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.room import Room, RoomConnection
 from services.gateway.rooms.room_feed import RoomFeed
@@ -23,6 +23,10 @@ log = logging.getLogger("chatterbox.memberships")
 
 QUEUED_CHANGES = 10_000
 """Changes waiting to be applied; beyond, they are dropped and everything is read again."""
+ARRIVAL_S = 0.2
+"""How long a change may take from its commit to this gateway before it counts as lost (seconds)."""
+LEAVES_PER_TURN = 50
+"""Members of a deleted room who leave it per event-loop turn: about a millisecond's work."""
 
 
 class Memberships:
@@ -81,6 +85,13 @@ class Memberships:
         except ChatError as problem:
             log.warning("memberships.unavailable", extra={"code": problem.code})
 
+    async def expect(self, revision: int) -> None:
+        """Read everything again unless every change up to `revision` arrives soon: history has committed them."""
+        if revision > self._revision:
+            await asyncio.sleep(ARRIVAL_S)
+            if revision > self._revision:
+                await self.compare(revision)
+
     def enqueue(self, change: RoomEvent) -> None:
         """Queue a change received from the broker."""
         if not self._changes.full():
@@ -106,6 +117,8 @@ class Memberships:
                 await self._apply_membership(change)
             case TopicChanged():
                 self._apply_topic(change)
+            case RoomDeleted():
+                await self._apply_deletion(change)
             case _:
                 assert_never(change)
         self._revision = change.revision
@@ -126,7 +139,19 @@ class Memberships:
         if member is not None and opened is not None:
             self.enter(member, opened, by=change.by)
         elif member is not None and room is not None:
-            self.leave(member, room)
+            self.leave(member, room, by=change.by)
+
+    async def _apply_deletion(self, change: RoomDeleted) -> None:
+        """Make everybody leave a deleted room, a crowd a few at a time, then forget it."""
+        room = self._feed.rooms.get(change.room_id)
+        for number, member in enumerate(tuple(self._members.values()), 1):
+            member.note_update()
+            if room is not None:
+                self.leave(member, room, by=change.by, deleted=True)
+            if number % LEAVES_PER_TURN == 0:
+                await asyncio.sleep(0)
+        if room is not None:
+            self._feed.discard(room)
 
     async def _reload(self) -> None:
         answer, rooms = await self._read({user_id: member.username for user_id, member in self._members.items()})
@@ -145,7 +170,12 @@ class Memberships:
         while True:
             known = self._revision
             answer = await self._history.memberships(users)
-            rooms = {info.room_id: await self._feed.open(info) for info in answer.rooms}
+            try:
+                rooms = {info.room_id: await self._feed.open(info) for info in answer.rooms}
+            except ChatError as problem:
+                if problem.code is Code.ROOM_UNKNOWN:  # deleted since the answer was given
+                    continue
+                raise
             if answer.revision < known:
                 self._revision = 0
             if answer.revision >= self._revision:
@@ -193,13 +223,16 @@ class Memberships:
                     connection.send(frame)
                 room.attach(connection, room.opened.head)
 
-    def leave(self, member: Member, room: Room) -> None:
-        """Unsubscribe all connections of `member`; one that is not welcomed yet gets its rooms in the welcome."""
+    def leave(self, member: Member, room: Room, *, by: str | None = None, deleted: bool = False) -> None:
+        """Unsubscribe all connections of `member`; one that is not welcomed yet gets its rooms in the welcome.
+
+        `by`: who removed the member or, if `deleted`, the room.
+        """
         if member.rooms.get(room.name) is not room:
             return
         member.remove_room(room)
         room.flush()
-        frame = frames.Membership(room=room.name, username=member.username, member=False)
+        frame = frames.Membership(room=room.name, username=member.username, member=False, by=by, deleted=deleted)
         for connection in member.connections:
             room.detach(connection)
             if connection.is_open:

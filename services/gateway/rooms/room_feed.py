@@ -55,7 +55,7 @@ class RoomFeed:
         self._by_channel: dict[str, Room] = {}
         self._subscriptions = asyncio.Lock()
         self._tasks = TaskSet()
-        self._opening: dict[Room, asyncio.Task[None]] = {}
+        self._opening: dict[Room, asyncio.Task[Code | None]] = {}
         self._filling: dict[Room, asyncio.Task[None]] = {}
         self._subscriber: Subscriber = broker.subscriber(self._on_payload, self._on_possible_loss)
         self._on_control = on_control
@@ -73,20 +73,28 @@ class RoomFeed:
     # Opening and closing rooms
 
     async def open(self, info: history_api.RoomInfo) -> Room:
-        """Return the room with a complete stream from its head on; raises `ChatError` if history is unavailable."""
+        """Return the room with a complete stream from its head on.
+
+        Raises `room_unknown` if it was deleted meanwhile, `unavailable` if history is.
+        """
         room = self.rooms.get(info.room_id)
         if room is None:
             room = self.rooms[info.room_id] = Room(info, self._metrics)
             room.note_idle(self._clock())
             self._opening[room] = self._tasks.spawn(self._open(room))
         if room.stream is None and (opening := self._opening.get(room)) is not None:
-            await asyncio.shield(opening)
+            refusal = await asyncio.shield(opening)
+            if refusal is Code.ROOM_UNKNOWN:
+                raise ChatError(refusal)
         if room.stream is None:
             raise ChatError(Code.UNAVAILABLE, retry_after_s=1)
         return room
 
-    async def _open(self, room: Room) -> None:
-        """Subscribe first, then read history: payloads published in between are held and applied after."""
+    async def _open(self, room: Room) -> Code | None:
+        """Subscribe first, then read history: payloads published in between are held and applied after.
+
+        Returns why history refused, if it did.
+        """
         try:
             self._by_channel[room_channel(room.room_id)] = room
             async with self._subscriptions:
@@ -96,13 +104,14 @@ class RoomFeed:
             await self._close(room)
             if not isinstance(problem, ChatError):
                 raise
-            return
+            return problem.code
         finally:
             self._opening.pop(room, None)
         newest = [text_frame(bytes(frame)) for frame in page.frames]
         stream = RoomStream.at(page.epoch, page.first + len(newest) - 1, newest, self._recent_messages)
         for payload in room.open(stream, page.topic):
             self._apply(room, payload)
+        return None
 
     async def _subscribe(self, channel: str) -> None:
         """Subscribe to a channel. Without the broker a room opens anyway: comparing heads brings its messages."""
@@ -119,6 +128,11 @@ class RoomFeed:
         for room in tuple(self.rooms.values()):
             if room.is_idle and room.stream is not None and room.idle_since_s < before_s:
                 await self._close(room)
+
+    def discard(self, room: Room) -> None:
+        """Forget a room, and unsubscribe from it soon."""
+        self._remove(room)
+        self._tasks.spawn(self._close(room))
 
     async def _close(self, room: Room) -> None:
         self._remove(room)
@@ -156,9 +170,8 @@ class RoomFeed:
     def _begin_epoch(self, room: Room) -> None:
         """The room was restored from a backup: close its connections, so that clients reconnect and start over."""
         log.warning("epoch.changed", extra={"room_id": room.room_id})
-        self._remove(room)
+        self.discard(room)
         room.close_connections(CloseCode.EPOCH_CHANGED)
-        self._tasks.spawn(self._close(room))
 
     def _on_possible_loss(self) -> None:
         self._metrics.doubts.inc()

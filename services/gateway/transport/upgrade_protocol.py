@@ -5,10 +5,11 @@ from urllib.parse import unquote
 from starlette.types import Scope
 
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.wire.rate_limits import FIRST_REQUESTS_PER_TURN
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.pacing import PacedQueue
 
-REQUESTS_PER_TURN = 2
+REQUESTS_PER_TURN = FIRST_REQUESTS_PER_TURN.bound.limit
 """New connections whose first request is parsed per event-loop turn: half a millisecond's work, including the rest."""
 
 

@@ -47,22 +47,45 @@ class HistoryClient:
         return await self._call("/internal/heads", history_api.RoomIds(room_ids), history_api.Heads)
 
     async def page(
-        self, room_id: int, limit: int, *, after: int | None = None, before: int | None = None
+        self,
+        room_id: int,
+        limit: int,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        reader: Requester | None = None,
     ) -> history_api.StoredPage:
-        query = history_api.PageQuery(room_id=room_id, after=after, before=before, limit=limit)
+        """A page of a room; it counts as a read of `reader`, if given."""
+        query = history_api.PageQuery(
+            room_id=room_id, after=after, before=before, limit=limit, reader=None if reader is None else reader.user_id
+        )
         return await self._call("/internal/page", query, history_api.StoredPage)
+
+    async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
+        """The room of this name if `member` may see it; raises `room_unknown`."""
+        body = history_api.FindRoomCall(room, member.user_id, member.username)
+        return await self._call("/internal/find", body, history_api.RoomInfo)
 
     async def join(self, room: str, member: Requester) -> history_api.RoomInfo:
         body = history_api.JoinRoomCall(room, member.user_id, member.username)
         return await self._call("/internal/join", body, history_api.RoomInfo)
 
-    async def leave(self, room: str, member: Requester) -> history_api.RoomInfo:
-        body = history_api.LeaveRoomCall(room, member.user_id, member.username)
-        return await self._call("/internal/leave", body, history_api.RoomInfo)
+    async def leave(self, room: str, member: Requester, *, delete: bool) -> history_api.LeftRoom:
+        body = history_api.LeaveRoomCall(room, member.user_id, member.username, delete)
+        return await self._call("/internal/leave", body, history_api.LeftRoom)
 
     async def create(self, room: str, member: Requester, *, private: bool) -> history_api.RoomInfo:
         body = history_api.CreateRoomCall(room, private, member.user_id, member.username)
         return await self._call("/internal/create", body, history_api.RoomInfo)
+
+    async def remove(self, room: str, member: Requester, username: str) -> str:
+        """Remove a member of a room that the requester created; returns the username in the spelling of its owner."""
+        body = history_api.RemoveMemberCall(room, member.user_id, member.username, username)
+        return (await self._call("/internal/remove", body, history_api.RemovedMember)).username
+
+    async def delete_room(self, room: str, member: Requester) -> history_api.RoomInfo:
+        body = history_api.DeleteRoomCall(room, member.user_id, member.username)
+        return await self._call("/internal/delete", body, history_api.RoomInfo)
 
     async def invite(self, room: str, member: Requester, invitee: str) -> str:
         """Invite `invitee`; returns the username in the spelling of its owner."""
@@ -74,10 +97,10 @@ class HistoryClient:
         body = history_api.ChangeTopicCall(room, member.user_id, member.username, topic)
         return (await self._call("/internal/topic", body, history_api.StoredTopic)).topic
 
-    async def rooms(self, member: Requester) -> list[history_api.VisibleRoom]:
-        return (
-            await self._call("/internal/rooms", history_api.ListRoomsCall(member.user_id), history_api.RoomListing)
-        ).rooms
+    async def rooms(self, member: Requester, after: str | None = None) -> history_api.RoomListing:
+        """A page of the room list; `after` is the `next` of the page before."""
+        query = history_api.ListRoomsCall(member.user_id, after)
+        return await self._call("/internal/rooms", query, history_api.RoomListing)
 
     async def _call(self, path: str, body: object, answer: type[T]) -> T:
         result = await call(self._http, "POST", path, body, answer)

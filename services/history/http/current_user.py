@@ -31,5 +31,12 @@ def public_router() -> APIRouter:
 
     The token itself is checked by `CurrentUser`.
     """
-    refused = refusals(Code.TOKEN_MISSING, Code.TOKEN_INVALID, Code.TOKEN_EXPIRED, Code.SESSION_ENDED, Code.UNAVAILABLE)
+    refused = refusals(
+        Code.TOKEN_MISSING,
+        Code.TOKEN_INVALID,
+        Code.TOKEN_EXPIRED,
+        Code.SESSION_ENDED,
+        Code.RATE_LIMITED,
+        Code.UNAVAILABLE,
+    )
     return APIRouter(tags=["history"], dependencies=[Depends(token_scheme)], responses=refused)

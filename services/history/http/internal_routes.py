@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from chatterbox.chassis.http.internal_http import read, require_service_key, write
+from chatterbox.chassis.core.caller_keys import ServiceName
+from chatterbox.chassis.http.internal_http import read, require_caller, write
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from services.history.history import HistoryService
@@ -15,11 +16,11 @@ MAX_IDS_BYTES = 8 * 1024 * 1024
 """The largest body that lists users or rooms."""
 
 
-async def _require_service_key(request: Request) -> None:
-    require_service_key(request, context_of(request).service_key)
+async def _require_gateway(request: Request) -> None:
+    require_caller(request, context_of(request).callers, ServiceName.GATEWAY)
 
 
-router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(_require_service_key)])
+router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(_require_gateway)])
 
 
 def _history(request: Request) -> HistoryService:
@@ -42,7 +43,13 @@ async def heads(request: Request) -> Response:
 async def page(request: Request) -> Response:
     query = await read(request, history_api.PageQuery)
     span = PageSpan(query.limit, after=query.after, before=query.before)
-    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span)))
+    return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span, query.reader)))
+
+
+@router.post("/find")
+async def find(request: Request) -> Response:
+    query = await read(request, history_api.FindRoomCall)
+    return write((await _history(request).room(query.room, UserInfo(query.user_id, query.username))).info)
 
 
 @router.post("/join")
@@ -54,7 +61,23 @@ async def join(request: Request) -> Response:
 @router.post("/leave")
 async def leave(request: Request) -> Response:
     query = await read(request, history_api.LeaveRoomCall)
-    return write(await _history(request).leave(query.room, UserInfo(query.user_id, query.username)))
+    return write(
+        await _history(request).leave(query.room, UserInfo(query.user_id, query.username), delete=query.delete)
+    )
+
+
+@router.post("/remove")
+async def remove(request: Request) -> Response:
+    query = await read(request, history_api.RemoveMemberCall)
+    creator = UserInfo(query.user_id, query.username)
+    removed = await _history(request).remove_member(query.room, creator, query.member)
+    return write(history_api.RemovedMember(removed.username))
+
+
+@router.post("/delete")
+async def delete(request: Request) -> Response:
+    query = await read(request, history_api.DeleteRoomCall)
+    return write(await _history(request).delete_room(query.room, UserInfo(query.user_id, query.username)))
 
 
 @router.post("/create")
@@ -82,4 +105,4 @@ async def topic(request: Request) -> Response:
 @router.post("/rooms")
 async def rooms(request: Request) -> Response:
     query = await read(request, history_api.ListRoomsCall)
-    return write(history_api.RoomListing(await _history(request).rooms(query.user_id)))
+    return write(await _history(request).rooms(query.user_id, query.after))

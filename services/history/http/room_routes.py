@@ -1,11 +1,13 @@
-"""Public routes for rooms: list, create, join, leave, invite, members and topic."""
+"""Public routes for rooms: list, create, join, leave, invite, remove, delete, members and topic."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
+from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.history_api import RoomInfo
@@ -18,7 +20,17 @@ _NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN)
 
 router = public_router()
 
+MemberPath = Annotated[str, Path(description="The member's username.", max_length=256)]
+After = Annotated[str | None, Query(max_length=256, description="Where the page starts: taken from the header `Link`.")]
+_PAGED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"Link": {"schema": {"type": "string"}, "description": "The next page, if there is one."}}}
+}
+
 RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
+
+Delete = Annotated[
+    bool, Query(description="Confirms that a private room is deleted if you are its last member; else `last_member`.")
+]
 
 
 class RoomOut(BaseModel):
@@ -34,9 +46,10 @@ class RoomOut(BaseModel):
 
 
 class RoomDetails(RoomOut):
-    """A room and when it was created (RFC 3339)."""
+    """A room, and when (RFC 3339) and by whom it was created."""
 
     created: str
+    creator: str | None = Field(description="May remove members and delete the room; null for the room of everyone.")
 
 
 class NewRoom(BaseModel):
@@ -65,10 +78,18 @@ class InvitedOut(BaseModel):
     username: str
 
 
-@router.get("/rooms")
-async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
-    """List the rooms that you are in, then the public ones."""
-    return [RoomOut.model_validate(line, from_attributes=True) for line in await history.rooms(user.user_id)]
+@router.get("/rooms", response_model=list[RoomOut], responses=_PAGED)
+async def rooms(user: CurrentUser, history: History, after: After = None) -> Response:
+    """List the rooms that you are in, then the public ones by name, in pages.
+
+    If there are more, the header `Link` has the address of the next page (RFC 8288: `</rooms?after=…>; rel="next"`);
+    it lists further public rooms only.
+    """
+    page = await history.rooms(user.user_id, after)
+    answer = write(page.rooms)
+    if page.next is not None:
+        answer.headers["Link"] = f'</rooms?{urlencode({"after": page.next})}>; rel="next"'
+    return answer
 
 
 @router.post(
@@ -76,20 +97,20 @@ async def rooms(user: CurrentUser, history: History) -> list[RoomOut]:
 )
 async def create(new: NewRoom, user: CurrentUser, history: History) -> RoomDetails:
     """Create a room and become its first member."""
-    return await _details(await history.create(new.room, user, private=new.private), user, history)
+    return await _changed(await history.create(new.room, user, private=new.private), user, history)
 
 
 @router.get("/rooms/{room}", responses=refusals(*_NAMING_A_ROOM))
 async def room_details(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Get a public room, or one that you are in."""
-    return _described(await history.room(room, user))
+    return await _details(await history.room(room, user), history)
 
 
 @router.put("/rooms/{room}/topic", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.TOPIC_INVALID))
 async def change_topic(room: RoomPath, new: NewTopic, user: CurrentUser, history: History) -> RoomDetails:
     """Set the topic of a room that you are in."""
     await history.change_topic(room, user, new.topic)
-    return _described(await history.room(room, user))
+    return await _details(await history.changed_room(room, user), history)
 
 
 @router.get("/rooms/{room}/members", responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER))
@@ -98,16 +119,48 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
     return await history.members(room, user)
 
 
-@router.put("/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.TOO_MANY_ROOMS))
+@router.put(
+    "/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS)
+)
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
     """Join a public room. If you are already a member, nothing changes."""
-    return await _details(await history.join(room, user), user, history)
+    return await _changed(await history.join(room, user), user, history)
 
 
-@router.delete("/rooms/{room}/members/me", status_code=204, responses=refusals(*_NAMING_A_ROOM, Code.ROOM_FOR_ALL))
-async def leave(room: RoomPath, user: CurrentUser, history: History) -> Response:
-    """Leave a room. Rooms that everybody is in can't be left."""
-    await history.leave(room, user)
+@router.delete(
+    "/rooms/{room}/members/me",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.ROOM_FOR_ALL, Code.LAST_MEMBER),
+)
+async def leave(room: RoomPath, user: CurrentUser, history: History, delete: Delete = False) -> Response:
+    """Leave a room. Rooms that everybody is in can't be left.
+
+    A private room ends with its last member: the room and its messages are deleted, and its name is free again. A
+    public room without messages ends like that, too.
+    """
+    await history.leave(room, user, delete=delete)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/rooms/{room}/members/{username}",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR, Code.USER_UNKNOWN),
+)
+async def remove_member(room: RoomPath, username: MemberPath, user: CurrentUser, history: History) -> Response:
+    """Remove a member from a room that you created. They can join it again only when a member invites them."""
+    await history.remove_member(room, user, username)
+    return Response(status_code=204)
+
+
+@router.delete(
+    "/rooms/{room}",
+    status_code=204,
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.NOT_THE_CREATOR),
+)
+async def delete_room(room: RoomPath, user: CurrentUser, history: History) -> Response:
+    """Delete a room that you created, with all of its messages, for all of its members. Its name is free again."""
+    await history.delete_room(room, user)
     return Response(status_code=204)
 
 
@@ -121,11 +174,11 @@ async def invite(room: RoomPath, invitation: Invitation, user: CurrentUser, hist
     return InvitedOut(room=info.room, username=invitee.username)
 
 
-async def _details(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
-    return _described(await history.room(info.room, user))
+async def _changed(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:
+    return await _details(await history.changed_room(info.room, user), history)
 
 
-def _described(view: RoomView) -> RoomDetails:
+async def _details(view: RoomView, history: History) -> RoomDetails:
     return RoomDetails(
         room=view.info.room,
         private=view.info.private,
@@ -135,4 +188,5 @@ def _described(view: RoomView) -> RoomDetails:
         head=view.info.head,
         topic=view.info.topic,
         created=text_rules.timestamp(view.created_ms),
+        creator=await history.creator(view),
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.broker_events import MembershipChanged, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.history_api import Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
@@ -23,7 +23,7 @@ _CONTEXTS = """
     SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
         messages.id, messages.offset, messages.timestamp, messages.content
     FROM requested
-    LEFT JOIN rooms ON rooms.id = requested.room_id
+    LEFT JOIN rooms ON rooms.id = requested.room_id AND rooms.deleted_ms IS NULL
     LEFT JOIN memberships ON memberships.room_id = requested.room_id AND memberships.user_id = requested.user_id
     LEFT JOIN messages ON messages.user_id = requested.user_id AND messages.room_id = requested.room_id
         AND messages.key = requested.message_key
@@ -66,6 +66,11 @@ class WriteTransaction:
         """Number a topic change, in the sequence of membership changes, and publish it after the commit."""
         revision = await self._next_revision()
         self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
+
+    async def record_deletion(self, room: RoomInfo, *, by: str) -> None:
+        """Number the deletion of a room, in the sequence of membership changes, and publish it after the commit."""
+        revision = await self._next_revision()
+        self.events.append(RoomDeleted(revision=revision, room_id=room.room_id, room=room.room, by=by))
 
     async def _next_revision(self) -> int:
         [(revision,)] = await self.rows(_REVISE)

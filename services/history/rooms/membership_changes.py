@@ -11,12 +11,16 @@ from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import RoomInfo
+from chatterbox.wire.history_api import LeftRoom, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
-from services.history.rooms import room_queries
+from services.history.rooms import room_deletion, room_queries
 
 _JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
+_IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
+_FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
+_NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
+_EMPTY = "UPDATE rooms SET empty_since_ms = ? WHERE id = ?"
 _LEAVE = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
 _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
@@ -37,21 +41,47 @@ def new_epoch() -> str:
 
 
 async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
-    """Make `user` a member of a public room."""
+    """Make `user` a member of a public room; raises `removed_from_room`."""
     info = (await room_queries.find(transaction, room, user.user_id, limits)).info
+    if await transaction.rows(_IS_REMOVED, (info.room_id, user.user_id)):
+        raise ChatError(Code.REMOVED_FROM_ROOM)
     await _add_member(transaction, info, user, limits, by=user.username)
     return info
 
 
-async def leave(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
-    """End a membership; raises `room_for_all` if everybody is in the room."""
+async def leave(
+    transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits, *, delete: bool = False
+) -> LeftRoom:
+    """End a membership; raises `room_for_all` if everybody is in the room.
+
+    A private room ends with its last member, who must confirm that with `delete`: raises `last_member`. A public room
+    ends if it has no messages; otherwise others can still join it and read them.
+    """
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    if view.info.everyone:
+    info, is_last = view.info, view.member and view.members == 1
+    if info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
-    if view.member:
-        await transaction.rows(_LEAVE, (view.info.room_id, user.user_id))
-        await transaction.record_membership(view.info, user, member=False, by=user.username)
-    return view.info
+    if is_last and info.private and not delete:
+        raise ChatError(Code.LAST_MEMBER, _last_member(info))
+    deleted = is_last and (info.private or info.head == 0)
+    if deleted:
+        await room_deletion.delete(transaction, info, by=user.username)
+    elif view.member:
+        await end_membership(transaction, info, user, by=user.username)
+        if is_last:
+            await transaction.rows(_EMPTY, (transaction.now_ms, info.room_id))
+    return LeftRoom(**msgspec.structs.asdict(info), deleted=deleted)
+
+
+async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, *, by: str) -> None:
+    """Make a member no member any more."""
+    await transaction.rows(_LEAVE, (info.room_id, user.user_id))
+    await transaction.record_membership(info, user, member=False, by=by)
+
+
+def _last_member(info: RoomInfo) -> str:
+    messages = f" and its {'1 message' if info.head == 1 else f'{info.head} messages'}" if info.head else ""
+    return f"You are the last member of #{info.room}: if you leave, the room{messages} will be deleted."
 
 
 async def create(
@@ -73,6 +103,7 @@ async def invite(
 ) -> None:
     """Make `invitee` a member of a room that `inviter` is in."""
     info = (await room_queries.find(transaction, room, inviter.user_id, limits)).require_member()
+    await transaction.rows(_FORGIVE, (info.room_id, invitee.user_id))
     await _add_member(transaction, info, invitee, limits, by=inviter.username)
 
 
@@ -99,6 +130,7 @@ async def _add_member(
     [(count,)] = await transaction.rows(_COUNT_ROOMS, (user.user_id,))
     if count > limits.rooms_per_user:
         raise ChatError(Code.TOO_MANY_ROOMS, None if by == user.username else f"{user.username} is in too many rooms.")
+    await transaction.rows(_NOT_EMPTY, (info.room_id,))
     await transaction.record_membership(info, user, member=True, by=by)
 
 

@@ -11,29 +11,34 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, VisibleRoom
+from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
 
-MAX_LISTED_ROOMS = 1000
-"""Maximum length of a list of rooms: the user's own first, then public ones by name."""
-
 _FIND = """
-    SELECT id, name, private, everyone, epoch, head, topic,
-        (SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user) IS NOT NULL,
-        created_ms, (SELECT count(*) FROM memberships WHERE room_id = rooms.id)
-    FROM rooms WHERE name = :name
+    SELECT rooms.id, name, private, everyone, epoch, head, topic, mine.user_id IS NOT NULL, created_ms, members,
+        created_by
+    FROM (SELECT :name AS wanted) LEFT JOIN rooms ON name = wanted
+    LEFT JOIN memberships AS mine ON mine.room_id = ifnull(rooms.id, 0) AND mine.user_id = :user
 """
+"""One row, also if there is no such room: looking for it takes as long as for a private room of others."""
 _LIST = """
-    SELECT name, private, mine.room_id IS NOT NULL AS member,
-        (SELECT count(*) FROM memberships WHERE room_id = rooms.id), epoch, head, topic
-    FROM rooms LEFT JOIN memberships AS mine ON mine.room_id = rooms.id AND mine.user_id = ?
-    WHERE member OR NOT private
-    ORDER BY member DESC, name LIMIT ?
+    SELECT * FROM (
+        SELECT name, private, 1 AS member, members, epoch, head, topic
+        FROM memberships JOIN rooms ON rooms.id = memberships.room_id
+        WHERE memberships.user_id = :user AND :after IS NULL
+        UNION ALL
+        SELECT * FROM (
+            SELECT name, private, 0, members, epoch, head, topic FROM rooms
+            WHERE NOT private AND name > ifnull(:after, '') AND NOT EXISTS (
+                SELECT 1 FROM memberships WHERE room_id = rooms.id AND user_id = :user)
+            ORDER BY name LIMIT :limit + 1)
+    ) ORDER BY member DESC, name
 """
+_USERNAME = "SELECT username FROM memberships WHERE user_id = ? LIMIT 1"
 _MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
 _HEADS = """
     SELECT meta.value, rooms.id, rooms.epoch, rooms.head
-    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?))
+    FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
 _MEMBERSHIPS = """
@@ -52,6 +57,8 @@ class RoomView(NamedTuple):
     member: bool
     created_ms: int
     members: int
+    created_by: int | None
+    """The creator's user id; None for the room that everyone is in."""
 
     def require_member(self) -> RoomInfo:
         """The room, if this user is a member; raises `not_a_member`."""
@@ -63,18 +70,16 @@ class RoomView(NamedTuple):
 async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
-    found = await source.rows(_FIND, {"name": name, "user": user_id})
-    if not found:
+    [row] = await source.rows(_FIND, {"name": name, "user": user_id})
+    room_id, _, is_private, *_, is_member, _, _, _ = row
+    if room_id is None or (is_private and not is_member):
         raise ChatError(Code.ROOM_UNKNOWN)
-    view = _room_view(found[0])
-    if view.info.private and not view.member:
-        raise ChatError(Code.ROOM_UNKNOWN)
-    return view
+    return _room_view(row)
 
 
 def _room_view(row: Row) -> RoomView:
-    *info, member, created_ms, members = row
-    return RoomView(_info(info), bool(member), created_ms, members)
+    *info, member, created_ms, members, created_by = row
+    return RoomView(_info(info), bool(member), created_ms, members, created_by)
 
 
 def _info(columns: Iterable[object]) -> RoomInfo:
@@ -82,15 +87,27 @@ def _info(columns: Iterable[object]) -> RoomInfo:
     return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
 
 
-async def listing(source: RowSource, user_id: int) -> list[VisibleRoom]:
-    """The rooms that a user is in, then the public ones."""
-    rows = await source.rows(_LIST, (user_id, MAX_LISTED_ROOMS))
-    return [
+async def creator(source: RowSource, view: RoomView) -> str | None:
+    """The name of a room's creator; None for the room that everyone is in. Every user is a member of that one."""
+    rows = await source.rows(_USERNAME, (view.created_by,))
+    return rows[0][0] if rows else None
+
+
+async def listing(source: RowSource, user_id: int, limit: int, after: str | None = None) -> RoomListing:
+    """A page of the room list: the rooms that a user is in, then the first `limit` other public ones, by name.
+
+    With `after`, the `next` of the page before, only public rooms, from there on.
+    """
+    rows = await source.rows(_LIST, {"user": user_id, "after": after, "limit": limit})
+    rooms = [
         VisibleRoom(
             room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head, topic=topic
         )
         for room, private, member, members, epoch, head, topic in rows
     ]
+    if sum(not room.member for room in rooms) <= limit:
+        return RoomListing(rooms)
+    return RoomListing(rooms[:-1], next=rooms[-2].room)
 
 
 async def members(source: RowSource, room_id: int) -> list[str]:

@@ -5,11 +5,14 @@ import signal
 import stat
 from pathlib import Path
 
+import httpx
 import pytest
 
 from client.failures import ExitCode
+from client.net.http_api import HttpApi
 from tests.e2e.client.people import Person, Server, is_connected
 from tests.support.command import Running
+from tests.support.loopback import NO_TLS
 from tests.support.server import PASSWORD
 from tests.support.waiting import wait_until
 
@@ -74,6 +77,18 @@ class TestAccounts:
 
 
 class TestRooms:
+    def test_rooms_lists_every_public_room_however_many_there_are(self, alice: Person) -> None:
+        for owner in ("owner-1", "owner-2", "owner-3"):
+            with HttpApi(alice.server) as api:
+                api.register(owner, PASSWORD)
+                token = api.login(owner, PASSWORD).token
+            headers = {"Authorization": f"Bearer {token}"}
+            with httpx.Client(base_url=alice.server, headers=headers, trust_env=False, verify=NO_TLS) as http:
+                for number in range(40):
+                    http.post("/rooms", json={"room": f"{owner}-{number:02}"}).raise_for_status()
+        listed = alice.run("rooms").stdout
+        assert sum(line.startswith("#owner-") for line in listed.splitlines()) == 120
+
     def test_rooms_are_created_joined_shared_and_left(self, alice: Person, bob: Person) -> None:
         assert alice.run("create", "ops").returncode == ExitCode.OK
         assert bob.run("join", "ops").returncode == ExitCode.OK
@@ -86,6 +101,33 @@ class TestRooms:
         refused = bob.run("send", "ops", "still here?")
         assert refused.returncode == ExitCode.REFUSED
         assert "still here?" in refused.stderr
+
+    def test_last_member_of_a_private_room_is_asked_before_it_is_deleted(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "board", "--private")
+        alice.run("send", "board", "secret")
+        refused = alice.run("leave", "board")
+        assert refused.returncode == ExitCode.USAGE
+        assert "the room and its 1 message will be deleted. To confirm: --yes" in refused.stderr
+        assert "#board" in alice.run("rooms").stdout
+        left = alice.run("leave", "board", "--yes")
+        assert left.stdout == "You left #board. The room and its messages were deleted.\n"
+        assert bob.run("create", "board").returncode == ExitCode.OK
+
+    def test_creator_removes_a_member_and_deletes_the_room(self, alice: Person, bob: Person) -> None:
+        alice.run("create", "ops")
+        bob.run("join", "ops")
+        tail = bob.start("tail", "ops")
+        wait_until(lambda: is_connected(tail), "the tail runs")
+        assert bob.run("remove", "ops", "alice").stderr.startswith("chatterbox: Only the creator of #ops can do that.")
+        assert alice.run("remove", "ops", "@Bob").stdout == "You removed bob from #ops.\n"
+        assert "alice removed you from #ops." in tail.communicate(timeout=20)[1]
+        assert tail.returncode == ExitCode.REFUSED
+        assert "You were removed from this room" in bob.run("join", "ops").stderr
+        refused = alice.run("delete-room", "ops")
+        assert refused.returncode == ExitCode.USAGE
+        assert "This deletes #ops and all of its messages" in refused.stderr
+        assert alice.run("delete-room", "ops", "--yes").stdout == "Deleted #ops and its messages.\n"
+        assert bob.run("create", "ops").returncode == ExitCode.OK
 
     def test_topic_can_be_read_by_a_script(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")

@@ -14,9 +14,10 @@ import pytest
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
 from chatterbox.chassis.observability.logs import fields_of
 from chatterbox.wire.auth_api import LEEWAY_S
+from chatterbox.wire.rate_limits import SESSION_REQUESTS
 from services.auth.auth_database import MIGRATIONS
-from services.auth.sessions.session_table import CLOCK_ERROR_S
-from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, running, sid_of
+from services.auth.sessions.session_table import CLOCK_ERROR_S, RENEWABLE_S
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, revoked, running, sid_of
 from tests.support.figures import figure
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -46,8 +47,7 @@ class TestLogout:
         token = await site.registered()
         await post(site, "/logout", token)
         assert site.revoked == [sid_of(token)]
-        (revocation,) = await site.internal.revocations()
-        assert (revocation.sid, revocation.expires) == (sid_of(token), payload_of(token)["exp"])
+        assert await revoked(site) == [sid_of(token)]
 
     async def test_logout_keeps_other_sessions(self, site: AuthSite) -> None:
         other, token = await site.registered(), await site.login()
@@ -86,7 +86,7 @@ class TestRenew:
             site.clock.now += 409
             assert (await post(site, "/renew", body["token"])).json()["expires_in"] == 1
             site.clock.now += 2
-            assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
+            assert refusal(await post(site, "/renew", body["token"])) == (401, "session_ended")
 
     async def test_renewals_of_one_user_are_rate_limited_over_all_sessions(self, tmp_path: Path) -> None:
         async with running(tmp_path, renewals_burst=2, renewals_per_hour=360) as site:
@@ -101,14 +101,22 @@ class TestRenew:
             site.clock.now += 10
             assert (await post(site, "/renew", tokens[0])).status_code == 200
 
+    async def test_requests_about_sessions_are_rate_limited_for_each_session(self, site: AuthSite) -> None:
+        mine, others = await site.registered(), await site.login()
+        answers = [await site.sessions(mine) for _ in range(SESSION_REQUESTS.bound.burst + 1)]
+        assert {answer.status_code for answer in answers[:-1]} == {200}
+        assert refusal(answers[-1]) == (429, "rate_limited")
+        assert refusal(await post(site, "/logout", mine)) == (429, "rate_limited")
+        ended = await site.http.delete(f"/sessions/{sid_of(mine)}", headers=bearing(others))
+        assert ended.status_code == 200
+
     async def test_logout_ends_renewed_tokens_too(self, site: AuthSite) -> None:
         token = await site.registered()
         site.clock.now += 3600
         later = (await post(site, "/renew", token)).json()["token"]
         await post(site, "/logout", token)
         assert refusal(await site.sessions(later)) == (401, "session_ended")
-        (revocation,) = await site.internal.revocations()
-        assert revocation.expires == payload_of(later)["exp"]
+        assert await site.auth.database.rows("SELECT expires FROM revocations") == [(payload_of(later)["exp"],)]
 
 
 class TestListSessions:
@@ -167,7 +175,7 @@ class TestListSessions:
     async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
-        site.clock.now += 43_200 + LEEWAY_S
+        site.clock.now += 43_200 + RENEWABLE_S + LEEWAY_S
         token = await site.login()
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 
@@ -233,7 +241,7 @@ class TestBrokerDown:
             token = await site.registered()
             assert (await post(site, "/logout", token)).status_code == 200
             assert refusal(await site.sessions(token)) == (401, "session_ended")
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             scraped = (await site.http.get("/metrics")).content
             assert figure(scraped, "chatterbox_auth_endings_unannounced_total") == 1
         assert "revocation.publish_failed" in caplog.messages
@@ -270,20 +278,22 @@ class TestStorage:
     async def test_expired_sessions_are_deleted(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
-            site.clock.now += 43_200 + CLOCK_ERROR_S + 1
-            assert await site.internal.revocations() == []
+            await site.login()
+            site.clock.now += 43_200 + RENEWABLE_S + CLOCK_ERROR_S + LEEWAY_S
+            assert await revoked(site) == []
             await site.auth.sessions.delete_expired()
-            assert await site.auth.database.rows("SELECT * FROM sessions") == []
+            for table in ("sessions", "revocations"):
+                assert await site.auth.database.rows(f"SELECT * FROM {table}") == []
 
     async def test_a_clock_a_day_ahead_does_not_drop_revocations(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             token = await site.registered()
             await post(site, "/logout", token)
             site.clock.now += 86_400
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             await site.auth.sessions.delete_expired()
             site.clock.now -= 86_400
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             assert refusal(await site.sessions(token)) == (401, "session_ended")
 
     async def test_database_and_keys_are_readable_by_their_owner_only(self, site: AuthSite) -> None:

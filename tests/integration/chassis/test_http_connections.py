@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from chatterbox.chassis import open_files, serve
-from chatterbox.chassis.http import http_protocol
+from chatterbox.chassis.http import http_protocol, request_rate
+from chatterbox.wire.rate_limits import REQUESTS_REFUSED_AT_ONCE, Rate
 from tests.support import live
 from tests.support.peer import Peer, connected, dialled
 from tests.support.waiting import until
@@ -135,6 +136,59 @@ async def test_a_trusted_proxy_may_open_more_connections_than_one_address() -> N
 
 async def _client(request: Request) -> Response:
     return PlainTextResponse(request.client.host if request.client else "")
+
+
+class TestRequestRate:
+    RATE = Rate(3, 1e-3)
+
+    async def test_requests_beyond_the_rate_of_an_address_are_refused_on_every_connection(self) -> None:
+        async with live.served(serve.config(APP, requests=self.RATE)) as port:
+            for expected in (["200"] * 2, ["200", "429", "429"]):
+                async with dialled(port) as peer:
+                    heads = [await _head(peer, GET) for _ in expected]
+                    assert [head.split()[1] for head in heads] == expected
+            assert int(heads[-1].lower().split("retry-after: ")[1].split()[0]) > 100
+
+    async def test_each_client_of_a_trusted_proxy_has_a_rate_of_its_own(self) -> None:
+        config = serve.config(APP, requests=self.RATE, trusted_proxies="127.0.0.1")
+        async with live.served(config) as port, httpx.AsyncClient(trust_env=False) as http:
+            answers = {
+                address: [
+                    (await http.get(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": address})).status_code
+                    for _ in range(4)
+                ]
+                for address in ("203.0.113.7", "203.0.113.8", "2001:db8::1")
+            }
+            assert set(map(tuple, answers.values())) == {(200, 200, 200, 429)}
+            neighbour = await http.get(f"http://127.0.0.1:{port}/", headers={"X-Forwarded-For": "2001:db8::2"})
+            assert neighbour.status_code == 429
+
+    async def test_refusals_of_an_address_that_floods_are_sent_a_second_later(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(request_rate, "DELAY_S", 0.2)
+        at_once = REQUESTS_REFUSED_AT_ONCE.bound.burst
+        async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
+            for _ in range(self.RATE.burst + at_once):
+                await _head(peer, GET)
+            began_s = asyncio.get_running_loop().time()
+            heads = [await _head(peer, GET) for _ in range(2)]
+            assert asyncio.get_running_loop().time() - began_s > 0.3
+            assert [head.split()[1] for head in heads] == ["429", "429"]
+
+    @pytest.mark.parametrize("path", ["/internal/heads", "/health/ready", "/metrics"])
+    async def test_paths_for_services_and_operators_are_not_counted(self, path: str) -> None:
+        async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
+            heads = [await _head(peer, GET.replace(b"GET / ", f"GET {path} ".encode())) for _ in range(6)]
+            assert {head.split()[1] for head in heads} == {"404"}
+
+
+async def _head(peer: Peer, request: bytes) -> str:
+    """The head of the response to `request`; its body is read, too."""
+    peer.write(request)
+    head = await peer.head()
+    await peer.exactly(int(head.lower().split("content-length: ")[1].split()[0]))
+    return head
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])

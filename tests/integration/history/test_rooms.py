@@ -90,6 +90,7 @@ class TestCreating:
             "head": 0,
             "topic": "",
             "created": "2026-09-21T14:13:20.000Z",
+            "creator": "alice",
         }
 
     async def test_room_names_are_compared_after_normalization(self, history: Service) -> None:
@@ -180,6 +181,8 @@ class TestInviting:
             assert answers[0].text == answers[1].text
 
     async def test_an_invitation_fails_if_the_inviter_leaves_meanwhile(self, rooms: Service) -> None:
+        call = history_api.JoinRoomCall("pub", rooms.auth.names["alice"], "alice")
+        await rooms.fill(1, room_id=(await rooms.ask("join", call, history_api.RoomInfo)).room_id)
         rooms.auth.before_user = lambda: rooms.do("DELETE", "/rooms/pub/members/me", "alice")
         answer = await rooms.do("POST", "/rooms/pub/members", "alice", {"username": "bob"})
         assert code(answer) == (403, Code.NOT_A_MEMBER)

@@ -107,6 +107,52 @@ async def test_a_socket_receives_nothing_after_its_session_has_ended(whole: Topo
         talking.cancel()
 
 
+async def test_removed_member_receives_nothing_on_any_gateway_within_a_second(whole: Topology) -> None:
+    """Also while Redis is away, so that the event of the removal is lost."""
+    here, there = whole.gateways
+    ora_token, pat_token = await whole.newcomer("ora"), await whole.newcomer("pat")
+    async with here.talker(ora_token) as ora, there.talker(pat_token) as pat:
+        for room in ("removing", "unheard"):
+            await _room(whole, ora, room, "pat")
+            await pat.push("membership", room=room, member=True)
+        await _removed_at_once(ora, pat, "removing")
+        async with _without_redis(whole):
+            await _removed_at_once(ora, pat, "unheard")
+
+
+async def _removed_at_once(ora: Talker, pat: Talker, room: str) -> None:
+    began = time.monotonic()
+    assert (await ora.ask("remove", room=room, username="pat"))["type"] == "removed"
+    await pat.push("membership", room=room, username="pat", member=False)
+    assert time.monotonic() - began < 1
+    await ora.send("only in the room", room)
+    await ora.send("for everyone", "general")
+    assert contents(await pat.messages(1, "general")) == ["for everyone"]
+    assert not [frame for frame in pat.inbox if frame.get("content") == "only in the room"]
+
+
+async def test_deleted_room_ends_on_every_gateway_within_a_second(whole: Topology) -> None:
+    """Also while Redis is away, so that the event of the deletion is lost."""
+    here, there = whole.gateways
+    quin_token, rae_token = await whole.newcomer("quin"), await whole.newcomer("rae")
+    async with here.talker(quin_token) as quin, there.talker(rae_token) as rae:
+        for room in ("deleting", "unseen"):
+            await _room(whole, quin, room, "rae")
+            await rae.push("membership", room=room, member=True)
+        await _deleted_at_once(quin, rae, "deleting")
+        async with _without_redis(whole):
+            await _deleted_at_once(quin, rae, "unseen")
+
+
+async def _deleted_at_once(quin: Talker, rae: Talker, room: str) -> None:
+    began = time.monotonic()
+    assert (await quin.ask("delete", room=room))["type"] == "deleted"
+    await rae.push("membership", room=room, username="rae", member=False)
+    assert time.monotonic() - began < 1
+    assert (await rae.send("hello?", room))["code"] == "room_unknown"
+    assert (await rae.ask("create", room=room))["at"]["offset"] == 0
+
+
 async def _talk(talker: Talker) -> None:
     while True:
         await talker.send("word")

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chatterbox.wire.close_codes import CloseCode
-from services.gateway.core.intake import CONTROL_FRAMES_BURST, TURN_COST
+from chatterbox.wire.rate_limits import CONTROL_FRAMES
+from services.gateway.core.intake import TURN_COST
 from services.gateway.transport.live_socket import LiveSocket
 from tests.integration.gateway.live_socket.receivers import PING_S, Echo, Recorder, Running
 from tests.support.peer import PING, PONG, TEXT, close_frame, connected, frame
@@ -120,7 +121,7 @@ class TestFloods:
         async with connected(port) as peer:
             await running.receiver()
             peer.write(frame(PING, b"x" * 125) * 100_000)
-            for _ in range(CONTROL_FRAMES_BURST):
+            for _ in range(CONTROL_FRAMES.bound.burst):
                 assert (await peer.frame()).opcode == PONG
             with pytest.raises(TimeoutError):  # the kernel's buffers are full: the gateway has stopped reading
                 await asyncio.wait_for(peer.writer.drain(), 1)
@@ -128,7 +129,7 @@ class TestFloods:
     async def test_unrequested_pongs_count_as_much_as_pings(self, running: Running, port: int) -> None:
         async with connected(port) as peer:
             receiver = await running.receiver()
-            peer.write(frame(PONG) * 2 * CONTROL_FRAMES_BURST, frame(TEXT, b"after"))
+            peer.write(frame(PONG) * 2 * CONTROL_FRAMES.bound.burst, frame(TEXT, b"after"))
             await peer.drain()
             await until(lambda: not receiver.socket._transport.is_reading(), 10)
             assert receiver.events == []

@@ -1,9 +1,10 @@
-"""Login throttle and registration limit."""
+"""Login throttle and the rate of logins."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle, Rate, RateLimit
+from chatterbox.wire.rate_limits import Rate
+from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle
 
 ONE = BackoffPolicy(free=5, wait_max_s=300, forgive_s=600)
 ACCOUNT = BackoffPolicy(free=30, wait_max_s=60, forgive_s=60)
@@ -189,22 +190,6 @@ class TestRobustness:
         for now_s in times:
             guess(throttle, "alice", "a", now_s)
             assert throttle.wait_s("alice", "a", now_s) >= 0
-
-
-class TestRateLimit:
-    def test_rate_limit_allows_a_burst_then_returns_the_wait(self) -> None:
-        limit = RateLimit(Rate(3, 0.5))
-        assert [limit.take("a", 0) for _ in range(4)] == [0, 0, 0, 2]
-
-    def test_rate_limit_refills_up_to_the_burst(self) -> None:
-        limit = RateLimit(Rate(3, 0.5))
-        for _ in range(3):
-            limit.take("a", 0)
-        assert [limit.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
-
-    def test_rate_limit_counts_each_address_separately(self) -> None:
-        limit = RateLimit(Rate(1, 0.5))
-        assert [limit.take("a", 0), limit.take("b", 0)] == [0, 0]
 
 
 class TestLoginRate:

@@ -26,8 +26,9 @@ NAMES = LocalNames(
     cursors=("mailer",),
 )
 COMMANDS = [
-    *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "topic", "members"),
-    *("chat", "send", "tail", "doctor", "man", "completion", "config"),
+    *("register", "login", "passwd", "logout"),
+    *("sessions", "rooms", "create", "join", "leave", "invite", "remove", "delete-room", "topic", "members"),
+    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]

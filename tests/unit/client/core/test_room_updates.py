@@ -154,6 +154,35 @@ class TestMemberships:
         assert shown(effects) == [notes.RoomGone("general")]
         assert "general" not in core.state.streams
 
+    @pytest.mark.parametrize(
+        ("by", "deleted", "reason"),
+        [
+            (ME, False, notes.GoneReason.LEFT),
+            ("bob", False, notes.GoneReason.REMOVED),
+            ("bob", True, notes.GoneReason.DELETED),
+        ],
+    )
+    def test_room_that_is_gone_is_reported_with_who_did_it(
+        self, by: str, reason: notes.GoneReason, *, deleted: bool
+    ) -> None:
+        core = Core()
+        core.live(room_state(4))
+        effects = core.came(frames.Membership(room="general", username=ME, member=False, by=by, deleted=deleted))
+        assert shown(effects) == [notes.RoomGone("general", reason, by)]
+        assert "general" not in core.state.streams
+
+    @pytest.mark.parametrize("is_answered_first", [False, True])
+    def test_room_deleted_by_this_client_is_not_reported_as_gone(self, *, is_answered_first: bool) -> None:
+        core = Core()
+        core.live(room_state(4))
+        core.feed(events.CommandRequested(frames.DeleteRoom(id=0, room="general")))
+        (command_id,) = core.state.pending
+        change = frames.Membership(room="general", username=ME, member=False, by=ME, deleted=True)
+        told: list[frames.ServerFrame] = [change, frames.Deleted(id=command_id, room="general")]
+        notes_shown = shown(core.came(*(reversed(told) if is_answered_first else told)))
+        assert not [note for note in notes_shown if isinstance(note, notes.RoomGone)]
+        assert "general" not in core.state.streams
+
     @pytest.mark.parametrize("is_answered_first", [False, True])
     def test_room_left_in_this_client_is_not_reported_as_gone(self, *, is_answered_first: bool) -> None:
         core = Core()

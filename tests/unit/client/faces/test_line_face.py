@@ -74,7 +74,7 @@ class TestShowing:
         face.known.save()
         now = notes.WelcomeReceived("alice", (room_state(3),), 0, again=False)
         assert Face(tmp_path).show(now)[1:] == [
-            "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
+            "-- You are no longer in #ops: you left it elsewhere, you were removed, or the room no longer exists."
         ]
         assert Face(tmp_path).show(now) == ["-- Connected as alice."]
 
@@ -118,6 +118,11 @@ class TestShowing:
         answer = notes.CommandAnswered(frames.ListRooms(id=2), frames.RoomList(id=2, rooms=[room]))
         (line,) = face.show(answer)
         assert line.endswith("Did you mean #ops? /join ops")
+
+    def test_leaving_as_the_last_member_says_how_to_confirm(self, face: Face) -> None:
+        detail = "You are the last member of #ops: if you leave, the room and its 42 messages will be deleted."
+        (line,) = face.show(notes.CommandRefused(frames.Leave(id=1, room="ops"), Code.LAST_MEMBER, detail))
+        assert line == f"-- {detail} To confirm: /leave ops confirm"
 
     def test_leaving_an_unknown_room_does_not_suggest_creating_it(self, face: Face) -> None:
         face.show(notes.CommandRefused(frames.Leave(id=1, room="zzz"), Code.ROOM_UNKNOWN, "No."))

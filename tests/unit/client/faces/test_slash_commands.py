@@ -48,7 +48,7 @@ async def test_slash_commands_without_an_open_room_print_their_usage(face: Face)
     face.lines.room = None
     assert await face.type("/leave", "/invite bob", "/members") == []
     assert face.shown == [
-        "-- No room open. Usage: /leave ROOM",
+        "-- No room open. Usage: /leave ROOM [confirm]",
         "-- No room open. Usage: /invite USERNAME ROOM",
         "-- No room open. Usage: /members ROOM",
     ]

@@ -8,6 +8,7 @@ from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash_parser import (
     ALIASES,
+    KEYWORDS,
     LOSES,
     SLASHES,
     LocalCommand,
@@ -72,7 +73,7 @@ def test_typed_line_becomes_request_local_command_or_mistake(line: str, meaning:
     ("line", "mistake"),
     [
         ("hello", UsageMistake("No room open. /join ROOM, or /rooms to list them.", is_message=True)),
-        ("/leave", UsageMistake("No room open. Usage: /leave ROOM")),
+        ("/leave", UsageMistake("No room open. Usage: /leave ROOM [confirm]")),
         ("/invite bob", UsageMistake("No room open. Usage: /invite USERNAME ROOM")),
         ("/members", UsageMistake("No room open. Usage: /members ROOM")),
         ("/topic", UsageMistake("No room open. /join ROOM")),
@@ -90,9 +91,30 @@ def test_commands_that_name_a_room_work_while_none_is_open() -> None:
 
 @pytest.mark.parametrize(("name", "slash"), SLASHES.items())
 def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str, slash: SlashSpec) -> None:
-    for count in (slash.least, len(slash.takes)):
-        words = ["private" if kind.name == "PRIVATE" else "x" for kind in slash.takes[:count]]
+    fewest = slash.least if name != "delete-room" else 2  # without `confirm`, it says what it would do
+    for count in (fewest, len(slash.takes)):
+        words = [KEYWORDS.get(kind, "x") for kind in slash.takes[:count]]
         assert not isinstance(parse(" ".join([f"/{name}", *words]), "general"), UsageMistake)
+
+
+def test_leaving_deletes_a_room_only_with_a_confirmation() -> None:
+    assert parse("/leave ops", "general") == asked(frames.Leave(id=0, room="ops", delete=False))
+    assert parse("/leave #Ops confirm", "general") == asked(frames.Leave(id=0, room="ops", delete=True))
+    assert isinstance(parse("/leave ops delete", "general"), UsageMistake)
+
+
+def test_deleting_a_room_says_what_it_does_until_it_is_confirmed() -> None:
+    mistake = parse("/delete-room ops", "general")
+    assert mistake == UsageMistake(
+        "This deletes #ops and all of its messages, for all of its members. To confirm: /delete-room ops confirm"
+    )
+    assert parse("/delete-room ops confirm", "general") == asked(frames.DeleteRoom(id=0, room="ops"))
+    assert parse("/delete-room", "general") == UsageMistake("Usage: /delete-room ROOM confirm")
+
+
+@pytest.mark.parametrize("line", ["/remove @bob", "/kick bob", "/remove bob #Ops"])
+def test_member_is_removed_from_the_open_or_the_named_room(line: str) -> None:
+    assert parse(line, "ops") == asked(frames.Remove(id=0, room="ops", username="bob"))
 
 
 def test_lone_slash_is_a_mistake() -> None:
@@ -145,7 +167,6 @@ def test_name_of_a_command_in_other_chats_works(line: str, same: str) -> None:
     [
         ("msg", "Direct messages do not exist here"),
         ("me", "//me"),
-        ("password", "this client can't change the password"),
         ("search", "Ctrl+S"),
         ("clear", "Nothing was cleared"),
     ],

@@ -37,6 +37,16 @@ class TestRooms:
         )
         assert (names.rooms, names.other_rooms) == (("dev",), ("nowhere", "ops"))
 
+    def test_deleted_rooms_are_forgotten(self) -> None:
+        """There is nobody left who could invite the user again."""
+        names = after(
+            *(notes.RoomEntered(room, ()) for room in ("ops", "dev", "den")),
+            notes.CommandAnswered(frames.Leave(id=2, room="ops"), frames.Left(id=2, room="ops", deleted=True)),
+            notes.CommandAnswered(frames.DeleteRoom(id=3, room="dev"), frames.Deleted(id=3, room="dev")),
+            notes.RoomGone("den", notes.GoneReason.DELETED, "bob"),
+        )
+        assert (names.rooms, names.other_rooms) == ((), ())
+
     def test_listed_rooms_are_split_by_membership(self) -> None:
         listed = frames.RoomList(id=1, rooms=[summary("ops", member=True), summary("dev", member=False)])
         names = after(notes.RoomEntered("ops", ()), notes.CommandAnswered(frames.ListRooms(id=1), listed))

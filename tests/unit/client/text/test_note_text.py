@@ -13,6 +13,7 @@ from client.text.suggestions import unknown_room
 
 SERVER = "http://127.0.0.1:8000"
 SET = frames.SetTopic(id=1, room="ops", topic="steam")
+LEAVE = frames.Leave(id=1, room="ops")
 ENTRY = OutboxEntry("k", "general", "hello")
 
 
@@ -43,7 +44,20 @@ def cut(
         (notes.MessagesMissing("ops", 1), "The server could not return 1 message of #ops at this point."),
         (
             notes.RoomGone("ops"),
-            "You are no longer in #ops: you left it in another client, or a restored backup does not contain it.",
+            "You are no longer in #ops: you left it elsewhere, you were removed, or the room no longer exists.",
+        ),
+        (notes.RoomGone("ops", notes.GoneReason.LEFT, "alice"), "You left #ops in another client."),
+        (notes.RoomGone("ops", notes.GoneReason.REMOVED, "bob"), "bob removed you from #ops."),
+        (notes.RoomGone("ops", notes.GoneReason.DELETED, "bob"), "bob deleted #ops and its messages."),
+        (notes.CommandAnswered(LEAVE, frames.Left(id=1, room="ops")), "You left #ops."),
+        (
+            notes.CommandAnswered(LEAVE, frames.Left(id=1, room="ops", deleted=True)),
+            "You left #ops. The room and its messages were deleted.",
+        ),
+        (notes.CommandAnswered(LEAVE, frames.Deleted(id=1, room="ops")), "Deleted #ops and its messages."),
+        (
+            notes.CommandAnswered(LEAVE, frames.Removed(id=1, room="ops", username="bob")),
+            "You removed bob from #ops.",
         ),
         (notes.QueuedOffline(ENTRY), "Queued in the outbox for #general, not sent yet: hello"),
         (notes.SendDelayed(ENTRY, "Too fast.", 2), "Too fast. Your message stays in the outbox; retrying in 2 s."),
@@ -66,6 +80,10 @@ def cut(
         (
             notes.MembershipChange(frames.Membership(room="ops", username="bob", member=False), mine=False),
             "bob left #ops.",
+        ),
+        (
+            notes.MembershipChange(frames.Membership(room="ops", username="bob", member=False, by="al"), mine=False),
+            "al removed bob from #ops.",
         ),
         (
             notes.TopicChange("ops", "steam \x1b[2J\n10:00 al: hi", "bob"),

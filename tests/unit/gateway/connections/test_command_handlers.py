@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import cast
 
+import msgspec
 import pytest
 
 from chatterbox.chassis.broker import MemoryBroker
@@ -13,6 +14,7 @@ from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.broker_events import MembershipChanged
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from services.gateway.connections.command_handlers import CommandHandlers
@@ -40,12 +42,16 @@ class FakeHistory:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.may_answer = asyncio.Semaphore(0)
+        self.is_deleted = False
 
     async def join(self, room: str, member: Member) -> history_api.RoomInfo:
         return await self._answer("join")
 
-    async def leave(self, room: str, member: Member) -> history_api.RoomInfo:
-        return await self._answer("leave")
+    async def leave(self, room: str, member: Member, *, delete: bool) -> history_api.LeftRoom:
+        info = await self._answer("leave")
+        if self.is_deleted:
+            raise ChatError(Code.ROOM_UNKNOWN)
+        return history_api.LeftRoom(**msgspec.structs.asdict(info))
 
     async def _answer(self, call: str) -> history_api.RoomInfo:
         self.calls.append(call)
@@ -115,6 +121,17 @@ async def test_outdated_reply_to_leave_is_requested_again_after_rejoining(harnes
     assert "ops" in harness.ada.rooms
     harness.fake_history.may_answer.release()
     await harness.answered(frames.Left)
+    assert "ops" not in harness.ada.rooms
+
+
+async def test_repeated_confirmed_leave_succeeds_although_the_first_call_deleted_the_room(harness: Harness) -> None:
+    """Calls between services are repeated once if their connection breaks before the answer."""
+    await harness.publish(member=True)
+    harness.fake_history.is_deleted = True
+    harness.fake_history.may_answer.release()
+    harness.ask(frames.Leave(id=1, room="ops", delete=True))
+    await harness.answered(frames.Left)
+    assert harness.socket.frames[-1] == frames.Left(id=1, room="ops", deleted=True)
     assert "ops" not in harness.ada.rooms
 
 

@@ -7,7 +7,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT_PER_MINUTE, AsyncCommand, Connection
+from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT, AsyncCommand, Connection
 from tests.support.kept_socket import KeptSocket
 
 PING = b'{"type": "ping", "id": 1}'
@@ -46,14 +46,14 @@ def harness() -> Harness:
 
 
 def test_modest_overshoot_is_refused_without_delay(harness: Harness) -> None:
-    for _ in range(10 + OVERSHOOT_PER_MINUTE):
+    for _ in range(10 + OVERSHOOT.burst):
         harness.connection.on_text(PING)
-    assert (harness.run, harness.refusals) == (10, ["rate_limited"] * OVERSHOOT_PER_MINUTE)
+    assert (harness.run, harness.refusals) == (10, ["rate_limited"] * OVERSHOOT.burst)
     assert harness.socket.delays_s == []
 
 
 def test_further_commands_run_and_delay_reading_until_the_rate_allows_the_next(harness: Harness) -> None:
-    for _ in range(10 + OVERSHOOT_PER_MINUTE):
+    for _ in range(10 + OVERSHOOT.burst):
         harness.connection.on_text(PING)
     for _ in range(100):
         harness.connection.on_text(PING)
@@ -65,9 +65,9 @@ def test_further_commands_run_and_delay_reading_until_the_rate_allows_the_next(h
 
 
 def test_only_one_command_runs_in_advance(harness: Harness) -> None:
-    for _ in range(10 + OVERSHOOT_PER_MINUTE + 5):
+    for _ in range(10 + OVERSHOOT.burst + 5):
         harness.connection.on_text(PING)
-    assert (harness.run, len(harness.refusals)) == (11, OVERSHOOT_PER_MINUTE + 4)
+    assert (harness.run, len(harness.refusals)) == (11, OVERSHOOT.burst + 4)
     assert len(harness.socket.delays_s) == 5
 
 

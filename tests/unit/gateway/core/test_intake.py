@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatterbox.wire.rate_limits import CONTROL_FRAMES
 from services.gateway.core.frame_reader import FrameReader, Opcode
-from services.gateway.core.intake import CONTROL_FRAMES_BURST, CONTROL_FRAMES_PER_S, control_frame_bucket
+from services.gateway.core.intake import control_frame_bucket
 from tests.unit.gateway.core.test_frame_reader import framed
 
 
@@ -29,4 +30,4 @@ def test_control_frames_that_wait_as_told_keep_to_their_rate(pauses_s: list[floa
     for pause_s in pauses_s:
         now_s += pause_s + bucket.borrow(now_s)
         assert bucket.level >= -1
-    assert len(pauses_s) <= CONTROL_FRAMES_BURST + CONTROL_FRAMES_PER_S * now_s + 1
+    assert len(pauses_s) <= CONTROL_FRAMES.bound.burst + CONTROL_FRAMES.bound.per_s * now_s + 1

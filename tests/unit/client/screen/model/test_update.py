@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position
 from client.core import notes
 from client.core.events import RoomRequested
@@ -126,7 +127,7 @@ async def test_created_room_is_opened_with_a_notice_and_marked_private() -> None
         assert "Created" not in " ".join(ui.timeline())
 
 
-REMOVED = "-- You are no longer in #ops: you left it in another client, or a restored backup does not contain it."
+REMOVED = "-- You are no longer in #ops: you left it elsewhere, you were removed, or the room no longer exists."
 
 
 def last_notice(ui: Harness) -> str:
@@ -146,6 +147,38 @@ async def test_removal_from_the_open_room_is_shown_in_it() -> None:
         await ui.show(welcome_note(again=True), notes.RoomGone("ops"))
         assert last_notice(ui) == REMOVED
         assert "you are not in it" in ui.pane("heading")[0]
+
+
+GONE = [
+    notes.RoomGone(ROOM, notes.GoneReason.DELETED, "bob"),
+    notes.CommandAnswered(frames.Leave(id=1, room=ROOM), frames.Left(id=1, room=ROOM, deleted=True)),
+    notes.CommandAnswered(frames.DeleteRoom(id=1, room=ROOM), frames.Deleted(id=1, room=ROOM)),
+]
+
+
+@pytest.mark.parametrize("gone", GONE)
+def test_messages_of_a_deleted_room_are_dropped_and_do_not_appear_in_a_new_room_of_its_name(gone: notes.Note) -> None:
+    model = opened("e1")
+    update.apply(model, notes.RoomEntered(ROOM, (message(1, epoch="e1"),)))
+    update.apply(model, gone)
+    assert not model.room.member
+    update.apply(model, notes.RoomEntered(ROOM, ()))
+    assert not [line for line in drawn(model) if "message 1" in line]
+
+
+def test_room_created_again_while_this_client_was_away_shows_its_own_messages_only() -> None:
+    model = opened("e1")
+    update.apply(model, notes.RoomEntered(ROOM, (message(1, epoch="e1"), message(2, epoch="e1"))))
+    update.apply(model, notes.RoomGone(ROOM))
+    update.apply(model, notes.RoomEntered(ROOM, (message(1, epoch="e2"),)))
+    assert not [line for line in drawn(model) if line.endswith("message 2")]
+
+
+def test_leaving_as_the_last_member_says_how_to_confirm() -> None:
+    model = opened("e1")
+    detail = "You are the last member of #ops: if you leave, the room and its 42 messages will be deleted."
+    update.apply(model, notes.CommandRefused(frames.Leave(id=1, room="ops"), Code.LAST_MEMBER, detail))
+    assert drawn(model)[-1].endswith("To confirm: /leave ops confirm")
 
 
 async def test_removal_since_the_last_run_is_shown_at_the_start() -> None:

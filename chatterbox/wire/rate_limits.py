@@ -1,0 +1,416 @@
+"""The table of rate limits: action, key, rate, place and error. Pure.
+
+The code that enforces a limit reads its row here. `docs/limits.md` shows the table; a test checks that every route and
+every command has a row.
+"""
+
+from enum import Enum, StrEnum
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
+
+from chatterbox.wire.close_codes import CloseCode
+from chatterbox.wire.errors import Code
+
+
+class Key(StrEnum):
+    """What a limit counts by: each key has a limit of its own."""
+
+    ADDRESS = "address"
+    """The client's network address (IPv6: its /64)."""
+    ACCOUNT = "account"
+    """The username of a login, whether or not it exists."""
+    ACCOUNT_AND_ADDRESS = "account and address"
+    CONNECTION = "connection"
+    PROCESS = "process"
+    SESSION = "session"
+    """A login session."""
+    USER = "user"
+    """A user, over all sessions, connections and gateways."""
+
+
+class Period(Enum):
+    """The unit of time of a rate; the value is its length in seconds."""
+
+    SECOND = 1
+    MINUTE = 60
+    HOUR = 3600
+    DAY = 86_400
+
+
+class Rate(NamedTuple):
+    """`burst` actions at once, and `amount` actions per `period` in the long run."""
+
+    burst: int
+    amount: float
+    period: Period = Period.SECOND
+
+    @property
+    def per_s(self) -> float:
+        return self.amount / self.period.value
+
+    def __str__(self) -> str:
+        """The rate as an error names it.
+
+        >>> str(Rate(100, 120, Period.HOUR))
+        'at most 100 at once and 120 per hour'
+        """
+        return f"at most {self.burst} at once and {self.amount:g} per {self.period.name.lower()}"
+
+
+class AtOnce(NamedTuple):
+    """`limit` at the same time."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"at most {self.limit} at the same time"
+
+
+class PerTurn(NamedTuple):
+    """`limit` per event-loop iteration (turn)."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"at most {self.limit} per event-loop iteration"
+
+
+class Failures(NamedTuple):
+    """`free` failures; each further one adds a wait, which doubles up to `wait_max_s` seconds."""
+
+    free: int
+    wait_max_s: float
+
+    def __str__(self) -> str:
+        return f"{self.free} failures, then waits of up to {self.wait_max_s:g} s"
+
+
+Bound: TypeAlias = Rate | AtOnce | PerTurn | Failures
+B_co = TypeVar("B_co", bound=Bound, covariant=True)
+
+
+class RateLimit(NamedTuple, Generic[B_co]):
+    """One row of the table."""
+
+    name: str
+    """What is counted, in the plural, as errors name it."""
+    actions: tuple[str, ...]
+    """Routes (`GET /rooms`), commands (`rooms`), or what else is counted."""
+    key: Key
+    bound: B_co
+    place: str
+    """The module that enforces it."""
+    error: Code | CloseCode | None
+    """What a client gets beyond the bound; None: it only waits."""
+    settings: tuple[str, ...] = ()
+    """Settings that change the bound (a burst before its rate), in lower case and without their prefix."""
+
+
+_FAN_OUT = "services/gateway/gateway.py"
+_GATEWAY_CONNECTION = "services/gateway/connections/connection.py"
+_HUB = "services/gateway/connections/hub.py"
+_INTAKE = "services/gateway/core/intake.py"
+_ACCOUNTS = "services/auth/users/accounts.py"
+_HISTORY = "services/history/history.py"
+_LOGINS = ("POST /login", "POST /password", "POST /password/reset")
+
+SENDS = RateLimit(
+    "messages",
+    ("send",),
+    Key.USER,
+    Rate(100, 20),
+    "services/history/messages/send_limits.py",
+    Code.RATE_LIMITED,
+    ("sends_burst", "sends_per_s"),
+)
+CHANGES = RateLimit(
+    "room changes",
+    (
+        "create",
+        "join",
+        "leave",
+        "invite",
+        "remove",
+        "delete",
+        "topic",
+        "POST /rooms",
+        "PUT /rooms/{room}/members/me",
+        "DELETE /rooms/{room}/members/me",
+        "POST /rooms/{room}/members",
+        "DELETE /rooms/{room}/members/{username}",
+        "DELETE /rooms/{room}",
+        "PUT /rooms/{room}/topic",
+    ),
+    Key.USER,
+    Rate(100, 2),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("changes_burst", "changes_per_s"),
+)
+ROOMS_CREATED = RateLimit(
+    "new rooms",
+    ("create", "POST /rooms"),
+    Key.USER,
+    Rate(50, 50, Period.DAY),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("rooms_per_day",),
+)
+INVITATIONS = RateLimit(
+    "invitations",
+    ("invite", "POST /rooms/{room}/members"),
+    Key.USER,
+    Rate(100, 100, Period.DAY),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("invitations_per_day",),
+)
+READS = RateLimit(
+    "reads",
+    ("history", "join", "GET /messages", "GET /rooms/{room}", "GET /rooms/{room}/members"),
+    Key.USER,
+    Rate(500, 20),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("reads_burst", "reads_per_s"),
+)
+LISTINGS = RateLimit(
+    "room lists",
+    ("rooms", "GET /rooms"),
+    Key.USER,
+    Rate(30, 5),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("listings_burst", "listings_per_s"),
+)
+COMMANDS = RateLimit(
+    "commands",
+    ("connect", "join", "leave", "history", "rooms", "create", "invite", "remove", "delete", "topic", "ping"),
+    Key.CONNECTION,
+    Rate(200, 50),
+    _GATEWAY_CONNECTION,
+    Code.RATE_LIMITED,
+    ("commands_burst", "commands_per_s"),
+)
+COMMANDS_WAITING = RateLimit(
+    "commands waiting for a reply",
+    ("every command except `send`",),
+    Key.CONNECTION,
+    AtOnce(64),
+    _GATEWAY_CONNECTION,
+    Code.TOO_MANY_COMMANDS,
+)
+REFUSED_BEFORE_SLOW = RateLimit(
+    "commands and messages refused for their rate, before they are read more slowly instead",
+    ("every command",),
+    Key.CONNECTION,
+    Rate(50, 50, Period.MINUTE),
+    _GATEWAY_CONNECTION,
+    None,
+)
+REFUSALS = RateLimit(
+    "refused commands and frames",
+    ("every command and frame",),
+    Key.CONNECTION,
+    Rate(100, 100, Period.MINUTE),
+    _GATEWAY_CONNECTION,
+    CloseCode.TOO_MANY_REFUSALS,
+)
+FRAMES_BEFORE_TOKEN = RateLimit(
+    "refused frames before the token",
+    ("every frame except `connect`",),
+    Key.CONNECTION,
+    Rate(20, 100, Period.MINUTE),
+    _GATEWAY_CONNECTION,
+    CloseCode.TOKEN_REFUSED,
+)
+BAD_FRAMES = RateLimit(
+    "invalid frames",
+    ("every frame",),
+    Key.CONNECTION,
+    Rate(10, 10, Period.MINUTE),
+    _GATEWAY_CONNECTION,
+    CloseCode.TOO_MANY_BAD_FRAMES,
+)
+CONTROL_FRAMES = RateLimit(
+    "control frames",
+    ("every WebSocket ping and unrequested pong",),
+    Key.CONNECTION,
+    Rate(200, 50),
+    _INTAKE,
+    None,
+)
+FRAMES_PER_TURN = RateLimit(
+    "frames handled",
+    ("every frame; one of 4 KiB or more counts as several",),
+    Key.CONNECTION,
+    PerTurn(16),
+    _INTAKE,
+    None,
+)
+FIRST_REQUESTS_PER_TURN = RateLimit(
+    "first requests of new connections",
+    ("every route, `GET /ws` included",),
+    Key.PROCESS,
+    PerTurn(2),
+    "services/gateway/transport/upgrade_protocol.py",
+    None,
+)
+WELCOMES_PER_TURN = RateLimit(
+    "connections welcomed", ("connect",), Key.PROCESS, PerTurn(2), "services/gateway/connections/welcome.py", None
+)
+CLOSES_PER_TURN = RateLimit(
+    "closed connections cleaned up", ("every disconnect",), Key.PROCESS, PerTurn(4), _FAN_OUT, None
+)
+CONNECTIONS_OF_USER = RateLimit(
+    "live connections",
+    ("connect", "GET /ws"),
+    Key.USER,
+    AtOnce(10),
+    _HUB,
+    CloseCode.TOO_MANY_CONNECTIONS,
+    ("connections_per_user",),
+)
+CONNECTIONS_FROM_ADDRESS = RateLimit(
+    "live connections, and as many HTTP connections besides",
+    ("GET /ws", "every route"),
+    Key.ADDRESS,
+    AtOnce(100),
+    _HUB,
+    Code.TOO_MANY_CONNECTIONS,
+    ("connections_per_address",),
+)
+REQUESTS = RateLimit(
+    "HTTP requests",
+    (
+        "GET /docs",
+        "GET /docs-assets",
+        "GET /docs/oauth2-redirect",
+        "GET /openapi.json",
+        "GET /asyncapi.json",
+        "and every other route except `GET /ws`",
+    ),
+    Key.ADDRESS,
+    Rate(300, 100),
+    "chatterbox/chassis/http/request_rate.py",
+    Code.RATE_LIMITED,
+    ("requests_burst", "requests_per_s"),
+)
+REQUESTS_REFUSED_AT_ONCE = RateLimit(
+    "refused HTTP requests, before each refusal is sent a second later",
+    ("every route except `GET /ws`",),
+    Key.ADDRESS,
+    Rate(100, 100, Period.MINUTE),
+    "chatterbox/chassis/http/request_rate.py",
+    None,
+)
+REGISTRATIONS = RateLimit(
+    "registrations",
+    ("POST /register",),
+    Key.ADDRESS,
+    Rate(50, 120, Period.HOUR),
+    _ACCOUNTS,
+    Code.RATE_LIMITED,
+    ("registrations_burst", "registrations_per_hour"),
+)
+LOGINS = RateLimit(
+    "logins",
+    _LOGINS,
+    Key.ACCOUNT,
+    Rate(100, 120, Period.HOUR),
+    _ACCOUNTS,
+    Code.RATE_LIMITED,
+    ("logins_burst", "logins_per_hour"),
+)
+LOGINS_FROM_ADDRESS = RateLimit(
+    "logins",
+    _LOGINS,
+    Key.ADDRESS,
+    Rate(500, 3600, Period.HOUR),
+    _ACCOUNTS,
+    Code.RATE_LIMITED,
+    ("address_logins_burst", "address_logins_per_hour"),
+)
+WRONG_PASSWORDS = RateLimit(
+    "wrong passwords",
+    _LOGINS,
+    Key.ACCOUNT_AND_ADDRESS,
+    Failures(5, 300),
+    _ACCOUNTS,
+    Code.LOGIN_THROTTLED,
+    ("login_failures", "login_wait_max_s"),
+)
+WRONG_PASSWORDS_OF_ACCOUNT = RateLimit(
+    "wrong passwords from unknown addresses",
+    _LOGINS,
+    Key.ACCOUNT,
+    Failures(30, 60),
+    _ACCOUNTS,
+    Code.LOGIN_THROTTLED,
+    ("account_failures",),
+)
+WRONG_PASSWORDS_FROM_ADDRESS = RateLimit(
+    "wrong passwords", _LOGINS, Key.ADDRESS, Failures(50, 60), _ACCOUNTS, Code.LOGIN_THROTTLED, ("address_failures",)
+)
+RENEWALS = RateLimit(
+    "token renewals",
+    ("POST /renew",),
+    Key.USER,
+    Rate(200, 3600, Period.HOUR),
+    "services/auth/sessions/login_sessions.py",
+    Code.RATE_LIMITED,
+    ("renewals_burst", "renewals_per_hour"),
+)
+SESSION_REQUESTS = RateLimit(
+    "requests about sessions",
+    (
+        "POST /logout",
+        "POST /renew",
+        "POST /password",
+        "GET /sessions",
+        "DELETE /sessions",
+        "DELETE /sessions/{session}",
+    ),
+    Key.SESSION,
+    Rate(250, 5),
+    "services/auth/http/request_dependencies.py",
+    Code.RATE_LIMITED,
+)
+
+RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
+    SENDS,
+    CHANGES,
+    ROOMS_CREATED,
+    INVITATIONS,
+    READS,
+    LISTINGS,
+    COMMANDS,
+    COMMANDS_WAITING,
+    REFUSED_BEFORE_SLOW,
+    REFUSALS,
+    FRAMES_BEFORE_TOKEN,
+    BAD_FRAMES,
+    CONTROL_FRAMES,
+    FRAMES_PER_TURN,
+    FIRST_REQUESTS_PER_TURN,
+    WELCOMES_PER_TURN,
+    CLOSES_PER_TURN,
+    CONNECTIONS_OF_USER,
+    CONNECTIONS_FROM_ADDRESS,
+    REQUESTS,
+    REQUESTS_REFUSED_AT_ONCE,
+    REGISTRATIONS,
+    LOGINS,
+    LOGINS_FROM_ADDRESS,
+    WRONG_PASSWORDS,
+    WRONG_PASSWORDS_OF_ACCOUNT,
+    WRONG_PASSWORDS_FROM_ADDRESS,
+    RENEWALS,
+    SESSION_REQUESTS,
+)
+
+UNCOUNTED = {
+    "/internal": "only for other services, which present the service key",
+    "/health": "for the supervisor or orchestrator",
+    "/metrics": "for the monitoring; the edge does not forward it",
+}
+"""First segments of paths without a row, and why."""

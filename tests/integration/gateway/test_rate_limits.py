@@ -1,0 +1,106 @@
+"""Commands beyond a user's rate are refused, on every connection and over HTTP alike; the room list has pages."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatterbox.wire.errors import Code
+from chatterbox.wire.rate_limits import CHANGES, LISTINGS, READS, Rate, RateLimit
+from tests.support.server import Server, running
+
+SLOW = 1e-3
+FIELDS: dict[str, dict[str, Any]] = {
+    "create": {"room": "new"},
+    "join": {"room": "ops"},
+    "leave": {"room": "ops"},
+    "invite": {"room": "general", "username": "bob"},
+    "remove": {"room": "general", "username": "bob"},
+    "delete": {"room": "general"},
+    "topic": {"room": "general", "topic": "engines"},
+    "history": {"room": "general", "limit": 5},
+    "rooms": {},
+}
+COMMANDS = [
+    (row, action)
+    for row in (CHANGES, READS, LISTINGS)
+    for action in row.actions
+    if " /" not in action and (row, action) != (READS, "join")
+]
+"""A `join` is a read for a member who names a position that is not in the room's memory any more."""
+
+
+async def spend(server: Server, token: str, row: RateLimit[Rate], room: str) -> None:
+    """Use up the rate over HTTP."""
+    headers = {"Authorization": f"Bearer {token}"}
+    if row is CHANGES:
+        await server.http.post("/rooms", json={"room": room}, headers=headers)
+        await server.http.put("/rooms/general/topic", json={"topic": "x"}, headers=headers)
+    else:
+        path = "/rooms" if row is LISTINGS else "/messages"
+        for _ in range(2):
+            await server.http.get(path, headers=headers)
+
+
+@pytest.mark.parametrize(("row", "command"), COMMANDS, ids=lambda value: getattr(value, "name", value))
+async def test_command_is_refused_once_http_has_used_up_the_rate(
+    tmp_path: Path, row: RateLimit[Rate], command: str
+) -> None:
+    limits: dict[str, Any] = {}
+    for name in ("changes", "reads", "listings"):
+        limits |= {f"{name}_burst": 2, f"{name}_per_s": SLOW}
+    async with running(tmp_path, **limits) as server:
+        ada_token, bob_token = await server.newcomer("ada"), await server.newcomer("bob")
+        await spend(server, ada_token, row, "ops" if command == "leave" else "of-ada")
+        async with server.talker(bob_token) as bob, server.talker(ada_token) as ada:
+            if command == "join":
+                await bob.ask("create", room="ops")
+            refused = await ada.ask(command, **FIELDS[command])
+            assert refused["code"] == Code.RATE_LIMITED, refused
+            assert refused["retry_after_s"] > 100
+            assert refused["detail"].startswith(f"Too many {row.name}: ")
+            assert (await ada.send("others may go on"))["type"] == "sent"
+
+
+async def test_pages_from_the_memory_of_a_gateway_are_counted_over_all_connections(tmp_path: Path) -> None:
+    async with running(tmp_path, reads_burst=4, reads_per_s=SLOW) as server:
+        token = await server.newcomer("ada")
+        async with server.talker(token) as one, server.talker(token) as other:
+            at = (await one.send("x"))["at"]
+            replies = [await talker.ask("history", after=0) for talker in (one, other, one)]
+            replies.append(await one.ask("join", since=at))
+            assert [reply["type"] for reply in replies] == ["page", "page", "page", "joined"]
+            for refused in (await other.ask("history", after=0), await other.ask("join", since=at)):
+                assert (refused["code"], refused["detail"][:15]) == (Code.RATE_LIMITED, "Too many reads:")
+                assert refused["retry_after_s"] > 100
+
+
+async def test_naming_unknown_rooms_counts_as_reads(tmp_path: Path) -> None:
+    async with running(tmp_path, reads_burst=3, reads_per_s=SLOW) as server:
+        async with server.talker(await server.newcomer("ada")) as ada:
+            codes = [(await ada.send("x", room="nowhere"))["code"] for _ in range(4)]
+        assert codes == ["room_unknown"] * 3 + ["rate_limited"]
+
+
+async def test_a_public_room_that_one_is_not_in_is_told_from_an_unknown_one_however_many_there_are(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, rooms_per_day=1000, changes_burst=1000, rooms_per_user=1000) as server:
+        async with (
+            server.talker(await server.newcomer("ada")) as ada,
+            server.talker(await server.newcomer("bob")) as bob,
+        ):
+            for number in range(120):
+                assert (await ada.ask("create", room=f"0{number:03}"))["type"] == "created"
+            await ada.ask("create", room="planning")
+            assert (await bob.send("x", room="planning"))["code"] == "not_a_member"
+            assert (await bob.send("x", room="nowhere"))["code"] == "room_unknown"
+            first = await bob.ask("rooms")
+            second = await bob.ask("rooms", after=first["next"])
+            assert [len(first["rooms"]), len(second["rooms"])] == [101, 21]
+            assert "next" not in second
+            assert second["rooms"][-1]["room"] == "planning"
+            over_http = await server.http.get(
+                "/rooms", headers={"Authorization": f"Bearer {await server.login('bob')}"}
+            )
+            assert [room["room"] for room in over_http.json()] == [room["room"] for room in first["rooms"]]
