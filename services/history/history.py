@@ -161,6 +161,12 @@ class HistoryService:
         self._on_deleted()
         return info
 
+    async def delete_any_room(self, room: str) -> history_api.RoomInfo:
+        """Delete a room for the operator."""
+        info = await self._writer.change(lambda transaction: moderation.delete_any(transaction, room, self._limits))
+        self._on_deleted()
+        return info
+
     async def create(self, room: str, user: UserInfo, *, private: bool) -> history_api.RoomInfo:
         """Create a room. An attempt counts even if the name is taken: it tells that the name is in use."""
         self._rates.spend(CHANGES, user.user_id)
