@@ -8,22 +8,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi_offline import FastAPIOffline
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.http_app import NO_TELEMETRY
-from chatterbox.chassis.http.http_errors import answer
+from chatterbox.chassis.http.http_errors import add_error_handlers, answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
 from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import asyncapi, history_api
 from chatterbox.wire.errors import ChatError, Code
+from services.allinone.start_page import reference_page, start_page
 from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes
 from services.auth.http.internal_routes import check_ready as check_auth
@@ -103,10 +104,13 @@ def create_all(
         title="Chatterbox",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         static_url="/docs-assets",
         telemetry=NO_TELEMETRY,
     )
+    add_error_handlers(front)
+    _serve_pages(front)
     _serve_reference(front, apps)
     _serve_health(
         front,
@@ -137,6 +141,22 @@ def _append_function(history: HistoryApp) -> AppendFunction:
             raise no_answer("history", failure) from failure
 
     return append
+
+
+def _serve_pages(front: FastAPI) -> None:
+    start, reference = start_page(has_health=True), reference_page()
+
+    @front.get("/", include_in_schema=False)
+    async def start_or_not_found(request: Request) -> Response:
+        """The start page, except for programs that ask for JSON."""
+        accept = request.headers.get("accept", "")
+        if "application/json" in accept and "text/html" not in accept:
+            return answer(ChatError(Code.NOT_FOUND))
+        return HTMLResponse(start)
+
+    @front.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference)
 
 
 def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
