@@ -26,8 +26,8 @@ NAMES = LocalNames(
     cursors=("mailer",),
 )
 COMMANDS = [
-    *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite", "remove"),
-    *("delete-room", "topic", "members"),
+    *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite"),
+    *("invitations", "accept", "decline", "block", "unblock", "remove", "delete-room", "topic", "members"),
     *("chat", "send", "tail", "doctor", "man", "completion", "config"),
 ]
 
