@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up backup restore client test unit check format snapshots lock bench promises profile simulate chaos chaos-long clean
+.PHONY: help up backup restore verify client test unit check format snapshots lock audit bench promises profile simulate chaos chaos-long clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ backup: $(VENV)/.allinone ## back up all data to a new folder, with the server r
 restore: $(VENV)/.allinone ## restore a backup, with the server stopped: make restore FROM=folder
 	@$(RUN)/python -m services.allinone restore "$(FROM)"
 
+verify: $(VENV)/.allinone ## check all databases for damage, with the server running or not
+	@$(RUN)/python -m services.allinone verify
+
 client: $(VENV)/.allinone ## open the terminal client
 	@exec $(RUN)/chatterbox chat
 
@@ -75,6 +78,12 @@ lock: $(VENV)/.dev ## update and pin all requirements, with hashes; UPGRADE= kee
 	for group in allinone processes dev; do \
 	  $(COMPILE) --group $$group -o requirements/$$group.txt pyproject.toml requirements/build.in || exit; done
 	$(COMPILE) -o requirements/client.txt pyproject.toml requirements/build.in
+
+# Fails where it can't check: pip-audit asks PyPI for each version.
+audit: $(VENV)/.dev ## report known vulnerabilities in all requirements (needs PyPI)
+	@$(RUN)/uv tool run pip-audit@2.10.1 --strict --disable-pip --require-hashes \
+	  $(addprefix -r ,$(sort $(wildcard requirements/*.txt))) || \
+	  { echo "make audit: failed. Upgrade what is listed above, or run it where PyPI answers." >&2; exit 1; }
 
 bench: $(VENV)/.dev ## benchmark fan-out, sends, acks, connects and memory against other servers (an hour)
 	$(RUN)/python -m bench

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.chatterbox_subject import ROOT, SETTINGS, Made, dialect
 from bench.server_process import Start, is_open, is_ready, started
 from bench.subject import Running
+from chatterbox.chassis.core.caller_keys import ServiceName
 from services.processes.process_plan import DeploymentPlan, ProcessPorts, ProcessSpec, plan
 from services.processes.program_paths import redis_program
 from tests.support.ports import free_port
@@ -76,7 +77,8 @@ class ChatterboxApart:
 
 def _site(data: Path) -> DeploymentPlan:
     return DeploymentPlan(
-        host="127.0.0.1", port=0, data=data.resolve(), reference=_NOWHERE, service_key=secrets.token_urlsafe(32),
+        host="127.0.0.1", port=0, data=data.resolve(), reference=_NOWHERE,
+        service_keys={service: secrets.token_urlsafe(32) for service in ServiceName},
         redis_password=secrets.token_urlsafe(32), redis_program=redis_program(), caddy_program=_NOWHERE,
     )  # fmt: skip
 

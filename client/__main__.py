@@ -14,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code. Raises only `SystemExit` (from `--help` and wrong usage)."""
     try:
         _repair_streams()
+        _prefer_terminal_size()
         return _run(arguments)
     except Failure as failure:
         if str(failure):
@@ -65,6 +66,16 @@ def _repair_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="replace")
+
+
+def _prefer_terminal_size() -> None:
+    """Ignore exported COLUMNS and LINES if a terminal reports its size: they don't follow when it is resized."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if all(os.get_terminal_size(stream.fileno())):
+                for name in ("COLUMNS", "LINES"):
+                    os.environ.pop(name, None)
+                return
 
 
 def _discard_output() -> None:

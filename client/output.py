@@ -1,17 +1,24 @@
 """Standard output and standard error of commands, wrapped to the width of the terminal."""
 
+import os
 import shutil
 import sys
 from typing import TextIO
 
-from client.failures import ExitCode
+from client.failures import ExitCode, Failure
 from client.text.line_wrap import NOTICE, hung
 from client.text.note_text import messages
 
 
 def print_result(line: str) -> None:
-    """Print a line of the result, to standard output."""
-    print(line, flush=True)
+    """Print a line of the result, to standard output. Raises `Failure` if it can't be written, as on a full disk."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails at exit, too
+        raise Failure(f"Can't write the output ({problem.strerror}).") from problem
 
 
 def print_status(line: str) -> None:

@@ -14,6 +14,9 @@ from urllib.parse import urlsplit
 OWNERS = {"auth": 10001, "gateway": 10002, "history": 10003, "redis": 10004}
 """The user id that each container runs as."""
 
+CALLERS = {"auth": ("gateway", "history"), "history": ("gateway",)}
+"""Which services call which over internal HTTP."""
+
 _CONNECT = "+auth +hello +ping +quit +client|setinfo +client|setname +client|id"
 COMMANDS = {
     "auth": f"{_CONNECT} +publish",
@@ -29,19 +32,29 @@ def main() -> None:
         subfolder = folder / name
         subfolder.mkdir(mode=0o700, exist_ok=True)
         os.chown(subfolder, owner, owner)
-    _share_service_key(folder)
+    _make_service_keys(folder)
     for name in COMMANDS:
         _make_redis_url(folder, name)
     _make_operator_password(folder)
     _write(folder / "redis" / "users.acl", "".join(map(_line, _users(folder))), OWNERS["redis"])
 
 
-def _share_service_key(folder: Path) -> None:
-    files = [folder / name / "service-key" for name in COMMANDS]
-    existing = next((file.read_text() for file in files if file.exists()), None)
-    key = existing or secrets.token_urlsafe(32)
-    for file in files:
-        _write(file, key, OWNERS[file.parent.name])
+def _make_service_keys(folder: Path) -> None:
+    """Create a key for each service, and for the services that are called the digests of their callers' keys.
+
+    Keys that services share, as in earlier versions, are replaced.
+    """
+    files = {name: folder / name / "service-key" for name in COMMANDS}
+    keys = {name: file.read_text() for name, file in files.items() if file.exists()}
+    if len(set(keys.values())) < len(keys):
+        keys = {}
+    for name, file in files.items():
+        if name not in keys:
+            keys[name] = secrets.token_urlsafe(32)
+            _write(file, keys[name], OWNERS[name])
+    for name, callers in CALLERS.items():
+        digests = " ".join(f"{caller}:{_digest(keys[caller])}" for caller in callers)
+        _write(folder / name / "caller-keys", digests, OWNERS[name])
 
 
 def _make_redis_url(folder: Path, name: str) -> None:

@@ -28,7 +28,7 @@ OTHERS = (
     "tests/unit",
 )
 """What takes longest comes first, so that no worker has much to do when the others have nothing left."""
-TIMED = ("tests/contract", "tests/integration", "tests/unit/auth")
+TIMED = ("tests/contract", "tests/integration", "tests/fuzz", "tests/unit/auth")
 """Where tests are that are marked `timing`."""
 WORKERS = 4
 _WITHOUT = tuple(f"--ignore={path}" for path in ALONE)

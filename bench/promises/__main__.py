@@ -99,6 +99,8 @@ async def _slow_readers(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
 async def _flood(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     async with flood.site(folder) as site:
         measured = await flood.measure(site, wanted.flood)
+    async with flood.one_process(folder) as site:
+        await flood.measure_others(site, wanted.flood, measured)
     return flood.part(measured), measured.troubles
 
 

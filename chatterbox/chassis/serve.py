@@ -6,6 +6,7 @@ The drain starts at the signal: uvicorn runs the lifespan's shutdown only after 
 import asyncio
 import contextlib
 import errno
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -23,9 +24,12 @@ from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.request_rate import RequestRateMiddleware
 from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import Rate
+
+log = logging.getLogger("chatterbox.http")
 
 UNREAD_MS = 120_000
 """The kernel drops a connection whose peer acknowledges no data for this long (milliseconds; RFC 5482). Uvicorn alone
@@ -150,10 +154,11 @@ def config(
     proxies = TrustedProxies(trusted_proxies)
     counted = app if requests is None else RequestRateMiddleware(app, requests)
     checked = HostCheckMiddleware(ForwardedMiddleware(counted, proxies), allowed_hosts)
+    invalid_requests = RateLimitedLog(log, "request.invalid")
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
         StartupErrorMiddleware(SecurityHeadersMiddleware(checked, has_domain=has_domain)),
-        http=type(http_class.__name__, (http_class,), {"limits": limits}),
+        http=type(http_class.__name__, (http_class,), {"limits": limits, "invalid_requests": invalid_requests}),
         ws="none",
         loop="uvloop",
         log_config=None,

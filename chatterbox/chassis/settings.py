@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.host_names import AllowedHosts
 from chatterbox.chassis.core.peer_address import TrustedProxies
 from chatterbox.chassis.operator_errors import OperatorError
@@ -48,6 +49,15 @@ def _hosts(text: str) -> str:
 
 HostNames = Annotated[str, AfterValidator(_hosts)]
 """Names of a server, separated by commas, as `AllowedHosts` reads them."""
+
+
+def _digests(text: str) -> str:
+    CallerKeys.parse(text)
+    return text
+
+
+Digests = Annotated[str, AfterValidator(_digests)]
+"""Digests of the other services' keys, as `CallerKeys.parse` reads them."""
 
 
 class Environment(BaseSettings):
@@ -90,10 +100,16 @@ class Settings(Environment):
     drain_s: float = Field(3, ge=0, le=300)
     """How long, after a signal to stop, clients are asked to reconnect elsewhere, spread over this time (seconds)."""
     service_key: SecretStr | None = None
-    """The secret that authenticates services to each other: at least 32 characters, the same for all of them. The
-    all-in-one process generates its own."""
+    """The secret with which this service calls the others: at least 32 characters. The all-in-one process generates its
+    own."""
     service_key_file: Path | None = None
     """A file that contains the service key, for secrets mounted into containers."""
+    caller_keys: Digests = ""
+    """For auth and history: the services that may call it, as `SERVICE:DIGEST` entries separated by spaces; a digest is
+    the SHA-256 of that service's key, in hexadecimal. Empty: all services have the same key, with which each one may do
+    what the others may."""
+    caller_keys_file: Path | None = None
+    """A file that contains the caller keys."""
     redis_url: SecretStr = SecretStr("")
     """The Redis URL, for services in separate processes: `redis://user:password@host:6379`, `rediss://` with TLS.
     Empty: no Redis; then messages reach other processes when heads are compared, seconds late."""
@@ -112,12 +128,22 @@ class Settings(Environment):
         bound = socket.gethostname() if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - compared, not bound
         return AllowedHosts([bound, self.domain, *self.hosts.split(",")])
 
-    def shared_key(self) -> str:
+    def callers(self, service: ServiceName) -> CallerKeys:
+        """The keys of the services that may call this one, and its own for commands; raises `OperatorError`."""
+        digests = _secret(SecretStr(self.caller_keys), self.caller_keys_file, "caller_keys_file")
+        if not digests:
+            return CallerKeys.shared(self.own_key())
+        try:
+            return CallerKeys.parse(digests).with_key(service, self.own_key())
+        except ValueError as problem:
+            raise OperatorError(f"{self.caller_keys_file}: {problem}") from None
+
+    def own_key(self) -> str:
         """The service key, which separate processes need; raises `OperatorError` if it is missing or invalid."""
         key = _secret(self.service_key, self.service_key_file, "service_key_file")
         if not key:
             raise OperatorError(
-                f"set {PREFIX}SERVICE_KEY to the key that all services share, at least {SERVICE_KEY_CHARS} characters, "
+                f"set {PREFIX}SERVICE_KEY to this service's key, at least {SERVICE_KEY_CHARS} characters, "
                 f"or {PREFIX}SERVICE_KEY_FILE to a file that contains it"
             )
         if problem := _key_problem(key):

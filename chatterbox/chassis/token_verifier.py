@@ -7,18 +7,19 @@ claims required, lengths bounded.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from hashlib import sha256
-from itertools import takewhile
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import jwt
 import msgspec
 
+from chatterbox.chassis.core.expiring_set import ExpiringSet
 from chatterbox.chassis.http.internal_http import UnavailableError, call
 from chatterbox.wire import auth_api
-from chatterbox.wire.auth_api import Claims, Jwks, Revocation, Revocations
+from chatterbox.wire.auth_api import Claims, Jwks, Revocations
 from chatterbox.wire.errors import ChatError, Code
 
 log = logging.getLogger("chatterbox.token_verifier")
@@ -46,14 +47,14 @@ class TokenVerifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_s = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
-        self._revoked: dict[str, float] = {}
-        """When each revocation may be forgotten, by session id, earliest first."""
+        self._revoked = ExpiringSet(auth_api.MAX_TOKEN_S + 2 * auth_api.LEEWAY_S)
+        """The ids of revoked sessions, until their last token must have expired."""
         self._knows_revocations = True
         self._verified: dict[bytes, Claims] = {}
         """By the digest of the whole token, since a signature alone does not determine what it signs."""
 
-    async def verify(self, token: str) -> Claims:
-        """Return the claims of a valid token.
+    async def verify(self, token: str, *, grace_s: float = 0.0) -> Claims:
+        """Return the claims of a valid token, or of one that expired less than `grace_s` ago (seconds).
 
         Raises `ChatError` with `token_...` or `session_ended`, or `unavailable` while the revocations are unknown.
         """
@@ -64,9 +65,10 @@ class TokenVerifier:
         claims = self._verified.get(digest)
         if claims is None:
             claims = self._checked(token, await self._key(token))
+            self._check_times(claims, grace_s)
             self._remember(digest, claims)
         else:
-            self._check_times(claims)
+            self._check_times(claims, grace_s)
         if claims.sid in self._revoked:
             raise ChatError(Code.SESSION_ENDED)
         return claims
@@ -84,15 +86,17 @@ class TokenVerifier:
         """Accept tokens from now on: every revocation so far has been passed to `revoke`."""
         self._knows_revocations = True
 
-    def revoke(self, revocation: Revocation) -> None:
-        """Refuse the tokens of this session from now on, until the last one must have expired.
+    def revoke(self, sids: Collection[str], *, are_new: bool = False) -> None:
+        """Refuse the tokens of these sessions from now on, until the last one must have expired.
 
         Measured by the monotonic clock: if the wall clock were ahead for a minute, revocations would be dropped early.
+        `are_new`: none of them is known, which need not be checked.
         """
-        now_s = self._clock()
-        self._revoked.setdefault(revocation.sid, now_s + auth_api.MAX_TOKEN_S + 2 * auth_api.LEEWAY_S)
-        for sid in list(takewhile(lambda sid: self._revoked[sid] < now_s, self._revoked)):
-            del self._revoked[sid]
+        self._revoked.add(sids, self._clock(), are_new=are_new)
+
+    def forget_revocations(self) -> None:
+        """Forget some of the revocations of sessions whose last token must have expired; to be called regularly."""
+        self._revoked.forget(self._clock())
 
     @property
     def revocations(self) -> int:
@@ -143,16 +147,15 @@ class TokenVerifier:
             claims = msgspec.convert(payload, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             raise ChatError(Code.TOKEN_INVALID) from None
-        if not (claims.sub.isascii() and claims.sub.isdigit()):
+        if not (claims.sub.isascii() and claims.sub.isdigit() and 0 < claims.exp - claims.iat <= auth_api.MAX_TOKEN_S):
             raise ChatError(Code.TOKEN_INVALID)
-        self._check_times(claims)
         return claims
 
-    def _check_times(self, claims: Claims) -> None:
+    def _check_times(self, claims: Claims, grace_s: float) -> None:
         now_s = self._now_s()
         if claims.iat > now_s + auth_api.LEEWAY_S:
             raise ChatError(Code.TOKEN_INVALID, _FROM_THE_FUTURE)
-        if auth_api.is_expired(claims.exp, now_s):
+        if auth_api.is_expired(claims.exp + grace_s, now_s):
             raise ChatError(Code.TOKEN_EXPIRED)
 
 
@@ -203,9 +206,10 @@ class AuthClient:
     async def jwks(self) -> Jwks:
         return await call(self._http, "GET", "/internal/jwks", None, Jwks)
 
-    async def revocations(self) -> list[Revocation]:
-        answer = await call(self._http, "GET", "/internal/revocations", None, Revocations)
-        return answer.revocations
+    async def revocations(self, epoch: str, since: int) -> Revocations:
+        """The page of revocations after number `since` of `epoch`; from the first one if auth has another epoch."""
+        query = urlencode({"epoch": epoch, "since": since})
+        return await call(self._http, "GET", f"/internal/revocations?{query}", None, Revocations)
 
     async def user(self, username: str) -> auth_api.UserInfo:
         """The user with this name in any spelling; raises `user_unknown`."""

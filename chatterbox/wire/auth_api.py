@@ -54,18 +54,22 @@ class Jwks(msgspec.Struct, frozen=True):
     keys: list[dict[str, str]]
 
 
-class Revocation(msgspec.Struct, frozen=True):
-    """A login session that ended before its tokens expired."""
-
-    sid: str
-    expires: int
-    """When the last token of the session expires (seconds since 1970); after that the revocation can be forgotten."""
-
-
 class Revocations(msgspec.Struct, frozen=True):
-    """All revocations that can't be forgotten yet."""
+    """A page of revocations: login sessions that ended before their tokens expired, in the order of their numbers.
 
-    revocations: list[Revocation]
+    Auth numbers revocations 1, 2, 3 …; a service asks for those after the last number that it has. What no token can
+    belong to any more is left out.
+    """
+
+    epoch: str
+    """Identifies the numbering. Auth chooses another one at every start, since its database can have been replaced by
+    a backup; numbers of another epoch mean nothing, and auth then answers from the first revocation."""
+    upto: int
+    """The number up to which this page and those before it are complete; where the next one starts."""
+    is_last: bool
+    """Whether there are no later revocations yet."""
+    sids: list[str]
+    """The ids of the sessions."""
 
 
 class UserInfo(msgspec.Struct, frozen=True):

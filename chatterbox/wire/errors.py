@@ -24,6 +24,7 @@ class Code(StrEnum):
     ORIGIN_REFUSED = "origin_refused"
     PASSWORD_INVALID = "password_invalid"  # noqa: S105 - a code, not a password
     REGISTRATION_CLOSED = "registration_closed"
+    RESET_CODE_INVALID = "reset_code_invalid"
     SERVICE_KEY_INVALID = "service_key_invalid"
     SESSION_ENDED = "session_ended"
     SESSION_UNKNOWN = "session_unknown"
@@ -82,6 +83,9 @@ MEANINGS: dict[Code, Meaning] = {
     Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
     Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),
     Code.REGISTRATION_CLOSED: Meaning(403, "Registration is closed on this server."),
+    Code.RESET_CODE_INVALID: Meaning(
+        403, "That reset code is wrong, used or expired. Ask the operator for another one."
+    ),
     Code.SERVICE_KEY_INVALID: Meaning(401, "This address is only for Chatterbox's own services."),
     Code.SESSION_ENDED: Meaning(401, "The session has ended; log in again."),
     Code.SESSION_UNKNOWN: Meaning(404, "You have no session with that id."),

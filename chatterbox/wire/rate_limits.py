@@ -111,7 +111,7 @@ _HUB = "services/gateway/connections/hub.py"
 _INTAKE = "services/gateway/core/intake.py"
 _ACCOUNTS = "services/auth/users/accounts.py"
 _HISTORY = "services/history/history.py"
-_LOGINS = ("POST /login", "POST /password")
+_LOGINS = ("POST /login", "POST /password", "POST /password/reset")
 
 SENDS = RateLimit(
     "messages",

@@ -15,7 +15,12 @@ _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     "\U000e0000-\U000e007f]"
 )
+FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+"""The flag of a region, such as Scotland: a black flag, its code in tag characters, and CANCEL TAG (UTS #51). Only in a
+flag, tags are allowed."""
 _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
+_UNDECODABLE = range(0xDC80, 0xDD00)
+"""What Python makes of bytes that it can't decode, in arguments and input (PEP 383)."""
 
 USERNAME_MIN, USERNAME_MAX = 3, 32
 USERNAME_MAX_TYPED = 4 * USERNAME_MAX
@@ -53,12 +58,16 @@ def forbidden(text: str) -> int | None:
     if text.isascii() and text.isprintable():
         return None
     found = _FORBIDDEN.search(text)
+    if found and FLAG.search(text):
+        found = _FORBIDDEN.search(FLAG.sub(lambda flag: "-" * len(flag[0]), text))
     return found.start() if found else None
 
 
 def label(character: str) -> str:
     """Describe a character without printing it: `U+202E RIGHT-TO-LEFT OVERRIDE`, `U+001B, a control character`."""
     number, kind = ord(character), "a control character" if ord(character) < 0xA0 else "not a character"
+    if number in _UNDECODABLE:
+        return f"the byte 0x{number - _UNDECODABLE.start + 0x80:02X} (not UTF-8)"
     name = unicodedata.name(character, "")
     return f"U+{number:04X} {name}" if name else f"U+{number:04X}, {kind}"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from client.cli.parser import create_parser
 from client.config.config_parser import CliOverrides
-from client.failures import ExitCode, NotLoggedIn
+from client.failures import ExitCode, NotLoggedIn, UsageError
 
 if TYPE_CHECKING:
     from chatterbox.wire import frames
@@ -76,12 +76,18 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             return account.register(context, arguments.username, arguments.code)
         case "login":
             return account.login(context, arguments.username)
+        case "passwd":
+            return _change_password(context, arguments.username, with_code=arguments.code)
         case "logout":
             return account.logout(context, arguments.session)
         case "sessions" if arguments.session:
             return account.end_session(context, arguments.session)
         case "sessions":
             return account.sessions(context)
+        case "outbox":
+            from client.commands import outbox_command
+
+            return outbox_command.outbox(context, arguments.what, arguments.entry, as_json=arguments.json)
     account.log_in_if_configured(context)
     match arguments.command:
         case "members":
@@ -101,6 +107,16 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "delete-room":
             return room_commands.delete_room(context, room_name(arguments.room), confirmed=arguments.yes)
     return asyncio.run(_run_connected(context, arguments))
+
+
+def _change_password(context: "ClientContext", username: str | None, *, with_code: bool) -> ExitCode:
+    from client.commands import password_change
+
+    if with_code:
+        return password_change.reset_password(context, username)
+    if username is not None:
+        raise UsageError("USERNAME is for --code only. Without it, the password of your own login is changed.")
+    return password_change.change_password(context)
 
 
 async def _run_connected(context: "ClientContext", arguments: argparse.Namespace) -> ExitCode:

@@ -77,6 +77,12 @@ def _add_accounts(commands: CommandParsers) -> None:
     )
     add.add_argument("username", metavar="USERNAME", nargs="?", help=f"your username; {stdin}")
     add = commands.add(
+        "passwd", "change your password; your other sessions end", "passwd", "passwd --code", "passwd alice --code"
+    )
+    add.add_argument("username", metavar="USERNAME", nargs="?", help="with --code: whose password (default: yours)")
+    by_code = "set a new password with a reset code of the server's operator, instead of the current password"
+    add.add_argument("--code", action="store_true", help=by_code)
+    add = commands.add(
         "logout",
         "end the session, here and on the server, or another session",
         "logout",
@@ -139,6 +145,7 @@ def _add_messages(commands: CommandParsers) -> None:
     add.add_argument("--plain", dest="face", action="store_const", const=FaceKind.PLAIN, help=plain)
     add.set_defaults(face=FaceKind.SCREEN)
     _add_send(commands)
+    _add_outbox(commands)
     _add_tail(commands)
 
 
@@ -151,6 +158,14 @@ def _add_send(commands: CommandParsers) -> None:
     )
     timeout = "how long to wait for the server (30); messages that it has not stored by then stay in the outbox"
     add.add_argument("--timeout", metavar="SECONDS", type=values.seconds, default=30.0, help=timeout)
+
+
+def _add_outbox(commands: CommandParsers) -> None:
+    summary = "list the unsent messages on this computer, or delete one of them"
+    add = commands.add("outbox", summary, "outbox", "outbox drop 5eed1c")
+    add.add_argument("what", nargs="?", choices=["list", "drop"], default="list", help="list (default) or drop")
+    add.add_argument("entry", metavar="ID", nargs="?", help="the message to delete, by its id in the list")
+    add.add_argument("--json", action="store_true", help="one JSON object per message and line")
 
 
 def _add_tail(commands: CommandParsers) -> None:

@@ -28,7 +28,7 @@ def register(context: ClientContext, username: str | None, code: str = "") -> Ex
     username, password = _credentials(context, username, registers=True)
     with HttpApi(context.server) as api:
         api.register(username, password, code)
-        _log_in(context, api, username, password)
+        log_in(context, api, username, password)
     print_result(f"Registered and logged in as {inert(username)}. To chat: chatterbox chat")
     return ExitCode.OK
 
@@ -38,12 +38,12 @@ def login(context: ClientContext, username: str | None) -> ExitCode:
     username, password = _credentials(context, username, registers=False)
     with HttpApi(context.server) as api:
         try:
-            session = _log_in(context, api, username, password)
+            session = log_in(context, api, username, password)
         except ServerRefused as refusal:
             if not _is_old_keyring_password(context, username, password, refusal):
                 raise _with_hint(context, refusal) from None
             print_status(f"The password in the keyring was refused: {refusal}")
-            session = _log_in(context, api, username, ask_secret("Password: "))
+            session = log_in(context, api, username, ask_secret("Password: "))
     unsent = count(context.outbox_path(session))
     waiting = f" The outbox holds {messages(unsent)}, to be sent with the next chat or send." if unsent else ""
     print_result(f"Logged in as {inert(session.username)} at {context.server}.{waiting}")
@@ -58,9 +58,9 @@ def log_in_if_configured(context: ClientContext) -> None:
     try:
         password = known_password(config, context.server, config.username)
         if password is not None:
-            _warn_if_unencrypted(context)
+            warn_if_unencrypted(context)
             with HttpApi(context.server) as api:
-                _log_in(context, api, config.username, password)
+                log_in(context, api, config.username, password)
     except Unreachable:
         if session is None:
             raise  # otherwise the outbox can be used, and only the server's clock decides what has expired
@@ -140,11 +140,12 @@ def _print_wrapped(lines: list[str]) -> ExitCode:
     return ExitCode.OK
 
 
-def _log_in(context: ClientContext, api: HttpApi, username: str, password: str) -> SavedSession:
+def log_in(context: ClientContext, api: HttpApi, username: str, password: str) -> SavedSession:
+    """Log in and save the session, and the password if there is a keyring."""
     session = api.login(username, password).as_session(context.server, time.time())
     context.session_file.save(session)
     if context.config.keyring and not context.config.password_command:
-        _store_in_keyring(context, username, password)
+        store_in_keyring(context, username, password)
     return session
 
 
@@ -163,7 +164,8 @@ def _with_hint(context: ClientContext, refusal: ServerRefused) -> ServerRefused:
     return ServerRefused(f"{refusal} {hint}", refusal.code)
 
 
-def _store_in_keyring(context: ClientContext, username: str, password: str) -> None:
+def store_in_keyring(context: ClientContext, username: str, password: str) -> None:
+    """Store a password that the server has accepted; a failure is only reported."""
     try:
         if from_keyring(context.server, username) != password:
             into_keyring(context.server, username, password)
@@ -174,7 +176,7 @@ def _store_in_keyring(context: ClientContext, username: str, password: str) -> N
 def _credentials(context: ClientContext, username: str | None, *, registers: bool) -> tuple[str, str]:
     """Username and password: from the configuration, a prompt, or the first line of the input."""
     context.session_file.prepare()
-    _warn_if_unencrypted(context)
+    warn_if_unencrypted(context)
     can_prompt, config = sys.stdin.isatty(), context.config
     username = username or config.username or (ask("Username: ") if can_prompt else "")
     if not username:
@@ -186,7 +188,7 @@ def _credentials(context: ClientContext, username: str | None, *, registers: boo
         if password is not None:
             return username, password
     if not can_prompt:
-        return username, _first_line()
+        return username, first_line()
     password = ask_secret("Password: ")
     if registers and ask_secret("Repeat password: ") != password:
         raise UsageError("The passwords differ. Try again.")
@@ -201,13 +203,15 @@ def _check_username(username: str) -> None:
         raise ServerRefused(refusal.detail, refusal.code) from None
 
 
-def _first_line() -> str:
+def first_line() -> str:
+    """The next line of standard input, which is no terminal."""
     if not (line := sys.stdin.readline()):
         raise UsageError("No password given. Without a terminal, it is the first line of the input.")
     return line.rstrip("\r\n")
 
 
-def _warn_if_unencrypted(context: ClientContext) -> None:
+def warn_if_unencrypted(context: ClientContext) -> None:
+    """Warn before a password is sent to another machine without TLS."""
     address = urlsplit(context.server)
     if address.scheme == "http" and address.hostname not in _LOOPBACK:
         print_status(f"Warning: {context.server} is not encrypted. Others on the network can read your password.")

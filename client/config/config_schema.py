@@ -113,6 +113,17 @@ class Config:
         "last chosen on the full screen, initially `dark`.",
         in_profiles=True,
     )
+    open_command: tuple[str, ...] = key(
+        (),
+        COMMAND,
+        "Opens links on the full screen; the address is appended, or replaces `%s`. Run without a shell, in the "
+        "background, except text browsers such as w3m. Empty: `$BROWSER`, or a browser that is installed.",
+    )
+    mouse: bool = key(
+        True,
+        FLAG,
+        "Whether clicks open rooms and the wheel scrolls on the full screen. If not, the mouse selects text as usual.",
+    )
     notices: NotificationSettings = field(default_factory=NotificationSettings)
     keys: Mapping[str, tuple[str, ...]] = table(
         WORD,

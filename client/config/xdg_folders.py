@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from client.failures import Failure
+
 ALL_IN_ONE = "CHATTERBOX_HOME"
 """The variable that names one folder for all files."""
 
@@ -26,8 +28,27 @@ def theme_file(environ: Mapping[str, str], name: str) -> Path:
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
-    """A relative path counts as unset, as the specification requires."""
-    all_in_one, base = Path(environ.get(ALL_IN_ONE, "")), Path(environ.get(variable, ""))
-    if all_in_one.is_absolute():
-        return all_in_one
-    return (base if base.is_absolute() else Path.home() / default) / "chatterbox"
+    """A relative path in an XDG variable counts as unset, as the specification requires. In ours, it is refused."""
+    base = Path(environ.get(variable, ""))
+    if environ.get(ALL_IN_ONE):
+        return _all_in_one(environ[ALL_IN_ONE])
+    return (base if base.is_absolute() else _home() / default) / "chatterbox"
+
+
+def _all_in_one(value: str) -> Path:
+    folder = _home() / value[2:] if value.startswith("~/") else Path(value)  # ~ where no shell has expanded it
+    if not folder.is_absolute():
+        raise Failure(f"${ALL_IN_ONE} must be an absolute path, not {value!r}.")
+    return folder
+
+
+def _home() -> Path:
+    """The home directory; raises `Failure` if the user has none."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the user database
+        home = Path()
+    if not home.is_absolute():
+        why = "$HOME is missing or relative"
+        raise Failure(f"No home directory found ({why}). To use another folder, set ${ALL_IN_ONE}.")
+    return home

@@ -61,6 +61,13 @@ class MessageQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryTakenBack:
+    """The user took back an unsent message; it is deleted from disk. Not for one that is in flight."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRequested:
     """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
 
@@ -129,6 +136,7 @@ Event: TypeAlias = (
     | FrameReceived
     | ConnectionLost
     | MessageQueued
+    | EntryTakenBack
     | CommandRequested
     | RoomRequested
     | TokenRenewed

@@ -8,7 +8,7 @@ from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.frames import ErrorFrame, Message, Send, Sent
 from client.core import room_updates
-from client.core.client_state import ConnectionPhase, ReducerStep
+from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
 from client.core.events import DropEntry, RetryDue, StartTimer
 from client.core.notes import QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
@@ -112,6 +112,21 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
 def disconnect(step: ReducerStep) -> None:
     """Forget what is in flight: it may be stored or not, so it stays in the outbox, and its key prevents duplicates."""
     step.set_state(replace(step.state, in_flight={}, delayed={}))
+
+
+def is_in_flight(state: ClientState, entry: OutboxEntry) -> bool:
+    """Whether an unsent message is on its way to the server."""
+    return entry.room in state.in_flight and state.unsent.get(entry.room, ())[:1] == (entry,)
+
+
+def take_back(step: ReducerStep, key: str) -> None:
+    """Forget an unsent message that the user does not want to send any more, unless it is in flight."""
+    for room, entries in step.state.unsent.items():
+        left = tuple(entry for entry in entries if entry.key != key or is_in_flight(step.state, entry))
+        if left != entries:
+            unsent = {**step.state.unsent, room: left}
+            step.set_state(replace(step.state, unsent=unsent if left else _without(unsent, room)))
+            return
 
 
 def _append(step: ReducerStep, entry: OutboxEntry) -> None:

@@ -33,6 +33,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             _take_frame(step, frame)
         case events.MessageQueued(entry):
             outbox_rules.queue(step, entry)
+        case events.EntryTakenBack(key):
+            outbox_rules.take_back(step, key)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):

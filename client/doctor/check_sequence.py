@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from chatterbox.wire import frames
 from chatterbox.wire.limits import Limits
 from client.doctor import handshake_checks, http_checks, message_checks, reach_checks
-from client.doctor.network_probes import connect_to, environment_proxy, get, resolve, tls_handshake
+from client.doctor.network_probes import connect_to, get, resolve, tls_handshake
 from client.doctor.probe_socket import HandshakeFailed, ProbeSocket, probe_socket, send_large_frame
-from client.doctor.verdict import CheckName, CheckResult, CheckStatus, failed, skipped
+from client.doctor.verdict import CheckName, CheckResult, CheckStatus, failed, shown, skipped
 from client.failures import UsageError
+from client.net.route import UnusableEnvironment, route_to, tls_context, uses_tls
 from client.store.session_file import SavedSession
 from client.text.server_url import server_address
 
@@ -39,16 +40,24 @@ async def run_checks(address: str, session: SavedSession | None, idle_s: float) 
         last = result
         yield result
     for check in CheckName:
-        if check not in done:
+        if check not in done and not check.is_local:
             yield skipped(check, f"not checked, because {last.check} failed")
 
 
 async def _until_failed(address: str, session: SavedSession | None, idle_s: float) -> AsyncIterator[CheckResult]:
     try:
-        proxy = environment_proxy(server_address(address))
+        server = server_address(address)
+        route = route_to(server)
+        proxy = route.proxy or ""
         target = reach_checks.target_of(address, proxy)
+        if uses_tls(server, route):
+            tls_context()  # raises if certificates can't be loaded
     except UsageError as problem:
         yield failed(CheckName.ADDRESS, "invalid", str(problem))
+        return
+    except UnusableEnvironment as problem:
+        seen, _, advice = str(problem).rpartition(": ")
+        yield failed(CheckName.ADDRESS, shown(seen), f"{shown(advice[:1].upper() + advice[1:])}.")
         return
     yield reach_checks.judge_address(target)
     async for result in _check_http(target, proxy):

@@ -106,7 +106,12 @@ def _not_ours(answer: HttpAnswer) -> str:
         )
     if answer.status in REDIRECTS:
         return f"It redirects: use the address that it redirects to, {shown(answer.headers.get('location', '?'))}."
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}:
+    if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return (
+            "The proxy that the environment sets needs a login: put it into its variable (HTTPS_PROXY, HTTP_PROXY or "
+            "ALL_PROXY) as http://NAME:PASSWORD@HOST:PORT, with special characters as %40 etc."
+        )
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return "A proxy asks for a login of its own: let it pass Chatterbox's paths without one; tokens protect them."
     if answer.status == HTTPStatus.NOT_FOUND:
         return f"Check that the address is right, and that the proxy passes this host's {PATHS} to Chatterbox."

@@ -6,17 +6,14 @@ import http.client
 import socket
 import ssl
 import time
-from contextlib import suppress
 
 import httpx
-from websockets.exceptions import InvalidURI
-from websockets.proxy import get_proxy
-from websockets.uri import parse_uri
 
 from client.doctor.http_checks import HttpAnswer
 from client.doctor.reach_checks import ConnectAttempt, ResolvedNames, Target, TlsResult
-from client.net.dialer import socket_address
 from client.net.failure_reason import reason
+from client.net.http_api import connection_options
+from client.net.route import route_to, tls_context
 from client.net.user_agent import USER_AGENT
 
 TIMEOUT_S = 10.0
@@ -25,13 +22,6 @@ ADDRESSES = 4
 """Number of a name's addresses that are tried."""
 BODY_BYTES = 262_144
 _NO_ROUTE = {errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-
-
-def environment_proxy(server: str) -> str:
-    """The proxy that the environment sets for a server, as the client chooses it; empty if there is none."""
-    with suppress(InvalidURI, ValueError):
-        return get_proxy(parse_uri(socket_address(server))) or ""
-    return ""
 
 
 async def resolve(target: Target) -> ResolvedNames:
@@ -74,7 +64,7 @@ async def tls_handshake(target: Target, proxy: str) -> TlsResult | None:
 
 
 def _tls_handshake(target: Target, proxy: str) -> TlsResult:
-    context = ssl.create_default_context()
+    context = tls_context()
     connection = http.client.HTTPSConnection(target.hop_host, target.hop_port, timeout=TIMEOUT_S, context=context)
     if proxy:
         connection.set_tunnel(target.host, target.port, _credentials(proxy))
@@ -117,14 +107,18 @@ async def get(server: str, path: str, token: str | None = None) -> HttpAnswer:
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        async with asyncio.timeout(TIMEOUT_S), httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S) as client:
+        options = connection_options(server, route_to(server))
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            httpx.AsyncClient(headers=headers, timeout=TIMEOUT_S, **options) as client,
+        ):
             started_s, started_at_s = time.monotonic(), time.time()
             async with client.stream("GET", f"{server}{path}") as response:
                 took_s = time.monotonic() - started_s
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 body = await _body(response)
             return HttpAnswer(response.status_code, fields, body, took_s, started_at_s + took_s / 2)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as problem:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
         return HttpAnswer(problem=reason(problem))
 
 

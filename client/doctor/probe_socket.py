@@ -25,7 +25,6 @@ from client.net.dialer import (
     OPEN_S,
     QUIET,
     ConnectWithoutRedirects,
-    socket_address,
     why_closed,
 )
 from client.net.failure_reason import reason
@@ -161,7 +160,7 @@ async def probe_socket(server: str, token: str | None) -> AsyncIterator[ProbeSoc
     started_s = time.monotonic()
     try:
         socket = await ConnectWithoutRedirects(
-            socket_address(server),
+            server,
             additional_headers={"Authorization": f"Bearer {token}"} if token else None,
             compression=None,
             logger=QUIET,
@@ -171,7 +170,7 @@ async def probe_socket(server: str, token: str | None) -> AsyncIterator[ProbeSoc
             ping_interval=None,
             user_agent_header=USER_AGENT,
         )
-    except (OSError, WebSocketException, ValueError, ImportError) as problem:
+    except (OSError, WebSocketException) as problem:
         raise HandshakeFailed(_failed_handshake(problem)) from problem
     try:
         yield ProbeSocket(socket, time.monotonic() - started_s)

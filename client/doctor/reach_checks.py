@@ -19,8 +19,8 @@ _NOT_YET, _EXPIRED, _SELF_SIGNED, _OTHER_NAME = {9}, {10}, {18, 19}, {62, 63, 64
 _NO_CHAIN = {2, 20, 21}
 _PROXY_PORTS = {"https": 443, "socks5": 1080, "socks5h": 1080, "socks4": 1080, "socks4a": 1080}
 _PROXY_ADVICE = (
-    "The proxy that the environment sets can't be reached: correct HTTPS_PROXY or HTTP_PROXY, or add the server's host "
-    "to NO_PROXY."
+    "The proxy that the environment sets can't be reached: correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or add the "
+    "server's host to NO_PROXY."
 )
 
 

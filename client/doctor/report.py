@@ -1,14 +1,19 @@
 """Prints check results: line by line while the checks run, or as one JSON object at the end."""
 
 import json
+import os
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 
 from client.config.config_parser import CliOverrides
 from client.config.profile_choice import choose_profile
+from client.config.xdg_folders import state_folder
 from client.context import ClientContext
+from client.doctor import machine_checks
 from client.doctor.check_sequence import run_checks
+from client.doctor.machine_checks import Terminal
 from client.doctor.verdict import CheckName, CheckResult, CheckStatus
 from client.failures import ExitCode, UsageError
 from client.output import print_result
@@ -22,19 +27,43 @@ _STATUS_WIDTH = max(map(len, CheckStatus))
 async def doctor(overrides: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool) -> ExitCode:
     """Check the chosen server. Nothing is stored there, and nothing is changed here."""
     address = overrides.server or choose_profile(overrides, environ).server
-    results = [result async for result in _run(address, overrides, environ, idle_s, as_json=as_json)]
+    machine = machine_checks.problems(environ, state_folder(environ), _terminal())
+    results = [result async for result in _run(address, machine, overrides, environ, idle_s, as_json=as_json)]
     print_result(json_report(address, results) if as_json else summary(results))
     return exit_code(results)
 
 
 async def _run(
-    address: str, overrides: CliOverrides, environ: Mapping[str, str], idle_s: float, *, as_json: bool
+    address: str,
+    machine: Iterable[CheckResult],
+    overrides: CliOverrides,
+    environ: Mapping[str, str],
+    idle_s: float,
+    *,
+    as_json: bool,
 ) -> AsyncIterator[CheckResult]:
-    async for result in run_checks(address, _session(replace(overrides, server=address), environ), idle_s):
+    session = _session(replace(overrides, server=address), environ)
+    async for result in chained(machine, run_checks(address, session, idle_s)):
         if not as_json and not _is_not_checked(result):
             for line in lines(result):
                 print_result(line)
         yield result
+
+
+async def chained(first: Iterable[CheckResult], then: AsyncIterator[CheckResult]) -> AsyncIterator[CheckResult]:
+    for result in first:
+        yield result
+    async for result in then:
+        yield result
+
+
+def _terminal() -> Terminal | None:
+    """The terminal that this command prints to; None if there is none."""
+    try:
+        columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return Terminal(columns, rows, sys.stdout.encoding)
 
 
 def _session(overrides: CliOverrides, environ: Mapping[str, str]) -> SavedSession | None:

@@ -10,8 +10,11 @@ SHOWN_CHARS = 120
 
 
 class CheckName(StrEnum):
-    """The checks, in order; each depends on those before it."""
+    """The checks, in order; each depends on those before it, except on the first three, which concern this machine."""
 
+    HOME = "home"
+    TERMINAL = "terminal"
+    CLIPBOARD = "clipboard"
     ADDRESS = "address"
     DNS = "dns"
     TCP = "tcp"
@@ -23,6 +26,11 @@ class CheckName(StrEnum):
     ROUND_TRIP = "round trip"
     LARGE_FRAMES = "large frames"
     IDLE = "idle"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it concerns this machine; such a check is reported only if there is a problem."""
+        return self in {CheckName.HOME, CheckName.TERMINAL, CheckName.CLIPBOARD}
 
 
 class CheckStatus(StrEnum):

@@ -1,15 +1,20 @@
 """The input line of a terminal, with messages printed above it. The only module that imports prompt_toolkit."""
 
+import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application.current import set_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from client.failures import Interrupted
+from client.job_control import stop_job, stop_until_continued
 
 
 class LineInput:
@@ -43,12 +48,22 @@ class LineInput:
 
     @contextmanager
     def above(self) -> Iterator[None]:
-        """Within this context, printed lines appear above the input line.
+        """Within this context, printed lines appear above the input line, and SIGTSTP gives the terminal to the shell.
 
         They are written raw, to keep the client's colours; text of others is already inert.
         """
-        with patch_stdout(raw=True):
-            yield
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+        try:
+            with patch_stdout(raw=True):
+                yield
+        finally:
+            loop.remove_signal_handler(signal.SIGTSTP)
+
+    def _suspend(self) -> None:
+        """Erase the input line and stop; once continued, draw it again with what was typed."""
+        with set_app(self._session.app):
+            run_in_terminal(stop_until_continued)
 
 
 class _Words(Completer):
@@ -72,5 +87,9 @@ def _keys() -> KeyBindings:
             event.current_buffer.reset()
         else:
             event.app.exit(exception=KeyboardInterrupt())
+
+    @keys.add("c-z")
+    def _(_: KeyPressEvent) -> None:
+        stop_job()
 
     return keys

@@ -10,12 +10,15 @@ from typing import Protocol, assert_never
 
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
+from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
 from client.faces.slash_parser import LocalCommand, LocalCommandName, help_lines
+from client.failures import Failure
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
+from client.text.outbox_text import BEING_SENT, dropped_line, outbox_lines
 from client.text.sanitize import inert, inert_name
 
 
@@ -76,10 +79,14 @@ class SlashCommands:
                 self._jobs.start(lambda: http_jobs.sessions(self.context, self.cache))
             case LocalCommandName.LOGOUT:
                 self.end_session(command.argument)
+            case LocalCommandName.PASSWORD:
+                self._host.notice(f"To change your password, run in a shell: {self._passwd()}")
             case LocalCommandName.STATUS:
                 self._status()
             case LocalCommandName.RECONNECT:
                 self._reconnect()
+            case LocalCommandName.OUTBOX:
+                self._outbox(command.argument)
             case LocalCommandName.HELP:
                 self._help(command.argument)
             case _:
@@ -104,12 +111,33 @@ class SlashCommands:
         names = [f"{inert_name(name)} ({note_text.clock(at)})" for name, at in sorted(self._host.speakers.items())]
         self._host.notice(f"Active here: {', '.join(names)}." if names else "Nobody has spoken here yet.")
 
+    def _passwd(self) -> str:
+        return inert(self.context.session_file.command("passwd"))
+
     def _status(self) -> None:
         state = self._host.connection.state
         self._host.notice(
             f"{inert_name(state.username) if state.username else 'Not connected yet'} at {inert(self.context.server)} "
             f"({state.phase}). Unsent messages: {state.unsent_count}."
         )
+
+    def _outbox(self, short_id: str) -> None:
+        """List the unsent messages of this chat, or delete one."""
+        connection = self._host.connection
+        entries = [entry for waiting in connection.state.unsent.values() for entry in waiting]
+        if not short_id:
+            for line in outbox_lines(entries) or ["No unsent messages."]:
+                self._host.notice(line)
+            return
+        found = [entry for entry in entries if entry.short_id == short_id]
+        self._host.notice(self._dropped(found[0]) if found else f"No unsent message {inert(short_id[:64])}.")
+
+    def _dropped(self, entry: OutboxEntry) -> str:
+        try:
+            dropped = self._host.connection.take_back(entry.key)
+        except Failure as failure:
+            return inert(str(failure))
+        return dropped_line(entry) if dropped is not None else BEING_SENT
 
     def _reconnect(self) -> None:
         connection = self._host.connection

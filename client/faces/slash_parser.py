@@ -28,10 +28,18 @@ class WordKind(Enum):
     """The word `private`."""
     CONFIRM = auto()
     """The word `confirm`."""
+    DROP = auto()
+    """The word `drop`."""
+    UNSENT = auto()
+    """An unsent message, by its id."""
     NEW = auto()
     """A new name, which can't be completed."""
     TOPIC = auto()
     """The rest of the line: a topic."""
+
+
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
+"""Words that must stand as they are."""
 
 
 class SlashSpec(NamedTuple):
@@ -92,8 +100,14 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.SESSION,),
         1,
     ),
+    "password": SlashSpec("/password", "say how to change your password: chatterbox passwd, in a shell"),
     "status": SlashSpec("/status", "show your username, the connection and the number of unsent messages"),
     "reconnect": SlashSpec("/reconnect", "while offline: connect now, without waiting for the next attempt"),
+    "outbox": SlashSpec(
+        "/outbox [drop ID]",
+        "list your unsent messages, or delete one of them",
+        (WordKind.DROP, WordKind.UNSENT),
+    ),
     "help": SlashSpec("/help [COMMAND]", "list the commands, or explain one", (WordKind.SLASH,)),
     "quit": SlashSpec("/quit", "quit; drafts and unsent messages are kept"),
 }
@@ -106,6 +120,7 @@ ALIASES = {
     "kick": "remove",
     "names": "members",
     "part": "leave",
+    "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
 LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
@@ -114,16 +129,12 @@ EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
-    "password": "There is no /password: this client can't change the password. The server's API can: see its /docs.",
     "search": (
         "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
     ),
 }
 """Commands of other chats that do not exist here, each with what to do instead."""
-
-FIXED = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm"}
-"""Words that are typed as they are."""
 
 NO_TOPIC = "-"
 """What `/topic` takes to clear the topic."""
@@ -141,7 +152,9 @@ class LocalCommandName(StrEnum):
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
+    PASSWORD = "password"  # noqa: S105 - a command
     STATUS = "status"
+    OUTBOX = "outbox"
     RECONNECT = "reconnect"
     HELP = "help"
 
@@ -151,7 +164,7 @@ class LocalCommand:
     """A command that is not a request to the connection.
 
     `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the session of
-    `/logout`, the command of `/help`; else empty.
+    `/logout`, the message of `/outbox drop`, the command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -193,7 +206,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(unknown(name))
     if slash.takes[-1:] == (WordKind.TOPIC,):
         words = line[1:].strip().split(None, len(slash.takes))[1:]
-    if not slash.least <= len(words) <= len(slash.takes) or not _has_fixed_words(slash, words):
+    if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
@@ -201,7 +214,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         return UsageMistake(f"No room open. Usage: {usage}" if usage != slash.usage else "No room open. /join ROOM")
     if name == "delete-room" and len(words) == 1:
         return UsageMistake(
-            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {FIXED[WordKind.CONFIRM]}"
+            f"{about_to_delete(about or '')} To confirm: /delete-room {about} {KEYWORDS[WordKind.CONFIRM]}"
         )
     return _meaning(name, words, about or "")
 
@@ -238,6 +251,8 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return LocalCommand(LocalCommandName.DECLINE, room_word(target))
         case "block" | "unblock", [username]:
             return LocalCommand(LocalCommandName(name), username.removeprefix("@"))
+        case "outbox", [_, entry]:
+            return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:
             return QuitRequested()
         case _:
@@ -260,9 +275,12 @@ def spec_of(name: str) -> SlashSpec | None:
     return SLASHES.get(ALIASES.get(name, name))
 
 
-def _has_fixed_words(slash: SlashSpec, words: list[str]) -> bool:
-    """Whether the words that must be `private` or `confirm` are: a typing error can't be undone."""
-    return all(word == FIXED.get(kind, word) for kind, word in zip(slash.takes, words, strict=False))
+def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
+    """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
+    pairs = list(zip(slash.takes, words, strict=False))
+    if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
 
 
 def unknown(name: str) -> str:

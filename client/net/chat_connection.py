@@ -18,6 +18,7 @@ from client.core import events
 from client.core.client_state import ClientState
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
+from client.core.outbox_rules import is_in_flight
 from client.core.reducer import reduce
 from client.failures import Failure, NotLoggedIn
 from client.net.dialer import dial, why_closed, why_not_opened
@@ -52,6 +53,8 @@ class ChatConnection:
         self._outbox = outbox
         self._dial = dial
         self._token = ""
+        self._refused = ""
+        """The token that the server called expired."""
         self._events: deque[events.Event] = deque()
         self._feeding = False
         self._dial_after_s = 0.0
@@ -99,6 +102,19 @@ class ChatConnection:
             self._outbox.add([entry])
         self._feed(events.MessageQueued(entry))
         return entry
+
+    def take_back(self, key: str) -> OutboxEntry | None:
+        """Delete an unsent message from the outbox and return it; None if it is in flight, or was sent meanwhile.
+
+        Raises `Failure` if the disk refuses; the message then stays.
+        """
+        entries = [entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key]
+        if not entries or is_in_flight(self.state, entries[0]):
+            return None
+        if self._outbox is not None:
+            self._outbox.remove(key)
+        self._feed(events.EntryTakenBack(key))
+        return entries[0]
 
     def quit(self) -> None:
         """Disconnect for good; `run` returns."""
@@ -175,7 +191,7 @@ class ChatConnection:
         """Open one socket and use it while it lasts."""
         self._outgoing = asyncio.Queue()
         try:
-            self._token = await self._tokens.fresh()
+            self._token = await self._tokens.fresh(self._refused)
             async with self._dial(self._server) as socket:
                 await self._use(socket)
         except NotLoggedIn as problem:
@@ -183,7 +199,7 @@ class ChatConnection:
         except ConnectionClosed as closed:
             self._lose_by(closed)
         except (OSError, WebSocketException) as problem:
-            why, after_s = why_not_opened(problem)
+            why, after_s = why_not_opened(problem, self._server)
             self._lose(why, after_s=after_s)
 
     def _lose(self, why: str, *, code: int | None = None, after_s: float = 0.0) -> None:
@@ -191,6 +207,8 @@ class ChatConnection:
 
     def _lose_by(self, closed: ConnectionClosed) -> None:
         why, code = why_closed(closed)
+        if code == CloseCode.TOKEN_EXPIRED:  # as after days of sleep: the next attempt renews it, or ends the session
+            self._refused, why, code = self._token, "the login has to be renewed", None
         if code in BY_CLOSE_CODE and self._has_another_token():
             code = None
         self._lose(why, code=code)

@@ -2,14 +2,16 @@
 
 from http import HTTPStatus
 from logging import getLogger
+from typing import Any
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from chatterbox.wire.close_codes import SENTENCES, CloseCode
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.net.failure_reason import reason
 from client.net.http_api import RefusalBody
+from client.net.route import UnusableEnvironment, route_to, tls_context
 from client.net.user_agent import USER_AGENT
 from client.text.session_ended import BY_CLOSE_CODE
 
@@ -34,7 +36,26 @@ def socket_address(server: str) -> str:
 
 
 class ConnectWithoutRedirects(connect):
-    """Does not follow redirects: the token is for this server only."""
+    """Connects over the route to `server`. Does not follow redirects: the token is for this server only.
+
+    Raises `OSError` or `WebSocketException` when it can't connect, and nothing else.
+    """
+
+    def __init__(self, server: str, **options: Any) -> None:  # noqa: ANN401 - the library's own arguments
+        route, address = route_to(server), socket_address(server)
+        if address.startswith("wss:"):
+            options["ssl"] = tls_context()
+        if route.proxy is not None and route.proxy.startswith("https:"):
+            options["proxy_ssl"] = tls_context()
+        super().__init__(address, proxy=route.proxy, **options)
+
+    async def connect(self) -> ClientConnection:
+        try:
+            return await super().connect()
+        except (OSError, WebSocketException):
+            raise
+        except Exception as problem:  # the library parses what a proxy sends, and does not document every exception
+            raise ConnectionError(reason(problem)) from problem
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc
@@ -43,7 +64,7 @@ class ConnectWithoutRedirects(connect):
 def dial(server: str) -> connect:
     """Open a connection, as an async context manager. Its traffic is never logged."""
     return ConnectWithoutRedirects(
-        socket_address(server),
+        server,
         compression=None,
         logger=QUIET,
         max_size=FRAME_LIMIT_BYTES,
@@ -55,10 +76,12 @@ def dial(server: str) -> connect:
     )
 
 
-def why_not_opened(problem: Exception) -> tuple[str, float]:
+def why_not_opened(problem: Exception, server: str) -> tuple[str, float]:
     """Return why a connection could not be opened, and how long the server asks us to wait (seconds)."""
+    if isinstance(problem, UnusableEnvironment):
+        return str(problem), 0.0
     if not isinstance(problem, InvalidStatus):
-        return reason(problem), 0.0
+        return route_to(server).explain(reason(problem)), 0.0
     response = problem.response
     try:
         refusal = decode_json(response.body or b"", RefusalBody)

@@ -5,6 +5,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from client.net.route import UnusableEnvironment
+
 _REASONS = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -34,6 +36,8 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 
 
 def _reason_of(problem: BaseException) -> str | None:
+    if isinstance(problem, UnusableEnvironment):
+        return str(problem)
     if isinstance(problem, socket.gaierror):
         return "host not found"
     if isinstance(problem, ssl.SSLCertVerificationError):

@@ -3,6 +3,7 @@
 `httpx` is imported by the first `HttpApi` only: importing it takes a quarter of a command's start, and most need none.
 """
 
+import ssl
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -14,6 +15,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
+from client.net.route import Route, UnusableEnvironment, route_to, tls_context, uses_tls
 from client.net.user_agent import USER_AGENT
 from client.store.session_file import SavedSession
 from client.text.session_ended import BY_ERROR_CODE
@@ -29,6 +31,16 @@ RESPONSE_S = 30.0
 RESPONSE_BYTES = 2**20
 """Larger responses are refused."""
 _UNAVAILABLE = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+
+
+def connection_options(server: str, route: Route) -> dict[str, Any]:
+    """The arguments of an `httpx` client that make it use the route instead of reading the environment itself."""
+    import httpx
+
+    tls = tls_context() if uses_tls(server, route) else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nothing
+    by_tls = route.proxy is not None and route.proxy.startswith("https:")
+    proxy = httpx.Proxy(route.proxy, ssl_context=tls if by_tls else None) if route.proxy else None
+    return {"verify": tls, "proxy": proxy, "trust_env": False}
 
 
 class RefusalBody(msgspec.Struct):
@@ -89,7 +101,17 @@ class HttpApi:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(base_url=server, headers=headers, timeout=TIMEOUT_S, transport=transport)
+        try:
+            self._route = Route() if transport else route_to(server)
+            self._http = httpx.Client(
+                base_url=server,
+                headers=headers,
+                timeout=TIMEOUT_S,
+                transport=transport,
+                **connection_options(server, self._route),
+            )
+        except UnusableEnvironment as problem:
+            raise Unreachable(f"Can't reach {server}: {problem}.") from problem
 
     def __enter__(self) -> Self:
         return self
@@ -106,6 +128,14 @@ class HttpApi:
         return self._parsed(
             LoginResult, self._call("POST", "/login", json={"username": username, "password": password})
         )
+
+    def change_password(self, old: str, new: str) -> None:
+        """Set a new password, which ends the user's other sessions."""
+        self._confirmed("POST", "/password", json={"old": old, "new": new})
+
+    def reset_password(self, username: str, code: str, new: str) -> None:
+        """Set a new password with a reset code, which ends all sessions."""
+        self._confirmed("POST", "/password/reset", json={"username": username, "code": code, "new": new})
 
     def logout(self) -> None:
         self._confirmed("POST", "/logout")
@@ -151,10 +181,12 @@ class HttpApi:
         try:
             with self._http.stream(method, path, **more) as streamed:
                 response = httpx.Response(streamed.status_code, content=self._body(streamed))
-        except httpx.HTTPError as problem:
-            raise unreachable(self.server, reason(problem)) from problem
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as problem:
+            raise unreachable(self.server, self._route.explain(reason(problem))) from problem
         if response.is_success:
             return response
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._route.proxy:
+            raise unreachable(self.server, self._route.explain(_answered(response)))
         raise self._failure(response)
 
     def _body(self, response: "httpx.Response") -> bytes:

@@ -132,7 +132,7 @@ def _select(sessions: list[SessionInfo], prefix: str) -> SessionInfo:
 
 
 def _api(context: ClientContext) -> HttpApi:
-    return HttpApi(context.server, context.tokens.session().token)
+    return HttpApi(context.server, context.tokens.token())
 
 
 def summary(session: SessionInfo) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from client.failures import Failure, NotLoggedIn
 from client.net.http_api import HttpApi
@@ -28,21 +29,30 @@ class TokenSource:
             raise NotLoggedIn(f"You are not logged in at {self._file.server}.")
         return session
 
-    async def fresh(self) -> str:
+    async def fresh(self, refused: str = "") -> str:
         """Return a token with at least half of its lifetime left, unless the server can't renew it now.
 
-        The local clock only decides when to renew. Whether a token has expired is decided by the server: otherwise a
-        local clock that is set forward would log the user out.
+        `refused` is a token that the server called expired; it is renewed whatever the local clock says. That clock
+        only decides when to renew. Whether a session is over is decided by the server: otherwise a local clock that is
+        set forward would log the user out.
         """
         session = self.session()
-        if not session.is_due(self._now_s()):
+        return await asyncio.to_thread(self.token, refused) if self._is_due(session, refused) else session.token
+
+    def token(self, refused: str = "") -> str:
+        """Do the same as `fresh`, but wait for the server."""
+        session = self.session()
+        if not self._is_due(session, refused):
             return session.token
         try:
-            return await asyncio.to_thread(self._renewed, session)
+            return self._renewed(session)
         except NotLoggedIn:
             raise
         except Failure:
             return session.token
+
+    def _is_due(self, session: SavedSession, refused: str) -> bool:
+        return session.token == refused or session.is_due(self._now_s())
 
     async def until_due(self) -> None:
         """Sleep until the token should be renewed, or for `RETRY_S` if that is overdue because a renewal failed."""
@@ -53,5 +63,6 @@ class TokenSource:
         with self._api(session.server, session.token) as api:
             renewed = api.renew().as_session(session.server, self._now_s())
         if self._file.load() is not None:
-            self._file.save(renewed)
+            with suppress(Failure):  # a full disk must not log the user out
+                self._file.save(renewed)
         return renewed.token

@@ -2,6 +2,7 @@
 
 import os
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 
 from client.commands import account
@@ -39,7 +40,7 @@ def _ensure_size(terminal: int) -> None:
 
 
 async def chat(context: ClientContext, room: str | None) -> ExitCode:
-    """Run the full screen until the user quits or the session ends; raises `Failure`.
+    """Run the full screen until the user quits or the session ends; raises `Failure`, or the exception of a crash.
 
     `room` is opened first; None opens the room of the last run.
     """
@@ -53,7 +54,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     runtime = ScreenRuntime(model)
     live_config = LiveConfig(os.environ, context.overrides, default_keys())
     app = _app(runtime, state_file, live_config, saved_theme)
-    notifications = _notifications(live_config.now.config, app)
+    notifications = _notifications(live_config.now.config, app, runtime.notice)
     app.on_notification_settings(notifications.configure)
 
     def save_last() -> None:
@@ -69,13 +70,14 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
         runtime.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, save_last)
         try:
-            await app.run_async()
+            await app.run_async(mouse=live_config.now.config.mouse)
         finally:
+            crash = app.crash
             notifications.close()
             save_last()
             ended = await runtime.stop(SENT_S)
-    if app.return_code:
-        return ExitCode.BUG  # Textual has shown the traceback
+    if crash is not None:
+        raise crash  # Textual has restored the terminal
     if runtime.logs_out:
         return account.logout(context)
     exit_code = report_unsent(model.status.unsent)
@@ -97,7 +99,7 @@ def _app(runtime: ScreenRuntime, state_file: StateFile, live_config: LiveConfig,
     return app
 
 
-def _notifications(config: Config, app: ChatApp) -> Notifier:
+def _notifications(config: Config, app: ChatApp, report: Callable[[str], None]) -> Notifier:
     """Notifications of new messages. Escape sequences bypass Textual's drawing; they don't move the cursor."""
 
     def write(sequence: str) -> None:
@@ -105,4 +107,4 @@ def _notifications(config: Config, app: ChatApp) -> Notifier:
             driver.write(sequence)
             driver.flush()
 
-    return notifier(config.notices, app.notify, os.environ, write)
+    return notifier(config.notices, report, os.environ, write)

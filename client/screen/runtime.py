@@ -10,6 +10,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client.core import notes
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand
 from client.failures import Failure
@@ -17,6 +18,8 @@ from client.net.chat_connection import ChatConnection
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel, ScreenRequest
 from client.screen.model.response_timeout import ResponseTimeout
+from client.text.outbox_text import BEING_SENT
+from client.text.sanitize import inert
 
 
 class ScreenRuntime:
@@ -139,6 +142,18 @@ class ScreenRuntime:
             self.model.return_unsent(message.room, message.content, refusal.detail)
         except Failure as failure:
             self.model.return_unsent(message.room, message.content, str(failure))
+
+    def take_back(self, key: str) -> OutboxEntry | None:
+        """Delete an unsent message and return it; say why if that is not possible."""
+        try:
+            entry = self.connection.take_back(key)
+        except Failure as failure:
+            self.model.notice(inert(str(failure)))
+            return None
+        if entry is None:
+            self.model.notice(BEING_SENT)
+        self.settle()
+        return entry
 
     # Measurements.
 

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from urllib.parse import quote
 
+from client.store.file_names import user_file
 from client.store.private_files import replace_file
 
 
@@ -12,7 +12,7 @@ class StateFile:
     """Reads and writes the file. Disk errors are ignored: the state is then not kept."""
 
     def __init__(self, home: Path, server: str, username: str) -> None:
-        self._path = home / "screen" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
+        self._path = user_file(home / "screen", server, username, ".json")
         self._written = b""
         self._closed = False
         self._lock = Lock()

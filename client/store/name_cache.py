@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.core import notes
+from client.store.file_names import user_file
 from client.store.private_files import replace_file
 
 LIMIT = 500
@@ -92,7 +92,7 @@ def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def name_cache_path(home: Path, server: str, username: str) -> Path:
-    return home / "known" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.json"
+    return user_file(home / "known", server, username, ".json")
 
 
 class NameCache:

@@ -14,14 +14,15 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
-from urllib.parse import quote
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from chatterbox.wire.text_rules import time_ordered_key
-from client.core.outbox_entry import OutboxEntry
+from client.core.outbox_entry import SHORT_ID_CHARS, OutboxEntry
 from client.failures import Failure
-from client.store.private_files import on_disk, private_folder
+from client.store.file_names import user_file
+from client.store.private_files import delete_securely, on_disk, private_folder
+from client.text.sanitize import inert
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -35,13 +36,20 @@ CREATE TABLE IF NOT EXISTS entries (
 _BUSY_S = 10.0
 
 
+class StoredEntry(NamedTuple):
+    """An entry on disk. `is_held`: a client that is running will send it."""
+
+    entry: OutboxEntry
+    is_held: bool
+
+
 def new_entry(room: str, content: str) -> OutboxEntry:
     """Make an entry with a key of its own: the time in milliseconds and 80 random bits."""
     return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content)
 
 
 def outbox_path(home: Path, server: str, username: str) -> Path:
-    return home / "outbox" / quote(server, safe="") / f"{quote(username.casefold(), safe='')}.sqlite3"
+    return user_file(home / "outbox", server, username, ".sqlite3")
 
 
 class Outbox:
@@ -94,6 +102,30 @@ class Outbox:
         rows = self._db.execute("SELECT key, room, content FROM entries WHERE owner = ? ORDER BY seq", (self._owner,))
         return tuple(OutboxEntry(*row) for row in rows)
 
+    def every_entry(self) -> list[StoredEntry]:
+        """The entries of all clients, in order."""
+        with self._transaction():
+            return self._every_entry()
+
+    def _every_entry(self) -> list[StoredEntry]:
+        rows = self._db.execute("SELECT key, room, content, owner FROM entries ORDER BY seq").fetchall()
+        held = {owner: owner != self._owner and not self._has_ended(owner) for *_, owner in rows}
+        return [StoredEntry(OutboxEntry(*columns), held[owner]) for *columns, owner in rows]
+
+    def drop(self, short_id: str) -> OutboxEntry:
+        """Delete the one entry whose key ends with `short_id`, and return it; raises `Failure` if there is none.
+
+        The entries of a running client are refused: it would send them all the same.
+        """
+        with self._transaction():
+            found = [stored for stored in self._every_entry() if stored.entry.key.endswith(short_id)]
+            if len(short_id) < SHORT_ID_CHARS or len(found) != 1:
+                raise Failure(f"No unsent message {inert(short_id[:64])}. To list them: chatterbox outbox")
+            if found[0].is_held:
+                raise Failure(f"A running chat or send holds this message. In the chat: /outbox drop {short_id}")
+            self._db.execute("DELETE FROM entries WHERE key = ?", (found[0].entry.key,))
+        return found[0].entry
+
     def total(self) -> int:
         """The number of entries of all clients."""
         (number,) = self._db.execute("SELECT count(*) FROM entries").fetchone()
@@ -133,10 +165,20 @@ class Outbox:
         return self._folder / f"{self._stem}.{owner}.lock"
 
 
+def every_entry(path: Path) -> list[StoredEntry]:
+    """The unsent messages in the outbox at `path`, of all clients, in order."""
+    with on_disk(path):
+        if not path.exists():
+            return []
+    with Outbox(path) as outbox:
+        return outbox.every_entry()
+
+
 def count(path: Path) -> int:
     """The number of unsent messages in the outbox at `path`, of all clients."""
-    if not path.exists():
-        return 0
+    with on_disk(path):
+        if not path.exists():
+            return 0
     with Outbox(path) as outbox:
         return outbox.total()
 
@@ -146,6 +188,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous=FULL")
+        delete_securely(db)
         db.execute(_SCHEMA)
     except BaseException:
         db.close()

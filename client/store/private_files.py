@@ -1,6 +1,7 @@
 """Files that only their owner can read: atomic replacement, and `Failure` for disk errors."""
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,15 @@ def private_folder(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     return path
+
+
+def delete_securely(database: sqlite3.Connection) -> None:
+    """Make SQLite overwrite what is deleted, which it does by default only if it was built so.
+
+    Raises `sqlite3.NotSupportedError` if it can't.
+    """
+    if database.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
+        raise sqlite3.NotSupportedError("this SQLite library can't overwrite deleted data")
 
 
 def replace_file(path: Path, data: bytes) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure
+from client.store.file_names import named
 from client.store.private_files import on_disk, private_folder, replace_file
 from client.text.server_url import DEFAULT_SERVER
 
@@ -43,7 +44,7 @@ class SessionFile:
         self.profile = profile
         self.server = server
         suffix = f"@{quote(profile, safe='')}" if profile else ""
-        self.path = home / "sessions" / f"{quote(server, safe='')}{suffix}.json"
+        self.path = named(home / "sessions", f"{quote(server, safe='')}{suffix}", ".json")
 
     def load(self) -> SavedSession | None:
         """Read the session; None if it is missing or can't be parsed. Raises `Failure` on a disk error."""

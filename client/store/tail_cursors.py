@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 from chatterbox.wire.position import Position
 from client.failures import Failure, UsageError
-from client.store.private_files import on_disk, private_folder
+from client.store.file_names import user_file
+from client.store.private_files import delete_securely, on_disk, private_folder
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SCHEMA = """
@@ -38,7 +38,7 @@ def cursor_path(home: Path, server: str, username: str, name: str) -> Path:
 
 def cursor_folder(home: Path, server: str, username: str) -> Path:
     """The folder of all cursors of one user at one server."""
-    return home / "cursors" / quote(server, safe="") / quote(username.casefold(), safe="")
+    return user_file(home / "cursors", server, username)
 
 
 class TailCursor:
@@ -55,6 +55,7 @@ class TailCursor:
                 self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=NORMAL")
+                delete_securely(self._db)
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute(_SCHEMA)
                 self._db.execute("COMMIT")

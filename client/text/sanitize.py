@@ -5,7 +5,11 @@ type. Others reorder or hide the text next to them (CVE-2021-42574). Every strin
 is made inert here before it is shown: content, usernames, room names, sentences of the server.
 """
 
+import re
 import unicodedata
+from collections.abc import Iterator
+
+from chatterbox.wire.text_rules import FLAG
 
 MARKS_LIMIT = 4
 """Combining marks in a row; more would overlap other lines."""
@@ -16,6 +20,7 @@ NAME_LIMIT = 40
 _REORDERING = {*range(0x202A, 0x202F), *range(0x2066, 0x2070)}
 _HIDING = {0x2028, 0x2029, 0xFFF9, 0xFFFA, 0xFFFB, *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)}
 _TAGS = range(0xE0000, 0xE0080)
+_FLAGS = re.compile(f"({FLAG.pattern})")
 _BLANK = {0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0}
 """Letters and symbols that are invisible."""
 _MARKS = {"Mn", "Me", "Mc"}
@@ -30,7 +35,7 @@ def inert(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _few_marks("".join(map(_shown, text)))
+    return _few_marks("".join(piece if is_flag else "".join(map(_shown, piece)) for piece, is_flag in by_flags(text)))
 
 
 def inert_lines(text: str) -> list[str]:
@@ -46,6 +51,17 @@ def inert_name(name: str) -> str:
     """
     shown = "".join("\u2420" if character.isspace() else _visible(character) for character in inert(name))
     return f"{shown[:NAME_LIMIT]}…" if len(shown) > NAME_LIMIT else shown or "‹›"  # noqa: RUF001 - meant so
+
+
+def by_flags(text: str) -> Iterator[tuple[str, bool]]:
+    """Split text into emoji flags, which contain tags, and the rest; yields each piece, and whether it is a flag."""
+    for number, piece in enumerate(_FLAGS.split(text)):
+        yield piece, number % 2 == 1
+
+
+def is_tag(character: str) -> bool:
+    """Whether it is a tag, which hides text unless it is part of an emoji flag."""
+    return ord(character) in _TAGS
 
 
 def is_dangerous(character: str) -> bool:

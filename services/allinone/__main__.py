@@ -1,6 +1,7 @@
-"""`python -m services.allinone`: run Chatterbox in one process, back up its data, or restore a backup."""
+"""`python -m services.allinone`: run Chatterbox in one process, back up, restore or verify its data."""
 
 import argparse
+import asyncio
 import os
 import socket
 import sys
@@ -14,7 +15,7 @@ from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.database import lock, make_folder
 from chatterbox.wire.rate_limits import REQUESTS
 from services.allinone.app import AllInOne, AllSettings, create_all
-from services.allinone.full_backup import back_up, restore_all
+from services.allinone.full_backup import back_up, restore_all, verify_all
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
@@ -39,6 +40,9 @@ def main(create: Callable[[AllSettings], AllInOne] = create_all) -> None:
             _back_up(settings, options.folder)
         elif options.command == "restore":
             _restore(settings, options.folder)
+        elif options.command == "verify":
+            names = asyncio.run(verify_all(settings.auth.data, settings.history.database))
+            print(f"chatterbox: {' and '.join(names)} have no detectable damage")
         else:
             _serve(settings, create)
 
@@ -47,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.allinone", description=__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("serve", help="run everything until a signal arrives (the default command)")
+    commands.add_parser("verify", help="check the databases for damage, even while the server runs")
     for name, purpose in (
         ("backup", "copy the databases into FOLDER, even while the server runs"),
         (

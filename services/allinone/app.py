@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
+from chatterbox.chassis.http.http_app import NO_TELEMETRY
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
@@ -64,18 +66,21 @@ def create_all(
 
     `now_s` is the gateway's clock (seconds since 1970), by which tokens expire; `create_history` composes history.
     """
-    service_key = secrets.token_urlsafe(32)
+    keys = {service: secrets.token_urlsafe(32) for service in ServiceName}
+    callers = CallerKeys.of(keys)
     limits = settings.limits.limits()
     broker = broker or MemoryBroker()
-    auth = create_auth(settings.auth, broker=broker, service_key=service_key)
-    auth_client = in_process(auth, service_key)
-    history = create_history(settings.history, broker=broker, auth=auth_client, service_key=service_key, limits=limits)
-    history_client = in_process(history, service_key)
+    auth = create_auth(settings.auth, broker=broker, callers=callers)
+    auth_clients = {service: in_process(auth, keys[service]) for service in (ServiceName.HISTORY, ServiceName.GATEWAY)}
+    history = create_history(
+        settings.history, broker=broker, auth=auth_clients[ServiceName.HISTORY], callers=callers, limits=limits
+    )
+    history_client = in_process(history, keys[ServiceName.GATEWAY])
     gateway = create_gateway(
         settings.gateway,
         limits=limits,
         broker=broker,
-        auth=auth_client,
+        auth=auth_clients[ServiceName.GATEWAY],
         history=history_client,
         append=_append_function(history),
         now_s=now_s,
@@ -86,14 +91,19 @@ def create_all(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(broker.close)
-            for client in (auth_client, history_client):
+            for client in (*auth_clients.values(), history_client):
                 stack.push_async_callback(client.aclose)
             for app in apps:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield
 
     front = FastAPIOffline(
-        title="Chatterbox", version=__version__, lifespan=lifespan, redoc_url=None, static_url="/docs-assets"
+        title="Chatterbox",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        static_url="/docs-assets",
+        telemetry=NO_TELEMETRY,
     )
     _serve_reference(front, apps)
     _serve_health(front)
@@ -151,7 +161,7 @@ class PublicPaths:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        segment = scope["path"].split("/")[1]
+        segment = scope["path"].removeprefix("/").partition("/")[0]
         if scope["type"] == "websocket":
             app: ASGIApp | None = self._gateway
         else:

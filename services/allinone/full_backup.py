@@ -1,12 +1,15 @@
-"""Backup and restore of all databases: one folder with a copy of each, taken while the server runs."""
+"""Backup, restore and verification of all databases. A backup is one folder with a copy of each."""
 
 from pathlib import Path
 
 from chatterbox.chassis.sqlite.backup import BackupError, backup
 from chatterbox.chassis.sqlite.database import make_folder
+from chatterbox.chassis.sqlite.verification import verify
+from services.auth.auth_database import SCHEMA as AUTH_SCHEMA
 from services.auth.auth_database import database_path
 from services.auth.restore import restore as restore_auth
 from services.history.restore import restore as restore_history
+from services.history.schema import SCHEMA as HISTORY_SCHEMA
 
 
 def back_up(data: Path, history: Path, folder: Path) -> None:
@@ -24,3 +27,10 @@ def restore_all(data: Path, history: Path, folder: Path) -> list[Path]:
     make_folder(data)
     kept = [restore_auth(database_path(data), copies[0]), restore_history(history, copies[1])]
     return [path for path in kept if path is not None]
+
+
+async def verify_all(data: Path, history: Path) -> list[str]:
+    """Check both databases, even while the server runs; returns their names. Raises `DatabaseDamagedError`."""
+    await verify(database_path(data), AUTH_SCHEMA)
+    await verify(history, HISTORY_SCHEMA)
+    return [database_path(data).name, history.name]

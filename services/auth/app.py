@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.tasks import background
@@ -38,18 +39,18 @@ def create_app(
     settings: AuthSettings,
     *,
     broker: Broker,
-    service_key: str,
+    callers: CallerKeys,
     now_s: Callable[[], float] = time.time,
     clock: Callable[[], float] = time.monotonic,
 ) -> AuthApp:
     """Create the auth service; its lifespan opens and closes the database.
 
-    `service_key` is the key that other services must present. `now_s` is seconds since 1970, `clock` monotonic seconds.
+    `callers` are the keys of the services that call this one. `now_s` is seconds since 1970, `clock` monotonic seconds.
     """
     metrics = AuthMetrics(Metrics("auth"))
 
     async def open_context(stack: AsyncExitStack) -> AuthContext:
-        context = await _open(stack, settings, broker, service_key, now_s, clock, metrics)
+        context = await _open(stack, settings, broker, callers, now_s, clock, metrics)
         await stack.enter_async_context(background(_clean_up(context), "auth.cleanup"))
         return context
 
@@ -63,11 +64,13 @@ async def _open(
     stack: AsyncExitStack,
     settings: AuthSettings,
     broker: Broker,
-    service_key: str,
+    callers: CallerKeys,
     now_s: Callable[[], float],
     clock: Callable[[], float],
     metrics: AuthMetrics,
 ) -> AuthContext:
+    if callers.is_shared:
+        log.warning("service_key.shared")
     database = await stack.enter_async_context(open_database(settings.data))
     metrics.watch_reserve(database.reserve)
     key_ring = KeyRing(settings.data, now_s)
@@ -82,7 +85,7 @@ async def _open(
         key_ring=key_ring,
         verifier=_verifier(key_ring, now_s, clock),
         database=database,
-        service_key=service_key,
+        callers=callers,
         clock=clock,
     )
 

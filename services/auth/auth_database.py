@@ -45,14 +45,32 @@ MIGRATIONS = (
         expires INTEGER NOT NULL                   -- the row is deleted after this time
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE revocations (                     -- sessions that ended before their last token expired
+        rev INTEGER PRIMARY KEY AUTOINCREMENT,     -- 1, 2, 3 ..., never reused
+        sid TEXT NOT NULL,
+        expires INTEGER NOT NULL                   -- when that token expires; the row is deleted later
+    ) STRICT;
+    INSERT INTO revocations (sid, expires) SELECT id, expires FROM sessions
+        WHERE revoked IS NOT NULL ORDER BY revoked, id;
+    DELETE FROM sessions WHERE revoked IS NOT NULL;
+    ALTER TABLE sessions DROP COLUMN revoked;
+    """,
+    """
+    ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 0;   -- last login or renewal
+    ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- where that came from
+    UPDATE sessions SET used = created;
+    """,
 )
 
 _IMPOSSIBLE = """
     SELECT 1 FROM sessions WHERE user_id NOT IN (SELECT id FROM users)
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM users)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'users')
+    UNION ALL SELECT 1 WHERE (SELECT max(rev) FROM revocations)
+        > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'revocations')
 """
-"""Sessions without a user, or a user id that would be assigned a second time."""
+"""Sessions without a user, or a number of a user or a revocation that would be assigned a second time."""
 
 SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE)
 

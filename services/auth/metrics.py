@@ -25,7 +25,7 @@ class AuthMetrics:
         """Declare the metrics in `metrics`; without, in a registry that is not exposed."""
         self.metrics = metrics = metrics or Metrics("auth")
         self.logins = metrics.counter_by(
-            "logins", "Password checks, at login and password change", "result", AuthOutcome
+            "logins", "Password checks, at login, password change and reset", "result", AuthOutcome
         )
         self.registrations = metrics.counter("registrations", "Accounts created")
         self.sessions_opened = metrics.counter("sessions_opened", "Login sessions started")

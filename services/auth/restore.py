@@ -2,7 +2,7 @@
 
 Sessions ended since the backup would be active again, and ids of users created since would be assigned a second time.
 So all sessions are deleted, new signing keys invalidate all tokens, and user ids continue far above any that may have
-been assigned.
+been assigned. Reset codes used since would be valid again, so their key is discarded too.
 """
 
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from chatterbox.chassis.sqlite import backup
 from services.auth.auth_database import MIGRATIONS
 from services.auth.sessions.signing_keys import KeyRing
+from services.auth.users.code_keys import discard_reset_key
 
 _LOG_OUT_EVERYONE = """
     DELETE FROM sessions;
@@ -25,4 +26,5 @@ def restore(database: Path, copy: Path) -> Path | None:
     """
     kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=_LOG_OUT_EVERYONE)
     KeyRing(database.parent).discard_all()
+    discard_reset_key(database.parent)
     return kept

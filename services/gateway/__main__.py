@@ -56,7 +56,7 @@ def _serve(
 
 
 def _compose(settings: GatewaySettings, limits: Limits, create: Callable[..., GatewayApp]) -> GatewayApp:
-    key = settings.shared_key()
+    key = settings.own_key()
     broker = broker_for(settings)
     clocks = ClockSkew()
     auth, history = [over_network(url, key, clocks) for url in (settings.auth_url, settings.history_url)]

@@ -19,7 +19,6 @@ from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire import broker_events, frames, rate_limits
-from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -47,7 +46,7 @@ log = logging.getLogger("chatterbox.gateway")
 CLOSES_PER_TURN = rate_limits.CLOSES_PER_TURN.bound.limit
 """Connections closed per event-loop turn after their peers disconnected: half a millisecond's work."""
 RELOAD_REVOCATIONS_S = 60.0
-"""Time between reloads of the revocations while the broker is up (seconds); the watchdog finds a silent broker."""
+"""Time between requests for new revocations while the broker is up (seconds); the watchdog finds a silent broker."""
 SETTLE_S = 5.0
 """Time that a stopping gateway waits until accepted messages are acked or refused (seconds)."""
 
@@ -81,7 +80,7 @@ class Gateway:
             broker,
             reload_s=RELOAD_REVOCATIONS_S,
             clock=clock,
-            on_ended=self.hub.end_session,
+            on_ended=self.hub.end_sessions,
         )
         self.metrics.revocations.set_function(lambda: self._verifier.revocations)
         self._watchdog = BrokerWatchdog(broker, clock, self.metrics)
@@ -187,7 +186,7 @@ class Gateway:
         self.hub.remove(connection)
         self.metrics.closed.inc()
         self._gc_scheduler.count()
-        log.info(
+        log.debug(
             "connection.closed",
             extra={
                 "connection": connection.connection_id,
@@ -227,7 +226,7 @@ class Gateway:
             return
         match event:
             case broker_events.SessionRevoked():
-                self._revoked.add(Revocation(event.sid, event.expires))
+                self._revoked.add([event.sid])
             case (
                 broker_events.MembershipChanged()
                 | broker_events.TopicChanged()

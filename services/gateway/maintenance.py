@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import NoReturn
 
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.wire.auth_api import is_expired
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
@@ -30,9 +31,10 @@ def close_expired(hub: Hub, now_s: float) -> None:
 
 async def every_second(hub: Hub, stalled_s: float, now_s: Callable[[], float]) -> NoReturn:
     """Close expired and stalled connections until cancelled; `now_s` is seconds since 1970."""
+    stalled = RateLimitedLog(log, "connection.stalled")
     while True:
         close_expired(hub, now_s())
-        close_stalled(hub, stalled_s)
+        close_stalled(hub, stalled_s, stalled)
         await asyncio.sleep(1)
 
 

@@ -1,4 +1,4 @@
-"""`python -m services.history`: run history as its own process, back up or restore it, list or delete rooms."""
+"""`python -m services.history`: run history, back up, restore or verify its database, list or delete rooms."""
 
 import argparse
 import asyncio
@@ -8,18 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.http.internal_http import over_network
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.chassis.sqlite.backup import backup
 from chatterbox.chassis.sqlite.database import lock, make_folder
+from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.rate_limits import REQUESTS
 from services.history import operator_commands
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
+from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
 
@@ -33,6 +36,9 @@ def main(create: Callable[..., HistoryApp] = create_app) -> None:
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
+        elif options.command == "verify":
+            asyncio.run(verify(settings.database, SCHEMA))
+            print(f"chatterbox: {settings.database} has no detectable damage")
         elif options.command == "rooms":
             print(*operator_commands.room_table(settings), sep="\n")
         elif options.command == "delete-room":
@@ -45,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m services.history", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the service")
+    commands.add_parser("verify", help="check the whole database for damage, even while the service runs")
     for name, purpose in (
         ("backup", "copy the database to FILE, even while the service runs"),
         ("restore", "replace the database with FILE while the service is stopped"),
@@ -76,17 +83,17 @@ def _delete_room(settings: HistorySettings, room: str) -> None:
 
 
 def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:
-    key = settings.shared_key()
+    key, callers = settings.own_key(), settings.callers(ServiceName.HISTORY)
     make_folder(settings.data)
     os.close(lock(settings.database.with_suffix(".lock")))  # fails early if another process has it
     listener = serve.bind(settings.host, settings.port)
     broker = broker_for(settings)
     auth = over_network(settings.auth_url, key)
     limits = LimitSettings.from_environment().limits()
-    app = create(settings, broker=broker, auth=auth, service_key=key, limits=limits)
+    app = create(settings, broker=broker, auth=auth, callers=callers, limits=limits)
     host, port = listener.getsockname()[:2]
     ready = f"chatterbox: history listens on {host}:{port}, data in {settings.data}/"
-    protocol = append_server.append_protocol(app, key)
+    protocol = append_server.append_protocol(app, callers)
     config = serve.config(
         close_on_shutdown(app, broker.close, auth.aclose),
         http_class=protocol,

@@ -1,5 +1,6 @@
 """Composition root of history: `create_app` builds the service from its settings and ports."""
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -8,6 +9,7 @@ from typing import TypeAlias
 import httpx
 
 from chatterbox.chassis.broker import Broker
+from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
 from chatterbox.chassis.operator_socket import operator_socket
@@ -27,6 +29,8 @@ from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
+log = logging.getLogger("chatterbox.history")
+
 HistoryApp: TypeAlias = ServiceApp[HistoryContext]
 DatabaseOpener: TypeAlias = Callable[..., AbstractAsyncContextManager[ServiceDatabase]]
 """Opens the database; called as `open_database` is."""
@@ -34,7 +38,7 @@ WriterFactory: TypeAlias = Callable[..., Writer]
 """Makes the writer; called as `Writer` is."""
 
 RELOAD_REVOCATIONS_S = 5.0
-"""Time between reloads of the revocations (seconds): a lost event takes effect at most this much later."""
+"""Time between requests for new revocations (seconds): a lost event takes effect at most this much later."""
 
 
 def _now_ms() -> int:
@@ -46,13 +50,14 @@ def create_app(
     *,
     broker: Broker,
     auth: httpx.AsyncClient,
-    service_key: str,
+    callers: CallerKeys,
     limits: Limits,
     now_ms: Callable[[], int] = _now_ms,
     open_database: DatabaseOpener = open_database,
     make_writer: WriterFactory = Writer,
 ) -> HistoryApp:
-    """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address.
+    """Create the app; its lifespan opens and closes the database. `auth` calls the auth service's internal address, and
+    `callers` are the keys of the services that call this one.
 
     To let gateways append over the network, serve it with an `append_server.append_protocol`.
 
@@ -64,9 +69,12 @@ def create_app(
 
     async def open_context(stack: AsyncExitStack) -> HistoryContext:
         """The stack closes in reverse order, so that everything is closed before what it uses."""
+        if callers.is_shared:
+            log.warning("service_key.shared")
         database = await stack.enter_async_context(open_database(settings.database, SCHEMA, readers=settings.readers))
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
+        metrics.watch_damage(database.damage)
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         writer = make_writer(
             database.writer,
@@ -75,16 +83,17 @@ def create_app(
             publish=publisher.offer,
             metrics=metrics,
             reserve=database.reserve,
+            damage=database.damage,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
-        history = HistoryService(database.readers, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
-        return HistoryContext(service_key, verifier, history)
+        return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
     for routes in (message_routes, room_routes, invitation_routes, internal_routes, health_routes):

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from chatterbox.chassis.core.lru_dict import LruDict
-from chatterbox.chassis.sqlite.reader_pool import ReaderPool
+from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
+from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
@@ -34,7 +35,7 @@ class HistoryService:
 
     def __init__(
         self,
-        readers: ReaderPool,
+        database: ServiceDatabase,
         writer: Writer,
         auth: AuthClient,
         limits: Limits,
@@ -43,7 +44,9 @@ class HistoryService:
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
-        self._readers = readers
+        self._readers = database.readers
+        self._damage = database.damage
+        self._background_check = database.background_check
         self._writer = writer
         self._auth = auth
         self._limits = limits
@@ -73,7 +76,20 @@ class HistoryService:
 
     async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
         with self._page_s.time():
-            return await message_pages.read(self._readers, room_id, span)
+            try:
+                return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
+            except DatabaseDamagedError as problem:
+                raise self._damage.found(str(problem)) from problem
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the whole database was checked since the start. Until then, each page is checked as it is read."""
+        return self._background_check.has_passed
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the database was found damaged. Pages that are proven right are still served, nothing is stored."""
+        return self._damage.why is not None
 
     async def heads(self, room_ids: list[int]) -> history_api.Heads:
         return await room_queries.heads(self._readers, room_ids)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.token_verifier import TokenVerifier
 from services.history.history import HistoryService
 
@@ -9,6 +10,6 @@ from services.history.history import HistoryService
 class HistoryContext(NamedTuple):
     """Everything that the app's lifespan opens."""
 
-    service_key: str
+    callers: CallerKeys
     verifier: TokenVerifier
     history: HistoryService

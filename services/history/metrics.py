@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatterbox.chassis.observability.metrics import CALL_S, MESSAGES, Metrics
+from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.wire.errors import Code
 from chatterbox.wire.history_api import AppendRefused
@@ -37,6 +38,7 @@ class HistoryMetrics:
         self._disk_free = metrics.gauge("disk_free_bytes", "Free space on the database's disk")
         self._disk = metrics.gauge("disk_bytes", "Size of the database's disk")
         self._reserve = metrics.gauge("disk_reserve_missing_bytes", "Disk reserve released and not yet restored")
+        self._damaged = metrics.gauge("database_damaged", "1 after the database was found damaged, otherwise 0")
 
     def committed(self, plan: "AppendPlan", seconds: float) -> None:
         """Count a committed transaction."""
@@ -61,6 +63,9 @@ class HistoryMetrics:
 
     def watch_reserve(self, reserve: DiskReserve) -> None:
         self._reserve.set_function(lambda: reserve.missing_bytes)
+
+    def watch_damage(self, damage: DamageRecord) -> None:
+        self._damaged.set_function(lambda: damage.why is not None)
 
     def watch_disk(self, folder: Path) -> None:
         self._disk_free.set_function(lambda: shutil.disk_usage(folder).free)

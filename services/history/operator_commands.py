@@ -86,7 +86,9 @@ async def _delete_here(settings: HistorySettings, room: str, limits: Limits, now
         raise OperatorError(f"there is no {settings.database}; set CHATTERBOX_DATA to the data folder")
     try:
         async with open_database(settings.database, SCHEMA, readers=1) as database:
-            writer = Writer(database.writer, limits=limits, now_ms=now_ms, publish=lambda _: None)
+            writer = Writer(
+                database.writer, damage=database.damage, limits=limits, now_ms=now_ms, publish=lambda _: None
+            )
             async with writer.running():
                 info = await writer.change(lambda transaction: moderation.delete_any(transaction, room, limits))
                 while await writer.change(room_deletion.delete_messages):

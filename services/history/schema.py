@@ -117,4 +117,23 @@ _IMPOSSIBLE = """
 Scans one index: 0.05 s for a million messages.
 """
 
-SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE)
+_IMPOSSIBLE_ENDS = """
+    SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), 0) FROM messages WHERE room_id = rooms.id)
+        OR 1 <> (SELECT coalesce(min(offset), 1) FROM messages WHERE room_id = rooms.id)
+        OR last_ms <> coalesce((SELECT timestamp FROM messages WHERE room_id = rooms.id AND offset = head), last_ms)
+    UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
+        > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
+    UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
+    UNION ALL SELECT 1 FROM
+        (SELECT id, room_id, offset, key, user_id FROM messages ORDER BY id DESC LIMIT 1000) AS newest
+        WHERE NOT EXISTS (SELECT 1 FROM messages
+            WHERE room_id = newest.room_id AND offset = newest.offset AND +id = newest.id)
+        OR (key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM messages
+            WHERE room_id = newest.room_id AND key = newest.key AND user_id = newest.user_id AND +id = newest.id))
+"""
+"""As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
+
+Those are read and sent again first, and a crash damages what was written last. `+id` compares with the index's entry.
+"""
+
+SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages"}), end_violations=_IMPOSSIBLE_ENDS)

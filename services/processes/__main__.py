@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.observability import logs
 from chatterbox.chassis.operator_errors import report_operator_errors
 from chatterbox.chassis.settings import Settings
@@ -57,7 +58,7 @@ def _site(settings: Settings, reference: Path) -> DeploymentPlan:
         port=settings.port,
         data=settings.data.resolve(),
         reference=reference,
-        service_key=secrets.token_urlsafe(32),
+        service_keys={service: secrets.token_urlsafe(32) for service in ServiceName},
         redis_password=secrets.token_urlsafe(32),
         redis_program=redis_program(),
         caddy_program=caddy_program(),

@@ -1,8 +1,11 @@
 """The processes of a local deployment: command lines, environments and readiness checks. Pure."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from chatterbox.chassis.core.caller_keys import CALLERS, ServiceName, caller_keys_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +41,7 @@ class DeploymentPlan:
     port: int
     data: Path
     reference: Path
-    service_key: str
+    service_keys: Mapping[ServiceName, str]
     redis_password: str
     redis_program: Path
     caddy_program: Path
@@ -49,25 +52,37 @@ def plan(site: DeploymentPlan, ports: ProcessPorts) -> list[ProcessSpec]:
     shared = {
         "CHATTERBOX_HOST": "127.0.0.1",
         "CHATTERBOX_DATA": str(site.data),
-        "CHATTERBOX_SERVICE_KEY": site.service_key,
         "CHATTERBOX_REDIS_URL": f"redis://:{site.redis_password}@127.0.0.1:{ports.redis}",
         "CHATTERBOX_AUTH_URL": _local(ports.auth),
         "CHATTERBOX_HISTORY_URL": _local(ports.history),
         "CHATTERBOX_TRUSTED_PROXIES": "127.0.0.1",
     }
-    gateways = [_service(f"gateway-{number}", "gateway", port, shared) for number, port in enumerate(ports.gateways, 1)]
+    services = {service: {**shared, **_keys(site, service)} for service in ServiceName}
+    gateways = [
+        _service(f"gateway-{number}", port, services[ServiceName.GATEWAY])
+        for number, port in enumerate(ports.gateways, 1)
+    ]
     return [
         _redis(site, ports.redis),
-        _service("auth", "auth", ports.auth, shared),
-        _service("history", "history", ports.history, shared),
+        _service("auth", ports.auth, services[ServiceName.AUTH]),
+        _service("history", ports.history, services[ServiceName.HISTORY]),
         *gateways,
         edge(site.caddy_program, site.host, site.port, ports, data=site.data, reference=site.reference),
     ]
 
 
-def _service(name: str, package: str, port: int, shared: dict[str, str]) -> ProcessSpec:
-    command = (sys.executable, "-m", f"services.{package}", "serve")
-    return ProcessSpec(name, command, port, {**shared, "CHATTERBOX_PORT": str(port)}, f"{_local(port)}/health/ready")
+def _keys(site: DeploymentPlan, service: ServiceName) -> dict[str, str]:
+    """The key of a service, and the digests of those of its callers."""
+    callers = {caller: site.service_keys[caller] for caller in CALLERS[service]}
+    own = {"CHATTERBOX_SERVICE_KEY": site.service_keys[service]}
+    return {**own, "CHATTERBOX_CALLER_KEYS": caller_keys_text(callers)} if callers else own
+
+
+def _service(name: str, port: int, environment: dict[str, str]) -> ProcessSpec:
+    command = (sys.executable, "-m", f"services.{name.partition('-')[0]}", "serve")
+    return ProcessSpec(
+        name, command, port, {**environment, "CHATTERBOX_PORT": str(port)}, f"{_local(port)}/health/ready"
+    )
 
 
 def _redis(site: DeploymentPlan, port: int) -> ProcessSpec:

@@ -43,6 +43,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, action="append", help="random seed (may be repeated; default: 1)")
     parser.add_argument("--minutes", type=float, help="inject random faults for this long; without it, each fault once")
     parser.add_argument("--fault", action="append", metavar="WORDS", help="only faults whose name contains WORDS")
+    attacker_help = "flood the site by connection, by account and over HTTP meanwhile (default: yes)"
+    parser.add_argument("--attacker", action=argparse.BooleanOptionalAction, default=True, help=attacker_help)
     parser.add_argument("--output", type=Path, default=Path("tests/.cache/chaos"), metavar="FOLDER")
     options = parser.parse_args()
     options.seed = options.seed or [1]
@@ -58,8 +60,11 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
         load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
-        outcome = await run(site, load, _faults(site, seed, options), tell=_tell)
+        outcome = await run(site, load, _faults(site, seed, options), attacker=options.attacker, tell=_tell)
+    for attack, times in outcome.attacks.items():
+        print(f"chaos: attacker: {attack}: {times:,}", flush=True)
     what = "each fault once" if options.minutes is None else f"random faults for {options.minutes:g} min"
+    what += "" if options.attacker else ", no attacker"
     if outcome.verdict.is_clean:
         shutil.rmtree(folder)
     else:

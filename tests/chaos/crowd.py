@@ -86,6 +86,11 @@ class Crowd:
             where = operation.room, operation.epoch
             self._heads[where] = max(self._heads[where], operation.offset)
 
+    async def register(self, username: str) -> None:
+        """Register another user, who takes no part in the load."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=60) as http:
+            await self._newcomer(http, username)
+
     async def _newcomer(self, http: httpx.AsyncClient, name: str) -> tuple[str, str]:
         who = {"username": name, "password": PASSWORD}
         (await http.post("/register", json=who)).raise_for_status()

@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
 from tests.chaos import operations
+from tests.chaos.attacker import attacked
 from tests.chaos.checker import judge
 from tests.chaos.crowd import Crowd, Load, crowd
 from tests.chaos.faults import Fault, Scene
@@ -25,6 +27,8 @@ class Outcome:
     struck: list[Struck]
     verdict: Verdict
     history: list[operations.AnyOperation]
+    attacks: Mapping[str, int]
+    """How often each attack got through to the server; empty without an attacker."""
 
 
 async def run(
@@ -32,6 +36,7 @@ async def run(
     load: Load,
     faults: Iterable[Fault],
     *,
+    attacker: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     calm_s: float = CALM_S,
     tell: Callable[[Struck], None] = lambda _: None,
@@ -39,7 +44,7 @@ async def run(
     """Inject `faults` one after another, and check the history by `limits`.
 
     There are `calm_s` seconds of load before the first fault, and as long without load at the end; the resources of the
-    processes are compared between the two.
+    processes are compared between the two. An `attacker` attacks from the first fault to the last recovery.
     """
     chance = Random(load.seed)
     struck: list[Struck] = []
@@ -47,9 +52,10 @@ async def run(
         async with people.talking():
             await asyncio.sleep(calm_s)
             began = _look(site, people, after=False)
-            for fault in faults:
-                struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
-                tell(struck[-1])
+            async with _attacker(people, present=attacker) as attacks:
+                for fault in faults:
+                    struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
+                    tell(struck[-1])
         people.heal()
         await people.rest(2 * limits.on_time_s)
         await people.read_all()
@@ -57,7 +63,18 @@ async def run(
         missing = began - _look(site, people, after=True)
         assert not missing, f"ended unexpectedly: {missing}"
         history = list(people.operations)
-    return Outcome(struck, judge(history, limits), history)
+    return Outcome(struck, judge(history, limits), history, attacks)
+
+
+@asynccontextmanager
+async def _attacker(people: Crowd, *, present: bool) -> AsyncIterator[Mapping[str, int]]:
+    if not present:
+        yield {}
+        return
+    username = f"{people.name}-attacker"
+    await people.register(username)
+    async with attacked(people.url, username) as attacks:
+        yield attacks
 
 
 async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> Struck:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.length_prefix import UPGRADE
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.internal_http import UnavailableError
@@ -47,7 +48,7 @@ async def at_port(app: ASGIApp, http_class: type[HttpProtocol] = HttpProtocol) -
 
 @pytest.fixture
 async def url(history: Service) -> AsyncIterator[str]:
-    async with at_port(history.app, append_protocol(history.app, SERVICE_KEY)) as url:
+    async with at_port(history.app, append_protocol(history.app, CallerKeys.shared(SERVICE_KEY))) as url:
         yield url
 
 
@@ -143,12 +144,22 @@ class TestAccess:
             await open_rpc(url + PATH, token, MAX_BATCH_BYTES)
         assert refusal.value.status == 401
 
+    async def test_only_the_key_of_gateways_opens_the_append_connection(self, history: Service) -> None:
+        keys = {service: f"the key of {service} in this test" for service in ServiceName}
+        async with at_port(history.app, append_protocol(history.app, CallerKeys.of(keys))) as url:
+            for service, key in keys.items():
+                if service is ServiceName.GATEWAY:
+                    (await open_rpc(url + PATH, key, MAX_BATCH_BYTES)).close()
+                else:
+                    with pytest.raises(RpcRefusedError) as refusal:
+                        await open_rpc(url + PATH, key, MAX_BATCH_BYTES)
+                    assert refusal.value.status == 401
+
     async def test_a_wrong_service_key_is_reported_to_the_operator(self, url: str) -> None:
         client = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
             await client.append([])
-        reason = "refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services"
-        assert problem.value.why == f"{url} {reason}"
+        assert problem.value.why.startswith(f"{url} refuses our service key; its CHATTERBOX_CALLER_KEYS must contain")
 
     async def test_a_request_without_upgrade_gets_404(self, url: str) -> None:
         async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
@@ -178,7 +189,7 @@ async def _respond_with_unknown_code(_: bytes) -> bytes:
 
 
 def _rpc_protocol(handler: RpcHandler) -> type[HttpProtocol]:
-    return rpc_upgrade_protocol(PATH, SERVICE_KEY, handler, MAX_BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, CallerKeys.shared(SERVICE_KEY), ServiceName.GATEWAY, handler, MAX_BATCH_BYTES)
 
 
 @pytest.mark.parametrize(

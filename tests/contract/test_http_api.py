@@ -63,7 +63,7 @@ users = Users()
 ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "422", "429", "5xx"]
 CONFIG = SchemathesisConfig.from_dict({"checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}}})
 schema = schemathesis.openapi.from_dict(
-    create_all(settings_for(Path("unused"))).app.openapi(),  # type: ignore[attr-defined]
+    create_all(settings_for(Path("unused"))).app.openapi(),
     config=CONFIG,
 )
 

@@ -1,8 +1,10 @@
-"""Backup and restore of all databases, as commands of the single process."""
+"""Backup, restore and verification of all databases, as commands of the single process."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import stat
 import sys
 from pathlib import Path
@@ -60,3 +62,24 @@ async def test_restoring_a_folder_without_a_backup_is_refused_and_changes_nothin
     status, said = await command(data, "restore", str(empty))
     assert (status, said.count("\n")) == (1, 1)
     assert "has no auth.sqlite and no history.sqlite" in said
+
+
+async def test_verify_reports_damage_with_and_without_a_running_server(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with process(data) as server:
+        await server.newcomer("alice")
+        fine = "chatterbox: auth.sqlite and history.sqlite have no detectable damage\n"
+        assert await command(data, "verify") == (0, fine)
+        await server.signal(signal.SIGTERM)
+    assert await command(data, "verify") == (0, fine)
+    with contextlib.closing(sqlite3.connect(data / "history.sqlite")) as connection, connection:
+        connection.execute("UPDATE rooms SET head = 7")
+    status, said = await command(data, "verify")
+    assert (status, said) == (1, f"chatterbox: {data / 'history.sqlite'} is damaged; restore a backup\n")
+
+
+def test_verify_without_a_database_names_the_setting(tmp_path: Path) -> None:
+    status, said = asyncio.run(command(tmp_path, "verify"))
+    assert status == 1
+    assert "CHATTERBOX_DATA" in said
+    assert not list(tmp_path.iterdir())

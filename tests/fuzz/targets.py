@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from chatterbox.chassis.core.host_names import host_port
 from chatterbox.chassis.core.length_prefix import PayloadReader, PayloadTooLargeError
+from chatterbox.chassis.core.request_target import BadRequestError, parse_target
 from chatterbox.chassis.settings import LimitSettings, Settings
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import auth_api, broker_events, codec, frames, history_api, position, text_rules, untrusted_json
@@ -52,6 +54,7 @@ from services.auth.http.login_form import _form_fields, _validated
 from services.auth.http.schemas import Credentials
 from services.auth.rules import username_policy
 from services.auth.sessions.signing_keys import SigningKey
+from services.gateway.core.upgrade_request import BadUpgradeError, accept_header
 from tests.unit.client.world import Core, message, room_state, welcome
 
 Target = Callable[[bytes], None]
@@ -332,10 +335,29 @@ def notices(data: bytes) -> None:
         assert inside.count(";") == fields
 
 
+def request_targets(data: bytes) -> None:
+    """Request lines: method and target; what is accepted is a path with a query, in ASCII."""
+    method, _, target = data.partition(b" ")
+    with suppress(BadRequestError):
+        parsed = parse_target(method.decode("latin-1"), target)
+        assert parsed.origin_form.startswith(b"/")
+        assert parse_target("GET", parsed.origin_form).origin_form == parsed.origin_form
+        assert parsed.authority is None or host_port(parsed.authority.decode()).host
+
+
+def upgrades(data: bytes) -> None:
+    """Headers of WebSocket upgrade requests, one a line."""
+    lines = (line.partition(b":") for line in data.split(b"\n"))
+    headers = [(name.strip().lower(), value.strip()) for name, _, value in lines]
+    with suppress(BadUpgradeError):
+        assert len(accept_header("GET", "1.1", headers)) == 28
+
+
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         commands, server_frames, controls, batches, answers, positions, lines, dates, names, session_tokens, key_files,
         logins, settings, slashes, screens, addresses, configurations, notices,
+        request_targets, upgrades,
     )
 }  # fmt: skip

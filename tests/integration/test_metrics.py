@@ -225,8 +225,8 @@ async def test_auth_counts_successful_and_failed_logins(tmp_path: Path) -> None:
     assert figure(scraped, "chatterbox_auth_hashes_running") == 0
 
 
-async def test_a_closed_connection_is_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+async def test_at_debug_a_closed_connection_is_one_log_line(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "chatterbox")
     async with server.talker(await server.newcomer("alice")) as alice:
         await alice.send("a secret plan")
         await alice.messages(1)

@@ -25,7 +25,7 @@ log = logging.getLogger("chatterbox.simulation")
 
 LIMITS = Limits(
     connections_per_user=1000, connections_per_address=1000, sends_per_s=10_000, sends_burst=10_000,
-    commands_per_s=10_000, commands_burst=10_000,
+    commands_per_s=10_000, commands_burst=10_000, reads_per_s=10_000, reads_burst=10_000,
 )  # fmt: skip
 DOWN_S = (0.05, 1.0)
 """Time until a gateway that ended is started again (seconds)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from random import Random
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -11,6 +12,7 @@ from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_publisher import CommittedChanges, payloads
 from tests.simulation.conditions import Conditions
 from tests.simulation.history import Items, StoredHistory
+from tests.support.revocation_list import RevocationList
 from tests.support.sabotage.history import with_new_keys
 
 FAILED = httpx.ReadError("the connection was lost before the call was handled")
@@ -137,14 +139,16 @@ class AuthService(Service):
     def __init__(self, conditions: Conditions, rng: Random, jwks: auth_api.Jwks) -> None:
         super().__init__(conditions, rng)
         self._jwks = jwks
-        self.revocations: list[auth_api.Revocation] = []
+        self.revocations = RevocationList()
 
     def handle(self, path: str, content: bytes) -> object:
-        match path:
+        route, _, query = path.partition("?")
+        match route:
             case "/internal/jwks":
                 return self._jwks
             case "/internal/revocations":
-                return auth_api.Revocations(self.revocations)
+                asked = dict(parse_qsl(query))
+                return self.revocations.page(asked.get("epoch", ""), int(asked["since"]))
             case _:
                 raise AssertionError(f"the simulated auth does not know {path}")
 

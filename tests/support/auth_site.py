@@ -10,6 +10,7 @@ import httpx
 import jwt
 
 from chatterbox.chassis.broker import Broker, MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, decode_control
@@ -87,6 +88,17 @@ def payload_of(token: str) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
+async def revoked(site: AuthSite) -> list[str]:
+    """The ids of all revoked sessions, as another service loads them."""
+    epoch, upto, sids = "", 0, list[str]()
+    while True:
+        page = await site.internal.revocations(epoch, upto)
+        epoch, upto = page.epoch, page.upto
+        sids += page.sids
+        if page.is_last:
+            return sids
+
+
 def refusal(response: httpx.Response) -> tuple[int, str]:
     """Status and code of a refusal, whose body must have the one shape."""
     body = response.json()
@@ -101,12 +113,18 @@ async def running(
     clock: Clock | None = None,
     steady: Clock | None = None,
     broker: Broker | None = None,
+    callers: CallerKeys | None = None,
     **settings: Any,
 ) -> AsyncIterator[AuthSite]:
-    """Auth, started on `data` and stopped after the block; `steady` (none: `clock`) is the clock that never jumps."""
+    """Auth, started on `data` and stopped after the block; `steady` (none: `clock`) is the clock that never jumps.
+
+    `callers` may call the internal routes; without, every caller has the same key.
+    """
     clock, broker = clock or Clock(), broker or MemoryBroker()
     told = AuthSettings(data=data, **settings)
-    app = create_app(told, broker=broker, service_key=SERVICE_KEY, now_s=clock, clock=steady or clock)
+    app = create_app(
+        told, broker=broker, callers=callers or CallerKeys.shared(SERVICE_KEY), now_s=clock, clock=steady or clock
+    )
     internal = internal_http.in_process(app, SERVICE_KEY)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
     async with app.router.lifespan_context(app), http, internal:

@@ -24,10 +24,12 @@ class Kind(StrEnum):
     BIT = "a bit has changed"
     SECTOR = "a sector reads as zeros"
     PAGE = "a page reads as zeros"
+    OTHER = "a page reads as another page"
     CUT = "the end is cut off"
 
 
-_ZEROED_BYTES = {Kind.SECTOR: 512, Kind.PAGE: 4096}
+_PAGE_BYTES = 4096
+_ZEROED_BYTES = {Kind.SECTOR: 512, Kind.PAGE: _PAGE_BYTES}
 
 
 class Damage(NamedTuple):
@@ -43,6 +45,10 @@ class Damage(NamedTuple):
             return whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
         if self.kind is Kind.CUT:
             return whole[: chance.randrange(1, len(whole))]
+        if self.kind is Kind.OTHER:
+            pages = len(whole) // _PAGE_BYTES
+            place, source = (chance.randrange(pages) * _PAGE_BYTES for _ in range(2))
+            return whole[:place] + whole[source : source + _PAGE_BYTES] + whole[place + _PAGE_BYTES :]
         size = _ZEROED_BYTES[self.kind]
         start = chance.randrange(len(whole) // size) * size
         return whole[:start] + bytes(size) + whole[start + size :]

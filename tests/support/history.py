@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chatterbox.chassis.broker import MemoryBroker
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.http.http_app import HttpApp
 from chatterbox.wire import auth_api, history_api
@@ -23,6 +24,7 @@ from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.settings import HistorySettings
+from tests.support.revocation_list import RevocationList
 
 UNHURRIED = Limits(sends_per_s=1e9, sends_burst=10**9)
 """For tests that are not about how fast one may send."""
@@ -53,7 +55,7 @@ class FakeAuth:
         self._clock = clock
         self._key = Ed25519PrivateKey.generate()
         self.names: dict[str, int] = {}
-        self.revoked: list[auth_api.Revocation] = []
+        self.revoked = RevocationList()
         self.away = False
         self.revocations_away = False
         self.before_user: Callable[[], Awaitable[object]] | None = None
@@ -86,7 +88,8 @@ class FakeAuth:
         self._answer(request)
         if self.revocations_away:
             raise ChatError(Code.UNAVAILABLE)
-        return internal_http.write(auth_api.Revocations(self.revoked))
+        asked = request.query_params
+        return internal_http.write(self.revoked.page(asked["epoch"], int(asked["since"])))
 
     async def _user(self, request: Request) -> Response:
         self._answer(request)
@@ -98,7 +101,7 @@ class FakeAuth:
         return internal_http.write(auth_api.UserInfo(self.names[name], name))
 
     def _answer(self, request: Request) -> None:
-        internal_http.require_service_key(request, SERVICE_KEY)
+        internal_http.require_caller(request, CallerKeys.shared(SERVICE_KEY), ServiceName.HISTORY)
         if self.away:
             raise ChatError(Code.UNAVAILABLE)
 
@@ -185,6 +188,7 @@ async def running(
     *,
     broker: MemoryBroker | None = None,
     limits: Limits | None = None,
+    callers: CallerKeys | None = None,
     **settings: Any,
 ) -> AsyncIterator[Service]:
     """Run history on the folder `data`; a test may do so several times, one after the other."""
@@ -196,7 +200,7 @@ async def running(
             configured,
             broker=broker,
             auth=to_auth,
-            service_key=SERVICE_KEY,
+            callers=callers or CallerKeys.shared(SERVICE_KEY),
             limits=limits or UNHURRIED,
             now_ms=clock,
         )

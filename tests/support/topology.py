@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from chatterbox.chassis.core.caller_keys import CALLERS, ServiceName, caller_keys_text
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.program import Program, start
@@ -19,7 +20,7 @@ from tests.support.valkey import Valkey, valkey
 from tests.support.waiting import until
 
 READY_S = 30.0
-SERVICE_KEY = "a key that only these processes know"
+SERVICE_KEYS = {service: f"a key that only {service} knows in these tests" for service in ServiceName}
 
 
 class Service:
@@ -98,24 +99,32 @@ class Service:
         return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
 
 
+def _keys(folder: Path, service: ServiceName) -> dict[str, str]:
+    """The files of a service's key, and of the digests of its callers' keys."""
+    key, callers = folder / f"{service}-key", folder / f"{service}-callers"
+    key.write_text(f"{SERVICE_KEYS[service]}\n")
+    callers.write_text(caller_keys_text({caller: SERVICE_KEYS[caller] for caller in CALLERS[service]}))
+    return {"CHATTERBOX_SERVICE_KEY_FILE": str(key), "CHATTERBOX_CALLER_KEYS_FILE": str(callers)}
+
+
 class Topology:
     """All of it; `environment` holds further `CHATTERBOX_…` variables for every process."""
 
     def __init__(self, redis: Valkey, folder: Path, gateways: int, environment: dict[str, str]) -> None:
-        key, redis_url = folder / "service-key", folder / "redis-url"
-        key.write_text(f"{SERVICE_KEY}\n")
+        redis_url = folder / "redis-url"
         redis_url.write_text(redis.url)
         shared = {
-            "CHATTERBOX_SERVICE_KEY_FILE": str(key),
             "CHATTERBOX_REDIS_URL_FILE": str(redis_url),
             "CHATTERBOX_DRAIN_S": "0",
             **environment,
         }
         self.redis = redis
-        self.auth = Service("auth", "auth", folder, shared)
+        keys = {service: _keys(folder, service) for service in ServiceName}
+        self.auth = Service("auth", "auth", folder, shared | keys[ServiceName.AUTH])
         shared["CHATTERBOX_AUTH_URL"] = self.auth.url
-        self.history = Service("history", "history", folder, shared)
+        self.history = Service("history", "history", folder, shared | keys[ServiceName.HISTORY])
         shared["CHATTERBOX_HISTORY_URL"] = self.history.url
+        shared |= keys[ServiceName.GATEWAY]
         self.gateways = [Service(f"gateway-{number}", "gateway", folder, shared) for number in range(gateways)]
         self.services = [self.auth, self.history, *self.gateways]
 
@@ -127,15 +136,20 @@ class Topology:
         await _all(service.kill() for service in self.services)
 
     async def newcomer(self, username: str) -> str:
-        """Register somebody and log them in; returns the token."""
-        who = {"username": username, "password": PASSWORD}
-        async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
-            (await http.post("/register", json=who)).raise_for_status()
-            return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
+        """Register a user and log in; returns the token."""
+        return await newcomer(self.auth.url, username)
 
     async def logout(self, token: str) -> None:
         async with httpx.AsyncClient(base_url=self.auth.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/logout", headers={"Authorization": f"Bearer {token}"})).raise_for_status()
+
+
+async def newcomer(url: str, username: str) -> str:
+    """Register a user with the auth at `url` and log in; returns the token."""
+    who = {"username": username, "password": PASSWORD}
+    async with httpx.AsyncClient(base_url=url, trust_env=False, verify=NO_TLS) as http:
+        (await http.post("/register", json=who)).raise_for_status()
+        return str((await http.post("/login", json=who)).raise_for_status().json()["token"])
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 Headers = Iterable[tuple[bytes, bytes]]
+SECURITY_HEADERS: Headers = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""As `SecurityHeadersMiddleware` adds them, for responses that do not pass it."""
 
 
 def response_bytes(status: int, headers: Headers, body: bytes = b"") -> bytes:

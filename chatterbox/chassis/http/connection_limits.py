@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from chatterbox.chassis.core.peer_address import network
-from chatterbox.chassis.observability.rate_limited_log import RateLimitedWarning
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.wire.errors import ChatError, Code
 
 log = logging.getLogger("chatterbox.http")
@@ -25,7 +25,7 @@ class ConnectionLimits:
         self._per_address = per_address
         self._is_exempt = is_exempt
         self._open: Counter[str] = Counter()
-        self._warning = RateLimitedWarning(log, "connections.refused")
+        self._warning = RateLimitedLog(log, "connections.refused")
 
     def count(self, host: str, open_connections: int) -> str:
         """Count a new connection from `host`; raises `too_many_connections` or `unavailable`.
@@ -34,14 +34,14 @@ class ConnectionLimits:
         Returns what `release` expects.
         """
         if open_connections > self._total:
-            self._warning.warn(address=host, why=f"{self._total} connections are open; see CHATTERBOX_CONNECTIONS")
+            self._warning.write(address=host, why=f"{self._total} connections are open; see CHATTERBOX_CONNECTIONS")
             raise ChatError(Code.UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
         if self._per_address is None or self._is_exempt(host):
             return ""
         key = network(host)
         if self._open[key] >= self._per_address:
             detail = f"At most {self._per_address} connections per address. Close one and try again."
-            self._warning.warn(address=key, why=f"{detail} See CHATTERBOX_CONNECTIONS_PER_ADDRESS")
+            self._warning.write(address=key, why=f"{detail} See CHATTERBOX_CONNECTIONS_PER_ADDRESS")
             raise ChatError(Code.TOO_MANY_CONNECTIONS, detail, retry_after_s=RETRY_AFTER_S)
         self._open[key] += 1
         return key

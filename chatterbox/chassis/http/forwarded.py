@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox.chassis.core.peer_address import TrustedProxies, unmapped
-from chatterbox.chassis.observability.rate_limited_log import RateLimitedWarning
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 
 log = logging.getLogger("chatterbox.http")
 
@@ -23,7 +23,7 @@ class ForwardedMiddleware:
     def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
         self._app = app
         self._proxies = proxies
-        self._untrusted = RateLimitedWarning(log, "proxy.untrusted")
+        self._untrusted = RateLimitedLog(log, "proxy.untrusted")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan" and scope.get("client"):
@@ -35,7 +35,7 @@ class ForwardedMiddleware:
         forwarded_for = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
         if not self._proxies.trusts(peer):
             if forwarded_for:
-                self._untrusted.warn(address=peer, why=HINT)
+                self._untrusted.write(address=peer, why=HINT)
             return
         client = self._proxies.client(peer, forwarded_for)
         if client != peer:

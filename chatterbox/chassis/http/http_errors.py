@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.security import OAuth2PasswordBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
@@ -18,6 +19,8 @@ log = logging.getLogger("chatterbox.http")
 
 BODY_BYTES = 65_536
 """The largest request body of the public API."""
+CLIENT_DISCONNECTED = 499
+"""In metrics, the status of requests that the client broke off, as in nginx's logs."""
 _NOT_JSON = "The body is not UTF-8 or not JSON."
 _TOO_LARGE = f"The body is larger than {BODY_BYTES} bytes."
 
@@ -68,7 +71,13 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ChatError, _on_chat_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_bug)
+
+
+def bad_request(detail: str) -> JSONResponse:
+    """The response to a request that is no valid HTTP: 400, as RFC 9112 demands; `bad_request` is 422 otherwise."""
+    return JSONResponse({"code": Code.BAD_REQUEST, "detail": detail}, 400)
 
 
 def body_too_large() -> JSONResponse:
@@ -86,7 +95,7 @@ async def _on_invalid_request(_: Request, problem: Exception) -> Response:
     first: Mapping[str, Any] = problem.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
-        return JSONResponse({"code": Code.BAD_REQUEST, "detail": "The body is not JSON."}, 400)
+        return bad_request("The body is not JSON.")
     if where == "body":
         return answer(ChatError(Code.BAD_REQUEST, "The body must be a JSON object with Content-Type application/json."))
     return answer(ChatError(Code.BAD_REQUEST, f"{where}: {first['msg']}."))
@@ -109,6 +118,11 @@ def _allowed_methods(request: Request) -> str:
     paths: dict[str, dict[str, Any]] = request.app.openapi().get("paths", {})
     matching = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
     return ", ".join(sorted(method.upper() for methods in matching for method in methods))
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    """The client disconnected before its request was complete; this response only counts it in the metrics."""
+    return Response(status_code=CLIENT_DISCONNECTED)
 
 
 async def _on_bug(request: Request, problem: Exception) -> Response:

@@ -4,12 +4,16 @@ import asyncio
 from asyncio import TimerHandle
 from typing import Any
 
+import httptools
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chatterbox.chassis.core.peer_address import unmapped
-from chatterbox.chassis.core.raw_response import response_bytes
+from chatterbox.chassis.core.raw_response import SECURITY_HEADERS, Headers, response_bytes
+from chatterbox.chassis.core.request_target import BadRequestError, parse_target
 from chatterbox.chassis.http.connection_limits import ConnectionLimits
-from chatterbox.chassis.http.http_errors import answer
+from chatterbox.chassis.http.http_errors import answer, bad_request
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.wire.errors import ChatError
 
 REQUEST_DEADLINE_S = 10.0
@@ -21,7 +25,7 @@ _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: 
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Refuses connections beyond the limits; closes one whose request arrives too slowly or has too large headers.
+    """Refuses connections beyond the limits; closes one whose request is invalid, too slow, or has too large headers.
 
     At any time a connection waits for the rest of a request, for its response, or for the next request. One of two
     timers is armed in the first and the last case: the request's deadline, or uvicorn's keep-alive timeout.
@@ -29,6 +33,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     limits: ConnectionLimits
     """Shared by all connections of a server; `serve.config` sets it."""
+    invalid_requests: RateLimitedLog
+    """The same."""
     parser: Any
     _counted = ""
     """What `limits` counts this connection as."""
@@ -44,10 +50,11 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self._counted = self.limits.count(self.client[0] if self.client else "", len(self.connections))
         except ChatError as problem:
-            self._refuse(problem)
+            self._refuse(answer(problem))
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._waits_without_timer():  # what arrived was no part of a request, such as an empty line
             self._start_deadline()
         if self._head_bytes is not None and not self.transport.is_closing():
@@ -62,6 +69,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        target = parse_target(self.parser.get_method().decode("ascii"), self.url)
+        self.url = target.origin_form
+        if target.authority is not None:
+            self.headers[:] = [(name, target.authority if name == b"host" else value) for name, value in self.headers]
+        if self.parser.should_upgrade() and not self._should_upgrade() and _has_body(self.headers):
+            raise BadRequestError("A request for an upgrade must not have a body.")  # the parser would not read it
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -72,6 +85,28 @@ class HttpProtocol(HttpToolsProtocol):
         self._cancel_deadline()
         self._release()
         super().connection_lost(exc)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse what was received, instead of uvicorn, which logs each invalid request and answers it with text."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._should_upgrade():
+                    self.handle_websocket_upgrade()
+                    return
+                data = data[upgrade.args[0] :]  # of another protocol, which a server may ignore (RFC 9110 section 7.8)
+            except httptools.HttpParserError as problem:
+                self._refuse_invalid(problem)
+                return
+            else:
+                return
+
+    def _refuse_invalid(self, problem: httptools.HttpParserError) -> None:
+        reason = problem.__context__ if isinstance(problem.__context__, BadRequestError) else problem
+        detail = str(reason) if reason is not problem else f"The request is not valid HTTP/1.1: {problem}."
+        self.invalid_requests.write(address=self.client and self.client[0], why=detail)
+        self._refuse(bad_request(detail))
 
     def _release(self) -> None:
         self.limits.release(self._counted)
@@ -95,11 +130,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = None
         self._respond_and_close(_TIMED_OUT)
 
-    def _refuse(self, problem: ChatError) -> None:
-        response = answer(problem)
-        headers = (*response.raw_headers, (b"connection", b"close"))
+    def _refuse(self, response: Response) -> None:
+        headers = (*response.raw_headers, *SECURITY_HEADERS, (b"connection", b"close"))
         self._respond_and_close(response_bytes(response.status_code, headers, bytes(response.body)))
 
     def _respond_and_close(self, response: bytes) -> None:
         self.transport.write(response)
         self.transport.close()
+
+
+def _has_body(headers: Headers) -> bool:
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)

@@ -1,9 +1,8 @@
-"""Calls between services: JSON over keep-alive HTTP connections, with a deadline and the service key.
+"""Calls between services: JSON over keep-alive HTTP connections, with a deadline and the caller's service key.
 
 In one process the same calls go through ASGI without a socket; only the transport differs.
 """
 
-import secrets
 from typing import TypeVar
 
 import httpx
@@ -12,6 +11,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.http.clock_skew import ClockSkew, ClockSkewTransport
 from chatterbox.chassis.observability import request_ids
@@ -129,7 +129,8 @@ def refusal(where: str, path: str, status: int, content: bytes) -> ChatError:
         return unexpected_service(where, path)
     if error.code is Code.SERVICE_KEY_INVALID:
         return UnavailableError(
-            f"{where} refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services"
+            f"{where} refuses our service key; its CHATTERBOX_CALLER_KEYS must contain the digest of our "
+            "CHATTERBOX_SERVICE_KEY, or both services must have the same key"
         )
     if error.code in {Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED}:
         return unexpected_service(where, path)
@@ -169,8 +170,7 @@ def write(result: object) -> Response:
     return Response(msgspec.json.encode(result), media_type="application/json")
 
 
-def require_service_key(request: HTTPConnection, service_key: str) -> None:
-    """Raise `service_key_invalid` unless the request carries the service key."""
-    authorization = request.headers.get("authorization", "")
-    if not secrets.compare_digest(authorization.encode(), f"Bearer {service_key}".encode()):
+def require_caller(request: HTTPConnection, keys: CallerKeys, *allowed: ServiceName) -> None:
+    """Raise `service_key_invalid` unless the request carries the key of one of the services `allowed`."""
+    if not keys.are_allowed(request.headers.get("authorization", ""), *allowed):
         raise ChatError(Code.SERVICE_KEY_INVALID)

@@ -11,6 +11,7 @@ import sys
 import time
 
 from chatterbox.chassis.observability import request_ids
+from chatterbox.chassis.observability.rate_limited_log import RepeatedTraceFilter
 
 _SECRET = re.compile(
     r"((?:token|password|access_token)=)[^&\s\"'\\]+|(Bearer\s+)[^\s\"'\\]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.IGNORECASE
@@ -77,6 +78,7 @@ def configure(level: str, *, as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     handler.addFilter(add_request_id)
+    handler.addFilter(RepeatedTraceFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

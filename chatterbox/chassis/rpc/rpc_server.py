@@ -10,11 +10,12 @@ import httptools
 from starlette.requests import HTTPConnection
 from uvicorn.server import ServerState
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.length_prefix import UPGRADE, PayloadReader, PayloadTooLargeError, prefixed
 from chatterbox.chassis.core.raw_response import response_bytes
 from chatterbox.chassis.http import http_errors
 from chatterbox.chassis.http.http_protocol import HttpProtocol
-from chatterbox.chassis.http.internal_http import require_service_key
+from chatterbox.chassis.http.internal_http import require_caller
 from chatterbox.wire.errors import ChatError
 
 log = logging.getLogger("chatterbox.rpc")
@@ -73,12 +74,23 @@ class RpcServerProtocol(asyncio.Protocol):
             self._transport.close()
 
 
-def rpc_upgrade_protocol(path: str, service_key: str, handler: RpcHandler, max_bytes: int) -> type[HttpProtocol]:
-    """The HTTP protocol class of a server that accepts RPC connections at `path`; `max_bytes` bounds a request."""
+def rpc_upgrade_protocol(
+    path: str, callers: CallerKeys, caller: ServiceName, handler: RpcHandler, max_bytes: int
+) -> type[HttpProtocol]:
+    """The HTTP protocol class of a server that accepts RPC connections of `caller` at `path`.
+
+    `max_bytes` bounds a request.
+    """
     return type(
         "RpcUpgradeProtocol",
         (RpcUpgradeProtocol,),
-        {"path": path.encode(), "service_key": service_key, "handler": staticmethod(handler), "max_bytes": max_bytes},
+        {
+            "path": path.encode(),
+            "callers": callers,
+            "caller": caller,
+            "handler": staticmethod(handler),
+            "max_bytes": max_bytes,
+        },
     )
 
 
@@ -86,7 +98,8 @@ class RpcUpgradeProtocol(HttpProtocol):
     """The HTTP protocol, which upgrades requests for RPC."""
 
     path: bytes
-    service_key: str
+    callers: CallerKeys
+    caller: ServiceName
     handler: RpcHandler
     max_bytes: int
     parser: Any
@@ -98,7 +111,7 @@ class RpcUpgradeProtocol(HttpProtocol):
         """Upgrade the connection, or refuse: uvicorn calls this for every upgrade that `_should_upgrade` accepts."""
         self.connections.discard(self)
         try:
-            require_service_key(HTTPConnection(dict(self.scope)), self.service_key)
+            require_caller(HTTPConnection(dict(self.scope)), self.callers, self.caller)
         except ChatError as problem:
             refusal = http_errors.answer(problem)
             headers = (*refusal.raw_headers, (b"connection", b"close"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatterbox.chassis.operator_errors import OperatorError
-from chatterbox.chassis.sqlite.database import lock
+from chatterbox.chassis.sqlite.database import delete_securely, lock
 
 
 class BackupError(OperatorError):
@@ -102,7 +102,9 @@ def _free_name(database: Path) -> Path:
 
 
 def _open(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    delete_securely(connection)
+    return connection
 
 
 def _sync(path: Path) -> None:

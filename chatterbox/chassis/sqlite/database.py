@@ -51,6 +51,10 @@ class Schema(NamedTuple):
     """SQL scripts; `PRAGMA user_version` counts those applied."""
     violations: str
     """A query, for the newest schema, that returns a row only in a damaged database."""
+    large: frozenset[str] = frozenset()
+    """Tables that are too large to be checked before the database is served."""
+    end_violations: str = ""
+    """As `violations`, in a time that does not depend on the size of the `large` tables."""
 
 
 class DatabaseInUseError(OperatorError):
@@ -94,9 +98,11 @@ def lock(path: Path) -> int:
 
 @asynccontextmanager
 async def open_writer(
-    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE
+    path: Path, schema: Schema, *, reserve: DiskReserve = NO_RESERVE, check_large: bool = True
 ) -> AsyncIterator[aiosqlite.Connection]:
     """Open the only writing connection to the database at `path`, migrated to the newest schema.
+
+    Without `check_large`, only the ends of the schema's `large` tables are checked, unless there is a migration to do.
 
     The connection is in autocommit mode: transactions need an explicit BEGIN. A copy of the old database is kept before
     a migration. On a full disk, space is released from `reserve`, so that the database can at least be read. Raises
@@ -109,24 +115,32 @@ async def open_writer(
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             os.chmod(path, 0o600)  # noqa: PTH101
             with _operator_errors(path):
-                await reserve.retry_on_full(lambda: _prepare(connection, path, schema))
+                await reserve.retry_on_full(lambda: _prepare(connection, path, schema, check_large=check_large))
             _sync_folder(path.parent)
             yield connection
     finally:
         os.close(descriptor)
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema, *, check_large: bool) -> None:
     connection.text_factory = decode_lossy
     try:
-        await check_structure(connection, path)
+        check_all = check_large or await schema_version(connection) != len(schema.migrations)
+        await check_structure(connection, path, without=() if check_all else schema.large)
         for pragma in _PRAGMAS:
             await connection.execute(pragma)
+        await run_on_connection(connection, delete_securely)
         await _migrate(connection, path, schema.migrations)
-        await check_content(connection, path, schema.violations)
+        await check_content(connection, path, schema.violations if check_all else schema.end_violations)
     finally:
         if connection.in_transaction:  # a migration failed
             await connection.execute("ROLLBACK")
+
+
+def delete_securely(connection: sqlite3.Connection) -> None:
+    """Make SQLite overwrite what is deleted: by default, only some builds do. Raises `OperatorError`."""
+    if connection.execute("PRAGMA secure_delete=ON").fetchone() != (1,):
+        raise OperatorError("this SQLite library can't overwrite deleted data (secure_delete); install another build")
 
 
 def _open(path: Path) -> int:
@@ -150,14 +164,27 @@ def _operator_errors(path: Path) -> Iterator[None]:
         raise OperatorError(f"can't open {path} ({problem}); check the disk, or restore a backup") from problem
 
 
-@asynccontextmanager
-async def open_reader(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """Open a read-only connection."""
-    async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as connection:
+async def connect_reader(path: Path) -> aiosqlite.Connection:
+    """A new read-only connection; raises `sqlite3.Error`. The caller closes it."""
+    connection = await aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    try:
         connection.text_factory = decode_lossy
         await connection.execute("PRAGMA query_only=ON")
         await connection.execute("PRAGMA busy_timeout=5000")
-        yield connection
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def schema_version(connection: aiosqlite.Connection) -> int | None:
+    """The version of the schema; None if the file can't be read."""
+    try:
+        async with connection.execute("PRAGMA user_version") as rows:
+            row = await rows.fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return None if row is None else int(row[0])
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str]) -> None:

@@ -38,6 +38,9 @@ TABLE = (
         Action(f"room-{number}", (f"alt+{number}",), f"room {number} in the list", ActionScope.ROOMS)
         for number in ROOM_NUMBERS
     ),
+    Action("move-room-up", ("alt+shift+up",), "move this room up in the list", ActionScope.ROOMS),
+    Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
+    Action("pin-room", ("alt+p",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter mentions one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
@@ -48,15 +51,15 @@ TABLE = (
     Action("line-down", ("shift+down",), "scroll down one line", ActionScope.READING),
     Action("first-unread", ("alt+u",), "go to the first unread message", ActionScope.READING),
     Action("to-oldest", ("ctrl+home",), "go to the oldest loaded message", ActionScope.READING),
-    Action("to-newest", ("ctrl+end", "escape"), "go to the newest message", ActionScope.READING),
+    Action("to-newest", ("escape", "ctrl+end"), "go to the newest message", ActionScope.READING),
     Action("mark-read", ("alt+r",), "mark every message of the room as read", ActionScope.READING),
-    Action("find", ("ctrl+s",), "find text in the loaded messages", ActionScope.READING),
-    Action("find-again", ("f4",), "find next (older)", ActionScope.READING),
+    Action("find", ("ctrl+s",), "find text in this room; older messages are loaded for it", ActionScope.READING),
+    Action("find-again", ("f4",), "go to the next older match", ActionScope.READING),
     Action("links", ("ctrl+o",), "list the room's links, newest first, and open one", ActionScope.READING),
     Action("select", ("alt+m",), "select a message to copy it, quote it or open its links", ActionScope.READING),
     Action("select-older", ("up", "k"), "previous message", ActionScope.SELECTING),
     Action("select-newer", ("down", "j"), "next message", ActionScope.SELECTING),
-    Action("copy", ("c", "y"), "copy its text (with OSC 52, so also over ssh)", ActionScope.SELECTING),
+    Action("copy", ("c", "y"), "copy its text (to tmux, or with OSC 52, also over ssh)", ActionScope.SELECTING),
     Action("quote", ("q", "r"), "quote it in the input", ActionScope.SELECTING),
     Action("open-link", ("o", "enter"), "open its first link (1 to 9: by number)", ActionScope.SELECTING),
     Action("copy-place", ("p",), "copy its position: room, epoch and offset", ActionScope.SELECTING),
@@ -85,15 +88,23 @@ TABLE = (
     Action("kill-to-end", ("alt+k",), "cut to the end of the line (Ctrl+K switches rooms)", ActionScope.EDITING),
     Action("yank", ("ctrl+y",), "insert the text that was cut last", ActionScope.EDITING),
     Action("swap", ("ctrl+t",), "swap the two characters before the cursor", ActionScope.EDITING),
-    Action("undo", ("ctrl+z", "ctrl+_"), "undo", ActionScope.EDITING),
+    Action("undo", ("ctrl+_",), "undo", ActionScope.EDITING),
     Action("redo", ("alt+z",), "redo", ActionScope.EDITING),
     Action("select-all", ("f7",), "select all text", ActionScope.EDITING),
     Action("help", ("f1",), "this help", ActionScope.PROGRAM),
     Action("sessions", ("f6",), "list your sessions; Enter logs one out", ActionScope.PROGRAM),
+    Action("outbox", ("alt+o",), "list unsent messages; Enter takes one back, Del deletes it", ActionScope.PROGRAM),
     Action("palette", ("ctrl+p",), "command palette", ActionScope.PROGRAM),
     Action("next-theme", ("f8",), "next theme: dark, light, high contrast, 16 colours, your own", ActionScope.PROGRAM),
+    Action(
+        "toggle-mouse",
+        ("alt+s",),
+        "leave the mouse to the terminal, to select text; again: take it",
+        ActionScope.PROGRAM,
+    ),
     Action("try-now", ("f9",), "while offline: reconnect now", ActionScope.PROGRAM),
     Action("redraw", ("ctrl+l",), "redraw", ActionScope.PROGRAM),
+    Action("suspend", ("ctrl+z",), "back to the shell; `fg` returns", ActionScope.PROGRAM),
     Action("quit", ("ctrl+q",), "quit; drafts and unsent messages are kept", ActionScope.PROGRAM),
 )
 ACTIONS = {action.name: action for action in TABLE}
@@ -103,11 +114,22 @@ SELECTION_WORDS = {"copy": "copy", "quote": "quote", "open-link": "open", "copy-
 """One word for each action on a selected message. With their keys they fit into 60 columns."""
 
 
+FOUND_WORDS = {"find-again": "older match", "select": "select", "to-newest": "newest"}
+"""One or two words for each action on a message that was found."""
+
+
 def selection_hints(actions: Mapping[str, Action]) -> list[str]:
     """Return key and word of each action on a selected message; actions without a key are left out."""
-    return [
-        f"{key_labels(actions[name].keys[:1])} {word}" for name, word in SELECTION_WORDS.items() if actions[name].keys
-    ]
+    return _hints(actions, SELECTION_WORDS)
+
+
+def found_hints(actions: Mapping[str, Action]) -> list[str]:
+    """Return key and words of each action on a message that was found."""
+    return _hints(actions, FOUND_WORDS)
+
+
+def _hints(actions: Mapping[str, Action], words: Mapping[str, str]) -> list[str]:
+    return [f"{key_labels(actions[name].keys[:1])} {word}" for name, word in words.items() if actions[name].keys]
 
 
 def default_keys(actions: Mapping[str, Action] = ACTIONS) -> Actions:

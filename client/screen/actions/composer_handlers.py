@@ -70,7 +70,7 @@ class ComposerHandlers:
         """Clear the input; its text goes to the history."""
         composer = self._screen.composer
         if not composer.text:
-            self._screen.toast(f"To quit: {self._screen.key_of('quit') or '/quit'}")
+            self._screen.show_status(f"To quit: {self._screen.key_of('quit') or '/quit'}")
         self._model.room.history.add(composer.text)
         composer.show("")
 

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from client.screen.actions.screen_interface import ScreenInterface
-from client.screen.input.pasted_text import clean
+from client.screen.input.pasted_text import clean, removed
+from client.text.sanitize import inert
 
 FALLBACK = "vi"
 
@@ -21,9 +22,12 @@ async def edit(screen: ScreenInterface) -> None:
         with screen.suspended():
             problem = await _run([*command, str(path)])
         if problem:
-            screen.warn(problem)
+            screen.runtime.notice(inert(problem))
         else:
-            screen.composer.show(clean(path.read_text(encoding="utf-8", errors="replace")).rstrip("\n"))
+            text = path.read_text(encoding="utf-8", errors="surrogateescape")
+            screen.composer.show(clean(text).rstrip("\n"))
+            if sentence := removed(text):
+                screen.show_status(sentence)
 
 
 async def _run(command: list[str]) -> str:

@@ -22,4 +22,10 @@ class ActionHandlers:
             **self.program.table,
             **self.reading.table,
             **self.rooms.table,
+            "send": self._send,
         }
+
+    def _send(self) -> None:
+        """Send the input: the view follows the newest message again, so the search is over."""
+        self.composer.send()
+        self.reading.search.clear()

@@ -1,10 +1,11 @@
-"""Handlers for help, sessions, command palette, theme, reconnecting, redrawing and quitting."""
+"""Handlers for help, lists, themes, mouse, reconnecting, redrawing, suspending and quitting."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.screen.actions.screen_interface import ScreenInterface
+from client.screen.layout import picker_items
 
 
 class ProgramHandlers:
@@ -15,10 +16,13 @@ class ProgramHandlers:
         self.table: Mapping[str, Callable[[], None]] = {
             "help": partial(screen.show_help, commands_first=False),
             "sessions": self.list_sessions,
+            "outbox": self.list_unsent,
             "palette": screen.show_palette,
             "next-theme": self.next_theme,
+            "toggle-mouse": self.toggle_mouse,
             "try-now": self.try_now,
             "redraw": screen.redraw,
+            "suspend": screen.stop_job,
             "quit": self.quit,
         }
 
@@ -28,11 +32,38 @@ class ProgramHandlers:
         server_sheets.sessions(self._screen)
 
     def next_theme(self) -> None:
-        self._screen.toast(f"Theme: {self._screen.next_theme()}")
+        self._screen.show_status(f"Theme: {self._screen.next_theme()}")
+
+    def toggle_mouse(self) -> None:
+        if self._screen.toggle_mouse():
+            self._screen.show_status("The mouse opens rooms and scrolls.")
+        else:
+            self._screen.show_status("The mouse is the terminal's: it selects text.")
+
+    def list_unsent(self) -> None:
+        """List the unsent messages: Enter takes one back into the input of its room, Del deletes it."""
+
+        def matching(typed: str) -> list[picker_items.PickerItem]:
+            return picker_items.filtered(typed, picker_items.unsent_messages(self._model), fuzzy=False)
+
+        def delete() -> None:
+            if picker.value and self._screen.runtime.take_back(picker.value) is not None:
+                picker.update("")
+
+        title = "Unsent messages (Enter: back into the input, Del: delete)"
+        picker = self._screen.pick(
+            title, matching, self._take_back, empty=lambda _: "No unsent messages.", keys={"delete": delete}
+        )
+
+    def _take_back(self, key: str, _: str) -> None:
+        if key and (entry := self._screen.runtime.take_back(key)) is not None:
+            self._model.open_room(entry.room)
+            self._model.room.return_unsent(entry.content)
+            self._screen.composer.show(self._model.room.draft)
 
     def try_now(self) -> None:
         if self._model.status.live:
-            self._screen.toast("Already connected.")
+            self._screen.show_status("Already connected.")
         else:
             self._screen.runtime.try_now()
 
@@ -50,6 +81,8 @@ class ProgramHandlers:
                 server_sheets.sessions(self._screen)
             case LocalCommand(LocalCommandName.HELP, ""):
                 self._screen.show_help(commands_first=True)
+            case LocalCommand(LocalCommandName.OUTBOX, ""):
+                self.list_unsent()
             case LocalCommand(LocalCommandName.RECONNECT):
                 self.try_now()
             case _:

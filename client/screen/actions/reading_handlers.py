@@ -1,15 +1,16 @@
-"""Handlers for scrolling, finding text, opening links, and what is done with a selected message."""
+"""Handlers for scrolling, opening links, and what is done with a selected message."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from client.screen.actions.history_search import HistorySearch
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.pasted_text import clean
 from client.screen.layout import picker_items
 from client.screen.layout.picker_items import PickerItem
 from client.screen.model.links import links
 from client.screen.model.message_selection import moved, position_of, quoted
-from client.screen.model.scroll_position import TOP, BlockKey, message_key
+from client.screen.model.scroll_position import TOP, BlockKey
 from client.text.sanitize import inert
 
 
@@ -18,8 +19,7 @@ class ReadingHandlers:
 
     def __init__(self, screen: ScreenInterface) -> None:
         self._screen, self._model, self._view = screen, screen.model, screen.timeline_view
-        self.search = ""
-        """The text that was searched for last; it is highlighted."""
+        self.search = HistorySearch(screen)
         self.table: Mapping[str, Callable[[], None]] = {
             "page-up": partial(self._view.scroll_page, -1),
             "page-down": partial(self._view.scroll_page, 1),
@@ -29,8 +29,8 @@ class ReadingHandlers:
             "to-oldest": partial(self._view.show, TOP),
             "to-newest": self.show_newest,
             "mark-read": self._model.mark_all_read,
-            "find": self.find,
-            "find-again": self.find_next,
+            "find": self.search.find,
+            "find-again": self.search.find_next,
             "links": self.list_links,
             "select": self.select,
             "select-older": partial(self._move_selection, -1),
@@ -44,34 +44,11 @@ class ReadingHandlers:
 
     def show_first_unread(self) -> None:
         if not self._view.show_first_unread():
-            self._screen.toast("No unread messages in this room.")
+            self._screen.show_status("No unread messages in this room.")
 
     def show_newest(self) -> None:
-        self.search = ""
+        self.search.clear()
         self._model.follow()
-
-    # Finding.
-
-    def find(self) -> None:
-        self._screen.pick("Find in loaded messages", self._found, self._show_found, typed=self.search)
-
-    def _found(self, typed: str) -> list[PickerItem]:
-        return picker_items.found_messages(self._model, typed) if typed else []
-
-    def _show_found(self, offset: str, typed: str) -> None:
-        if offset:
-            self.search = typed
-            self._select(message_key(int(offset)))
-            self._screen.changed()
-
-    def find_next(self) -> None:
-        """Select the next older message with the text that was searched for last."""
-        if not self.search:
-            self._screen.toast(f"Search first: {self._screen.key_of('find')}.")
-        elif (key := picker_items.next_found(self._model, self.search, self._model.selected)) is not None:
-            self._select(key)
-        else:
-            self._screen.toast(f"No older match loaded; {self._screen.key_of('page-up')} loads more.")
 
     def list_links(self) -> None:
         items = picker_items.room_links(self._model)
@@ -84,10 +61,11 @@ class ReadingHandlers:
     # The selected message.
 
     def select(self) -> None:
-        if (key := self._view.newest_message()) is not None:
+        """Select the message that was found, or the newest one on the screen."""
+        if (key := self.search.found or self._view.newest_message()) is not None:
             self._select(key)
         else:
-            self._screen.toast("No message to select.")
+            self._screen.show_status("No message to select.")
 
     def _select(self, key: BlockKey) -> None:
         self._view.show(key)
@@ -103,15 +81,14 @@ class ReadingHandlers:
         self._model.select(None)
 
     def copy_text(self) -> None:
-        self._copy(clean(self._model.selected_text()), "Copied.")
+        self._copy(clean(self._model.selected_text()))
 
     def copy_position(self) -> None:
-        self._copy(position_of(self._model), "Position copied.")
+        self._copy(position_of(self._model))
 
-    def _copy(self, text: str, confirmation: str) -> None:
+    def _copy(self, text: str) -> None:
         if text:
-            self._screen.copy(text)
-            self._screen.toast(confirmation)
+            self._screen.show_status(self._screen.copy(text))
         self.unselect()
 
     def quote(self) -> None:
@@ -126,10 +103,11 @@ class ReadingHandlers:
         if 0 < number <= len(found):
             self._open(found[number - 1].address)
         else:
-            self._screen.toast("No link with that number.")
+            self._screen.show_status("No link with that number.")
 
     def _open(self, address: str) -> None:
         if address.startswith(("http://", "https://")):
+            from client.screen.actions.link_opener import open_link  # imported on first use: the screen opens faster
+
             self._screen.copy(address)
-            self._screen.open_url(address)
-            self._screen.toast("Opened and copied.")
+            self._screen.run_in_background(open_link(self._screen, address))

@@ -1,4 +1,4 @@
-"""Handlers of the room actions: switch rooms, edit the topic, list members, toggle panes."""
+"""Handlers of the room actions: switch, move and pin rooms, edit the topic, list members, toggle panes."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +24,9 @@ class RoomHandlers:
             "next-room": partial(self._step, 1),
             "previous-room": partial(self._step, -1),
             **{f"room-{number}": partial(self._open_numbered, number) for number in ROOM_NUMBERS},
+            "move-room-up": partial(self._move, -1),
+            "move-room-down": partial(self._move, 1),
+            "pin-room": self.pin,
             "topic": self.edit_topic,
             "members": self.list_members,
             "toggle-rooms": partial(screen.toggle_pane, "rooms"),
@@ -44,14 +47,14 @@ class RoomHandlers:
         try:
             submit.join(self._model, room or room_name(typed.strip()))
         except UsageError as refusal:
-            self._screen.toast(f"No match. {refusal}")
+            self._screen.show_status(f"No match. {refusal}")
         self._screen.runtime.settle()
 
     def next_unread(self) -> None:
         if (name := self._model.next_unread()) is not None:
             self._model.open_room(name)
         else:
-            self._screen.toast("No unread messages in other rooms.")
+            self._screen.show_status("No unread messages in other rooms.")
 
     def _step(self, by: int) -> None:
         rooms = self._model.in_order()
@@ -61,6 +64,23 @@ class RoomHandlers:
         rooms = self._model.in_order()
         if number <= len(rooms):
             self._model.open_room(rooms[number - 1].name)
+
+    def _move(self, by: int) -> None:
+        model = self._model
+        if not model.room.member:
+            self._screen.show_status("You are not in this room.")
+        elif not model.order.move(model.room.name, by):
+            kind = "pinned" if model.room.name in model.order.pinned else "unpinned"
+            self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} rooms.")
+
+    def pin(self) -> None:
+        model, name = self._model, inert(self._model.room.name)
+        if not model.room.member:
+            self._screen.show_status("You are not in this room.")
+        elif model.order.toggle_pin(model.room.name):
+            self._screen.show_status(f"#{name} is pinned to the top of the list.")
+        else:
+            self._screen.show_status(f"#{name} is no longer pinned.")
 
     def edit_topic(self) -> None:
         """Put `/topic` with the present topic into the input."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 from client.screen.actions.action_table import Action
@@ -17,6 +18,8 @@ OnChoice: TypeAlias = Callable[[str, str], None]
 """Takes the value of the chosen item (empty if none matched) and the typed text."""
 EmptyText: TypeAlias = Callable[[str], str]
 """Returns what a picker shows if nothing matches the typed text."""
+
+NO_KEYS: Mapping[str, Callable[[], None]] = MappingProxyType({})
 
 
 def no_match(_typed: str) -> str:
@@ -41,6 +44,20 @@ class ComposerInterface(Protocol):
 
 class PickerInterface(Protocol):
     """A picker on the screen."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the user has neither chosen nor cancelled."""
+
+    @property
+    def typed(self) -> str: ...
+
+    @property
+    def value(self) -> str:
+        """The value of the item that Enter chooses; empty if nothing matches."""
+
+    def update(self, progress: str) -> None:
+        """Look for matches again, with the same one selected, and show how far their search has come."""
 
     def fill(self, items: ItemFilter, empty: EmptyText) -> None:
         """Replace the items, and the text that is shown if none match."""
@@ -67,16 +84,20 @@ class ScreenInterface(Protocol):
     def key_of(self, action: str) -> str:
         """Return the first key of an action as written on keyboards; empty if it has none."""
 
-    def toast(self, sentence: str) -> None:
-        """Show a sentence for a few seconds."""
-
-    def warn(self, sentence: str) -> None:
-        """Show a warning for some seconds."""
+    def show_status(self, sentence: str) -> None:
+        """Show an inert sentence in the status line for a few seconds; one that is too long, in the room."""
 
     def pick(
-        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+        self,
+        title: str,
+        items: ItemFilter,
+        on_choice: OnChoice,
+        *,
+        typed: str = "",
+        empty: EmptyText = no_match,
+        keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> PickerInterface:
-        """Open a picker, with `typed` in its input."""
+        """Open a picker, with `typed` selected in its input; `keys` are what some more keys do."""
 
     def confirm(self, question: str, yes: str, on_yes: Callable[[], object]) -> None:
         """Ask a question; `yes` names what Enter does."""
@@ -87,11 +108,15 @@ class ScreenInterface(Protocol):
     def show_palette(self) -> None:
         """Open the command palette."""
 
-    def copy(self, text: str) -> None:
-        """Copy text to the clipboard, with OSC 52."""
+    def copy(self, text: str) -> str:
+        """Copy text; return a sentence about where it is."""
 
-    def open_url(self, url: str) -> None:
-        """Open an address in the web browser."""
+    @property
+    def open_command(self) -> Sequence[str]:
+        """The configured program that opens links; empty: choose one."""
+
+    def toggle_mouse(self) -> bool:
+        """Take the mouse, or leave it to the terminal; return whether it is taken now."""
 
     def next_theme(self) -> str:
         """Switch to the next theme and return its name."""
@@ -101,6 +126,9 @@ class ScreenInterface(Protocol):
 
     def redraw(self) -> None:
         """Draw the whole screen again."""
+
+    def stop_job(self) -> None:
+        """Return to the shell until it continues this program."""
 
     def changed(self) -> None:
         """Draw soon: the state has changed."""

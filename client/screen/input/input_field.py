@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 @dataclass
 class InputField:
-    """Text, and the position of the cursor in it."""
+    """Text, and the position of the cursor in it. While `selected`, typing or deleting replaces the whole text."""
 
     text: str = ""
     at: int = 0
+    selected: bool = False
 
     def type(self, text: str) -> None:
-        """Insert text at the cursor."""
+        """Insert text at the cursor, in place of a selected one."""
+        if self.selected:
+            self._replace(0, "", len(self.text))
         self._replace(self.at, text, self.at)
 
     def run(self, action: str) -> bool:
         """Run an editing action by its name in the action table; False if it is none."""
+        if self.selected and action in {"delete-left", "delete-right", "kill-word-left"}:
+            action, self.at = "kill-to-start", len(self.text)
         match action:
             case "left":
                 self.at = max(0, self.at - 1)
@@ -35,11 +40,12 @@ class InputField:
                 self._replace(0, "", self.at)
             case _:
                 return False
+        self.selected = False
         return True
 
     def _replace(self, start: int, text: str, end: int) -> None:
         self.text = self.text[:start] + text + self.text[end:]
-        self.at = start + len(text)
+        self.at, self.selected = start + len(text), False
 
     def _word_start(self) -> int:
         """Where the word before the cursor starts."""

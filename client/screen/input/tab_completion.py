@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from client.faces.slash_parser import FIXED, WordKind, spec_of
+from client.faces.slash_parser import KEYWORDS, WordKind, spec_of
 from client.screen.input.emoji_names import EMOJI
 
 
@@ -52,11 +52,11 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word.removeprefix("@"), sources.people)
         case WordKind.SLASH:
             return _matching(word.removeprefix("/"), sources.commands)
-        case (WordKind.PRIVATE | WordKind.CONFIRM) as kind:
-            return _matching(word, [FIXED[kind]])
+        case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP) as kind:
+            return _matching(word, [KEYWORDS[kind]])
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
-        case WordKind.TOPIC | WordKind.NEW | WordKind.SESSION | None:
+        case WordKind.TOPIC | WordKind.NEW | WordKind.SESSION | WordKind.UNSENT | None:
             return _text_choices(word, earlier, sources)
         case unknown:
             assert_never(unknown)

@@ -7,7 +7,8 @@ from client.screen.input.fuzzy_match import best
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.links import links
 from client.screen.model.scroll_position import BlockKey, message_key
-from client.text.note_text import clock
+from client.text.note_text import clock, messages, time_of
+from client.text.outbox_text import queued_at
 from client.text.sanitize import inert
 
 LIMIT = 500
@@ -65,6 +66,15 @@ def history_items(model: ChatModel) -> list[PickerItem]:
     return [PickerItem(inert(text), "", text) for text in texts]
 
 
+def unsent_messages(model: ChatModel) -> list[PickerItem]:
+    """The unsent messages of all rooms, in their order in each room; their value is the key."""
+    return [
+        PickerItem(inert(entry.content), f"#{inert(room.name)} {queued_at(entry)}", entry.key)
+        for room in model.in_order()
+        for entry in room.outbox
+    ]
+
+
 def found_messages(model: ChatModel, wanted: str) -> list[PickerItem]:
     """Loaded messages that contain `wanted`, the newest first; their value is the offset."""
     folded, out = wanted.casefold(), []
@@ -75,6 +85,21 @@ def found_messages(model: ChatModel, wanted: str) -> list[PickerItem]:
         if len(out) >= LIMIT:
             break
     return out
+
+
+def search_extent(model: ChatModel, more_key: str, *, loads: bool) -> str:
+    """How far back a search has come, and whether it goes on; `more_key` continues it."""
+    log, first = model.room.log, model.room.log.unbroken_from
+    if first is None or log.is_whole:
+        return f"searched {'all ' if log.is_whole else ''}{messages(len(log))}"
+    at = time_of(log[first].timestamp)
+    back = f", back to {at:%d %b %Y}" if at else ""
+    searched = f"searched {messages(len(log) - log.index_at(first))}{back}"
+    if loads:
+        return f"{searched}; loading …"
+    if model.can_load_older:
+        return f"{searched}; {more_key} searches on"
+    return f"{searched}; {'older ones do not fit into memory' if log.is_full else 'offline'}"
 
 
 def next_found(model: ChatModel, wanted: str, before: BlockKey | None) -> BlockKey | None:

@@ -9,10 +9,10 @@ from client.text.line_wrap import width_of
 from client.text.sanitize import inert
 
 
-def room_row(room: RoomModel, number: int, *, current: bool, columns: int) -> Row:
-    """Lay out a room of the list: its number for Alt, its name, its mentions (as @2) and unread messages."""
+def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, columns: int) -> Row:
+    """Lay out a room of the list: number for Alt, * if pinned, name, mentions (as @2) and unread messages."""
     count = (f"@{room.mentions} " if room.mentions else "") + (str(room.unread) if room.unread else "")
-    head = f"{'▸' if current else ' '}{number if number < 10 else ' '} "
+    head = f"{'▸' if current else ' '}{number if number < 10 else ' '}{'*' if pinned else ' '}"
     name = fitting(f"#{inert(room.name)}", columns - len(head) - len(count) - 1)
     gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
     news = SpanRole.MENTION if room.mentions else SpanRole.UNREAD if room.unread else None
@@ -27,7 +27,10 @@ def room_row(room: RoomModel, number: int, *, current: bool, columns: int) -> Ro
 def room_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
     """Lay out the part of the room list that has the open room in it."""
     shown = _visible_rooms(model, height)
-    return [room_row(room, number, current=room is model.room, columns=columns) for number, room in shown]
+    return [
+        room_row(room, number, current=room is model.room, pinned=room.name in model.order.pinned, columns=columns)
+        for number, room in shown
+    ]
 
 
 def open_room_line(model: ChatModel, height: int) -> set[int]:

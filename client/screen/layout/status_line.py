@@ -13,6 +13,7 @@ REPLICA_CHARACTERS = 24
 def parts(
     status: ConnectionStatus,
     *,
+    sentence: str = "",
     catch_up: int,
     below: int,
     elsewhere: int,
@@ -23,11 +24,11 @@ def parts(
 ) -> list[str]:
     """Return the parts of the status line, the most important first.
 
-    `catch_up`: missed messages still to come; `retry_in_s`: until the next attempt to connect; `try_key`: what
-    connects at once; `below`, `above`,
-    `elsewhere`: unread messages around the screen; `keys`: what can be done now, with which key.
+    `sentence`: the result of the user's last key; `catch_up`: missed messages still to come; `retry_in_s`: until the
+    next attempt to connect; `try_key`: what connects at once; `below`, `above`, `elsewhere`: unread messages around the
+    screen; `keys`: what can be done now, with which key.
     """
-    out = []
+    out = [sentence] if sentence else []
     if not status.live:
         out.append(status.state + ("" if retry_in_s is None else f", next try {_in(retry_in_s)}"))
         out += [f"{try_key} tries now"] if try_key and retry_in_s is not None else []

@@ -14,6 +14,7 @@ from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.room_model import RoomModel
+from client.screen.model.room_order import RoomOrder
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
 from client.text.note_text import NOT_SENT
 from client.text.sanitize import inert
@@ -21,6 +22,8 @@ from client.text.suggestions import RoomCommand
 
 PAGE = 100
 """Messages requested at once while scrolling."""
+SEARCH_PAGE = 200
+"""Messages requested at once while searching."""
 
 ScreenRequest: TypeAlias = Request | LocalCommand
 """What the runtime carries out: a request to the core, or a slash command without one."""
@@ -32,6 +35,7 @@ class ChatModel:
     def __init__(self, server: str, room: str) -> None:
         self.server = server
         self.rooms: dict[str, RoomModel] = {}
+        self.order = RoomOrder()
         self.room = self.ensure_room(room)
         self.previous_room = room
         """Name of the room that was open before this one."""
@@ -116,6 +120,14 @@ class ChatModel:
             room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
         self.status.set_unsent(sum(map(len, unsent.values())))
 
+    def set_member(self, name: str, member: bool, *, private: bool | None = None) -> None:
+        """The user is in a room, which is listed last if it is new, or is not."""
+        self.ensure_room(name, member=member).set_member(member, private=private)
+        if member:
+            self.order.add(name)
+        else:
+            self.order.remove(name)
+
     def set_known_people(self, names: Sequence[str]) -> None:
         self.known_people = names
 
@@ -191,11 +203,21 @@ class ChatModel:
                 if log.gap_before(index) and not log.is_lost(key.number):
                     self._request_page("before", key.number)
 
-    def _request_page(self, direction: str, offset: int) -> None:
+    @property
+    def can_load_older(self) -> bool:
+        """Whether messages before those that are loaded without a gap can be requested."""
+        log = self.room.log
+        return self.status.live and self.room.member and not log.is_whole and not log.is_full
+
+    def load_older(self) -> None:
+        """Request the page before the messages that are loaded without a gap."""
+        self._request_page("before", self.room.log.unbroken_from or 0, SEARCH_PAGE)
+
+    def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
         if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
             return
         bounds = {direction: offset} if offset or direction == "after" else {}
-        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=PAGE, **bounds)))
+        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=limit, **bounds)))
 
     # What is shown.
 
@@ -210,7 +232,7 @@ class ChatModel:
     def in_order(self) -> list[RoomModel]:
         """The rooms in the order of the room list: those that the user is in, and the open room."""
         shown = (room for room in self.rooms.values() if room.member or room is self.room)
-        return sorted(shown, key=lambda room: room.name)
+        return sorted(shown, key=lambda room: (self.order.place(room.name), room.name))
 
     def next_unread(self) -> str | None:
         """The room with the most mentions, then the most unread messages, except the open one."""

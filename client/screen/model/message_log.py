@@ -46,6 +46,19 @@ class MessageLog:
         return self.offsets[-1] if self.offsets else 0
 
     @property
+    def unbroken_from(self) -> int | None:
+        """Offset of the first message of the newest part: from it to the last one, nothing is left to load."""
+        for index in range(len(self.offsets) - 1, 0, -1):
+            if self.gap_before(index) and not self.is_lost(self.offsets[index]):
+                return self.offsets[index]
+        return self.first
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every message of the room is loaded."""
+        return self.complete and self.unbroken_from == self.first
+
+    @property
     def is_full(self) -> bool:
         """Whether older pages no longer fit: they would be dropped at once."""
         return len(self.offsets) >= LIMIT - SLACK

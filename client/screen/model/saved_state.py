@@ -1,4 +1,4 @@
-"""Screen state kept between runs: open room, read markers, drafts, recent messages. Pure."""
+"""Screen state kept between runs: open room, order of the rooms, read markers, drafts, recent messages. Pure."""
 
 import msgspec
 
@@ -16,6 +16,8 @@ class SavedState(msgspec.Struct, omit_defaults=True):
     username: str = ""
     theme: str = ""
     rooms: dict[str, SavedRoom] = {}
+    order: list[str] = []
+    pinned: list[str] = []
 
 
 def encode_state(model: ChatModel, theme: str = "") -> bytes:
@@ -25,7 +27,9 @@ def encode_state(model: ChatModel, theme: str = "") -> bytes:
     saved = [room for room in model.rooms.values() if room.member or room.draft]
     rooms = {room.name: room.save(with_messages=room.name in with_messages) for room in saved}
     open_room = model.room.name if model.room.member else ""
-    return msgspec.json.encode(SavedState(open_room, model.status.username, theme, rooms))
+    order = model.order
+    saved_state = SavedState(open_room, model.status.username, theme, rooms, order.names, sorted(order.pinned))
+    return msgspec.json.encode(saved_state)
 
 
 def last_room(data: bytes) -> str:
@@ -43,6 +47,9 @@ def restore_state(model: ChatModel, data: bytes) -> str:
     except msgspec.MsgspecError:
         return ""
     model.status.log_in(saved.username)
-    for name, room in saved.rooms.items():
+    model.order.restore(saved.order, saved.pinned)
+    for name, room in sorted(saved.rooms.items()):
         model.ensure_room(name).restore(room, saved.username)
+        if room.member:
+            model.order.add(name)
     return saved.theme

@@ -100,13 +100,14 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
     members = {state.room for state in note.rooms}
     for room in model.rooms.values():
         was_member = room.member
-        room.set_member(room.name in members)
+        if room.name not in members:
+            model.set_member(room.name, False)
         if was_member and not room.member and not note.again and room.name != model.joining:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
         room.forget_page_requests()
     for state in note.rooms:
-        model.ensure_room(state.room).set_member(True, private=state.private)
+        model.set_member(state.room, True, private=state.private)
         if not note.again:
             _resume(model, state)
     model.refresh_rooms()
@@ -156,10 +157,9 @@ def _apply_room(model: ChatModel, note: _RoomNote) -> None:
 
 def _leave(model: ChatModel, name: str, *, deleted: bool) -> None:
     """The user is no longer in a room. The messages of a deleted one are dropped: another may be created."""
-    room = model.ensure_room(name)
-    room.set_member(False)
+    model.set_member(name, False)
     if deleted:
-        room.reset()
+        model.ensure_room(name).reset()
 
 
 def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
@@ -169,7 +169,7 @@ def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
         room.reset(messages[0].at.epoch)  # another room of this name, created while this client did not know
     was_member = room.member
     is_new = not (was_member and room.log.epoch)
-    room.set_member(True)
+    model.set_member(name, True)
     room.add_page(messages, begins=not messages)
     if is_new:
         room.mark_all_read()
@@ -186,7 +186,7 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
     by_user = change.by == model.status.username or (mine and change.by is None)
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
-        model.ensure_room(change.room).set_member(change.member, private=change.private if change.member else None)
+        model.set_member(change.room, change.member, private=change.private if change.member else None)
     if mine or change.room in model.rooms:
         _show(model, notes.MembershipChange(change, mine), None if mine and change.member else change.room)
 
@@ -204,7 +204,7 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
         case notes.CommandAnswered(_, frames.Pong()):
             pass
         case notes.CommandAnswered(_, frames.Created(room=name, private=private)):
-            model.ensure_room(name).set_member(True, private=private)
+            model.set_member(name, True, private=private)
             model.join(name)  # the creator is a member already; this opens the room
             _show(model, note, name)
         case notes.CommandAnswered(_, reply):
@@ -269,4 +269,4 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
 def _fail_join(model: ChatModel, name: str) -> None:
     model.cancel_join(name)
     if name in model.rooms and not model.rooms[name].log:
-        model.rooms[name].set_member(False)
+        model.set_member(name, False)

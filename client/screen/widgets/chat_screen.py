@@ -1,6 +1,8 @@
 """The chat screen: lays out room list, timeline, people, status line and composer, and handles keys."""
 
-from collections.abc import Callable, Coroutine, Iterator
+import os
+import unicodedata
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from typing import Any
@@ -9,22 +11,28 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 
-from client.screen.actions.action_table import Action, ActionScope, key_labels, keymap, selection_hints
+from client.job_control import stop_job
+from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
 from client.screen.actions.handlers import ActionHandlers
-from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
 from client.screen.runtime import ScreenRuntime
+from client.screen.widgets import mouse_capture
+from client.screen.widgets.clipboard import Clipboard
 from client.screen.widgets.composer import Composer
 from client.screen.widgets.key_names import name_of, typed_text
 from client.screen.widgets.picker import Picker
 from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
+from client.text.line_wrap import width_of
 from client.text.sanitize import inert_name
 
 DRAW_S = 1 / 30
@@ -33,7 +41,8 @@ ROOMS_FROM_COLUMNS, PEOPLE_FROM_COLUMNS = 72, 110
 """Terminal widths from which a pane is shown by default."""
 BOTH_FROM_COLUMNS = 80
 """Below this width, opening one pane closes the other, to leave room for messages."""
-TOAST_S = 3.0
+STATUS_S = 4.0
+"""How long a sentence stays in the status line (seconds). Over the timeline it would cover the newest message."""
 
 
 class ChatScreen(Screen[None]):
@@ -50,7 +59,14 @@ class ChatScreen(Screen[None]):
     composer: Composer
     timeline: Timeline
 
-    def __init__(self, runtime: ScreenRuntime, actions: dict[str, Action], zone: tzinfo | None = None) -> None:
+    def __init__(
+        self,
+        runtime: ScreenRuntime,
+        actions: dict[str, Action],
+        zone: tzinfo | None = None,
+        *,
+        uses_mouse: bool = True,
+    ) -> None:
         """`zone` is the time zone of the timestamps; None: the local one."""
         super().__init__()
         self.runtime, self.model = runtime, runtime.model
@@ -61,6 +77,11 @@ class ChatScreen(Screen[None]):
         """Whether the user shows a pane; None: by the width of the terminal."""
         self._zone = zone
         self._draw_is_due = False
+        self._open_command: Sequence[str] = ()
+        self._uses_mouse = uses_mouse
+        self._status = ""
+        """A sentence in the status line, for a few seconds."""
+        self._status_timer: Timer | None = None
         self._draft_room = ""
         """The room whose draft is in the composer."""
 
@@ -100,6 +121,10 @@ class ChatScreen(Screen[None]):
         """The first key of an action as written on keyboards; empty if it has none."""
         return key_labels(self.actions[action].keys[:1])
 
+    def is_key_of(self, action: str, event: events.Key) -> bool:
+        """Whether this key is bound to an action, while no message is selected."""
+        return self._keys.get(name_of(event.key, event.character)) == action
+
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
@@ -114,6 +139,8 @@ class ChatScreen(Screen[None]):
                 self.perform("unselect")
             self.composer.type(typed)
             self._keep_draft()
+        elif event.character and unicodedata.category(event.character[0]) != "Cc" and removed(event.character):
+            self.show_status(removed(event.character))
         else:
             return False
         return True
@@ -128,16 +155,31 @@ class ChatScreen(Screen[None]):
 
     # For action handlers.
 
-    def toast(self, sentence: str) -> None:
-        self.app.notify(sentence, timeout=TOAST_S, markup=False)
+    def show_status(self, sentence: str) -> None:
+        if width_of(sentence) > self.size.width - 2 and self.model.position.follows:
+            self.runtime.notice(sentence)
+            return
+        self._status = sentence
+        if self._status_timer is not None:
+            self._status_timer.stop()
+        self._status_timer = self.set_timer(STATUS_S, self._clear_status)
+        self._draw_status()
 
-    def warn(self, sentence: str) -> None:
-        self.app.notify(sentence, severity="warning", markup=False)
+    def _clear_status(self) -> None:
+        self._status, self._status_timer = "", None
+        self._draw_status()
 
     def pick(
-        self, title: str, items: ItemFilter, on_choice: OnChoice, *, typed: str = "", empty: EmptyText = no_match
+        self,
+        title: str,
+        items: ItemFilter,
+        on_choice: OnChoice,
+        *,
+        typed: str = "",
+        empty: EmptyText = no_match,
+        keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> Picker:
-        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty)
+        picker = Picker(title, items, on_choice, edit_keys=self._edit_keys, typed=typed, empty=empty, keys=keys)
         self.app.push_screen(picker)
         return picker
 
@@ -158,11 +200,26 @@ class ChatScreen(Screen[None]):
     def show_palette(self) -> None:
         self.app.action_command_palette()
 
-    def copy(self, text: str) -> None:
-        self.app.copy_to_clipboard(text)
+    def copy(self, text: str) -> str:
+        return Clipboard(os.environ, self.app.copy_to_clipboard).copy(text)
 
-    def open_url(self, url: str) -> None:
-        self.app.open_url(url)
+    @property
+    def open_command(self) -> Sequence[str]:
+        return self._open_command
+
+    def use_open_command(self, command: Sequence[str]) -> None:
+        """Open links with this program from now on; empty: choose one."""
+        self._open_command = command
+
+    def toggle_mouse(self) -> bool:
+        self.use_mouse(uses=not self._uses_mouse)
+        return self._uses_mouse
+
+    def use_mouse(self, *, uses: bool) -> None:
+        """Take the mouse, or leave it to the terminal."""
+        if uses != self._uses_mouse:
+            self._uses_mouse = uses
+            mouse_capture.use_mouse(self.app._driver, uses=uses)  # noqa: SLF001 - the access to the terminal
 
     def next_theme(self) -> str:
         return self.app.next_theme() if isinstance(self.app, ThemedApp) else self.app.theme
@@ -176,6 +233,10 @@ class ChatScreen(Screen[None]):
 
     def redraw(self) -> None:
         self.refresh(repaint=True, layout=True)
+
+    def stop_job(self) -> None:
+        if (driver := self.app._driver) is not None and driver.can_suspend:  # noqa: SLF001 - the only access to it
+            stop_job()
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -203,9 +264,10 @@ class ChatScreen(Screen[None]):
         if not self.is_mounted or self.timeline.size.height == 0:
             return
         model, size = self.model, self.timeline.size
-        style = RowStyle(size.width, model.status.username, self.handlers.reading.search, self._zone)
+        search = self.handlers.reading.search
+        style = RowStyle(size.width, model.status.username, search.text, self._zone)
         rows = self.timeline_view.draw(style, size.height)
-        self.timeline.show(*at_bottom(rows, size.height, model.selected))
+        self.timeline.show(*at_bottom(rows, size.height, model.selected or search.found))
         if model.requests:
             self.runtime.settle()
         self._draw_around()
@@ -223,18 +285,25 @@ class ChatScreen(Screen[None]):
         model = self.model
         parts = status_line.parts(
             model.status,
+            sentence=self._status,
             catch_up=model.catch_up_remaining,
             below=model.unread_below,
             above=model.unread_above,
             elsewhere=model.unread_elsewhere,
             retry_in_s=self.runtime.retry_in_s,
             try_key=self.key_of("try-now") or "/reconnect",
-            keys=selection_hints(self.actions) if model.selected is not None else [],
+            keys=self._key_hints(),
         )
         hint = f"{self.key_of('help')} help" if self.key_of("help") else "/help"
         is_healthy = model.status.live and model.status.silent_s is None and not model.catch_up_remaining
         role = SpanRole.TEXT if is_healthy else SpanRole.WAITING
         self.query_one("#status", RowWidget).show([bar(parts, hint, self.size.width, role)])
+
+    def _key_hints(self) -> list[str]:
+        """The keys for the selected message, or for the one that was found."""
+        if self.model.selected is not None:
+            return selection_hints(self.actions)
+        return found_hints(self.actions) if self.handlers.reading.search.found is not None else []
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""

@@ -4,7 +4,7 @@ from textual import events
 from textual.keys import REPLACED_KEYS, key_to_character
 
 from client.config.key_bindings import canonical
-from client.text.sanitize import is_dangerous
+from client.text.sanitize import is_dangerous, is_tag
 
 
 def name_of(key: str, character: str | None = None) -> str:
@@ -19,6 +19,9 @@ def name_of(key: str, character: str | None = None) -> str:
 
 
 def typed_text(event: events.Key) -> str:
-    """Return what a key inserts: any character that a paste would keep, so also joiners and no-break spaces."""
+    """Return what a key inserts: any character that a paste would keep, so also joiners and no-break spaces.
+
+    Tags arrive one by one; whether they form a flag shows when the message is sent.
+    """
     typed = event.character or ""
-    return "" if any(map(is_dangerous, typed)) else typed
+    return "" if any(is_dangerous(character) and not is_tag(character) for character in typed) else typed

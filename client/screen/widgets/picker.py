@@ -1,14 +1,14 @@
 """Picker: a modal list to choose from, filtered by what is typed."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from client.screen.actions.screen_interface import EmptyText, ItemFilter, OnChoice, no_match
+from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.input.input_field import InputField
 from client.screen.layout.picker_items import PickerItem
 from client.screen.layout.side_lists import fitting
@@ -54,19 +54,25 @@ class Picker(ModalScreen[None]):
         edit_keys: Mapping[str, str],
         typed: str = "",
         empty: EmptyText = no_match,
+        keys: Mapping[str, Callable[[], None]] = NO_KEYS,
     ) -> None:
+        """`typed` is in the field, selected; `keys` are what some more keys do."""
         super().__init__()
         self.ready = asyncio.Event()
         """Set once keys can be handled."""
         self._title, self._items, self._on_choice, self._edit_keys = title, items, on_choice, edit_keys
-        self._field = InputField(typed, len(typed))
+        self._keys = keys
+        self._field = InputField(typed, len(typed), selected=bool(typed))
         self._matches = items(typed)
         self._empty = empty
         self._at = 0
+        self._progress = ""
+        self._is_open = True
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = self._title
+            box.border_subtitle = self._progress
             yield RowWidget(id="typed")
             yield RowWidget(id="choices")
 
@@ -82,13 +88,40 @@ class Picker(ModalScreen[None]):
         self._items, self._empty = items, empty
         self._filter()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the user has neither chosen nor cancelled."""
+        return self._is_open
+
+    @property
+    def typed(self) -> str:
+        return self._field.text
+
+    @property
+    def value(self) -> str:
+        """The value of the item that Enter chooses; empty if nothing matches."""
+        return self._matches[self._at].value if self._matches else ""
+
+    def update(self, progress: str) -> None:
+        """Look for matches again, with the same one selected, and show how far their search has come."""
+        at = self.value
+        self._matches, self._progress = self._items(self._field.text), progress
+        self._at = next((number for number, item in enumerate(self._matches) if item.value == at), 0)
+        if self.is_mounted:
+            self.query_one(Vertical).border_subtitle = progress
+            self._draw()
+
     def press(self, event: events.Key) -> None:
         """Handle a key."""
         key = name_of(event.key, event.character)
-        if key == "enter":
+        if key in self._keys:
+            self._keys[key]()
+        elif key == "enter":
+            self._is_open = False
             self.dismiss()
-            self._on_choice(self._matches[self._at].value if self._matches else "", self._field.text)
+            self._on_choice(self.value, self._field.text)
         elif key in CANCEL:
+            self._is_open = False
             self.dismiss()
         elif key in MOVES:
             self._at = max(0, min(self._at + MOVES[key], len(self._matches) - 1))
@@ -129,7 +162,11 @@ def _field_row(field: InputField, columns: int) -> Row:
     )
     while before and width_of(before) > columns - 2:
         before = before[1:]
-    return (Span(before, SpanRole.TEXT), Span(under, SpanRole.FOUND), Span(after, SpanRole.TEXT))
+    return (
+        Span(before, SpanRole.FOUND if field.selected else SpanRole.TEXT),
+        Span(under, SpanRole.FOUND),
+        Span(after, SpanRole.TEXT),
+    )
 
 
 def _item_row(item: PickerItem, columns: int, *, selected: bool) -> Row:

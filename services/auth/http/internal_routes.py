@@ -1,15 +1,22 @@
-"""Internal routes for the other services (with the service key), and the health checks."""
+"""Internal routes for the other services (each with its own key) and the operator, and the health checks."""
+
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from chatterbox.chassis.core.caller_keys import ServiceName
 from chatterbox.chassis.http.internal_http import read, write
-from chatterbox.wire.auth_api import Revocations, UserInfo
+from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
-from services.auth.http.request_dependencies import Auth, require_service
+from chatterbox.wire.position import WHOLE_DIGITS
+from services.auth.http.request_dependencies import Auth, required_caller
 
-router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(require_service)])
+router = APIRouter(prefix="/internal", include_in_schema=False)
+_SERVICES = [Depends(required_caller(ServiceName.GATEWAY, ServiceName.HISTORY))]
+_HISTORY = [Depends(required_caller(ServiceName.HISTORY))]
+_OPERATOR = [Depends(required_caller(ServiceName.AUTH))]
 health = APIRouter(prefix="/health", include_in_schema=False)
 
 
@@ -19,17 +26,20 @@ class NamedUser(msgspec.Struct, frozen=True):
     username: str
 
 
-@router.get("/jwks")
+@router.get("/jwks", dependencies=_SERVICES)
 async def jwks(auth: Auth) -> Response:
     return write(auth.key_ring.jwks())
 
 
-@router.get("/revocations")
-async def revocations(auth: Auth) -> Response:
-    return write(Revocations(await auth.sessions.revoked()))
+@router.get("/revocations", dependencies=_SERVICES)
+async def revocations(
+    auth: Auth, epoch: str = "", since: Annotated[int, Query(ge=0, lt=10**WHOLE_DIGITS)] = 0
+) -> Response:
+    """A page of the revocations after number `since` of `epoch`."""
+    return write(await auth.sessions.revocations(epoch, since))
 
 
-@router.post("/user")
+@router.post("/user", dependencies=_HISTORY)
 async def user(request: Request, auth: Auth) -> Response:
     found = await auth.users.by_name((await read(request, NamedUser)).username)
     if found is None:
@@ -37,12 +47,12 @@ async def user(request: Request, auth: Auth) -> Response:
     return write(UserInfo(found.user_id, found.username))
 
 
-@router.post("/ban")
+@router.post("/ban", dependencies=_OPERATOR)
 async def ban(request: Request, auth: Auth) -> Response:
     return await _set_banned(request, auth, banned=True)
 
 
-@router.post("/unban")
+@router.post("/unban", dependencies=_OPERATOR)
 async def unban(request: Request, auth: Auth) -> Response:
     return await _set_banned(request, auth, banned=False)
 

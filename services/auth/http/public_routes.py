@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 
+from chatterbox.chassis.core.peer_address import network
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire.errors import Code
 from chatterbox.wire.text_rules import timestamp
 from services.auth.http.login_form import OPENAPI_EXTRA, LoginBody
-from services.auth.http.request_dependencies import Address, Auth, CurrentSession
-from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, Registration, SessionOut
+from services.auth.http.request_dependencies import Address, Auth, CurrentSession, Peer, RenewableSession
+from services.auth.http.schemas import DoneOut, LoginOut, PasswordChange, PasswordReset, Registration, SessionOut
 from services.auth.sessions.login_sessions import IssuedToken
 
 router = APIRouter(tags=["auth"])
@@ -40,15 +41,13 @@ async def register(body: Registration, auth: Auth, address: Address) -> DoneOut:
     responses=refusals(Code.BAD_REQUEST, *_CREDENTIALS, Code.RATE_LIMITED, Code.UNAVAILABLE),
     openapi_extra=OPENAPI_EXTRA,
 )
-async def login(
-    body: LoginBody, auth: Auth, address: Address, response: Response, user_agent: UserAgent = ""
-) -> LoginOut:
-    user = await auth.accounts.authenticate(body.username, body.password, address)
-    return _login_out(await auth.sessions.begin(user, user_agent), response)
+async def login(body: LoginBody, auth: Auth, peer: Peer, response: Response, user_agent: UserAgent = "") -> LoginOut:
+    user = await auth.accounts.authenticate(body.username, body.password, network(peer))
+    return _login_out(await auth.sessions.begin(user, user_agent, peer), response)
 
 
 @router.post("/logout", summary="End this session", responses=refusals(*_TOKEN, Code.UNAVAILABLE))
-async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
+async def logout(current: RenewableSession, auth: Auth) -> DoneOut:
     await auth.sessions.end(current.user_id, current.sid)
     return _SESSION_TERMINATED
 
@@ -58,8 +57,8 @@ async def logout(current: CurrentSession, auth: Auth) -> DoneOut:
     summary="Get a new token for this session",
     responses=refusals(*_TOKEN, Code.UNAVAILABLE),
 )
-async def renew(current: CurrentSession, auth: Auth, response: Response) -> LoginOut:
-    return _login_out(await auth.sessions.renew(current), response)
+async def renew(current: RenewableSession, auth: Auth, peer: Peer, response: Response) -> LoginOut:
+    return _login_out(await auth.sessions.renew(current, peer), response)
 
 
 @router.get("/sessions", summary="List your sessions, newest first", responses=refusals(*_TOKEN, Code.UNAVAILABLE))
@@ -68,8 +67,11 @@ async def list_sessions(current: CurrentSession, auth: Auth) -> list[SessionOut]
         SessionOut(
             id=session.sid,
             created=timestamp(session.created_s * 1000),
+            last_used=timestamp(session.used_s * 1000),
             expires=timestamp(session.expires_s * 1000),
+            ends=timestamp(auth.sessions.ends_s(session) * 1000),
             user_agent=session.user_agent,
+            address=session.address,
             current=session.sid == current.sid,
         )
         for session in await auth.sessions.of_user(current.user_id)
@@ -103,6 +105,24 @@ async def change_password(body: PasswordChange, current: CurrentSession, auth: A
     ended = await auth.accounts.change_password(current.user_id, current.sid, body.old, body.new, address)
     await auth.sessions.publish_ended(ended)
     return DoneOut(message="Password changed")
+
+
+@router.post(
+    "/password/reset",
+    summary="Set a new password with the operator's reset code, and end all sessions",
+    responses=refusals(
+        Code.BAD_REQUEST,
+        Code.RESET_CODE_INVALID,
+        Code.PASSWORD_INVALID,
+        Code.LOGIN_THROTTLED,
+        Code.RATE_LIMITED,
+        Code.UNAVAILABLE,
+    ),
+)
+async def reset_password(body: PasswordReset, auth: Auth, address: Address) -> DoneOut:
+    ended = await auth.accounts.reset_password(body.username, body.code, body.new, address)
+    await auth.sessions.publish_ended(ended)
+    return DoneOut(message="Password changed, all sessions terminated")
 
 
 def _login_out(issued: IssuedToken, response: Response) -> LoginOut:

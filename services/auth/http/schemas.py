@@ -60,6 +60,16 @@ class PasswordChange(Body):
     """8-128 characters of any kind; common passwords are refused."""
 
 
+class PasswordReset(Body):
+    """A username, the reset code that the operator created, and the new password."""
+
+    username: Text = Field(examples=["alice"])
+    code: Text = Field(examples=["aabb-ccdd-eeff-gghh-iijj-kkll"], json_schema_extra=_SECRET)
+    """The output of `python -m services.auth reset USERNAME`: valid for an hour, once."""
+    new: Text = Field(json_schema_extra=_NEW_SECRET)
+    """8-128 characters of any kind; common passwords are refused."""
+
+
 class DoneOut(Body):
     """Confirmation that the request succeeded."""
 
@@ -87,9 +97,15 @@ class SessionOut(Body):
 
     id: str
     created: str = Field(json_schema_extra={"format": "date-time"})
+    last_used: str = Field(json_schema_extra={"format": "date-time"})
+    """Its last login or token renewal."""
     expires: str = Field(json_schema_extra={"format": "date-time"})
     """When its last token expires; renewing a token postpones it."""
+    ends: str = Field(json_schema_extra={"format": "date-time"})
+    """When the session ends, however often its token is renewed."""
     user_agent: str
     """The `User-Agent` of the login request."""
+    address: str
+    """The client's address at its last login or token renewal; empty if it is not known."""
     current: bool
     """Whether the request's own token belongs to this session."""

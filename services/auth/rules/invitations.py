@@ -5,16 +5,15 @@ no database row until it is used; then its number is stored, so that it works on
 """
 
 import hmac
-from base64 import b32decode, b32encode
 from dataclasses import dataclass
 
-KEY_BYTES = 32
+from services.auth.rules.code_text import code_bytes, code_text
+
 DAYS = 7
 """Days that a code is valid for."""
 NONCE_BYTES = 5
 _DAY_BYTES, _MAC_BYTES = 2, 8
 _DAY_S = 86_400
-_GROUP = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +27,12 @@ class InvitationCode:
 def create_code(key: bytes, nonce: bytes, now_s: float) -> str:
     """A code with this random `nonce` of 5 bytes, valid for at least `DAYS` days."""
     body = nonce + (int(now_s) // _DAY_S + DAYS + 1).to_bytes(_DAY_BYTES)
-    text = b32encode(body + _mac(key, body)).decode().lower()
-    return "-".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
+    return code_text(body + _mac(key, body))
 
 
 def read_code(key: bytes, code: str, now_s: float) -> InvitationCode | None:
     """What a code says; None if it was not created with `key` or has expired. Case, spaces and hyphens don't matter."""
-    try:
-        raw = b32decode("".join(code.split()).replace("-", "").upper().encode("ascii"))
-    except ValueError:
-        return None
+    raw = code_bytes(code)
     body, mac = raw[: NONCE_BYTES + _DAY_BYTES], raw[NONCE_BYTES + _DAY_BYTES :]
     if not hmac.compare_digest(mac, _mac(key, body)):
         return None

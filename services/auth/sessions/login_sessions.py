@@ -12,14 +12,14 @@ from typing import NamedTuple
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.chassis.deadlines import deadline
-from chatterbox.wire.auth_api import Claims, Revocation
+from chatterbox.wire.auth_api import Claims, Revocations, is_expired
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.rate_limits import RENEWALS
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics
 from services.auth.sessions import session_table
-from services.auth.sessions.session_table import SessionRow, SessionTable
+from services.auth.sessions.session_table import EndedSession, SessionRow, SessionTable
 from services.auth.sessions.signing_keys import KeyRing
 from services.auth.settings import AuthSettings
 from services.auth.users.user_table import UserRow
@@ -28,6 +28,8 @@ log = logging.getLogger("chatterbox.login_sessions")
 
 PUBLISH_S = 2.0
 """How long a logout waits for the broker (seconds)."""
+REVOCATIONS_PER_PAGE = 20_000
+"""Revocations in one response: 0.7 MB, which is read or written in a few milliseconds."""
 _USER_AGENT_CHARS = 200
 
 
@@ -64,26 +66,34 @@ class LoginSessions:
             RENEWALS.bound._replace(burst=settings.renewals_burst, amount=settings.renewals_per_hour)
         )
         self._metrics = metrics or AuthMetrics()
+        self._epoch = secrets.token_hex(8)
 
-    async def begin(self, user: UserRow, user_agent: str) -> IssuedToken:
+    async def begin(self, user: UserRow, user_agent: str, address: str) -> IssuedToken:
         """Start a session; raises `credentials_invalid` if the user was banned or changed password just now."""
         now_s = int(self._now_s())
         valid_s = min(self._settings.token_s, self._settings.session_max_s)
-        session = SessionRow(secrets.token_hex(16), now_s, now_s + valid_s, _printable(user_agent))
+        session = SessionRow(
+            sid=secrets.token_hex(16),
+            created_s=now_s,
+            used_s=now_s,
+            expires_s=now_s + valid_s,
+            user_agent=_printable(user_agent),
+            address=address,
+        )
         async with self._database.transaction() as transaction:
             if not await session_table.begin(transaction, user, session):
                 raise ChatError(Code.CREDENTIALS_INVALID)
             keep = self._settings.sessions_per_user
             ended = await session_table.end_oldest(transaction, user.user_id, now_s, keep=keep)
         self._metrics.sessions_opened.inc()
-        log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid})
+        log.info("session.opened", extra={"user_id": user.user_id, "session": session.sid, "address": address})
         await self.publish_ended(ended)
         return self._issue(str(user.user_id), user.username, session.sid, now_s, session.expires_s)
 
-    async def renew(self, claims: Claims) -> IssuedToken:
-        """A new token for the same session; the old one stays valid.
+    async def renew(self, claims: Claims, address: str) -> IssuedToken:
+        """A new token for the same session; the old one, which may have expired, stays as it is.
 
-        Raises `session_ended`, `token_expired` or `rate_limited`.
+        Raises `session_ended` or `rate_limited`.
         """
         if (wait_s := self._renewals.take(claims.sub, self._clock())) > 0:
             detail = f"Too many token renewals: {self._renewals} for one user. Use the token that you have."
@@ -91,12 +101,15 @@ class LoginSessions:
         now_s = int(self._now_s())
         async with self._database.transaction() as transaction:
             expires_s = await session_table.extend(
-                transaction, claims.sid, now_s, self._settings.token_s, self._settings.session_max_s
+                transaction,
+                claims.sid,
+                address,
+                now_s,
+                token_s=self._settings.token_s,
+                session_max_s=self._settings.session_max_s,
             )
         if expires_s is None:
             raise ChatError(Code.SESSION_ENDED)
-        if expires_s <= now_s:
-            raise ChatError(Code.TOKEN_EXPIRED)
         return self._issue(claims.sub, claims.name, claims.sid, now_s, expires_s)
 
     async def require_active(self, claims: Claims) -> None:
@@ -105,10 +118,24 @@ class LoginSessions:
             raise ChatError(Code.SESSION_ENDED)
 
     async def of_user(self, user_id: int) -> list[SessionRow]:
-        return await self._table.of_user(user_id, int(self._now_s()))
+        """The user's active sessions, newest first."""
+        now_s = int(self._now_s())
+        return [row for row in await self._table.of_user(user_id, now_s) if self._is_active(row, now_s)]
 
-    async def revoked(self) -> list[Revocation]:
-        return await self._table.revoked(int(self._now_s()))
+    def _is_active(self, session: SessionRow, now_s: int) -> bool:
+        """Whether its last token is valid, or can be renewed."""
+        return not is_expired(session.expires_s, now_s) or now_s < self.ends_s(session)
+
+    def ends_s(self, session: SessionRow) -> int:
+        """When the session ends, however often its token is renewed (seconds since 1970)."""
+        return session.created_s + self._settings.session_max_s
+
+    async def revocations(self, epoch: str, since: int) -> Revocations:
+        """The revocations after number `since` of `epoch`, or from the first one if that is not our epoch."""
+        since = since if epoch == self._epoch else 0
+        page = await self._table.revoked(since, int(self._now_s()), limit=REVOCATIONS_PER_PAGE)
+        is_last = len(page.sids) < REVOCATIONS_PER_PAGE
+        return Revocations(self._epoch, since if page.upto is None else page.upto, is_last, page.sids)
 
     async def end(self, user_id: int, sid: str) -> None:
         """End one session of this user; raises `session_unknown`."""
@@ -126,14 +153,14 @@ class LoginSessions:
     async def delete_expired(self) -> None:
         await self._table.delete_expired(int(self._now_s()))
 
-    async def publish_ended(self, ended: Sequence[Revocation]) -> None:
+    async def publish_ended(self, ended: Sequence[EndedSession]) -> None:
         """Publish sessions whose end is committed; a broker failure is logged, not raised."""
         if not ended:
             return
         self._metrics.sessions_ended.inc(len(ended))
-        for revocation in ended:
-            log.info("session.ended", extra={"session": revocation.sid})
-        events = [SessionRevoked(revocation.sid, revocation.expires) for revocation in ended]
+        for session in ended:
+            log.info("session.ended", extra={"session": session.sid})
+        events = [SessionRevoked(session.sid, session.expires_s) for session in ended]
         try:
             async with deadline(PUBLISH_S):
                 await self._broker.publish([(CONTROL, encode_control(event)) for event in events])

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
+from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.sqlite.write_connection import Transaction
-from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.rate_limits import (
     LOGINS,
@@ -20,13 +20,14 @@ from chatterbox.wire.rate_limits import (
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
 from services.auth.auth_database import AuthDatabase
 from services.auth.metrics import AuthMetrics, AuthOutcome
-from services.auth.rules import password_policy, username_policy
+from services.auth.rules import password_policy, reset_codes, username_policy
 from services.auth.rules.invitations import InvitationCode, read_code
 from services.auth.rules.login_throttle import BackoffPolicy, LoginRate, LoginThrottle
 from services.auth.sessions import session_table
+from services.auth.sessions.session_table import EndedSession
 from services.auth.settings import AuthSettings
 from services.auth.users import user_table
-from services.auth.users.invitation_key import invitation_key
+from services.auth.users.code_keys import invitation_key, reset_key
 from services.auth.users.password_hasher import PasswordHasher
 from services.auth.users.user_table import UserRow, UserTable
 
@@ -73,6 +74,8 @@ class Accounts:
         self._now_s = now_s
         self._clock = clock
         self._metrics = metrics or AuthMetrics()
+        self._failed_line = RateLimitedLog(log, "login.failed", logging.INFO, clock=clock)
+        self._throttled_line = RateLimitedLog(log, "login.throttled", logging.INFO, clock=clock)
         self._throttle = login_throttle(settings)
         self._login_rate = login_rate(settings)
         self._outcomes = _Outcomes(settings.hash_waiting)
@@ -109,12 +112,12 @@ class Accounts:
         """The user with these credentials; raises `credentials_invalid`, `login_throttled` or `rate_limited`."""
         user = await self._users.by_name(username)
         account = username_policy.folded(username[:USERNAME_MAX_TYPED])
-        await self._check_password(user, password, account, address)
-        if user is None:
+        is_right = await self._attempt(user, account, address, lambda: self._is_right(user, password, address))
+        if user is None or not is_right:
             raise ChatError(Code.CREDENTIALS_INVALID)
         return user
 
-    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[Revocation]:
+    async def change_password(self, user_id: int, sid: str, old: str, new: str, address: str) -> list[EndedSession]:
         """Set a new password and end the user's other sessions; returns those.
 
         Raises `password_invalid`, `credentials_invalid`, `login_throttled` or `rate_limited`.
@@ -123,19 +126,56 @@ class Accounts:
         if user is None:
             raise ChatError(Code.SESSION_ENDED)
         password_policy.check(new, user.username)
-        await self._check_password(user, old, username_policy.folded(user.username), address)
-        hashed = await self._hasher.hash(new, address)
-
-        async def change(transaction: Transaction) -> list[Revocation]:
-            if not await user_table.set_password(transaction, user, hashed):
-                raise ChatError(Code.CREDENTIALS_INVALID)
-            return await session_table.end_all(transaction, user_id, int(self._now_s()), keep_sid=sid)
-
-        ended = await self._database.urgent(change)
-        log.info("password.changed", extra={"user_id": user_id, "sessions_ended": len(ended)})
+        account = username_policy.folded(user.username)
+        if not await self._attempt(user, account, address, lambda: self._is_right(user, old, address)):
+            raise ChatError(Code.CREDENTIALS_INVALID)
+        ended = await self._set_password(user, new, address, keep_sid=sid)
+        if ended is None:
+            raise ChatError(Code.CREDENTIALS_INVALID)
         return ended
 
-    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[Revocation]]:
+    async def reset_password(self, username: str, code: str, new: str, address: str) -> list[EndedSession]:
+        """Set a new password with a reset code of the operator and end all sessions; returns those.
+
+        Raises `password_invalid`, `reset_code_invalid`, `login_throttled` or `rate_limited`: attempts count as logins.
+        """
+        password_policy.check(new, username)
+        user = await self._users.by_name(username)
+        account = username_policy.folded(username[:USERNAME_MAX_TYPED])
+
+        async def is_right() -> bool:
+            return self._is_reset_code(user, code)
+
+        if not await self._attempt(user, account, address, is_right) or user is None:
+            raise ChatError(Code.RESET_CODE_INVALID)
+        ended = await self._set_password(user, new, address)
+        if ended is None:
+            raise ChatError(Code.RESET_CODE_INVALID)
+        return ended
+
+    def _is_reset_code(self, user: UserRow | None, code: str) -> bool:
+        """Unknown users take as long as others."""
+        replaced = reset_codes.ReplacedPassword(*((user.user_id, user.password_number) if user else (0, 0)))
+        is_valid = reset_codes.is_valid(reset_key(self._settings.data), code, replaced, self._now_s())
+        return is_valid and user is not None and not user.banned
+
+    async def _set_password(
+        self, user: UserRow, new: str, address: str, *, keep_sid: str = ""
+    ) -> list[EndedSession] | None:
+        """Set the password and end the sessions except `keep_sid`; None if it was changed since `user` was read."""
+        hashed = await self._hasher.hash(new, address)
+
+        async def change(transaction: Transaction) -> list[EndedSession] | None:
+            if not await user_table.set_password(transaction, user, hashed):
+                return None
+            return await session_table.end_all(transaction, user.user_id, int(self._now_s()), keep_sid=keep_sid)
+
+        ended = await self._database.urgent(change)
+        if ended is not None:
+            log.info("password.changed", extra={"user_id": user.user_id, "sessions_ended": len(ended)})
+        return ended
+
+    async def set_banned(self, username: str, *, banned: bool) -> tuple[UserRow, list[EndedSession]]:
         """Ban a user and end all sessions, or lift the ban; returns the user and the ended sessions.
 
         Raises `user_unknown`.
@@ -145,7 +185,7 @@ class Accounts:
             raise ChatError(Code.USER_UNKNOWN)
         now_s = int(self._now_s())
 
-        async def change(transaction: Transaction) -> list[Revocation]:
+        async def change(transaction: Transaction) -> list[EndedSession]:
             await user_table.set_banned(transaction, user, now_s if banned else None)
             return await session_table.end_all(transaction, user.user_id, now_s) if banned else []
 
@@ -153,10 +193,13 @@ class Accounts:
         log.info("user.banned" if banned else "user.unbanned", extra={"user_id": user.user_id})
         return user, ended
 
-    async def _check_password(self, user: UserRow | None, password: str, account: str, address: str) -> None:
+    async def _attempt(
+        self, user: UserRow | None, account: str, address: str, check: Callable[[], Awaitable[bool]]
+    ) -> bool:
+        """Run `check` of a secret, throttled and counted; returns whether it was right."""
         await self._begin_attempt(user, account, address)
         try:
-            is_right = await self._is_right(user, password, address)
+            is_right = await check()
         except ChatError:  # it was not hashed
             self._throttle.withdraw(account, address)
             raise
@@ -172,8 +215,8 @@ class Accounts:
             self._outcomes.notify()
         self._metrics.logins.inc(AuthOutcome.RIGHT if is_right else AuthOutcome.WRONG)
         if not is_right:
-            log.info("login.failed", extra={"user_id": user and user.user_id, "address": address})
-            raise ChatError(Code.CREDENTIALS_INVALID)
+            self._failed_line.write(user_id=user and user.user_id, address=address)
+        return is_right
 
     async def _begin_attempt(self, user: UserRow | None, account: str, address: str) -> None:
         """Start an attempt, after the outcomes of pending ones if they could use up the free failures."""
@@ -192,7 +235,7 @@ class Accounts:
 
     def _refusal(self, user: UserRow | None, address: str, refusal: ChatError) -> ChatError:
         self._metrics.logins.inc(AuthOutcome.THROTTLED)
-        log.info("login.throttled", extra={"user_id": user and user.user_id, "address": address, "code": refusal.code})
+        self._throttled_line.write(user_id=user and user.user_id, address=address, code=refusal.code)
         return refusal
 
     async def _is_right(self, user: UserRow | None, password: str, address: str) -> bool:

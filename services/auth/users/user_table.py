@@ -3,6 +3,7 @@
 import sqlite3
 from dataclasses import dataclass
 
+from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.chassis.sqlite.write_connection import Transaction
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.text_rules import USERNAME_MAX_TYPED
@@ -33,11 +34,7 @@ class UserTable:
 
     async def by_name(self, name: str) -> UserRow | None:
         """The user with this name in any spelling of it; a name that only looks like it is not found."""
-        if len(name) > USERNAME_MAX_TYPED:
-            return None
-        found = await self._database.rows(f"{_SELECT} WHERE name_key = ?", (skeletons(name).lower,))
-        user = UserRow(*found[0]) if found else None
-        return user if user is not None and is_same_name(user.username, name) else None
+        return await find_by_name(self._database, name)
 
     async def by_id(self, user_id: int) -> UserRow | None:
         found = await self._database.rows(f"{_SELECT} WHERE id = ?", (user_id,))
@@ -72,6 +69,15 @@ class UserTable:
                 "UPDATE users SET hashed_password = ? WHERE id = ? AND password_number = ?",
                 (hashed_password, user.user_id, user.password_number),
             )
+
+
+async def find_by_name(source: RowSource, name: str) -> UserRow | None:
+    """As `UserTable.by_name`, in any open database of auth."""
+    if len(name) > USERNAME_MAX_TYPED:
+        return None
+    found = await source.rows(f"{_SELECT} WHERE name_key = ?", (skeletons(name).lower,))
+    user = UserRow(*found[0]) if found else None
+    return user if user is not None and is_same_name(user.username, name) else None
 
 
 async def _use_up(transaction: Transaction, invitation: InvitationCode, now_s: int) -> None:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, assert_never
 
+from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import frames, history_api, text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
+from chatterbox.wire.rate_limits import READS
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.metrics import GatewayMetrics
@@ -44,6 +46,8 @@ class CommandHandlers:
         self._feed = feed
         self._history = history
         self._batcher = batcher
+        self._reads: RateLimiter[int] = RateLimiter(limits.rate(READS), name=READS.name)
+        """Replies with messages, which may come from this gateway's memory; history counts all others."""
         self._refused = (metrics or GatewayMetrics()).sends_refused
 
     def handle(self, connection: Connection, command: frames.Command) -> AsyncCommand | None:
@@ -128,6 +132,7 @@ class CommandHandlers:
 
     async def _join(self, connection: Connection, member: Member, command: frames.Join) -> None:
         """Join a room. If the member's rooms change while history answers, the answer may be outdated: ask again."""
+        self._reads.spend(member.user_id, self._clock())
         while True:
             version = member.rooms_version
             room = self._room(member, command.room)
@@ -146,6 +151,7 @@ class CommandHandlers:
             room.attach(connection, reply.at.offset)
 
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
+        self._reads.spend(member.user_id, self._clock())
         room = await self._room_of(member, command.room)
         connection.send(await history_replies.history_reply(self._history, room, member, command))
 

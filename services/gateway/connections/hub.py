@@ -1,7 +1,7 @@
 """Registry of a gateway's connections and of the users and login sessions they belong to; connection limits. No I/O."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.wire.auth_api import Claims
@@ -87,7 +87,8 @@ class Hub:
         if not member.connections:
             self.members.pop(member.user_id, None)
 
-    def end_session(self, sid: str) -> None:
-        """Close every connection of a login session that has ended."""
-        for connection in tuple(self._sessions.get(sid, ())):
-            connection.close(CloseCode.SESSION_ENDED)
+    def end_sessions(self, sids: Collection[str]) -> None:
+        """Close every connection of login sessions that have ended; most of them have none here."""
+        for sid in [sid for sid in sids if sid in self._sessions]:
+            for connection in tuple(self._sessions.get(sid, ())):
+                connection.close(CloseCode.SESSION_ENDED)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.server import ServerState
 
-from chatterbox.chassis.core.raw_response import Headers, response_bytes
+from chatterbox.chassis.core.raw_response import SECURITY_HEADERS, Headers, response_bytes
 from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -101,7 +101,7 @@ class Handshake(asyncio.Protocol):
             raise RuntimeError(f"{message['type']}: only handshake messages are supported")
 
     def _refuse_with(self, response: Response) -> None:
-        self._refuse(response.status_code, response.raw_headers, bytes(response.body))
+        self._refuse(response.status_code, (*response.raw_headers, *SECURITY_HEADERS), bytes(response.body))
 
     def _refuse(self, status: int, headers: Headers, body: bytes) -> None:
         self._answer(status, (*headers, (b"connection", b"close")), body)

@@ -2,7 +2,6 @@
 
 from urllib.parse import unquote
 
-import httptools
 from starlette.types import Scope
 
 from chatterbox.chassis.http.http_protocol import HttpProtocol
@@ -64,15 +63,15 @@ class WebSocketUpgradeProtocol(HttpProtocol):
 
     def _websocket_scope(self) -> Scope:
         """Build the ASGI WebSocket scope of the request; it keeps the HTTP method, which is not validated yet."""
-        address = httptools.parse_url(self.url)
+        path, _, query = self.url.partition(b"?")
         scope: Scope = {
             **self.scope,
             "type": "websocket",
             "asgi": {"version": self.asgi_version, "spec_version": "2.4"},
             "scheme": "wss" if self.scheme == "https" else "ws",
-            "path": self.root_path + unquote(address.path.decode("ascii")),
-            "raw_path": self.root_path.encode("ascii") + address.path,
-            "query_string": address.query or b"",
+            "path": self.root_path + unquote(path.decode("ascii")),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query,
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
         }

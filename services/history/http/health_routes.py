@@ -17,10 +17,12 @@ async def live() -> Response:
 
 @router.get("/ready")
 async def ready(request: Request) -> Response:
-    """Ready while the database can be read and tokens can be verified: a full disk stops senders, not readers."""
+    """Ready while the database is intact and tokens can be verified: a full disk stops senders, not readers."""
     context = context_of(request)
     await context.history.heads([])
+    if context.history.is_damaged:
+        raise ChatError(Code.UNAVAILABLE, "The database is damaged: see the log, and restore a backup.")
     if not context.verifier.knows_revocations:
         detail = "The list of ended sessions is not loaded yet: auth does not answer."
         raise ChatError(Code.UNAVAILABLE, detail, retry_after_s=1.0)
-    return write({"status": "ready"})
+    return write({"status": "ready", "database": "checked" if context.history.is_checked else "being checked"})

@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from chatterbox.chassis.http.internal_http import read, require_service_key, write
+from chatterbox.chassis.core.caller_keys import ServiceName
+from chatterbox.chassis.http.internal_http import read, require_caller, write
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from services.history.history import HistoryService
@@ -15,11 +16,11 @@ MAX_IDS_BYTES = 8 * 1024 * 1024
 """The largest body that lists users or rooms."""
 
 
-async def _require_service_key(request: Request) -> None:
-    require_service_key(request, context_of(request).service_key)
+async def _require_gateway(request: Request) -> None:
+    require_caller(request, context_of(request).callers, ServiceName.GATEWAY)
 
 
-router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(_require_service_key)])
+router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(_require_gateway)])
 
 
 def _history(request: Request) -> HistoryService:

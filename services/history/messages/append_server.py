@@ -5,6 +5,7 @@ A persistent connection carries the batches, because one HTTP request per batch 
 
 import logging
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.observability import request_ids
@@ -22,13 +23,13 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 """The largest batch; a larger one closes the connection."""
 
 
-def append_protocol(app: ServiceApp[HistoryContext], service_key: str) -> type[HttpProtocol]:
+def append_protocol(app: ServiceApp[HistoryContext], callers: CallerKeys) -> type[HttpProtocol]:
     """The HTTP protocol class that `app` must be served with so that gateways can append messages."""
 
     async def answer(batch: bytes) -> bytes:
         return encode(await answer_batch(app.context.history, batch))
 
-    return rpc_upgrade_protocol(PATH, service_key, answer, MAX_BATCH_BYTES)
+    return rpc_upgrade_protocol(PATH, callers, ServiceName.GATEWAY, answer, MAX_BATCH_BYTES)
 
 
 async def answer_batch(history: HistoryService, data: bytes) -> history_api.AppendAnswer:

@@ -15,7 +15,9 @@ from typing import TypeVar
 
 import aiosqlite
 
+from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_be_full
+from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
@@ -51,12 +53,14 @@ class Writer:
         bounds: QueueBounds | None = None,
         metrics: HistoryMetrics | None = None,
         reserve: DiskReserve = NO_RESERVE,
+        damage: DamageRecord,
         committer: GroupCommitter | None = None,
     ) -> None:
         """`publish` is called after every commit and must not block. `committer` writes to `db`."""
         self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
         self._publish = publish
         self._reserve = reserve
+        self._damage = damage
         self._queue = WriteQueue(bounds or QueueBounds())
         self._metrics = metrics or HistoryMetrics()
         self._metrics.watch_queue(self._queue)
@@ -129,8 +133,11 @@ class Writer:
             else:
                 committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))
         except sqlite3.Error as problem:
-            self._fail(group, self._incident.fail(problem))
-            await self._make_room(problem)
+            if is_damage(problem):
+                self._fail(group, self._damage.found(str(problem)))
+            else:
+                self._fail(group, self._incident.fail(problem))
+                await self._make_room(problem)
         except Exception:
             log.exception("commit_group.failed")
             self._fail(group, _unavailable())
@@ -148,7 +155,13 @@ class Writer:
                 self._publish(committed)
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
-        """Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships."""
+        """Refuse everything once the database was found damaged, so that it does not get worse.
+
+        Refuse messages while the disk reserve is incomplete: what is left of it is for rooms and memberships.
+        """
+        if self._damage.why is not None:
+            self._fail(CommitGroup(jobs), self._damage.found(self._damage.why))
+            return CommitGroup(())
         if await self._reserve.refill():
             return CommitGroup(jobs)
         refused = CommitGroup([job for job in jobs if isinstance(job, AppendJob)])

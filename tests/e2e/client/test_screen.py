@@ -1,6 +1,7 @@
 """The full screen as somebody sees it: two people, an outage, and a screen that says so at each step."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -204,3 +205,41 @@ def test_terminal_without_a_size_counts_as_80_by_24(alice_and_bob: list[Person])
         assert len(screen.lines()) <= 24
         screen.type("\x11")
         assert screen.ends() == ExitCode.OK
+
+
+def test_text_browser_gets_the_terminal_and_the_screen_comes_back(alice_and_bob: list[Person], tmp_path: Path) -> None:
+    alice, bob = alice_and_bob
+    browser = tmp_path / "w3m"
+    browser.write_text('#!/bin/sh\nprintf "\\033[H\\033[2J"; echo "text browser: $1"; read -r _\n')
+    browser.chmod(0o700)
+    alice.configure(f'open_command = "{browser}"\n')
+    bob.run("send", "general", "see https://a.example/1")
+    with terminal(alice) as screen:
+        screen.shows("see https://a.example/1")
+        screen.type("\x1bm")
+        screen.shows("o open")
+        screen.type("o")
+        screen.shows("text browser: https://a.example/1")
+        assert not any("connected" in line for line in screen.lines())
+        screen.type("\n")
+        screen.shows("Opened with w3m.")
+        assert any("see https://a.example/1" in line for line in screen.lines())
+        screen.type("\x11")
+        assert screen.ends() == ExitCode.OK
+
+
+def test_mouse_is_left_to_the_terminal_by_a_key_or_by_the_configuration(alice_and_bob: list[Person]) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        assert b"\x1b[?1000h" in screen.raw
+        screen.type("\x1bs")
+        screen.shows("The mouse is the terminal's: it selects text.")
+        assert screen.raw.rindex(b"\x1b[?1000l") > screen.raw.rindex(b"\x1b[?1000h")
+        screen.type("\x1bs")
+        screen.shows("The mouse opens rooms and scrolls.")
+        assert screen.raw.rindex(b"\x1b[?1000h") > screen.raw.rindex(b"\x1b[?1000l")
+    alice.configure("mouse = false\n")
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        assert b"\x1b[?1000h" not in screen.raw

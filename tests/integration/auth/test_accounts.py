@@ -1,6 +1,7 @@
 """Registration, login and password change over HTTP."""
 
 import asyncio
+import logging
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -165,6 +166,21 @@ class TestWrongCredentials:
         assert response.headers["Retry-After"] == "1"
         assert refusal(await site.try_login()) == (429, "login_throttled")
 
+    async def test_refused_logins_are_logged_once_a_minute_with_the_number_left_out(
+        self, site: AuthSite, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def lines(event: str) -> list[int]:
+            return [vars(record)["omitted"] for record in caplog.records if record.getMessage() == event]
+
+        caplog.set_level(logging.INFO)
+        for _ in range(20):
+            await site.try_login("nobody1", "wrong-password")
+        assert (lines("login.failed"), lines("login.throttled")) == ([0], [0])
+        site.clock.now += 60
+        for _ in range(3):
+            await site.try_login("nobody1", "wrong-password")
+        assert (lines("login.failed"), lines("login.throttled")) == ([0, 4], [0, 14])
+
     async def test_wrong_passwords_for_an_unknown_user_are_throttled_too(self, site: AuthSite) -> None:
         for _ in range(10):
             response = await site.try_login("nobody1", "wrong-password")
@@ -319,7 +335,7 @@ class TestChangePassword:
         user = await site.auth.accounts.authenticate("alice", PASSWORD, "")
         await change(site, token, PASSWORD, OTHER)
         with pytest.raises(ChatError, match="credentials_invalid"):
-            await site.auth.sessions.begin(user, "")
+            await site.auth.sessions.begin(user, "", "")
 
 
 async def change(site: AuthSite, token: str, old: str, new: str) -> httpx.Response:

@@ -55,7 +55,9 @@ async def _fill(database: AuthDatabase) -> None:
         user = await users.by_name(name)
         assert user is not None
         for login in range(4):
-            session = SessionRow(f"{number:016x}{login:016x}", 1_790_000_000, 1_790_003_600 + login, "a browser " * 4)
+            session = SessionRow(
+                f"{number:016x}{login:016x}", 1_790_000_000, 1_790_000_000, 1_790_003_600 + login, "a browser " * 4, ""
+            )
             async with database.transaction() as transaction:
                 assert await begin(transaction, user, session)
 

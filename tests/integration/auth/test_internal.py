@@ -9,7 +9,7 @@ from chatterbox.chassis.http.internal_http import call, in_process
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
-from tests.support.auth_site import AuthSite, bearing, refusal, sid_of
+from tests.support.auth_site import AuthSite, bearing, refusal, revoked, sid_of
 
 ROUTES = [
     ("GET", "/internal/jwks"),
@@ -59,8 +59,7 @@ class TestOtherServices:
         verifier = TokenVerifier(site.internal.jwks, site.clock)
         assert (await verifier.verify(token)).name == "alice"
         await site.http.post("/logout", headers=bearing(token))
-        for revocation in await site.internal.revocations():
-            verifier.revoke(revocation)
+        verifier.revoke(await revoked(site))
         with pytest.raises(ChatError) as refused:
             await verifier.verify(token)
         assert refused.value.code is Code.SESSION_ENDED

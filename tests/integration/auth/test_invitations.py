@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.auth.rules.invitations import DAYS, create_code, read_code
-from services.auth.users.invitation_key import invitation_key
+from services.auth.users.code_keys import invitation_key
 from tests.integration.auth.test_commands import command
 from tests.support.auth_site import PASSWORD, START_S, AuthSite, refusal, running
 

@@ -1,18 +1,23 @@
 """Login sessions over HTTP: logout, renewal, listing, ending, storage."""
 
 import asyncio
+import logging
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from chatterbox.chassis.observability.logs import fields_of
 from chatterbox.wire.auth_api import LEEWAY_S
 from chatterbox.wire.rate_limits import SESSION_REQUESTS
-from services.auth.sessions.session_table import CLOCK_ERROR_S
-from tests.support.auth_site import AuthSite, bearing, payload_of, refusal, running, sid_of
+from services.auth.auth_database import MIGRATIONS
+from services.auth.sessions.session_table import CLOCK_ERROR_S, RENEWABLE_S
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, payload_of, refusal, revoked, running, sid_of
 from tests.support.figures import figure
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -42,8 +47,7 @@ class TestLogout:
         token = await site.registered()
         await post(site, "/logout", token)
         assert site.revoked == [sid_of(token)]
-        (revocation,) = await site.internal.revocations()
-        assert (revocation.sid, revocation.expires) == (sid_of(token), payload_of(token)["exp"])
+        assert await revoked(site) == [sid_of(token)]
 
     async def test_logout_keeps_other_sessions(self, site: AuthSite) -> None:
         other, token = await site.registered(), await site.login()
@@ -82,7 +86,7 @@ class TestRenew:
             site.clock.now += 409
             assert (await post(site, "/renew", body["token"])).json()["expires_in"] == 1
             site.clock.now += 2
-            assert refusal(await post(site, "/renew", body["token"])) == (401, "token_expired")
+            assert refusal(await post(site, "/renew", body["token"])) == (401, "session_ended")
 
     async def test_renewals_of_one_user_are_rate_limited_over_all_sessions(self, tmp_path: Path) -> None:
         async with running(tmp_path, renewals_burst=2, renewals_per_hour=360) as site:
@@ -112,8 +116,7 @@ class TestRenew:
         later = (await post(site, "/renew", token)).json()["token"]
         await post(site, "/logout", token)
         assert refusal(await site.sessions(later)) == (401, "session_ended")
-        (revocation,) = await site.internal.revocations()
-        assert revocation.expires == payload_of(later)["exp"]
+        assert await site.auth.database.rows("SELECT expires FROM revocations") == [(payload_of(later)["exp"],)]
 
 
 class TestListSessions:
@@ -129,6 +132,37 @@ class TestListSessions:
         assert listed[0]["created"] == "2026-09-21T14:14:20.000Z"
         assert all(line["user_agent"].startswith("python-httpx/") for line in listed)
 
+    async def test_list_tells_where_and_when_a_session_was_last_used_and_when_it_ends(self, site: AuthSite) -> None:
+        await site.register()
+        credentials = {"username": "alice", "password": PASSWORD}
+        async with site.at("192.0.2.7") as home, site.at("::ffff:198.51.100.9") as train:
+            token = (await home.post("/login", json=credentials)).json()["token"]
+            site.clock.now += 3600
+            (line,) = (await site.sessions(token)).json()
+            assert (line["address"], line["last_used"]) == ("192.0.2.7", line["created"])
+            assert (await train.post("/renew", headers=bearing(token))).status_code == 200
+        (line,) = (await site.sessions(token)).json()
+        assert (line["address"], line["last_used"]) == ("198.51.100.9", "2026-09-21T15:13:20.000Z")
+        assert line["expires"] == "2026-09-22T03:13:20.000Z"
+        assert line["ends"] == "2026-10-21T14:13:20.000Z"
+
+    async def test_a_token_expires_no_later_than_its_session_ends(self, tmp_path: Path) -> None:
+        async with running(tmp_path, token_s=600, session_max_s=700) as site:
+            token = await site.registered()
+            site.clock.now += 300
+            (line,) = (await site.sessions((await post(site, "/renew", token)).json()["token"])).json()
+        assert line["expires"] == line["ends"] == "2026-09-21T14:25:00.000Z"
+
+    async def test_the_log_tells_from_which_address_a_session_was_opened(
+        self, site: AuthSite, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        await site.register()
+        async with site.at("2001:db8::1") as http:
+            await http.post("/login", json={"username": "alice", "password": PASSWORD})
+        (opened,) = [record for record in caplog.records if record.getMessage() == "session.opened"]
+        assert fields_of(opened)["address"] == "2001:db8::1"
+
     async def test_a_listed_user_agent_is_printable_and_truncated(self, site: AuthSite) -> None:
         await site.register()
         body = {"username": "alice", "password": "tangerine-moon"}
@@ -141,7 +175,7 @@ class TestListSessions:
     async def test_list_omits_ended_and_expired_sessions(self, site: AuthSite) -> None:
         await post(site, "/logout", await site.registered())
         await site.login()
-        site.clock.now += 43_200 + LEEWAY_S
+        site.clock.now += 43_200 + RENEWABLE_S + LEEWAY_S
         token = await site.login()
         assert [line["id"] for line in (await site.sessions(token)).json()] == [sid_of(token)]
 
@@ -207,7 +241,7 @@ class TestBrokerDown:
             token = await site.registered()
             assert (await post(site, "/logout", token)).status_code == 200
             assert refusal(await site.sessions(token)) == (401, "session_ended")
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             scraped = (await site.http.get("/metrics")).content
             assert figure(scraped, "chatterbox_auth_endings_unannounced_total") == 1
         assert "revocation.publish_failed" in caplog.messages
@@ -223,23 +257,43 @@ class TestStorage:
             assert (await site.sessions(token)).status_code == 200
             assert (await site.try_login()).status_code == 200
 
+    async def test_sessions_of_an_older_database_were_last_used_when_they_were_created(self, tmp_path: Path) -> None:
+        async with running(tmp_path) as site:
+            token = await site.registered()
+        with closing(sqlite3.connect(tmp_path / "auth.sqlite")) as database:
+            (stored,) = database.execute("SELECT * FROM users").fetchall()
+            session = database.execute("SELECT id, user_id, created, expires, user_agent FROM sessions").fetchone()
+        (tmp_path / "auth.sqlite").unlink()
+        with closing(sqlite3.connect(tmp_path / "auth.sqlite")) as database:
+            database.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version=1;")
+            database.execute(f"INSERT INTO users VALUES ({', '.join('?' * len(stored))})", stored)
+            database.execute(
+                "INSERT INTO sessions (id, user_id, created, expires, user_agent) VALUES (?, ?, ?, ?, ?)", session
+            )
+            database.commit()
+        async with running(tmp_path) as site:
+            (line,) = (await site.sessions(token)).json()
+            assert (line["address"], line["last_used"]) == ("", line["created"])
+
     async def test_expired_sessions_are_deleted(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             await post(site, "/logout", await site.registered())
-            site.clock.now += 43_200 + CLOCK_ERROR_S + 1
-            assert await site.internal.revocations() == []
+            await site.login()
+            site.clock.now += 43_200 + RENEWABLE_S + CLOCK_ERROR_S + LEEWAY_S
+            assert await revoked(site) == []
             await site.auth.sessions.delete_expired()
-            assert await site.auth.database.rows("SELECT * FROM sessions") == []
+            for table in ("sessions", "revocations"):
+                assert await site.auth.database.rows(f"SELECT * FROM {table}") == []
 
     async def test_a_clock_a_day_ahead_does_not_drop_revocations(self, tmp_path: Path) -> None:
         async with running(tmp_path) as site:
             token = await site.registered()
             await post(site, "/logout", token)
             site.clock.now += 86_400
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             await site.auth.sessions.delete_expired()
             site.clock.now -= 86_400
-            assert [revocation.sid for revocation in await site.internal.revocations()] == [sid_of(token)]
+            assert await revoked(site) == [sid_of(token)]
             assert refusal(await site.sessions(token)) == (401, "session_ended")
 
     async def test_database_and_keys_are_readable_by_their_owner_only(self, site: AuthSite) -> None:

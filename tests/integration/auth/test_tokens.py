@@ -79,11 +79,6 @@ class TestExpiry:
             site.clock.now += 1
             assert refusal(await site.sessions(token)) == (401, "token_expired")
 
-    async def test_an_expired_token_cannot_be_renewed(self, site: AuthSite) -> None:
-        token = await site.registered()
-        site.clock.now += 43_206
-        assert refusal(await site.http.post("/renew", headers=bearing(token))) == (401, "token_expired")
-
 
 class TestAuthorizationHeader:
     @pytest.mark.parametrize(

@@ -54,17 +54,17 @@ def _lines(service: Service, words: tuple[str, ...]) -> list[str]:
 
 async def test_a_wrong_service_key_is_logged_once_and_recovers_when_corrected(site: Topology, tmp_path: Path) -> None:
     (gateway,) = site.gateways
-    right = site.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"]
-    (tmp_path / "other").write_text("this is another key than the others have")
-    site.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
+    right = site.auth.environment["CHATTERBOX_CALLER_KEYS_FILE"]
+    (tmp_path / "other").write_text(f"gateway:{'0' * 64}")
+    site.auth.environment["CHATTERBOX_CALLER_KEYS_FILE"] = str(tmp_path / "other")
     await asyncio.gather(*(service.start() for service in site.services))
     (line,) = await _logged(gateway, "dependency.down", "dependency=auth", "refuses our service key")
-    assert f"{site.auth.url} refuses our service key; CHATTERBOX_SERVICE_KEY must be the same for all services" in line
+    assert f"{site.auth.url} refuses our service key; its CHATTERBOX_CALLER_KEYS must contain the digest of our" in line
     (line,) = await _logged(site.history, "revocations.unavailable", "refuses our service key")
     body = await gateway.until(lambda status, body: status == 503 and body["history"] == "ok")
     assert body["auth"] == "away"
     await site.auth.kill()
-    site.auth.environment["CHATTERBOX_SERVICE_KEY_FILE"] = right
+    site.auth.environment["CHATTERBOX_CALLER_KEYS_FILE"] = right
     await site.auth.start()
     await gateway.until(lambda _, body: body["auth"] == "ok")
     assert "Traceback" not in gateway.log.read_text() + site.history.log.read_text()
@@ -77,8 +77,8 @@ async def test_users_see_unavailable_instead_of_service_key_errors(site: Topolog
     token = await site.newcomer("ada")
     async with gateway.talker(token) as ada:
         await site.history.kill()
-        (tmp_path / "other").write_text("this is another key than the others have")
-        site.history.environment["CHATTERBOX_SERVICE_KEY_FILE"] = str(tmp_path / "other")
+        (tmp_path / "other").write_text(f"gateway:{'0' * 64}")
+        site.history.environment["CHATTERBOX_CALLER_KEYS_FILE"] = str(tmp_path / "other")
         await site.history.start()
         await _logged(gateway, "dependency.down", "dependency=history", "refuses our service key")
         assert (await ada.send("hello"))["code"] == "unavailable"
@@ -117,7 +117,9 @@ async def test_an_unreachable_service_is_logged_once(site: Topology) -> None:
 @pytest.mark.parametrize("ahead_s", [-60, 60])
 async def test_clock_skew_is_logged_once_and_shown_by_the_readiness_check(site: Topology, ahead_s: float) -> None:
     (gateway,) = site.gateways
-    async with http_server("200 OK", '{"keys": [], "revocations": []}', ahead_s) as url:
+    async with http_server(
+        "200 OK", '{"keys": [], "epoch": "e", "upto": 0, "is_last": true, "sids": []}', ahead_s
+    ) as url:
         gateway.environment["CHATTERBOX_AUTH_URL"] = url
         await gateway.start()
         (line,) = await _logged(gateway, "clock_skew.detected")

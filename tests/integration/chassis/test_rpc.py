@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.length_prefix import prefixed
 from chatterbox.chassis.rpc.rpc_client import NotHttpError, RpcClient, open_rpc
 from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
@@ -42,7 +43,9 @@ def echo() -> Echo:
 
 @asynccontextmanager
 async def at_port(echo: Echo, max_bytes: int = MAX_BYTES) -> AsyncIterator[str]:
-    config = serve.config(Starlette(), http_class=rpc_upgrade_protocol("/line", KEY, echo, max_bytes))
+    callers = CallerKeys.of({ServiceName.GATEWAY: KEY})
+    protocol = rpc_upgrade_protocol("/line", callers, ServiceName.GATEWAY, echo, max_bytes)
+    config = serve.config(Starlette(), http_class=protocol)
     config.lifespan = "off"
     async with asyncio.timeout(DEADLINE_S), served(config) as port:
         yield f"http://127.0.0.1:{port}/line"

@@ -16,7 +16,7 @@ async def _refused(service: str, folder: Path, **environment: str) -> str:
 async def test_a_missing_service_key_names_both_settings(tmp_path: Path, service: str) -> None:
     for environment in ({}, {"CHATTERBOX_SERVICE_KEY": ""}):
         message = await _refused(service, tmp_path, **environment)
-        assert message.startswith("set CHATTERBOX_SERVICE_KEY to the key that all services share")
+        assert message.startswith("set CHATTERBOX_SERVICE_KEY to this service's key")
         assert "CHATTERBOX_SERVICE_KEY_FILE" in message
 
 

@@ -45,6 +45,7 @@ FIRING: dict[str, dict[str, str]] = {
         "chatterbox_history_disk_free_bytes": "9+0x240",
         "chatterbox_history_disk_bytes": "100+0x240",
     },
+    "DatabaseDamaged": {"chatterbox_history_database_damaged": "1+0x240"},
     "BallastGivenUp": {"chatterbox_auth_disk_reserve_missing_bytes": "1048576+0x240"},
     "LoginsQueue": {"chatterbox_auth_hashes_refused_total": RISING},
 }
@@ -62,6 +63,7 @@ QUIET = {
     f"chatterbox_gateway_connections_behind{{{GATEWAY}}}": "50+0x240",
     f"chatterbox_gateway_connections{{{GATEWAY}}}": "100+0x240",
     "chatterbox_history_disk_free_bytes": "50+0x240",
+    "chatterbox_history_database_damaged": STEADY,
     "chatterbox_auth_disk_reserve_missing_bytes": STEADY,
     "chatterbox_history_disk_reserve_missing_bytes": STEADY,
     "chatterbox_history_disk_bytes": "100+0x240",

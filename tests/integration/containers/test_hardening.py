@@ -61,7 +61,7 @@ class TestEachContainer:
 
 def test_no_secret_is_in_the_configuration_the_images_or_the_environment(stack: Stack) -> None:
     secrets = secrets_of(stack)
-    assert len(set(secrets)) == 5
+    assert len(set(secrets)) == len(secrets) == 7
     assert min(map(len, secrets)) >= 32
     facts = [stack.run("config"), *(str(stack.inspect(container)) for container in stack.containers())]
     images = {stack.inspect(container)["Image"] for container in stack.containers()}
@@ -72,7 +72,8 @@ def test_no_secret_is_in_the_configuration_the_images_or_the_environment(stack: 
 def test_the_configuration_names_secret_files_instead_of_secrets(stack: Stack) -> None:
     named = re.findall(r"(\w*(?:KEY|URL|PASS|SECRET|TOKEN)\w*): (\S+)", stack.run("config"))
     assert {value for name, value in named if not name.endswith(("_AUTH_URL", "_HISTORY_URL"))} == {
-        f"/secrets/{service}/{file}" for service in COMMANDS for file in ("service-key", "redis-url")
+        *(f"/secrets/{service}/{file}" for service in COMMANDS for file in ("service-key", "redis-url")),
+        *(f"/secrets/{service}/caller-keys" for service in ("auth", "history")),
     }
 
 

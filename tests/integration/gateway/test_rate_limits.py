@@ -62,6 +62,19 @@ async def test_command_is_refused_once_http_has_used_up_the_rate(
             assert (await ada.send("others may go on"))["type"] == "sent"
 
 
+async def test_pages_from_the_memory_of_a_gateway_are_counted_over_all_connections(tmp_path: Path) -> None:
+    async with running(tmp_path, reads_burst=4, reads_per_s=SLOW) as server:
+        token = await server.newcomer("ada")
+        async with server.talker(token) as one, server.talker(token) as other:
+            at = (await one.send("x"))["at"]
+            replies = [await talker.ask("history", after=0) for talker in (one, other, one)]
+            replies.append(await one.ask("join", since=at))
+            assert [reply["type"] for reply in replies] == ["page", "page", "page", "joined"]
+            for refused in (await other.ask("history", after=0), await other.ask("join", since=at)):
+                assert (refused["code"], refused["detail"][:15]) == (Code.RATE_LIMITED, "Too many reads:")
+                assert refused["retry_after_s"] > 100
+
+
 async def test_naming_unknown_rooms_counts_as_reads(tmp_path: Path) -> None:
     async with running(tmp_path, reads_burst=3, reads_per_s=SLOW) as server:
         async with server.talker(await server.newcomer("ada")) as ada:

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from chatterbox.chassis.token_verifier import AuthClient
-from chatterbox.wire.auth_api import Revocation
+from chatterbox.wire.auth_api import Revocations
 from chatterbox.wire.errors import ChatError, Code
 from tests.support.server import PASSWORD, Server, running
 from tests.support.waiting import until
@@ -73,7 +73,7 @@ async def test_gateway_accepts_no_token_and_is_not_ready_until_it_has_loaded_the
         ended, token = await server.newcomer("alice"), await server.newcomer("bob")
         await server.http.post("/logout", headers=_bearer(ended))
 
-    async def unavailable(_: AuthClient) -> list[Revocation]:
+    async def unavailable(_: AuthClient, epoch: str, since: int) -> Revocations:
         raise ChatError(Code.UNAVAILABLE)
 
     monkeypatch.setattr(AuthClient, "revocations", unavailable)

@@ -18,16 +18,16 @@ import pytest
 from hypothesis import given, settings
 
 from chatterbox.chassis.sqlite.backup import backup
-from chatterbox.chassis.sqlite.database import open_writer
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
-from chatterbox.chassis.sqlite.reader_pool import ReaderPool, open_readers
+from chatterbox.chassis.sqlite.reader_pool import ReaderPool
+from chatterbox.chassis.sqlite.service_database import open_database
 from chatterbox.wire.history_api import Appended
 from services.history.messages import message_pages
 from services.history.messages.message_pages import PageMessage, PageSpan
 from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused
-from tests.support.history import Clock, FakeAuth, Service, running
+from tests.support.history import Clock, FakeAuth, Service, running, until
 
 DATABASE = "history.sqlite"
 LOG = "history.sqlite-wal"
@@ -58,8 +58,12 @@ class Served(NamedTuple):
 
 @asynccontextmanager
 async def opened(data: Path) -> AsyncIterator[ReaderPool]:
-    async with open_writer(data / DATABASE, SCHEMA), open_readers(data / DATABASE, 1) as readers:
-        yield readers
+    """As history opens it, and after the whole file was checked."""
+    async with open_database(data / DATABASE, SCHEMA, readers=1) as database:
+        await until(lambda: database.background_check.has_passed or database.damage.why is not None)
+        if database.damage.why is not None:
+            raise DatabaseDamagedError(database.damage.why)
+        yield database.readers
 
 
 async def served(data: Path) -> Served:

@@ -6,7 +6,6 @@ import pytest
 
 from chatterbox.chassis import revoked_sessions
 from chatterbox.chassis.broker import MemoryBroker, OnMissed, OnPayload, Subscriber
-from chatterbox.wire.auth_api import Revocation
 from chatterbox.wire.broker_events import CONTROL, SessionRevoked, encode_control
 from chatterbox.wire.errors import Code
 from services.history import app as history_app
@@ -56,7 +55,7 @@ async def test_a_revoked_session_is_refused_at_once(history: Service) -> None:
 
 
 async def test_a_session_revoked_before_the_start_is_refused(start: Start, auth: FakeAuth) -> None:
-    auth.revoked.append(Revocation("gone", EXPIRES))
+    auth.revoked.sids.append("gone")
     async with start() as history:
         assert await answer(history, auth.token("alice", sid="gone")) == (401, Code.SESSION_ENDED)
 
@@ -101,7 +100,7 @@ async def test_missed_broker_payloads_reload_the_revocations(start: Start, auth:
     async with start(broker=DoubtfulBroker()) as history:
         token = auth.token("alice", sid="gone")
         assert await answer(history, token) == (200, None)
-        auth.revoked.append(Revocation("gone", EXPIRES))
+        auth.revoked.sids.append("gone")
         doubts[0]()
         verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))
@@ -114,6 +113,6 @@ async def test_a_lost_revocation_event_is_found_by_the_periodic_reload(
     monkeypatch.setattr(history_app, "RELOAD_REVOCATIONS_S", 0.001)
     monkeypatch.setattr(revoked_sessions, "RETRY_S", 0.001)
     async with start() as history:
-        auth.revoked.append(Revocation("gone", EXPIRES))
+        auth.revoked.sids.append("gone")
         verifier: Any = history.app.context.verifier
         await until(lambda: bool(verifier.is_revoked("gone")))

@@ -12,6 +12,7 @@ from typing import Any
 import aiosqlite
 import pytest
 
+from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.database import open_writer
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
@@ -125,7 +126,9 @@ async def at_work(path: Path, make_writer: Callable[..., Writer] = Writer, **opt
     async with open_writer(path, SCHEMA) as db:
         gate = Gate(db)
         now_ms: Callable[[], int] = lambda: 0  # noqa: E731
-        writer = make_writer(gate, limits=UNHURRIED, now_ms=now_ms, publish=told.append, **options)
+        writer = make_writer(
+            gate, limits=UNHURRIED, now_ms=now_ms, publish=told.append, damage=DamageRecord(path), **options
+        )
         async with writer.running():
             await writer.change(lambda transaction: membership_changes.enroll(transaction, {1: "alice"}))
             await until(lambda: bool(told))  # with an early ack, the commit is still pending

@@ -13,6 +13,7 @@ import pytest
 
 from services.processes.process_plan import ProcessPorts, edge
 from services.processes.program_paths import caddy_program
+from tests.support.peer import dialled
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -78,6 +79,42 @@ async def test_the_edge_sends_security_headers_with_its_own_answers(port: int, p
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-store"
     assert ("content-security-policy" in answer.headers) == (path == "/docs")
+
+
+HOSTILE = (
+    b"CONNECT /ws HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://[:: HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /docs HTTP/1.1\r\n\r\n",
+    b"GET /docs HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+    b"GET /docs/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+)
+
+
+async def test_the_edge_answers_400_to_invalid_requests_and_forwards_none(port: int) -> None:
+    await get(port, "/docs")
+    for request in HOSTILE:
+        async with dialled(port) as peer:
+            peer.write(request)
+            assert (await peer.head()).startswith("HTTP/1.1 400 "), request
+
+
+async def test_the_edge_logs_neither_invalid_requests_nor_broken_off_ones(tmp_path: Path) -> None:
+    service = echo()
+    at = service.server_port
+    with started(tmp_path, ProcessPorts(1, at, at, (at,))) as port:
+        await get(port, "/docs")
+        before = (tmp_path / "log").read_text()
+        for request in (*HOSTILE, b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"):
+            for _ in range(20):
+                async with dialled(port) as peer:
+                    peer.write(request)
+                    await peer.drain()
+        await get(port, "/docs")
+    service.shutdown()
+    service.server_close()
+    assert (tmp_path / "log").read_text() == before
 
 
 def echo() -> ThreadingHTTPServer:

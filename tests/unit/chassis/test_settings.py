@@ -125,13 +125,13 @@ class TestSecretFiles:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
         monkeypatch.setenv("CHATTERBOX_REDIS_URL_FILE", str(tmp_path / "url"))
         settings = Settings.from_environment()
-        assert settings.shared_key() == "k" * 32
+        assert settings.own_key() == "k" * 32
         assert settings.redis() == "redis://user:secret@redis:6379"
 
     def test_secrets_in_the_environment_override_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY", "s" * 32)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "none"))
-        assert Settings.from_environment().shared_key() == "s" * 32
+        assert Settings.from_environment().own_key() == "s" * 32
 
     @pytest.mark.parametrize(
         ("content", "reason"), [(None, "SERVICE_KEY_FILE"), (b"short", "32"), (b"\xff" * 32, "text")]
@@ -143,7 +143,7 @@ class TestSecretFiles:
             (tmp_path / "key").write_bytes(content)
         monkeypatch.setenv("CHATTERBOX_SERVICE_KEY_FILE", str(tmp_path / "key"))
         with pytest.raises(OperatorError, match=reason):
-            Settings.from_environment().shared_key()
+            Settings.from_environment().own_key()
 
     def test_an_invalid_redis_url_is_not_printed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CHATTERBOX_REDIS_URL", "http://user:secret@redis")

@@ -35,6 +35,20 @@ def typed(*arguments: str) -> int:
     return command.main(list(arguments))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_result_that_can_not_be_written_ends_with_a_sentence(home: Path) -> None:
+    code = "import sys; from client.output import print_result; from client import __main__ as m"
+    script = f"{code}; m._run = lambda _: print_result('text'); sys.exit(m.main([]))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script], check=False, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (
+        ExitCode.REFUSED,
+        "chatterbox: Can't write the output (No space left on device).\n",
+    )
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         "arguments",

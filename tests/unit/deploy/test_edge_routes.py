@@ -14,9 +14,9 @@ SERVED = {(pattern, service) for pattern, service in PUBLIC.items() if service !
 
 def documented(data: Path) -> dict[str, str]:
     """Each path of the public HTTP API as a pattern of the edge, with its service."""
-    paths = create_all(settings_for(data)).app.openapi()["paths"]  # type: ignore[attr-defined]
+    paths = create_all(settings_for(data)).app.openapi()["paths"]
     by_segment = {path.split("/")[1]: next(iter(methods.values()))["tags"][0] for path, methods in paths.items()}
-    patterns = {f"/{path.split('/')[1]}{'/*' if path.count('/') > 1 else ''}" for path in paths}
+    patterns = {f"/{path.split('/')[1]}/*" if "{" in path else path for path in paths}
     return {pattern: by_segment[pattern.split("/")[1]] for pattern in patterns}
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from services.processes.process_plan import DeploymentPlan, ProcessPorts, ProcessSpec, plan
 
 SITE = DeploymentPlan(
@@ -9,7 +10,7 @@ SITE = DeploymentPlan(
     port=8000,
     data=Path("/data folder"),
     reference=Path("/reference"),
-    service_key="service-key-canary",
+    service_keys={service: f"key-canary-of-{service}" for service in ServiceName},
     redis_password="redis-password-canary",
     redis_program=Path("/bin/redis-server"),
     caddy_program=Path("/bin/caddy"),
@@ -40,12 +41,22 @@ def test_the_environment_of_the_edge_contains_no_secret() -> None:
     assert "canary" not in " ".join(planned()["edge"].environment.values())
 
 
-def test_services_listen_on_loopback_and_share_service_key_and_redis() -> None:
+def test_each_service_gets_its_own_key_and_digests_of_its_callers() -> None:
+    for process in planned().values():
+        service = process.name.partition("-")[0]
+        if service not in {"redis", "edge"}:
+            values = " ".join(process.environment.values())
+            assert process.environment["CHATTERBOX_SERVICE_KEY"] == f"key-canary-of-{service}"
+            assert values.count("key-canary-of-") == 1
+    for service, callers in (("auth", {"gateway", "history"}), ("history", {"gateway"})):
+        assert CallerKeys.parse(planned()[service].environment["CHATTERBOX_CALLER_KEYS"]).services() == callers
+
+
+def test_services_listen_on_loopback_and_share_redis() -> None:
     services = [process for name, process in planned().items() if name not in {"redis", "edge"}]
     assert len({process.environment["CHATTERBOX_PORT"] for process in services}) == len(services)
     for process in services:
         assert process.environment["CHATTERBOX_HOST"] == "127.0.0.1"
-        assert process.environment["CHATTERBOX_SERVICE_KEY"] == "service-key-canary"
         assert process.environment["CHATTERBOX_REDIS_URL"] == "redis://:redis-password-canary@127.0.0.1:1"
 
 

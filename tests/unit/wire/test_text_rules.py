@@ -174,3 +174,28 @@ class TestIdempotencyKeys:
 @given(st.integers(0, 4_102_444_800_000))
 def test_timestamps_have_millisecond_precision(at_ms: int) -> None:
     assert round(datetime.fromisoformat(timestamp(at_ms)).timestamp() * 1000) == at_ms
+
+
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (SCOTLAND, None),
+        (f"{SCOTLAND}{SCOTLAND} v \U0001f3f4", None),
+        (SCOTLAND[:-1], 1),
+        (SCOTLAND[1:], 0),
+        (f"{SCOTLAND}\U000e0061", len(SCOTLAND)),
+        (f"{SCOTLAND}\u202e", len(SCOTLAND)),
+        (f"\U0001f3f4{SCOTLAND[1:-1] * 2}\U000e007f", 1),
+    ],
+    ids=["flag", "flags", "unfinished", "no-base", "tag-after-it", "override-after-it", "too-long"],
+)
+def test_tags_are_accepted_in_flags_only(text: str, found: int | None) -> None:
+    assert forbidden(text) == found
+
+
+def test_byte_that_could_not_be_decoded_is_described_as_such() -> None:
+    with pytest.raises(ChatError, match=r"Character 3 is the byte 0xFC \(not UTF-8\), which a message can't contain\."):
+        content("gr\udcfc", Limits())

@@ -119,3 +119,14 @@ class TestConfiguredProcess:
         output = capsys.readouterr().err
         assert output.count("[cut]") == 2
         assert "eyJ" not in output
+
+    def test_a_repeated_trace_is_logged_once(
+        self, configure: Callable[[bool], None], capsys: pytest.CaptureFixture[str], as_json: bool
+    ) -> None:
+        configure(as_json)
+        for _ in range(5):
+            try:
+                int("a bug")
+            except ValueError:
+                logging.getLogger("chatterbox.x").exception("request.failed")
+        assert capsys.readouterr().err.count("ValueError: invalid literal") == 1

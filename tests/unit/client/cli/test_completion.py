@@ -26,9 +26,10 @@ NAMES = LocalNames(
     cursors=("mailer",),
 )
 COMMANDS = [
-    *("register", "login", "logout", "sessions", "rooms", "create", "join", "leave", "invite"),
+    *("register", "login", "passwd", "logout"),
+    *("sessions", "rooms", "create", "join", "leave", "invite"),
     *("invitations", "accept", "decline", "block", "unblock", "remove", "delete-room", "topic", "members"),
-    *("chat", "send", "tail", "doctor", "man", "completion", "config"),
+    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]

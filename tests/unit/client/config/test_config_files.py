@@ -26,8 +26,8 @@ class TestFolders:
         assert theme_file(environ, "mine") == Path("/config/chatterbox/themes/mine.toml")
 
     @pytest.mark.parametrize("value", ["", "relative/path"])
-    def test_relative_folders_count_as_unset(self, value: str) -> None:
-        environ = {"XDG_CONFIG_HOME": value, "CHATTERBOX_HOME": value}
+    def test_relative_xdg_folders_count_as_unset(self, value: str) -> None:
+        environ = {"XDG_CONFIG_HOME": value, "CHATTERBOX_HOME": ""}
         assert config_folder(environ) == Path.home() / ".config" / "chatterbox"
 
     def test_chatterbox_home_replaces_all_folders(self) -> None:

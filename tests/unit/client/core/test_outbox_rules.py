@@ -45,6 +45,22 @@ class TestOrder:
             ("three", "k3"),
         ]
 
+    def test_message_taken_back_is_never_sent(self, core: Core) -> None:
+        three = OutboxEntry("k9", "general", "third")
+        core.feed(*map(events.MessageQueued, (ONE, TWO, three)), events.EntryTakenBack("k2"))
+        assert sends(core.came(ack(1, 1))) == [("third", "k9")]
+
+    def test_message_in_flight_is_not_taken_back(self, core: Core) -> None:
+        core.feed(events.MessageQueued(ONE), events.EntryTakenBack("k1"))
+        assert core.state.unsent == {"general": (ONE,)}
+        assert notes.SendStored(ONE, Position("e1", 1)) in shown(core.came(ack(1, 1)))
+
+    def test_message_taken_back_while_it_waits_to_be_sent_again_is_not_sent(self, core: Core) -> None:
+        core.feed(events.MessageQueued(ONE), events.MessageQueued(TWO))
+        core.came(refusal(1, "rate_limited", 1.0))
+        core.feed(events.EntryTakenBack("k1"))
+        assert sends(core.feed(events.RetryDue("general", 1))) == [("two", "k2")]
+
     def test_entries_of_an_earlier_run_are_sent_first(self) -> None:
         core = Core()
         core.feed(events.Started((ONE,)), events.MessageQueued(TWO), events.HandshakeDone())

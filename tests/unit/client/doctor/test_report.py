@@ -67,6 +67,7 @@ def test_names_of_checks_and_statuses_are_stable() -> None:
     """Scripts depend on them."""
     assert [*CheckStatus] == ["ok", "warning", "failed", "skipped"]
     assert [*CheckName] == [
+        "home", "terminal", "clipboard",
         "address", "dns", "tcp", "tls", "http", "clock", "websocket", "token", "round trip", "large frames", "idle",
     ]  # fmt: skip
 

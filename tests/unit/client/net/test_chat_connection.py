@@ -57,6 +57,22 @@ class TestOneConnection:
             record.getMessage() for record in caplog.records if record.name != "websockets.server"
         )
 
+    async def test_unsent_message_is_taken_back_from_memory_and_disk(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(script) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+            first = person.connection.send("general", "first")
+            second = person.connection.send("general", "second")
+            assert person.connection.take_back(first.key) is None
+            assert person.connection.take_back(second.key) == second
+            assert person.connection.take_back(second.key) is None
+            assert person.connection.state.unsent == {"general": (first,)}
+            assert person.outbox is not None
+            assert person.outbox.entries() == (first,)
+
     async def test_received_messages_are_shown(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
             await line.greet()
@@ -198,6 +214,19 @@ class TestEnd:
         async with twin(script) as server, Person(server, tmp_path) as person:
             ended = await person.running
         assert ended == notes.SessionOver(CloseCode.SESSION_ENDED, "The session has ended.")
+
+    async def test_expired_token_does_not_end_the_chat(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.socket.close(CloseCode.TOKEN_EXPIRED, "The token has expired; log in again.")
+
+        async def second(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(first, second) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived, 2)
+        assert person.all(notes.Disconnected)[0].why == "the login has to be renewed"
 
     async def test_quit_does_not_wait_for_the_next_attempt(self, tmp_path: Path) -> None:
         async with refusing(retry_after_s=60) as server, asyncio.timeout(20):

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client.failures import NotLoggedIn
+from client.failures import Failure, NotLoggedIn
 from client.net.http_api import HttpApi
 from client.net.token_source import TokenSource
 from client.store.session_file import SavedSession, SessionFile
@@ -73,3 +73,24 @@ async def test_token_expired_by_the_local_clock_is_still_used(file: SessionFile,
 async def test_missing_session_raises_not_logged_in(tmp_path: Path) -> None:
     with pytest.raises(NotLoggedIn, match="not logged in at"):
         await TokenSource(SessionFile(tmp_path, SERVER)).fresh()
+
+
+async def test_token_that_the_server_called_expired_is_renewed_whatever_the_local_clock_says(file: SessionFile) -> None:
+    assert await tokens(file, 0).fresh() == "old"
+    assert await tokens(file, 0).fresh("old") == "new"
+    assert await tokens(file, 0).fresh("old") == "new"
+
+
+def test_token_for_an_http_request_is_renewed_before_it_is_used(file: SessionFile) -> None:
+    assert tokens(file, 1001, status=503).token() == "old"
+    assert tokens(file, 1001).token() == "new"
+
+
+async def test_renewed_token_is_used_although_it_can_not_be_saved(
+    file: SessionFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Failure("Read-only file system")
+
+    monkeypatch.setattr(SessionFile, "save", refuse)
+    assert await tokens(file, 960).fresh() == "new"

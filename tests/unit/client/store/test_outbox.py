@@ -12,7 +12,7 @@ import pytest
 
 from client.core.outbox_entry import OutboxEntry
 from client.failures import Failure
-from client.store.outbox import Outbox, count, new_entry, outbox_path
+from client.store.outbox import Outbox, count, every_entry, new_entry, outbox_path
 
 ONE, TWO, THREE = (OutboxEntry(f"k{number}", "general", f"message {number}") for number in (1, 2, 3))
 
@@ -87,6 +87,32 @@ class TestTwoClients:
         with Outbox(path) as outbox:
             outbox.add([ONE, TWO])
             assert count(path) == 2
+
+    def test_entry_is_dropped_by_the_end_of_its_key(self, path: Path) -> None:
+        one, two = new_entry("ops", "one"), new_entry("ops", "two")
+        with Outbox(path) as outbox:
+            outbox.add([one, two])
+        with Outbox(path) as outbox:
+            assert outbox.drop(one.short_id) == one
+        assert every_entry(path) == [(two, False)]
+
+    @pytest.mark.parametrize("short_id", ["", "k1", "zzzzzz"])
+    def test_unknown_or_short_id_drops_nothing(self, path: Path, short_id: str) -> None:
+        entry = OutboxEntry("01a0c4506c7b5eed00k1", "ops", "one")
+        with Outbox(path) as outbox:
+            outbox.add([entry])
+            with pytest.raises(Failure, match="No unsent message"):
+                outbox.drop(short_id)
+            assert outbox.entries() == (entry,)
+
+    def test_entry_that_a_running_client_will_send_is_not_dropped(self, path: Path) -> None:
+        entry = new_entry("ops", "one")
+        with Outbox(path) as running:
+            running.add([entry])
+            assert every_entry(path) == [(entry, True)]
+            with Outbox(path) as other, pytest.raises(Failure, match="A running chat or send holds this message"):
+                other.drop(entry.short_id)
+            assert running.take_over() == (entry,)
 
     def test_closed_outbox_leaves_no_lock_files(self, path: Path) -> None:
         with Outbox(path) as outbox:

@@ -58,7 +58,7 @@ def test_configuration_allows_the_same_key_with_and_without_a_selected_message()
     own = {"unselect": ("escape",), "older-text": ("up", "?")}
     bound, problems = bind(own, default_keys())
     assert problems == []
-    assert (bound["to-newest"], bound["select-older"]) == (("ctrl+end", "escape"), ("up", "k"))
+    assert (bound["to-newest"], bound["select-older"]) == (("escape", "ctrl+end"), ("up", "k"))
 
 
 def test_keys_are_labelled_as_on_a_keyboard() -> None:

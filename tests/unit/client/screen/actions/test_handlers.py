@@ -13,8 +13,8 @@ async def test_try_now_connects_without_waiting_for_the_next_attempt() -> None:
         assert "next try now" in ui.pane("status")[0]
 
 
-async def test_try_now_while_connected_only_shows_a_toast() -> None:
+async def test_try_now_while_connected_only_says_so_in_the_status_line() -> None:
     async with running_screen() as ui:
         await ui.press("f9")
         assert ui.requested == []
-        assert "Already connected." in [toast.message for toast in ui.app._notifications]
+        assert ui.status().startswith(" Already connected. · connected")

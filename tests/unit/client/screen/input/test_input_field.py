@@ -36,3 +36,21 @@ def test_editing_actions_edit_the_field(actions: list[str], left: str) -> None:
 
 def test_other_actions_are_not_handled_by_the_field() -> None:
     assert not InputField("x", 1).run("send")
+
+
+@pytest.mark.parametrize("action", ["delete-left", "delete-right", "kill-word-left", "kill-to-start"])
+def test_deleting_in_a_selected_field_clears_it(action: str) -> None:
+    field = InputField("one two", 7, selected=True)
+    assert field.run(action)
+    assert (field.text, field.at, field.selected) == ("", 0, False)
+
+
+def test_typing_replaces_a_selected_text_and_moving_the_cursor_keeps_it() -> None:
+    field = InputField("one", 3, selected=True)
+    field.type("t")
+    field.type("wo")
+    assert field.text == "two"
+    field = InputField("one", 3, selected=True)
+    field.run("left")
+    field.type("x")
+    assert field.text == "onxe"

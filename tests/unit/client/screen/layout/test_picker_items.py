@@ -155,4 +155,4 @@ async def test_arrow_keys_move_in_the_picker() -> None:
     async with running_screen() as ui:
         await ui.show(welcome_note("ops", "dev", "zoo"))
         await ui.burst("ctrl+k", "down", "down", "up", "enter")
-        assert ui.model.room.name == "ops"
+        assert ui.model.room.name == "dev"

@@ -1,6 +1,6 @@
 """The selected message: copy, quote, open its links, copy its position."""
 
-import pytest
+from pathlib import Path
 
 from client.screen.actions.action_table import with_keys
 from tests.unit.client.screen.harness import message_note, running_screen
@@ -20,14 +20,15 @@ async def test_selected_message_is_quoted_in_the_input() -> None:
         assert ui.text == "> bob: message 3\n"
 
 
-async def test_digit_opens_the_link_of_that_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[str] = []
+async def test_digit_opens_the_link_of_that_number(tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
     async with running_screen() as ui:
-        monkeypatch.setattr(ui.app, "open_url", opened.append)
+        ui.chat.use_open_command(("sh", "-c", f"echo %s > {opened}"))
         await ui.show(message_note(4, content="http://a.example and https://b.example/x."))
         assert ui.timeline()[-1].endswith("https://b.example/x [2].")
         await ui.press("alt+m", "2")
-        assert opened == ["https://b.example/x"]
+        await ui.app.workers.wait_for_complete()
+        assert opened.read_text() == "https://b.example/x\n"
 
 
 async def test_position_of_the_selected_message_is_copied() -> None:

@@ -74,3 +74,20 @@ async def test_opening_a_pane_on_a_narrow_terminal_closes_the_other(columns: int
         assert ui.pane("people")[:2] == ["active here", "bob"]
         assert ui.chat.query_one("#rooms").display is both
         assert ui.timeline()[-1].endswith("│ message 3")
+
+
+async def test_result_of_a_key_is_shown_in_the_status_line_and_covers_no_message() -> None:
+    async with running_screen() as ui:
+        await ui.press("alt+u")
+        assert ui.status().startswith(" No unread messages in this room. · connected")
+        assert not ui.app._notifications
+        assert "message 3" in ui.everything()
+        ui.chat._clear_status()
+        assert ui.status().startswith(" connected")
+
+
+async def test_result_that_is_longer_than_the_status_line_is_shown_in_the_room() -> None:
+    async with running_screen(size=(30, 15)) as ui:
+        await ui.press("alt+u")
+        assert " ".join(ui.timeline()[-2:]) == "-- No unread messages in    this room."
+        assert ui.status().startswith(" connected")

@@ -6,6 +6,8 @@ from textual import events
 from tests.unit.client.screen.harness import message_note, running_screen
 from tests.unit.client.world import ROOM
 
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+
 
 async def test_up_shows_older_texts_of_the_open_room_only() -> None:
     async with running_screen() as ui:
@@ -57,7 +59,7 @@ async def test_readline_keys_cut_and_insert_text() -> None:
         assert ui.text == "threeone two "
         await ui.press("ctrl+e", "ctrl+u")
         assert ui.text == ""
-        await ui.press("ctrl+z")
+        await ui.press("ctrl+underscore")
         assert ui.text == "threeone two "
         await ui.press("ctrl+e", "backspace", "ctrl+t", "alt+b", "alt+d")
         assert ui.text == "threeone "
@@ -118,4 +120,29 @@ async def test_joiners_are_found_as_typed_in_a_picker() -> None:
         await ui.press("ctrl+s")
         await ui.burst(*"\u06cc\u200c\u062e")
         await ui.press("enter")
-        assert ui.chat.handlers.reading.search == "\u06cc\u200c\u062e"
+        assert ui.chat.handlers.reading.search.text == "\u06cc\u200c\u062e"
+
+
+async def test_flag_that_is_typed_or_pasted_is_sent_whole() -> None:
+    async with running_screen() as ui:
+        await ui.burst(*SCOTLAND, "enter")
+        ui.app.post_message(events.Paste(SCOTLAND))
+        await ui.press("enter")
+        assert ui.requested == [(ROOM, SCOTLAND), (ROOM, SCOTLAND)]
+
+
+async def test_pasted_tabs_stay_tabs() -> None:
+    async with running_screen() as ui:
+        ui.app.post_message(events.Paste("a\tb\n\tc"))
+        await ui.press("left", "right", "enter")
+        assert ui.requested == [(ROOM, "a\tb\n\tc")]
+
+
+async def test_removed_characters_are_reported() -> None:
+    async with running_screen() as ui:
+        ui.app.post_message(events.Paste("a\u202eb"))
+        await ui.settle()
+        assert "Removed 1 character" in ui.status()
+        await ui.burst("\u2066")
+        assert "U+2066" in ui.status()
+        assert ui.text == "ab"

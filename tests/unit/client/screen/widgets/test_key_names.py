@@ -1,13 +1,14 @@
 """Names of pressed keys."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from textual import events
 from textual.keys import _character_to_key
 
 from client.screen.input.pasted_text import clean
 from client.screen.widgets.key_names import name_of, typed_text
+from client.text.sanitize import is_tag
 
 
 @given(st.characters(categories=["L", "N", "P", "S"]))
@@ -32,7 +33,9 @@ def test_other_keys_are_named_as_in_the_configuration(key: str, name: str) -> No
 
 @given(st.characters())
 def test_character_is_typed_exactly_if_a_paste_would_keep_it(sign: str) -> None:
-    assert typed_text(events.Key("x", sign)) == ("" if sign in "\n\r\t" else clean(sign))
+    assume(not is_tag(sign))  # it may become a flag with the ones typed next
+    kept = clean(sign)
+    assert typed_text(events.Key("x", sign)) == ("" if kept in {"\n", "\t"} else kept)
 
 
 def test_key_without_a_character_types_nothing() -> None:

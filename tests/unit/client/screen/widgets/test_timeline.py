@@ -66,20 +66,3 @@ async def test_alt_u_goes_to_the_first_unread_message() -> None:
         ui.model.set_focus(focused=True)
         await ui.press("alt+u")
         assert any("unread" in line for line in ui.timeline()[:6])
-
-
-async def test_found_message_is_selected_and_f4_finds_the_next_older() -> None:
-    async with running_screen() as ui:
-        await ui.show(
-            *(
-                message_note(offset, content=f"needle {offset}" if offset % 20 == 0 else "hay")
-                for offset in range(4, 90)
-            )
-        )
-        await ui.press("ctrl+s")
-        await ui.type("needle")
-        await ui.press("enter")
-        assert ui.model.selected_text() == "needle 80"
-        await ui.press("f4")
-        assert ui.model.selected_text() == "needle 60"
-        assert any(line.endswith("needle 60") for line in ui.timeline())

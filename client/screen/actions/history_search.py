@@ -1,0 +1,143 @@
+"""Search in the open room: in the loaded messages, then in older pages of its history, a bounded number at a time."""
+
+import asyncio
+
+from client.screen.actions.screen_interface import PickerInterface, ScreenInterface
+from client.screen.layout.picker_items import PickerItem, found_messages, next_found, search_extent
+from client.screen.model.scroll_position import BlockKey, message_key
+
+PAGES = 50
+"""Pages that a search loads before it waits for the user to continue it."""
+TURN_S = 0.2
+"""Time between two requests: a search stays far below the server's limit of commands (seconds)."""
+RETRY_TURNS, GIVE_UP_TURNS = 10, 50
+"""After this many turns without a page, it is requested again; then the search stops."""
+
+
+class HistorySearch:
+    """The search of one screen. `text` was searched for last; it is highlighted."""
+
+    def __init__(self, screen: ScreenInterface) -> None:
+        self._screen, self._model = screen, screen.model
+        self.text = ""
+        self._found: tuple[str, BlockKey] | None = None
+        """Room and key of the message that was found last."""
+        self._pages_left = 0
+        self._requested_at: int | None = -1
+        """The oldest searched message when the last page was requested."""
+        self._turns = 0
+        """Turns since then."""
+
+    @property
+    def found(self) -> BlockKey | None:
+        """The message that was found last, if its room is open."""
+        return self._found[1] if self._found is not None and self._found[0] == self._model.room.name else None
+
+    def clear(self) -> None:
+        """Forget text and match; a search in the background ends."""
+        self.text, self._found = "", None
+
+    def find(self) -> None:
+        """Open the picker. It loads older messages as long as it is open and a text is typed."""
+        self._continue()
+        room, more_keys = self._model.room.name, self._screen.actions["find"].keys
+
+        def choose(offset: str, typed: str) -> None:
+            if offset:
+                self.text = typed
+                self._model.open_room(room)
+                self._go_to(message_key(int(offset)))
+
+        picker = self._screen.pick(
+            "Find in this room",
+            self._matching,
+            choose,
+            typed=self.text,
+            empty=self._nothing,
+            keys=dict.fromkeys(more_keys, self._continue),
+        )
+        self._screen.run_in_background(self._fill(picker))
+
+    def find_next(self) -> None:
+        """Go to the next older match; load older messages in the background if necessary."""
+        if not self.text:
+            self._screen.show_status(f"Search first: {self._screen.key_of('find')}.")
+        elif not self._go_to_next():
+            self._continue()
+            self._screen.run_in_background(self._find_older())
+
+    def _matching(self, typed: str) -> list[PickerItem]:
+        return found_messages(self._model, typed) if typed.strip() else []
+
+    def _nothing(self, typed: str) -> str:
+        if not typed.strip():
+            return "Type what to find."
+        return "No match so far." if self._can_load() else "No match."
+
+    async def _fill(self, picker: PickerInterface) -> None:
+        shown: tuple[str, int, str] | None = None
+        while picker.is_open:
+            loads = bool(picker.typed.strip()) and self._load_page()
+            progress = self._extent(loads=loads)
+            state = (picker.typed, len(self._model.room.log), progress)
+            if state != shown:
+                picker.update(progress)
+                shown = state
+            await asyncio.sleep(TURN_S)
+
+    async def _find_older(self) -> None:
+        room, text = self._model.room, self.text
+        while self._model.room is room and self.text == text and not self._go_to_next():
+            loads = self._load_page()
+            extent = self._extent(loads=loads, key="find-again")
+            if not loads:
+                self._screen.show_status(f"No older match; {extent}.")
+                return
+            self._screen.show_status(f"{extent} {self._screen.key_of('to-newest')} stops")
+            await asyncio.sleep(TURN_S)
+
+    def _go_to_next(self) -> bool:
+        """Go to the next older match, if it is loaded."""
+        key = next_found(self._model, self.text, self._model.selected or self.found)
+        if key is not None:
+            self._go_to(key)
+        return key is not None
+
+    def _go_to(self, key: BlockKey) -> None:
+        """Show a match. Letters still go to the input, unless a message was selected before."""
+        self._screen.timeline_view.show(key)
+        self._found = (self._model.room.name, key)
+        if self._model.selected is not None:
+            self._model.select(key)
+        self._screen.changed()
+
+    # Loading.
+
+    def _continue(self) -> None:
+        """Allow the search to load more pages."""
+        self._pages_left, self._requested_at, self._turns = PAGES, -1, 0
+
+    def _can_load(self) -> bool:
+        return self._pages_left > 0 and self._model.can_load_older
+
+    def _load_page(self) -> bool:
+        """Request an older page, unless one is on its way; False if none can be loaded, or no more for now."""
+        if not self._can_load():
+            return False
+        oldest = self._model.room.log.unbroken_from
+        if oldest != self._requested_at:
+            self._requested_at, self._turns = oldest, 0
+            self._pages_left -= 1
+            self._model.load_older()
+        else:
+            self._turns += 1
+            if self._turns % RETRY_TURNS == 0:
+                self._model.room.retry_refused_pages()
+                self._model.load_older()
+            if self._turns >= GIVE_UP_TURNS:
+                self._pages_left = 0
+        self._screen.runtime.settle()
+        return True
+
+    def _extent(self, *, loads: bool, key: str = "find") -> str:
+        return search_extent(self._model, self._screen.key_of(key), loads=loads)

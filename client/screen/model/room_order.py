@@ -1,0 +1,57 @@
+"""Order of the room list: pinned rooms, then the others, in the order of joining or as the user moved them. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RoomOrder:
+    """The order of the rooms that the user is in. A new room goes to the end, so that no other changes its number."""
+
+    names: list[str] = field(default_factory=list)
+    """Pinned rooms first."""
+    pinned: set[str] = field(default_factory=set)
+
+    def add(self, room: str) -> None:
+        """Put a room at the end, if it is not listed."""
+        if room not in self.names:
+            self.names.append(room)
+
+    def remove(self, room: str) -> None:
+        """The user left the room: it loses its place and its pin."""
+        if room in self.names:
+            self.names.remove(room)
+            self.pinned.discard(room)
+
+    def restore(self, names: Sequence[str], pinned: Iterable[str]) -> None:
+        """Take over a saved order."""
+        self.names = list(dict.fromkeys(names))
+        self.pinned = set(pinned) & set(self.names)
+        self._put_pinned_first()
+
+    def move(self, room: str, by: int) -> bool:
+        """Move a room up (-1) or down (1) by one place; False at the end of the pinned rooms, or of the others."""
+        if room not in self.names:
+            return False
+        at = self.names.index(room)
+        to = at + by
+        if not 0 <= to < len(self.names) or (self.names[to] in self.pinned) != (room in self.pinned):
+            return False
+        self.names[at], self.names[to] = self.names[to], room
+        return True
+
+    def toggle_pin(self, room: str) -> bool:
+        """Pin a room below the other pinned ones, or unpin it, and return whether it is pinned now."""
+        if room in self.pinned:
+            self.pinned.remove(room)
+        elif room in self.names:
+            self.pinned.add(room)
+        self._put_pinned_first()
+        return room in self.pinned
+
+    def place(self, room: str) -> int:
+        """The place of a room in the list; one that is not in it comes last."""
+        return self.names.index(room) if room in self.names else len(self.names)
+
+    def _put_pinned_first(self) -> None:
+        self.names.sort(key=lambda name: name not in self.pinned)

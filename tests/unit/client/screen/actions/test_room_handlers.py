@@ -1,0 +1,79 @@
+"""Switching, moving and pinning rooms on the full screen."""
+
+from chatterbox.wire import frames
+from client.core import notes
+from client.screen.model.chat_model import ChatModel
+from client.screen.model.saved_state import encode_state, restore_state
+from tests.unit.client.screen.harness import Harness, running_screen, welcome_note
+from tests.unit.client.world import ROOM, message
+
+
+def created(room: str) -> notes.CommandAnswered:
+    reply = frames.Created(id=1, room=room, private=False, at=message(1).at)
+    return notes.CommandAnswered(frames.CreateRoom(id=1, room=room), reply)
+
+
+def listed(ui: Harness) -> list[str]:
+    return [room.name for room in ui.model.in_order()]
+
+
+async def test_alt_number_opens_the_same_room_after_another_room_was_made() -> None:
+    async with running_screen() as ui:
+        await ui.press("alt+2")
+        assert ui.model.room.name == "ops"
+        await ui.show(created("alpha"), notes.RoomEntered("alpha", ()))
+        await ui.press("alt+1")
+        assert ui.model.room.name == ROOM
+        await ui.press("alt+2", *"deployed", "enter")
+        assert ui.requested[-1] == ("ops", "deployed")
+        await ui.press("alt+3")
+        assert ui.model.room.name == "alpha"
+
+
+async def test_order_of_joining_is_kept_when_the_server_lists_rooms_in_another_order() -> None:
+    async with running_screen() as ui:
+        await ui.show(welcome_note("beta", "ops", again=True), welcome_note("alpha", "beta", "ops", again=True))
+        assert listed(ui) == [ROOM, "ops", "beta", "alpha"]
+        after = ChatModel("http://x", "beta")
+        restore_state(after, encode_state(ui.model))
+        assert [room.name for room in after.in_order()] == [ROOM, "ops", "beta", "alpha"]
+
+
+async def test_room_is_moved_by_hand_and_the_order_is_kept_for_the_next_run() -> None:
+    async with running_screen() as ui:
+        await ui.press("alt+2", "alt+shift+up")
+        assert listed(ui) == ["ops", ROOM]
+        assert ui.pane("rooms") == ["▸1 #ops", " 2 #general"]
+        await ui.press("alt+shift+up")
+        assert ui.status().startswith(" This is the first of the unpinned rooms.")
+        await ui.press("alt+shift+down", "alt+shift+up")
+        after = ChatModel("http://x", "ops")
+        restore_state(after, encode_state(ui.model))
+        assert [room.name for room in after.in_order()] == ["ops", ROOM]
+
+
+async def test_pinned_room_is_marked_stays_on_top_and_is_pinned_in_the_next_run() -> None:
+    async with running_screen() as ui:
+        await ui.press("alt+2", "alt+p")
+        assert ui.pane("rooms") == ["▸1*#ops", " 2 #general"]
+        await ui.show(created("alpha"))
+        assert listed(ui) == ["ops", ROOM, "alpha"]
+        after = ChatModel("http://x", "ops")
+        restore_state(after, encode_state(ui.model))
+        assert after.order.pinned == {"ops"}
+        await ui.press("alt+p")
+        assert ui.pane("rooms") == ["▸1 #ops", " 2 #general", " 3 #alpha"]
+
+
+async def test_room_that_the_user_is_not_in_is_neither_moved_nor_pinned() -> None:
+    async with running_screen() as ui:
+        await ui.show(notes.RoomGone(ROOM))
+        await ui.press("alt+p", "alt+shift+up")
+        assert ui.model.order.names == ["ops"]
+        assert ui.status().startswith(" You are not in this room.")
+
+
+def test_state_of_an_older_client_without_an_order_lists_rooms_by_name() -> None:
+    model = ChatModel("http://x", "zoo")
+    restore_state(model, b'{"room": "zoo", "rooms": {"zoo": {}, "dev": {}, "left": {"member": false, "draft": "x"}}}')
+    assert [room.name for room in model.in_order()] == ["dev", "zoo"]
