@@ -234,7 +234,12 @@ class Gateway:
         match event:
             case broker_events.SessionRevoked():
                 self._revoked.add([event.sid])
-            case broker_events.MembershipChanged() | broker_events.TopicChanged() | broker_events.RoomDeleted():
+            case (
+                broker_events.MembershipChanged()
+                | broker_events.TopicChanged()
+                | broker_events.RoomDeleted()
+                | broker_events.InvitationChanged()
+            ):
                 self._memberships.enqueue(event)
             case _:
                 assert_never(event)
