@@ -92,6 +92,16 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     match arguments.command:
         case "members":
             return account.members(context, room_name(arguments.room), as_json=arguments.json)
+        case "invitations":
+            return account.invitations(context)
+        case "decline":
+            return account.decline(context, room_name(arguments.invited_room))
+        case "block" if arguments.person is None:
+            return account.blocks(context)
+        case "block":
+            return account.block(context, arguments.person.removeprefix("@"))
+        case "unblock":
+            return account.unblock(context, arguments.person.removeprefix("@"))
         case "leave":
             return room_commands.leave(context, room_name(arguments.room), confirmed=arguments.yes)
         case "delete-room":
@@ -146,7 +156,7 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
 
 
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
-    """The wire's command for `create`, `join`, `invite` or `remove`."""
+    """The wire's command for `create`, `join`, `accept`, `invite` or `remove`."""
     from chatterbox.wire import frames
     from client.faces.slash_parser import are_swapped
     from client.text.room_names import room_name
@@ -158,6 +168,8 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             return frames.Join(id=0, room=room_name(arguments.room))
+        case "accept":
+            return frames.Join(id=0, room=room_name(arguments.invited_room))
         case "remove":
             username = arguments.person.removeprefix("@")
             return frames.Remove(id=0, room=room_name(arguments.room), username=username)

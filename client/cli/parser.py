@@ -109,8 +109,17 @@ def _add_rooms(commands: CommandParsers) -> None:
     add.add_argument(
         "--yes", action="store_true", help="if you are the last member of a private room: delete it without asking"
     )
-    add = commands.add("invite", "add a user to a room that you are in", "invite ops bob")
+    add = commands.add("invite", "invite a user to a room that you are in", "invite ops bob")
     add.add_argument("room", metavar="ROOM")
+    add.add_argument("person", metavar="USERNAME")
+    commands.add("invitations", "list the rooms that you are invited to", "invitations")
+    add = commands.add("accept", "accept an invitation to a room", "accept ops")
+    add.add_argument("invited_room", metavar="ROOM")
+    add = commands.add("decline", "decline an invitation to a room", "decline ops")
+    add.add_argument("invited_room", metavar="ROOM")
+    add = commands.add("block", "get no more invitations from a user, or list those you block", "block bob", "block")
+    add.add_argument("person", metavar="USERNAME", nargs="?")
+    add = commands.add("unblock", "allow a user's invitations again", "unblock bob")
     add.add_argument("person", metavar="USERNAME")
     add = commands.add("remove", "remove a member from a room that you created", "remove ops bob")
     add.add_argument("room", metavar="ROOM")

@@ -1,4 +1,4 @@
-"""The commands over HTTP: register, login, logout, sessions, members."""
+"""The commands over HTTP: accounts, sessions, members, invitations."""
 
 import json
 import sys
@@ -106,6 +106,34 @@ def members(context: ClientContext, room: str, *, as_json: bool = False) -> Exit
         if as_json:
             return _print_json([{"username": name} for name in http_jobs.usernames(context, room, cache)])
         return _print_wrapped(http_jobs.members(context, room, cache))
+
+
+def invitations(context: ClientContext) -> ExitCode:
+    """List the pending invitations."""
+    return _print_wrapped(http_jobs.invitations(context))
+
+
+def decline(context: ClientContext, room: str) -> ExitCode:
+    """Decline an invitation."""
+    print_result(http_jobs.decline(context, room))
+    return ExitCode.OK
+
+
+def blocks(context: ClientContext) -> ExitCode:
+    """List the users whose invitations are dropped."""
+    return _print_wrapped(http_jobs.blocks(context))
+
+
+def block(context: ClientContext, username: str) -> ExitCode:
+    """Get no more invitations from a user."""
+    print_result(http_jobs.block(context, username))
+    return ExitCode.OK
+
+
+def unblock(context: ClientContext, username: str) -> ExitCode:
+    """Allow a user's invitations again."""
+    print_result(http_jobs.unblock(context, username))
+    return ExitCode.OK
 
 
 def _name_cache(context: ClientContext) -> NameCache:

@@ -19,6 +19,8 @@ class WordKind(Enum):
     ROOM = auto()
     """A room that the user is in."""
     ANY_ROOM = auto()
+    INVITATION = auto()
+    """A room, which the user is not in yet."""
     PERSON = auto()
     SESSION = auto()
     SLASH = auto()
@@ -65,10 +67,17 @@ SLASHES: dict[str, SlashSpec] = {
     "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
-        "add a user to this room, or to another",
+        "invite a user to this room, or to another; they become a member when they accept",
         (WordKind.PERSON, WordKind.ROOM),
         1,
     ),
+    "invitations": SlashSpec("/invitations", "list the rooms that you are invited to"),
+    "accept": SlashSpec("/accept ROOM", "accept an invitation, and open the room", (WordKind.INVITATION,), 1),
+    "decline": SlashSpec("/decline ROOM", "decline an invitation", (WordKind.INVITATION,), 1),
+    "block": SlashSpec(
+        "/block [USERNAME]", "get no more invitations from a user, or list those you block", (WordKind.PERSON,)
+    ),
+    "unblock": SlashSpec("/unblock USERNAME", "allow a user's invitations again", (WordKind.PERSON,), 1),
     "remove": SlashSpec(
         "/remove USERNAME [ROOM]",
         "remove a member from this room, or from another, if you created it",
@@ -136,6 +145,10 @@ class LocalCommandName(StrEnum):
 
     TOPIC = "topic"
     MEMBERS = "members"
+    INVITATIONS = "invitations"
+    DECLINE = "decline"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
@@ -150,8 +163,8 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the message of `/outbox drop`, the
-    command of `/help`; else empty.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the session of
+    `/logout`, the message of `/outbox drop`, the command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -216,7 +229,7 @@ def about_to_delete(room: str) -> str:
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
     match name, words:
-        case "join", [target]:
+        case "join" | "accept", [target]:
             return RoomRequested(room_word(target))
         case "leave", [_, _]:
             return CommandRequested(frames.Leave(id=0, room=room, delete=True))
@@ -236,6 +249,10 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "decline", [target]:
+            return LocalCommand(LocalCommandName.DECLINE, room_word(target))
+        case "block" | "unblock", [username]:
+            return LocalCommand(LocalCommandName(name), username.removeprefix("@"))
         case "outbox", [_, entry]:
             return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:

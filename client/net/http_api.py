@@ -85,6 +85,14 @@ class SessionInfo(msgspec.Struct, kw_only=True):
     current: bool = False
 
 
+class InvitationInfo(msgspec.Struct):
+    """A pending invitation; `created` is RFC 3339."""
+
+    room: str
+    by: str
+    created: str = ""
+
+
 class HttpApi:
     """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`.
 
@@ -146,6 +154,24 @@ class HttpApi:
 
     def end_session(self, session: str) -> None:
         self._confirmed("DELETE", f"/sessions/{quote(session, safe='')}")
+
+    def invitations(self) -> list[InvitationInfo]:
+        """The user's pending invitations."""
+        return self._parsed(list[InvitationInfo], self._call("GET", "/invitations"))
+
+    def decline(self, room: str) -> None:
+        """Decline an invitation."""
+        self._call("DELETE", f"/invitations/{quote(room, safe='')}")
+
+    def blocks(self) -> list[str]:
+        """The users whose invitations are dropped."""
+        return self._parsed(list[str], self._call("GET", "/blocks"))
+
+    def block(self, username: str) -> None:
+        self._call("PUT", f"/blocks/{quote(username, safe='')}")
+
+    def unblock(self, username: str) -> None:
+        self._call("DELETE", f"/blocks/{quote(username, safe='')}")
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""

@@ -35,6 +35,41 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     return names
 
 
+def invitations(context: ClientContext) -> list[str]:
+    """A line for each pending invitation."""
+    with _api(context) as api:
+        pending = api.invitations()
+    return [f"#{inert_name(one.room)}  from {inert_name(one.by)}, {_when(one.created)}" for one in pending]
+
+
+def decline(context: ClientContext, room: str) -> str:
+    """Decline an invitation, and say so."""
+    with _api(context) as api:
+        api.decline(room)
+    return f"Declined the invitation to #{inert_name(room)}."
+
+
+def blocks(context: ClientContext) -> list[str]:
+    """The blocked users, each inert."""
+    with _api(context) as api:
+        return [inert_name(name) for name in api.blocks()]
+
+
+def block(context: ClientContext, username: str) -> str:
+    """Block a user's invitations, and say so."""
+    with _api(context) as api:
+        api.block(username)
+    name = inert_name(username)
+    return f"You get no more invitations from {name}. To allow them again: unblock {name}"
+
+
+def unblock(context: ClientContext, username: str) -> str:
+    """Allow a user's invitations again, and say so."""
+    with _api(context) as api:
+        api.unblock(username)
+    return f"{inert_name(username)} can invite you again."
+
+
 def sessions(context: ClientContext, cache: NameCache) -> list[str]:
     """A line for each of the user's sessions."""
     return [described(session) for session in list_sessions(context, cache)]

@@ -122,6 +122,15 @@ def test_member_is_removed_from_the_open_or_the_named_room(line: str) -> None:
     assert parse(line, "ops") == asked(frames.Remove(id=0, room="ops", username="bob"))
 
 
+def test_commands_for_invitations() -> None:
+    assert parse("/accept #Ops", None) == RoomRequested("ops")
+    assert parse("/decline #Ops", None) == LocalCommand(LocalCommandName.DECLINE, "ops")
+    assert parse("/invitations", None) == LocalCommand(LocalCommandName.INVITATIONS)
+    assert parse("/block @bob", None) == LocalCommand(LocalCommandName.BLOCK, "bob")
+    assert parse("/block", None) == LocalCommand(LocalCommandName.BLOCK)
+    assert parse("/unblock bob", None) == LocalCommand(LocalCommandName.UNBLOCK, "bob")
+
+
 def test_lone_slash_is_a_mistake() -> None:
     assert isinstance(parse("/", "general"), UsageMistake)
 
