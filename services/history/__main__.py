@@ -1,8 +1,9 @@
-"""`python -m services.history`: run history as its own process, back up, restore or verify its database."""
+"""`python -m services.history`: run history, back up, restore or verify its database, list or delete rooms."""
 
 import argparse
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from chatterbox.chassis.sqlite.database import lock, make_folder
 from chatterbox.chassis.sqlite.verification import verify
 from chatterbox.chassis.standalone import broker_for, close_on_shutdown
 from chatterbox.wire.rate_limits import REQUESTS
+from services.history import operator_commands
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
 from services.history.restore import restore
@@ -37,6 +39,10 @@ def main(create: Callable[..., HistoryApp] = create_app) -> None:
         elif options.command == "verify":
             asyncio.run(verify(settings.database, SCHEMA))
             print(f"chatterbox: {settings.database} has no detectable damage")
+        elif options.command == "rooms":
+            print(*operator_commands.room_table(settings), sep="\n")
+        elif options.command == "delete-room":
+            _delete_room(settings, options.room)
         else:
             _serve(settings, create)
 
@@ -51,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         ("restore", "replace the database with FILE while the service is stopped"),
     ):
         commands.add_parser(name, help=purpose).add_argument("file", type=Path, metavar="FILE")
+    commands.add_parser("rooms", help="list every room with its creator, members, messages and last message (UTC)")
+    delete = commands.add_parser("delete-room", help="delete a room and its messages, even while the service runs")
+    delete.add_argument("room", metavar="NAME")
     return parser
 
 
@@ -65,6 +74,12 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
     print(f"chatterbox: {copy} restored to {settings.database}; every room starts a new epoch")
     if kept is not None:
         print(f"chatterbox: the previous database is kept as {kept}")
+
+
+def _delete_room(settings: HistorySettings, room: str) -> None:
+    limits = LimitSettings.from_environment().limits()
+    info = asyncio.run(operator_commands.delete_room(settings, room, limits, lambda: time.time_ns() // 1_000_000))
+    print(f"chatterbox: deleted #{info.room}, which had {info.head} message{'' if info.head == 1 else 's'}")
 
 
 def _serve(settings: HistorySettings, create: Callable[..., HistoryApp]) -> None:

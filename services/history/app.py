@@ -12,14 +12,16 @@ from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.core.caller_keys import CallerKeys
 from chatterbox.chassis.http.http_app import ServiceApp
 from chatterbox.chassis.observability.metrics import Metrics
+from chatterbox.chassis.operator_socket import operator_socket
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
 from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
+from services.history import operator_commands
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
-from services.history.http import health_routes, internal_routes, message_routes, room_routes
+from services.history.http import health_routes, internal_routes, invitation_routes, message_routes, room_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -86,12 +88,14 @@ def create_app(
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
         await stack.enter_async_context(revoked.following())
-        cleanup = RoomCleanup(writer)
+        cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
         history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        answer = operator_commands.answering(history.delete_any_room)
+        await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    for router in (message_routes.router, room_routes.router, internal_routes.router, health_routes.router):
-        app.include_router(router)
+    for routes in (message_routes, room_routes, invitation_routes, internal_routes, health_routes):
+        app.include_router(routes.router)
     return app

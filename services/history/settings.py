@@ -15,6 +15,10 @@ class HistorySettings(Settings):
     readers: int = Field(2, ge=1, le=16)
     """Connections that read the database at the same time."""
 
+    empty_room_days: float = Field(30, gt=0, le=36_500)
+    """How long a public room with messages is kept after its last member left (days); one without
+    messages is deleted at once."""
+
     @property
     def database(self) -> Path:
         return self.data / "history.sqlite"

@@ -120,7 +120,7 @@ async def run_rounds(
     problems: list[str] = []
     for _ in range(rounds):
         if shim is not None:
-            shutil.copytree(data, shadow)
+            shutil.copytree(data, shadow, ignore=shutil.ignore_patterns("*.sock"))
         try:
             async with process(data, program, **environment) as server:
                 await load_until_killed(server, senders, chance.uniform(0.05, 0.8))

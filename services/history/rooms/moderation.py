@@ -1,5 +1,6 @@
-"""What only a room's creator may do: remove a member, delete the room. The writer runs each inside a transaction."""
+"""What a room's creator may do, and the operator: remove a member, delete a room. Each runs inside a transaction."""
 
+from chatterbox.wire import text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
@@ -7,7 +8,11 @@ from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import membership_changes, room_deletion, room_queries
 
+OPERATOR = "the operator"
+"""Who deleted a room, in events and to its members; no username has a space."""
+
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
+_ANY = "SELECT id, name, private, everyone, epoch, head, topic FROM rooms WHERE name = ? AND deleted_ms IS NULL"
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 
@@ -48,4 +53,16 @@ async def delete_room(transaction: WriteTransaction, room: str, creator: UserInf
     """Delete a room and its messages; returns the room as it was."""
     info = await _created_by(transaction, room, creator, limits)
     await room_deletion.delete(transaction, info, by=creator.username)
+    return info
+
+
+async def delete_any(transaction: WriteTransaction, room: str, limits: Limits) -> RoomInfo:
+    """Delete any room for the operator; raises `room_unknown`, or `room_for_all` for `general`."""
+    found = await transaction.rows(_ANY, (text_rules.room_name(room, limits),))
+    if not found:
+        raise ChatError(Code.ROOM_UNKNOWN, f"No room #{room}.")
+    info = room_queries.room_info(found[0])
+    if info.everyone:
+        raise ChatError(Code.ROOM_FOR_ALL, f"Everyone is a member of #{info.room}; it can't be deleted.")
+    await room_deletion.delete(transaction, info, by=OPERATOR)
     return info

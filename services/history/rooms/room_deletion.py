@@ -2,6 +2,7 @@
 
 from chatterbox.wire.history_api import RoomInfo
 from services.history.messages.write_transaction import WriteTransaction
+from services.history.rooms import room_queries
 
 CHUNK_MESSAGES = 500
 """Messages deleted per transaction: about 5 ms of the writer's time."""
@@ -9,10 +10,17 @@ CHUNK_MESSAGES = 500
 _DELETE_MEMBERS = (
     "DELETE FROM memberships WHERE room_id = ?",
     "DELETE FROM removals WHERE room_id = ?",
+    "DELETE FROM invitations WHERE room_id = ?",
 )
 _HIDE = """
     UPDATE rooms SET name = '!' || id, private = 1, topic = '', deleted_ms = :now, empty_since_ms = NULL
     WHERE id = :room
+"""
+_EMPTY = """
+    SELECT id, name, private, everyone, epoch, head, topic FROM rooms
+    WHERE deleted_ms IS NULL AND empty_since_ms IS NOT NULL AND NOT everyone
+        AND (head = 0 OR max(empty_since_ms, last_ms) <= ?)
+    LIMIT 1
 """
 _NEXT = "SELECT id, max(head - :chunk, 0) FROM rooms WHERE deleted_ms IS NOT NULL LIMIT 1"
 _DELETE_MESSAGES = "DELETE FROM messages WHERE room_id = :room AND offset > :head"
@@ -33,6 +41,17 @@ async def delete(transaction: WriteTransaction, info: RoomInfo, *, by: str) -> N
         await transaction.rows(statement, (info.room_id,))
     await transaction.rows(_HIDE, {"room": info.room_id, "now": transaction.now_ms})
     await transaction.record_deletion(info, by=by)
+
+
+async def delete_empty(transaction: WriteTransaction, before_ms: int) -> bool:
+    """Delete a room that everybody left: at once without messages, else if nothing happened there since `before_ms`.
+
+    Returns False if there is none.
+    """
+    found = await transaction.rows(_EMPTY, (before_ms,))
+    for row in found:
+        await delete(transaction, room_queries.room_info(row), by="")
+    return bool(found)
 
 
 async def delete_messages(transaction: WriteTransaction) -> bool:

@@ -67,22 +67,23 @@ class RoomView(NamedTuple):
         return self.info
 
 
-async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
+async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
     [row] = await source.rows(_FIND, {"name": name, "user": user_id})
     room_id, _, is_private, *_, is_member, _, _, _ = row
-    if room_id is None or (is_private and not is_member):
+    if room_id is None or (is_private and not is_member and not is_invited):
         raise ChatError(Code.ROOM_UNKNOWN)
     return _room_view(row)
 
 
 def _room_view(row: Row) -> RoomView:
     *info, member, created_ms, members, created_by = row
-    return RoomView(_info(info), bool(member), created_ms, members, created_by)
+    return RoomView(room_info(info), bool(member), created_ms, members, created_by)
 
 
-def _info(columns: Iterable[object]) -> RoomInfo:
+def room_info(columns: Iterable[object]) -> RoomInfo:
+    """The room in a row: id, name, private, everyone, epoch, head, topic."""
     names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic")
     return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
 
@@ -129,7 +130,7 @@ async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipS
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
     for _, user_id, room_id, *rest in found:
         if room_id is not None:
-            rooms.setdefault(room_id, _info((room_id, *rest)))
+            rooms.setdefault(room_id, room_info((room_id, *rest)))
             room_ids[user_id].append(room_id)
     return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
 

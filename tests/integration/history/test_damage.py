@@ -95,7 +95,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Served]:
         clock = Clock()
         async with running(folder / "stopped", FakeAuth(clock), clock) as history:
             await _fill(history)
-            shutil.copytree(folder / "stopped", folder / "killed", ignore=shutil.ignore_patterns("*.ballast"))
+            shutil.copytree(folder / "stopped", folder / "killed", ignore=shutil.ignore_patterns("*.ballast", "*.sock"))
 
     asyncio.run(fill())
     (folder / "stopped" / "history.ballast").unlink()

@@ -191,7 +191,7 @@ class TestRestore:
             backup(history.settings.database, tmp_path / "copy.db")
             await history.greet("alice")
             await history.fill(4)
-            for file in history.settings.data.iterdir():
+            for file in filter(Path.is_file, history.settings.data.iterdir()):
                 (crashed / file.name).write_bytes(file.read_bytes())
         kept = restore(crashed / "history.sqlite", tmp_path / "copy.db")
         assert kept is not None
