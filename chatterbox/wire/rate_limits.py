@@ -284,7 +284,7 @@ REQUESTS = RateLimit(
     (
         "GET /docs",
         "GET /docs-assets",
-        "GET /docs/oauth2-redirect",
+        "GET /",
         "GET /openapi.json",
         "GET /asyncapi.json",
         "and every other route except `GET /ws`",
