@@ -99,8 +99,10 @@ class DrainingServer(uvicorn.Server):
         if self._stop_listening:
             for server in self.servers:
                 server.close()
-        with contextlib.suppress(Exception):
+        try:
             await self._drain()
+        except Exception:
+            log.exception("drain.failed")
         self.stop()
 
 

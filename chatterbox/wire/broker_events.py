@@ -66,7 +66,18 @@ class RoomDeleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", 
     by: str
 
 
-RoomEvent: TypeAlias = MembershipChanged | TopicChanged | RoomDeleted
+class InvitationChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="invitation"):
+    """A user was invited to a room, or (not `pending`) an invitation ended without a join. It shares `revision`."""
+
+    revision: int
+    room_id: int
+    room: str
+    user_id: int
+    by: str
+    pending: bool
+
+
+RoomEvent: TypeAlias = MembershipChanged | TopicChanged | RoomDeleted | InvitationChanged
 """An event that has a revision."""
 ControlEvent: TypeAlias = SessionRevoked | RoomEvent
 

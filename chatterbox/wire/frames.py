@@ -34,7 +34,7 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 
 
 class Join(Exchange, frozen=True, kw_only=True):
-    """Join a public room (a member may repeat it) and get its recent messages, or those after `since`."""
+    """Join a public room, or one that you are invited to, and get its recent messages, or those after `since`."""
 
     room: str = DEFAULT_ROOM
     since: Position | None = None
@@ -79,7 +79,7 @@ class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
 
 
 class Invite(Exchange, frozen=True, kw_only=True):
-    """Add a user to a room that you are in."""
+    """Invite a user to a room that you are in: they become a member when they join it."""
 
     room: str
     username: str
@@ -212,7 +212,7 @@ class Created(Exchange, frozen=True, kw_only=True):
 
 
 class Invited(Exchange, frozen=True, kw_only=True):
-    """The reply to `invite`."""
+    """The reply to `invite`: the same whether there is such a user or not."""
 
     room: str
     username: str
@@ -257,8 +257,15 @@ class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     retry_after_s: float | None = None
 
 
-class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="welcome"):
-    """The first push: your username and session, subscribed rooms with positions, and all limits."""
+class PendingInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation of yours: join the room to accept it."""
+
+    room: str
+    by: str
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="welcome"):
+    """The first push: username, session, subscribed rooms with positions, pending invitations, and all limits."""
 
     username: str
     session: str
@@ -267,6 +274,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     limits: Limits
     ping_s: float
     rooms: list[RoomState]
+    invitations: list[PendingInvitation] = []
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="membership"):
@@ -293,6 +301,16 @@ class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     by: str | None = None
 
 
+class InvitationUpdate(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="invitation"
+):
+    """You were invited to a room by one of its members; or it is no longer `pending`, and you did not join."""
+
+    room: str
+    by: str
+    pending: bool = True
+
+
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
     """The gateway is shutting down: reconnect after `after_ms`; the old connection works until then."""
 
@@ -314,5 +332,5 @@ Reply: TypeAlias = (
     | Pong
     | ErrorFrame
 )
-Push: TypeAlias = Welcome | Message | Membership | TopicUpdate | Move
+Push: TypeAlias = Welcome | Message | Membership | TopicUpdate | InvitationUpdate | Move
 ServerFrame: TypeAlias = Reply | Push

@@ -68,12 +68,22 @@ class UserIds(msgspec.Struct, frozen=True):
     users: dict[int, str]
 
 
+class StoredInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A pending invitation of a user; `created` is RFC 3339."""
+
+    room: str
+    by: str
+    created: str
+
+
 class MembershipSnapshot(msgspec.Struct, frozen=True):
     """Room ids by user id (`of`) as of membership `revision`, and the details of those rooms (`rooms`)."""
 
     revision: int
     rooms: list[RoomInfo]
     of: dict[int, list[int]]
+    invitations: dict[int, list[StoredInvitation]] = {}
+    """Pending invitations by user id, of users who have any; as of `revision` or later."""
 
 
 class RoomIds(msgspec.Struct, frozen=True):
@@ -184,7 +194,7 @@ class InviteUserCall(msgspec.Struct, frozen=True):
 
 
 class Invitee(msgspec.Struct, frozen=True):
-    """The invited user's name as typed at registration."""
+    """The name that was invited, as it was given: the answer does not tell whether there is such a user."""
 
     username: str
 

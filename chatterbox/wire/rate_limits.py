@@ -138,6 +138,9 @@ CHANGES = RateLimit(
         "POST /rooms/{room}/members",
         "DELETE /rooms/{room}/members/{username}",
         "DELETE /rooms/{room}",
+        "DELETE /invitations/{room}",
+        "PUT /blocks/{username}",
+        "DELETE /blocks/{username}",
         "PUT /rooms/{room}/topic",
     ),
     Key.USER,
@@ -166,7 +169,15 @@ INVITATIONS = RateLimit(
 )
 READS = RateLimit(
     "reads",
-    ("history", "join", "GET /messages", "GET /rooms/{room}", "GET /rooms/{room}/members"),
+    (
+        "history",
+        "join",
+        "GET /messages",
+        "GET /rooms/{room}",
+        "GET /rooms/{room}/members",
+        "GET /invitations",
+        "GET /blocks",
+    ),
     Key.USER,
     Rate(500, 20),
     _HISTORY,

@@ -1,8 +1,11 @@
-"""The commands over HTTP: register, login, logout, sessions, members."""
+"""The commands over HTTP: accounts, sessions, members, invitations."""
 
+import json
 import sys
 import time
 from urllib.parse import urlsplit
+
+import msgspec
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
@@ -83,9 +86,11 @@ def logout(context: ClientContext, session_id: str | None = None) -> ExitCode:
     return ExitCode.OK
 
 
-def sessions(context: ClientContext) -> ExitCode:
+def sessions(context: ClientContext, *, as_json: bool = False) -> ExitCode:
     """List the user's sessions."""
     with _name_cache(context) as cache:
+        if as_json:
+            return _print_json(msgspec.to_builtins(http_jobs.list_sessions(context, cache)))
         return _print_wrapped(http_jobs.sessions(context, cache))
 
 
@@ -95,14 +100,50 @@ def end_session(context: ClientContext, prefix: str) -> ExitCode:
         return _print_wrapped([http_jobs.end_session(context, prefix, cache)])
 
 
-def members(context: ClientContext, room: str) -> ExitCode:
+def members(context: ClientContext, room: str, *, as_json: bool = False) -> ExitCode:
     """List the members of a room."""
     with _name_cache(context) as cache:
+        if as_json:
+            return _print_json([{"username": name} for name in http_jobs.usernames(context, room, cache)])
         return _print_wrapped(http_jobs.members(context, room, cache))
+
+
+def invitations(context: ClientContext) -> ExitCode:
+    """List the pending invitations."""
+    return _print_wrapped(http_jobs.invitations(context))
+
+
+def decline(context: ClientContext, room: str) -> ExitCode:
+    """Decline an invitation."""
+    print_result(http_jobs.decline(context, room))
+    return ExitCode.OK
+
+
+def blocks(context: ClientContext) -> ExitCode:
+    """List the users whose invitations are dropped."""
+    return _print_wrapped(http_jobs.blocks(context))
+
+
+def block(context: ClientContext, username: str) -> ExitCode:
+    """Get no more invitations from a user."""
+    print_result(http_jobs.block(context, username))
+    return ExitCode.OK
+
+
+def unblock(context: ClientContext, username: str) -> ExitCode:
+    """Allow a user's invitations again."""
+    print_result(http_jobs.unblock(context, username))
+    return ExitCode.OK
 
 
 def _name_cache(context: ClientContext) -> NameCache:
     return NameCache(context.name_cache_path(context.tokens.session()))
+
+
+def _print_json(objects: list[dict[str, object]]) -> ExitCode:
+    for each in objects:
+        print_result(json.dumps(each))
+    return ExitCode.OK
 
 
 def _print_wrapped(lines: list[str]) -> ExitCode:

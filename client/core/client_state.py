@@ -52,6 +52,8 @@ class ClientState:
     streams: Mapping[str, MessageStream] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
     """Topics by room, as far as the server sent them. A room without a topic may be missing."""
+    invitations: Mapping[str, str] = field(default_factory=dict)
+    """Pending invitations: room and inviter."""
     joining: frozenset[str] = frozenset()
     """Rooms that were requested and whose `joined` reply has not arrived."""
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)

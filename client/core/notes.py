@@ -130,6 +130,14 @@ class TopicChange:
 
 
 @dataclass(frozen=True, slots=True)
+class InvitationReceived:
+    """`by` invited the user to `room`; it is pending until the user joins or declines."""
+
+    room: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueuedOffline:
     """A message was written while offline: it is on disk, and is sent after reconnecting."""
 
@@ -208,6 +216,7 @@ Note: TypeAlias = (
     | RoomGone
     | MembershipChange
     | TopicChange
+    | InvitationReceived
     | QueuedOffline
     | SendDelayed
     | SendStored

@@ -115,6 +115,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             room_updates.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
             room_updates.take_topic(step, room, topic, by=by)
+        case frames.InvitationUpdate(room=room, by=by, pending=pending):
+            room_updates.take_invitation(step, room, by if pending else None)
         case frames.Move(after_ms=after_ms):
             step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:
@@ -131,6 +133,7 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     )
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
     room_updates.take_welcome(step, welcome.rooms)
+    room_updates.take_invitations(step, welcome.invitations)
     outbox_rules.advance_all(step)
 
 

@@ -15,6 +15,7 @@ from chatterbox.wire.frames import (
     Membership,
     Message,
     Page,
+    PendingInvitation,
     ReadHistory,
     RoomState,
 )
@@ -28,6 +29,7 @@ from client.core.notes import (
     CaughtUp,
     CommandRefused,
     GoneReason,
+    InvitationReceived,
     MembershipChange,
     MessageShown,
     MessagesMissing,
@@ -157,6 +159,7 @@ def _send_join(step: ReducerStep, room: str) -> None:
 def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
     """Take the reply to a join of room `requested`; it contains the recent messages."""
     step.set_state(replace(step.state, joining=step.state.joining - {requested, reply.room}))
+    take_invitation(step, reply.room, None)
     stream = step.state.streams.get(reply.room)
     if stream is not None and stream.at.epoch != reply.at.epoch:
         step.show(RoomReset(reply.room, reply.at))
@@ -203,6 +206,7 @@ def take_membership(step: ReducerStep, change: Membership) -> None:
     """
     mine = change.username == step.state.username
     if mine and change.member and change.at is not None:
+        take_invitation(step, change.room, None)
         take_topic(step, change.room, change.topic)
         start(step, change.room, change.at)
     elif mine and not change.member:
@@ -227,6 +231,24 @@ def take_topic(step: ReducerStep, room: str, topic: str, *, by: str | None = Non
     if step.state.topics.get(room, "") != topic:
         step.set_state(replace(step.state, topics={**step.state.topics, room: topic}))
         step.show(TopicChange(room, topic, by))
+
+
+def take_invitations(step: ReducerStep, pending: list[PendingInvitation]) -> None:
+    """Show the invitations that are new to this client, and forget those that ended while it was away."""
+    by_room = {invitation.room: invitation.by for invitation in pending}
+    for room in {**step.state.invitations, **by_room}:
+        take_invitation(step, room, by_room.get(room))
+
+
+def take_invitation(step: ReducerStep, room: str, by: str | None) -> None:
+    """Store an invitation, and show it if it is new; with None, forget it."""
+    if step.state.invitations.get(room) == by:
+        return
+    others = {name: inviter for name, inviter in step.state.invitations.items() if name != room}
+    if by is not None:
+        others[room] = by
+        step.show(InvitationReceived(room, by))
+    step.set_state(replace(step.state, invitations=others))
 
 
 def disconnect(step: ReducerStep) -> None:

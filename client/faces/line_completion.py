@@ -36,7 +36,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
     match kind:
         case WordKind.ROOM:
             return _marked("#", word, names.rooms)
-        case WordKind.ANY_ROOM:
+        case WordKind.ANY_ROOM | WordKind.INVITATION:
             return _marked("#", word, names.all_rooms)
         case WordKind.PERSON:
             return _marked("@", word, names.people)

@@ -128,6 +128,7 @@ class LineFace:
                 | notes.RoomReset()
                 | notes.MessagesMissing()
                 | notes.MembershipChange()
+                | notes.InvitationReceived()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
                 | notes.SendStored()
@@ -292,7 +293,9 @@ class LineFace:
                 self.connection.request(CommandRequested(frames.ListRooms(id=0)))
             case notes.CommandRefused(frames.Leave(room=room), Code.LAST_MEMBER, detail):
                 self.notice(how_to_confirm(detail, room))
-            case notes.CommandRefused(frames.Invite(username=username), Code.USER_UNKNOWN, detail):
+            case notes.CommandRefused(
+                frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN, detail
+            ):
                 self.notice(unknown_user(detail, username, self._names.names.people))
             case _:
                 self._unknown = None

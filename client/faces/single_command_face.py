@@ -72,6 +72,7 @@ class SingleCommandFace:
                 | notes.MessagesMissing()
                 | notes.RoomGone()
                 | notes.MembershipChange()
+                | notes.InvitationReceived()
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()

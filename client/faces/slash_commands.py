@@ -63,6 +63,16 @@ class SlashCommands:
                 self._host.notice(self._topic_of(command.argument))
             case LocalCommandName.MEMBERS:
                 self._members(command.argument)
+            case LocalCommandName.INVITATIONS:
+                self._jobs.start(lambda: http_jobs.invitations(self.context) or ["You have no invitations."])
+            case LocalCommandName.DECLINE:
+                self._jobs.start(lambda: [http_jobs.decline(self.context, command.argument)])
+            case LocalCommandName.BLOCK if not command.argument:
+                self._jobs.start(lambda: [_blocked(http_jobs.blocks(self.context))])
+            case LocalCommandName.BLOCK:
+                self._jobs.start(lambda: [http_jobs.block(self.context, command.argument)])
+            case LocalCommandName.UNBLOCK:
+                self._jobs.start(lambda: [http_jobs.unblock(self.context, command.argument)])
             case LocalCommandName.WHO:
                 self._who()
             case LocalCommandName.SESSIONS:
@@ -140,3 +150,7 @@ class SlashCommands:
     def _help(self, name: str) -> None:
         for line in help_lines(name):
             self._host.notice(inert(line))
+
+
+def _blocked(names: list[str]) -> str:
+    return f"You get no invitations from: {', '.join(names)}." if names else "You have blocked no one."

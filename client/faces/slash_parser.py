@@ -19,6 +19,8 @@ class WordKind(Enum):
     ROOM = auto()
     """A room that the user is in."""
     ANY_ROOM = auto()
+    INVITATION = auto()
+    """A room, which the user is not in yet."""
     PERSON = auto()
     SESSION = auto()
     SLASH = auto()
@@ -65,10 +67,17 @@ SLASHES: dict[str, SlashSpec] = {
     "create": SlashSpec("/create ROOM [private]", "create a room and open it", (WordKind.NEW, WordKind.PRIVATE), 1),
     "invite": SlashSpec(
         "/invite USERNAME [ROOM]",
-        "add a user to this room, or to another",
+        "invite a user to this room, or to another; they become a member when they accept",
         (WordKind.PERSON, WordKind.ROOM),
         1,
     ),
+    "invitations": SlashSpec("/invitations", "list the rooms that you are invited to"),
+    "accept": SlashSpec("/accept ROOM", "accept an invitation, and open the room", (WordKind.INVITATION,), 1),
+    "decline": SlashSpec("/decline ROOM", "decline an invitation", (WordKind.INVITATION,), 1),
+    "block": SlashSpec(
+        "/block [USERNAME]", "get no more invitations from a user, or list those you block", (WordKind.PERSON,)
+    ),
+    "unblock": SlashSpec("/unblock USERNAME", "allow a user's invitations again", (WordKind.PERSON,), 1),
     "remove": SlashSpec(
         "/remove USERNAME [ROOM]",
         "remove a member from this room, or from another, if you created it",
@@ -121,7 +130,7 @@ EXPLAINED = {
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
     "search": (
-        "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
+        "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
     ),
 }
@@ -136,6 +145,10 @@ class LocalCommandName(StrEnum):
 
     TOPIC = "topic"
     MEMBERS = "members"
+    INVITATIONS = "invitations"
+    DECLINE = "decline"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
@@ -150,8 +163,8 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic` and `/members`, the session of `/logout`, the message of `/outbox drop`, the
-    command of `/help`; else empty.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the session of
+    `/logout`, the message of `/outbox drop`, the command of `/help`; else empty.
     """
 
     name: LocalCommandName
@@ -195,6 +208,8 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
+    if slash.takes == (WordKind.PERSON, WordKind.ROOM) and are_swapped(*words[::-1]):
+        words.reverse()
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
         usage = slash.usage.replace("[ROOM]", "ROOM")
@@ -214,7 +229,7 @@ def about_to_delete(room: str) -> str:
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
     match name, words:
-        case "join", [target]:
+        case "join" | "accept", [target]:
             return RoomRequested(room_word(target))
         case "leave", [_, _]:
             return CommandRequested(frames.Leave(id=0, room=room, delete=True))
@@ -234,6 +249,10 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
+        case "decline", [target]:
+            return LocalCommand(LocalCommandName.DECLINE, room_word(target))
+        case "block" | "unblock", [username]:
+            return LocalCommand(LocalCommandName(name), username.removeprefix("@"))
         case "outbox", [_, entry]:
             return LocalCommand(LocalCommandName.OUTBOX, entry)
         case "quit", _:
@@ -246,6 +265,11 @@ def _room_of(slash: SlashSpec, words: list[str]) -> str | None:
     """The room that a command names, if it may name one and does."""
     named = [word for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.ROOM]
     return room_word(named[0]) if named else None
+
+
+def are_swapped(room: str, person: str = "") -> bool:
+    """Whether a room and a person were typed in the other order: `@` or `#` marks at least one of them."""
+    return room.startswith("@") or person.startswith("#")
 
 
 def room_word(word: str) -> str:

@@ -3,6 +3,7 @@
 `httpx` is imported by the first `HttpApi` only: importing it takes a quarter of a command's start, and most need none.
 """
 
+import platform
 import ssl
 import time
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
 from client.net.route import Route, UnusableEnvironment, route_to, tls_context, uses_tls
-from client.net.user_agent import USER_AGENT
+from client.net.user_agent import USER_AGENT, login_user_agent
 from client.store.session_file import SavedSession
 from client.text.session_ended import BY_ERROR_CODE
 
@@ -74,9 +75,22 @@ class SessionInfo(msgspec.Struct, kw_only=True):
 
     id: str
     created: str = ""
-    expires: str = ""
+    last_used: str = ""
+    """Its last login or token renewal."""
+    ends: str = ""
+    """When the session ends, however often its token is renewed."""
     user_agent: str = ""
+    address: str = ""
+    """The client's address at the last login or token renewal."""
     current: bool = False
+
+
+class InvitationInfo(msgspec.Struct):
+    """A pending invitation; `created` is RFC 3339."""
+
+    room: str
+    by: str
+    created: str = ""
 
 
 class HttpApi:
@@ -117,9 +131,8 @@ class HttpApi:
         self._confirmed("POST", "/register", json=body)
 
     def login(self, username: str, password: str) -> LoginResult:
-        return self._parsed(
-            LoginResult, self._call("POST", "/login", json={"username": username, "password": password})
-        )
+        body, headers = {"username": username, "password": password}, {"User-Agent": login_user_agent(platform.node())}
+        return self._parsed(LoginResult, self._call("POST", "/login", json=body, headers=headers))
 
     def change_password(self, old: str, new: str) -> None:
         """Set a new password, which ends the user's other sessions."""
@@ -141,6 +154,24 @@ class HttpApi:
 
     def end_session(self, session: str) -> None:
         self._confirmed("DELETE", f"/sessions/{quote(session, safe='')}")
+
+    def invitations(self) -> list[InvitationInfo]:
+        """The user's pending invitations."""
+        return self._parsed(list[InvitationInfo], self._call("GET", "/invitations"))
+
+    def decline(self, room: str) -> None:
+        """Decline an invitation."""
+        self._call("DELETE", f"/invitations/{quote(room, safe='')}")
+
+    def blocks(self) -> list[str]:
+        """The users whose invitations are dropped."""
+        return self._parsed(list[str], self._call("GET", "/blocks"))
+
+    def block(self, username: str) -> None:
+        self._call("PUT", f"/blocks/{quote(username, safe='')}")
+
+    def unblock(self, username: str) -> None:
+        self._call("DELETE", f"/blocks/{quote(username, safe='')}")
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""

@@ -1,4 +1,4 @@
-"""A notification: one message, or the number of new messages by room. Pure; its text is inert."""
+"""A notification: one message, the number of new messages by room, or an invitation. Pure; its text is inert."""
 
 import json
 from collections import Counter
@@ -20,11 +20,12 @@ ROOMS = 3
 
 
 class NotifyReason(StrEnum):
-    """Why a message is reported, the most urgent reason first."""
+    """Why something is reported, the most urgent reason of a message first; an invitation has no messages."""
 
     MENTION = "mention"
     KEYWORD = "keyword"
     MESSAGE = "message"
+    INVITATION = "invitation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Notification:
     @property
     def reason(self) -> NotifyReason:
         """The most urgent reason of its messages."""
-        return _most_urgent(self.messages)
+        return _most_urgent(self.messages) if self.messages else NotifyReason.INVITATION
 
     def as_json(self) -> bytes:
         """One line of ASCII JSON for a program; the messages are as the server sent them, so not inert once parsed."""
@@ -73,6 +74,12 @@ def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int
         return Notification(title, _cut(content, BODY_CHARS), tuple(messages), 1)
     title = _cut(_summary(counts), TITLE_CHARS)
     return Notification(title, _cut(f"{name}: {content}", BODY_CHARS), tuple(messages), count)
+
+
+def invitation_notice(room: str, by: str) -> Notification:
+    """The notification that `by` invited the user to `room`."""
+    title = _cut(f"Invitation to #{inert(room)}", TITLE_CHARS)
+    return Notification(title, _cut(f"{inert(by)} invited you.", BODY_CHARS), (), 0)
 
 
 def _most_urgent(messages: Sequence[NotableMessage]) -> NotifyReason:

@@ -33,6 +33,13 @@ class NotificationRate:
         self._last.append(message)
         return self.flush(now_s)
 
+    def take_invitation(self, notification: Notification, now_s: float) -> Notification | None:
+        """Return the notification if it may be shown now, and start a quiet period; in one, it is dropped."""
+        if now_s < self._quiet_until_s:
+            return None
+        self._quiet_until_s = now_s + self._quiet_s
+        return notification
+
     def flush(self, now_s: float) -> Notification | None:
         """Return what was gathered, if the quiet period is over, and start the next one."""
         if not self._last or now_s < self._quiet_until_s:

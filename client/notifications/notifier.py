@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeAlias, assert_never
 
-from client.config.config_schema import NotificationSettings, NotifyMethod
-from client.core.notes import Note
-from client.notifications.notification import Notification
+from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
+from client.core.notes import InvitationReceived, Note
+from client.notifications.notification import Notification, invitation_notice
 from client.notifications.notification_rate import NotificationRate
 from client.notifications.notification_rules import NotificationRules, take
 from client.notifications.notify_program import NotifyProgram
@@ -57,6 +57,13 @@ class Notifier:
         self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused)
         if message is not None:
             self._send(self._rate.take(message, self._now_s()))
+        elif isinstance(note, InvitationReceived) and not focused:
+            self._notify_invitation(note)
+
+    def _notify_invitation(self, invitation: InvitationReceived) -> None:
+        if self._rules.settings.default is not NotifyLevel.NONE:
+            notification = invitation_notice(invitation.room, invitation.by)
+            self._send(self._rate.take_invitation(notification, self._now_s()))
 
     def seen(self, room: str) -> None:
         """Drop pending notifications of a room that the user looks at."""

@@ -43,6 +43,8 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return _membership(membership, username, mine=mine)
         case notes.TopicChange(room, topic, by):
             return _topic_change(room, topic, by) if by is not None and by != username else None
+        case notes.InvitationReceived(room, by):
+            return invitation_line(room, by)
         case notes.QueuedOffline(entry):
             return f"Queued in the outbox for #{inert_name(entry.room)}, not sent yet: {inert(entry.content)}"
         case notes.SendDelayed(_, detail, retry_s):
@@ -134,7 +136,8 @@ def _reply(reply: frames.Reply) -> str | None:
         case frames.Created(room=room, private=private):
             return f"Created #{inert_name(room)}{' (private, by invitation only)' if private else ''}."
         case frames.Invited(room=room, username=username):
-            return f"You invited {inert_name(username)} to #{inert_name(room)}."
+            invited = f"You invited {inert_name(username)} to #{inert_name(room)}."
+            return f"{invited} If there is such a user, they can accept or decline."
         case frames.Removed(room=room, username=username):
             return f"You removed {inert_name(username)} from #{inert_name(room)}."
         case frames.Deleted(room=room):
@@ -146,6 +149,16 @@ def _reply(reply: frames.Reply) -> str | None:
         case _:
             pass
     return None
+
+
+def invitation_line(room: str, by: str) -> str:
+    """An invitation, and what the user can do.
+
+    >>> invitation_line("ops", "bob")
+    'bob invited you to #ops. Answer: /accept ops or /decline ops. No more from bob: /block bob'
+    """
+    room, by = inert_name(room), inert_name(by)
+    return f"{by} invited you to #{room}. Answer: /accept {room} or /decline {room}. No more from {by}: /block {by}"
 
 
 def not_sent(why: str, content: str, where: str = "") -> str:

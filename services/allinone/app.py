@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from chatterbox.wire.errors import ChatError, Code
 from services.allinone.start_page import reference_page, start_page
 from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes
+from services.auth.http.internal_routes import check_ready as check_auth
 from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
@@ -34,7 +35,8 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.history_client import AppendFunction, Outcome
 from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
-from services.history.http import message_routes, room_routes
+from services.history.http import invitation_routes, message_routes, room_routes
+from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
 
@@ -110,12 +112,20 @@ def create_all(
     add_error_handlers(front)
     _serve_pages(front)
     _serve_reference(front, apps)
-    _serve_health(front)
+    _serve_health(
+        front,
+        {
+            "auth": lambda: check_auth(auth.context),
+            "history": lambda: check_history(history.context),
+            "gateway": gateway.gateway.check_ready,
+        },
+    )
     front.add_middleware(RequestIdMiddleware)
     public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
         (history, message_routes.router),
         (history, room_routes.router),
+        (history, invitation_routes.router),
     ]
     front.router.default = PublicPaths(public, gateway.asgi)  # not a mount: its pattern leaves out paths with a newline
     return AllInOne(front, gateway.gateway, apps)
@@ -164,11 +174,30 @@ def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
         return JSONResponse(document)
 
 
-def _serve_health(front: FastAPI) -> None:
+def _serve_health(front: FastAPI, checks: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """`checks` raise `ChatError` for a service that is not ready."""
+
     @front.get("/health/live", include_in_schema=False)
-    @front.get("/health/ready", include_in_schema=False)
-    async def health() -> JSONResponse:
+    async def live() -> JSONResponse:
         return JSONResponse({"status": "ok"})
+
+    @front.get("/health/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        """Ready while all services are; the state of each is named."""
+        services = {name: await _state(check) for name, check in checks.items()}
+        is_ready = all(state == "ok" for state in services.values())
+        return JSONResponse({"status": "ok" if is_ready else "unavailable", **services}, 200 if is_ready else 503)
+
+
+async def _state(check: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await check()
+    except ChatError as problem:
+        return problem.detail
+    except TimeoutError:
+        return "no answer"
+    return "ok"
 
 
 class PublicPaths:

@@ -21,7 +21,7 @@ from chatterbox.wire.limits import Limits
 from services.history import operator_commands
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
-from services.history.http import health_routes, internal_routes, message_routes, room_routes
+from services.history.http import health_routes, internal_routes, invitation_routes, message_routes, room_routes
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -96,6 +96,6 @@ def create_app(
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    for router in (message_routes.router, room_routes.router, internal_routes.router, health_routes.router):
-        app.include_router(router)
+    for routes in (message_routes, room_routes, invitation_routes, internal_routes, health_routes):
+        app.include_router(routes.router)
     return app

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from chatterbox.chassis.core.lru_dict import LruDict
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase
@@ -16,7 +18,7 @@ from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.rooms import membership_changes, moderation, room_queries, topic_changes
+from services.history.rooms import membership_changes, moderation, room_invitations, room_queries, topic_changes
 from services.history.rooms.room_queries import RoomView
 from services.history.user_rates import UserRates
 
@@ -95,7 +97,9 @@ class HistoryService:
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         """The memberships of users (names by id), after `enroll`."""
         await self.enroll(users)
-        return await room_queries.memberships(self._readers, users)
+        snapshot = await room_queries.memberships(self._readers, users)
+        pending = await room_invitations.pending(self._readers, list(users))  # changes after `revision` may be in it
+        return msgspec.structs.replace(snapshot, invitations=pending)
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
@@ -182,16 +186,47 @@ class HistoryService:
             lambda transaction: topic_changes.change(transaction, room, user, topic, self._limits)
         )
 
-    async def invite(self, room: str, inviter: UserInfo, username: str) -> tuple[history_api.RoomInfo, UserInfo]:
-        """Make `username` a member; raises `user_unknown`, but to members only: others can't probe usernames.
-
-        An attempt counts even if it is refused: it tells whether a username exists.
-        """
+    async def invite(self, room: str, inviter: UserInfo, username: str) -> history_api.RoomInfo:
+        """Invite `username` to a room that `inviter` is in. The answer does not tell whether there is such a user."""
         self._rates.spend(CHANGES, inviter.user_id)
         self._rates.spend(INVITATIONS, inviter.user_id)
-        info = (await self.changed_room(room, inviter)).require_member()
-        invitee = await self._auth.user(username)
-        await self._writer.change(
-            lambda transaction: membership_changes.invite(transaction, room, inviter, invitee, self._limits)
+        (await self.changed_room(room, inviter)).require_member()
+        invitee = await self._user(username)
+        return await self._writer.change(
+            lambda transaction: room_invitations.invite(transaction, room, inviter, invitee, self._limits)
         )
-        return info, invitee
+
+    async def _user(self, username: str) -> UserInfo | None:
+        try:
+            return await self._auth.user(username)
+        except ChatError as problem:
+            if problem.code in {Code.USER_UNKNOWN, Code.USERNAME_INVALID}:
+                return None
+            raise
+
+    async def invitations(self, user: UserInfo) -> list[history_api.StoredInvitation]:
+        """The pending invitations of a user, oldest first."""
+        self._rates.spend(READS, user.user_id)
+        return (await room_invitations.pending(self._readers, [user.user_id])).get(user.user_id, [])
+
+    async def decline(self, room: str, user: UserInfo) -> str:
+        """End an invitation; returns the name of the room."""
+        self._rates.spend(CHANGES, user.user_id)
+        return await self._writer.change(
+            lambda transaction: room_invitations.decline(transaction, room, user, self._limits)
+        )
+
+    async def blocked(self, user: UserInfo) -> list[str]:
+        """The names of the users whose invitations are dropped."""
+        self._rates.spend(READS, user.user_id)
+        return await room_invitations.blocked(self._readers, user.user_id)
+
+    async def block(self, user: UserInfo, username: str) -> str:
+        """Drop a user's invitations, pending and later ones; returns the name."""
+        self._rates.spend(CHANGES, user.user_id)
+        return await self._writer.change(lambda transaction: room_invitations.block(transaction, user, username))
+
+    async def unblock(self, user: UserInfo, username: str) -> str:
+        """Allow a user's invitations again; returns the name."""
+        self._rates.spend(CHANGES, user.user_id)
+        return await self._writer.change(lambda transaction: room_invitations.unblock(transaction, user, username))

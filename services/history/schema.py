@@ -79,6 +79,27 @@ MIGRATIONS = (
     UPDATE rooms SET empty_since_ms = CAST(strftime('%s', 'now') AS INTEGER) * 1000
         WHERE NOT everyone AND id NOT IN (SELECT room_id FROM memberships);
     """,
+    """
+    -- Pending invitations.
+    CREATE TABLE invitations (
+        room_id INTEGER NOT NULL REFERENCES rooms (id),
+        user_id INTEGER NOT NULL,
+        inviter_id INTEGER NOT NULL,
+        inviter TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        PRIMARY KEY (room_id, user_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX invitations_by_user ON invitations (user_id);
+    -- Blocked inviters by their casefolded name, whether there is such a user or not.
+    CREATE TABLE blocks (
+        user_id INTEGER NOT NULL,
+        folded TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (user_id, folded)
+    ) STRICT, WITHOUT ROWID;
+    -- Counts attempts to invite, so that those without effect are committed like the others.
+    INSERT INTO meta VALUES ('invitations', 0);
+    """,
 )
 
 _IMPOSSIBLE = """

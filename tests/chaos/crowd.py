@@ -102,6 +102,8 @@ class Crowd:
             assert (await talker.ask("create", room=owner.room, private=True))["type"] == "created"
             for guest in guests:
                 assert (await talker.ask("invite", room=owner.room, username=guest.username))["type"] == "invited"
+                async with Talker(self.socket_url, guest.token) as invited:
+                    assert (await invited.ask("join", room=owner.room))["type"] == "joined"
 
     async def until_connected(self) -> None:
         """Wait until every started reader is connected or has ended for good."""

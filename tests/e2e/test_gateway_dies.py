@@ -179,6 +179,7 @@ def end_of_page(screen: Terminal, expected: list[str]) -> int:
 def in_plain_lines(network: Network, ada: Person, bob: Person) -> None:
     ada.run("create", "plain")
     ada.run("invite", "plain", bob.name)
+    bob.run("accept", "plain")
     bob.run("send", "plain", BEFORE[0])
     with terminal(ada, "chat", "plain", "--plain") as screen:
         screen.shows(BEFORE[0])
@@ -218,6 +219,7 @@ def after(text: str, screen: Terminal) -> list[str]:
 def in_pipes(network: Network, ada: Person, bob: Person) -> None:
     ada.run("create", "pipes")
     ada.run("invite", "pipes", bob.name)
+    bob.run("accept", "pipes")
     bob.run("send", "pipes", BEFORE[0])
     ada.run("send", "pipes", BEFORE[1])
     out = ada.home.parent / "tailed"

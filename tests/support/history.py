@@ -141,8 +141,9 @@ class Service:
         return await self.public.request(method, path, json=body, headers=self.headers(user))
 
     async def invite(self, room: str, inviter: str, username: str) -> None:
-        """Make `username` a member of a room that `inviter` is in."""
+        """Make `username` a member of a room that `inviter` is in: invite and accept."""
         (await self.do("POST", f"/rooms/{room}/members", inviter, {"username": username})).raise_for_status()
+        (await self.do("PUT", f"/rooms/{room}/members/me", username)).raise_for_status()
 
     def headers(self, user: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.auth.token(user)}"}

@@ -46,7 +46,7 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
     if not earlier and word.startswith("/"):
         return [f"/{name} " for name in _matching(word[1:], sources.commands)]
     match _kind(earlier):
-        case WordKind.ROOM | WordKind.ANY_ROOM:
+        case WordKind.ROOM | WordKind.ANY_ROOM | WordKind.INVITATION:
             return _matching(word.removeprefix("#"), sources.rooms)
         case WordKind.PERSON:
             return _matching(word.removeprefix("@"), sources.people)

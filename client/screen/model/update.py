@@ -33,6 +33,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             model.ensure_room(entry.room).add_acked(entry, at.offset)
         case notes.SendFailed(entry) | notes.SendDelayed(entry):
             _show(model, note, entry.room)
+        case notes.InvitationReceived():
+            _show(model, note)
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
         case (
@@ -256,7 +258,7 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
             model.look_up_room(command)
         case frames.Leave(room=room), Code.LAST_MEMBER:
             model.notice(how_to_confirm(refusal.detail, room))
-        case frames.Invite(username=username), Code.USER_UNKNOWN:
+        case frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
         case _:
             model.notice(sentence)

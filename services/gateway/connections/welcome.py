@@ -116,6 +116,7 @@ class WelcomeSequence:
                 limits=self._hub.limits,
                 ping_s=self._ping_s,
                 rooms=states,
+                invitations=[frames.PendingInvitation(room=room, by=by) for room, by in member.invitations.items()],
             )
         )
         for room, state in zip(rooms, states, strict=True):

@@ -7,7 +7,7 @@ from services.gateway.rooms.room import Room, RoomConnection
 class Member:
     """One user with at least one connection, or one whose first connection is being welcomed."""
 
-    __slots__ = ("connections", "is_loaded", "rooms", "rooms_version", "sends", "user_id", "username")
+    __slots__ = ("connections", "invitations", "is_loaded", "rooms", "rooms_version", "sends", "user_id", "username")
 
     def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
         self.user_id = user_id
@@ -15,6 +15,8 @@ class Member:
         self.connections: set[RoomConnection] = set()
         self.rooms: dict[str, Room] = {}
         """Rooms by name."""
+        self.invitations: dict[str, str] = {}
+        """Pending invitations: room and inviter."""
         self.is_loaded = False
         """Whether `rooms` has been read from history."""
         self.rooms_version = 0
@@ -37,6 +39,16 @@ class Member:
     def add_room(self, room: Room) -> None:
         self.rooms[room.name] = room
         self.note_update()
+
+    def set_invitation(self, room: str, by: str | None) -> bool:
+        """Note an invitation to `room`, or with None that there is none; whether that is new."""
+        if self.invitations.get(room) == by:
+            return False
+        if by is None:
+            del self.invitations[room]
+        else:
+            self.invitations[room] = by
+        return True
 
     def remove_room(self, room: Room) -> None:
         del self.rooms[room.name]

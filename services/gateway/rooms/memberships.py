@@ -11,7 +11,7 @@ from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.rooms.member import Member
@@ -119,6 +119,9 @@ class Memberships:
                 self._apply_topic(change)
             case RoomDeleted():
                 await self._apply_deletion(change)
+            case InvitationChanged():
+                if (member := self._members.get(change.user_id)) is not None:
+                    _invite(member, change.room, change.by if change.pending else None)
             case _:
                 assert_never(change)
         self._revision = change.revision
@@ -146,6 +149,7 @@ class Memberships:
         room = self._feed.rooms.get(change.room_id)
         for number, member in enumerate(tuple(self._members.values()), 1):
             member.note_update()
+            _invite(member, change.room, None)
             if room is not None:
                 self.leave(member, room, by=change.by, deleted=True)
             if number % LEAVES_PER_TURN == 0:
@@ -193,6 +197,9 @@ class Memberships:
             self.enter(member, room)
         for room in [room for room in member.rooms.values() if room not in current]:
             self.leave(member, room)
+        pending = {invitation.room: invitation.by for invitation in answer.invitations.get(member.user_id, ())}
+        for name in {**pending, **member.invitations}:
+            _invite(member, name, pending.get(name))
 
     def enter(
         self, member: Member, room: Room, *, by: str | None = None, requester: RoomConnection | None = None
@@ -208,6 +215,7 @@ class Memberships:
         if before is not None:  # another room of this name, created after a backup without the first was restored
             before.close_connections(CloseCode.EPOCH_CHANGED)
         member.add_room(room)
+        member.set_invitation(room.name, None)
         frame = frames.Membership(
             room=room.name,
             username=member.username,
@@ -235,6 +243,16 @@ class Memberships:
         frame = frames.Membership(room=room.name, username=member.username, member=False, by=by, deleted=deleted)
         for connection in member.connections:
             room.detach(connection)
+            if connection.is_open:
+                connection.send(frame)
+
+
+def _invite(member: Member, room: str, by: str | None) -> None:
+    """Tell every connection of `member` about a new invitation, or (None) that there is none any longer."""
+    before = member.invitations.get(room, "")
+    if member.set_invitation(room, by):
+        frame = frames.InvitationUpdate(room=room, by=by or before, pending=by is not None)
+        for connection in member.connections:
             if connection.is_open:
                 connection.send(frame)
 

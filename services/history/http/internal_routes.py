@@ -91,8 +91,8 @@ async def create(request: Request) -> Response:
 async def invite(request: Request) -> Response:
     query = await read(request, history_api.InviteUserCall)
     inviter = UserInfo(query.user_id, query.username)
-    _, invitee = await _history(request).invite(query.room, inviter, query.invitee)
-    return write(history_api.Invitee(invitee.username))
+    await _history(request).invite(query.room, inviter, query.invitee)
+    return write(history_api.Invitee(query.invitee))
 
 
 @router.post("/topic")

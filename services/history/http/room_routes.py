@@ -65,14 +65,14 @@ class NewTopic(BaseModel):
     topic: str = Field(max_length=4096)
 
 
-class Invitation(BaseModel):
-    """The user to make a member."""
+class NewInvitation(BaseModel):
+    """The user to invite."""
 
     username: str = Field(min_length=1, max_length=256)
 
 
 class InvitedOut(BaseModel):
-    """The new member, spelled as registered."""
+    """The invited username as it was given: whether there is such a user is not told."""
 
     room: str
     username: str
@@ -123,7 +123,7 @@ async def members(room: RoomPath, user: CurrentUser, history: History) -> list[s
     "/rooms/{room}/members/me", responses=refusals(*_NAMING_A_ROOM, Code.REMOVED_FROM_ROOM, Code.TOO_MANY_ROOMS)
 )
 async def join(room: RoomPath, user: CurrentUser, history: History) -> RoomDetails:
-    """Join a public room. If you are already a member, nothing changes."""
+    """Join a public room, or one that you are invited to. If you are already a member, nothing changes."""
     return await _changed(await history.join(room, user), user, history)
 
 
@@ -166,12 +166,15 @@ async def delete_room(room: RoomPath, user: CurrentUser, history: History) -> Re
 
 @router.post(
     "/rooms/{room}/members",
-    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER, Code.USER_UNKNOWN, Code.TOO_MANY_ROOMS),
+    responses=refusals(*_NAMING_A_ROOM, Code.NOT_A_MEMBER),
 )
-async def invite(room: RoomPath, invitation: Invitation, user: CurrentUser, history: History) -> InvitedOut:
-    """Make a user a member of a room that you are in. If the user is already a member, nothing changes."""
-    info, invitee = await history.invite(room, user, invitation.username)
-    return InvitedOut(room=info.room, username=invitee.username)
+async def invite(room: RoomPath, invitation: NewInvitation, user: CurrentUser, history: History) -> InvitedOut:
+    """Invite a user to a room that you are in. They become a member when they accept, by joining the room.
+
+    The answer is the same if there is no such user, or if they are a member already or have blocked you.
+    """
+    info = await history.invite(room, user, invitation.username)
+    return InvitedOut(room=info.room, username=invitation.username)
 
 
 async def _changed(info: RoomInfo, user: CurrentUser, history: History) -> RoomDetails:

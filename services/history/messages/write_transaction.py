@@ -9,7 +9,7 @@ import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
-from chatterbox.wire.broker_events import MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
+from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.history_api import Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
@@ -66,6 +66,19 @@ class WriteTransaction:
         """Number a topic change, in the sequence of membership changes, and publish it after the commit."""
         revision = await self._next_revision()
         self.events.append(TopicChanged(revision=revision, room_id=room.room_id, topic=topic, by=by))
+
+    async def record_invitation(self, room_id: int, room: str, user_id: int, by: str, *, pending: bool) -> None:
+        """Number an invitation, or its end, in the sequence of membership changes, and publish it after the commit."""
+        self.events.append(
+            InvitationChanged(
+                revision=await self._next_revision(),
+                room_id=room_id,
+                room=room,
+                user_id=user_id,
+                by=by,
+                pending=pending,
+            )
+        )
 
     async def record_deletion(self, room: RoomInfo, *, by: str) -> None:
         """Number the deletion of a room, in the sequence of membership changes, and publish it after the commit."""

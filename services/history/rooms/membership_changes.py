@@ -1,4 +1,4 @@
-"""Membership changes: join, leave, create, invite. The writer runs each inside a transaction.
+"""Membership changes: join, leave, create. The writer runs each inside a transaction.
 
 An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
 """
@@ -14,7 +14,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
-from services.history.rooms import room_deletion, room_queries
+from services.history.rooms import room_deletion, room_invitations, room_queries
 
 _JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
 _IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
@@ -41,9 +41,12 @@ def new_epoch() -> str:
 
 
 async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
-    """Make `user` a member of a public room; raises `removed_from_room`."""
-    info = (await room_queries.find(transaction, room, user.user_id, limits)).info
-    if await transaction.rows(_IS_REMOVED, (info.room_id, user.user_id)):
+    """Make `user` a member of a public room, or of one that they are invited to; raises `removed_from_room`."""
+    is_invited = await room_invitations.accept(transaction, text_rules.room_name(room, limits), user)
+    info = (await room_queries.find(transaction, room, user.user_id, limits, is_invited=is_invited)).info
+    if is_invited:
+        await transaction.rows(_FORGIVE, (info.room_id, user.user_id))
+    elif await transaction.rows(_IS_REMOVED, (info.room_id, user.user_id)):
         raise ChatError(Code.REMOVED_FROM_ROOM)
     await _add_member(transaction, info, user, limits, by=user.username)
     return info
@@ -96,15 +99,6 @@ async def create(
     info = RoomInfo(room_id=created[0][0], room=name, private=private, everyone=False, epoch=epoch, head=0)
     await _add_member(transaction, info, user, limits, by=user.username)
     return info
-
-
-async def invite(
-    transaction: WriteTransaction, room: str, inviter: UserInfo, invitee: UserInfo, limits: Limits
-) -> None:
-    """Make `invitee` a member of a room that `inviter` is in."""
-    info = (await room_queries.find(transaction, room, inviter.user_id, limits)).require_member()
-    await transaction.rows(_FORGIVE, (info.room_id, invitee.user_id))
-    await _add_member(transaction, info, invitee, limits, by=inviter.username)
 
 
 async def is_any_unenrolled(source: RowSource, users: dict[int, str]) -> bool:

@@ -1,4 +1,4 @@
-"""Background cleanup: deletes rooms that everybody left long ago, and the messages of deleted rooms."""
+"""Background cleanup: deletes rooms that everybody left long ago, messages of deleted rooms, old invitations."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import NoReturn
 from chatterbox.wire.errors import ChatError
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.messages.writer import Writer
-from services.history.rooms import room_deletion
+from services.history.rooms import room_deletion, room_invitations
 
 log = logging.getLogger("chatterbox.history.room_cleanup")
 
@@ -51,6 +51,8 @@ class RoomCleanup:
         before_ms = self._now_ms() - self._empty_room_ms
         await self._repeat(lambda transaction: room_deletion.delete_empty(transaction, before_ms))
         await self._repeat(room_deletion.delete_messages)
+        expired_ms = self._now_ms() - room_invitations.KEPT_DAYS * DAY_MS
+        await self._repeat(lambda transaction: room_invitations.expire(transaction, expired_ms))
 
     async def _repeat(self, change: Callable[[WriteTransaction], Awaitable[bool]]) -> None:
         """Run `change` again and again until it finds nothing to do."""

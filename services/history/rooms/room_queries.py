@@ -67,12 +67,12 @@ class RoomView(NamedTuple):
         return self.info
 
 
-async def find(source: RowSource, room: str, user_id: int, limits: Limits) -> RoomView:
+async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
     name = text_rules.room_name(room, limits)
     [row] = await source.rows(_FIND, {"name": name, "user": user_id})
     room_id, _, is_private, *_, is_member, _, _, _ = row
-    if room_id is None or (is_private and not is_member):
+    if room_id is None or (is_private and not is_member and not is_invited):
         raise ChatError(Code.ROOM_UNKNOWN)
     return _room_view(row)
 

@@ -96,11 +96,30 @@ class TestRooms:
         assert "#board" not in bob.run("rooms").stdout
         assert bob.run("join", "board").returncode == ExitCode.REFUSED
         assert alice.run("invite", "board", "bob").returncode == ExitCode.OK
+        assert "#board" not in bob.run("rooms").stdout
+        assert bob.run("invitations").stdout.startswith("#board  from alice, ")
+        assert bob.run("accept", "board").returncode == ExitCode.OK
+        assert bob.run("invitations").stdout == ""
         assert "#board" in bob.run("rooms").stdout
         assert bob.run("leave", "ops").returncode == ExitCode.OK
         refused = bob.run("send", "ops", "still here?")
         assert refused.returncode == ExitCode.REFUSED
         assert "still here?" in refused.stderr
+
+    def test_invitation_is_declined_and_its_sender_blocked(self, alice: Person, bob: Person) -> None:
+        for room in ("board", "den"):
+            alice.run("create", room, "--private")
+        assert "If there is such a user" in alice.run("invite", "board", "bob").stdout
+        assert alice.run("invite", "board", "nobody").returncode == ExitCode.OK
+        assert bob.run("decline", "board").stdout == "Declined the invitation to #board.\n"
+        assert "You have no invitation to #board." in bob.run("decline", "board").stderr
+        assert bob.run("block", "@alice").stdout.startswith("You get no more invitations from alice.")
+        assert bob.run("block").stdout == "alice\n"
+        assert alice.run("invite", "den", "bob").returncode == ExitCode.OK
+        assert bob.run("invitations").stdout == ""
+        assert bob.run("unblock", "alice").stdout == "alice can invite you again.\n"
+        assert alice.run("invite", "den", "bob").returncode == ExitCode.OK
+        assert "#den" in bob.run("invitations").stdout
 
     def test_last_member_of_a_private_room_is_asked_before_it_is_deleted(self, alice: Person, bob: Person) -> None:
         alice.run("create", "board", "--private")

@@ -27,7 +27,7 @@ def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server,
         at_alice.shows("beginning of #ops")
         at_alice.type("/invite bob\r")
         at_bob.shows("alice invited you to #ops")
-        at_bob.type("\x1b2")
+        at_bob.type("/accept ops\r")
         at_bob.shows("▸2 #ops")
         at_alice.type("/topic Engines, and what drives them\r")
         at_bob.shows(" #ops  Engines, and what drives them")

@@ -91,18 +91,46 @@ async def test_leaving_a_room_ends_its_pushes(server: Server) -> None:
         assert (await bob.send("x", room="ops"))["code"] == "not_a_member"
 
 
-async def test_invitation_subscribes_the_invited_user_at_once(server: Server) -> None:
+async def test_accepted_invitation_subscribes_every_connection_of_the_user(server: Server) -> None:
     alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
-    async with server.talker(alice_token) as alice, server.talker(bob_token) as bob:
+    async with (
+        server.talker(alice_token) as alice, server.talker(bob_token) as phone, server.talker(bob_token) as bob,
+    ):  # fmt: skip
         await alice.ask("create", room="plans", private=True)
         await alice.send("before", room="plans")
-        assert (await alice.ask("invite", room="plans", username="BOB"))["username"] == "bob"
+        assert (await alice.ask("invite", room="plans", username="BOB"))["username"] == "BOB"
+        for talker in (bob, phone):
+            assert await talker.push("invitation") == {"type": "invitation", "room": "plans", "by": "alice"}
+        assert (await bob.send("x", room="plans"))["code"] == "room_unknown"
+        assert (await phone.ask("join", room="plans"))["at"]["offset"] == 1
         frame = await bob.push("membership", room="plans")
-        assert (frame["username"], frame["member"], frame["by"], frame["at"]["offset"]) == ("bob", True, "alice", 1)
+        assert (frame["username"], frame["member"], frame["at"]["offset"]) == ("bob", True, 1)
         await alice.send("after", room="plans")
         assert contents(await bob.messages(1, "plans")) == ["after"]
         page = await bob.ask("history", room="plans")
         assert contents(page["messages"]) == ["before", "after"]
+
+
+async def test_pending_invitations_are_in_the_welcome_and_their_end_is_pushed(server: Server) -> None:
+    alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+    headers = {"Authorization": f"Bearer {bob_token}"}
+    async with server.talker(alice_token) as alice:
+        for room in ("plans", "den", "attic"):
+            await alice.ask("create", room=room, private=True)
+            await alice.ask("invite", room=room, username="bob")
+        async with server.talker(bob_token) as bob:
+            pending = [{"room": room, "by": "alice"} for room in ("plans", "den", "attic")]
+            assert bob.welcome["invitations"] == pending
+            assert {room["room"] for room in bob.welcome["rooms"]} == {"general"}
+            await server.http.delete("/invitations/plans", headers=headers)
+            ended = {"type": "invitation", "room": "plans", "by": "alice", "pending": False}
+            assert await bob.push("invitation") == ended
+            await alice.ask("delete", room="den")
+            assert await bob.push("invitation") == {**ended, "room": "den"}
+            await server.http.put("/blocks/alice", headers=headers)
+            assert await bob.push("invitation") == {**ended, "room": "attic"}
+        async with server.talker(bob_token) as bob:
+            assert "invitations" not in bob.welcome
 
 
 async def test_private_room_is_indistinguishable_from_an_unknown_one(server: Server) -> None:

@@ -148,8 +148,7 @@ class Conversation:
 async def conversation(here: Site, name: str) -> AsyncIterator[Conversation]:
     async with here.talking.talker(here.ada) as ada, here.listening.talker(here.bob) as bob:
         await ada.ask("create", room=name)
-        await ada.ask("invite", room=name, username="bob")
-        await bob.push("membership", room=name)
+        await bob.ask("join", room=name)
         talk = Conversation(ada, bob, name)
         await talk.say()
         await bob.first(type="message", content="message 0")

@@ -18,10 +18,10 @@ IN_A_ROW = 5
 """If head comparison delivered them, all but the first would take a whole interval."""
 
 
-async def _room(whole: Topology, talker: Talker, name: str, *members: str) -> None:
+async def _room(whole: Topology, talker: Talker, name: str, *members: Talker) -> None:
     await talker.ask("create", room=name)
     for member in members:
-        await talker.ask("invite", room=name, username=member)
+        await member.ask("join", room=name)
 
 
 @asynccontextmanager
@@ -43,8 +43,7 @@ async def test_clients_of_different_gateways_see_one_order(whole: Topology) -> N
     here, there = whole.gateways
     ada_token, bob_token = await whole.newcomer("ada"), await whole.newcomer("bob")
     async with here.talker(ada_token) as ada, there.talker(bob_token) as bob:
-        await _room(whole, ada, "order", "bob")
-        await bob.push("membership", room="order")
+        await _room(whole, ada, "order", bob)
         for number in range(10):
             assert (await ada.send(f"a{number}", "order"))["type"] == "sent"
             assert (await bob.send(f"b{number}", "order"))["type"] == "sent"
@@ -57,8 +56,7 @@ async def test_a_topic_set_on_one_gateway_reaches_the_other_with_and_without_red
     here, there = whole.gateways
     tim_token, uma_token = await whole.newcomer("tim"), await whole.newcomer("uma")
     async with here.talker(tim_token) as tim, there.talker(uma_token) as uma:
-        await _room(whole, tim, "topics", "uma")
-        await uma.push("membership", room="topics")
+        await _room(whole, tim, "topics", uma)
         await tim.ask("topic", room="topics", topic="engines")
         assert (await uma.push("topic"))["topic"] == "engines"
         async with _without_redis(whole):
@@ -71,8 +69,7 @@ async def test_a_client_resumes_on_another_gateway(whole: Topology) -> None:
     cyd_token, dan_token = await whole.newcomer("cyd"), await whole.newcomer("dan")
     async with there.talker(dan_token) as dan:
         async with here.talker(cyd_token) as cyd:
-            await _room(whole, cyd, "resume", "dan")
-            await dan.push("membership", room="resume")
+            await _room(whole, cyd, "resume", dan)
             await dan.send("1", "resume")
             held = (await cyd.messages(1, "resume"))[0]["at"]
         for number in range(2, 6):
@@ -113,8 +110,7 @@ async def test_removed_member_receives_nothing_on_any_gateway_within_a_second(wh
     ora_token, pat_token = await whole.newcomer("ora"), await whole.newcomer("pat")
     async with here.talker(ora_token) as ora, there.talker(pat_token) as pat:
         for room in ("removing", "unheard"):
-            await _room(whole, ora, room, "pat")
-            await pat.push("membership", room=room, member=True)
+            await _room(whole, ora, room, pat)
         await _removed_at_once(ora, pat, "removing")
         async with _without_redis(whole):
             await _removed_at_once(ora, pat, "unheard")
@@ -137,8 +133,7 @@ async def test_deleted_room_ends_on_every_gateway_within_a_second(whole: Topolog
     quin_token, rae_token = await whole.newcomer("quin"), await whole.newcomer("rae")
     async with here.talker(quin_token) as quin, there.talker(rae_token) as rae:
         for room in ("deleting", "unseen"):
-            await _room(whole, quin, room, "rae")
-            await rae.push("membership", room=room, member=True)
+            await _room(whole, quin, room, rae)
         await _deleted_at_once(quin, rae, "deleting")
         async with _without_redis(whole):
             await _deleted_at_once(quin, rae, "unseen")
@@ -153,6 +148,22 @@ async def _deleted_at_once(quin: Talker, rae: Talker, room: str) -> None:
     assert (await rae.ask("create", room=room))["at"]["offset"] == 0
 
 
+async def test_invitation_reaches_a_user_on_another_gateway_and_its_end_too(whole: Topology) -> None:
+    here, there = whole.gateways
+    sue_token, tom_token = await whole.newcomer("sue"), await whole.newcomer("tom")
+    async with here.talker(sue_token) as sue, there.talker(tom_token) as tom:
+        for room in ("guests", "unheard-guests"):
+            await sue.ask("create", room=room, private=True)
+        await sue.ask("invite", room="guests", username="tom")
+        assert await tom.push("invitation") == {"type": "invitation", "room": "guests", "by": "sue"}
+        async with _without_redis(whole):
+            await sue.ask("invite", room="unheard-guests", username="tom")
+            assert (await tom.push("invitation"))["room"] == "unheard-guests"
+            await sue.ask("delete", room="guests")
+            assert not (await tom.push("invitation", room="guests"))["pending"]
+        assert (await tom.ask("join", room="unheard-guests"))["type"] == "joined"
+
+
 async def _talk(talker: Talker) -> None:
     while True:
         await talker.send("word")
@@ -164,8 +175,7 @@ async def test_without_redis_sends_are_acked_and_messages_arrive_by_head_compari
     here, there = whole.gateways
     fay_token, gil_token, hal_token = [await whole.newcomer(name) for name in ("fay", "gil", "hal")]
     async with here.talker(fay_token) as fay, there.talker(gil_token) as gil:
-        await _room(whole, fay, "deaf", "gil")
-        await gil.push("membership", room="deaf")
+        await _room(whole, fay, "deaf", gil)
         async with _without_redis(whole):
             began = time.monotonic()
             assert (await fay.send("by heads", "deaf"))["type"] == "sent"
@@ -187,7 +197,8 @@ async def _a_room_can_be_opened(connecting: Talker, other: Talker) -> None:
     async with connecting as hal:
         assert (await hal.ask("create", room="opened"))["type"] == "created"
         await hal.ask("invite", room="opened", username="gil")
-        await other.push("membership", room="opened")
+        assert (await other.push("invitation"))["room"] == "opened"
+        await other.ask("join", room="opened")
         await hal.send("hello", "opened")
         assert contents(await other.messages(1, "opened")) == ["hello"]
 

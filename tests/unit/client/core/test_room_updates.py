@@ -1,5 +1,6 @@
 """Rooms: recent messages, gaps, joins, memberships, topics and resets."""
 
+import msgspec
 import pytest
 
 from chatterbox.wire import frames
@@ -8,7 +9,7 @@ from chatterbox.wire.position import Position
 from client.core import events, notes
 from client.core.client_state import ClientState
 from client.core.message_stream import MessageStream
-from tests.unit.client.world import ME, ROOM, Core, message, room_state, said, shown, transmitted
+from tests.unit.client.world import ME, ROOM, Core, message, room_state, said, shown, transmitted, welcome
 
 
 def page(command_id: int, *offsets: int, epoch: str = "e1") -> frames.Page:
@@ -198,6 +199,44 @@ class TestMemberships:
         core = Core()
         core.live(room_state(4), room_state(0, room="ops"))
         assert notes.RoomGone("ops") in shown(core.again(room_state(4)))
+
+
+class TestInvitations:
+    INVITED = frames.InvitationUpdate(room="ops", by="bob")
+
+    def test_invitation_is_shown_once_and_kept_until_it_ends(self) -> None:
+        core = Core()
+        core.live()
+        assert shown(core.came(self.INVITED)) == [notes.InvitationReceived("ops", "bob")]
+        assert shown(core.came(self.INVITED)) == []
+        assert core.state.invitations == {"ops": "bob"}
+        assert shown(core.came(frames.InvitationUpdate(room="ops", by="bob", pending=False))) == []
+        assert core.state.invitations == {}
+
+    def test_invitations_of_the_welcome_are_shown_unless_this_client_showed_them_before(self) -> None:
+        core = Core()
+        core.live()
+        core.came(self.INVITED)
+        pending = [frames.PendingInvitation(room=room, by="bob") for room in ("ops", "dev")]
+        again = msgspec.structs.replace(welcome(), invitations=pending)
+        lost = core.feed(events.ConnectionLost("cut", 0.5), events.HandshakeDone(), events.FrameReceived(again))
+        assert [note for note in shown(lost) if isinstance(note, notes.InvitationReceived)] == [
+            notes.InvitationReceived("dev", "bob")
+        ]
+        core.again()
+        assert core.state.invitations == {}
+
+    def test_joining_the_room_ends_the_invitation(self) -> None:
+        for joined in (
+            frames.Joined(id=1, room="ops", at=Position("e1", 0), messages=[], complete=True),
+            frames.Membership(room="ops", username=ME, member=True, by=ME, at=Position("e1", 0)),
+        ):
+            core = Core()
+            core.live()
+            core.came(self.INVITED)
+            core.feed(events.RoomRequested("ops"))
+            core.came(joined)
+            assert core.state.invitations == {}
 
 
 class TestFollowing:

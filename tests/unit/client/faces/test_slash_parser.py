@@ -84,6 +84,11 @@ def test_line_about_a_room_is_a_mistake_while_none_is_open(line: str, mistake: U
     assert parse(line, None) == mistake
 
 
+@pytest.mark.parametrize("line", ["/invite bob ops", "/invite @bob #ops", "/invite #ops bob", "/invite ops @bob"])
+def test_room_and_person_of_an_invitation_are_told_apart_by_their_marks(line: str) -> None:
+    assert parse(line, "general") == asked(frames.Invite(id=0, room="ops", username="bob"))
+
+
 def test_commands_that_name_a_room_work_while_none_is_open() -> None:
     assert parse("/leave ops", None) == asked(frames.Leave(id=0, room="ops"))
     assert parse("/join ops", None) == RoomRequested("ops")
@@ -115,6 +120,15 @@ def test_deleting_a_room_says_what_it_does_until_it_is_confirmed() -> None:
 @pytest.mark.parametrize("line", ["/remove @bob", "/kick bob", "/remove bob #Ops"])
 def test_member_is_removed_from_the_open_or_the_named_room(line: str) -> None:
     assert parse(line, "ops") == asked(frames.Remove(id=0, room="ops", username="bob"))
+
+
+def test_commands_for_invitations() -> None:
+    assert parse("/accept #Ops", None) == RoomRequested("ops")
+    assert parse("/decline #Ops", None) == LocalCommand(LocalCommandName.DECLINE, "ops")
+    assert parse("/invitations", None) == LocalCommand(LocalCommandName.INVITATIONS)
+    assert parse("/block @bob", None) == LocalCommand(LocalCommandName.BLOCK, "bob")
+    assert parse("/block", None) == LocalCommand(LocalCommandName.BLOCK)
+    assert parse("/unblock bob", None) == LocalCommand(LocalCommandName.UNBLOCK, "bob")
 
 
 def test_lone_slash_is_a_mistake() -> None:

@@ -20,7 +20,9 @@ IDS = ["5b1c0aaa", "5b1c0bbb", "77aa0000"]
 
 def session(session_id: str, *, current: bool = False) -> dict[str, object]:
     at = "2026-11-23T10:00:00.000Z"
-    return {"id": session_id, "created": at, "expires": at, "user_agent": "cli\x1b[2J", "current": current}
+    last_used, ends = "2026-11-29T10:00:00.000Z", "2026-12-23T10:00:00.000Z"
+    times = {"created": at, "last_used": last_used, "expires": at, "ends": ends}
+    return {"id": session_id, **times, "user_agent": "cli\x1b[2J on mill", "address": "192.0.2.7", "current": current}
 
 
 @pytest.fixture
@@ -33,6 +35,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return httpx.Response(200, json=[session(name, current=name == IDS[2]) for name in IDS])
         if request.url.path == "/rooms/opps/members":
             return httpx.Response(404, json={"code": "room_unknown", "detail": "No such room."})
+        if request.url.path == "/invitations":
+            invitation = {"room": "ops", "by": "mal\x1b[2J", "created": "2026-11-23T10:00:00.000Z"}
+            return httpx.Response(200, json=[invitation])
+        if request.url.path == "/blocks":
+            return httpx.Response(200, json=["mal\x1b[2J", "bob"])
+        if request.url.path.startswith(("/invitations/", "/blocks/")):
+            return httpx.Response(204)
         if request.url.path.endswith("/members"):
             return httpx.Response(200, json=["bob", "Alice", "mal\x1b]0;x\x07"])
         return httpx.Response(200, json={"message": "Session terminated"})
@@ -60,6 +69,19 @@ def test_all_other_sessions_can_be_ended_at_once(asked: list[str], context: Clie
     assert asked == ["GET /sessions", "DELETE /sessions/5b1c0aaa", "DELETE /sessions/5b1c0bbb"]
     assert known.names.sessions == ()
     assert context.session_file.load() is not None
+
+
+def test_invitations_and_blocked_users_are_listed_inert(asked: list[str], context: ClientContext) -> None:
+    [line] = http_jobs.invitations(context)
+    assert line.startswith("#ops  from mal␛[2J, 2026-11-23")
+    assert http_jobs.blocks(context) == ["mal␛[2J", "bob"]
+
+
+def test_invitation_is_declined_and_its_sender_blocked_and_unblocked(asked: list[str], context: ClientContext) -> None:
+    assert http_jobs.decline(context, "ops") == "Declined the invitation to #ops."
+    assert http_jobs.block(context, "bob") == "You get no more invitations from bob. To allow them again: unblock bob"
+    assert http_jobs.unblock(context, "bob") == "bob can invite you again."
+    assert asked == ["DELETE /invitations/ops", "PUT /blocks/bob", "DELETE /blocks/bob"]
 
 
 def test_members_are_sorted_inert_and_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
@@ -95,7 +117,11 @@ def test_room_name_is_quoted_in_the_path(asked: list[str], context: ClientContex
 
 def test_other_sessions_are_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
     lines = http_jobs.sessions(context, known)
-    assert lines[2].endswith("cli␛[2J  (this one)")
+    assert lines[0].startswith(f"{IDS[0]}  last used 2026-11-29 ")
+    assert " on mill from 192.0.2.7, cli␛[2J, began" in lines[0]
+    assert ", began 2026-11-23 " in lines[0]
+    assert ", ends 2026-12-23 " in lines[0]
+    assert lines[2].endswith("  (this one)")
     assert known.names.sessions == (IDS[0], IDS[1])
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
 from client.core import notes
+from client.notifications.notification import invitation_notice
 from client.notifications.notifier import Notifier, Sender, notifier
 from client.notifications.notify_program import MAX_PROGRAMS, NotifyProgram
 from tests.support.waiting import until
@@ -210,3 +211,26 @@ def _is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+class TestInvitations:
+    INVITED = notes.InvitationReceived("den", "bob")
+
+    def test_invitation_is_reported_unless_the_terminal_has_the_focus(self) -> None:
+        assert Told().hear(self.INVITED) == ["Invitation to #den"]
+        assert Told().hear(self.INVITED, focused=True) == []
+
+    def test_invitations_are_not_reported_without_notifications(self) -> None:
+        assert Told(NotificationSettings(default=NotifyLevel.NONE)).hear(self.INVITED) == []
+
+    def test_invitations_are_reported_once_in_a_quiet_period(self) -> None:
+        told = Told()
+        assert told.hear(self.INVITED, notes.InvitationReceived("attic", "bob")) == ["Invitation to #den"]
+        told.timers.pass_by(5)
+        assert told.hear(notes.InvitationReceived("cellar", "bob"))[-1] == "Invitation to #cellar"
+
+    def test_program_gets_the_reason_invitation(self) -> None:
+        fields = json.loads(invitation_notice("den\x1b", "bob").as_json())
+        assert fields == {
+            "title": "Invitation to #den␛", "body": "bob invited you.", "why": "invitation", "count": 0, "messages": [],
+        }  # fmt: skip

@@ -59,6 +59,14 @@ def cut(
             notes.CommandAnswered(LEAVE, frames.Removed(id=1, room="ops", username="bob")),
             "You removed bob from #ops.",
         ),
+        (
+            notes.InvitationReceived("ops", "bob"),
+            "bob invited you to #ops. Answer: /accept ops or /decline ops. No more from bob: /block bob",
+        ),
+        (
+            notes.CommandAnswered(LEAVE, frames.Invited(id=1, room="ops", username="bob")),
+            "You invited bob to #ops. If there is such a user, they can accept or decline.",
+        ),
         (notes.QueuedOffline(ENTRY), "Queued in the outbox for #general, not sent yet: hello"),
         (notes.SendDelayed(ENTRY, "Too fast.", 2), "Too fast. Your message stays in the outbox; retrying in 2 s."),
         (

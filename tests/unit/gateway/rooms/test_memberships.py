@@ -12,7 +12,7 @@ from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
-from chatterbox.wire.broker_events import CONTROL, RoomDeleted, TopicChanged, room_channel
+from chatterbox.wire.broker_events import CONTROL, InvitationChanged, RoomDeleted, TopicChanged, room_channel
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
@@ -40,6 +40,7 @@ class FakeHistory:
         self.revision = 5
         self.room = room(7)
         self.topic = ""
+        self.invitations: dict[int, list[history_api.StoredInvitation]] = {}
         self.is_down = self.has_no_pages = self.is_deleted = False
         self.calls = 0
 
@@ -49,7 +50,7 @@ class FakeHistory:
         if self.is_down:
             raise ChatError(Code.UNAVAILABLE)
         return history_api.MembershipSnapshot(
-            self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users}
+            self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users}, self.invitations
         )
 
     async def page(self, room_id: int, limit: int, **_: int) -> history_api.StoredPage:
@@ -194,6 +195,42 @@ class TestDeletedRooms:
         harness.history.revision, harness.history.room, harness.history.is_deleted = 7, room(9), False
         await load
         assert [each.room_id for each in harness.ada.rooms.values()] == [9]
+
+
+class TestInvitations:
+    def _invited(self, revision: int, *, pending: bool) -> InvitationChanged:
+        return InvitationChanged(revision=revision, room_id=8, room="den", user_id=ADA, by="bob", pending=pending)
+
+    async def test_invitation_and_its_end_are_sent_to_the_user(self, harness: Harness) -> None:
+        await harness.memberships._apply(self._invited(6, pending=True))
+        assert harness.ada.invitations == {"den": "bob"}
+        await harness.memberships._apply(self._invited(7, pending=False))
+        assert harness.ada.invitations == {}
+        assert list(map(payload_of, harness.socket.written)) == [
+            codec.encode(frames.InvitationUpdate(room="den", by="bob", pending=pending)) for pending in (True, False)
+        ]
+
+    async def test_lost_invitations_and_ends_are_found_by_the_next_comparison(self, harness: Harness) -> None:
+        stored = history_api.StoredInvitation(room="den", by="bob", created="")
+        harness.history.revision, harness.history.invitations = 6, {ADA: [stored]}
+        await harness.memberships.compare(6)
+        assert harness.ada.invitations == {"den": "bob"}
+        harness.history.revision, harness.history.invitations = 7, {}
+        await harness.memberships.compare(7)
+        assert harness.ada.invitations == {}
+        assert len(harness.socket.written) == 2
+
+    async def test_deleted_room_ends_its_invitations(self, harness: Harness) -> None:
+        await harness.memberships._apply(self._invited(6, pending=True))
+        await harness.memberships._apply(RoomDeleted(revision=7, room_id=8, room="den", by="bob"))
+        assert harness.ada.invitations == {}
+
+    async def test_entering_the_room_ends_the_invitation_silently(self, harness: Harness) -> None:
+        await harness.memberships._apply(self._invited(6, pending=True))
+        den = await harness.feed.open(msgspec.structs.replace(room(8), room="den"))
+        harness.memberships.enter(harness.ada, den)
+        assert harness.ada.invitations == {}
+        assert b"invitation" not in b"".join(harness.socket.written[1:])
 
 
 class TestExpectedRevision:
