@@ -119,4 +119,4 @@ async def test_no_answer_to_a_hostile_request_takes_longer_than_a_fifth_of_a_sec
 ) -> None:
     async with deployment(tmp_path) as attack:
         times_s = sorted(await attacked(attack))
-    assert times_s[-1] <= MAX_ANSWER_S, times_s[-20:]
+    assert times_s[-1] <= MAX_ANSWER_S, [round(each, 3) for each in times_s[-20:]]
