@@ -13,9 +13,10 @@ help: ## show this list
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Chatterbox needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
-	@test -x $(RUN)/python || $(PYTHON) -m venv $(VENV) || \
+	@test -x $(RUN)/python || { echo "Creating $(VENV) ..." && $(PYTHON) -m venv $(VENV); } || \
 	  { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@$(RUN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@echo "Installing $< into $(VENV); the first time takes about a minute ..."
+	@$(RUN)/pip install --progress-bar off --disable-pip-version-check --require-hashes -r $<
 	@$(RUN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 endef

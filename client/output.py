@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from contextlib import suppress
 from typing import TextIO
 
 from client.failures import ExitCode, Failure
@@ -42,4 +43,9 @@ def report_unsent(count: int) -> ExitCode:
 
 def columns_of(stream: TextIO) -> int | None:
     """The width of the terminal that `stream` writes to; None if it is not a terminal."""
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    if not stream.isatty():
+        return None
+    with suppress(OSError, ValueError):
+        if columns := os.get_terminal_size(stream.fileno()).columns:
+            return columns
+    return shutil.get_terminal_size().columns

@@ -23,6 +23,7 @@ from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
 from chatterbox.chassis.http.request_rate import RequestRateMiddleware
+from chatterbox.chassis.http.root_path import RootPathMiddleware
 from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.chassis.operator_errors import OperatorError, StartupErrorMiddleware
@@ -98,8 +99,10 @@ class DrainingServer(uvicorn.Server):
         if self._stop_listening:
             for server in self.servers:
                 server.close()
-        with contextlib.suppress(Exception):
+        try:
             await self._drain()
+        except Exception:
+            log.exception("drain.failed")
         self.stop()
 
 
@@ -142,22 +145,25 @@ def config(
     trusted_proxies: str = "",
     allowed_hosts: AllowedHosts | None = None,
     has_domain: bool = False,
+    root_path: str = "",
 ) -> uvicorn.Config:
     """The uvicorn configuration of every service; `http_class` handles protocol upgrades, if the service has any.
 
     Raises this process's soft limit of open files to the hard limit; `connections` is reduced to what fits under it.
     `connections_per_address` limits the HTTP connections of one address, trusted proxies excepted; `requests` limits
     the HTTP requests of one client's address.
-    Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS.
+    Without `allowed_hosts`, requests may name any host; with `has_domain`, responses over HTTPS carry HSTS. `root_path`
+    is removed from the paths of requests.
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
     counted = app if requests is None else RequestRateMiddleware(app, requests)
     checked = HostCheckMiddleware(ForwardedMiddleware(counted, proxies), allowed_hosts)
+    secured = SecurityHeadersMiddleware(checked, has_domain=has_domain)
     invalid_requests = RateLimitedLog(log, "request.invalid")
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(SecurityHeadersMiddleware(checked, has_domain=has_domain)),
+        StartupErrorMiddleware(RootPathMiddleware(secured, root_path)),
         http=type(http_class.__name__, (http_class,), {"limits": limits, "invalid_requests": invalid_requests}),
         ws="none",
         loop="uvloop",

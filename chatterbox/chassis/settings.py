@@ -89,6 +89,8 @@ class Settings(Environment):
     hosts: HostNames = ""
     """Further names by which clients reach this server, separated by commas; `*` allows every name. Loopback, IP
     addresses, `CHATTERBOX_HOST` and `CHATTERBOX_DOMAIN` are always allowed; others get 421, against DNS rebinding."""
+    root_path: str = Field("", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """The path below which a proxy publishes this server, such as `/chat`, if the proxy leaves it in requests."""
     trusted_proxies: ProxyAddresses = ""
     """Addresses or networks of proxies whose `X-Forwarded-For` is trusted, separated by commas; `*`: all peers."""
     data: Path = Path("data")

@@ -83,7 +83,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
         case "sessions" if arguments.session:
             return account.end_session(context, arguments.session)
         case "sessions":
-            return account.sessions(context)
+            return account.sessions(context, as_json=arguments.json)
         case "outbox":
             from client.commands import outbox_command
 
@@ -91,7 +91,7 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     account.log_in_if_configured(context)
     match arguments.command:
         case "members":
-            return account.members(context, room_name(arguments.room))
+            return account.members(context, room_name(arguments.room), as_json=arguments.json)
         case "invitations":
             return account.invitations(context)
         case "decline":
@@ -128,12 +128,14 @@ async def _run_connected(context: "ClientContext", arguments: argparse.Namespace
         case None:
             return await _open_chat(context)
         case "rooms":
-            return await chat_commands.rooms(context)
+            return await chat_commands.rooms(context, as_json=arguments.json)
         case "chat":
             room = room_name(arguments.room) if arguments.room else None
             return await chat_commands.chat(context, room, arguments.face)
         case "send":
-            return await chat_commands.send(context, room_name(arguments.room), arguments.content, arguments.timeout)
+            how = {"whole": arguments.whole, "strips_ansi": arguments.strip_ansi}
+            room, content = room_name(arguments.room), arguments.content
+            return await chat_commands.send(context, room, content, arguments.timeout, **how)
         case "tail":
             names = ("since", "recent", "count", "resume")
             begin = {name: getattr(arguments, name) for name in names}
@@ -156,8 +158,11 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for `create`, `join`, `accept`, `invite` or `remove`."""
     from chatterbox.wire import frames
+    from client.faces.slash_parser import are_swapped
     from client.text.room_names import room_name
 
+    if arguments.command in {"invite", "remove"} and are_swapped(arguments.room, arguments.person):
+        arguments.room, arguments.person = arguments.person, arguments.room
     match arguments.command:
         case "create":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)

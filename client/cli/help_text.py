@@ -33,7 +33,9 @@ VARIABLES = {
     "CHATTERBOX_CLIENT_...": "overrides a key of the configuration",
     "NO_COLOR": "any value turns colours off",
     "TERM": "`dumb` makes `chat` print plain lines",
-    "SSL_CERT_FILE": "CA certificates to trust",
+    "HTTPS_PROXY, HTTP_PROXY": "the HTTP proxy for https:// and http:// servers; ALL_PROXY is for both",
+    "NO_PROXY": "hosts, networks and patterns that are reached without a proxy",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "CA certificates to trust",
     "CHATTERBOX_DEBUG": "1: print a traceback for internal errors",
 }
 """Environment variables that the client reads."""

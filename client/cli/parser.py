@@ -93,10 +93,12 @@ def _add_accounts(commands: CommandParsers) -> None:
     add.add_argument("session", metavar="ID", nargs="?", help=f"another session to end: {id_or_others}")
     add = commands.add("sessions", "list your sessions, or end one of them", "sessions", "sessions --end 5b1c")
     add.add_argument("--end", dest="session", metavar="ID", help=f"end a session: {id_or_others}")
+    add.add_argument("--json", action="store_true", help="one JSON object per session and line")
 
 
 def _add_rooms(commands: CommandParsers) -> None:
-    commands.add("rooms", "list the rooms that you are in or can join", "rooms")
+    add = commands.add("rooms", "list the rooms that you are in or can join", "rooms", "rooms --json | jq -r .room")
+    add.add_argument("--json", action="store_true", help="one JSON object per room and line")
     add = commands.add("create", "create a room", "create ops", "create --private board")
     add.add_argument("new_room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
     add.add_argument("--private", action="store_true", help="by invitation only")
@@ -132,6 +134,7 @@ def _add_rooms(commands: CommandParsers) -> None:
     )
     add = commands.add("members", "list the members of a room that you are in", "members ops")
     add.add_argument("room", metavar="ROOM")
+    add.add_argument("--json", action="store_true", help="one JSON object per member and line")
 
 
 def _add_messages(commands: CommandParsers) -> None:
@@ -151,13 +154,16 @@ def _add_messages(commands: CommandParsers) -> None:
 
 def _add_send(commands: CommandParsers) -> None:
     summary = "send a message, or every line of standard input; returns when all of it is stored"
-    add = commands.add("send", summary, "send ops 'deployed 1.4'", "send ops - < lines.txt")
+    examples = ("send ops 'deployed 1.4'", "send ops - < lines.txt", "send ops --whole < report.txt")
+    add = commands.add("send", summary, *examples)
     add.add_argument("room", metavar="ROOM")
     add.add_argument(
         "content", metavar="TEXT", nargs="?", help="the message; '-' or no text: the lines of standard input"
     )
     timeout = "how long to wait for the server (30); messages that it has not stored by then stay in the outbox"
     add.add_argument("--timeout", metavar="SECONDS", type=values.seconds, default=30.0, help=timeout)
+    add.add_argument("--whole", action="store_true", help="send all of standard input as one message")
+    add.add_argument("--strip-ansi", action="store_true", help="remove colours and other escape sequences first")
 
 
 def _add_outbox(commands: CommandParsers) -> None:
@@ -178,8 +184,8 @@ def _add_tail(commands: CommandParsers) -> None:
     add.add_argument("--resume", metavar="NAME", help=resume)
     since = "start after this position (one room only; ignored if --resume has a saved position)"
     add.add_argument("--since", metavar="EPOCH:OFFSET", type=values.message_position, help=since)
-    recent = "without a position: start N messages back (10)"
-    add.add_argument("--recent", metavar="N", type=values.count, default=10, help=recent)
+    recent = "without a position: start N messages back (10; with --resume 0)"
+    add.add_argument("--recent", metavar="N", type=values.count, help=recent)
     add.add_argument("--count", metavar="N", type=values.positive_count, help="exit after N messages")
 
 

@@ -1,8 +1,11 @@
 """The commands over HTTP: accounts, sessions, members, invitations."""
 
+import json
 import sys
 import time
 from urllib.parse import urlsplit
+
+import msgspec
 
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
@@ -83,9 +86,11 @@ def logout(context: ClientContext, session_id: str | None = None) -> ExitCode:
     return ExitCode.OK
 
 
-def sessions(context: ClientContext) -> ExitCode:
+def sessions(context: ClientContext, *, as_json: bool = False) -> ExitCode:
     """List the user's sessions."""
     with _name_cache(context) as cache:
+        if as_json:
+            return _print_json(msgspec.to_builtins(http_jobs.list_sessions(context, cache)))
         return _print_wrapped(http_jobs.sessions(context, cache))
 
 
@@ -95,9 +100,11 @@ def end_session(context: ClientContext, prefix: str) -> ExitCode:
         return _print_wrapped([http_jobs.end_session(context, prefix, cache)])
 
 
-def members(context: ClientContext, room: str) -> ExitCode:
+def members(context: ClientContext, room: str, *, as_json: bool = False) -> ExitCode:
     """List the members of a room."""
     with _name_cache(context) as cache:
+        if as_json:
+            return _print_json([{"username": name} for name in http_jobs.usernames(context, room, cache)])
         return _print_wrapped(http_jobs.members(context, room, cache))
 
 
@@ -131,6 +138,12 @@ def unblock(context: ClientContext, username: str) -> ExitCode:
 
 def _name_cache(context: ClientContext) -> NameCache:
     return NameCache(context.name_cache_path(context.tokens.session()))
+
+
+def _print_json(objects: list[dict[str, object]]) -> ExitCode:
+    for each in objects:
+        print_result(json.dumps(each))
+    return ExitCode.OK
 
 
 def _print_wrapped(lines: list[str]) -> ExitCode:

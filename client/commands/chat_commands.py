@@ -1,6 +1,7 @@
 """The commands over a connection: chat, send, tail, rooms, topic, join, leave, invite, create."""
 
 import asyncio
+import json
 import os
 import signal
 import stat
@@ -35,11 +36,16 @@ from client.store.name_cache import NameCache
 from client.store.outbox import Outbox
 from client.store.tail_cursors import TailCursor
 from client.text import note_text
+from client.text.ansi import without_escapes
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import why_not_in
 
 PIPE_SENT_S = 10.0
 """How long a `chat` with piped input waits at its end for outstanding acks (seconds)."""
+RECENT = 10
+"""Messages before the newest with which `tail` starts."""
+WHOLE_CHARS = 100_000
+"""Characters after which the input of `send --whole` is refused; no server accepts as many in one message."""
 TYPED_SENT_S = 2.0
 """The same for a `chat` on a terminal (seconds)."""
 
@@ -153,12 +159,22 @@ def _exit_code_of(ended: notes.SessionOver) -> ExitCode:
     return failure.exit if failure else ExitCode.OK
 
 
-async def send(context: ClientContext, room: str, content: str | None, timeout_s: float) -> ExitCode:
-    """Send one message, or every line of the input."""
+async def send(
+    context: ClientContext,
+    room: str,
+    content: str | None,
+    timeout_s: float,
+    *,
+    whole: bool = False,
+    strips_ansi: bool = False,
+) -> ExitCode:
+    """Send one message, every line of the input, or with `whole` the whole input as one message."""
     if content is not None and not content.strip():
         raise UsageError("The message is empty; nothing was sent.")
     session = context.tokens.session()
     lines = stdin_lines() if content in {None, "-"} else _single(content or "")
+    lines = _without_escapes(lines) if strips_ansi else lines
+    lines = _joined(lines) if whole else lines
     with context.outbox(session) as outbox:
 
         def connect(show: Show) -> ChatConnection:
@@ -187,11 +203,16 @@ async def tail(
     *,
     as_json: bool,
     since: Position | None,
-    recent: int,
+    recent: int | None,
     count: int | None,
     resume: str | None,
 ) -> ExitCode:
-    """Print messages as they arrive, until interrupted or until `count` messages are printed."""
+    """Print messages as they arrive, until interrupted or until `count` messages are printed.
+
+    Without a position, it starts `recent` messages back; by default 10, with `resume` at the newest.
+    """
+    if recent is None:
+        recent = 0 if resume else RECENT
     session = context.tokens.session()
     if since is not None and len(rooms) > 1:
         raise UsageError("--since works with one room only. For several rooms, use --resume.")
@@ -224,11 +245,17 @@ def _save_nothing(_: Mapping[str, Position]) -> None:
     """Without `--resume`, positions are not saved."""
 
 
-async def rooms(context: ClientContext) -> ExitCode:
+async def rooms(context: ClientContext, *, as_json: bool = False) -> ExitCode:
     """List the rooms that the user is in or can join."""
-    for line in note_text.room_lines(await _list_rooms(context)):
+    listed = await _list_rooms(context)
+    for line in map(_room_as_json, listed) if as_json else note_text.room_lines(listed):
         print_result(line)
     return ExitCode.OK
+
+
+def _room_as_json(room: frames.RoomSummary) -> str:
+    shown = {name: getattr(room, name) for name in ("room", "private", "member", "members", "topic")}
+    return json.dumps(shown | {"messages": room.at.offset})
 
 
 async def topic(context: ClientContext, room: str, text: str | None) -> ExitCode:
@@ -274,6 +301,21 @@ async def _reply_to(context: ClientContext, command: frames.Command) -> notes.Co
 def _known_rooms(context: ClientContext) -> tuple[str, ...]:
     """Rooms that the server listed before."""
     return NameCache(context.name_cache_path(context.tokens.session())).names.all_rooms
+
+
+async def _without_escapes(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    async for line in lines:
+        yield without_escapes(line)
+
+
+async def _joined(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+    """All lines as one text. What is far too long for a message is not read to its end."""
+    text = ""
+    async for line in lines:
+        text += f"{line}\n"
+        if len(text) > WHOLE_CHARS:
+            break
+    yield text.strip("\n")
 
 
 async def _single(content: str) -> AsyncIterator[str]:

@@ -121,7 +121,8 @@ class SendFace:
             self._own.add(self.connection.send(self._room, content).key)
         except ChatError as refusal:
             self._failed = True
-            self._report(note_text.not_sent(refusal.detail, content[:200], f" (line {number})"))
+            hint = " To remove colours: --strip-ansi." if "\x1b" in content else ""
+            self._report(note_text.not_sent(f"{refusal.detail}{hint}", content[:200], f" (line {number})"))
 
     async def _until(self, done: Callable[[], bool]) -> None:
         """Wait for the server as long as it makes progress; raises `Unreachable`."""

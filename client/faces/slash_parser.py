@@ -130,7 +130,7 @@ EXPLAINED = {
     "me": "There is no /me. To send it as text: //me ...",
     "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
     "search": (
-        "There is no /search. On the full screen, Ctrl+S finds text in the loaded messages; in a shell: "
+        "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
     ),
 }
@@ -208,6 +208,8 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
+    if slash.takes == (WordKind.PERSON, WordKind.ROOM) and are_swapped(*words[::-1]):
+        words.reverse()
     about = _room_of(slash, words) or room
     if about is None and slash.needs_room:
         usage = slash.usage.replace("[ROOM]", "ROOM")
@@ -263,6 +265,11 @@ def _room_of(slash: SlashSpec, words: list[str]) -> str | None:
     """The room that a command names, if it may name one and does."""
     named = [word for kind, word in zip(slash.takes, words, strict=False) if kind is WordKind.ROOM]
     return room_word(named[0]) if named else None
+
+
+def are_swapped(room: str, person: str = "") -> bool:
+    """Whether a room and a person were typed in the other order: `@` or `#` marks at least one of them."""
+    return room.startswith("@") or person.startswith("#")
 
 
 def room_word(word: str) -> str:

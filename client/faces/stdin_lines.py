@@ -17,7 +17,7 @@ async def stdin_lines(descriptor: int = 0) -> AsyncIterator[str]:
     A daemon thread reads, as not every kind of input can be polled. It is at most 64 lines ahead, and does not keep
     the process alive.
     """
-    lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded: by the semaphore below
     loop = asyncio.get_running_loop()
     free = threading.Semaphore(READ_AHEAD)
 

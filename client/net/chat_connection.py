@@ -30,6 +30,10 @@ Connector: TypeAlias = "Callable[[Callable[[Note], None]], ChatConnection]"
 """Makes the connection of a face, from the function that takes its notes."""
 
 
+MAX_OUTGOING = 1000
+"""Frames that may wait until the socket takes them. Messages without an ack are in the outbox as well."""
+
+
 class ChatConnection:
     """A connection to one server, over as many sockets as it takes.
 
@@ -55,10 +59,11 @@ class ChatConnection:
         self._token = ""
         self._refused = ""
         """The token that the server called expired."""
-        self._events: deque[events.Event] = deque()
+        self._events: deque[events.Event] = deque()  # bounded: what one event causes, before `_feed` returns
         self._feeding = False
         self._dial_after_s = 0.0
-        self._outgoing: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_OUTGOING)
+        self._socket: ClientConnection | None = None
         self._timers: set[asyncio.TimerHandle] = set()
         self._ended: SessionOver | None = None
         self._bug: Exception | None = None
@@ -146,10 +151,10 @@ class ChatConnection:
             case events.ShowNote(note):
                 self._show(note)
             case events.SendCommand(command):
-                self._outgoing.put_nowait(codec.encode(command))
+                self._put(codec.encode(command))
             case events.SendConnect(resume, command_id):
                 frame = Connect(token=self._token, resume=dict(resume), id=command_id)
-                self._outgoing.put_nowait(codec.encode(frame))
+                self._put(codec.encode(frame))
             case events.DropEntry(key):
                 self._drop(key)
             case events.StartTimer(after_s, timer):
@@ -157,7 +162,7 @@ class ChatConnection:
             case events.Dial(after_s):
                 self._dial_after_s = after_s
             case events.CloseConnection():
-                self._outgoing.put_nowait(None)
+                self._put(None)
             case events.Stop(ended):
                 self._stop(ended)
             case _:
@@ -171,7 +176,15 @@ class ChatConnection:
     def _stop(self, ended: SessionOver) -> None:
         self._ended = ended
         self._retry_now.set()
-        self._outgoing.put_nowait(None)
+        self._put(None)
+
+    def _put(self, frame: bytes | None) -> None:
+        """Queue a frame, or None for the end. If it is full, the server does not read: the connection is lost."""
+        try:
+            self._outgoing.put_nowait(frame)
+        except asyncio.QueueFull:
+            if self._socket is not None:
+                self._socket.transport.abort()
 
     def _start_timer(self, after_s: float, timer: events.Timer) -> None:
         def feed() -> None:
@@ -189,7 +202,7 @@ class ChatConnection:
 
     async def _try_once(self) -> None:
         """Open one socket and use it while it lasts."""
-        self._outgoing = asyncio.Queue()
+        self._outgoing = asyncio.Queue(MAX_OUTGOING)
         try:
             self._token = await self._tokens.fresh(self._refused)
             async with self._dial(self._server) as socket:
@@ -220,11 +233,13 @@ class ChatConnection:
         return False
 
     async def _use(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._feed(events.HandshakeDone())
         others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
         try:
             await self._read(socket)
         finally:
+            self._socket = None
             for task in others:
                 task.cancel()
             for outcome in await asyncio.gather(*others, return_exceptions=True):

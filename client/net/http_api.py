@@ -3,6 +3,7 @@
 `httpx` is imported by the first `HttpApi` only: importing it takes a quarter of a command's start, and most need none.
 """
 
+import platform
 import ssl
 import time
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
 from client.net.route import Route, UnusableEnvironment, route_to, tls_context, uses_tls
-from client.net.user_agent import USER_AGENT
+from client.net.user_agent import USER_AGENT, login_user_agent
 from client.store.session_file import SavedSession
 from client.text.session_ended import BY_ERROR_CODE
 
@@ -74,8 +75,13 @@ class SessionInfo(msgspec.Struct, kw_only=True):
 
     id: str
     created: str = ""
-    expires: str = ""
+    last_used: str = ""
+    """Its last login or token renewal."""
+    ends: str = ""
+    """When the session ends, however often its token is renewed."""
     user_agent: str = ""
+    address: str = ""
+    """The client's address at the last login or token renewal."""
     current: bool = False
 
 
@@ -125,9 +131,8 @@ class HttpApi:
         self._confirmed("POST", "/register", json=body)
 
     def login(self, username: str, password: str) -> LoginResult:
-        return self._parsed(
-            LoginResult, self._call("POST", "/login", json={"username": username, "password": password})
-        )
+        body, headers = {"username": username, "password": password}, {"User-Agent": login_user_agent(platform.node())}
+        return self._parsed(LoginResult, self._call("POST", "/login", json=body, headers=headers))
 
     def change_password(self, old: str, new: str) -> None:
         """Set a new password, which ends the user's other sessions."""

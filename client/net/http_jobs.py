@@ -18,6 +18,11 @@ PREFIX_CHARS = 4
 
 def members(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     """The members of a room, each inert; raises `ServerRefused`, with a suggestion if the room is unknown."""
+    return list(map(inert_name, usernames(context, room, cache)))
+
+
+def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
+    """The members of a room, as the server sends them; raises what `members` raises."""
     with _api(context) as api:
         try:
             names = sorted(api.members(room), key=str.casefold)
@@ -27,7 +32,7 @@ def members(context: ClientContext, room: str, cache: NameCache) -> list[str]:
             rooms = list(cache.names.all_rooms)
             raise ServerRefused(unlisted_room(room, rooms, left=room in rooms), refusal.code) from None
     cache.learn(people=names)
-    return [inert_name(name) for name in names]
+    return names
 
 
 def invitations(context: ClientContext) -> list[str]:
@@ -136,15 +141,17 @@ def _api(context: ClientContext) -> HttpApi:
 
 
 def summary(session: SessionInfo) -> str:
-    """When a session began, and with which program. Inert."""
-    return f"{_when(session.created)}, {inert(session.user_agent) or 'unknown program'}"
+    """When a session was used last, on which host, from where, and with which program. Inert."""
+    program, _, host = session.user_agent.partition(" on ")
+    where = "".join(f" {word} {inert(name)}" for word, name in (("on", host), ("from", session.address)) if name)
+    return f"{_when(session.last_used or session.created)}{where}, {inert(program) or 'unknown program'}"
 
 
 def described(session: SessionInfo) -> str:
     """A session in one inert line."""
     mark = "  (this one)" if session.current else ""
-    until = f"{_when(session.created)} to {_when(session.expires)}"
-    return f"{inert(session.id)}  {until}  {inert(session.user_agent)}{mark}"
+    ends = f", ends {_when(session.ends)}" if session.ends else ""
+    return f"{inert(session.id)}  last used {summary(session)}, began {_when(session.created)}{ends}{mark}"
 
 
 def _when(timestamp: str) -> str:

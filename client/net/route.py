@@ -12,7 +12,6 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -41,6 +40,8 @@ class Route:
 
 def route_to(server: str) -> Route:
     """Return the route to a server; raises `UnusableEnvironment` if its proxy can't be used."""
+    from urllib.request import getproxies  # not before it is needed: it takes 5 ms of a command's start
+
     parts = urlsplit(server)
     host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     proxies = getproxies()
@@ -53,6 +54,8 @@ def route_to(server: str) -> Route:
 
 def _is_exempt(host: str, port: int) -> bool:
     """Whether NO_PROXY names the host: also by a network (10.0.0.0/8), a pattern (*.example.org) or in brackets."""
+    from urllib.request import proxy_bypass
+
     if proxy_bypass(f"{host}:{port}"):
         return True
     names = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""

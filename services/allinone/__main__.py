@@ -91,6 +91,7 @@ def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> 
         trusted_proxies=settings.gateway.trusted_proxies,
         allowed_hosts=settings.gateway.allowed_hosts(),
         has_domain=bool(settings.gateway.domain),
+        root_path=settings.gateway.root_path,
     )
     serve.run(config, listener, drain=allinone.gateway.drain, on_ready=lambda: _announce(listener, settings))
     print("chatterbox: stopped; everything acknowledged is stored.")

@@ -3,29 +3,31 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi_offline import FastAPIOffline
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chatterbox import __version__
 from chatterbox.chassis.broker import Broker, MemoryBroker
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.http.http_app import NO_TELEMETRY
-from chatterbox.chassis.http.http_errors import answer
+from chatterbox.chassis.http.http_errors import add_error_handlers, answer
 from chatterbox.chassis.http.internal_http import DEADLINE_S, in_process, no_answer
 from chatterbox.chassis.http.openapi import first_segments, merged_openapi
 from chatterbox.chassis.http.request_middleware import RequestIdMiddleware
 from chatterbox.chassis.settings import LimitSettings
 from chatterbox.wire import asyncapi, history_api
 from chatterbox.wire.errors import ChatError, Code
+from services.allinone.start_page import reference_page, start_page
 from services.auth.app import create_app as create_auth
 from services.auth.http import public_routes as auth_routes
+from services.auth.http.internal_routes import check_ready as check_auth
 from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
@@ -34,6 +36,7 @@ from services.gateway.upstream.history_client import AppendFunction, Outcome
 from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
 from services.history.http import invitation_routes, message_routes, room_routes
+from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
 
@@ -101,12 +104,22 @@ def create_all(
         title="Chatterbox",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         static_url="/docs-assets",
         telemetry=NO_TELEMETRY,
     )
+    add_error_handlers(front)
+    _serve_pages(front)
     _serve_reference(front, apps)
-    _serve_health(front)
+    _serve_health(
+        front,
+        {
+            "auth": lambda: check_auth(auth.context),
+            "history": lambda: check_history(history.context),
+            "gateway": gateway.gateway.check_ready,
+        },
+    )
     front.add_middleware(RequestIdMiddleware)
     public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
@@ -131,6 +144,22 @@ def _append_function(history: HistoryApp) -> AppendFunction:
     return append
 
 
+def _serve_pages(front: FastAPI) -> None:
+    start, reference = start_page(has_health=True), reference_page()
+
+    @front.get("/", include_in_schema=False)
+    async def start_or_not_found(request: Request) -> Response:
+        """The start page, except for programs that ask for JSON."""
+        accept = request.headers.get("accept", "")
+        if "application/json" in accept and "text/html" not in accept:
+            return answer(ChatError(Code.NOT_FOUND))
+        return HTMLResponse(start)
+
+    @front.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference)
+
+
 def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
     @cache
     def openapi() -> dict[str, Any]:
@@ -145,11 +174,30 @@ def _serve_reference(front: FastAPI, apps: Sequence[FastAPI]) -> None:
         return JSONResponse(document)
 
 
-def _serve_health(front: FastAPI) -> None:
+def _serve_health(front: FastAPI, checks: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    """`checks` raise `ChatError` for a service that is not ready."""
+
     @front.get("/health/live", include_in_schema=False)
-    @front.get("/health/ready", include_in_schema=False)
-    async def health() -> JSONResponse:
+    async def live() -> JSONResponse:
         return JSONResponse({"status": "ok"})
+
+    @front.get("/health/ready", include_in_schema=False)
+    async def ready() -> JSONResponse:
+        """Ready while all services are; the state of each is named."""
+        services = {name: await _state(check) for name, check in checks.items()}
+        is_ready = all(state == "ok" for state in services.values())
+        return JSONResponse({"status": "ok" if is_ready else "unavailable", **services}, 200 if is_ready else 503)
+
+
+async def _state(check: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            await check()
+    except ChatError as problem:
+        return problem.detail
+    except TimeoutError:
+        return "no answer"
+    return "ok"
 
 
 class PublicPaths:

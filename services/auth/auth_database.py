@@ -96,7 +96,13 @@ class AuthDatabase:
             log, failed="database.failed", recovered="database.recovered", retry_after_s=RETRY_AFTER_S
         )
         self._readers = opened.readers
+        self._damage = opened.damage
         self._writes = WriteConnection(opened.writer, self._incident, opened.reserve)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a read found the file damaged since the start, when all of it is checked."""
+        return self._damage.why is not None
 
     async def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of one query over what is committed."""

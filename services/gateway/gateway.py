@@ -156,6 +156,13 @@ class Gateway:
         """Whether the gateway accepts connections."""
         return not self.is_draining and self.dependencies.can_serve
 
+    async def check_ready(self) -> None:
+        """Raise `unavailable` unless the gateway accepts connections."""
+        if self.is_draining:
+            raise ChatError(Code.UNAVAILABLE, "It is shutting down.")
+        if not self.dependencies.can_serve:
+            raise ChatError(Code.UNAVAILABLE, "A service that it needs is down.")
+
     def admit(self, address: str) -> None:
         """Refuse a connection from `address` while draining or beyond a limit, before any work is done for it."""
         if self.is_draining:

@@ -56,6 +56,7 @@ async def test_auth_alone_does_not_log_a_request_that_breaks_off(
     async with auth_site.running(tmp_path) as site:
         config = serve.config(site.app)
         config.lifespan = "off"  # it runs already
+        caplog.clear()
         async with live.served(config) as port:
             for body in BODIES:
                 await break_off(port, *body, reset=False)

@@ -14,7 +14,7 @@ from chatterbox.wire import auth_api
 KEY_ID = "simulated"
 NOW_S = 1_800_000_000
 """Start of every schedule (seconds since 1970)."""
-EXPIRES_S = 4_000_000_000
+EXPIRES_S = NOW_S + auth_api.MAX_TOKEN_S
 _KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 

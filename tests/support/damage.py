@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -86,3 +88,26 @@ def told_or_refused(tell: Tell[Told], data: Path, name: str, damage: Damage) -> 
             return asyncio.run(tell(copy))
         except DatabaseDamagedError:
             return None
+
+
+def without_indexes(database: Path, change: str) -> None:
+    """Change rows and leave the indexes as they are: SQLite is told in the meantime that there are none."""
+    with writable_schema(database) as connection:
+        entries = connection.execute("SELECT rowid, * FROM sqlite_schema").fetchall()
+        connection.execute("DELETE FROM sqlite_schema WHERE type = 'index'")
+        for rowid, *_, sql in entries:
+            stripped = re.sub(r",\s*UNIQUE \([^)]*\)| UNIQUE", "", sql or "")
+            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE rowid = ?", (stripped, rowid))
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        assert connection.execute(change).rowcount
+    with writable_schema(database) as connection:
+        connection.execute("DELETE FROM sqlite_schema")
+        columns = "rowid, type, name, tbl_name, rootpage, sql"
+        connection.executemany(f"INSERT INTO sqlite_schema ({columns}) VALUES (?, ?, ?, ?, ?, ?)", entries)
+
+
+@contextlib.contextmanager
+def writable_schema(database: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        yield connection

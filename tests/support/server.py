@@ -74,7 +74,11 @@ async def running(
     listener = serve.bind("127.0.0.1", 0)
     limits = settings.limits.limits()
     config = serve.config(
-        whole.app, http_class=upgrade_protocol(), frame_bytes=limits.frame_bytes, requests=limits.rate(REQUESTS)
+        whole.app,
+        http_class=upgrade_protocol(),
+        frame_bytes=limits.frame_bytes,
+        requests=limits.rate(REQUESTS),
+        root_path=settings.gateway.root_path,
     )
     ready = asyncio.Event()
     uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)

@@ -1,6 +1,7 @@
 """Invariants of ARCHITECTURE.md that the source itself must show: socket access, bounded queues, deadlines of calls."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SERVER = sorted([*(ROOT / "services").rglob("*.py"), *(ROOT / "chatterbox").rglob("*.py")])
+CLIENT = sorted((ROOT / "client").rglob("*.py"))
 GATEWAY = sorted((ROOT / "services/gateway").rglob("*.py"))
 TRANSPORT = ROOT / "services/gateway/transport"
 INTERNAL_HTTP = ROOT / "chatterbox/chassis/http/internal_http.py"
@@ -21,13 +23,33 @@ TRANSPORT_METHODS = {
     "resume_reading", "write_eof", "create_connection", "create_server", "open_connection", "start_server",
     "sock_sendall", "sock_recv",
 }  # fmt: skip
-QUEUES = {"Queue", "LifoQueue", "PriorityQueue"}
-REASON = "# unbounded:"
-"""Begins the comment that explains a queue without a bound, in a line of the call or in the one before."""
+QUEUES = {"Queue", "LifoQueue", "PriorityQueue", "deque"}
+REASON = "# bounded:"
+"""Begins the comment that says what bounds a queue without a size, in a line of the call or in the one before."""
 HTTP_METHODS = {"request", "get", "post", "put", "patch", "delete", "send", "stream"}
 HTTP_FACTORIES = {"over_network", "in_process", "AsyncClient"}
 RPC_FACTORIES = {"open_rpc"}
 RPC_METHODS = {"ask", "call"}
+
+PROOFS = {
+    1: "tests/integration/history/test_writer.py::test_append_returns_only_after_the_commit",
+    2: "tests/integration/history/test_database.py::"
+    "test_a_second_process_on_the_database_is_refused_and_the_first_continues",
+    3: "tests/unit/gateway/rooms/test_room.py::test_pending_messages_are_written_before_a_connection_is_attached",
+    4: "tests/unit/test_invariants.py::test_only_the_gateways_transport_folder_touches_sockets_and_transports",
+    5: "tests/unit/test_invariants.py::test_every_queue_has_a_bound",
+    6: "tests/simulation/test_schedules.py::test_every_invariant_holds_in_simulated_schedules",
+    7: "tests/integration/history/test_appending.py::"
+    "test_timestamps_of_a_room_do_not_decrease_when_the_clock_is_set_back",
+    8: "tests/integration/auth/test_secrets.py::test_no_password_or_token_is_logged",
+    9: "tests/unit/gateway/upstream/test_broker_watchdog.py::test_foreign_payloads_on_the_canary_channel_prove_nothing",
+    10: "tests/unit/test_invariants.py::test_every_call_between_services_has_a_deadline",
+    11: "tests/integration/history/test_tokens.py::test_requests_are_unavailable_until_revocations_are_loaded",
+    12: "tests/contract/test_rate_limit_table.py::test_every_route_has_a_row_or_a_reason_for_none",
+    13: "tests/integration/history/test_start_with_damage.py::"
+    "test_no_page_with_a_gap_is_served_whichever_of_150_pages_is_damaged",
+}
+"""By the number of an invariant in ARCHITECTURE.md: a test about it."""
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -92,13 +114,15 @@ def _socket_access(node: ast.AST) -> int | None:
 
 
 def unbounded_queues(text: str) -> list[int]:
-    """Lines that create an asyncio queue without a bound and without a reason for that."""
+    """Lines that create a queue or a deque without a size and without a comment that says what bounds it."""
     source = Source(text)
     found = []
     for call in source.calls():
         if _name(call.func) not in QUEUES:
             continue
-        sizes = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "maxsize")]
+        position = 1 if _name(call.func) == "deque" else 0
+        named = (keyword.value for keyword in call.keywords if keyword.arg in {"maxsize", "maxlen"})
+        sizes = [*call.args[position : position + 1], *named]
         is_bounded = bool(sizes) and not (isinstance(sizes[0], ast.Constant) and sizes[0].value in {0, -1})
         lines = source.lines[max(0, call.lineno - 2) : call.end_lineno]
         if not is_bounded and not any(REASON in line for line in lines):
@@ -169,14 +193,25 @@ def _places(path: Path, lines: list[int]) -> list[str]:
     return [f"{path.relative_to(ROOT)}:{line}" for line in lines]
 
 
+def test_every_invariant_of_the_architecture_names_a_test() -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Invariants\n")[2].partition("\n## ")[0]
+    assert [int(number) for number in re.findall(r"^(\d+)\. ", section, re.MULTILINE)] == list(PROOFS)
+
+
+@pytest.mark.parametrize("proof", PROOFS.values())
+def test_the_proof_of_an_invariant_exists(proof: str) -> None:
+    path, _, name = proof.partition("::")
+    assert re.search(rf"^ *(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
 def test_only_the_gateways_transport_folder_touches_sockets_and_transports() -> None:
     others = [path for path in GATEWAY if TRANSPORT not in path.parents]
     assert len(others) > 20
     assert [place for path in others for place in _places(path, socket_accesses(path.read_text()))] == []
 
 
-def test_every_asyncio_queue_has_a_bound_or_a_documented_reason() -> None:
-    assert [place for path in SERVER for place in _places(path, unbounded_queues(path.read_text()))] == []
+def test_every_queue_has_a_bound() -> None:
+    assert [place for path in [*SERVER, *CLIENT] for place in _places(path, unbounded_queues(path.read_text()))] == []
 
 
 def test_every_call_between_services_has_a_deadline() -> None:
@@ -202,12 +237,17 @@ def test_a_socket_access_is_found(text: str) -> None:
     assert socket_accesses(text)
 
 
-@pytest.mark.parametrize("text", ["asyncio.Queue()", "q: asyncio.Queue[int] = asyncio.Queue(maxsize=0)", "LifoQueue()"])
+@pytest.mark.parametrize(
+    "text",
+    ["asyncio.Queue()", "q: asyncio.Queue[int] = asyncio.Queue(maxsize=0)", "LifoQueue()", "deque()", "deque([1])"],
+)
 def test_an_unbounded_queue_is_found(text: str) -> None:
     assert unbounded_queues(text) == [1]
 
 
-@pytest.mark.parametrize("text", ["asyncio.Queue(10)", "Queue(maxsize=N)", f"{REASON} one entry per reader\nQueue()"])
+@pytest.mark.parametrize(
+    "text", ["Queue(10)", "Queue(maxsize=N)", f"{REASON} by readers\nQueue()", "deque(maxlen=3)", "deque(x, 3)"]
+)
 def test_a_bounded_or_explained_queue_is_not_reported(text: str) -> None:
     assert unbounded_queues(text) == []
 

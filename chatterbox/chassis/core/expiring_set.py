@@ -36,7 +36,7 @@ class ExpiringSet:
 
     def __init__(self, keep_s: float) -> None:
         self._keep_s = keep_s
-        self._batches: deque[_Batch] = deque()
+        self._batches: deque[_Batch] = deque()  # bounded: some 64 batches, by their age
 
     def add(self, members: Collection[str], now_s: float, *, are_new: bool = False) -> None:
         """Add members; `now_s` never decreases. What is in the set already keeps its time.

@@ -25,7 +25,7 @@ _NOT_JSON = "The body is not UTF-8 or not JSON."
 _TOO_LARGE = f"The body is larger than {BODY_BYTES} bytes."
 
 
-token_scheme = OAuth2PasswordBearer("/login", scheme_name="session", auto_error=False)
+token_scheme = OAuth2PasswordBearer("login", scheme_name="session", auto_error=False)
 """The security scheme of routes that need a token, so that one Authorize button in the API reference covers all
 services. It only documents: `token_verifier.bearer` reads the header."""
 
@@ -109,7 +109,9 @@ async def _on_http_exception(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)  # noqa: S101
     code = _BY_STATUS.get(problem.status_code, Code.BAD_REQUEST)
     detail = _DETAILS.get(problem.status_code, MEANINGS[code].sentence)
-    headers = {"Allow": _allowed_methods(request)} if code is Code.METHOD_NOT_ALLOWED else problem.headers
+    headers = problem.headers
+    if code is Code.METHOD_NOT_ALLOWED and (methods := _allowed_methods(request)):
+        headers = {"Allow": methods}
     return JSONResponse({"code": code, "detail": detail}, problem.status_code, headers)
 
 

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 DESCRIPTION = """\
 Accounts, sessions, rooms and message history. Log in with **Authorize** to try the calls here. Messages are sent and
-received over the WebSocket `/ws`, described in [/asyncapi.json](/asyncapi.json). Every error is `{code, detail}`.
+received over the WebSocket `/ws`, described in [/asyncapi.json](asyncapi.json). Every error is `{code, detail}`.
 """
 
 
@@ -17,6 +17,7 @@ def merged_openapi(apps: Sequence[FastAPI], version: str) -> dict[str, Any]:
     merged: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "Chatterbox", "version": version, "description": DESCRIPTION},
+        "servers": [{"url": "."}],  # relative to this document, whatever path a proxy puts before it
         "paths": {},
         "components": {},
     }

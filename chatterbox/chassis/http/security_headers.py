@@ -8,6 +8,9 @@ DOCS_POLICY = (
     "frame-ancestors 'none'"
 )
 """Content-Security-Policy of the API reference, whose page has an inline script. The edge's Caddyfile has the same."""
+START_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of the start page, which loads nothing. The edge's Caddyfile has the same."""
+_POLICIES = {"/": START_POLICY, "/docs": DOCS_POLICY}
 HSTS = "max-age=31536000"
 """Strict-Transport-Security (RFC 6797): browsers use only HTTPS for a year."""
 _STARTS = ("http.response.start", "websocket.http.response.start")
@@ -42,8 +45,8 @@ class SecurityHeadersMiddleware:
         path = scope["path"]
         if not path.startswith("/docs-assets/"):
             headers["cache-control"] = "no-store"
-        if path == "/docs":
-            headers["content-security-policy"] = DOCS_POLICY
+        if policy := _POLICIES.get(path):
+            headers["content-security-policy"] = policy
         if self._has_domain and scope["scheme"] in {"https", "wss"}:
             headers["strict-transport-security"] = HSTS
         return headers

@@ -9,6 +9,9 @@ from typing import Any
 
 from chatterbox.chassis.redis.redis_connection import FAILURES, OnReply, RedisConnection
 
+MAX_UNCONFIRMED = 1000
+"""Calls that may wait for Redis at a time. What is refused arrives late: gateways compare heads with history."""
+
 
 @dataclass(slots=True)
 class _PendingBatch:
@@ -25,7 +28,8 @@ class RedisPublisher:
     def __init__(self, connect: Callable[[OnReply], Awaitable[RedisConnection]]) -> None:
         self._connect = connect
         self._connection: RedisConnection | None = None
-        self._pending: deque[_PendingBatch] = deque()
+        self._pending: deque[_PendingBatch] = deque()  # bounded: by `MAX_UNCONFIRMED`
+        self._unconfirmed = 0
         self._opening = asyncio.Lock()
         self.opened = 0
         """Connections opened so far."""
@@ -33,8 +37,18 @@ class RedisPublisher:
     async def publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         """Send all items in one write and wait until Redis has confirmed them; raises one of `FAILURES`.
 
-        If the caller is cancelled, the connection is dropped, since its replies could no longer be matched.
+        Refused while `MAX_UNCONFIRMED` calls are waiting. If the caller is cancelled, the connection is dropped, since
+        its replies could no longer be matched.
         """
+        if self._unconfirmed >= MAX_UNCONFIRMED:
+            raise ConnectionError("too much is waiting for a confirmation of Redis")
+        self._unconfirmed += 1
+        try:
+            await self._publish(items)
+        finally:
+            self._unconfirmed -= 1
+
+    async def _publish(self, items: Sequence[tuple[str, bytes]]) -> None:
         async with self._opening:
             connection = await self._open()
         batch = _PendingBatch(len(items), asyncio.get_running_loop().create_future())

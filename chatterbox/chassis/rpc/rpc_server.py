@@ -24,6 +24,10 @@ RpcHandler: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 """Turns a request into its response; must not raise."""
 
 
+MAX_WAITING = 4
+"""Requests of a connection that may wait: `RpcClient` sends one at a time, so more come from something else."""
+
+
 class RpcServerProtocol(asyncio.Protocol):
     """An open connection: requests are handled one at a time and answered in order."""
 
@@ -35,7 +39,7 @@ class RpcServerProtocol(asyncio.Protocol):
         self._connections.add(self)
         self._handler = handler
         self._payloads = PayloadReader(max_bytes)
-        self._requests: deque[bytes] = deque()
+        self._requests: deque[bytes] = deque()  # bounded: by `MAX_WAITING`
         self._is_handling = False
         self._is_stopping = False
 
@@ -44,6 +48,10 @@ class RpcServerProtocol(asyncio.Protocol):
             self._requests.extend(self._payloads.feed(data))
         except PayloadTooLargeError as problem:
             log.warning("rpc.connection_closed", extra={"why": str(problem)})
+            self._transport.abort()
+            return
+        if len(self._requests) > MAX_WAITING:
+            log.warning("rpc.connection_closed", extra={"why": f"more than {MAX_WAITING} requests are waiting"})
             self._transport.abort()
             return
         if self._requests and not self._is_handling:

@@ -30,6 +30,8 @@ WORK_SHARE = 0.5
 BURST_S = 0.005
 """Work between two pauses (seconds), approximately."""
 MAX_PAUSE_S = 0.1
+NICE = 10
+"""Linux: with all cores busy, a thread of this niceness gets a tenth of what others get."""
 OPERATIONS = 10_000
 """Operations of SQLite's virtual machine between two looks at the clock: about a millisecond."""
 
@@ -94,7 +96,7 @@ class BackgroundCheck:
         """Let everything else run first: by priority where threads have one, and by pauses."""
         if sys.platform == "linux":
             with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         connection.set_progress_handler(_Pauses(self._stopping).count, OPERATIONS)
 
     async def _close(self) -> None:

@@ -55,7 +55,7 @@ class ReaderPool:
         self._open_connection = open_connection
         self._on_damage = on_damage
         self._connections: set[aiosqlite.Connection] = set()
-        # unbounded: it holds at most the connections of this pool
+        # bounded: it holds at most the connections of this pool
         self._free: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         self._replacing, self._closing = TaskSet(), TaskSet()
         self._incident = Incident(log, down="reader.open_failed", up="reader.reopened")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.sqlite.disk_reserve import is_full
+from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.wire.errors import ChatError, Code
 
 
@@ -37,10 +38,12 @@ class StorageIncident:
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
-        """Report an `sqlite3.OperationalError` that the block raises, and raise the refusal instead."""
+        """Report an error of the disk or the file that the block raises, and raise the refusal instead."""
         try:
             yield
-        except sqlite3.OperationalError as problem:
+        except sqlite3.DatabaseError as problem:
+            if not (isinstance(problem, sqlite3.OperationalError) or is_damage(problem)):
+                raise
             raise self.fail(problem) from problem
 
     def _fail(self, event: str | None, why: str) -> ChatError:

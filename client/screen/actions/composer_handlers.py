@@ -5,10 +5,14 @@ from functools import partial
 
 from client.faces.slash_parser import SLASHES
 from client.screen.actions.screen_interface import ScreenInterface
+from client.screen.input.message_split import split_message
 from client.screen.input.tab_completion import CompletionSources
 from client.screen.layout import picker_items
 from client.screen.model import submit
 from client.text.sanitize import inert
+
+PARTS_LIMIT = 20
+"""Messages into which a text that is too long for one is split at most."""
 
 
 class ComposerHandlers:
@@ -80,6 +84,25 @@ class ComposerHandlers:
         self._screen.run_in_background(edit(self._screen))
 
     def confirm_paste(self, text: str) -> None:
-        """Ask whether many lines are to be pasted into the input."""
-        question = f"Paste {len(text.splitlines())} lines ({len(text)} characters) into one message?"
-        self._screen.confirm(question, "paste without sending", partial(self._screen.composer.type, text))
+        """Ask whether many lines are to be pasted into the input, or a text that is too long sent in several messages.
+
+        The limit is named at once, not after a question and a refusal.
+        """
+        limit = self._screen.runtime.connection.state.limits.content_chars
+        whole = self._screen.composer.with_pasted(text)
+        if len(whole) <= limit:
+            question = f"Paste {len(text.splitlines())} lines ({len(text)} characters) into one message?"
+            self._screen.confirm(question, "paste without sending", partial(self._screen.composer.type, text))
+            return
+        too_long = f"That is {len(whole)} characters; a message has at most {limit}."
+        parts = split_message(whole, limit)
+        if len(parts) > PARTS_LIMIT:
+            self._screen.runtime.notice(f"{too_long} Not pasted: it would take {len(parts)} messages.")
+        else:
+            send = partial(self._send_parts, self._model.room.name, parts)
+            self._screen.confirm(f"{too_long} Send it as {len(parts)} messages?", f"send {len(parts)} messages", send)
+
+    def _send_parts(self, room: str, parts: list[str]) -> None:
+        if self._model.room.name == room and submit.send_parts(self._model, parts):
+            self._screen.composer.show("")
+            self._screen.runtime.settle()

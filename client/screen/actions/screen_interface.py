@@ -38,6 +38,9 @@ class ComposerInterface(Protocol):
     def show(self, text: str) -> None:
         """Replace the text, with the cursor at its end; undo restores the old one."""
 
+    def with_pasted(self, text: str) -> str:
+        """Return what the text would be with `text` inserted."""
+
     def complete(self, sources: CompletionSources) -> None:
         """Complete the word before the cursor; called again, insert the next choice."""
 

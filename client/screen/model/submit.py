@@ -1,5 +1,6 @@
 """Submits the input: sends it as a message, or carries out the slash command in it. Pure."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from chatterbox.wire import frames
@@ -47,6 +48,15 @@ def _send(model: ChatModel, message: SendRequested) -> bool:
     model.room.hide_unread_line()
     model.request(message)
     return True
+
+
+def send_parts(model: ChatModel, parts: Sequence[str]) -> bool:
+    """Send several messages to the open room, as they are; False if nothing was sent."""
+    done = all(_send(model, SendRequested(model.room.name, part)) for part in parts)
+    if done:
+        model.room.set_draft("")
+        model.follow()
+    return done
 
 
 def join(model: ChatModel, name: str) -> None:

@@ -108,7 +108,7 @@ class ChatApp(ThemedApp):
             return False
         if isinstance(event, events.Key):
             return self.chat.press(event)
-        self.chat.composer.paste(event.text)
+        self.chat.composer.paste(event.text, self._runtime.connection.state.limits.content_chars)
         return True
 
     @property

@@ -21,7 +21,7 @@ class Composer(TextArea):
     """
 
     class Pasted(Message):
-        """Many lines were pasted; they are not in the text yet."""
+        """Many lines, or too many characters, were pasted; they are not in the text yet."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -93,9 +93,14 @@ class Composer(TextArea):
         if current is not None:
             self._insert_choice(current[0], current[1] + 1)
 
-    def paste(self, text: str) -> None:
-        """Insert clean text; for many lines, ask the screen to confirm."""
-        if text.count("\n") >= PASTE_LINES:
+    def with_pasted(self, text: str) -> str:
+        """What the text would be with `text` inserted."""
+        start, end = sorted(self.selection)
+        return self.get_text_range((0, 0), start) + text + self.get_text_range(end, self.document.end)
+
+    def paste(self, text: str, limit: int) -> None:
+        """Insert clean text; if it has many lines, or makes more than `limit` characters, ask the screen to confirm."""
+        if text.count("\n") >= PASTE_LINES or len(self.with_pasted(text)) > limit:
             self.post_message(self.Pasted(text))
         else:
             self.type(text)

@@ -11,7 +11,7 @@ from chatterbox.chassis.http.internal_http import read, write
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import WHOLE_DIGITS
-from services.auth.http.request_dependencies import Auth, required_caller
+from services.auth.http.request_dependencies import Auth, AuthContext, required_caller
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 _SERVICES = [Depends(required_caller(ServiceName.GATEWAY, ServiceName.HISTORY))]
@@ -71,6 +71,12 @@ async def live() -> JSONResponse:
 
 @health.get("/ready")
 async def ready(auth: Auth) -> JSONResponse:
-    """Ready when the database answers a query."""
-    await auth.database.rows("SELECT 1")
+    await check_ready(auth)
     return JSONResponse({"status": "ok"})
+
+
+async def check_ready(auth: AuthContext) -> None:
+    """Raise `unavailable` unless the database answers a query and is intact."""
+    await auth.database.rows("SELECT 1")
+    if auth.database.is_damaged:
+        raise ChatError(Code.UNAVAILABLE, "The database is damaged: see the log, and restore a backup.")

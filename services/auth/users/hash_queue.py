@@ -42,7 +42,7 @@ class HashQueue:
         if self.waiting >= self._limit:
             self._make_room(address)
         turn: _Turn = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(address, deque()).append(turn)
+        self._queues.setdefault(address, deque()).append(turn)  # bounded: by `_make_room`
         self.waiting += 1
         try:
             await turn

@@ -302,7 +302,7 @@ class Connection:
 
     def _enqueue(self, command: frames.Command) -> None:
         if self._backlog is None:
-            self._backlog = deque()
+            self._backlog = deque()  # bounded: by `commands_waiting`, below
         if len(self._backlog) >= self._limits.commands_waiting:
             detail = f"At most {self._limits.commands_waiting} commands may wait for a reply on one connection."
             raise ChatError(Code.TOO_MANY_COMMANDS, detail, retry_after_s=0.5)

@@ -64,6 +64,7 @@ class RoomStream:
     @classmethod
     def at(cls, epoch: str, head: int, newest: Sequence[bytes], limit: int) -> "RoomStream":
         """Create a stream that continues after offset `head`; `newest` are the last messages up to it."""
+        # bounded: by `limit`
         return cls(epoch, RecentMessages(limit, head, deque(newest[-limit:])), head)
 
     @property

@@ -14,7 +14,7 @@ class PacedQueue:
     def __init__(self, per_turn: int) -> None:
         self._per_turn = per_turn
         self._left = per_turn
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()  # bounded: a few for each connection
         self._is_scheduled = False
 
     def add(self, callback: Callable[[], None]) -> None:

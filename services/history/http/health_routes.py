@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from chatterbox.chassis.http.internal_http import write
 from chatterbox.wire.errors import ChatError, Code
+from services.history.history_context import HistoryContext
 from services.history.http.app_context import context_of
 
 router = APIRouter(prefix="/health", include_in_schema=False)
@@ -17,12 +18,19 @@ async def live() -> Response:
 
 @router.get("/ready")
 async def ready(request: Request) -> Response:
-    """Ready while the database is intact and tokens can be verified: a full disk stops senders, not readers."""
     context = context_of(request)
+    await check_ready(context)
+    return write({"status": "ready", "database": "checked" if context.history.is_checked else "being checked"})
+
+
+async def check_ready(context: HistoryContext) -> None:
+    """Raise `unavailable` unless the database is intact and tokens can be verified.
+
+    A full disk stops senders, not readers.
+    """
     await context.history.heads([])
     if context.history.is_damaged:
         raise ChatError(Code.UNAVAILABLE, "The database is damaged: see the log, and restore a backup.")
     if not context.verifier.knows_revocations:
         detail = "The list of ended sessions is not loaded yet: auth does not answer."
         raise ChatError(Code.UNAVAILABLE, detail, retry_after_s=1.0)
-    return write({"status": "ready", "database": "checked" if context.history.is_checked else "being checked"})

@@ -55,7 +55,7 @@ class CommitPublisher:
         self._broker = broker
         self._metrics = metrics or HistoryMetrics()
         self._limit = waiting_messages
-        self._queue: deque[CommittedChanges] = deque()
+        self._queue: deque[CommittedChanges] = deque()  # bounded: by `offer`
         self._waiting = 0
         self._dropped = 0
         """Messages and events dropped since the last publish that succeeded."""

@@ -56,7 +56,7 @@ class WriteQueue:
 
     def __init__(self, bounds: QueueBounds) -> None:
         self._bounds = bounds
-        self._jobs: deque[tuple[Job, int, int]] = deque()
+        self._jobs: deque[tuple[Job, int, int]] = deque()  # bounded: by `put`
         self._messages = 0
         self._bytes = 0
 

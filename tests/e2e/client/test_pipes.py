@@ -1,6 +1,7 @@
 """The pipes in shells: loops, readers that go, and positions that outlive kill -9 and restarts."""
 
 import json
+import platform
 import random
 import signal
 import time
@@ -44,6 +45,27 @@ class TestShells:
             ' | while read -r line; do echo "got ${#line}"; done | chatterbox send general -'
         )
         assert [content.split()[0] for content in bob.history()] == ["got"] * 3
+
+    def test_whole_input_is_sent_as_one_message_without_colours(self, alice: Person) -> None:
+        typed = "\x1b[31mfailed\x1b[0m\n  step 2\n\n"
+        assert alice.run("send", "general", "--whole", "--strip-ansi", typed=typed).returncode == ExitCode.OK
+        coloured = alice.run("send", "general", "-", typed=typed)
+        assert "To remove colours: --strip-ansi." in coloured.stderr
+        refused = alice.run("send", "general", "-", "--whole", typed="x\n" * 100_000)
+        assert (refused.returncode, "at most 4000" in refused.stderr) == (ExitCode.REFUSED, True)
+        assert alice.history() == ["failed\n  step 2", "  step 2"]
+
+    def test_rooms_members_and_sessions_are_printed_as_json(self, alice: Person) -> None:
+        alice.run("create", "ops")
+        alice.run("invite", "@bob", "#ops")
+        rooms = [json.loads(line) for line in alice.run("rooms", "--json").stdout.splitlines()]
+        assert rooms[1] == {"room": "ops", "private": False, "member": True, "members": 2, "topic": "", "messages": 0}
+        members = alice.run("members", "ops", "--json").stdout.splitlines()
+        assert list(map(json.loads, members)) == [{"username": "alice"}, {"username": "bob"}]
+        (session,) = map(json.loads, alice.run("sessions", "--json").stdout.splitlines())
+        assert session["current"]
+        assert f" on {platform.node()[:10]}" in session["user_agent"]
+        assert session["address"] == "127.0.0.1"
 
     def test_exit_codes_tell_a_script_what_happened(self, alice: Person, server: Server) -> None:
         codes = alice.shell(
@@ -121,15 +143,25 @@ def offsets(path: Path) -> list[int]:
 class TestResume:
     def test_resumed_tail_continues_after_the_last_one(self, alice: Person) -> None:
         alice.run("send", "general", "-", typed="1\n2\n3\n4\n5\n")
-        assert len(alice.run("tail", "general", "--resume", "x", "--count", "2").stdout.splitlines()) == 3
+        first = alice.run("tail", "general", "--resume", "x", "--recent", "9", "--count", "2")
+        assert len(first.stdout.splitlines()) == 3
         rest = alice.run("tail", "general", "--resume", "x", "--json", "--count", "3").stdout.splitlines()
         assert [json.loads(line)["content"] for line in rest] == ["3", "4", "5"]
         other = alice.run("tail", "general", "--resume", "y", "--json", "--recent", "1", "--count", "1").stdout
         assert json.loads(other)["content"] == "5"
 
+    def test_first_tail_of_a_name_starts_at_the_newest_message(self, alice: Person) -> None:
+        alice.run("send", "general", "-", typed="old\n" * 5)
+        tail = alice.start("tail", "general", "--json", "--resume", "z", "--count", "1")
+        wait_until(lambda: is_connected(tail), "the tail runs")
+        while tail.poll() is None:  # it may not have seen the newest message yet
+            alice.run("send", "general", "new")
+        assert tail.stdout is not None
+        assert json.loads(tail.stdout.readline())["content"] == "new"
+
     def test_saved_position_is_used_by_one_tail_at_a_time(self, alice: Person) -> None:
         alice.run("send", "general", "x")
-        tail = alice.start("tail", "general", "--resume", "x")
+        tail = alice.start("tail", "general", "--resume", "x", "--recent", "1")
         assert tail.stdout is not None
         tail.stdout.readline()
         second = alice.run("tail", "general", "--resume", "x", "--count", "1")

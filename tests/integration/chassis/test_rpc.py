@@ -12,7 +12,7 @@ from chatterbox.chassis import serve
 from chatterbox.chassis.core.caller_keys import CallerKeys, ServiceName
 from chatterbox.chassis.core.length_prefix import prefixed
 from chatterbox.chassis.rpc.rpc_client import NotHttpError, RpcClient, open_rpc
-from chatterbox.chassis.rpc.rpc_server import rpc_upgrade_protocol
+from chatterbox.chassis.rpc.rpc_server import MAX_WAITING, rpc_upgrade_protocol
 from tests.support.live import served
 from tests.support.waiting import until
 
@@ -91,6 +91,19 @@ async def test_pipelined_requests_are_answered_in_order(echo: Echo) -> None:
         client._transport.write(prefixed(b"2")[3:])
         assert await client.call(b"3") == b"1"  # it receives the response to the first request, which nothing awaited
         await until(lambda: echo.requests == [b"1", b"2", b"3"], 5)
+
+
+async def test_a_client_that_does_not_wait_for_responses_is_disconnected(echo: Echo) -> None:
+    echo.released.clear()
+    async with at_port(echo) as url, opened(url) as client:
+        call = asyncio.ensure_future(client.call(b"0"))
+        await until(lambda: echo.requests == [b"0"], 5)
+        for number in range(MAX_WAITING + 1):
+            client._transport.write(prefixed(str(number + 1).encode()))
+        with pytest.raises(ConnectionError):
+            await call
+        assert echo.requests == [b"0"]
+        echo.released.set()
 
 
 async def test_a_too_large_request_closes_the_connection_unhandled(echo: Echo) -> None:

@@ -77,3 +77,13 @@ async def test_the_first_signal_starts_the_drain_and_the_second_stops_the_server
         await asyncio.wait_for(draining.wait(), 10)
         assert not task.done()
         server.handle_exit(signal.SIGTERM, None)
+
+
+async def test_an_error_in_the_drain_is_logged_and_the_server_stops(caplog: pytest.LogCaptureFixture) -> None:
+    async def drain() -> None:
+        raise ValueError("no such connection")
+
+    async with serving(drain) as (server, _, _):
+        server.handle_exit(signal.SIGTERM, None)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["drain.failed"]
+    assert "no such connection" in caplog.text

@@ -26,7 +26,6 @@ CANARY = "canary-token-that-no-log-may-hold"
         "/rooms/%2e%2e/internal/jwks",
         "//internal/jwks",
         "/INTERNAL/jwks",
-        "/",
     ],
 )
 def test_the_edge_answers_404_for_paths_that_are_not_public(stack: Stack, path: str) -> None:
@@ -51,6 +50,9 @@ def test_the_edge_serves_one_api_reference_for_all_services(stack: Stack) -> Non
     page = stack.http.get("/docs").raise_for_status()
     assert page.headers["content-type"].startswith("text/html")
     assert stack.http.get("/docs-assets/swagger-ui-bundle.js").status_code == 200
+    start = stack.http.get("/").raise_for_status()
+    assert 'href="docs"' in start.text
+    assert "health" not in start.text
 
 
 def test_the_edge_refuses_an_oversized_body_or_head(stack: Stack) -> None:

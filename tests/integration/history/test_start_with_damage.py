@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import re
 import shutil
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -24,7 +21,7 @@ from services.history.messages import message_pages
 from services.history.messages.message_pages import MessagePage, PageSpan
 from services.history.restore import restore
 from services.history.schema import SCHEMA
-from tests.support.damage import Damage, Kind, damaged_copy, damages
+from tests.support.damage import Damage, Kind, damaged_copy, damages, without_indexes
 from tests.support.history import Clock, FakeAuth, Service, running
 from tests.support.waiting import until
 
@@ -327,26 +324,3 @@ async def outcome_of_check(history: Service) -> str:
     service = history.app.context.history
     await until(lambda: service.is_checked or service.is_damaged, 60)
     return "damaged" if service.is_damaged else "checked"
-
-
-def without_indexes(database: Path, change: str) -> None:
-    """Change rows and leave the indexes as they are: SQLite is told in the meantime that there are none."""
-    with writable_schema(database) as connection:
-        entries = connection.execute("SELECT rowid, * FROM sqlite_schema").fetchall()
-        connection.execute("DELETE FROM sqlite_schema WHERE type = 'index'")
-        for rowid, *_, sql in entries:
-            stripped = re.sub(r",\s*UNIQUE \([^)]*\)| UNIQUE", "", sql or "")
-            connection.execute("UPDATE sqlite_schema SET sql = ? WHERE rowid = ?", (stripped, rowid))
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        assert connection.execute(change).rowcount
-    with writable_schema(database) as connection:
-        connection.execute("DELETE FROM sqlite_schema")
-        columns = "rowid, type, name, tbl_name, rootpage, sql"
-        connection.executemany(f"INSERT INTO sqlite_schema ({columns}) VALUES (?, ?, ?, ?, ?, ?)", entries)
-
-
-@contextlib.contextmanager
-def writable_schema(database: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("PRAGMA writable_schema=ON")
-        yield connection

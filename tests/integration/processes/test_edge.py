@@ -26,6 +26,7 @@ def started(folder: Path, ports: ProcessPorts, **names: str) -> Iterator[int]:
     port = free_port()
     spec = edge(caddy_program(), "127.0.0.1", port, ports, data=folder, reference=folder)
     (folder / "docs.html").write_text("docs")
+    (folder / "start.html").write_text("start")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             spec.command, env={**os.environ, **spec.environment, **names}, stdout=log, stderr=log
@@ -115,6 +116,28 @@ async def test_the_edge_logs_neither_invalid_requests_nor_broken_off_ones(tmp_pa
     service.shutdown()
     service.server_close()
     assert (tmp_path / "log").read_text() == before
+
+
+async def test_the_edge_serves_the_start_page_except_to_programs_that_ask_for_json(port: int) -> None:
+    for accept in ("text/html,*/*;q=0.8", "*/*", "application/json, text/html"):
+        page = await get(port, "/", Accept=accept)
+        assert (page.status_code, page.text) == (200, "start")
+        assert page.headers["content-security-policy"].startswith("default-src 'none';")
+        assert page.headers["cache-control"] == "no-store"
+    answer = await get(port, "/", Accept="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_the_edge_serves_the_same_below_a_root_path(tmp_path: Path) -> None:
+    with started(tmp_path, NOWHERE, CHATTERBOX_ROOT_PATH="/chat") as port:
+        for path in ("/chat/docs", "/docs"):
+            assert (await get(port, path)).text == "docs"
+        assert (await get(port, "/chat/")).text == "start"
+        assert (await get(port, "/chat/login")).status_code == 503
+        redirect = await get(port, "/chat")
+        assert (redirect.status_code, redirect.headers["location"]) == (308, "/chat/")
+        for path in ("/chatdocs", "/chat/chat/docs", "/chat/internal/jwks"):
+            assert (await get(port, path)).status_code == 404
 
 
 def echo() -> ThreadingHTTPServer:

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Message
 
-from chatterbox.chassis.http.security_headers import DOCS_POLICY, SecurityHeadersMiddleware
+from chatterbox.chassis.http.security_headers import DOCS_POLICY, START_POLICY, SecurityHeadersMiddleware
 
 CADDYFILE = Path(__file__).parents[4] / "deploy" / "Caddyfile"
 
@@ -49,10 +49,11 @@ async def test_a_header_of_the_app_is_kept() -> None:
     assert (await headers(own={"Cache-Control": "max-age=5"})).getlist("cache-control") == ["max-age=5"]
 
 
-async def test_the_api_reference_has_the_same_policy_as_at_the_edge() -> None:
-    assert (await headers("/docs"))["content-security-policy"] == DOCS_POLICY
+@pytest.mark.parametrize(("path", "policy"), [("/docs", DOCS_POLICY), ("/", START_POLICY)])
+async def test_each_page_has_the_same_policy_as_at_the_edge(path: str, policy: str) -> None:
+    assert (await headers(path))["content-security-policy"] == policy
     assert "content-security-policy" not in await headers()
-    assert f'Content-Security-Policy "{DOCS_POLICY}"' in CADDYFILE.read_text()
+    assert f'Content-Security-Policy "{policy}"' in CADDYFILE.read_text()
 
 
 async def test_hsts_is_sent_over_https_if_there_is_a_domain() -> None:

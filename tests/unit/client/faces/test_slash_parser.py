@@ -84,6 +84,11 @@ def test_line_about_a_room_is_a_mistake_while_none_is_open(line: str, mistake: U
     assert parse(line, None) == mistake
 
 
+@pytest.mark.parametrize("line", ["/invite bob ops", "/invite @bob #ops", "/invite #ops bob", "/invite ops @bob"])
+def test_room_and_person_of_an_invitation_are_told_apart_by_their_marks(line: str) -> None:
+    assert parse(line, "general") == asked(frames.Invite(id=0, room="ops", username="bob"))
+
+
 def test_commands_that_name_a_room_work_while_none_is_open() -> None:
     assert parse("/leave ops", None) == asked(frames.Leave(id=0, room="ops"))
     assert parse("/join ops", None) == RoomRequested("ops")

@@ -15,7 +15,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.position import Position
-from client.core import notes
+from client.core import events, notes
+from client.net.chat_connection import MAX_OUTGOING
 from tests.unit.client.twin import Line, Person, twin
 from tests.unit.client.world import message, room_state
 
@@ -108,6 +109,18 @@ class TestOneConnection:
             assert person.outbox is not None
             assert person.outbox.entries() == ()
         assert person.heard == [1, 2]
+
+    async def test_connection_is_replaced_when_too_many_frames_wait(self, tmp_path: Path) -> None:
+        async def first(line: Line) -> None:
+            await line.greet()
+            await line.stay()
+
+        async with twin(first, first) as server, Person(server, tmp_path) as person:
+            await person.see(notes.WelcomeReceived)
+            for _ in range(2 * MAX_OUTGOING):
+                person.connection.request(events.CommandRequested(frames.ListRooms(id=0)))
+            assert person.connection._outgoing.qsize() <= MAX_OUTGOING
+            await person.see(notes.WelcomeReceived, 2)
 
     async def test_invalid_message_is_refused_before_it_is_queued(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:

@@ -20,7 +20,9 @@ IDS = ["5b1c0aaa", "5b1c0bbb", "77aa0000"]
 
 def session(session_id: str, *, current: bool = False) -> dict[str, object]:
     at = "2026-11-23T10:00:00.000Z"
-    return {"id": session_id, "created": at, "expires": at, "user_agent": "cli\x1b[2J", "current": current}
+    last_used, ends = "2026-11-29T10:00:00.000Z", "2026-12-23T10:00:00.000Z"
+    times = {"created": at, "last_used": last_used, "expires": at, "ends": ends}
+    return {"id": session_id, **times, "user_agent": "cli\x1b[2J on mill", "address": "192.0.2.7", "current": current}
 
 
 @pytest.fixture
@@ -115,7 +117,11 @@ def test_room_name_is_quoted_in_the_path(asked: list[str], context: ClientContex
 
 def test_other_sessions_are_cached(asked: list[str], context: ClientContext, known: NameCache) -> None:
     lines = http_jobs.sessions(context, known)
-    assert lines[2].endswith("cli␛[2J  (this one)")
+    assert lines[0].startswith(f"{IDS[0]}  last used 2026-11-29 ")
+    assert " on mill from 192.0.2.7, cli␛[2J, began" in lines[0]
+    assert ", began 2026-11-23 " in lines[0]
+    assert ", ends 2026-12-23 " in lines[0]
+    assert lines[2].endswith("  (this one)")
     assert known.names.sessions == (IDS[0], IDS[1])
 
 

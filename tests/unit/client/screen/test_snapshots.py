@@ -202,7 +202,7 @@ async def command_palette(ui: Harness) -> None:
 
 @scene()
 async def paste_confirmation(ui: Harness) -> None:
-    ui.chat.composer.paste("\n".join("abcdefghij"))
+    ui.chat.composer.paste("\n".join("abcdefghij"), 4000)
 
 
 @scene()

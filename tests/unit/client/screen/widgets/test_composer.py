@@ -84,6 +84,37 @@ async def test_paste_of_many_lines_asks_first() -> None:
         assert ui.requested == []
 
 
+async def test_paste_above_the_limit_names_it_and_is_sent_as_several_messages() -> None:
+    async with running_screen() as ui:
+        await ui.type("see:")
+        ui.app.post_message(events.Paste("word " * 1000 + "/quit"))
+        await ui.settle()
+        assert "That is 5009 characters; a message has at most 4000. Send" in ui.everything()
+        assert ui.requested == []
+        await ui.press("enter")
+        whole = "see:" + "word " * 1000 + "/quit"
+        assert ui.requested == [(ROOM, whole[:3998]), (ROOM, whole[3999:])]
+        assert ui.text == ""
+
+
+async def test_cancelled_paste_above_the_limit_leaves_the_input_as_it_was() -> None:
+    async with running_screen() as ui:
+        await ui.type("see:")
+        ui.app.post_message(events.Paste("x" * 4000))
+        await ui.settle()
+        await ui.press("escape")
+        assert (ui.text, ui.requested) == ("see:", [])
+
+
+async def test_paste_that_would_take_too_many_messages_is_refused_at_once() -> None:
+    async with running_screen() as ui:
+        ui.app.post_message(events.Paste("x" * 100_000))
+        await ui.settle()
+        said = " ".join(" ".join(ui.timeline()).split())
+        assert "That is 100000 characters; a message has at most 4000. Not pasted: it would take 25 messages." in said
+        assert ui.text == ""
+
+
 async def test_trailing_line_feed_of_a_paste_is_not_counted_as_a_line() -> None:
     async with running_screen() as ui:
         ui.app.post_message(events.Paste("line\n" * 30))
