@@ -38,6 +38,8 @@ class HttpProtocol(HttpToolsProtocol):
     parser: Any
     _counted = ""
     """What `limits` counts this connection as."""
+    _early = b""
+    """What arrived with an upgrade request after its end."""
     _deadline: TimerHandle | None = None
     _head_bytes: int | None = 0
     """Bytes received of the request's head; None once it is complete."""
@@ -93,6 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 if self._should_upgrade():
+                    self._early = data[upgrade.args[0] :]
                     self.handle_websocket_upgrade()
                     return
                 data = data[upgrade.args[0] :]  # of another protocol, which a server may ignore (RFC 9110 section 7.8)

@@ -57,6 +57,7 @@ class WebSocketUpgradeProtocol(HttpProtocol):
         self._release()
         self.connections.discard(self)
         handshake = self.handshake_class(self.transport, self.server_state, self.config.ws_max_size)
+        handshake.early = self._early
         self.transport.set_protocol(handshake)
         self.parser = None  # breaks the reference cycle with this object
         handshake.begin(self.app, self._websocket_scope())

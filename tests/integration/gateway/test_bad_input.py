@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT
 from services.gateway.gateway import Gateway
 from services.gateway.transport.live_socket import LiveSocket
-from tests.support.peer import TEXT, frame
+from tests.support.peer import HANDSHAKE, TEXT, dialled, frame
 from tests.support.server import Server, running
 from tests.support.talker import Talker, contents
 
@@ -222,6 +222,14 @@ async def test_command_received_before_the_handover_is_answered_after_the_welcom
     monkeypatch.setattr(gateway, "open", open_with_early_bytes)
     async with server.talker(await server.newcomer("alice")) as alice:
         assert (await alice.next())["type"] == "pong"
+
+
+async def test_frame_that_arrives_with_the_upgrade_request_is_answered(server: Server) -> None:
+    connect = json.dumps({"type": "connect", "token": await server.newcomer("alice")}).encode()
+    async with dialled(server.port) as peer:
+        peer.write(HANDSHAKE, b"\r\n", frame(TEXT, connect))
+        assert "101 Switching" in await peer.head()
+        assert json.loads((await peer.frame()).payload)["type"] == "welcome"
 
 
 async def test_hundredth_refusal_within_a_minute_closes_the_connection(alice: Talker) -> None:
