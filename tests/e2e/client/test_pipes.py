@@ -55,9 +55,10 @@ class TestShells:
         assert (refused.returncode, "at most 4000" in refused.stderr) == (ExitCode.REFUSED, True)
         assert alice.history() == ["failed\n  step 2", "  step 2"]
 
-    def test_rooms_members_and_sessions_are_printed_as_json(self, alice: Person) -> None:
+    def test_rooms_members_and_sessions_are_printed_as_json(self, alice: Person, bob: Person) -> None:
         alice.run("create", "ops")
-        alice.run("invite", "@bob", "#ops")
+        assert alice.run("invite", "@bob", "#ops").returncode == ExitCode.OK
+        bob.run("join", "ops")
         rooms = [json.loads(line) for line in alice.run("rooms", "--json").stdout.splitlines()]
         assert rooms[1] == {"room": "ops", "private": False, "member": True, "members": 2, "topic": "", "messages": 0}
         members = alice.run("members", "ops", "--json").stdout.splitlines()
