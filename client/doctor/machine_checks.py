@@ -48,7 +48,7 @@ def _terminal(terminal: Terminal) -> Iterator[CheckResult]:
     elif terminal.columns < SMALL_COLUMNS or terminal.rows < SMALL_ROWS:
         yield warning(CheckName.TERMINAL, f"{size} characters", "The full screen is cut off: enlarge the terminal.")
     if terminal.encoding.lower().replace("-", "") != "utf8":
-        seen = f"its encoding is {shown(terminal.encoding)}, so many characters are shown as ?"
+        seen = f"its encoding is {shown(terminal.encoding)}; other characters are shown as ?"
         yield warning(CheckName.TERMINAL, seen, "Use a UTF-8 locale, for example: export LC_ALL=C.UTF-8")
 
 

@@ -151,7 +151,7 @@ def meet_on_screens(at_ada: Terminal, at_bob: Terminal, bob: str) -> None:
     at_ada.shows("beginning of #screen")
     at_ada.type(f"/invite {bob}\r")
     at_bob.shows("invited you to #screen")
-    at_bob.type("\x1b2")
+    at_bob.type("/accept screen\r")
     at_bob.shows("▸2 #screen")
     at_bob.type(f"{BEFORE[0]}\r")
     at_ada.shows(BEFORE[0])

@@ -37,7 +37,7 @@ def test_folder_that_can_not_be_written_is_named() -> None:
     [
         (Terminal(0, 0, "utf-8"), "it reports no size, so 80 by 24 is used"),
         (Terminal(30, 24, "utf-8"), "30 by 24 characters"),
-        (Terminal(80, 24, "iso8859-1"), "its encoding is iso8859-1, so many characters are shown as ?"),
+        (Terminal(80, 24, "iso8859-1"), "its encoding is iso8859-1; other characters are shown as ?"),
     ],
 )
 def test_unusual_terminal_is_described(tmp_path: Path, terminal: Terminal, seen: str) -> None:

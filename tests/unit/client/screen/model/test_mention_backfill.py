@@ -1,13 +1,14 @@
-"""Mention backfill: mentions in messages from before the start are read, one page per room, and counted once."""
+"""Mention backfill: messages from before the start are read, the newest of each room first, and counted once."""
 
 import msgspec
+import pytest
 
 from chatterbox.wire import frames
 from client.core import notes
 from client.core.events import CommandRequested
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.viewport import TimelineView
-from client.screen.model import update
+from client.screen.model import mention_backfill, update
 from client.screen.model.chat_model import ChatModel
 from tests.unit.client.world import ME, ROOM, message, room_state
 
@@ -56,7 +57,8 @@ def test_one_page_of_each_room_is_requested_one_room_after_the_other() -> None:
     [second] = requested_pages(model)
     assert second.room == "dev"
     update.apply(model, notes.CommandRefused(second, "unavailable", "Away."))
-    assert requested_pages(model) == []
+    [older] = requested_pages(model)
+    assert (older.room, older.before) == ("ops", 701)
 
 
 def test_page_is_requested_again_after_a_lost_connection() -> None:
@@ -83,3 +85,42 @@ def test_mentions_in_the_open_room_are_read_and_not_counted() -> None:
     answer(model, request, f"{ME}: one", last=6)
     TimelineView(model).draw(RowStyle(60, ME), 10)
     assert model.rooms["ops"].mentions == 0
+
+
+def test_own_messages_are_not_unread_however_many_there_are() -> None:
+    model = opened(room_state(603, room="ops"))
+    assert model.rooms["ops"].unread == 600
+    while requests := requested_pages(model):
+        [request] = requests
+        last = 603 if request.before is None else request.before - 1
+        offsets = range(last - request.limit + 1, last + 1)
+        page = [message(offset, room="ops", username="bob" if offset > 595 else ME) for offset in offsets]
+        reply = frames.Page(id=1, room="ops", messages=page, more=True)
+        update.apply(model, notes.CommandAnswered(msgspec.structs.replace(request, id=9), reply))
+    assert model.rooms["ops"].unread == 8
+
+
+def test_refused_older_page_ends_the_backfill_of_its_room() -> None:
+    model = opened(room_state(603, room="ops"), room_state(5, room="dev"))
+    [request] = requested_pages(model)
+    page = [message(offset, room="ops") for offset in range(404, 604)]
+    update.apply(model, notes.CommandAnswered(request, frames.Page(id=1, room="ops", messages=page, more=True)))
+    [second] = requested_pages(model)
+    answer(model, second, "new", "newer", last=5)
+    [older] = requested_pages(model)
+    assert (older.room, older.before, older.limit) == ("ops", 404, 200)
+    update.apply(model, notes.CommandRefused(older, "rate_limited", "Too many."))
+    assert requested_pages(model) == []
+
+
+def test_older_pages_are_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mention_backfill, "FURTHER_PAGES", 1)
+    model = opened(room_state(2003, room="ops"))
+    count = 0
+    while requests := requested_pages(model):
+        count += 1
+        [request] = requests
+        last = 2003 if request.before is None else request.before - 1
+        page = [message(offset, room="ops") for offset in range(last - request.limit + 1, last + 1)]
+        update.apply(model, notes.CommandAnswered(request, frames.Page(id=1, room="ops", messages=page, more=True)))
+    assert count == 2
