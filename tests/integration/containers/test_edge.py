@@ -86,7 +86,11 @@ def test_with_frozen_gateways_the_edge_answers_unavailable_and_logs_no_token(sta
 def test_the_access_log_of_the_edge_contains_no_token(stack: Stack) -> None:
     """By default the edge logs no request, so this tests another one that logs every request."""
     image = stack.inspect(stack.containers("edge")[0])["Image"]
-    options = ("CHATTERBOX_EDGE_ADDRESS=http://:8000", "CHATTERBOX_EDGE_LOG_LEVEL=DEBUG")
+    options = (
+        "CHATTERBOX_EDGE_ADDRESS=http://:8000",
+        "CHATTERBOX_EDGE_LOG_LEVEL=DEBUG",
+        "CHATTERBOX_EDGE_PROXY_LOG_LEVEL=DEBUG",
+    )
     with beside(stack, image, *(f"--env={option}" for option in options)) as edge:
         for query in (
             f"token={CANARY}",
