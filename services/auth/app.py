@@ -69,9 +69,9 @@ async def _open(
     clock: Callable[[], float],
     metrics: AuthMetrics,
 ) -> AuthContext:
-    if callers.is_shared:
-        log.warning("service_key.shared")
     database = await stack.enter_async_context(open_database(settings.data))
+    if callers.is_shared:
+        log.warning("service_key.shared")  # not before: a start that is refused prints one sentence
     metrics.watch_reserve(database.reserve)
     key_ring = KeyRing(settings.data, now_s)
     key_ring.open()

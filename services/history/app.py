@@ -69,9 +69,9 @@ def create_app(
 
     async def open_context(stack: AsyncExitStack) -> HistoryContext:
         """The stack closes in reverse order, so that everything is closed before what it uses."""
-        if callers.is_shared:
-            log.warning("service_key.shared")
         database = await stack.enter_async_context(open_database(settings.database, SCHEMA, readers=settings.readers))
+        if callers.is_shared:
+            log.warning("service_key.shared")  # not before: a start that is refused prints one sentence
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
         metrics.watch_damage(database.damage)

@@ -22,6 +22,7 @@ from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, is_full
 from chatterbox.chassis.sqlite.integrity import (
     DatabaseDamagedError,
+    check_columns,
     check_content,
     check_log,
     check_structure,
@@ -131,6 +132,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, schema: Schema,
             await connection.execute(pragma)
         await run_on_connection(connection, delete_securely)
         await _migrate(connection, path, schema.migrations)
+        await check_columns(connection, path, schema.migrations)
         await check_content(connection, path, schema.violations if check_all else schema.end_violations)
     finally:
         if connection.in_transaction:  # a migration failed

@@ -6,7 +6,7 @@ message, can't be detected; see docs/faults.md.
 
 import asyncio
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import aiosqlite
@@ -61,6 +61,23 @@ async def _tables(connection: aiosqlite.Connection, without: Collection[str]) ->
     rows = await connection.execute_fetchall("SELECT name FROM sqlite_schema WHERE type = 'table'")
     names = ["sqlite_schema", *(name for (name,) in rows if name not in without)]
     return ['"' + name.replace('"', '""') + '"' for name in names]
+
+
+async def check_columns(connection: aiosqlite.Connection, path: Path, migrations: Sequence[str]) -> None:
+    """Refuse a database whose tables have other columns than the migrations create: a name in its schema is damaged."""
+    async with aiosqlite.connect(":memory:") as expected:
+        for script in migrations:
+            await expected.executescript(script)
+        if await _columns(connection) != await _columns(expected):
+            raise _damaged(path)
+
+
+async def _columns(connection: aiosqlite.Connection) -> list[tuple[str, str]]:
+    rows = await connection.execute_fetchall(
+        "SELECT tables.name, columns.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns"
+        " WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' ORDER BY tables.name, columns.cid"
+    )
+    return [(table, column) for table, column in rows]
 
 
 async def check_content(connection: aiosqlite.Connection, path: Path, violations: str) -> None:

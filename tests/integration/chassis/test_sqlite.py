@@ -107,6 +107,14 @@ class TestUnsupportedDatabase:
         database.write_bytes(content or whole[: len(whole) // 2])
         assert (await start(service, data)).sentence.endswith("restore a backup")
 
+    async def test_a_damaged_name_of_a_column_is_refused_with_advice_to_restore_a_backup(
+        self, data: Path, service: str
+    ) -> None:
+        database = data / f"{service}.sqlite"
+        table, column = {"auth": ("users", "capital_key"), "history": ("rooms", "topic")}[service]
+        change(database, f"ALTER TABLE {table} RENAME COLUMN {column} TO {column}_")
+        assert (await start(service, data)).sentence == f"{database} is damaged; restore a backup"
+
     async def test_a_data_folder_in_use_is_refused(self, data: Path, service: str) -> None:
         async with process(data):
             said = (await start(service, data)).sentence
