@@ -125,7 +125,7 @@ class TestSeveralRooms:
         bob.run("leave", "ops")
         _, err = tail.communicate(timeout=20)
         assert tail.returncode == ExitCode.REFUSED
-        assert "no longer in #ops" in err
+        assert "You left #ops in another client." in err
 
 
 def say(sending: Running, count: int) -> None:

@@ -28,7 +28,7 @@ def alice(alice_and_bob: list[Person]) -> Person:
     bob.run("rooms")
     alice.run("create", "ops")
     alice.run("send", "ops", "x")
-    alice.run("tail", "ops", "--resume", "mailer", "--count", "1")
+    alice.run("tail", "ops", "--resume", "mailer", "--recent", "1", "--count", "1")
     alice.run("members", "general")
     return alice
 
