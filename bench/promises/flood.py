@@ -27,10 +27,13 @@ FLOODS = {
 OTHERS_RATIO = 2.0
 """How much slower the p99 ping may be beside another flood than without one."""
 OTHER_FLOODS = {
-    "commands": 5, "logins": 20, "listings": 20, "topics": 20, "joins and leaves": 20, "absurd requests": 20,
-    "half-open connections": 200, "unread connections": 10,
+    "commands": 5, "listings": 20, "topics": 20, "joins and leaves": 20, "absurd requests": 20,
+    "half-open connections": 200, "unread connections": 10, "logins": 20,
 }  # fmt: skip
-"""Attacks of one account and address, and how many of each run at once, each as fast as the server answers."""
+"""Attacks of one account and address, and how many of each run at once, each as fast as the server answers.
+
+Logins come last: afterwards the account is throttled.
+"""
 AS_FAST_AS_ANSWERED = "10000"
 """Requests per second of each connection: more than a server answers."""
 
