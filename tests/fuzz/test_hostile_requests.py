@@ -82,7 +82,8 @@ async def answer_times_s(port: int, pieces: Pieces) -> list[float]:
                 peer.write(piece)
                 began_s = time.perf_counter()
                 async with asyncio.timeout(SILENT_S):
-                    await peer.reader.read(65_536)
+                    if not await peer.reader.read(65_536):  # ended after the last answer
+                        break
                 times_s.append(time.perf_counter() - began_s)
         except (TimeoutError, ConnectionError):
             pass

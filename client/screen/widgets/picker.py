@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 from textual.screen import ModalScreen
 
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
@@ -107,7 +109,7 @@ class Picker(ModalScreen[None]):
         at = self.value
         self._matches, self._progress = self._items(self._field.text), progress
         self._at = next((number for number, item in enumerate(self._matches) if item.value == at), 0)
-        if self.is_mounted:
+        with suppress(NoMatches):  # not composed yet, or being closed with the app
             self.query_one(Vertical).border_subtitle = progress
             self._draw()
 

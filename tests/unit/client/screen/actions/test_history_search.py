@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from textual.containers import Vertical
 
 from chatterbox.wire import frames
 from client.core import notes
@@ -81,14 +82,23 @@ async def test_search_loads_older_messages_until_the_beginning_and_says_how_far_
         await ui.press("ctrl+s")
         await ui.burst(*"needle")
         assert choices(ui) == ["No match so far."]
-        assert extent(ui) == "searched 100 messages, back to 23 Nov 2026; loading …"
+        await until(lambda: extent(ui) == "searched 100 messages, back to 23 Nov 2026; loading …", MOST_S)
         while not choices(ui)[0].startswith("▸ needle"):
             await until(lambda: any(isinstance(r, frames.ReadHistory) for r in ui.connection.requested), MOST_S)
             await history.answer(ui)
         assert history.pages == 3
-        assert extent(ui) == "searched all 700 messages"
+        await until(lambda: extent(ui) == "searched all 700 messages", MOST_S)
         await ui.press("enter")
         assert any(line.endswith("┃ needle") for line in ui.timeline())
+
+
+async def test_search_survives_a_picker_that_is_being_closed() -> None:
+    async with room_of(700, {}) as (ui, _):
+        await ui.press("ctrl+s")
+        picker = ui.app.screen
+        assert isinstance(picker, Picker)
+        await picker.query(Vertical).remove()
+        picker.update("searched 100 messages")
 
 
 async def test_search_without_a_match_says_that_the_whole_room_was_searched() -> None:
