@@ -18,7 +18,7 @@ from client.net.dialer import dial
 from client.net.http_api import HttpApi
 from client.text.server_url import server_address
 from services.processes.program_paths import caddy_program
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
 from tests.support.server import PASSWORD, running
 from tests.support.waiting import until
 
@@ -39,20 +39,11 @@ async def proxied(folder: Path, directive: str, **settings: Any) -> AsyncIterato
         homes = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **homes}, stderr=subprocess.DEVNULL)
         try:
-            await until(lambda: answers(port), 20)
+            await until(lambda: is_open(port), 20)
             yield f"http://127.0.0.1:{port}/chat"
         finally:
             process.kill()
             await process.wait()
-
-
-async def answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 @pytest.fixture(params=[(REMOVES, {}), (LEAVES, {"root_path": "/chat"})], ids=["removed", "left"])

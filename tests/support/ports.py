@@ -1,5 +1,6 @@
 """Ports for servers that tests and benchmarks start."""
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -50,3 +51,13 @@ def _reservations() -> int:
     """Open once and never closed: to close it anywhere in this process would end all of its locks."""
     path = Path(tempfile.gettempdir()) / f"chatterbox-ports-{os.getuid()}"
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+async def is_open(port: int) -> bool:
+    """Whether something accepts connections on this port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

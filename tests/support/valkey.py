@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.program_paths import redis_program
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_open
 from tests.support.waiting import until
 
 READY_S = 10.0
@@ -46,12 +46,7 @@ class Valkey:
 
     async def _answers(self) -> bool:
         assert self.is_running, (self._folder / "valkey.log").read_text()
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        return await is_open(self.port)
 
     async def command(self, *words: str) -> object:
         """What the server answers to a command."""
