@@ -4,6 +4,7 @@ The braces in a room's channel are a Redis Cluster hash tag, which keeps all pay
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -95,23 +96,81 @@ class Batch(msgspec.Struct, frozen=True):
     epoch: str
     first: int
     frames: tuple[bytes, ...]
+    rev: int = 0
+    """The room's rev when they were committed: they are as of it."""
 
 
-def encode_batch(epoch: str, first: int, frames: Sequence[bytes]) -> bytes:
-    """Encode a batch as lines: `EPOCH FIRST`, then one frame per line (encoded JSON contains no newline)."""
-    return b"\n".join((f"{epoch} {first}".encode(), *frames))
+class ChangedMessage(msgspec.Struct, frozen=True):
+    """A message that changed: its offset and rev, its encoded `message` frame, and what happened.
 
-
-def decode_batch(payload: bytes) -> Batch:
-    """Decode the output of `encode_batch` without parsing the frames; raises `UnreadableError`.
-
-    >>> decode_batch(encode_batch("7f3a", 5, [b"{}", b"[]"]))
-    Batch(epoch='7f3a', first=5, frames=(b'{}', b'[]'))
+    `live` is the end of a `change` frame, from `,"by":` on without the closing brace, or empty.
     """
-    head, *frames = payload.split(b"\n")
-    epoch, space, first = head.partition(b" ")
-    if not (
-        epoch and space and frames and all(frames) and head.isascii() and first.isdigit() and len(first) <= WHOLE_DIGITS
-    ):
-        raise UnreadableError("not a batch of messages")
-    return Batch(epoch.decode("ascii"), int(first), tuple(frames))
+
+    offset: int
+    rev: int
+    frame: bytes
+    live: bytes
+
+
+class ChangeBatch(msgspec.Struct, frozen=True):
+    """The changes of one room in one transaction, by rev; they follow rev `after` without a gap."""
+
+    epoch: str
+    after: int
+    changes: tuple[ChangedMessage, ...]
+
+
+def encode_batch(epoch: str, first: int, frames: Sequence[bytes], rev: int = 0) -> bytes:
+    """Encode a batch as lines: `EPOCH FIRST` or `EPOCH FIRST REV`, then one frame per line.
+
+    Encoded JSON contains no newline.
+    """
+    head = f"{epoch} {first} {rev}" if rev else f"{epoch} {first}"
+    return b"\n".join((head.encode(), *frames))
+
+
+def encode_changes(epoch: str, after: int, changes: Sequence[ChangedMessage]) -> bytes:
+    """Encode changes as lines: `EPOCH ~AFTER`, then for each `OFFSET REV`, its frame, and what happened."""
+    lines = [f"{epoch} ~{after}".encode()]
+    for change in changes:
+        lines += (b"%d %d" % (change.offset, change.rev), change.frame, change.live)
+    return b"\n".join(lines)
+
+
+def decode_room_payload(payload: bytes) -> Batch | ChangeBatch:
+    """Decode what was published to a room's channel, without parsing the frames; raises `UnreadableError`.
+
+    >>> decode_room_payload(encode_batch("7f3a", 5, [b"{}", b"[]"]))
+    Batch(epoch='7f3a', first=5, frames=(b'{}', b'[]'), rev=0)
+    >>> decode_room_payload(encode_changes("7f3a", 1, [ChangedMessage(5, 2, b"{}", b"")]))
+    ChangeBatch(epoch='7f3a', after=1, changes=(ChangedMessage(offset=5, rev=2, frame=b'{}', live=b''),))
+    """
+    head, *lines = payload.split(b"\n")
+    epoch, *numbers = head.split(b" ")
+    if not (epoch and lines and head.isascii()):
+        raise UnreadableError("not a batch of messages or changes")
+    if numbers and numbers[0].startswith(b"~"):
+        return _changes(epoch.decode("ascii"), _whole_numbers([numbers[0][1:], *numbers[1:]], 1), lines)
+    if not all(lines):
+        raise UnreadableError("a message is missing")
+    first, rev = _whole_numbers([*numbers, b"0"] if len(numbers) == 1 else numbers, 2)
+    return Batch(epoch.decode("ascii"), first, tuple(lines), rev)
+
+
+def _changes(epoch: str, after: list[int], lines: list[bytes]) -> ChangeBatch:
+    if len(lines) % 3 or not all(lines[1::3]):
+        raise UnreadableError("a changed message is missing")
+    changes = []
+    for where, frame, live in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        offset, rev = _whole_numbers(where.split(b" "), 2)
+        changes.append(ChangedMessage(offset, rev, frame, live))
+    revs = [*after, *(change.rev for change in changes)]
+    if any(earlier >= later for earlier, later in pairwise(revs)):
+        raise UnreadableError("changes are not in the order of their revs")
+    return ChangeBatch(epoch, after[0], tuple(changes))
+
+
+def _whole_numbers(texts: list[bytes], count: int) -> list[int]:
+    if len(texts) != count or not all(text.isdigit() and len(text) <= WHOLE_DIGITS for text in texts):
+        raise UnreadableError("not a number")
+    return [int(text) for text in texts]

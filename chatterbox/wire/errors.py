@@ -36,20 +36,29 @@ class Code(StrEnum):
     USER_UNKNOWN = "user_unknown"
 
     ALREADY_CONNECTED = "already_connected"
+    CHANGED_MEANWHILE = "changed_meanwhile"
     CONTENT_EMPTY = "content_empty"
     CONTENT_FORBIDDEN = "content_forbidden"
     CONTENT_TOO_LONG = "content_too_long"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
     LAST_MEMBER = "last_member"
+    MESSAGE_DELETED = "message_deleted"
+    MESSAGE_UNKNOWN = "message_unknown"
+    NOT_ALLOWED = "not_allowed"
     NOT_A_MEMBER = "not_a_member"
     NOT_THE_CREATOR = "not_the_creator"
+    NOT_YOURS = "not_yours"
     POSITION_INVALID = "position_invalid"
+    REACTION_INVALID = "reaction_invalid"
     REMOVED_FROM_ROOM = "removed_from_room"
     ROOM_EXISTS = "room_exists"
     ROOM_FOR_ALL = "room_for_all"
     ROOM_NAME_INVALID = "room_name_invalid"
     ROOM_UNKNOWN = "room_unknown"
+    TOO_LATE = "too_late"
+    TOO_MANY_PINS = "too_many_pins"
+    TOO_MANY_REACTIONS = "too_many_reactions"
     TOO_MANY_ROOMS = "too_many_rooms"
     TOPIC_INVALID = "topic_invalid"
 
@@ -96,6 +105,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.USERNAME_TAKEN: Meaning(409, "That username, or one that looks like it, is taken."),
     Code.USER_UNKNOWN: Meaning(404, "No user with that name."),
     Code.ALREADY_CONNECTED: Meaning(409, "This connection already belongs to another session."),
+    Code.CHANGED_MEANWHILE: Meaning(409, "The message changed since you saw it. Look at it as it is now."),
     Code.CONTENT_EMPTY: Meaning(422, "A message needs at least one visible character."),
     Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
@@ -104,14 +114,22 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LAST_MEMBER: Meaning(
         409, "You are the last member of this private room: if you leave, it is deleted. Confirm that with `delete`."
     ),
+    Code.MESSAGE_DELETED: Meaning(409, "That message was deleted."),
+    Code.MESSAGE_UNKNOWN: Meaning(404, "There is no message at this offset of the room."),
+    Code.NOT_ALLOWED: Meaning(403, "You may not do that in this room; the detail says who may."),
     Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
     Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
+    Code.NOT_YOURS: Meaning(403, "That message is not yours."),
     Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.REACTION_INVALID: Meaning(422, "A reaction must be one emoji, or a name such as `:tada:`."),
     Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
     Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
     Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
     Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),
     Code.ROOM_UNKNOWN: Meaning(404, "No such room, or it is private and you are not in it."),
+    Code.TOO_LATE: Meaning(403, "It is too late to edit this message; the detail names the limit."),
+    Code.TOO_MANY_PINS: Meaning(409, "The room has the maximum number of pinned messages. Unpin one first."),
+    Code.TOO_MANY_REACTIONS: Meaning(409, "The message has the maximum number of different reactions."),
     Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
     Code.TOPIC_INVALID: Meaning(422, "That topic is not allowed; the detail says why."),
 }

@@ -4,10 +4,12 @@ Messages are appended by RPC over a long-lived connection; everything else is HT
 the HTTP status of its code, as in the public API.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 
-class Append(msgspec.Struct, frozen=True):
+class Append(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message to store. Without a `key`, a retry can't be recognized."""
 
     room_id: int
@@ -15,23 +17,70 @@ class Append(msgspec.Struct, frozen=True):
     username: str
     content: str
     key: str
+    reply_to: int = 0
+    """The offset of the message that it answers; 0: none."""
 
 
-class AppendBatch(msgspec.Struct, frozen=True):
-    """An RPC request to `/internal/appends`: messages to store in this order, in one transaction."""
+class MessageChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What a user makes of the message at `offset` of a room."""
+
+    room_id: int
+    user_id: int
+    username: str
+    offset: int
+
+
+class MessageEdit(MessageChange, frozen=True, kw_only=True, tag="edit"):
+    """Replace its text. With `rev`: only if it did not change since."""
+
+    content: str
+    rev: int | None = None
+
+
+class MessageDeletion(MessageChange, frozen=True, kw_only=True, tag="delete"):
+    """Erase it."""
+
+
+class MessageReaction(MessageChange, frozen=True, kw_only=True, omit_defaults=True, tag="react"):
+    """React to it, or (`remove`) take that back."""
+
+    emoji: str
+    remove: bool = False
+
+
+class MessagePin(MessageChange, frozen=True, kw_only=True, omit_defaults=True, tag="pin"):
+    """Pin it, or (`remove`) unpin it."""
+
+    remove: bool = False
+
+
+AnyMessageChange: TypeAlias = MessageEdit | MessageDeletion | MessageReaction | MessagePin
+
+
+class AppendBatch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An RPC request to `/internal/appends`: changes to make, then messages to store, in one transaction."""
 
     messages: list[Append]
     request_id: str = ""
     """The request id for log lines."""
+    changes: list[AnyMessageChange] = []
 
 
-class Appended(msgspec.Struct, frozen=True, tag_field="outcome", tag="appended"):
+class Appended(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="appended"):
     """The message is stored, now or (same key and content) earlier; `timestamp` is RFC 3339."""
 
     epoch: str
     offset: int
     message_id: int
     timestamp: str
+    thread: int = 0
+    mentions: tuple[str, ...] = ()
+
+
+class ChangeStored(msgspec.Struct, frozen=True, tag_field="outcome", tag="changed"):
+    """The message is stored so; `rev` is the room's rev at its last change. Also if there was nothing to change."""
+
+    rev: int
 
 
 class AppendRefused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refused"):
@@ -43,9 +92,10 @@ class AppendRefused(msgspec.Struct, frozen=True, tag_field="outcome", tag="refus
 
 
 class AppendAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The response to `AppendBatch`: one outcome per message, in the same order. Stored messages are durable."""
+    """The response to `AppendBatch`: one outcome per message or change, in the same order, each durable."""
 
     outcomes: list[Appended | AppendRefused] = []
+    change_outcomes: list[ChangeStored | AppendRefused] = []
     refused: AppendRefused | None = None
     """Why the batch failed as a whole; whether its messages are stored is unknown."""
 
@@ -60,6 +110,8 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     head: int
     topic: str = ""
+    rev: int = 0
+    """The room's rev: how many changes were made to its messages."""
 
 
 class UserIds(msgspec.Struct, frozen=True):
@@ -93,10 +145,10 @@ class RoomIds(msgspec.Struct, frozen=True):
 
 
 class Heads(msgspec.Struct, frozen=True):
-    """Heads as `room_id: [epoch, head]`, and the membership revision, for a gateway to compare with its own."""
+    """Heads as `room_id: [epoch, head, rev]`, and the membership revision, for a gateway to compare with its own."""
 
     revision: int
-    heads: dict[int, tuple[str, int]]
+    heads: dict[int, tuple[str, int, int]]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,13 +157,22 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
     room_id: int
     after: int | None = None
     before: int | None = None
+    around: int | None = None
+    """Messages around this offset."""
+    thread: int | None = None
+    """Only the replies of the thread that the message at this offset began."""
+    pinned: bool = False
+    """Only pinned messages."""
     limit: int
     reader: int | None = None
     """The user whose command needs the page, for the rate limit; None: the gateway itself needs it."""
 
 
-class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Consecutive messages, oldest first, as encoded `message` frames; the first has offset `first`."""
+class StoredPage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Messages, oldest first, as encoded `message` frames; the first has offset `first`.
+
+    They are consecutive, except those of a thread and pinned ones.
+    """
 
     epoch: str
     head: int
@@ -119,6 +180,41 @@ class StoredPage(msgspec.Struct, frozen=True, kw_only=True):
     frames: list[msgspec.Raw]
     topic: str = ""
     """The room's topic when the page was read."""
+    rev: int = 0
+    """The room's rev when the page was read: the messages are as of it."""
+    revs: dict[int, int] = {}
+    """By offset, the rev of each message of the page that ever changed."""
+    more: bool = False
+    """Whether a thread, or pinned messages, have more in the direction of reading."""
+
+
+class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`POST /internal/changes`: messages from offset `first` on that changed after rev `after`, by rev."""
+
+    room_id: int
+    after: int
+    first: int = 1
+    limit: int
+    reader: int | None = None
+    """As in `PageQuery`."""
+
+
+class StoredChange(msgspec.Struct, frozen=True):
+    """A changed message as an encoded `message` frame, and its offset and rev."""
+
+    offset: int
+    rev: int
+    frame: msgspec.Raw
+
+
+class StoredChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Changed messages by rev: everything up to rev `through`. `rev`: the room's when they were read."""
+
+    epoch: str
+    head: int
+    rev: int
+    through: int
+    changes: list[StoredChange]
 
 
 class FindRoomCall(msgspec.Struct, frozen=True):

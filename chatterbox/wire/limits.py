@@ -66,6 +66,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Rooms in one page of the room list that the user is not in."""
     page_messages: Whole = 200
     """Messages in one page, or in the reply to `join`."""
+    page_changes: Whole = 200
+    """Changed messages in one reply to `changes`."""
+    edit_s: Whole = 0
+    """Seconds after which a message can't be edited any more; 0: it always can."""
+    reactions_per_message: Whole = 20
+    """Different emoji on one message."""
+    reaction_chars: Whole = 32
+    """Characters (code points) in one reaction."""
+    pins_per_room: Whole = 50
+    """Pinned messages in one room."""
+    mentions_per_message: Whole = 50
+    """Users whom one message can mention; further names are only text."""
+    call_members: Whole = 50
+    """Members of a room up to which everybody may write `@room`, and authors may pin; beyond, its creator may."""
     connect_s: float = 10
     """Seconds within which a connection without a token must send `connect`."""
 

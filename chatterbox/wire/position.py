@@ -24,6 +24,15 @@ class Position(msgspec.Struct, frozen=True):
         return f"{self.epoch}:{self.offset}"
 
 
+class ResumePoint(Position, frozen=True, omit_defaults=True):
+    """What a returning client holds of a room: every message up to `offset`, as of rev `rev`."""
+
+    rev: Whole | None = None
+    """The last rev that it was told; None: it knows no changes, and is told those from now on."""
+    first: Whole = 1
+    """The offset of the oldest message that it holds: it is told the changes of those from there on."""
+
+
 def parse(text: str) -> Position:
     """Parse the output of `str(position)`; raises `ValueError`.
 

@@ -115,7 +115,7 @@ _LOGINS = ("POST /login", "POST /password", "POST /password/reset")
 
 SENDS = RateLimit(
     "messages",
-    ("send",),
+    ("send", "edit", "delete", "react", "pin"),
     Key.USER,
     Rate(100, 20),
     "services/history/messages/send_limits.py",
@@ -130,7 +130,7 @@ CHANGES = RateLimit(
         "leave",
         "invite",
         "remove",
-        "delete",
+        "delete_room",
         "topic",
         "POST /rooms",
         "PUT /rooms/{room}/members/me",
@@ -171,6 +171,7 @@ READS = RateLimit(
     "reads",
     (
         "history",
+        "changes",
         "join",
         "GET /messages",
         "GET /rooms/{room}",
@@ -195,7 +196,20 @@ LISTINGS = RateLimit(
 )
 COMMANDS = RateLimit(
     "commands",
-    ("connect", "join", "leave", "history", "rooms", "create", "invite", "remove", "delete", "topic", "ping"),
+    (
+        "connect",
+        "join",
+        "leave",
+        "history",
+        "changes",
+        "rooms",
+        "create",
+        "invite",
+        "remove",
+        "delete_room",
+        "topic",
+        "ping",
+    ),
     Key.CONNECTION,
     Rate(200, 50),
     _GATEWAY_CONNECTION,

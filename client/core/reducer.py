@@ -215,7 +215,7 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     match reply:
         case frames.Created():
             room_updates.start(step, reply.room, reply.at)
-        case frames.Left() | frames.Deleted():
+        case frames.Left() | frames.DeletedRoom():
             room_updates.leave(step, reply.room)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)

@@ -263,7 +263,7 @@ class LineFace:
         match reply:
             case frames.Created(room=room):
                 self.connection.request(RoomRequested(room))
-            case frames.Left(room=room) | frames.Deleted(room=room):
+            case frames.Left(room=room) | frames.DeletedRoom(room=room):
                 self._remove(room)
             case _:
                 pass

@@ -55,7 +55,7 @@ def learned(names: CachedNames, note: notes.Note) -> CachedNames:
         case (
             notes.RoomGone(room=room, reason=notes.GoneReason.DELETED)
             | notes.CommandAnswered(reply=frames.Left(room=room, deleted=True))
-            | notes.CommandAnswered(reply=frames.Deleted(room=room))
+            | notes.CommandAnswered(reply=frames.DeletedRoom(room=room))
         ):
             names = _left(names, room)
             return replace(names, other_rooms=_without(names.other_rooms, room))

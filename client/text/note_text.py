@@ -140,7 +140,7 @@ def _reply(reply: frames.Reply) -> str | None:
             return f"{invited} If there is such a user, they can accept or decline."
         case frames.Removed(room=room, username=username):
             return f"You removed {inert_name(username)} from #{inert_name(room)}."
-        case frames.Deleted(room=room):
+        case frames.DeletedRoom(room=room):
             return f"Deleted #{inert_name(room)} and its messages."
         case frames.Left(room=room, deleted=deleted):
             return f"You left #{inert_name(room)}.{' The room and its messages were deleted.' if deleted else ''}"

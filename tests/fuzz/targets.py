@@ -155,16 +155,19 @@ def controls(data: bytes) -> None:
 
 
 def batches(data: bytes) -> None:
-    """Message batches from the broker."""
+    """Batches of messages and of changes from the broker."""
     with suppress(untrusted_json.UnreadableError):
-        batch = broker_events.decode_batch(data)
-        again = broker_events.encode_batch(batch.epoch, batch.first, batch.frames)
-        assert broker_events.decode_batch(again) == batch
+        batch = broker_events.decode_room_payload(data)
+        if isinstance(batch, broker_events.ChangeBatch):
+            again = broker_events.encode_changes(batch.epoch, batch.after, batch.changes)
+        else:
+            again = broker_events.encode_batch(batch.epoch, batch.first, batch.frames, batch.rev)
+        assert broker_events.decode_room_payload(again) == batch
 
 
 ANSWERS: tuple[Any, ...] = (
     history_api.AppendBatch, history_api.AppendAnswer, history_api.RoomInfo, history_api.MembershipSnapshot,
-    history_api.Heads, history_api.PageQuery, history_api.StoredPage, history_api.RoomListing,
+    history_api.Heads, history_api.PageQuery, history_api.StoredPage, history_api.ChangesQuery, history_api.StoredChanges, history_api.RoomListing,
     auth_api.Jwks, auth_api.Revocations,
     LoginResult, RefusalBody, SavedSession, list[SessionInfo],
 )  # fmt: skip

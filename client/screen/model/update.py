@@ -209,8 +209,8 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
             _show(model, note, name)
         case notes.CommandAnswered(_, reply):
             _show(model, note)
-            if isinstance(reply, frames.Left | frames.Deleted):
-                _leave(model, reply.room, deleted=isinstance(reply, frames.Deleted) or reply.deleted)
+            if isinstance(reply, frames.Left | frames.DeletedRoom):
+                _leave(model, reply.room, deleted=isinstance(reply, frames.DeletedRoom) or reply.deleted)
         case notes.CommandRefused(frames.ReadHistory() as request):
             model.ensure_room(request.room).refuse_page(request)
             _finish_backfill_page(model, request)

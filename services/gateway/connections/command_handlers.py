@@ -200,7 +200,7 @@ class CommandHandlers:
         room = await self._room_of(member, command.room)
         await self._history.delete_room(room.name, member)
         self._memberships.leave(member, room, by=member.username, deleted=True)
-        connection.send(frames.Deleted(id=command.id, room=room.name))
+        connection.send(frames.DeletedRoom(id=command.id, room=room.name))
 
     async def _set_topic(self, connection: Connection, member: Member, command: frames.SetTopic) -> None:
         room = await self._room_of(member, command.room)

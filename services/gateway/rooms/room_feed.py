@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import CONTROL, decode_batch, room_channel
+from chatterbox.wire.broker_events import CONTROL, decode_room_payload, room_channel
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import UnreadableError
@@ -153,7 +153,7 @@ class RoomFeed:
 
     def _apply(self, room: Room, payload: bytes) -> None:
         try:
-            batch = decode_batch(payload)
+            batch = decode_room_payload(payload)
         except UnreadableError:  # comparing heads finds whatever it contained
             log.warning("batch.undecodable", extra={"room_id": room.room_id})
             return

@@ -125,7 +125,7 @@ async def test_pending_invitations_are_in_the_welcome_and_their_end_is_pushed(se
             await server.http.delete("/invitations/plans", headers=headers)
             ended = {"type": "invitation", "room": "plans", "by": "alice", "pending": False}
             assert await bob.push("invitation") == ended
-            await alice.ask("delete", room="den")
+            await alice.ask("delete_room", room="den")
             assert await bob.push("invitation") == {**ended, "room": "den"}
             await server.http.put("/blocks/alice", headers=headers)
             assert await bob.push("invitation") == {**ended, "room": "attic"}

@@ -16,7 +16,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "leave": {"room": "ops"},
     "invite": {"room": "general", "username": "bob"},
     "remove": {"room": "general", "username": "bob"},
-    "delete": {"room": "general"},
+    "delete_room": {"room": "general"},
     "topic": {"room": "general", "topic": "engines"},
     "history": {"room": "general", "limit": 5},
     "rooms": {},

@@ -51,7 +51,7 @@ async def test_removed_member_is_told_on_every_connection_and_receives_nothing_m
 async def test_everybody_in_a_deleted_room_is_told_and_its_name_is_free(people: People) -> None:
     ada, bob, phone = people
     before = (await ada.send("hello", "ops"))["at"]
-    assert (await ada.ask("delete", room="ops"))["type"] == "deleted"
+    assert (await ada.ask("delete_room", room="ops"))["type"] == "room_deleted"
     for talker in (bob, phone):
         assert await talker.push("membership", room="ops", member=False) == {
             "type": "membership", "room": "ops", "username": "bob", "member": False, "by": "ada", "deleted": True,
@@ -67,7 +67,7 @@ async def test_everybody_in_a_deleted_room_is_told_and_its_name_is_free(people: 
 async def test_only_the_creator_can_remove_and_delete(people: People) -> None:
     _, bob, _ = people
     assert (await bob.ask("remove", room="ops", username="ada"))["code"] == "not_the_creator"
-    assert (await bob.ask("delete", room="ops"))["code"] == "not_the_creator"
+    assert (await bob.ask("delete_room", room="ops"))["code"] == "not_the_creator"
 
 
 async def test_last_member_of_a_private_room_must_confirm_that_it_is_deleted(server: Server) -> None:

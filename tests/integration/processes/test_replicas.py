@@ -141,7 +141,7 @@ async def test_deleted_room_ends_on_every_gateway_within_a_second(whole: Topolog
 
 async def _deleted_at_once(quin: Talker, rae: Talker, room: str) -> None:
     began = time.monotonic()
-    assert (await quin.ask("delete", room=room))["type"] == "deleted"
+    assert (await quin.ask("delete_room", room=room))["type"] == "room_deleted"
     await rae.push("membership", room=room, username="rae", member=False)
     assert time.monotonic() - began < 1
     assert (await rae.send("hello?", room))["code"] == "room_unknown"
@@ -159,7 +159,7 @@ async def test_invitation_reaches_a_user_on_another_gateway_and_its_end_too(whol
         async with _without_redis(whole):
             await sue.ask("invite", room="unheard-guests", username="tom")
             assert (await tom.push("invitation"))["room"] == "unheard-guests"
-            await sue.ask("delete", room="guests")
+            await sue.ask("delete_room", room="guests")
             assert not (await tom.push("invitation", room="guests"))["pending"]
         assert (await tom.ask("join", room="unheard-guests"))["type"] == "joined"
 

@@ -7,37 +7,63 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.wire import broker_events
-from chatterbox.wire.broker_events import Batch, MembershipChanged, SessionRevoked, TopicChanged
+from chatterbox.wire.broker_events import (
+    Batch,
+    ChangeBatch,
+    ChangedMessage,
+    MembershipChanged,
+    SessionRevoked,
+    TopicChanged,
+)
 from chatterbox.wire.untrusted_json import UnreadableError
 
 lines = st.binary(min_size=1).filter(lambda line: b"\n" not in line)
 
 
-@given(epoch=st.text("0123456789abcdef", min_size=1), first=st.integers(1, 2**53), frames=st.lists(lines, min_size=1))
-def test_a_batch_round_trips(epoch: str, first: int, frames: list[bytes]) -> None:
-    assert broker_events.decode_batch(broker_events.encode_batch(epoch, first, frames)) == Batch(
-        epoch, first, tuple(frames)
-    )
+numbers = st.integers(1, 2**53)
+epochs = st.text("0123456789abcdef", min_size=1)
+
+
+@given(epoch=epochs, first=numbers, frames=st.lists(lines, min_size=1), rev=st.integers(0, 2**53))
+def test_a_batch_round_trips(epoch: str, first: int, frames: list[bytes], rev: int) -> None:
+    encoded = broker_events.encode_batch(epoch, first, frames, rev)
+    assert broker_events.decode_room_payload(encoded) == Batch(epoch, first, tuple(frames), rev)
+
+
+@given(epoch=epochs, revs=st.lists(numbers, min_size=2, unique=True).map(sorted), data=st.data())
+def test_changes_round_trip(epoch: str, revs: list[int], data: st.DataObject) -> None:
+    after, *later = revs
+    live = st.just(b"") | lines
+    changes = tuple(ChangedMessage(data.draw(numbers), rev, data.draw(lines), data.draw(live)) for rev in later)
+    encoded = broker_events.encode_changes(epoch, after, changes)
+    assert broker_events.decode_room_payload(encoded) == ChangeBatch(epoch, after, changes)
 
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b"\n", b"e 1", b"e1\n{}", b" 1\n{}", b"e \n{}", b"e x\n{}", b"e -1\n{}", b"e 1 2\n{}", b"\xff 1\n{}",
-     b"e 1_0\n{}", b"e 99999999999999999\n{}", b"e " + b"9" * 5000 + b"\n{}"],
+    [b"", b"\n", b"e 1", b"e1\n{}", b" 1\n{}", b"e \n{}", b"e x\n{}", b"e -1\n{}", b"e 1 2 3\n{}", b"\xff 1\n{}",
+     b"e 1_0\n{}", b"e 99999999999999999\n{}", b"e " + b"9" * 5000 + b"\n{}", b"e ~\n1 2\n{}\n", b"e ~1 2\n1 2\n{}\n",
+     b"e ~1\n1 2\n{}", b"e ~1\n1\n{}\n", b"e ~1\n1 2\n\n", b"e ~2\n1 2\n{}\n", b"e ~1\n1 3\n{}\n\n1 2\n{}\n"],
 )  # fmt: skip
-def test_malformed_batches_raise_unreadable_error(payload: bytes) -> None:
+def test_a_malformed_room_payload_raises_unreadable_error(payload: bytes) -> None:
     with pytest.raises(UnreadableError):
-        broker_events.decode_batch(payload)
+        broker_events.decode_room_payload(payload)
 
 
-@given(st.binary())
-def test_any_bytes_decode_as_a_batch_or_raise_unreadable_error(payload: bytes) -> None:
+@given(st.binary() | st.binary().map(b"e ~1\n".__add__))
+def test_any_bytes_decode_as_a_room_payload_or_raise_unreadable_error(payload: bytes) -> None:
     try:
-        batch = broker_events.decode_batch(payload)
+        decoded = broker_events.decode_room_payload(payload)
     except UnreadableError:
         return
-    assert batch.frames
-    assert broker_events.decode_batch(broker_events.encode_batch(batch.epoch, batch.first, batch.frames)) == batch
+    match decoded:
+        case Batch(epoch, first, frames, rev):
+            assert frames
+            encoded = broker_events.encode_batch(epoch, first, frames, rev)
+        case ChangeBatch(epoch, after, changes):
+            assert changes
+            encoded = broker_events.encode_changes(epoch, after, changes)
+    assert broker_events.decode_room_payload(encoded) == decoded
 
 
 @given(st.binary())

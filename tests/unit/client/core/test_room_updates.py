@@ -179,7 +179,7 @@ class TestMemberships:
         core.feed(events.CommandRequested(frames.DeleteRoom(id=0, room="general")))
         (command_id,) = core.state.pending
         change = frames.Membership(room="general", username=ME, member=False, by=ME, deleted=True)
-        told: list[frames.ServerFrame] = [change, frames.Deleted(id=command_id, room="general")]
+        told: list[frames.ServerFrame] = [change, frames.DeletedRoom(id=command_id, room="general")]
         notes_shown = shown(core.came(*(reversed(told) if is_answered_first else told)))
         assert not [note for note in notes_shown if isinstance(note, notes.RoomGone)]
         assert "general" not in core.state.streams

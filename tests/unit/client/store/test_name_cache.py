@@ -42,7 +42,7 @@ class TestRooms:
         names = after(
             *(notes.RoomEntered(room, ()) for room in ("ops", "dev", "den")),
             notes.CommandAnswered(frames.Leave(id=2, room="ops"), frames.Left(id=2, room="ops", deleted=True)),
-            notes.CommandAnswered(frames.DeleteRoom(id=3, room="dev"), frames.Deleted(id=3, room="dev")),
+            notes.CommandAnswered(frames.DeleteRoom(id=3, room="dev"), frames.DeletedRoom(id=3, room="dev")),
             notes.RoomGone("den", notes.GoneReason.DELETED, "bob"),
         )
         assert (names.rooms, names.other_rooms) == ((), ())

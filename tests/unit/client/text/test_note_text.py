@@ -54,7 +54,7 @@ def cut(
             notes.CommandAnswered(LEAVE, frames.Left(id=1, room="ops", deleted=True)),
             "You left #ops. The room and its messages were deleted.",
         ),
-        (notes.CommandAnswered(LEAVE, frames.Deleted(id=1, room="ops")), "Deleted #ops and its messages."),
+        (notes.CommandAnswered(LEAVE, frames.DeletedRoom(id=1, room="ops")), "Deleted #ops and its messages."),
         (
             notes.CommandAnswered(LEAVE, frames.Removed(id=1, room="ops", username="bob")),
             "You removed bob from #ops.",

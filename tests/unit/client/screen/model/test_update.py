@@ -152,7 +152,7 @@ async def test_removal_from_the_open_room_is_shown_in_it() -> None:
 GONE = [
     notes.RoomGone(ROOM, notes.GoneReason.DELETED, "bob"),
     notes.CommandAnswered(frames.Leave(id=1, room=ROOM), frames.Left(id=1, room=ROOM, deleted=True)),
-    notes.CommandAnswered(frames.DeleteRoom(id=1, room=ROOM), frames.Deleted(id=1, room=ROOM)),
+    notes.CommandAnswered(frames.DeleteRoom(id=1, room=ROOM), frames.DeletedRoom(id=1, room=ROOM)),
 ]
 
 

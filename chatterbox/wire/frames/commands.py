@@ -1,0 +1,176 @@
+"""Commands: what a client sends. Each has an `id`, which exactly one reply echoes."""
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from chatterbox.wire.limits import DEFAULT_ROOM
+from chatterbox.wire.position import Position, ResumePoint, Whole
+
+CommandId: TypeAlias = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
+]
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
+    """A command, or the reply that echoes its id."""
+
+    id: CommandId
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="connect"):
+    """First frame of a connection that sent no token before; later, with `id`, replaces the token by a renewed one."""
+
+    token: str
+    resume: dict[str, ResumePoint] = {}
+    """What is held, by room: everything since is pushed."""
+    id: CommandId | None = None
+
+
+class Join(Exchange, frozen=True, kw_only=True):
+    """Join a public room, or one that you are invited to, and get its recent messages, or those after `since`."""
+
+    room: str = DEFAULT_ROOM
+    since: Position | None = None
+
+
+class Leave(Exchange, frozen=True, kw_only=True):
+    """Leave a room. The last member of a private room must confirm with `delete` that it is deleted."""
+
+    room: str
+    delete: bool = False
+
+
+class Send(Exchange, frozen=True, kw_only=True):
+    """Send a message to a room. The same `key` from the same user in the same room is stored once."""
+
+    content: str
+    room: str = DEFAULT_ROOM
+    key: str | None = None
+    """Idempotency key, chosen by the client, the same for retries. Without one, a retry may store the message twice."""
+    reply_to: Whole | msgspec.UnsetType = msgspec.UNSET
+    """The offset of an earlier message of the room that this one answers."""
+
+
+class Edit(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """Replace the text of a message that you sent. With `rev`: only if it is still as you saw it."""
+
+    room: str
+    offset: Whole
+    content: str
+    rev: Whole | None = None
+
+
+class DeleteMessage(Exchange, frozen=True, kw_only=True, tag="delete"):
+    """Erase a message; its place stays. Yours, or any message of a room that you created."""
+
+    room: str
+    offset: Whole
+
+
+class React(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """React to a message with an emoji or `:name:`, or (`remove`) take that back. Doing it again changes nothing."""
+
+    room: str
+    offset: Whole
+    emoji: str
+    remove: bool = False
+
+
+class Pin(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """Pin a message, or (`remove`) unpin it."""
+
+    room: str
+    offset: Whole
+    remove: bool = False
+
+
+class ReadHistory(Exchange, frozen=True, kw_only=True, tag="history"):
+    """Get a page of messages: the last ones, those before offset `before`, or those after offset `after`.
+
+    Or those `around` an offset; or of the `thread` that the message at that offset began, or the `pinned` ones, from
+    `before` or `after` on.
+    """
+
+    room: str = DEFAULT_ROOM
+    before: Whole | None = None
+    after: Whole | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    around: Whole | msgspec.UnsetType = msgspec.UNSET
+    thread: Whole | msgspec.UnsetType = msgspec.UNSET
+    pinned: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ReadChanges(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="changes"):
+    """Get the messages that changed after rev `after`, as they are now, of those from offset `first` on."""
+
+    room: str
+    after: Whole
+    first: Whole = 1
+    limit: Annotated[int, Meta(ge=1, le=200)] = 200
+
+
+class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """List your rooms, then the public rooms that you can join, in pages. `after`: the `next` of the page before."""
+
+    after: str | None = None
+
+
+class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
+    """Create a room and become its first member."""
+
+    room: str
+    private: bool = False
+
+
+class Invite(Exchange, frozen=True, kw_only=True):
+    """Invite a user to a room that you are in: they become a member when they join it."""
+
+    room: str
+    username: str
+
+
+class Remove(Exchange, frozen=True, kw_only=True):
+    """Remove a member from a room that you created. A member must invite them before they can join again."""
+
+    room: str
+    username: str
+
+
+class DeleteRoom(Exchange, frozen=True, kw_only=True, tag="delete_room"):
+    """Delete a room that you created, with all of its messages."""
+
+    room: str
+
+
+class SetTopic(Exchange, frozen=True, kw_only=True, tag="topic"):
+    """Set the topic of a room that you are in; an empty topic clears it."""
+
+    room: str = DEFAULT_ROOM
+    topic: str
+
+
+class Ping(Exchange, frozen=True, kw_only=True):
+    """Check that the connection is alive."""
+
+
+Command: TypeAlias = (
+    Connect
+    | Join
+    | Leave
+    | Send
+    | Edit
+    | DeleteMessage
+    | React
+    | Pin
+    | ReadHistory
+    | ReadChanges
+    | ListRooms
+    | CreateRoom
+    | Invite
+    | Remove
+    | DeleteRoom
+    | SetTopic
+    | Ping
+)

@@ -1,0 +1,160 @@
+"""Replies: exactly one for each command, with its `id`."""
+
+from typing import TypeAlias
+
+import msgspec
+
+from chatterbox.wire.frames.commands import CommandId, Exchange
+from chatterbox.wire.frames.message import Change, Message
+from chatterbox.wire.position import Position, Whole
+
+
+class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the room list."""
+
+    room: str
+    private: bool
+    member: bool
+    members: Whole
+    at: Position
+    topic: str = ""
+
+
+class Joined(Exchange, frozen=True, kw_only=True):
+    """The reply to `join`: messages up to `at`, oldest first; pushes start after `at`."""
+
+    room: str
+    at: Position
+    messages: list[Message]
+    complete: bool
+    """Whether `messages` contains everything since `since`; if not, get the rest with `history`."""
+    reset: bool = False
+    """`since` belongs to another epoch: `messages` are the recent ones instead."""
+    topic: str = ""
+    rev: Whole | msgspec.UnsetType = msgspec.UNSET
+    """The room's rev as of which `messages` are; absent: no message of the room ever changed."""
+
+
+class Left(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """The reply to `leave`. `deleted`: the room and its messages were deleted, as you were its last member."""
+
+    room: str
+    deleted: bool = False
+
+
+class Sent(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """The reply to `send` (the ack): the message is stored at this position."""
+
+    room: str
+    at: Position
+    message_id: Whole
+    timestamp: str
+    thread: Whole = 0
+    mentions: tuple[str, ...] = ()
+
+
+class Changed(Exchange, frozen=True, kw_only=True):
+    """The reply to `edit`, `delete`, `react` and `pin`: the message is stored so, as of this rev of the room."""
+
+    room: str
+    offset: Whole
+    rev: Whole
+
+
+class Page(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """The reply to `history`, oldest first; `more`: there are more messages in the requested direction."""
+
+    room: str
+    messages: list[Message]
+    more: bool
+    rev: Whole = 0
+    """The room's rev as of which `messages` are; 0: no message of the room ever changed."""
+
+
+class ChangesPage(Exchange, frozen=True, kw_only=True, tag="changes"):
+    """The reply to `changes`, by rev: everything up to `through`; `more`: there are more changes after it."""
+
+    room: str
+    changes: list[Change]
+    through: Whole
+    more: bool
+
+
+class RoomList(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
+    """The reply to `rooms`: a page. With `next`, there are more public rooms: ask again with `after`."""
+
+    rooms: list[RoomSummary]
+    next: str | None = None
+
+
+class Created(Exchange, frozen=True, kw_only=True):
+    """The reply to `create`."""
+
+    room: str
+    private: bool
+    at: Position
+
+
+class Invited(Exchange, frozen=True, kw_only=True):
+    """The reply to `invite`: the same whether there is such a user or not."""
+
+    room: str
+    username: str
+
+
+class Removed(Exchange, frozen=True, kw_only=True):
+    """The reply to `remove`."""
+
+    room: str
+    username: str
+
+
+class DeletedRoom(Exchange, frozen=True, kw_only=True, tag="room_deleted"):
+    """The reply to `delete_room`."""
+
+    room: str
+
+
+class TopicSet(Exchange, frozen=True, kw_only=True, tag="topic_set"):
+    """The reply to `topic`: the topic as stored, without surrounding whitespace."""
+
+    room: str
+    topic: str
+
+
+class Reconnected(Exchange, frozen=True, kw_only=True, tag="connected"):
+    """The reply to `connect` on an authenticated connection: the new token is accepted."""
+
+    expires: str
+
+
+class Pong(Exchange, frozen=True, kw_only=True):
+    """The reply to `ping`."""
+
+
+class ErrorFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="error"):
+    """The refusal of a command (with its `id`), or the error in a frame."""
+
+    code: str
+    detail: str
+    id: CommandId | None = None
+    retry_after_s: float | None = None
+
+
+Reply: TypeAlias = (
+    Joined
+    | Left
+    | Sent
+    | Changed
+    | Page
+    | ChangesPage
+    | RoomList
+    | Created
+    | Invited
+    | Removed
+    | DeletedRoom
+    | TopicSet
+    | Reconnected
+    | Pong
+    | ErrorFrame
+)
