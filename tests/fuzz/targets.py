@@ -166,8 +166,9 @@ def batches(data: bytes) -> None:
 
 
 ANSWERS: tuple[Any, ...] = (
+    history_api.ChangesQuery, history_api.StoredChanges,
     history_api.AppendBatch, history_api.AppendAnswer, history_api.RoomInfo, history_api.MembershipSnapshot,
-    history_api.Heads, history_api.PageQuery, history_api.StoredPage, history_api.ChangesQuery, history_api.StoredChanges, history_api.RoomListing,
+    history_api.Heads, history_api.PageQuery, history_api.StoredPage, history_api.RoomListing,
     auth_api.Jwks, auth_api.Revocations,
     LoginResult, RefusalBody, SavedSession, list[SessionInfo],
 )  # fmt: skip
