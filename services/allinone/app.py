@@ -137,7 +137,7 @@ def _append_function(history: HistoryApp) -> AppendFunction:
     async def append(messages: list[history_api.Append]) -> list[Outcome]:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await history.context.history.append(messages)
+                return (await history.context.history.append(history_api.AppendBatch(messages))).outcomes
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 
