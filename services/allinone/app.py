@@ -135,12 +135,11 @@ def _append_function(history: HistoryApp) -> AppendFunction:
     """Call history directly, with the timeout that the call between processes has."""
 
     async def append(
-        messages: list[history_api.Append],
-        changes: list[history_api.AnyMessageChange],  # noqa: ARG001 - history takes none yet
+        messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
     ) -> history_api.AppendAnswer:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return history_api.AppendAnswer(outcomes=await history.context.history.append(messages))
+                return await history.context.history.append(history_api.AppendBatch(messages, changes=changes))
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 
