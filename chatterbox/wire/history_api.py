@@ -60,7 +60,10 @@ AnyMessageChange: TypeAlias = MessageEdit | MessageDeletion | MessageReaction | 
 
 
 class AppendBatch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An RPC request to `/internal/appends`: changes to make, then messages to store, in one transaction."""
+    """An RPC request to `/internal/appends`: changes to make, then messages to store, in one transaction.
+
+    Without any, it asks for the membership revision.
+    """
 
     messages: list[Append]
     request_id: str = ""
@@ -98,6 +101,8 @@ class AppendAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     outcomes: list[Appended | AppendRefused] = []
     change_outcomes: list[ChangeStored | AppendRefused] = []
+    revision: int = 0
+    """The membership revision, in the response to an empty batch."""
     refused: AppendRefused | None = None
     """Why the batch failed as a whole; whether its messages are stored is unknown."""
 

@@ -48,7 +48,7 @@ async def follow_revision(hub: Hub, history: HistoryClient, memberships: Members
         await asyncio.sleep(REVISION_INTERVAL_S)
         if hub.members:
             with contextlib.suppress(ChatError):  # `compare_with_history` logs it
-                await memberships.expect((await history.heads([])).revision)
+                await memberships.expect(await history.revision())
 
 
 async def compare_with_history(hub: Hub, feed: RoomFeed, memberships: Memberships, heads_interval_s: float) -> NoReturn:

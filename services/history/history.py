@@ -55,10 +55,16 @@ class HistoryService:
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
-        """Change messages and store new ones; on return all of it is durable."""
+        """Change messages and store new ones; on return all of it is durable. Without any, tell the revision."""
+        if not (batch.messages or batch.changes):
+            return history_api.AppendAnswer(revision=await self._revision())
         if len(batch.messages) + len(batch.changes) > MAX_APPEND_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages and changes.")
         return await self._writer.append_batch(batch.messages, batch.changes)
+
+    async def _revision(self) -> int:
+        known = self._writer.revision
+        return known if known is not None else (await self.heads([])).revision
 
     async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
         """A page for a gateway, which checks itself who may read it. It counts as a read of user `reader`, if given."""

@@ -80,6 +80,8 @@ class HistoryService(Service):
                 raise AssertionError(f"the simulated history does not know {path}")
 
     def _append(self, messages: Sequence[history_api.Append]) -> history_api.AppendAnswer:
+        if not messages:
+            return history_api.AppendAnswer(revision=self.stored.revision)
         planned = self._planned(messages)
         self.stored.commit(planned)
         self._publish_messages(planned)

@@ -39,6 +39,8 @@ class GroupCommitter:
         self._names = MemberNames(limits)
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
+        self.revision: int | None = None
+        """The membership revision of the last commit that had one; None: to be read from the database."""
 
     async def commit(self, group: CommitGroup) -> CommittedChanges:
         """Write `group` and commit it; on return it is durable. If it raises, nothing of it is stored."""
@@ -62,6 +64,8 @@ class GroupCommitter:
                 group.results.append(await _attempt(transaction, job))
         plan = await run_on_connection(self._db, lambda db: self.store_and_commit(db, group, transaction, last_id))
         self._last_id = last_id + len(plan.inserts)
+        if transaction.events:
+            self.revision = transaction.events[-1].revision
         return CommittedChanges(transaction.events, plan)
 
     def store_and_commit(
@@ -94,7 +98,7 @@ class GroupCommitter:
 
     async def _roll_back(self) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
-        self._last_id = None
+        self._last_id = self.revision = None
         self._names.forget()
         try:
             if self._db.in_transaction:

@@ -71,6 +71,11 @@ class Writer:
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
 
+    @property
+    def revision(self) -> int | None:
+        """The membership revision; None: it is not known here, and must be read from the database."""
+        return self._committer.revision
+
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages in this order in one transaction; on return they are durable. One outcome per message.
 

@@ -226,3 +226,23 @@ class TestMembershipEvents:
 def events(heard: list[tuple[str, bytes]]) -> list[MembershipChanged]:
     decoded = [decode_control(payload) for _, payload in heard]
     return [event for event in decoded if isinstance(event, MembershipChanged)]
+
+
+async def test_an_empty_batch_is_answered_with_the_membership_revision(history: Service) -> None:
+    general = await history.greet("alice", "bob")
+    alice = history.auth.names["alice"]
+
+    async def told() -> list[int]:
+        """The revision that a gateway is told, and the one that is stored."""
+        stored = await history.ask("heads", history_api.RoomIds([]), history_api.Heads)
+        return [(await history.append_batch()).revision, stored.revision]
+
+    first, stored = await told()
+    assert first == stored
+    await history.ask("create", history_api.CreateRoomCall("ops", False, alice, "alice"), history_api.RoomInfo)
+    later, stored = await told()
+    assert later == stored > first
+    with pytest.raises(ChatError):
+        await history.ask("create", history_api.CreateRoomCall("ops", False, alice, "alice"), history_api.RoomInfo)
+    await history.append(history.message("hello", "k1", room_id=general.room_id))
+    assert await told() == [later, later]
