@@ -13,10 +13,10 @@ from typing import NamedTuple
 from bench.loadgen import BUILD, HERE, build
 from bench.machine import describe
 from bench.processes import Cores, allow_open_files
-from bench.promises import deafness, flood, revocations, slow_readers, storm
+from bench.promises import changes, deafness, flood, revocations, slow_readers, storm
 from bench.promises.bars import Part, as_data, as_markdown, cells
 
-PARTS = ("slow-readers", "flood", "storm", "sessions", "deafness")
+PARTS = ("slow-readers", "flood", "storm", "changes", "sessions", "deafness")
 OPEN_FILES = 16_000
 
 
@@ -27,6 +27,7 @@ class Wanted(NamedTuple):
     slow: slow_readers.Plan
     flood: flood.Plan
     storm: storm.Plan
+    changes: changes.Plan
     tries: int
     """Ended sessions, with Redis and without, spread evenly over the methods."""
     deafenings: int
@@ -70,9 +71,11 @@ def _wanted() -> Wanted:
     plan = slow_readers.Plan(rounds=1, rounds_with_many=1, run_s=5) if options.quick else slow_readers.Plan()
     floods = flood.Plan(run_s=4) if options.quick else flood.Plan()
     storms = storm.Plan(rounds=1) if options.quick else storm.Plan()
+    small = changes.Plan(batches=10, changes=100, members=100, reactions=1000, storm_s=10, held=200, returns=3)
+    changed = small if options.quick else changes.Plan()
     tries, deafenings = (8, 1) if options.quick else (200, 10)
     output = options.output or (BUILD if options.quick or options.only else HERE)
-    return Wanted(frozenset(options.only or PARTS), plan, floods, storms, tries, deafenings, output)
+    return Wanted(frozenset(options.only or PARTS), plan, floods, storms, changed, tries, deafenings, output)
 
 
 async def _measure(wanted: Wanted, folder: Path) -> tuple[list[Part], list[str]]:
@@ -110,6 +113,10 @@ async def _storm(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     return storm.part(wanted.storm, measured), measured.troubles
 
 
+async def _changes(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
+    return changes.part(wanted.changes, await changes.measure(folder, wanted.changes)), []
+
+
 async def _sessions(wanted: Wanted, folder: Path) -> tuple[Part, list[str]]:
     async with revocations.site(folder) as site:
         with_redis, without_redis = await revocations.measure_both(site, wanted.tries)
@@ -124,6 +131,7 @@ _MEASUREMENTS = {
     "slow-readers": _slow_readers,
     "flood": _flood,
     "storm": _storm,
+    "changes": _changes,
     "sessions": _sessions,
     "deafness": _deafness,
 }
