@@ -171,9 +171,19 @@ class _Planner:
         appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))
         if message.reply_to or "@" in message.content:
             appended = self._related(message, appended)
-        self.plan.inserts.append(_row(message, appended, tail.last_ms))
+        row = MessageRow(
+            self._next_id,
+            message.room_id,
+            tail.head,
+            message.user_id,
+            message.username,
+            message.content,
+            tail.last_ms,
+            message.key or None,
+        )
+        self.plan.inserts.append(row)
         if self._changes is not None:
-            self._follow(self.plan.inserts[-1], self._changes)
+            self._follow(row, self._changes)
         self._next_id += 1
         if message.key:
             self._appended[message.user_id, message.room_id, message.key] = (message.content, appended)
@@ -211,11 +221,6 @@ def _check(message: Append, limits: Limits) -> None:
     text_rules.content(message.content, limits)
     if message.key:
         text_rules.key(message.key, limits)
-
-
-def _row(message: Append, at: Appended, at_ms: int) -> MessageRow:
-    sender = (message.user_id, message.username)
-    return MessageRow(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
 
 
 def _stored(row: MessageRow, relations: Relations | None) -> StoredMessage:
