@@ -111,6 +111,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             _take_welcome(step, frame)
         case frames.Message():
             room_updates.take_message(step, frame)
+        case frames.Change():
+            room_updates.take_change(step, frame)
         case frames.Membership():
             room_updates.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chatterbox.wire.frames import (
+    Change,
     DeleteRoom,
     ErrorFrame,
     Join,
@@ -19,7 +20,7 @@ from chatterbox.wire.frames import (
     ReadHistory,
     RoomState,
 )
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
@@ -31,6 +32,7 @@ from client.core.notes import (
     GoneReason,
     InvitationReceived,
     MembershipChange,
+    MessageChanged,
     MessageShown,
     MessagesMissing,
     RoomEntered,
@@ -44,9 +46,9 @@ RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
 
 
-def positions(step: ReducerStep) -> dict[str, Position]:
+def positions(step: ReducerStep) -> dict[str, ResumePoint]:
     """Where each room resumes after reconnecting."""
-    return {room: stream.at for room, stream in step.state.streams.items()}
+    return {room: ResumePoint(stream.at.epoch, stream.at.offset) for room, stream in step.state.streams.items()}
 
 
 def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
@@ -83,6 +85,14 @@ def take_message(step: ReducerStep, message: Message) -> None:
             step.show(RoomReset(room, before))
         stream = MessageStream(before)
     _pass_on(step, room, *streams.take_push(stream, message))
+
+
+def take_change(step: ReducerStep, change: Change) -> None:
+    """Take a push that a message is otherwise now."""
+    message = change.message
+    if message is not None and step.state.follows(change.room):
+        mine = message.username == step.state.username
+        step.show(MessageChanged(message, mine, change.by, change.did, change.what))
 
 
 def take_own_message(step: ReducerStep, message: Message) -> None:
