@@ -24,6 +24,7 @@ from chatterbox.wire.position import Position, ResumePoint
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
+from client.core.frame_decoder import PartialPage
 from client.core.message_stream import MessageStream
 from client.core.notes import (
     CatchingUp,
@@ -110,7 +111,8 @@ def take_page(step: ReducerStep, page: Page) -> None:
     if page.messages and page.messages[0].at.epoch != stream.at.epoch:
         _restart(step, page)
         return
-    stream, messages, missing = streams.take_page(stream, page.messages)
+    unreadable = page.unreadable if isinstance(page, PartialPage) else 0
+    stream, messages, missing = streams.take_page(stream, page.messages, unreadable)
     if missing:
         step.show(MessagesMissing(page.room, missing))
     _pass_on(step, page.room, stream, messages)
@@ -175,6 +177,8 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
         step.show(RoomReset(reply.room, reply.at))
     take_topic(step, reply.room, reply.topic)
     step.show(RoomEntered(reply.room, tuple(reply.messages)))
+    if missing := streams.missing_in(reply.messages, reply.at):
+        step.show(MessagesMissing(reply.room, missing))
     if step.state.follows(reply.room):
         _pass_on(step, reply.room, *streams.take_joined(stream, reply.at))
 
