@@ -180,7 +180,7 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
 
 def disconnect(step: ReducerStep) -> None:
     """Forget what is in flight: it may be stored or not, so it stays in the outbox, and its key prevents duplicates."""
-    edits = reversed(step.state.edits.values())
+    edits = reversed(list(step.state.edits.values()))
     step.set_state(replace(step.state, in_flight={}, delayed={}, edits={}))
     for entry in edits:
         _put_first(step, entry)

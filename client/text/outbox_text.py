@@ -33,3 +33,9 @@ def dropped_line(entry: OutboxEntry) -> str:
         f"Deleted, to #{inert_name(entry.room)}: {inert(entry.text)} "
         "(If the connection broke while it was being sent, it may have arrived.)"
     )
+
+
+def edited_line(entry: OutboxEntry, text: str) -> str:
+    """Confirm that a message was edited before it was acknowledged."""
+    after = " once the server has stored it" if entry.tried else ""
+    return f"Changed your unsent message{after}: {inert(text)}"
