@@ -47,10 +47,14 @@ class ConnectionLost:
 
 @dataclass(frozen=True, slots=True)
 class SendRequested:
-    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk."""
+    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk.
+
+    `reply_to`: the offset of the message that it answers; 0: none.
+    """
 
     room: str
     content: str
+    reply_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ class OutboxEntry:
     key: str
     room: str
     content: str
+    reply_to: int = 0
+    """The offset of the message that it answers; 0: none."""
 
     @property
     def short_id(self) -> str:

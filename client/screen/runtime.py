@@ -139,9 +139,9 @@ class ScreenRuntime:
         try:
             self.connection.request(message)
         except ChatError as refusal:
-            self.model.return_unsent(message.room, message.content, refusal.detail)
+            self.model.return_unsent(message, refusal.detail)
         except Failure as failure:
-            self.model.return_unsent(message.room, message.content, str(failure))
+            self.model.return_unsent(message, str(failure))
 
     def take_back(self, key: str) -> OutboxEntry | None:
         """Delete an unsent message and return it; say why if that is not possible."""

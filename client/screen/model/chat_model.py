@@ -7,12 +7,16 @@ connection are collected in `requests`; `client.screen.runtime` carries them out
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from msgspec import UNSET
+
 from chatterbox.wire import frames
-from client.core.events import CommandRequested, Request, RoomRequested
+from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
+from client.screen.model.messages.compose_mode import Replying
+from client.screen.model.messages.message_list import MessageList
 from client.screen.model.room_model import RoomModel
 from client.screen.model.room_order import RoomOrder
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
@@ -22,6 +26,8 @@ from client.text.suggestions import RoomCommand
 
 PAGE = 100
 """Messages requested at once while scrolling."""
+RECENT_EMOJI = 8
+"""Emoji of the user's last reactions that are remembered."""
 SEARCH_PAGE = 200
 """Messages requested at once while searching."""
 
@@ -57,6 +63,10 @@ class ChatModel:
         """Whether the user waits for the list of rooms."""
         self._unknown_room: RoomCommand | None = None
         """A command that was refused because its room does not exist; the list of rooms will show which was meant."""
+        self.recent_emoji: list[str] = []
+        """Emoji of the user's reactions, the last one first."""
+        self.listing: MessageList | None = None
+        """The thread or the pins that were listed last."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
         self._bottom = 0
@@ -137,9 +147,12 @@ class ChatModel:
             if room.room in self.rooms:
                 self.rooms[room.room].set_private(room.private)
 
-    def return_unsent(self, room_name: str, content: str, reason: str) -> None:
+    def return_unsent(self, message: SendRequested, reason: str) -> None:
         """The outbox refused a message: put its text back into the input."""
-        self.ensure_room(room_name).return_unsent(content)
+        room = self.ensure_room(message.room)
+        room.return_unsent(message.content)
+        if message.reply_to:
+            room.begin_reply(Replying(message.reply_to))
         self.notice(f"{NOT_SENT}: {inert(reason)} Your text is still in the input.")
 
     def adjust_position(self, was_first: int | None) -> None:
@@ -175,6 +188,27 @@ class ChatModel:
         """Load the message at `offset` and those after it, then show it."""
         self._seeking = offset
         self._request_page("after", offset - 1)
+
+    def go_to(self, offset: int) -> None:
+        """Show the message at `offset`; if it is not loaded, load it with those around it."""
+        if offset in self.room.log:
+            self.position.jump_to(message_key(offset))
+        else:
+            self._seeking = offset
+            self._request_page("around", offset)
+
+    def give_up_seeking(self, request: frames.ReadHistory) -> None:
+        """The page with the message to show was refused."""
+        if request.around is not UNSET or request.after is not None:
+            self._seeking = None
+
+    def show_listing(self, listing: MessageList) -> None:
+        """A thread or the pins are listed from now on."""
+        self.listing = listing
+
+    def use_emoji(self, emoji: str) -> None:
+        """Remember an emoji of a reaction."""
+        self.recent_emoji = [emoji, *(other for other in self.recent_emoji if other != emoji)][:RECENT_EMOJI]
 
     def select(self, key: BlockKey | None) -> None:
         self.selected = key
@@ -218,7 +252,8 @@ class ChatModel:
             return
         before = offset if offset and direction == "before" else None
         after = offset if direction == "after" else None
-        page = frames.ReadHistory(id=0, room=self.room.name, limit=limit, before=before, after=after)
+        around = offset if direction == "around" else UNSET
+        page = frames.ReadHistory(id=0, room=self.room.name, limit=limit, before=before, after=after, around=around)
         self.request(CommandRequested(page))
 
     # What is shown.

@@ -8,9 +8,11 @@ import msgspec
 
 from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
 from client.core.outbox_entry import OutboxEntry
+from client.screen.input.pasted_text import clean
 from client.screen.model.input_history import InputHistory
-from client.screen.model.links import is_mentioned
 from client.screen.model.message_log import MessageLog
+from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
+from client.screen.model.messages.links import is_mentioned
 from client.screen.model.unread import ReadMarker
 
 NOTICES_LIMIT = 200
@@ -24,7 +26,7 @@ SAVED_HISTORY = 100
 """Newest texts of the input history saved of a room."""
 
 PageKey: TypeAlias = tuple[str, int]
-"""A requested page: `("before", offset)` or `("after", offset)`; offset 0 before is the newest page."""
+"""A requested page: `before`, `after` or `around`, and an offset; offset 0 before is the newest page."""
 
 
 class SavedRoom(msgspec.Struct, omit_defaults=True):
@@ -72,6 +74,14 @@ class RoomModel:
     """The client's own lines, by the offset of the message above them."""
     draft: str = ""
     history: InputHistory = field(default_factory=InputHistory)
+    mode: ComposeMode | None = None
+    """What the input is for; None: a new message."""
+    edits_sent: dict[int, str] = field(default_factory=dict)
+    """Edits without a reply: offset, and the text that the user saw before."""
+    reacted: set[tuple[int, str]] = field(default_factory=set)
+    """Offset and emoji of the user's reactions in this run."""
+    _put_aside: str = ""
+    """The draft while the input is for an edit."""
     _line_is_current: bool = False
     """Whether the unread line marks what is unread now, not what was read since it was drawn."""
     _counts_are_stale: bool = False
@@ -138,11 +148,28 @@ class RoomModel:
             self.recount(me)
         return held
 
+    def _follow_edited(self, message: Message) -> None:
+        """Bring an edit in the input up to date with a later state of its message.
+
+        While only marks change, it goes on. The message's own text is no draft any more once that is erased.
+        """
+        if not isinstance(self.mode, Editing) or self.mode.offset != message.at.offset:
+            return
+        if message.deleted:
+            kept = "" if self.draft == self.mode.content else self.draft
+            self.leave_mode()
+            if kept:
+                self.return_unsent(kept)
+        elif clean(message.content) == self.mode.content:
+            self.mode = Editing(message.at.offset, message.rev, self.mode.content)
+
     def _replace(self, message: Message) -> Message | None:
         """Replace a message in the log. A text of the user's own that is gone is gone from the input history, too."""
         held = self.log.replace(message)
-        if held is not None and held.content != message.content:
-            self.history.forget(held.content)
+        if held is not None:
+            self._follow_edited(message)
+            if held.content != message.content:
+                self.history.forget(held.content)
         return held
 
     def _mentions(self, message: Message, me: str) -> bool:
@@ -265,8 +292,10 @@ class RoomModel:
         if page.messages and self.log.epoch not in ("", page.messages[0].at.epoch):
             return False
         self._requested_pages.discard(page_key(request))
-        self.add_page(page.messages, before=request.before, begins=not page.more and request.after is None)
-        if request.before is None and request.after is None:
+        is_around = request.around is not msgspec.UNSET
+        begins = not page.more and request.after is None and not is_around
+        self.add_page(page.messages, before=request.before, begins=begins)
+        if request.before is None and request.after is None and not is_around:
             self.head = min(self.head, self.log.last)  # the newest page is authoritative: nothing is newer
         self.recount(me)
         return True
@@ -290,8 +319,13 @@ class RoomModel:
         self.outbox, self.in_flight = entries, in_flight
 
     def add_acked(self, entry: OutboxEntry, offset: int) -> None:
-        """The server stored `entry` at `offset`; show it as stored until the log reaches that offset."""
+        """The server stored `entry` at `offset`; show it as stored until the log reaches that offset.
+
+        An edit of the unsent message goes on as an edit of the stored one.
+        """
         self.acked[offset] = entry
+        if self.mode == EditingUnsent(entry.key, entry.content):
+            self.mode = Editing(offset, 0, entry.content)
         self._drop_acked()
 
     def _drop_acked(self) -> None:
@@ -300,8 +334,36 @@ class RoomModel:
     def set_draft(self, text: str) -> None:
         self.draft = text
 
+    def begin_edit(self, mode: Editing | EditingUnsent, text: str) -> None:
+        """Put the text of a message into the input; what is in it comes back after the edit."""
+        self.leave_mode()
+        self._put_aside, self.mode, self.draft = self.draft, mode, text
+
+    def begin_reply(self, mode: Replying) -> None:
+        """Answer a message with what is in the input."""
+        self.leave_mode()
+        self.mode = mode
+
+    def leave_mode(self) -> None:
+        """Leave an edit or a reply. A reply keeps its text, as a message of its own."""
+        if isinstance(self.mode, Editing | EditingUnsent):
+            self.draft, self._put_aside = self._put_aside, ""
+        self.mode = None
+
+    def finish_edit(self, offset: int) -> None:
+        """The server stored an edit."""
+        self.edits_sent.pop(offset, None)
+
+    def note_reaction(self, offset: int, emoji: str, *, removed: bool) -> None:
+        """The server stored a reaction of the user, or removed it."""
+        if removed:
+            self.reacted.discard((offset, emoji))
+        else:
+            self.reacted.add((offset, emoji))
+
     def return_unsent(self, content: str) -> None:
-        """Put a text that the outbox refused back into the input, above a newer draft."""
+        """Put a text that was refused back into the input, above a newer draft."""
+        self.leave_mode()
         self.draft = f"{content}\n{self.draft}" if self.draft else content
 
     # Notices.
@@ -326,7 +388,9 @@ class RoomModel:
     # Between runs.
 
     def save(self, *, with_messages: bool) -> SavedRoom:
-        unfinished = self.history.unfinished
+        unfinished, written = self.history.unfinished, self.history.texts
+        if isinstance(self.mode, Editing | EditingUnsent):
+            unfinished, written = self._put_aside, [*written, self.draft]  # the next run finds the text with Up
         return SavedRoom(
             self.member,
             self.private,
@@ -334,7 +398,7 @@ class RoomModel:
             self.log.epoch,
             self.marker.read,
             self.draft if unfinished is None else unfinished,
-            self.history.texts[-SAVED_HISTORY:],
+            written[-SAVED_HISTORY:],
             [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]] if with_messages else [],
         )
 
@@ -352,4 +416,6 @@ class RoomModel:
 
 
 def page_key(request: ReadHistory) -> PageKey:
+    if request.around is not msgspec.UNSET:
+        return ("around", request.around)
     return ("after", request.after) if request.after is not None else ("before", request.before or 0)

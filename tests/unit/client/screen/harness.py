@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,20 +58,29 @@ class RecordingConnection(ChatConnection):
     def try_now(self) -> None:
         self.requested.append("try now")
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         if self._refusal:
             raise self._refusal
-        self.requested.append((room, content))
-        entry = OutboxEntry(f"key{len(self.requested)}", room, content)
+        self.requested.append((room, content, reply_to) if reply_to else (room, content))
+        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to)
         self.state = ClientState(
             phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
         return entry
 
+    def take_back(self, key: str) -> OutboxEntry | None:
+        for room, entries in self.state.unsent.items():
+            for entry in entries:
+                if entry.key == key and not (room in self.state.in_flight and entry == entries[0]):
+                    kept = tuple(other for other in entries if other.key != key)
+                    self.state = replace(self.state, unsent={**self.state.unsent, room: kept})
+                    return entry
+        return None
+
     def request(self, request: Request) -> None:
         match request:
-            case SendRequested(room, content):
-                self.send(room, content)
+            case SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case CommandRequested(command):
                 self.requested.append(command)
             case RoomRequested(room):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client.core import notes
-from client.core.events import CommandRequested
+from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import plain
@@ -294,7 +294,7 @@ def test_text_refused_by_the_outbox_is_put_above_a_newer_draft() -> None:
     model = connected_model()
     submit.submit(model, "first")
     model.room.set_draft("second")
-    model.return_unsent(ROOM, "first", "The disk is full.")
+    model.return_unsent(SendRequested(ROOM, "first"), "The disk is full.")
     assert model.room.draft == "first\nsecond"
 
 

@@ -54,9 +54,9 @@ EVERYBODY = "@room"
 
 
 def is_mentioned(username: str, message: Message, replied: Message | None = None) -> bool:
-    """Whether a message mentions the user. To answer their message (`replied`) counts as that.
+    """Whether a message mentions the user, or answers (`replied`) one of theirs.
 
-    The server names those whom it mentions; where it names nobody, the text decides.
+    The server lists the users that a message mentions; if it lists none, the text decides.
     """
     if message.deleted or not username:
         return False
