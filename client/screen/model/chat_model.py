@@ -262,6 +262,11 @@ class ChatModel:
         key, log = self.selected, self.room.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
 
+    def held(self, message: frames.Message) -> frames.Message | None:
+        """Return a message as it is loaded; None if it is not, or belongs to another history."""
+        room = self.rooms.get(message.room)
+        return room.log.get(message.at.offset) if room is not None and room.log.epoch == message.at.epoch else None
+
     def selected_text(self) -> str:
         message = self.selected_message()
         return message.content if message else ""

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
+from client.notifications.mentions import EVERYBODY
 
 _LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
 _TRAILING = ".,;:!?*_~"
@@ -47,10 +48,6 @@ def mentions(text: str, username: str) -> bool:
     if not username or username.casefold() not in text.casefold():
         return False
     return re.search(rf"(?<![\w-]){re.escape(username)}(?![\w-])", text, re.IGNORECASE) is not None
-
-
-EVERYBODY = "@room"
-"""In a message's mentions: every member of the room."""
 
 
 def is_mentioned(username: str, message: Message, replied: Message | None = None) -> bool:
