@@ -48,17 +48,17 @@ class Notifier:
         self._later = later
         self._timer: TimerHandle | None = None
 
-    def on(self, note: Note, looking_at: str | None, *, focused: bool, held: Message | None = None) -> None:
+    def on(self, note: Note, looking_at: str | None, *, focused: bool, related: Message | None = None) -> None:
         """Take every note, in order. `looking_at`: the room on the screen.
 
-        `focused`: whether the terminal reports that it has the focus; False if it can't report it. `held`: a changed
-        message as it was before, if the face has it.
+        `focused`: whether the terminal reports that it has the focus; False if it can't report it. `related`: a
+        changed message as it was before, or the message that a new one answers, if the face has it.
         """
         if isinstance(note, MessageChanged):
             self._rate.change(note.message)
         if looking_at is not None and focused:
             self.seen(looking_at)
-        self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused, held=held)
+        self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused, related=related)
         if message is not None:
             self._send(self._rate.take(message, self._now_s()))
         elif isinstance(note, InvitationReceived) and not focused:

@@ -34,7 +34,7 @@ class ScreenRuntime:
         """Whether to end the login session after the program has ended."""
         self._now_s = now_s
         self._before_note: Callable[[notes.Note], None] = lambda _: None
-        self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _held: None
+        self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _related: None
         self._on_change: Callable[[], None] = lambda: None
         self._on_quit: Callable[[], None] = lambda: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
@@ -57,7 +57,7 @@ class ScreenRuntime:
     ) -> None:
         """Call `before` and `after` around the application of each note.
 
-        `after` also takes a changed message as it was before, if it was loaded.
+        `after` also takes a changed message as it was before, or the message that a new one answers, if it is loaded.
         """
         self._before_note, self._after_note = before, after
 
@@ -110,13 +110,13 @@ class ScreenRuntime:
     def show(self, note: notes.Note) -> None:
         """Apply a note of the core."""
         self._before_note(note)
-        held = self.model.held(note.message) if isinstance(note, notes.MessageChanged) else None
+        related = self.model.related(note)
         self._measure(note)
         update.apply(self.model, note)
         self.settle()
         if isinstance(note, notes.WelcomeReceived):
             self.ping()
-        self._after_note(note, held)
+        self._after_note(note, related)
 
     def settle(self) -> None:
         """Carry out the model's requests, then update its outbox from the core."""

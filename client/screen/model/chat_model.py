@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
+from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
@@ -262,10 +263,17 @@ class ChatModel:
         key, log = self.selected, self.room.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
 
-    def held(self, message: frames.Message) -> frames.Message | None:
-        """Return a message as it is loaded; None if it is not, or belongs to another history."""
+    def related(self, note: Note) -> frames.Message | None:
+        """Return a changed message as it is before `note`, or the message that a new one answers, if it is loaded."""
+        match note:
+            case MessageChanged(message):
+                offset = message.at.offset
+            case MessageShown(message) if message.reply_to:
+                offset = message.reply_to
+            case _:
+                return None
         room = self.rooms.get(message.room)
-        return room.log.get(message.at.offset) if room is not None and room.log.epoch == message.at.epoch else None
+        return room.log.get(offset) if room is not None and room.log.epoch == message.at.epoch else None
 
     def selected_text(self) -> str:
         message = self.selected_message()

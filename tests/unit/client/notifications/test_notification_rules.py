@@ -169,7 +169,7 @@ def test_only_an_edit_that_newly_mentions_the_user_is_reported() -> None:
     listener = live(default=NotifyLevel.ALL)
 
     def reported(note: notes.MessageChanged, held: Message | None = before) -> bool:
-        return take(listener.rule, note, 200.0, held=held)[1] is not None
+        return take(listener.rule, note, 200.0, related=held)[1] is not None
 
     assert reported(edited("hello @ada", "ada"))
     assert reported(edited("hello ada"))
@@ -179,5 +179,16 @@ def test_only_an_edit_that_newly_mentions_the_user_is_reported() -> None:
     assert not reported(edited("hello ada", did="react"))
     assert not reported(edited("hello ada", did=""))
     assert not reported(edited("hello ada", mine=True))
-    assert take(listener.rule, edited("hi ada"), 200.0, "ops", focused=True, held=before)[1] is None
+    assert take(listener.rule, edited("hi ada"), 200.0, "ops", focused=True, related=before)[1] is None
     assert not live(default=NotifyLevel.NONE).hear(edited("hello ada"))
+
+
+def test_reply_to_a_message_of_the_user_is_reported_as_a_mention() -> None:
+    listener = live(default=NotifyLevel.MENTIONS)
+
+    def reported(username: str) -> bool:
+        answered = msgspec.structs.replace(message(3, room="ops"), username=username)
+        return take(listener.rule, said("indeed"), 200.0, related=answered)[1] is not None
+
+    assert reported("ada")
+    assert not reported("eve")
