@@ -72,6 +72,7 @@ TABLE = (
     Action("react", ("+",), "react to it with an emoji; again: take that back", ActionScope.SELECTING),
     Action("reactions", ("i",), "list who reacted to it", ActionScope.SELECTING),
     Action("thread", ("t",), "list its thread; Enter goes to a message", ActionScope.SELECTING),
+    Action("answered", ("g",), "go to the message that it answers", ActionScope.SELECTING),
     Action("edit-message", ("e",), "edit it, if it is yours", ActionScope.SELECTING),
     Action("delete-message", ("d",), "delete it for everybody, after a question", ActionScope.SELECTING),
     Action("pin-message", ("P",), "pin it, or unpin it", ActionScope.SELECTING),
@@ -139,6 +140,7 @@ SELECTION_WORDS = {
     "copy": "copy",
     "quote": "quote",
     "open-link": "open",
+    "answered": "go to answered",
     "reactions": "who",
     "pin-message": "pin",
     "copy-place": "place",
@@ -161,6 +163,7 @@ def selection_hints(actions: Mapping[str, Action], message: Message, username: s
         "copy": not message.deleted,
         "quote": not message.deleted,
         "open-link": bool(links(message.content)),
+        "answered": bool(message.reply_to),
         "reactions": bool(message.reactions),
         "pin-message": not message.deleted,
     }

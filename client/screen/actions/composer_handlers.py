@@ -83,10 +83,8 @@ class ComposerHandlers:
             self._screen.composer.show(text)
 
     def search_history(self) -> None:
-        items = picker_items.history_items(self._model)
-
         def matching(typed: str) -> list[picker_items.PickerItem]:
-            return picker_items.filtered(typed, items, fuzzy=False)
+            return picker_items.filtered(typed, picker_items.history_items(self._model), fuzzy=False)
 
         self._screen.pick("Input history of this room", matching, lambda text, _: self._show(text or None))
 

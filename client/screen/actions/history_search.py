@@ -84,11 +84,12 @@ class HistorySearch:
         return "No match so far." if self._can_load() else "No match."
 
     async def _fill(self, picker: PickerInterface) -> None:
-        shown: tuple[str, int, str] | None = None
+        shown: tuple[str, int, int, str] | None = None
         while picker.is_open:
             loads = bool(picker.typed.strip()) and self._load_page()
             progress = self._extent(loads=loads)
-            state = (picker.typed, len(self._model.room.log), progress)
+            log = self._model.room.log
+            state = (picker.typed, len(log), log.replaced, progress)
             if state != shown:
                 picker.update(progress)
                 shown = state

@@ -32,6 +32,7 @@ class MessageHandlers:
             "reactions": self.list_reactions,
             "reply": self.reply,
             "thread": self.list_thread,
+            "answered": self.go_to_answered,
             "pin-message": self.pin,
             "pins": self.list_pins,
         }
@@ -132,6 +133,11 @@ class MessageHandlers:
             self._pick_place("Thread (Enter goes to the message)", listing)
         else:
             self._report("No replies to this message.")
+
+    def go_to_answered(self) -> None:
+        """Go to the message that the selected one answers."""
+        if (message := self._take_selected()) is not None:
+            self._report(self._search.go_to(message.reply_to) if message.reply_to else "This message is no reply.")
 
     def pin(self) -> None:
         if (message := self._take_selected()) is not None:

@@ -51,10 +51,8 @@ class ReadingHandlers:
         self._model.follow()
 
     def list_links(self) -> None:
-        items = picker_items.room_links(self._model)
-
         def matching(typed: str) -> list[PickerItem]:
-            return picker_items.filtered(typed, items, fuzzy=False)
+            return picker_items.filtered(typed, picker_items.room_links(self._model), fuzzy=False)
 
         self._screen.pick("Open a link", matching, lambda address, _: self._open(address))
 

@@ -131,6 +131,12 @@ class ChatModel:
             room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
         self.status.set_unsent(sum(map(len, unsent.values())))
 
+    def set_revs(self, revs: Mapping[str, int | None]) -> None:
+        """Take over up to which rev of each room the core has reported changes; None: not known."""
+        for name, rev in revs.items():
+            if rev is not None and name in self.rooms:
+                self.rooms[name].set_rev(rev)
+
     def set_member(self, name: str, member: bool, *, private: bool | None = None) -> None:
         """The user is in a room, which is listed last if it is new, or is not."""
         self.ensure_room(name, member=member).set_member(member, private=private)
@@ -230,12 +236,16 @@ class ChatModel:
         log = self.room.log
         if log and log.last < self.room.head and self.joining != self.room.name:
             self._request_page("before", 0)
-        for key, number in rows:
+        for row, (key, number) in enumerate(rows):
             if key == TOP and not log.complete and not log.is_full:
                 self._request_page("before", log.first or 0)
             elif key.is_message and number == 0:
                 index = log.index_at(key.number)
-                if log.gap_before(index) and not log.is_lost(key.number):
+                if not log.gap_before(index) or log.is_lost(key.number):
+                    continue
+                if row and not self.position.follows:  # the user reads down to the gap: its first messages are next
+                    self._request_page("after", log.offsets[index - 1])
+                else:
                     self._request_page("before", key.number)
 
     @property
@@ -262,6 +272,16 @@ class ChatModel:
     def selected_message(self) -> frames.Message | None:
         key, log = self.selected, self.room.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
+
+    @property
+    def replaced(self) -> int:
+        """How often a message was replaced by a later state of it."""
+        return sum(room.log.replaced for room in self.rooms.values())
+
+    @property
+    def forgotten(self) -> int:
+        """How often a text of the user was removed from the input history, because its message was erased or edited."""
+        return sum(room.history.forgotten for room in self.rooms.values())
 
     def related(self, note: Note) -> frames.Message | None:
         """Return a changed message as it is before `note`, or the message that a new one answers, if it is loaded."""

@@ -37,6 +37,8 @@ class SavedRoom(msgspec.Struct, omit_defaults=True):
     topic: str = ""
     epoch: str = ""
     read: int = 0
+    rev: int = 0
+    """Changes up to this rev of the room are in `messages`."""
     draft: str = ""
     written: list[str] = []
     messages: list[Message] = []
@@ -56,6 +58,8 @@ class RoomModel:
     """Whether the first message of `outbox` was sent and has no reply yet."""
     acked: dict[int, OutboxEntry] = field(default_factory=dict)
 
+    rev: int = 0
+    """Changes up to this rev of the room are in the log."""
     head: int = 0
     """Offset of the newest message at connect. Messages up to it are loaded once the room is open."""
     marker: ReadMarker = field(default_factory=ReadMarker)
@@ -127,12 +131,19 @@ class RoomModel:
             if not visible:
                 self.place_unread_line(me)
 
-    def add_page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
+    def add_page(
+        self,
+        messages: Sequence[Message],
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        begins: bool = False,
+    ) -> None:
         """Add a page of history: the messages before an offset, the newest ones, or those after an offset."""
         was_empty, self._counts_are_stale = not self.log, True
         for message in messages:
             self._replace(message)
-        self.log.add_page(list(messages), before=before, begins=begins)
+        self.log.add_page(list(messages), before=before, after=after, begins=begins)
         if was_empty and messages:
             self._anchor_notices(self.log.last)
         self._drop_acked()
@@ -195,7 +206,9 @@ class RoomModel:
         notices = [text for offset in sorted(self.notices) for text in self.notices[offset]]
         self.log, self.acked, self.marker = MessageLog(epoch), {}, ReadMarker(read)
         self.hide_unread_line()
-        self.head = self.unread = self.mentions = self.catch_up_remaining = 0
+        self.rev = self.head = self.unread = self.mentions = self.catch_up_remaining = 0
+        self.edits_sent, self.reacted = {}, set()
+        self._end_mode()
         self.notices = {0: notices} if notices else {}
         self.forget_page_requests()
 
@@ -206,6 +219,10 @@ class RoomModel:
         else:
             self.hide_unread_line()
         self.log.trim(KEPT_WHEN_CLOSED)
+
+    def set_rev(self, rev: int) -> None:
+        """Changes up to this rev of the room are in the log."""
+        self.rev = rev
 
     def begin_catch_up(self, count: int) -> None:
         self.catch_up_remaining = self.catch_up_total = count
@@ -294,7 +311,7 @@ class RoomModel:
         self._requested_pages.discard(page_key(request))
         is_around = request.around is not msgspec.UNSET
         begins = not page.more and request.after is None and not is_around
-        self.add_page(page.messages, before=request.before, begins=begins)
+        self.add_page(page.messages, before=request.before, after=request.after, begins=begins)
         if request.before is None and request.after is None and not is_around:
             self.head = min(self.head, self.log.last)  # the newest page is authoritative: nothing is newer
         self.recount(me)
@@ -350,6 +367,13 @@ class RoomModel:
             self.draft, self._put_aside = self._put_aside, ""
         self.mode = None
 
+    def _end_mode(self) -> None:
+        """The messages that the input is about are gone: keep its text, as that of a new message."""
+        text = self.draft if isinstance(self.mode, Editing) else ""
+        self.leave_mode()
+        if text:
+            self.return_unsent(text)
+
     def finish_edit(self, offset: int) -> None:
         """The server stored an edit."""
         self.edits_sent.pop(offset, None)
@@ -397,9 +421,12 @@ class RoomModel:
             self.topic,
             self.log.epoch,
             self.marker.read,
+            self.rev,
             self.draft if unfinished is None else unfinished,
             written[-SAVED_HISTORY:],
-            [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]] if with_messages else [],
+            [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]]
+            if with_messages and self.member
+            else [],
         )
 
     def restore(self, saved: SavedRoom, me: str) -> None:
@@ -407,6 +434,7 @@ class RoomModel:
         self.member, self.private, self.topic = saved.member, saved.private, saved.topic
         self.draft, self.history = saved.draft, InputHistory(saved.written)
         self.log.add(saved.messages)
+        self.rev = saved.rev
         self._add_active(saved.messages)
         self.log.set_epoch(saved.epoch)
         self.marker.set_read(saved.read)

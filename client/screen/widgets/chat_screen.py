@@ -95,6 +95,8 @@ class ChatScreen(Screen[None]):
         self._status_timer: Timer | None = None
         self._mode: ComposeMode | None = None
         """What the composer is for, as it is shown."""
+        self._replaced = self._forgotten = 0
+        """The model's counts of replaced messages and forgotten texts, as far as they were followed."""
         self._draft_room = ""
         """The room whose draft is in the composer."""
 
@@ -267,9 +269,10 @@ class ChatScreen(Screen[None]):
         self.run_worker(work, exclusive=True)
 
     def changed(self) -> None:
-        """Draw soon, once for all changes until then. The composer follows at once."""
+        """Draw soon, once for all changes until then. The composer and an open picker follow at once."""
         if not self.is_running:
             return
+        self._forget_replaced()
         if self.model.room.name != self._draft_room:
             self._load_draft()
         elif self.model.room.mode != self._mode:
@@ -277,6 +280,17 @@ class ChatScreen(Screen[None]):
         if not self._draw_is_due:
             self._draw_is_due = True
             self.set_timer(DRAW_S, self.draw)
+
+    def _forget_replaced(self) -> None:
+        """Take texts that were erased or edited out of an open picker and out of the composer's memory."""
+        if (replaced := self.model.replaced) != self._replaced:
+            self._replaced = replaced
+            for screen in self.app.screen_stack:
+                if isinstance(screen, Picker):
+                    screen.update_items()
+        if (forgotten := self.model.forgotten) != self._forgotten:
+            self._forgotten = forgotten
+            self.composer.forget()
 
     # Drawing.
 
