@@ -9,6 +9,7 @@ import msgspec
 from chatterbox.wire.frames import Command, RoomSummary
 from chatterbox.wire.limits import Limits
 from client.core.events import Effect, ReplyOverdue, SendCommand, ShowNote, StartTimer
+from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
@@ -48,6 +49,9 @@ class ClientState:
     """The rooms whose messages are shown; None: all rooms that the user is a member of."""
     recent: int = 0
     """How many messages before the current head a followed room starts with."""
+
+    held: Mapping[str, HeldMessages] | None = None
+    """The messages that the face held when it connected last, by room; None: it holds none, ever."""
 
     streams: Mapping[str, MessageStream] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)

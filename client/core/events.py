@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from chatterbox.wire.frames import Command, ServerFrame
 from chatterbox.wire.position import ResumePoint
+from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 
@@ -22,7 +23,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDone:
-    """The WebSocket handshake succeeded."""
+    """The WebSocket handshake succeeded. `held`: what the face holds of each room; None: it holds no messages, ever."""
+
+    held: Mapping[str, HeldMessages] | None = None
 
 
 @dataclass(frozen=True, slots=True)

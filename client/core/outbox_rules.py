@@ -58,7 +58,7 @@ def advance(step: ReducerStep, room: str) -> None:
     if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
         return
     while entries := step.state.unsent.get(room, ()):
-        send = Send(id=2**53 - 1, room=room, content=entries[0].content, key=entries[0].key)
+        send = _send(entries[0])
         if len(codec.encode(send)) <= state.limits.frame_bytes:
             in_flight = {**step.state.in_flight, room: step.send_command(send)}
             step.set_state(replace(step.state, in_flight=in_flight))
@@ -66,6 +66,12 @@ def advance(step: ReducerStep, room: str) -> None:
         _take_first(step, room)
         limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
         _fail(step, entries[0], Code.CONTENT_TOO_LONG, limit)
+
+
+def _send(entry: OutboxEntry) -> Send:
+    """The command for an entry, with the longest id that there is."""
+    reply_to = entry.reply_to or msgspec.UNSET
+    return Send(id=2**53 - 1, room=entry.room, content=entry.content, key=entry.key, reply_to=reply_to)
 
 
 def advance_all(step: ReducerStep) -> None:
@@ -87,6 +93,9 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         username=step.state.username,
         content=entry.content,
         timestamp=reply.timestamp,
+        reply_to=entry.reply_to,
+        thread=reply.thread,
+        mentions=reply.mentions,
     )
     room_updates.take_own_message(step, own)
     advance(step, send.room)

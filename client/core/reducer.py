@@ -61,9 +61,9 @@ def _take_connection_event(
             outbox_rules.restore(step, entries)
             step.show(notes.Connecting())
             step.emit(events.Dial(0.0))
-        case events.HandshakeDone():
+        case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            step.emit(events.SendConnect(room_updates.positions(step)))
+            step.emit(events.SendConnect(room_updates.resume_points(step, held)))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
                 step.emit(events.SendConnect({}, step.state.next_id))
@@ -207,6 +207,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             room_updates.take_joined(step, reply, join.room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
+        case _, frames.ChangesPage() if not pending.by_person:
+            room_updates.take_changes(step, reply)
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
@@ -217,14 +219,18 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.start(step, reply.room, reply.at)
+            room_updates.start(step, reply.room, reply.at, 0)
         case frames.Left() | frames.DeletedRoom():
             room_updates.leave(step, reply.room)
+        case frames.ChangesPage():
+            room_updates.show_changes(step, reply)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
+    if isinstance(reply, frames.Page):
+        room_updates.hold_page(step, reply)
 
 
 def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
@@ -236,6 +242,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
             room_updates.refuse_page(step, history, error, temporary=temporary)
+        case frames.ReadChanges() as command if not pending.by_person:
+            room_updates.refuse_changes(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TypeAlias, assert_never
 
@@ -15,6 +15,7 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.frames import Connect
 from client.core import events, frame_decoder
 from client.core.client_state import ClientState
+from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
@@ -67,6 +68,11 @@ class ChatConnection:
         self._ended: SessionOver | None = None
         self._bug: Exception | None = None
         self._retry_now = asyncio.Event()
+        self._held: Callable[[], Mapping[str, HeldMessages] | None] = lambda: None
+
+    def ask_for_held(self, held: Callable[[], Mapping[str, HeldMessages]]) -> None:
+        """Call this at each connect for what the face holds: it is brought up to date. By default, that is nothing."""
+        self._held = held
 
     async def run(self) -> SessionOver:
         """Stay connected, reconnecting as often as it takes, until the end; return why it ended."""
@@ -89,19 +95,21 @@ class ChatConnection:
         Raises what `send` raises, for a `SendRequested`. After a `QuitRequested`, `run` returns.
         """
         match request:
-            case events.SendRequested(room, content):
-                self.send(room, content)
+            case events.SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
                 self._feed(request)
             case _:
                 assert_never(request)
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         """Store a message in the outbox, on disk, and send it in its turn; returns its entry.
+
+        `reply_to`: the offset of the message that it answers; 0: none.
 
         Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
         """
-        entry = new_entry(room, text_rules.content(content, self.state.limits))
+        entry = new_entry(room, text_rules.content(content, self.state.limits), reply_to)
         if self._outbox is not None:
             self._outbox.add([entry])
         self._feed(events.MessageQueued(entry))
@@ -233,7 +241,7 @@ class ChatConnection:
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket = socket
-        self._feed(events.HandshakeDone())
+        self._feed(events.HandshakeDone(self._held()))
         others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
         try:
             await self._read(socket)

@@ -43,9 +43,9 @@ class StoredEntry(NamedTuple):
     is_held: bool
 
 
-def new_entry(room: str, content: str) -> OutboxEntry:
+def new_entry(room: str, content: str, reply_to: int = 0) -> OutboxEntry:
     """Make an entry with a key of its own: the time in milliseconds and 80 random bits."""
-    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content)
+    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content, reply_to)
 
 
 def outbox_path(home: Path, server: str, username: str) -> Path:

@@ -24,19 +24,19 @@ class Recorder(ChatConnection):
         self.done: list[object] = []
         self.refusal: Exception | None = None
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         if self.refusal:
             raise self.refusal
-        self.done.append((room, content))
-        return OutboxEntry(f"{room} {content}", room, content)
+        self.done.append((room, content, reply_to) if reply_to else (room, content))
+        return OutboxEntry(f"{room} {content}", room, content, reply_to)
 
     def try_now(self) -> None:
         self.done.append("try now")
 
     def request(self, request: events.Request) -> None:
         match request:
-            case events.SendRequested(room, content):
-                self.send(room, content)
+            case events.SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case events.CommandRequested(command):
                 self.done.append(command)
             case events.RoomRequested(room):

@@ -9,7 +9,7 @@ import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.client_state import ClientState
 from client.core.message_stream import MessageStream
@@ -173,13 +173,13 @@ class TestTail:
 
     async def test_tail_survives_lost_connections_without_gaps_or_duplicates(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
-            assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
+            assert (await line.greet(room_state(3, head=5))).resume == {"general": ResumePoint("e1", 3)}
             await line.say(message(4))
             await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:
-            assert (await line.greet(room_state(4, head=6))).resume == {"general": Position("e1", 4)}
+            assert (await line.greet(room_state(4, head=6))).resume == {"general": ResumePoint("e1", 4)}
             await line.say(message(4), message(5), message(6))
             await line.stay()
 
