@@ -47,7 +47,9 @@ class ScreenRuntime:
     # Wiring, before `start`.
 
     def use_connection(self, connection: ChatConnection) -> None:
+        """Use a connection, which asks what the screen holds of each room to bring it up to date."""
         self.connection = connection
+        connection.ask_for_held(self.model.held_messages)
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
@@ -122,7 +124,9 @@ class ScreenRuntime:
         """Carry out the model's requests, then update its outbox from the core."""
         for request in self.model.take_requests():
             self._carry_out(request)
-        self.model.set_outbox(self.connection.state.unsent, self.connection.state.in_flight)
+        state = self.connection.state
+        self.model.set_outbox(state.unsent, state.in_flight)
+        self.model.set_revs({room: stream.rev for room, stream in state.streams.items()})
         self.check_response()
         self._settled.set()
         self._on_change()

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
+from client.core.message_changes import HeldMessages
 from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_parser import LocalCommand
@@ -130,6 +131,14 @@ class ChatModel:
         for room in self.rooms.values():
             room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
         self.status.set_unsent(sum(map(len, unsent.values())))
+
+    def held_messages(self) -> dict[str, HeldMessages]:
+        """Return what is loaded or saved of each room, for the core to bring up to date."""
+        return {
+            room.name: HeldMessages(room.log.first, room.log.epoch, room.rev)
+            for room in self.rooms.values()
+            if room.log.first is not None
+        }
 
     def set_revs(self, revs: Mapping[str, int | None]) -> None:
         """Take over up to which rev of each room the core has reported changes; None: not known."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC
@@ -19,6 +19,7 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
+from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.net.chat_connection import ChatConnection
@@ -50,6 +51,9 @@ class RecordingConnection(ChatConnection):
 
     def set_state(self, state: ClientState) -> None:
         self.state = state
+
+    def ask_for_held(self, held: Callable[[], Mapping[str, HeldMessages]]) -> None:
+        pass  # there is no server to ask
 
     async def run(self) -> notes.SessionOver:
         await self.over.wait()
