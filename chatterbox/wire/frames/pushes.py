@@ -57,6 +57,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     private: bool = False
     topic: str = ""
     """With `at`: the room's topic."""
+    rev: Whole = 0
+    """With `at`: the room's rev; changes after it are pushed."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
