@@ -102,7 +102,7 @@ class _Changes:
         self.acked: dict[Place, list[tuple[ChangeInvoked, ChangeAcked]]] = defaultdict(list)
         self.unknown: dict[Place, list[ChangeInvoked]] = defaultdict(list)
         acks = {(each.connection, each.number): each for each in run.of(ChangeAcked)}
-        refused = {(each.connection, each.number) for each in run.of(ChangeRefused)}
+        refused = {(each.connection, each.number) for each in run.of(ChangeRefused) if each.final}
         for invoked in run.of(ChangeInvoked):
             number = invoked.connection, invoked.number
             if (ack := acks.get(number)) is not None:

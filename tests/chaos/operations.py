@@ -134,11 +134,12 @@ class ChangeAcked(Operation, frozen=True):
 
 
 class ChangeRefused(Operation, frozen=True):
-    """The change was refused: it is not stored."""
+    """The change was refused: it is not stored if that is `final`, otherwise it may be."""
 
     connection: str
     number: int
     code: str
+    final: bool
 
 
 class ChangePushed(Operation, frozen=True):

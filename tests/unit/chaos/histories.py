@@ -190,8 +190,11 @@ class World:
         self.tick(STEP_S / 2)
         connection, number = reader.connection, self._changes
         if state.deleted:
-            refused = ChangeRefused(at_s=self.now_s, connection=connection, number=number, code="message_deleted")
-            self.operations.append(refused)
+            self.operations.append(
+                ChangeRefused(
+                    at_s=self.now_s, connection=connection, number=number, code="message_deleted", final=True
+                )
+            )  # fmt: skip
             return
         if (changed := _changed(state, did, value, username)) != state:
             room.rev += 1
