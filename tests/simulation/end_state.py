@@ -28,7 +28,7 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
     if connection is None or not connection.is_welcome:
         yield f"{reader.name} is not connected."
         return
-    if reader.outbox or connection.in_flight:
+    if reader.outbox or connection.in_flight or connection.changing:
         yield f"{reader.name} has unanswered messages."
     rooms = {room.name: room for room in stored.rooms_of(reader.person.user_id)}
     if reader.rooms != rooms.keys():
@@ -38,6 +38,8 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
         progress = reader.progress[name]
         if (progress.epoch, progress.complete) != (room.epoch, room.head):
             yield f"{reader.name} has {name} up to {progress.at}; it ends at {room.epoch}:{room.head}."
+        elif (progress.rev, progress.told) != (room.rev, room.rev):
+            yield f"{reader.name} has {name} as of rev {progress.rev}, and was told {progress.told} of {room.rev}."
 
 
 def _of_gateway(gateway: Gateway) -> Iterator[str]:
