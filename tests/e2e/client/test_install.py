@@ -54,7 +54,7 @@ def run(installed: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_commands_work(installed: Path) -> None:
+def test_commands_of_an_installed_client_work(installed: Path) -> None:
     assert "register alice" in run(installed, "--help")
     assert run(installed, "man").startswith(".TH CHATTERBOX 1")
     assert run(installed, "completion", "zsh").startswith("#compdef chatterbox")
@@ -62,12 +62,12 @@ def test_the_commands_work(installed: Path) -> None:
     assert "connection refused" in run(installed, "doctor", "http://127.0.0.1:9")
 
 
-def test_the_manual_page_is_where_man_looks(installed: Path) -> None:
+def test_manual_page_is_installed_where_man_looks(installed: Path) -> None:
     page = installed / "share" / "man" / "man1" / "chatterbox.1"
     assert page.read_text() == (ROOT / "docs" / "chatterbox.1").read_text()
 
 
-def test_nothing_of_the_services_is_installed_and_nothing_of_the_client_misses_it(installed: Path) -> None:
+def test_installed_client_imports_all_its_modules_without_the_services(installed: Path) -> None:
     site = next(installed.glob("lib/python*/site-packages"))
     assert not (site / "services").exists()
     assert not (site / "chatterbox" / "chassis").exists()
@@ -83,7 +83,7 @@ def test_nothing_of_the_services_is_installed_and_nothing_of_the_client_misses_i
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="there is no man here")
-def test_man_shows_it(installed: Path) -> None:
+def test_man_shows_the_installed_manual_page(installed: Path) -> None:
     environ = os.environ | {"MANPATH": str(installed / "share" / "man"), "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(["man", "chatterbox"], capture_output=True, text=True, env=environ, check=False)
     assert "chatterbox send ops -" in done.stdout

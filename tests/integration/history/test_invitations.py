@@ -124,7 +124,7 @@ class TestAnswer:
         body = history_api.InviteUserCall("priv", rooms.auth.names["alice"], "alice", "nobody")
         assert await rooms.ask("invite", body, history_api.Invitee) == history_api.Invitee("nobody")
 
-    async def test_every_attempt_takes_one_commit(self, rooms: Service) -> None:
+    async def test_every_attempt_to_invite_takes_one_commit(self, rooms: Service) -> None:
         """So the time of the answer does not tell either."""
         await rooms.do("PUT", "/blocks/alice", "bob")
         for name in ("nobody", "alice", "bob"):

@@ -247,7 +247,7 @@ class TestDamageFoundWhileServing:
             metrics = (await history.public.get("/metrics")).text
             assert "chatterbox_history_database_damaged 1.0" in metrics
 
-    async def test_a_read_of_a_damaged_page_is_enough(
+    async def test_a_read_of_a_damaged_page_makes_history_unready(
         self, data: Path, clock: Clock, stored: Stored, unhurried_check: None
     ) -> None:
         async with running(data, FakeAuth(clock), clock) as history:
