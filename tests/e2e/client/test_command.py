@@ -1,4 +1,4 @@
-"""A command that these tests fork behaves as one that is started, as far as a caller can see."""
+"""A command that these tests fork behaves, for its caller, like a started one."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""`pip install .`, as pipx does it: the client alone, in an environment of its own, with its manual page."""
+"""`pip install .`, as pipx does it, installs the client alone in its own environment, with its manual page."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tests.e2e.client.people import ROOT
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a fresh environment, without a network: with the packages that these tests run on."""
+    """A new environment with the client installed, without a network: it links the packages that these tests run on."""
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     site = next(folder.glob("lib/python*/site-packages"))
@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def needed() -> Iterator[str]:
-    """What the client's requirements put into the folder of packages, and nothing of what services need."""
+    """The entries that the client's requirements have in site-packages, without those of the services."""
     for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "client.txt").read_text(), re.MULTILINE):
         with suppress(PackageNotFoundError):
             tops = {file.parts[0] for file in distribution(name).files or ()}

@@ -9,12 +9,12 @@ KEYS = {service: f"the key of {service} in this test" for service in ServiceName
 
 @pytest.mark.parametrize("caller", ServiceName)
 @pytest.mark.parametrize("allowed", ServiceName)
-def test_a_key_is_allowed_where_its_service_is(caller: ServiceName, allowed: ServiceName) -> None:
+def test_a_caller_key_is_accepted_where_its_service_is_allowed(caller: ServiceName, allowed: ServiceName) -> None:
     for keys in (CallerKeys.of(KEYS), CallerKeys.parse(caller_keys_text(KEYS))):
         assert keys.are_allowed(f"Bearer {KEYS[caller]}", allowed) == (caller is allowed)
 
 
-def test_a_shared_key_may_be_any_service() -> None:
+def test_a_shared_caller_key_is_accepted_for_every_service() -> None:
     keys = CallerKeys.shared("k" * 32)
     assert all(keys.are_allowed(f"Bearer {'k' * 32}", service) for service in ServiceName)
     assert not keys.are_allowed(f"Bearer {'k' * 33}", *ServiceName)

@@ -47,7 +47,7 @@ def test_loopback_addresses_and_listed_names_are_allowed(host: str) -> None:
         "a b",
     ],
 )
-def test_other_hosts_are_not_allowed(host: str) -> None:
+def test_hosts_outside_of_the_allowed_names_are_refused(host: str) -> None:
     assert not HOSTS.allows(host)
 
 
