@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from docs.tracked import tracked
-from tests.__main__ import ALONE, MOST_RERUN, OTHERS, ROOT, STAGES, TIMED, Run, to_rerun, verdict
+from tests.__main__ import ALONE, MOST_RERUN, OTHERS, ROOT, Run, stages, timed_files, to_rerun, verdict, with_bytecode
 from tests.support.outcome import Outcome, slowest
 
 TESTS = [path for path in tracked(ROOT, "tests", ".py") if path.name.startswith("test_")]
@@ -24,16 +24,17 @@ class TestStages:
     def test_no_test_file_is_in_two_stages(self) -> None:
         within = {(one, other) for one in (*ALONE, *OTHERS) for other in OTHERS if one.startswith(f"{other}/")}
         assert {one for one, _ in within} <= {*ALONE}
-        for stage in STAGES[len(ALONE) :]:
-            assert {f"--ignore={path}" for path in ALONE} <= {*stage}
+        assert {f"--ignore={path}" for path in ALONE} <= {*stages()[-1]}
+        assert not [name for name in timed_files() if below(ROOT / name, ALONE)]
 
-    def test_timing_tests_are_in_folders_that_the_timing_stage_collects(self) -> None:
+    def test_every_file_with_a_timing_test_is_in_the_timing_stage(self) -> None:
         marked = [path for path in TESTS if "mark.timing" in path.read_text() and path != Path(__file__)]
-        assert marked
-        assert [path for path in marked if not below(path, (*TIMED, *ALONE))] == []
+        assert len(marked) > 5
+        names = {str(path.relative_to(ROOT)) for path in marked if not below(path, ALONE)}
+        assert names == {*timed_files()} <= {*stages()[len(ALONE)]}
 
     def test_timing_tests_run_without_workers_beside_them(self) -> None:
-        timing, others = STAGES[len(ALONE) :]
+        timing, others = stages()[len(ALONE) :]
         assert (timing[timing.index("-m") + 1], others[others.index("-m") + 1]) == ("timing", "not timing")
         assert "-n" not in timing
 
@@ -84,6 +85,10 @@ class TestVerdict:
     def test_verdict_is_red_if_a_test_is_skipped_or_missing_on_its_rerun(self) -> None:
         assert verdict([failed("a")], (0, Outcome())) == 1
         assert verdict([failed("a")], (4, Outcome())) == 4
+
+
+def test_stages_cache_bytecode_even_if_the_environment_forbids_it() -> None:
+    assert with_bytecode({"PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}) == {"HOME": "/"}
 
 
 def test_the_slowest_of_all_runs_are_listed_once_merged() -> None:
