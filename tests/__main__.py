@@ -5,13 +5,15 @@ the rest in several workers, as most of those wait for processes to start and to
 alone; one that passes then is reported as flaky, and does not fail the run.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from docs.tracked import tracked
 from tests.support.outcome import Outcome, slowest
 
 ROOT = Path(__file__).parents[1]
@@ -28,16 +30,8 @@ OTHERS = (
     "tests/unit",
 )
 """What takes longest comes first, so that no worker has much to do when the others have nothing left."""
-TIMED = ("tests/contract", "tests/integration", "tests/fuzz", "tests/unit/auth")
-"""Where tests are that are marked `timing`."""
 WORKERS = 4
-_WITHOUT = tuple(f"--ignore={path}" for path in ALONE)
-STAGES = (
-    *((path,) for path in ALONE),
-    (*TIMED, *_WITHOUT, "-m", "timing"),
-    (*OTHERS, *_WITHOUT, "-m", "not timing", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"),
-)
-"""Arguments for pytest; one stage after the other."""
+_MARK = "pytest.mark.timing"
 MOST_RERUN = 10
 """With more failures than these the run is red without a rerun: it is not chance."""
 _NOTHING_CHOSEN = 5
@@ -47,7 +41,25 @@ _MAY_BE_FORGIVEN = {0, 1, _NOTHING_CHOSEN}
 
 def main() -> int:
     """Run every stage; the exit status is 0 where every test passed, if need be on its rerun."""
-    return run(STAGES, sys.argv[1:], ROOT)
+    return run(stages(), sys.argv[1:], ROOT)
+
+
+def stages() -> list[list[str]]:
+    """Arguments for pytest; one stage after the other."""
+    workers = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+    elsewhere = [f"--ignore={path}" for path in ALONE]
+    return [
+        *([path] for path in ALONE),
+        [*timed_files(), "-m", "timing"],
+        [*OTHERS, *elsewhere, "-m", "not timing", *workers],
+    ]
+
+
+def timed_files() -> list[str]:
+    """The files with tests that are marked `timing`: to import all others takes longer than many of these tests."""
+    tests = [path for path in tracked(ROOT, "tests", ".py") if path.name.startswith("test_")]
+    names = [str(path.relative_to(ROOT)) for path in tests if _MARK in path.read_text()]
+    return [name for name in names if not name.startswith(tuple(f"{folder}/" for folder in ALONE))]
 
 
 def run(stages: Iterable[Sequence[str]], more: Sequence[str], root: Path) -> int:
@@ -96,11 +108,20 @@ def _pytest(arguments: Sequence[str], root: Path) -> Run:
         path = Path(folder) / "outcome.json"
         plugin = ["-p", "tests.support.outcome", "--outcome", str(path)]
         command = [sys.executable, "-m", "pytest", *plugin, *arguments]
-        done = subprocess.run(command, cwd=root, check=False)
+        done = subprocess.run(command, cwd=root, env=with_bytecode(os.environ), check=False)
         try:
             return done.returncode, Outcome.load(path)
         except (OSError, ValueError):
             return done.returncode or 1, Outcome(broken=[" ".join(arguments)])
+
+
+def with_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, except that Python may cache bytecode.
+
+    Otherwise each worker rewrites the assertions of all tests again, and each server that a test starts compiles its
+    modules again: a minute of CPU time in all.
+    """
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _report(outcomes: Sequence[Outcome], flaky: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""For every test: asyncio, as the services run, a Ctrl-C that means something, and a word on what was skipped."""
+"""For every test: asyncio as the event loop, a working Ctrl-C, and a summary of the skipped tests."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ from tests.support.engine import LACKS
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Workers of pytest-xdist set the size of a terminal that is not there, as some shells do. Commands that run in
-# terminals of other sizes would believe it.
+# Workers of pytest-xdist export a terminal size although they have no terminal, as some shells do. Commands that tests
+# run in terminals of other sizes would use it.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
 
@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist tells its parent what it skipped."""
+    """A worker of pytest-xdist reports to its parent what it skipped."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["lacks"] = sorted(session.config.stash.get(LACKS, ()))
@@ -38,7 +38,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line each what did not run, and why."""
+    """Print one line for each reason why tests were skipped."""
     lacks = terminalreporter.config.stash.get(LACKS, None)
     for lack in sorted(lacks or ()):
         terminalreporter.write_line(f"skipped: {lack}")

@@ -248,7 +248,7 @@ def in_pipes(network: Network, ada: Person, bob: Person) -> None:
 
 
 def contents(path: Path) -> list[str]:
-    """Of the complete lines."""
+    """The contents of the complete lines."""
     lines = path.read_text().splitlines(keepends=True)
     return [json.loads(line)["content"] for line in lines if line.endswith("\n")]
 

@@ -1,4 +1,4 @@
-"""The first `make` command says what it does while it installs."""
+"""The first `make` command reports what it installs."""
 
 import shutil
 import subprocess

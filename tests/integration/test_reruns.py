@@ -54,7 +54,7 @@ def test_a_test_that_passes_alone_is_flaky_and_forgiven(
     assert [line.partition(" in ")[0] for line in done.lines[-3:]] == ["1 passed", "1 failed", "1 passed"]
 
 
-def test_a_test_that_always_fails_is_not(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_test_that_always_fails_is_not_forgiven(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "test_it.py").write_text(FLAKY + RED)
     done = Done(project, capfd)
     assert done.status == 1
@@ -62,7 +62,7 @@ def test_a_test_that_always_fails_is_not(project: Path, capfd: pytest.CaptureFix
     assert done.lines[-1].startswith("1 failed, 1 passed in ")
 
 
-def test_a_fixture_that_fails_once_is_run_again_too(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_tests_whose_fixture_fails_once_are_run_again(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     fixture = FLAKY.replace("def test_flaky", "import pytest\n@pytest.fixture(scope='module')\ndef site")
     (project / "test_it.py").write_text(fixture + "def test_a(site): pass\ndef test_b(site): pass\n")
     done = Done(project, capfd)
@@ -71,7 +71,7 @@ def test_a_fixture_that_fails_once_is_run_again_too(project: Path, capfd: pytest
 
 
 @alone_and_in_workers
-def test_an_error_of_a_collection_is_never_forgiven(
+def test_a_collection_error_is_never_forgiven(
     project: Path, capfd: pytest.CaptureFixture[str], more: Sequence[str]
 ) -> None:
     (project / "test_it.py").write_text(FLAKY + "raise ImportError('nowhere')\n")
@@ -81,23 +81,25 @@ def test_an_error_of_a_collection_is_never_forgiven(
 
 
 @alone_and_in_workers
-def test_a_crash_is_never_forgiven(project: Path, capfd: pytest.CaptureFixture[str], more: Sequence[str]) -> None:
+def test_a_crash_of_pytest_is_never_forgiven(
+    project: Path, capfd: pytest.CaptureFixture[str], more: Sequence[str]
+) -> None:
     (project / "test_it.py").write_text(FLAKY.replace("raise AssertionError", "import os; os._exit(1)  #"))
     assert not Done(project, capfd, more).is_forgiven
 
 
-def test_an_internal_error_is_never_forgiven(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_internal_error_of_pytest_is_never_forgiven(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "test_it.py").write_text(FLAKY)
     (project / "conftest.py").write_text("def pytest_runtest_logreport(report):\n    assert report.passed\n")
     assert not Done(project, capfd).is_forgiven
 
 
-def test_after_many_failures_nothing_is_run_again(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_after_many_failures_no_test_is_run_again(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "test_it.py").write_text("".join(RED.replace("red", str(number)) for number in range(11)))
     assert not Done(project, capfd).is_forgiven
 
 
-def test_the_slowest_of_all_stages_are_one_list(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_slowest_tests_of_all_stages_are_one_list(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name, seconds in (("green", 0.05), ("it", 0.1)):
         text = GREEN.replace("green", name).replace("pass", f"__import__('time').sleep({seconds})")
         (project / f"test_{name}.py").write_text(text)

@@ -1,1 +1,1 @@
-"""What several kinds of tests share: a running server, and people who talk to it."""
+"""Helpers that several kinds of tests share: running servers, clients, faults, and waiting."""

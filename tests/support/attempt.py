@@ -1,4 +1,4 @@
-"""Starts of a service that are expected to be refused, and disks and folders that refuse to be written."""
+"""Starts services that are expected to fail, and makes small disks and unwritable folders for them."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ GIVES_UP_S = 30.0
 
 
 class Attempt(NamedTuple):
-    """How a process that could not start ended, and what it said."""
+    """Exit status and output of a process that failed to start."""
 
     status: int
     said: str
 
     @property
     def sentence(self) -> str:
-        """The one line that it said."""
+        """The one line that it printed, without the prefix."""
         assert self.status not in {0, None}, self.said
         assert self.said.count("\n") == 1, self.said
         assert self.said.startswith("chatterbox: "), self.said
@@ -35,7 +35,7 @@ class Attempt(NamedTuple):
 
 
 async def attempt(service: str, data: Path, *arguments: str, powerless: bool = False, **environment: str) -> Attempt:
-    """Start `services.<service>` on `data`; `powerless`: without root's right to write and read everything."""
+    """Start `services.<service>` on `data` and wait for its end; `powerless`: without root's file access."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
     given = {**kept, "CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
     under = _powerless() if powerless else []
@@ -59,7 +59,7 @@ def _powerless() -> list[str]:
 
 @contextmanager
 def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
-    """A disk of this size, mounted on the new folder `folder`; skips the test where that is not allowed."""
+    """Mount a disk of this size on the new folder `folder`; skips the test if mounting is not allowed."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", folder], capture_output=True, check=False
@@ -73,7 +73,7 @@ def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Leave nothing free; returns the file to delete."""
+    """Fill the disk; returns the file to delete."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         try:

@@ -1,4 +1,4 @@
-"""Auth as it is, over ASGI, with real SQLite: a clock that tests turn, and what it told the broker."""
+"""The real auth app over ASGI, with real SQLite and a clock that tests set; records the revocations it published."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ START_S = 1_790_000_000.0
 
 @dataclass
 class Clock:
-    """Seconds since 1970, turned by hand."""
+    """A clock that tests set, in seconds since 1970."""
 
     now: float = START_S
 
@@ -68,7 +68,7 @@ class AuthSite:
         return str(response.json()["token"])
 
     async def registered(self, username: str = "alice", password: str = PASSWORD) -> str:
-        """The token of somebody new."""
+        """Register a user and log in; returns the token."""
         await self.register(username, password)
         return await self.login(username, password)
 
@@ -116,9 +116,9 @@ async def running(
     callers: CallerKeys | None = None,
     **settings: Any,
 ) -> AsyncIterator[AuthSite]:
-    """Auth, started on `data` and stopped after the block; `steady` (none: `clock`) is the clock that never jumps.
+    """Run auth on the folder `data` until the block ends; `steady` (default: `clock`) is the clock that never jumps.
 
-    `callers` may call the internal routes; without, every caller has the same key.
+    `callers` may call the internal routes; by default, all callers share one key.
     """
     clock, broker = clock or Clock(), broker or MemoryBroker()
     told = AuthSettings(data=data, **settings)

@@ -11,12 +11,12 @@ from typing import Any
 
 SUITE = "autobahntestsuite==25.10.1"
 VIRTUALENV = "virtualenv==20.15.1"
-"""The last one that makes environments for Python 2.7."""
+"""The last version that creates environments for Python 2.7."""
 AGENT = "chatterbox"
 
 
 class NotInstalledError(Exception):
-    """The suite can't be had on this machine; says why."""
+    """The suite can't be installed on this machine; the message gives the reason."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""One more container beside a deployment's own: on its networks, and with a port of its own."""
+"""Runs an additional container on the networks of a deployment, with its own published port."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ READY_S = 20
 
 
 class Beside:
-    """A container that stands where the edge stands; it listens on 8000."""
+    """A container that takes the place of the edge; it listens on 8000."""
 
     def __init__(self, stack: Stack, image: str, *options: str) -> None:
         self._stack = stack
@@ -27,13 +27,13 @@ class Beside:
         self.container = stack.engine("create", *where, *options, image).strip()
 
     def start(self) -> None:
-        """Start it and wait until it has found every service."""
+        """Start it and wait until it reaches every service."""
         self._stack.engine("network", "connect", f"{self._stack.project}_inside", self.container)
         self._stack.engine("start", self.container)
         wait_until(self._serves, self.logs, READY_S, look_s=0.1)
 
     def _serves(self) -> bool:
-        """Each service refuses who has no token, and the gateway who wants no WebSocket."""
+        """Each service refuses a request without a token, and the gateway one without an upgrade."""
         try:
             return [self.http.get(path).status_code for path in ("/sessions", "/rooms", "/ws")] == [401, 401, 404]
         except httpx.HTTPError:
@@ -53,7 +53,7 @@ class Beside:
 
 @contextmanager
 def beside(stack: Stack, image: str, *options: str) -> Iterator[Beside]:
-    """A container of `image`, made with the `options` of `docker create`, started, and in the end removed."""
+    """A container of `image`, created with these `options` of `docker create`, started, and removed at the end."""
     container = Beside(stack, image, *options)
     try:
         container.start()

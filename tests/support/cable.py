@@ -1,7 +1,7 @@
-"""A TCP cable that tests may damage: put between a client and a server, it passes bytes on until it is told otherwise.
+"""A TCP proxy with faults for tests: it can cut, block, delay and slow down connections, and inject bytes.
 
-Nothing is parsed and nothing is lost in the middle of a connection: TCP would not either. A direction that is blocked
-keeps what comes (the end of the connection, too), a few kilobytes here and the rest with whoever sent it.
+It parses nothing and, like TCP, loses nothing in the middle of a connection. A blocked direction keeps what arrives
+(the end of the connection, too): a few kilobytes here, the rest in the buffers of the sender.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class Way(Enum):
 
 
 class Damage:
-    """What is wrong with one direction; read anew for each chunk."""
+    """The faults of one direction; read again for each chunk."""
 
     def __init__(self) -> None:
         self.delay_s = 0.0
@@ -30,10 +30,10 @@ class Damage:
         self.open = asyncio.Event()
         self.open.set()
         self.holds = False
-        """Whether something has come that waits here."""
+        """Whether bytes that have arrived are waiting here."""
 
     async def pass_through(self, size_bytes: int) -> None:
-        """Wait as long as so many bytes take."""
+        """Wait as long as this many bytes take."""
         self.holds = True
         await asyncio.sleep(self.delay_s + size_bytes / self.bytes_per_s)
         await self.open.wait()
@@ -41,8 +41,9 @@ class Damage:
 
 
 class Cable:
-    """Listens on `port` and connects every client to the server. Damage is for the connections there are, and, where
-    it says so, for those to come.
+    """Listens on `port` and connects every client to the server.
+
+    Faults affect open connections, and with `new=True` also those opened later.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -71,22 +72,22 @@ class Cable:
     # Damage
 
     def cut(self) -> None:
-        """Reset every connection, and every new one at once, until it is mended."""
+        """Reset every open connection, and every new one, until it is mended."""
         self._is_cut = True
         self._abort()
 
     def block(self, way: Way, *, new: bool = False) -> None:
-        """Let nothing through in one direction, not even the end of a connection: a black hole. TCP stays open."""
+        """Pass nothing on in one direction, not even the end of a connection: a black hole. TCP stays open."""
         for damage in self._damaged(way, new=new):
             damage.open.clear()
 
     def slow_down(self, way: Way, *, delay_s: float = 0, bytes_per_s: float = float("inf"), new: bool = False) -> None:
-        """Let each chunk through late, or few bytes in a second."""
+        """Delay each chunk, or limit the bytes per second."""
         for damage in self._damaged(way, new=new):
             damage.delay_s, damage.bytes_per_s = delay_s, bytes_per_s
 
     def mend(self) -> None:
-        """Undo all damage. What was blocked goes on its way."""
+        """Remove all faults. Blocked bytes are passed on."""
         self._is_cut = False
         for way in Way:
             for damage in self._damaged(way, new=True):
@@ -94,11 +95,11 @@ class Cable:
                 damage.open.set()
 
     def holding(self, way: Way) -> int:
-        """How many connections have something on its way in this direction."""
+        """How many connections hold bytes in this direction."""
         return sum(link.damage[way].holds for link in self._links)
 
     def inject(self, way: Way, data: bytes) -> None:
-        """Put bytes into every connection, between two chunks: the test must know that this is between two commands."""
+        """Insert bytes into every connection between two chunks; the test must know that no command is cut in two."""
         for link in self._links:
             link.writers[way].write(data)
 
@@ -155,7 +156,7 @@ class _Link:
                 damage.open.clear()
 
     async def carry(self, way: Way, reader: asyncio.StreamReader) -> None:
-        """Carry bytes one way, and their end; raises `OSError` when a reset gets through."""
+        """Pass on bytes and the end of the stream in one direction; raises `OSError` when a reset passes."""
         writer, damage = self.writers[way], self.damage[way]
         try:
             while chunk := await reader.read(CHUNK_BYTES):
@@ -169,7 +170,7 @@ class _Link:
         writer.write_eof()
 
     def close(self) -> None:
-        """Both ends have said all that they wanted to say; what is not written yet still will be."""
+        """Close both ends after writing what is buffered."""
         for writer in self.writers.values():
             writer.close()
 
@@ -183,7 +184,7 @@ class _Link:
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection by RST: an abort alone says FIN, like a polite end."""
+    """End a connection by RST: an abort alone sends FIN, like a regular end."""
     if not writer.transport.is_closing():
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
@@ -191,7 +192,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def cable(port: int, host: str = "127.0.0.1") -> AsyncIterator[Cable]:
-    """A whole cable to a server that need not be there yet."""
+    """Run a cable without faults to a server, which need not be running yet."""
     laid = Cable(host, port)
     await laid.start()
     try:

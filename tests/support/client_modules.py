@@ -1,4 +1,4 @@
-"""What the command `chatterbox` imports, for the process that commands are forked from."""
+"""Imports the modules of the command `chatterbox`, for the process that commands are forked from."""
 
 import client.__main__
 import client.cli.dispatch

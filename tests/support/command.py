@@ -1,6 +1,6 @@
 """The command `chatterbox` as a process of its own, forked from one that has imported what it needs.
 
-To import the client takes most of the time of a short command, and these tests start hundreds.
+Importing the client takes most of the time of a short command, and these tests start hundreds.
 """
 
 import atexit
@@ -22,7 +22,7 @@ from tests.support.program import ROOT, Fork
 
 PIPES = ("stdin", "stdout", "stderr")
 BEFORE_PYTHON = ("PYTHON", "LC_", "LANG", "TEXTUAL", "LD_")
-"""Beginnings of the variables that count when Python or a library is loaded: too early for a fork."""
+"""Prefixes of variables that take effect while Python or a library is loaded: too early for a fork."""
 
 
 class Running(Protocol):
@@ -45,7 +45,7 @@ class Running(Protocol):
 
 
 def run(arguments: Iterable[str], environment: Mapping[str, str], **pipes: Any) -> Running:
-    """Start `chatterbox ARGUMENTS`; `environment` is all that it gets, `pipes` are as for `subprocess.Popen`."""
+    """Start `chatterbox ARGUMENTS` with exactly this environment; `pipes` are as for `subprocess.Popen`."""
     changed = {name for name in {*environment, *os.environ} if environment.get(name) != os.environ.get(name)}
     if {*pipes} <= {*PIPES} and not any(name.startswith(BEFORE_PYTHON) for name in changed):
         return Command(tuple(arguments), environment, **pipes)
@@ -54,7 +54,7 @@ def run(arguments: Iterable[str], environment: Mapping[str, str], **pipes: Any) 
 
 
 class Command:
-    """One that is forked."""
+    """A forked command."""
 
     def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], **pipes: Any) -> None:
         self.args = arguments
@@ -67,7 +67,7 @@ class Command:
         self.pid = self._fork.pid
 
     def _end(self, name: str, given: Any, theirs: contextlib.ExitStack) -> int:
-        """The descriptor that the command gets; the other end of a pipe is kept."""
+        """The descriptor for the command; the other end of a pipe is kept here."""
         if given is None:
             return PIPES.index(name)
         if given == subprocess.PIPE:
@@ -92,7 +92,7 @@ class Command:
             raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
 
     def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:  # noqa: A002
-        """Write `input` to the command, read all that it writes, and wait for its end."""
+        """Write `input` to the command, read its output, and wait for its end."""
         until = None if timeout is None else time.monotonic() + timeout
         readers = [_Reader(stream) for stream in (self.stdout, self.stderr)]
         if self.stdin is not None:
@@ -131,13 +131,13 @@ class _Reader(threading.Thread):
             self._stream.close()
 
     def ends(self, within_s: float | None) -> str | None:
-        """What it has read; None if the end does not come."""
+        """The text read; None if the stream does not end in time."""
         self.join(within_s)
         return None if self.is_alive() else self._text
 
 
 class _Inherited:
-    """A descriptor that goes to the process that is being forked."""
+    """A descriptor to pass to the process that is being forked."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -177,7 +177,7 @@ def _read(descriptor: int) -> io.TextIOWrapper:
 
 
 def _written(descriptor: int, errors: str) -> io.TextIOWrapper:
-    """As Python makes it when it begins: flushed after each line on a terminal, and always for errors."""
+    """An output stream as Python creates it at startup: flushed per line on a terminal, and always for errors."""
     by_line = 1 if descriptor == 2 or os.isatty(descriptor) else -1
     encoding = locale.getpreferredencoding(False)
     return open(descriptor, "w", by_line, encoding=encoding, errors=errors, closefd=False)

@@ -1,4 +1,4 @@
-"""Damage to a file, at a place of chance: a bit has changed, a sector or a page reads as zeros, the end is cut off."""
+"""Damages files at random places: a changed bit, a sector or page of zeros, a page of another place, a cut end."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 
 Told = TypeVar("Told")
 Tell: TypeAlias = Callable[[Path], Coroutine[Any, Any, Told]]
-"""Opens the data in a folder as its service does, and reads all that it tells."""
+"""Opens the data in a folder as its service does, and returns everything that it serves."""
 
 
 class Kind(StrEnum):
@@ -35,7 +35,7 @@ _ZEROED_BYTES = {Kind.SECTOR: 512, Kind.PAGE: _PAGE_BYTES}
 
 
 class Damage(NamedTuple):
-    """What has happened to a file; `seed` chooses the place."""
+    """Damage to a file; `seed` chooses the place."""
 
     kind: Kind
     seed: int
@@ -57,13 +57,13 @@ class Damage(NamedTuple):
 
 
 def damages(*kinds: Kind) -> st.SearchStrategy[Damage]:
-    """Any damage of these kinds (none given: of every kind)."""
+    """Any damage of these kinds (default: of every kind)."""
     return st.builds(Damage, st.sampled_from(kinds or tuple(Kind)), st.integers(0, 2**32 - 1))
 
 
 @contextlib.contextmanager
 def damaged_copy(data: Path, name: str, damage: Damage) -> Iterator[Path]:
-    """A copy of the folder `data` in which this has happened to the file `name`."""
+    """A copy of the folder `data` in which the file `name` is damaged."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "data"
         shutil.copytree(data, copy)
@@ -74,7 +74,7 @@ def damaged_copy(data: Path, name: str, damage: Damage) -> Iterator[Path]:
 
 @dataclass(frozen=True, repr=False)
 class Stored(Generic[Told]):
-    """Two folders with the same data: of a service that was stopped, and of one that was killed."""
+    """The data of a stopped and of a killed service, and `whole`: what is served from it."""
 
     stopped: Path
     killed: Path
@@ -82,7 +82,7 @@ class Stored(Generic[Told]):
 
 
 def told_or_refused(tell: Tell[Told], data: Path, name: str, damage: Damage) -> Told | None:
-    """What is told of a copy that was damaged so; None where it says that it is damaged."""
+    """What is served from a copy with this damage; None if it is refused as damaged."""
     with damaged_copy(data, name, damage) as copy:
         try:
             return asyncio.run(tell(copy))
@@ -91,7 +91,7 @@ def told_or_refused(tell: Tell[Told], data: Path, name: str, damage: Damage) -> 
 
 
 def without_indexes(database: Path, change: str) -> None:
-    """Change rows and leave the indexes as they are: SQLite is told in the meantime that there are none."""
+    """Change rows without changing the indexes, which are removed from the schema in the meantime."""
     with writable_schema(database) as connection:
         entries = connection.execute("SELECT rowid, * FROM sqlite_schema").fetchall()
         connection.execute("DELETE FROM sqlite_schema WHERE type = 'index'")

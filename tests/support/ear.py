@@ -1,4 +1,4 @@
-"""A subscriber that keeps what it hears."""
+"""A broker subscriber that records what it receives."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ DEADLINE_S = 10.0
 
 
 class Ear:
-    """Listens to `broker`; what was heard is in `heard`, how often the broker was in doubt in `doubts`."""
+    """Records payloads in `heard`, and counts in `doubts` how often the broker may have missed some."""
 
     def __init__(self, broker: Broker) -> None:
         self.heard: list[tuple[str, bytes]] = []
@@ -25,14 +25,14 @@ class Ear:
         self._news.set()
 
     async def until(self, *items: tuple[str, bytes]) -> None:
-        """Wait until all of this has been heard."""
+        """Wait until all of these have been received."""
         async with asyncio.timeout(DEADLINE_S):
             while not set(items) <= set(self.heard):
                 self._news.clear()
                 await self._news.wait()
 
     async def until_doubt(self, doubts: int = 1) -> None:
-        """Wait until the broker has been in doubt so many times."""
+        """Wait until the broker has reported this many possible losses."""
         async with asyncio.timeout(DEADLINE_S):
             while self.doubts < doubts:
                 self._news.clear()
@@ -43,7 +43,7 @@ class Ear:
 
 
 async def ear(broker: Broker, *channels: str) -> Ear:
-    """One that has subscribed to `channels`."""
+    """A recorder that has subscribed to `channels`."""
     listening = Ear(broker)
     await listening.subscriber.subscribe(channels)
     return listening

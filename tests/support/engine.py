@@ -1,4 +1,4 @@
-"""The container engine, where there is one: what needs it is skipped otherwise, and the summary says so in one line."""
+"""Finds the container engine. Tests that need it are skipped without one, and the summary reports that in one line."""
 
 import functools
 import os
@@ -11,18 +11,18 @@ from unittest.mock import patch
 import pytest
 
 LACKS = pytest.StashKey[frozenset[str]]()
-"""In the configuration of a run: what tests were skipped because of what, a sentence each."""
+"""In the configuration of a run: why tests were skipped, one sentence each."""
 PULL_S = 120
 
 
 def need_engine(config: pytest.Config) -> None:
-    """Skip the test where nothing can be run in containers."""
+    """Skip the test if containers can't run here."""
     if (lack := why_no_engine()) is not None:
         _skip(config, f"all tests on containers: {lack}")
 
 
 def need_image(config: pytest.Config, *names: str) -> str:
-    """The first of these images that is here, else the first pulled; skip the test where neither can be had."""
+    """The first of these images that is present, else the first one, pulled; skips the test if that fails."""
     need_engine(config)
     for name in names:
         if docker("image", "inspect", name).returncode == 0:
@@ -46,7 +46,7 @@ def _skip(config: pytest.Config, why: str) -> NoReturn:
 
 @functools.cache
 def why_no_engine() -> str | None:
-    """Why nothing can be run in containers here, in a few words; None where it can."""
+    """Why containers can't run here, in a few words; None if they can."""
     for command, lack in (
         (["compose", "version"], "no `docker compose` here"),
         (["info", "--format", "{{.ServerVersion}}"], "no container engine answers"),
@@ -62,11 +62,11 @@ def why_no_engine() -> str | None:
 
 @contextmanager
 def no_reaper() -> Iterator[None]:
-    """Testcontainers without its helper container, which not every engine may run: tests remove what they made."""
+    """Disable the helper container of Testcontainers, which not every engine can run: tests remove their containers."""
     with patch.dict(os.environ, {"TESTCONTAINERS_RYUK_DISABLED": "true"}):
         yield
 
 
 def docker(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
-    """`docker ARGUMENTS`, however it ends."""
+    """Run `docker ARGUMENTS`; does not raise if it fails."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False, timeout=timeout_s)

@@ -1,4 +1,4 @@
-"""Metrics as an operator's Prometheus reads them."""
+"""Parses metrics as Prometheus does."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from prometheus_client.samples import Sample
 
 
 def families(scraped: bytes) -> list[Metric]:
-    """What a scrape holds, by Prometheus' own parser."""
+    """The metric families of a scrape."""
     return list(text_string_to_metric_families(scraped.decode()))
 
 

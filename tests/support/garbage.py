@@ -1,4 +1,4 @@
-"""Looking over the shoulder of the garbage collector."""
+"""Records the runs of the garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collections() -> Iterator[list[int]]:
-    """The generation of each collection while the block runs; only what is asked for by name is one."""
+    """The generation of each explicit collection while the block runs; automatic ones are disabled."""
     seen: list[int] = []
 
     def look(phase: str, about: dict[str, int]) -> None:

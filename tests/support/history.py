@@ -27,7 +27,7 @@ from services.history.settings import HistorySettings
 from tests.support.revocation_list import RevocationList
 
 UNHURRIED = Limits(sends_per_s=1e9, sends_burst=10**9)
-"""For tests that are not about how fast one may send."""
+"""For tests that are not about the send rate limit."""
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ START_MS = 1_790_000_000_000
 
 @dataclass
 class Clock:
-    """A clock that tests turn by hand, in milliseconds."""
+    """A clock that tests set, in milliseconds since 1970."""
 
     now: int = START_MS
 
@@ -49,7 +49,7 @@ class Clock:
 
 
 class FakeAuth:
-    """Signs tokens and answers what history asks of auth."""
+    """Signs tokens, and answers the internal requests of history to auth."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -131,7 +131,7 @@ class Service:
     internal: httpx.AsyncClient
 
     async def ask(self, path: str, body: object, answer: type[T]) -> T:
-        """Call an internal address as gateways do."""
+        """Call an internal route as gateways do."""
         return await internal_http.call(self.internal, "POST", f"/internal/{path}", body, answer)
 
     async def get(self, path: str, user: str = "alice", **params: str | int) -> httpx.Response:
@@ -160,7 +160,7 @@ class Service:
         return history_api.Append(room_id, self.auth.names[user], user, content, key)
 
     async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
-        """Store messages, as they come by a gateway's line."""
+        """Store messages as a gateway's append request does."""
         return (await self.append_batch(messages)).outcomes
 
     async def append_batch(
@@ -180,7 +180,7 @@ class Service:
         await self.append(*(self.message(str(n), f"fill-{n}", room_id=room_id) for n in range(1, count + 1)))
 
     async def listening(self, *channels: str) -> list[tuple[str, bytes]]:
-        """What is published on `channels` from now on, in a list that grows."""
+        """A growing list of what is published on `channels` from now on."""
         heard: list[tuple[str, bytes]] = []
         subscriber = self.broker.subscriber(lambda channel, payload: heard.append((channel, payload)), lambda: None)
         await subscriber.subscribe(channels)

@@ -1,4 +1,4 @@
-"""A socket of a connection that has no peer: its kernel takes everything."""
+"""A socket without a peer that records what is written to it and is never full."""
 
 from chatterbox.wire import codec, frames
 from chatterbox.wire.close_codes import CloseCode
@@ -6,7 +6,7 @@ from services.gateway.core.frame_writer import payload_of
 
 
 class KeptSocket:
-    """Keeps what is written, each write apart, why it was closed, and how long reading was delayed."""
+    """Records each write, the close code, and the delays of reading."""
 
     unsent_bytes = 0
     delivered_bytes = 0
@@ -27,7 +27,7 @@ class KeptSocket:
 
     @property
     def frames(self) -> list[frames.ServerFrame]:
-        """What was written, where each write was one frame."""
+        """The frames written, if each write was one frame."""
         return [codec.decode_server_frame(payload_of(each)) for each in self.written]
 
     def delay_reading(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Only the gateway's socket, served as the gateway is: whoever tests it brings the receiver."""
+"""Serves the gateway's WebSocket transport alone; the test provides the receiver of each connection."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A pytest plugin, `-p tests.support.outcome --outcome FILE`, that writes what a run found for `python -m tests`."""
+"""A pytest plugin, `-p tests.support.outcome --outcome FILE`, that writes a run's results for `python -m tests`."""
 
 import json
 import time
@@ -17,24 +17,24 @@ _STAGES_OF_A_TEST = {"setup", "call", "teardown"}
 
 @dataclass
 class Outcome:
-    """What one run of pytest found."""
+    """The results of one run of pytest."""
 
     failed: list[str] = field(default_factory=list)
     """Node ids, each once, in the order in which they failed."""
     passed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """What failed outside of a test: errors of a collection, of pytest itself, or of a worker that crashed."""
+    """Failures outside of tests: errors of a collection, of pytest itself, or of a worker that crashed."""
     slowest: list[tuple[float, str, str]] = field(default_factory=list)
     """Seconds, stage and node id; the longest first, at most `SLOWEST`."""
     closing: str = ""
-    """The line that pytest closes with."""
+    """The last line that pytest prints."""
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)))
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Raises `OSError` or `ValueError` where the run ended before it was written."""
+        """Raises `OSError` or `ValueError` if the run ended before it was written."""
         said = json.loads(path.read_text())
         return cls(**{**said, "slowest": [tuple(each) for each in said["slowest"]]})
 

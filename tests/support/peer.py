@@ -1,4 +1,4 @@
-"""A WebSocket client made of bytes, which can do what a decent one never would."""
+"""A WebSocket client that sends raw bytes, so that it can break every rule of the protocol."""
 
 import asyncio
 import socket
@@ -79,15 +79,15 @@ class Peer:
         return await asyncio.wait_for(self.reader.readexactly(count), DEADLINE_S)
 
     def end(self) -> None:
-        """Close the connection without a word."""
+        """Abort the connection without a close frame."""
         self.writer.transport.abort()
 
     def reset(self) -> None:
-        """Break the connection off, as a machine does that has forgotten it."""
+        """Reset the connection, as a machine does that has restarted."""
         reset(self.writer)
 
     async def rest(self) -> bytes:
-        """Everything until the server ends the connection, whichever way it does."""
+        """Everything until the server ends the connection, by FIN or RST."""
         pieces: list[bytes] = []
         try:
             while piece := await asyncio.wait_for(self.reader.read(65_536), DEADLINE_S):
@@ -99,7 +99,7 @@ class Peer:
 
 @asynccontextmanager
 async def dialled(port: int, *, receive_bytes: int = 0) -> AsyncIterator[Peer]:
-    """A TCP connection, no handshake yet. `receive_bytes` bounds what the peer takes without being asked."""
+    """A TCP connection without a handshake; `receive_bytes` bounds the receive buffers."""
     line = socket.socket()
     line.setblocking(False)
     if receive_bytes:

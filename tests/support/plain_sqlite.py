@@ -1,4 +1,4 @@
-"""SQLite as it is when built without SQLITE_SECURE_DELETE: deleted data stays in the file unless a connection asks."""
+"""SQLite as built without SQLITE_SECURE_DELETE: deleted data stays in the file unless a connection sets the pragma."""
 
 import sqlite3
 from typing import Any
@@ -20,7 +20,7 @@ def build_without_secure_delete(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class RefusingConnection(sqlite3.Connection):
-    """A connection of a library that ignores the setting."""
+    """A connection of a SQLite library that ignores the pragma."""
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         return super().execute(sql.replace("secure_delete=ON", "secure_delete=OFF"), *parameters)

@@ -12,18 +12,18 @@ from functools import cache
 from pathlib import Path
 
 PORTS = range(20_000, 32_000)
-"""Below those that systems give out by themselves (Linux from 32768, macOS and Windows from 49152)."""
+"""Below the ephemeral ports (Linux from 32768, macOS and Windows from 49152)."""
 
 _taken: set[int] = set()
 
 
 def free_port(among: Sequence[int] = PORTS) -> int:
-    """A port for a server that is stopped and started again: while this process lives, nobody else is given it.
+    """A port for a server that is stopped and started again; it stays reserved as long as this process lives.
 
-    Neither by the system nor by this function: other tests run at the same time, and a server that starts takes a while
-    to listen. Raises `OSError` where all are in use.
+    Neither the system nor this function gives it to another process: other tests run at the same time, and a starting
+    server does not listen at once. Raises `OSError` if all are in use.
     """
-    for port in random.SystemRandom().sample(among, len(among)):  # whatever seed a test has set
+    for port in random.SystemRandom().sample(among, len(among)):  # independent of a seed that a test has set
         if port not in _taken and _is_unused(port) and _reserve(port):
             _taken.add(port)
             return port
@@ -48,7 +48,7 @@ def _reserve(port: int) -> bool:
 
 @cache
 def _reservations() -> int:
-    """Open once and never closed: to close it anywhere in this process would end all of its locks."""
+    """Opened once and never closed: closing it anywhere in this process would release all of its locks."""
     path = Path(tempfile.gettempdir()) / f"chatterbox-ports-{os.getuid()}"
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 

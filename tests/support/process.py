@@ -33,7 +33,7 @@ class Process:
         self._process: Program | None = None
 
     async def start(self) -> None:
-        """Start it and wait until it answers; its output is in the assertion when it does not."""
+        """Start it and wait until it is ready; if it ends first, the assertion shows its log."""
         settings = {"CHATTERBOX_PORT": str(self.port), "CHATTERBOX_DATA": str(self.data), "CHATTERBOX_DRAIN_S": "0"}
         environment = {**os.environ, **settings, **self.environment}
         self._process = await asyncio.to_thread(start, *self._program, environment=environment, log=self.log)
@@ -58,7 +58,7 @@ class Process:
         await self.signal(signal.SIGKILL)
 
     async def newcomer(self, username: str) -> str:
-        """Register somebody and log them in; returns the token."""
+        """Register a user and log in; returns the token."""
         who = {"username": username, "password": PASSWORD}
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS) as http:
             (await http.post("/register", json=who)).raise_for_status()

@@ -1,7 +1,7 @@
-"""A service as its own process: `python -m services.…`, or what is the same in a fraction of the time.
+"""Starts a service as its own process, like `python -m services.…` but in a fraction of the time.
 
-Most of a start is imports. So a service is forked from a process that has imported them all, unless something must be
-there (LD_PRELOAD) or taken away before Python begins.
+Imports take most of the time of a start. So a service is forked from a process that has imported everything, unless
+something must be set (LD_PRELOAD) or a right dropped before Python starts.
 """
 
 import contextlib
@@ -20,35 +20,35 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(  # pytest: each fork loads what started us, too
+_forks.set_forkserver_preload(  # pytest: each fork imports this process's main module
     ["pytest", *(f"{name}.__main__" for name in SERVICES), "tests.support.client_modules"]
 )
 
 
 class Program(Protocol):
-    """A process that was started here; none outlives this one by much."""
+    """A process started by this module; it ends with this process."""
 
     @property
     def pid(self) -> int: ...
     @property
     def returncode(self) -> int | None:
-        """As `subprocess` has it: minus the signal that ended it; None while it runs."""
+        """As in `subprocess`: negative if a signal ended it, None while it runs."""
 
     def send_signal(self, number: signal.Signals, /) -> None:
-        """Does nothing where it has ended."""
+        """Does nothing if the process has ended."""
 
     def wait(self, timeout_s: float, /) -> int:
-        """Wait until it has ended; returns how, or raises `TimeoutError`."""
+        """Wait until it has ended; returns the exit status, or raises `TimeoutError`."""
 
 
 def start(
     module: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
 ) -> Program:
-    """Start `python -m <module>`; `environment` is all that it gets, what it says is appended to `log`.
+    """Start `python -m <module>` with exactly this environment; its output is appended to `log`.
 
-    `under` is a command that starts another, if it needs one.
+    `under` is a command line that starts it, such as `setpriv …`.
     """
-    log.touch()  # whoever waits for what it says may look at once
+    log.touch()  # so that it can be read before the process writes
     if under or "LD_PRELOAD" in environment:
         return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
     return Fork(_become, module, arguments, dict(environment), log)
@@ -73,11 +73,11 @@ class _Program:
 
 
 _one_at_a_time = threading.Lock()
-"""How a fork ended can be read once. Each start looks how all others are, and who reads second is told 255."""
+"""The exit status of a fork can be read once, and each start polls all forks: a second reader would get 255."""
 
 
 class Fork:
-    """A process that calls `target` with `arguments`, without the imports that it would begin with."""
+    """A process that calls `target` with `arguments`; everything is imported already."""
 
     def __init__(self, target: Callable[..., None], *arguments: object) -> None:
         self._process = _forks.Process(target=target, args=arguments, daemon=True)

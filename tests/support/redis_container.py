@@ -1,4 +1,4 @@
-"""Redis itself, in a container, which tests may kill, freeze and start again as they do with a local Valkey."""
+"""Redis in a container, which tests can kill, freeze and start again like a local Valkey."""
 
 import asyncio
 import signal
@@ -38,7 +38,7 @@ class RedisContainer:
             return False
 
     async def renew(self) -> None:
-        """Be as at first, whatever a test has left behind: away, frozen, or asking for a password."""
+        """Reset it if a test left it stopped, frozen or with a password."""
         if not await self._answers():
             await self.kill()
             await self.start()
@@ -65,7 +65,7 @@ class RedisContainer:
 
 @contextmanager
 def redis_container() -> Iterator[RedisContainer]:
-    """A container, removed in the end; ask it to `renew` before each use."""
+    """A container, removed at the end; call `renew` before each use."""
     port = free_port()
     command = "redis-server --bind 0.0.0.0 --protected-mode no --save '' --appendonly no"
     container = DockerContainer(IMAGE).with_bind_ports(6379, port).with_command(command)

@@ -1,4 +1,4 @@
-"""Chatterbox running for a test: the real apps, real SQLite, real sockets on loopback, in this process."""
+"""Runs Chatterbox in this process: the real apps, real SQLite, real sockets on loopback."""
 
 import asyncio
 import os
@@ -47,7 +47,7 @@ class Server:
         return str(answer.json()["token"])
 
     async def newcomer(self, username: str) -> str:
-        """Register somebody and log them in; returns the token."""
+        """Register a user and log in; returns the token."""
         await self.register(username)
         return await self.login(username)
 

@@ -1,4 +1,4 @@
-"""Libraries in C that stand between a process and the system (LD_PRELOAD), built with this machine's compiler."""
+"""Builds C libraries that intercept system calls (LD_PRELOAD), with this machine's compiler."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def built(source: Path, folder: Path) -> Path | None:
-    """The library made of `source`, in `folder`; None where there is no Linux or no compiler."""
+    """The library built from `source`, in `folder`; None without Linux or a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or sys.platform != "linux":
         return None

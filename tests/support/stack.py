@@ -98,7 +98,7 @@ class Stack:
         return self.run("exec", "-T", "redis", "sh", "-c", _AS_OPERATOR, "sh", *words).strip()
 
     def newcomer(self, username: str) -> str:
-        """Register somebody and log them in; returns the token."""
+        """Register a user and log in; returns the token."""
         self.http.post("/register", json={"username": username, "password": PASSWORD}).raise_for_status()
         return self.login(username)
 
@@ -107,7 +107,7 @@ class Stack:
         return str(answer.json()["token"])
 
     def talker(self, token: str | None, **options: Any) -> Talker:
-        """A WebSocket client that comes through the edge; enter it to connect."""
+        """A WebSocket client that connects through the edge; enter it to connect."""
         return Talker(f"ws://127.0.0.1:{self.port}/ws", token, **options)
 
 

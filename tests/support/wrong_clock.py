@@ -1,4 +1,4 @@
-"""A process with a clock that tests turn: only its time of day is wrong, not the time that timers and timeouts use."""
+"""A process whose time of day tests can set; timers and timeouts keep using the right monotonic clock."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ LACK = "no clock jumps: they need Linux and a C compiler"
 
 
 class WrongClock:
-    """The clock of one process, which has to be started with `environment`; right at first."""
+    """The clock of one process, which must be started with `environment`; it is right at first."""
 
     def __init__(self, file: Path, shim: Path) -> None:
         self.environment = {"LD_PRELOAD": str(shim), "WRONG_CLOCK_FILE": str(file)}
@@ -22,7 +22,7 @@ class WrongClock:
 
     @contextlib.contextmanager
     def wrong(self, ahead_s: int) -> Iterator[None]:
-        """So many seconds ahead (negative: behind) while the block runs."""
+        """The clock is this many seconds ahead (negative: behind) while the block runs."""
         self._set(ahead_s)
         try:
             yield
@@ -30,7 +30,7 @@ class WrongClock:
             self._set(0)
 
     def _set(self, ahead_s: int) -> None:
-        """In place and in one write, as the process has the file mapped."""
+        """Written in place and in one write, because the process has mapped the file."""
         descriptor = os.open(self._file, os.O_WRONLY)
         try:
             os.pwrite(descriptor, _bytes(ahead_s), 0)
@@ -39,7 +39,7 @@ class WrongClock:
 
 
 def clock_shim(folder: Path) -> Path | None:
-    """What such a process is started with; None where it can't be built."""
+    """The library to preload into the process; None if it can't be built."""
     return built(SOURCE, folder)
 
 

@@ -1,4 +1,4 @@
-"""A server that says the worst it can, in all that a client shows: content, names of people and rooms, sentences.
+"""A server that puts terminal escapes into everything a client shows: messages, names of users and rooms, errors.
 
 The payloads are those that terminals are known to obey.
 """
@@ -44,7 +44,7 @@ PAYLOADS = {
 
 
 class Hostile:
-    """A server whose every word is a payload, and then some; all of it is true to the protocol."""
+    """A server whose every text is a payload; all its frames follow the protocol."""
 
     def __init__(self) -> None:
         self.offset = 0
@@ -68,7 +68,7 @@ class Hostile:
         await line.stay()
 
     async def answer(self, line: Line) -> None:
-        """Talk to the full screen, which asks for more than the room that it is in."""
+        """Answer the full screen, which requests more than the room that it shows."""
         await line.greet(room_state(0), *(room_state(0, room=f"r{payload}") for payload in PAYLOADS.values()))
         async for command in line.commands():
             match command:

@@ -1,4 +1,4 @@
-"""A real terminal, tmux, that no escape sequence is hidden from: what it shows, its title, and its clipboard."""
+"""A real terminal, tmux, which interprets escape sequences: its screen, its title and its clipboard."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ class Tmux:
             self.run("send-keys", *keys)
 
     def lines(self) -> list[str]:
-        """Everything that it shows or showed, without colours."""
+        """Everything on the screen and scrolled off it, without colours."""
         lines = [line.rstrip() for line in self.run("capture-pane", "-p", "-S", "-").splitlines()]
         return [line for line in lines if line]
 
@@ -44,13 +44,13 @@ class Tmux:
         wait_until(lambda: any(text in line for line in self.lines()), lambda: f"{text!r} in tmux: {self.lines()}")
 
     def ended_with(self, code: ExitCode) -> None:
-        """The command in the shell has ended, with this code."""
+        """Wait until the command in the shell has ended with this code."""
         wait_until(lambda: self.lines()[-1].endswith("$"), lambda: f"the shell is back: {self.lines()}")
         self.type("echo ended with $?", "Enter")
         self.shows(f"ended with {int(code)}")
 
     def told(self, name: str) -> str:
-        """What tmux itself knows of the terminal."""
+        """A property of the terminal, by tmux's own format."""
         return self.run("display-message", "-p", f"#{{{name}}}").strip()
 
     @property
@@ -63,13 +63,13 @@ class Tmux:
 
     @property
     def clipboard(self) -> str:
-        """What was copied last; OSC 52 of a program in tmux would stand here."""
+        """The text copied last, including by OSC 52 of a program in tmux."""
         return self.run("show-buffer")
 
 
 @contextmanager
 def tmux(person: Person, folder: Path) -> Iterator[Tmux]:
-    """A shell of this person's in tmux; skips where there is none."""
+    """A shell of this person in tmux; skips the test if there is no tmux."""
     if shutil.which("tmux") is None:
         pytest.skip("there is no tmux here")
     terminal = Tmux(person, folder)

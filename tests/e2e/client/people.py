@@ -1,4 +1,4 @@
-"""What these tests are made of: a server as a process of its own, a line to it that can be cut, and people."""
+"""Helpers of the client's tests: a server process, a network connection that can be cut, and users with commands."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ DEADLINE_S = 60.0
 
 @dataclass
 class Server:
-    """`python -m services.allinone` on a folder of its own; killed and started again, it is the same server."""
+    """`python -m services.allinone` on its own folder and port, which it keeps when it is started again."""
 
     data: Path
     port: int = field(default_factory=free_port)
@@ -53,7 +53,7 @@ class Server:
         wait_until(self._is_ready, f"the server is ready; see {log}")
 
     def administer(self, command: str, folder: str) -> None:
-        """Do what an operator does: `backup` into a folder beside the data, or `restore` from it."""
+        """Run an operator's command: `backup` into a folder beside the data, or `restore` from it."""
         environment = os.environ | {"CHATTERBOX_DATA": str(self.data)}
         words = [sys.executable, "-m", "services.allinone", command, str(self.data.parent / folder)]
         subprocess.run(words, env=environment, cwd=ROOT, check=True, capture_output=True, timeout=DEADLINE_S)
@@ -71,7 +71,7 @@ class Server:
 
 
 class Cable:
-    """A line to a server that can be cut, as a network does it: what is open breaks, and nothing new gets through."""
+    """A TCP proxy to a server that can be cut: open connections break, and no new one is accepted."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -116,13 +116,13 @@ class Cable:
 
 @dataclass
 class Person:
-    """Somebody with a home folder and the command `chatterbox`."""
+    """A user with a home folder and the command `chatterbox`."""
 
     home: Path
     server: str
     name: str
     variables: dict[str, str] = field(default_factory=dict)
-    """More for the environment."""
+    """Additional environment variables."""
     running: list[Running] = field(default_factory=list)
 
     def configure(self, text: str) -> Path:
@@ -173,14 +173,14 @@ class Person:
         return subprocess.CompletedProcess(arguments, process.wait(DEADLINE_S), out, err)
 
     def register(self) -> None:
-        """Make an account and log in, as the command does, but without a process that has to start."""
+        """Create an account and log in as the command does, without starting a process."""
         with HttpApi(self.server) as api:
             api.register(self.name, PASSWORD)
             session = api.login(self.name, PASSWORD).as_session(self.server, time.time())
         SessionFile(self.home / "chatterbox", self.server).save(session)
 
     def history(self, room: str = "general") -> list[str]:
-        """What this person wrote into a room, oldest first."""
+        """The messages of this user in a room, oldest first."""
         done = self.run("tail", room, "--json", "--recent", "100000", "--count", str(self.head(room)))
         assert done.returncode == 0, done.stderr
         messages = [json.loads(line) for line in done.stdout.splitlines()]
@@ -189,7 +189,7 @@ class Person:
         return [message["content"] for message in messages if message["username"] == self.name]
 
     def newest(self, room: str = "general") -> str:
-        """What was written into a room last, by whomever; asked at once, without a process that has to start."""
+        """The newest message of a room, by any user, read over HTTP without starting a process."""
         session = SessionFile(self.home / "chatterbox", self.server).load()
         assert session is not None
         headers = {"Authorization": f"Bearer {session.token}"}
@@ -215,7 +215,7 @@ class Person:
 
 
 def is_connected(process: Running) -> bool:
-    """Whether it has a connection that is established (Linux: the sockets of a process, among all of them)."""
+    """Whether the process has an established TCP connection (Linux: from /proc)."""
     own = set[str]()
     for link in Path(f"/proc/{process.pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):

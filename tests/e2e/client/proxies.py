@@ -1,4 +1,4 @@
-"""Proxies that do one thing wrong, each a real server on loopback in front of a real one; and certificates for them."""
+"""Proxies with one fault each, as real servers on loopback in front of a real one, and certificates for them."""
 
 import asyncio
 import contextlib
@@ -28,17 +28,17 @@ def _pass_on(head: bytes) -> bytes | None:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a proxy does to what goes through it; what is not given does no harm."""
+    """The fault of a proxy; by default it changes nothing."""
 
     instead: Callable[[bytes], bytes | None] = _pass_on
-    """Given a request's head: the whole answer, or None to ask the server."""
+    """Takes a request's head; returns the complete response, or None to forward the request."""
     request: Callable[[bytes], bytes] = _same
     answer: Callable[[bytes], bytes] = _same
-    """Change the head of a request, or of an answer."""
+    """Change the head of a request, or of a response."""
     hold_s: float = 0.0
-    """What the server says after its first answer is held back and passed on in lumps, this far apart."""
+    """What the server sends after its first response is held back and passed on in bursts, this far apart (seconds)."""
     idle_s: float | None = None
-    """A connection on which nothing goes for this long is cut."""
+    """An idle connection is cut after this time (seconds)."""
     frame_bytes: int | None = None
     """A larger frame from the client cuts its connection."""
 
@@ -59,7 +59,7 @@ async def proxy(port: int, fault: Fault, tls: ssl.SSLContext | None = None) -> A
 
 @asynccontextmanager
 async def tunnel() -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A proxy as clients are configured with: yields its address, and the heads of what it was asked for."""
+    """A proxy that clients are configured with (CONNECT); yields its address and the heads of the requests."""
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +112,7 @@ async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> No
 
 
 class _Exchange:
-    """One connection through the proxy: a request, its answer, and what follows."""
+    """One connection through the proxy: a request, its response, and the bytes that follow."""
 
     def __init__(self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._fault = fault
@@ -158,7 +158,7 @@ class _Exchange:
             await self._writer.drain()
 
     async def _some(self, source: asyncio.StreamReader) -> bytes:
-        """What comes next; nothing if that takes too long or it is over."""
+        """The next bytes; empty after the idle time or at the end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._fault.idle_s):
                 return await source.read(65_536)
@@ -193,24 +193,24 @@ def on_handshakes(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
 
 
 def page(status: str, title: str, more: str = "") -> bytes:
-    """A whole answer, with a page as proxies write them."""
+    """A complete response with an HTML page, as proxies write them."""
     body = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>".encode()
     head = f"HTTP/1.1 {status}\r\nserver: nginx/1.27\r\ncontent-type: text/html\r\n{more}content-length: {len(body)}"
     return f"{head}\r\nconnection: close\r\n\r\n".encode() + body
 
 
 def always(answer: bytes) -> Fault:
-    """Another program, or a proxy that reaches nothing."""
+    """Another program, or a proxy that reaches no server: the same response to every request."""
     return Fault(instead=lambda _: answer)
 
 
 def for_handshakes(answer: bytes) -> Fault:
-    """A proxy that passes everything but /ws."""
+    """A proxy that passes everything except /ws."""
     return Fault(instead=lambda head: answer if b" /ws " in head else None)
 
 
 class Authority:
-    """Somebody who signs certificates; `path` is what those who trust it name in SSL_CERT_FILE."""
+    """A certificate authority; `path` is its certificate, for SSL_CERT_FILE of clients that trust it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -227,7 +227,7 @@ class Authority:
         self.path.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
 
     def server(self, *, days: float = 90, host: str = "127.0.0.1", self_signed: bool = False) -> ssl.SSLContext:
-        """TLS for a server, with a certificate that has so many days left of 100, signed unless by itself."""
+        """TLS for a server whose certificate has this many days left of 100, signed by this authority or by itself."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = self._built(name, key, days=days, issuer=name if self_signed else self._name)

@@ -1,4 +1,4 @@
-"""A server that answers everything and shows one room, for tests of the terminal."""
+"""A minimal server with one room, for tests of the terminal."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ MESSAGE = "first message"
 
 
 class Quiet:
-    """`say` sends a message to everybody who is connected."""
+    """`say` sends a message to every connection."""
 
     def __init__(self) -> None:
         self._offset = 0

@@ -1,4 +1,4 @@
-"""Copying from the full screen in a real terminal: what it says about the clipboard is true."""
+"""Copying from the full screen in a real terminal: its notice about the clipboard is true."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ async def test_text_copied_in_tmux_is_in_its_buffer(tmp_path: Path, option: str)
 
 
 async def test_text_copied_where_tmux_can_not_be_called_is_only_sent_to_the_terminal(tmp_path: Path) -> None:
-    """As over ssh from within tmux: only the terminal's name tells."""
+    """As over ssh from within tmux: only TERM shows that."""
     async with quiet_terminal(tmp_path) as (terminal, _):
         terminal.run("set-option", "-s", "set-clipboard", "off")
         terminal.type("unset TMUX; export TERM=tmux-256color; clear", "Enter")

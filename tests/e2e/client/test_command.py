@@ -1,4 +1,4 @@
-"""A command that these tests fork behaves as one that is started, as far as a caller can see."""
+"""A command that these tests fork behaves, for its caller, like a started one."""
 
 import signal
 import subprocess
@@ -33,7 +33,9 @@ def told(start: Start, environment: Mapping[str, str], *arguments: str) -> tuple
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nonsense"], ["send", "general", "x"], ["config"]])
-def test_it_says_and_returns_the_same(alice_and_bob: list[Person], arguments: list[str]) -> None:
+def test_forked_command_prints_and_returns_what_a_started_one_does(
+    alice_and_bob: list[Person], arguments: list[str]
+) -> None:
     nobody = alice_and_bob[0].environment | {"XDG_STATE_HOME": "/nowhere"}
     assert told(forked, nobody, *arguments) == told(started, nobody, *arguments)
 
@@ -44,7 +46,9 @@ def test_it_says_and_returns_the_same(alice_and_bob: list[Person], arguments: li
     [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, ExitCode.INTERRUPTED)],
     ids=["KILL", "INT"],
 )
-def test_a_signal_ends_it_alike(alice_and_bob: list[Person], start: Start, number: signal.Signals, status: int) -> None:
+def test_signal_ends_a_forked_command_like_a_started_one(
+    alice_and_bob: list[Person], start: Start, number: signal.Signals, status: int
+) -> None:
     alice, _ = alice_and_bob
     process = start(("tail", "general", "--json"), alice.environment)
     alice.run("send", "general", "it runs")
@@ -56,7 +60,7 @@ def test_a_signal_ends_it_alike(alice_and_bob: list[Person], start: Start, numbe
     process.communicate("", timeout=60)
 
 
-def test_what_counts_before_python_begins_is_not_forked(alice_and_bob: list[Person]) -> None:
+def test_command_is_started_if_a_variable_counts_before_python_starts(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     for more, is_forked in (({}, True), ({"PYTHONUTF8": "0"}, False)):
         process = run(["--help"], alice.environment | more, **PIPES)
@@ -64,7 +68,7 @@ def test_what_counts_before_python_begins_is_not_forked(alice_and_bob: list[Pers
         process.communicate("", timeout=60)
 
 
-def test_one_that_does_not_end_is_late(alice_and_bob: list[Person]) -> None:
+def test_waiting_for_a_running_command_times_out(alice_and_bob: list[Person]) -> None:
     alice, _ = alice_and_bob
     process = alice.start("tail", "general")
     with pytest.raises(subprocess.TimeoutExpired):

@@ -49,7 +49,7 @@ class TestAccounts:
         assert alice.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         assert alice.run("send", "general", "x").returncode == ExitCode.OK
 
-    def test_session_can_be_ended_from_another(self, alice: Person, tmp_path: Path) -> None:
+    def test_session_can_be_ended_from_another_session(self, alice: Person, tmp_path: Path) -> None:
         other = Person(tmp_path / "laptop", alice.server, "alice")
         assert other.run("login", "alice", typed=PASSWORD + "\n").returncode == ExitCode.OK
         lines = alice.run("sessions").stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The configuration as somebody meets it: profiles, a password that nobody types, notices, and mistakes."""
+"""The configuration in use: profiles, passwords from a command, notifications, and mistakes in the file."""
 
 import json
 import signal
@@ -134,5 +134,5 @@ class TestNotifications:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """What the command was given, each whole line of it."""
+    """The complete lines that the command received."""
     return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

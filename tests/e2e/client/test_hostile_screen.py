@@ -1,4 +1,4 @@
-"""A server that says the worst it can, drawn on the full screen in a real terminal: only the client draws there."""
+"""Escape sequences from a hostile server have no effect on the full screen in a real terminal."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 from tests.unit.client.twin import twin
 
 COLUMNS, ROWS = 100, 220
-"""So large that all of it is drawn at once."""
+"""Large enough to show everything."""
 ROOMS_COLUMNS = 22
 OURS = re.compile(
     r"(\d\d:\d\d (?P<name>.{12}) [ ✓@]│ .*)"  # a message
@@ -26,7 +26,7 @@ OURS = re.compile(
 
 @asynccontextmanager
 async def shown(tmp_path: Path) -> AsyncIterator[Tmux]:
-    """A terminal with the full screen, on which everything stands that the server says."""
+    """A terminal with the full screen, which shows every text of the server."""
     async with twin(Hostile().answer) as server:
         with tmux(logged_in(tmp_path, server), tmp_path) as terminal:
             terminal.run("resize-window", "-x", str(COLUMNS), "-y", str(ROWS))
@@ -48,7 +48,7 @@ def untouched(terminal: Tmux) -> None:
 
 
 def drawn(terminal: Tmux, text: str) -> bool:
-    """Whether it stands on the screen now."""
+    """Whether the text is on the screen now."""
     return text in terminal.run("capture-pane", "-p")
 
 

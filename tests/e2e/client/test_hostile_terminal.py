@@ -1,6 +1,6 @@
-"""A server that says the worst it can, in a real terminal: the title, the clipboard and the lines of others stay.
+"""Escape sequences from a hostile server change neither title, clipboard nor other lines of a real terminal.
 
-A face in lines is tried here; the full screen, in `test_hostile_screen`.
+These are the line-based faces; `test_hostile_screen` tests the full screen.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def is_ours(line: str) -> bool:
 
 @asynccontextmanager
 async def shown(tmp_path: Path, script: Script, typed: str) -> AsyncIterator[Tmux]:
-    """A terminal in which the command has shown everything that the server says."""
+    """A terminal in which the command has shown every text of the server."""
     async with twin(script) as server:
         with tmux(logged_in(tmp_path, server), tmp_path) as terminal:
             await asyncio.to_thread(terminal.type, typed, "Enter")
@@ -73,7 +73,7 @@ async def test_ctrl_c_ends_a_plain_chat_with_130(tmp_path: Path) -> None:
 
 
 def test_terminal_obeys_the_same_sequences_unsanitized(tmp_path: Path) -> None:
-    """What the other tests look at would change, if one payload came through."""
+    """So the other tests would notice a payload that reached the terminal."""
     with tmux(Person(tmp_path, "http://x", "alice"), tmp_path) as terminal:
         terminal.type(r"printf '\033]0;STOLEN\007\033]52;c;U1RPTEVO\007'", "Enter")
         wait_until(lambda: terminal.title == "STOLEN", "the title is taken")

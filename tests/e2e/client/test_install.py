@@ -1,4 +1,4 @@
-"""`pip install .`, as pipx does it: the client alone, in an environment of its own, with its manual page."""
+"""`pip install .`, as pipx does it, installs the client alone in its own environment, with its manual page."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from tests.e2e.client.people import ROOT
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of a fresh environment, without a network: with the packages that these tests run on."""
+    """A new environment with the client installed, without a network: it links the packages that these tests run on."""
     folder = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     site = next(folder.glob("lib/python*/site-packages"))
@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def needed() -> Iterator[str]:
-    """What the client's requirements put into the folder of packages, and nothing of what services need."""
+    """The entries that the client's requirements have in site-packages, without those of the services."""
     for name in re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "client.txt").read_text(), re.MULTILINE):
         with suppress(PackageNotFoundError):
             tops = {file.parts[0] for file in distribution(name).files or ()}
@@ -54,7 +54,7 @@ def run(installed: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_commands_work(installed: Path) -> None:
+def test_commands_of_an_installed_client_work(installed: Path) -> None:
     assert "register alice" in run(installed, "--help")
     assert run(installed, "man").startswith(".TH CHATTERBOX 1")
     assert run(installed, "completion", "zsh").startswith("#compdef chatterbox")
@@ -62,12 +62,12 @@ def test_the_commands_work(installed: Path) -> None:
     assert "connection refused" in run(installed, "doctor", "http://127.0.0.1:9")
 
 
-def test_the_manual_page_is_where_man_looks(installed: Path) -> None:
+def test_manual_page_is_installed_where_man_looks(installed: Path) -> None:
     page = installed / "share" / "man" / "man1" / "chatterbox.1"
     assert page.read_text() == (ROOT / "docs" / "chatterbox.1").read_text()
 
 
-def test_nothing_of_the_services_is_installed_and_nothing_of_the_client_misses_it(installed: Path) -> None:
+def test_installed_client_imports_all_its_modules_without_the_services(installed: Path) -> None:
     site = next(installed.glob("lib/python*/site-packages"))
     assert not (site / "services").exists()
     assert not (site / "chatterbox" / "chassis").exists()
@@ -83,7 +83,7 @@ def test_nothing_of_the_services_is_installed_and_nothing_of_the_client_misses_i
 
 
 @pytest.mark.skipif(shutil.which("man") is None, reason="there is no man here")
-def test_man_shows_it(installed: Path) -> None:
+def test_man_shows_the_installed_manual_page(installed: Path) -> None:
     environ = os.environ | {"MANPATH": str(installed / "share" / "man"), "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(["man", "chatterbox"], capture_output=True, text=True, env=environ, check=False)
     assert "chatterbox send ops -" in done.stdout

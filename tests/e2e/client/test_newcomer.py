@@ -1,4 +1,4 @@
-"""What a newcomer meets, on the smallest terminal: each obstacle is a sentence that says what to do next."""
+"""A new user on a small terminal: each error is a sentence that names the next step."""
 
 import signal
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def small(person: Person, *arguments: str) -> Iterator[Terminal]:
 
 
 def says(screen: Terminal, sentence: str) -> None:
-    """Wait for a sentence, over however many lines it is broken."""
+    """Wait for a sentence, which may be broken over lines."""
     wait_until(
         lambda: sentence in " ".join(" ".join(screen.lines()).split()), lambda: f"{sentence!r} in {screen.lines()}"
     )
@@ -146,7 +146,7 @@ class TestUnreachableServer:
 class TestEndedSession:
     @pytest.fixture
     def ended(self, alice: Person, tmp_path: Path) -> Person:
-        """Alice, whose session was ended from elsewhere."""
+        """Alice, whose session was ended from another client."""
         other = Person(tmp_path / "laptop", alice.server, "alice")
         other.run("login", "alice", typed=f"{PASSWORD}\n")
         (theirs,) = (line for line in other.run("sessions").stdout.splitlines() if "(this one)" not in line)

@@ -1,4 +1,4 @@
-"""Cut lines, dead servers, killed clients: nothing is lost, nothing comes twice, and the order holds."""
+"""Cut connections, killed servers and killed clients: no message is lost, duplicated or reordered."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def plug_in(person: Person, cable: Cable) -> None:
-    """From now on this person reaches the server over the cable, with the session they have."""
+    """This person reaches the server over the cable from now on, with the same session."""
     file = SessionFile(person.home / "chatterbox", person.server)
     session = file.load()
     assert session is not None

@@ -1,4 +1,4 @@
-"""Looking at unsent messages, and taking them back: in a shell, on the full screen and in lines."""
+"""Listing and withdrawing unsent messages: in a shell, on the full screen and in the line-based face."""
 
 import json
 

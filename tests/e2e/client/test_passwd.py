@@ -22,7 +22,7 @@ def alice(alice_and_bob: list[Person]) -> Person:
 
 
 def reset_code(server: Server, name: str) -> str:
-    """What the operator's command prints, while the server runs."""
+    """The output of the operator's command while the server runs."""
     words = [sys.executable, "-m", "services.auth", "reset", name]
     environment = os.environ | {"CHATTERBOX_DATA": str(server.data)}
     done = subprocess.run(
@@ -32,7 +32,7 @@ def reset_code(server: Server, name: str) -> str:
 
 
 def answers(screen: Terminal, typed: dict[str, str]) -> None:
-    """Answer each question when it is shown: what is typed before is discarded."""
+    """Answer each question once it is shown: text typed before is discarded."""
     for question, answer in typed.items():
         screen.shows(question)
         screen.type(f"{answer}\r")

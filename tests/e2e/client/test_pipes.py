@@ -1,4 +1,4 @@
-"""The pipes in shells: loops, readers that go, and positions that outlive kill -9 and restarts."""
+"""`send` and `tail` in shell pipes: loops, readers that end early, and positions that survive kill -9 and restarts."""
 
 import json
 import platform
@@ -27,18 +27,18 @@ def bob(alice_and_bob: list[Person]) -> Person:
 
 
 class TestShells:
-    def test_a_loop_over_lines_sends_each_and_does_not_eat_the_next(self, alice: Person) -> None:
+    def test_send_in_a_shell_loop_sends_each_line_and_reads_no_other(self, alice: Person) -> None:
         loop = "printf 'one\\ntwo\\nthree\\n' | while read -r line; do chatterbox send general \"$line\" || exit; done"
         assert alice.shell(loop).returncode == ExitCode.OK
         assert alice.history() == ["one", "two", "three"]
 
-    def test_a_loop_over_messages_reads_each(self, alice: Person) -> None:
+    def test_shell_loop_over_the_output_of_tail_reads_each_message(self, alice: Person) -> None:
         alice.run("send", "general", "-", typed="one\ntwo\nthree\n")
         loop = 'chatterbox tail general --count 3 | while read -r time name text; do echo "$name $text"; done'
         done = alice.shell(loop)
         assert done.stdout.splitlines()[-3:] == ["alice: one", "alice: two", "alice: three"]
 
-    def test_bot_answers_in_the_same_pipe(self, alice: Person, bob: Person) -> None:
+    def test_bot_between_tail_and_send_answers_each_message(self, alice: Person, bob: Person) -> None:
         alice.run("send", "general", "-", typed="1\n2\n3\n")
         bob.shell(
             "chatterbox tail general --json --count 3"
@@ -46,7 +46,7 @@ class TestShells:
         )
         assert [content.split()[0] for content in bob.history()] == ["got"] * 3
 
-    def test_whole_input_is_sent_as_one_message_without_colours(self, alice: Person) -> None:
+    def test_piped_input_can_be_sent_as_one_message_without_colours(self, alice: Person) -> None:
         typed = "\x1b[31mfailed\x1b[0m\n  step 2\n\n"
         assert alice.run("send", "general", "--whole", "--strip-ansi", typed=typed).returncode == ExitCode.OK
         coloured = alice.run("send", "general", "-", typed=typed)
@@ -129,14 +129,14 @@ class TestSeveralRooms:
 
 
 def say(sending: Running, count: int) -> None:
-    """Give a `send` that runs so many lines more."""
+    """Write this many more lines to a running `send`."""
     assert sending.stdin is not None
     sending.stdin.write("".join(f"{number}\n" for number in range(count)))
     sending.stdin.flush()
 
 
 def offsets(path: Path) -> list[int]:
-    """Of the whole lines."""
+    """The contents of the complete lines."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     return [json.loads(line)["at"]["offset"] for line in lines if line.endswith("\n")]
 

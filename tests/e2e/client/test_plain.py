@@ -1,4 +1,4 @@
-"""`chat --plain` on a terminal: each step is said, lines are only ever added, and no escape sequence is written."""
+"""`chat --plain` on a terminal reports each step in a new line and writes no escape sequence."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.support.server import PASSWORD
 
 
 def only_adds_lines(screen: Terminal) -> bool:
-    """Whether nothing but text, line ends and the bell was written: no cursor was moved, nothing drawn anew."""
+    """Whether only text, line ends and the bell were written: no cursor movement, no redrawing."""
     return not re.search(rb"[\x00-\x06\x08\x09\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)", screen.raw)
 
 

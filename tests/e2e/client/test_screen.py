@@ -1,4 +1,4 @@
-"""The full screen as somebody sees it: two people, an outage, and a screen that says so at each step."""
+"""The full screen in a terminal: two users, an outage, and the notices at each step."""
 
 import signal
 from pathlib import Path

@@ -17,7 +17,7 @@ FISH = "chatterbox completion fish | source; complete -C '{line}' | string repla
 
 
 def bash_candidates(person: Person, line: str) -> list[str]:
-    """What bash offers at a Tab after `chatterbox LINE`."""
+    """The completions of bash for a Tab after `chatterbox LINE`."""
     return person.shell(BASH.format(line=shlex.quote(f"chatterbox {line}"))).stdout.split()
 
 
@@ -50,7 +50,7 @@ def test_fish_completes_rooms(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_is_valid_in_its_shell(alice: Person, shell: str) -> None:
+def test_completion_script_is_valid_in_its_shell(alice: Person, shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     assert alice.shell(f"chatterbox completion {shell} | {shell} -n", shell).returncode == 0

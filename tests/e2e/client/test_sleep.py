@@ -33,7 +33,7 @@ def session_of(person: Person) -> SavedSession:
 
 
 def is_expired(session: SavedSession) -> bool:
-    """Whether the server calls the token expired."""
+    """Whether the server refuses the token as expired."""
     try:
         with HttpApi(session.server, session.token) as api:
             api.sessions()

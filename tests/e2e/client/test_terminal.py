@@ -1,4 +1,4 @@
-"""`chat` as somebody sees it: on a terminal of 80 by 24, typing while messages arrive."""
+"""`chat` on a terminal of 80 by 24: typing while messages arrive."""
 
 import os
 import pty
@@ -18,13 +18,13 @@ ENDS_S = 20.0
 
 
 class Terminal:
-    """A terminal with a command in it; `screen` is what it shows."""
+    """A terminal that runs a command; `screen` is its content."""
 
     def __init__(self, master: int, process: Running, columns: int, rows: int) -> None:
         self._master = master
         self.process = process
         self.raw = b""
-        """Everything that was written to it."""
+        """Everything that was written to the terminal."""
         self.bells = 0
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self.screen.write_process_input = self.type  # type: ignore[method-assign, assignment]
@@ -47,11 +47,11 @@ class Terminal:
         )
 
     def ends_with(self, line: str) -> None:
-        """Wait until this is the last line: what is written there, or a prompt that was drawn again."""
+        """Wait until this is the last line: the typed text, or a redrawn prompt."""
         wait_until(lambda: self.lines()[-1:] == [line], lambda: f"{line!r} at the end of {self.lines()}")
 
     def draws(self, codes: str) -> None:
-        """Wait until the terminal is given these codes of a colour."""
+        """Wait until these colour codes are written to the terminal."""
         wait_until(lambda: codes.encode() in self._written(), f"something in the colour {codes}")
 
     def _written(self) -> bytes:
@@ -59,14 +59,14 @@ class Terminal:
             return self.raw
 
     def ends(self) -> int:
-        """Wait for the end; then everything that was written is on the screen."""
+        """Wait until the command ends; then the screen shows everything that was written."""
         code = self.process.wait(ENDS_S)
         self._reader.join(ENDS_S)
         assert not self._reader.is_alive(), f"something holds the terminal open: {self.lines()}"
         return code
 
     def hang_up(self) -> None:
-        """Be gone without a word, as a terminal is that was killed."""
+        """Close the terminal as if it were killed."""
         self._is_gone = True
         self.type(" ")  # something is drawn, which ends the reading that would keep it open
         self._reader.join(ENDS_S)

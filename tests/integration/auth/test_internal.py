@@ -42,7 +42,7 @@ class TestUserLookup:
         assert await site.internal.user(name) == UserInfo(1, "Alice")
 
     @pytest.mark.parametrize("name", ["nobody1", "al1ce", "", "x" * 10_000, "a\0b", "alice "])
-    async def test_other_names_are_not_found(self, site: AuthSite, name: str) -> None:
+    async def test_lookup_of_a_name_that_is_not_a_user_is_refused(self, site: AuthSite, name: str) -> None:
         await site.register("alice")
         with pytest.raises(ChatError, match="user_unknown"):
             await site.internal.user(name)

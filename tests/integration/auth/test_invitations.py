@@ -43,14 +43,14 @@ async def test_an_invitation_code_registers_one_account(tmp_path: Path) -> None:
         assert await register(site, "bob", code) == (403, "invitation_invalid")
 
 
-async def test_a_code_used_twice_at_once_registers_one_account(tmp_path: Path) -> None:
+async def test_an_invitation_code_used_twice_at_once_registers_one_account(tmp_path: Path) -> None:
     async with running(tmp_path, registration="invite") as site:
         code = new_code(tmp_path)
         results = await asyncio.gather(*(register(site, f"user{number}", code) for number in range(4)))
     assert sorted(results) == [(201, ""), *[(403, "invitation_invalid")] * 3]
 
 
-async def test_a_refused_name_does_not_use_up_the_code(tmp_path: Path) -> None:
+async def test_a_refused_name_does_not_use_up_the_invitation_code(tmp_path: Path) -> None:
     async with running(tmp_path, registration="invite") as site:
         assert await register(site, "alice", new_code(tmp_path)) == (201, "")
         code = new_code(tmp_path, b"other")
@@ -59,12 +59,12 @@ async def test_a_refused_name_does_not_use_up_the_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [None, "", "nonsense", "ä", "aaaa-bbbb-cccc-dddd-eeee-ffff", "\x00", "a" * 1000])
-async def test_another_code_is_refused(tmp_path: Path, code: str | None) -> None:
+async def test_registration_with_a_code_that_was_not_issued_is_refused(tmp_path: Path, code: str | None) -> None:
     async with running(tmp_path, registration="invite") as site:
         assert await register(site, "alice", code) == (403, "invitation_invalid")
 
 
-async def test_an_open_server_ignores_the_code(tmp_path: Path) -> None:
+async def test_a_server_with_open_registration_ignores_invitation_codes(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
         assert await register(site, "alice", "nonsense") == (201, "")
 
@@ -79,14 +79,14 @@ async def test_invite_prints_a_code_that_the_running_server_accepts(tmp_path: Pa
     assert (tmp_path / "invitations.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_code_is_valid_for_a_week() -> None:
+def test_an_invitation_code_is_valid_for_a_week() -> None:
     code = create_code(KEY, b"12345", START_S)
     assert read_code(KEY, code, START_S + DAYS * DAY_S) is not None
     assert read_code(KEY, code, START_S + (DAYS + 1) * DAY_S) is None
 
 
 @given(position=st.integers(0, 23), letter=st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
-def test_a_code_with_one_other_letter_is_invalid(position: int, letter: str) -> None:
+def test_an_invitation_code_with_one_other_letter_is_invalid(position: int, letter: str) -> None:
     code = create_code(KEY, b"12345", START_S).replace("-", "")
     other = code[:position] + letter + code[position + 1 :]
     assert (read_code(KEY, other, START_S) is not None) == (other == code)

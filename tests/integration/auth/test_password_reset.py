@@ -77,12 +77,12 @@ async def test_a_reset_code_expires_after_an_hour(site: AuthSite, after_s: int, 
 
 
 @pytest.mark.parametrize("code", ["", "nonsense", "ä", "aaaa-bbbb-cccc-dddd-eeee-ffff", "\x00", "a" * 1000])
-async def test_another_code_is_refused(site: AuthSite, code: str) -> None:
+async def test_a_reset_code_that_was_not_issued_is_refused(site: AuthSite, code: str) -> None:
     await site.register()
     assert refusal(await reset(site, code)) == REFUSED
 
 
-async def test_the_code_of_another_user_is_refused(site: AuthSite) -> None:
+async def test_the_reset_code_of_another_user_is_refused(site: AuthSite) -> None:
     await site.register()
     await site.register("mallory")
     assert refusal(await reset(site, new_code(site, ReplacedPassword(2, 1)))) == REFUSED
@@ -163,7 +163,7 @@ async def test_a_used_reset_code_stays_used_after_a_restored_backup(tmp_path: Pa
 
 
 @given(position=st.integers(0, 23), letter=st.sampled_from("abcdefghijklmnopqrstuvwxyz234567"))
-def test_a_code_with_one_other_letter_is_invalid(position: int, letter: str) -> None:
+def test_a_reset_code_with_one_other_letter_is_invalid(position: int, letter: str) -> None:
     code = create_code(KEY, FIRST, START_S).replace("-", "")
     other = code[:position] + letter + code[position + 1 :]
     assert is_valid(KEY, other, FIRST, START_S) == (other == code)

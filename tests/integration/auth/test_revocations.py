@@ -53,7 +53,7 @@ async def test_only_revocations_after_the_given_number_are_listed(site: AuthSite
 
 
 @pytest.mark.parametrize("per_page", [1, 2, 3, 4])
-async def test_a_long_list_is_answered_in_bounded_pages(
+async def test_a_long_list_of_revocations_is_answered_in_bounded_pages(
     site: AuthSite, per_page: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login_sessions, "REVOCATIONS_PER_PAGE", per_page)
@@ -63,7 +63,7 @@ async def test_a_long_list_is_answered_in_bounded_pages(
 
 
 @pytest.mark.parametrize("query", ["since=-1", "since=x", f"since={10**16}", "since=1e3"])
-async def test_a_malformed_number_gets_422(site: AuthSite, query: str) -> None:
+async def test_a_malformed_revocation_number_gets_422(site: AuthSite, query: str) -> None:
     assert refusal(await site.internal_http.get(f"/internal/revocations?{query}")) == (422, "bad_request")
 
 

@@ -82,7 +82,7 @@ async def test_naming_unknown_rooms_counts_as_reads(tmp_path: Path) -> None:
         assert codes == ["room_unknown"] * 3 + ["rate_limited"]
 
 
-async def test_a_public_room_that_one_is_not_in_is_told_from_an_unknown_one_however_many_there_are(
+async def test_a_public_room_beyond_the_first_page_is_not_reported_as_unknown(
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path, rooms_per_day=1000, changes_burst=1000, rooms_per_user=1000) as server:

@@ -1,4 +1,4 @@
-"""Removed members and deleted rooms, as live connections see them: they receive nothing more, and are told why."""
+"""Connections of removed members and of deleted rooms receive the reason and nothing more."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -48,7 +48,7 @@ async def test_removed_member_is_told_on_every_connection_and_receives_nothing_m
     assert (await bob.ask("join", room="ops"))["code"] == "removed_from_room"
 
 
-async def test_everybody_in_a_deleted_room_is_told_and_its_name_is_free(people: People) -> None:
+async def test_members_of_a_deleted_room_are_notified_and_its_name_is_free(people: People) -> None:
     ada, bob, phone = people
     before = (await ada.send("hello", "ops"))["at"]
     assert (await ada.ask("delete_room", room="ops"))["type"] == "room_deleted"

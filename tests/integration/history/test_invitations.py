@@ -124,7 +124,7 @@ class TestAnswer:
         body = history_api.InviteUserCall("priv", rooms.auth.names["alice"], "alice", "nobody")
         assert await rooms.ask("invite", body, history_api.Invitee) == history_api.Invitee("nobody")
 
-    async def test_every_attempt_takes_one_commit(self, rooms: Service) -> None:
+    async def test_every_attempt_to_invite_takes_one_commit(self, rooms: Service) -> None:
         """So the time of the answer does not tell either."""
         await rooms.do("PUT", "/blocks/alice", "bob")
         for name in ("nobody", "alice", "bob"):
@@ -161,7 +161,7 @@ class TestBlocking:
         await invite(rooms)
         assert await pending(rooms) == [("priv", "alice")]
 
-    async def test_unknown_users_can_be_blocked_alike(self, rooms: Service) -> None:
+    async def test_a_user_who_does_not_exist_can_be_blocked_like_any_other(self, rooms: Service) -> None:
         assert (await rooms.do("PUT", "/blocks/nobody", "bob")).status_code == 204
         assert (await rooms.get("/blocks", "bob")).json() == ["nobody"]
         assert code(await rooms.do("PUT", "/blocks/!", "bob")) == (422, Code.USERNAME_INVALID)

@@ -88,7 +88,9 @@ async def test_room_is_deleted_while_history_is_stopped(start: Start) -> None:
     ],
 )
 @pytest.mark.parametrize("is_running", [True, False])
-async def test_refusal_is_one_sentence(start: Start, room: str, why: str, *, is_running: bool) -> None:
+async def test_refused_operator_command_prints_one_sentence(
+    start: Start, room: str, why: str, *, is_running: bool
+) -> None:
     async with start() as history:
         if is_running:
             done = await run(history.settings.data, "delete-room", room)

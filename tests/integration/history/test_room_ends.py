@@ -160,7 +160,9 @@ class TestCreator:
         await until(lambda: stored(history) == (1, 0))
         assert [type(decode_control(payload)) for _, payload in heard] == [RoomDeleted]
 
-    async def test_others_can_neither_remove_nor_delete(self, history: Service, ops: history_api.RoomInfo) -> None:
+    async def test_members_who_did_not_create_the_room_can_neither_remove_nor_delete(
+        self, history: Service, ops: history_api.RoomInfo
+    ) -> None:
         for path in ("/rooms/ops/members/carol", "/rooms/ops"):
             answer = await history.do("DELETE", path, "bob")
             assert code(answer) == (403, Code.NOT_THE_CREATOR)

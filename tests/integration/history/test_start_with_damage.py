@@ -232,7 +232,7 @@ class TestDamageFoundWhileServing:
         without_indexes(data / DATABASE, IN_AN_OLD_PAGE)
         return data
 
-    async def test_sends_are_refused_and_intact_pages_are_served(self, data: Path, clock: Clock) -> None:
+    async def test_a_damaged_database_serves_intact_pages_and_refuses_sends(self, data: Path, clock: Clock) -> None:
         async with running(data, FakeAuth(clock), clock) as history:
             history.auth.token("alice")
             assert await outcome_of_check(history) == "damaged"
@@ -240,14 +240,14 @@ class TestDamageFoundWhileServing:
                 await history.append(history.message("hello", "hello"))
             assert len((await history.get("/messages", limit=50)).json()) == 50
 
-    async def test_history_is_not_ready(self, data: Path, clock: Clock) -> None:
+    async def test_history_is_not_ready_once_damage_is_found(self, data: Path, clock: Clock) -> None:
         async with running(data, FakeAuth(clock), clock) as history:
             assert await outcome_of_check(history) == "damaged"
             assert (await history.public.get("/health/ready")).status_code == 503
             metrics = (await history.public.get("/metrics")).text
             assert "chatterbox_history_database_damaged 1.0" in metrics
 
-    async def test_a_read_of_a_damaged_page_is_enough(
+    async def test_a_read_of_a_damaged_page_makes_history_unready(
         self, data: Path, clock: Clock, stored: Stored, unhurried_check: None
     ) -> None:
         async with running(data, FakeAuth(clock), clock) as history:
@@ -259,7 +259,7 @@ class TestDamageFoundWhileServing:
             assert sorted(answers) == [200, 200, 503]
             assert (await history.public.get("/health/ready")).status_code == 503
 
-    async def test_after_a_restart_it_is_refused_before_it_is_served(self, data: Path, clock: Clock) -> None:
+    async def test_a_damaged_database_is_refused_after_a_restart(self, data: Path, clock: Clock) -> None:
         async with running(data, FakeAuth(clock), clock) as history:
             assert await outcome_of_check(history) == "damaged"
         with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):

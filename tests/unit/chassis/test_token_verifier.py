@@ -232,7 +232,7 @@ class TestRevocation:
 
 
 class TestKeys:
-    async def test_keys_are_fetched_once(self, issuer: Issuer) -> None:
+    async def test_signing_keys_are_fetched_once_for_many_tokens(self, issuer: Issuer) -> None:
         for _ in range(3):
             await issuer.verifier.verify(issuer.token())
         assert issuer.fetched == 1
@@ -346,7 +346,9 @@ class TestVerifiedTokenCache:
         forged = ".".join([*other.split(".")[:2], token.split(".")[2]])
         assert await issuer.refusal(forged) == Code.TOKEN_INVALID
 
-    async def test_the_cache_is_bounded(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_the_cache_of_verified_tokens_is_bounded(
+        self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(token_verifier, "VERIFIED_TOKENS", 2)
         for number in range(4):
             await issuer.verifier.verify(issuer.token(jti=f"j{number}"))

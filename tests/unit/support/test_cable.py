@@ -76,7 +76,7 @@ async def line() -> AsyncIterator[Cable]:
         yield line
 
 
-async def test_whole_it_carries_bytes_and_the_end_of_them(line: Cable) -> None:
+async def test_undamaged_cable_passes_on_bytes_and_the_end_of_the_stream(line: Cable) -> None:
     async with peer(line) as one:
         one.say(b"x" * 1_000_000)
         one.end()
@@ -85,7 +85,7 @@ async def test_whole_it_carries_bytes_and_the_end_of_them(line: Cable) -> None:
 
 
 @pytest.mark.parametrize("way", Way)
-async def test_blocked_it_keeps_what_comes_and_mended_it_carries_that_too(line: Cable, way: Way) -> None:
+async def test_blocked_cable_keeps_bytes_and_passes_them_on_once_mended(line: Cable, way: Way) -> None:
     async with peer(line) as one:
         line.block(way)
         one.say(b"kept")
@@ -96,7 +96,7 @@ async def test_blocked_it_keeps_what_comes_and_mended_it_carries_that_too(line: 
         await one.is_at_the_end()
 
 
-async def test_a_block_is_for_the_connections_there_are_unless_it_is_for_new_ones_too(line: Cable) -> None:
+async def test_a_block_affects_new_connections_only_if_asked_to(line: Cable) -> None:
     line.block(Way.TO_CLIENT)
     async with peer(line) as one:
         line.block(Way.TO_CLIENT, new=True)
@@ -110,7 +110,7 @@ async def test_a_block_is_for_the_connections_there_are_unless_it_is_for_new_one
         late.close()
 
 
-async def test_cut_it_resets_old_connections_and_new_ones_until_it_is_mended(line: Cable) -> None:
+async def test_cut_cable_resets_old_and_new_connections_until_mended(line: Cable) -> None:
     async with peer(line) as one:
         line.cut()
         await one.is_reset()
@@ -122,7 +122,7 @@ async def test_cut_it_resets_old_connections_and_new_ones_until_it_is_mended(lin
         assert line.accepted == 3
 
 
-async def test_slowed_down_it_carries_everything_late(line: Cable) -> None:
+async def test_slowed_down_cable_passes_everything_on_late(line: Cable) -> None:
     async with peer(line) as one:
         line.slow_down(Way.TO_CLIENT, delay_s=0.1, bytes_per_s=100_000)
         began_s = time.monotonic()
@@ -131,7 +131,7 @@ async def test_slowed_down_it_carries_everything_late(line: Cable) -> None:
         assert time.monotonic() - began_s >= 0.2
 
 
-async def test_what_is_injected_arrives_as_if_the_other_end_had_said_it(line: Cable) -> None:
+async def test_injected_bytes_arrive_as_if_the_other_end_had_sent_them(line: Cable) -> None:
     async with peer(line) as one:
         line.inject(Way.TO_CLIENT, b"from nobody")
         await one.hears(b"from nobody")
@@ -139,7 +139,7 @@ async def test_what_is_injected_arrives_as_if_the_other_end_had_said_it(line: Ca
         await one.hears(b"for the server")
 
 
-async def test_to_a_server_that_is_away_it_resets(line: Cable) -> None:
+async def test_cable_to_a_server_that_is_away_resets_connections(line: Cable) -> None:
     async with cable(1) as nowhere:
         late = Peer(*await asyncio.open_connection("127.0.0.1", nowhere.port))
         await late.is_reset()

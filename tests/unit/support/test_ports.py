@@ -21,13 +21,13 @@ def another_process() -> Iterator[int]:
         taker.communicate(b"\n", timeout=10)
 
 
-def test_none_is_given_twice() -> None:
+def test_no_port_is_given_twice() -> None:
     port = free_port()
     with pytest.raises(OSError, match="is free"):
         free_port([port])
 
 
-def test_none_is_given_that_another_process_has_been_given_until_that_ends() -> None:
+def test_a_port_given_to_another_process_is_free_again_when_that_ends() -> None:
     with another_process() as port, pytest.raises(OSError, match="is free"):
         free_port([port])
     assert free_port([port]) == port

@@ -16,7 +16,7 @@ while input() == "time":
 """
 
 
-def test_its_time_of_day_jumps_and_jumps_back_and_nothing_else_does(tmp_path: Path) -> None:
+def test_wrong_clock_changes_the_time_of_day_and_not_the_monotonic_clock(tmp_path: Path) -> None:
     if (shim := clock_shim(tmp_path)) is None:
         pytest.skip(LACK)
     clock = WrongClock(tmp_path / "clock", shim)

@@ -86,7 +86,7 @@ class TestClosing:
     async def test_each_lost_connection_is_reported_once_as_gone_and_once_as_lost(
         self, running: Running, port: int, ending: Callable[[Peer], None]
     ) -> None:
-        """Gone at once, lost once the close queue reaches it."""
+        """`gone` immediately, `lost` once the close queue reaches the connection."""
         async with AsyncExitStack() as stack:
             peers = [await stack.enter_async_context(connected(port)) for _ in range(30)]
             receivers = [await running.receiver() for _ in peers]

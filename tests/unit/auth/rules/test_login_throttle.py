@@ -146,7 +146,7 @@ class TestLockout:
         assert throttle.wait_s("alice", "elsewhere", 0) > 0
         assert throttle.wait_s("alice", "home", 0) == 0
 
-    def test_no_wait_exceeds_the_maximum(self) -> None:
+    def test_no_login_wait_exceeds_the_maximum(self) -> None:
         throttle = new_throttle()
         for second in range(0, 100_000, 7):
             guess(throttle, "alice", "a", second)

@@ -75,7 +75,7 @@ class TestAllowedNames:
             ("\U0001f600\U0001f600\U0001f600", "emoji"),
         ],
     )
-    def test_other_names_are_refused(self, typed: str, reason: str) -> None:
+    def test_usernames_that_break_a_rule_are_refused(self, typed: str, reason: str) -> None:
         assert refused(typed), reason
 
     @pytest.mark.parametrize("typed", ["system", "Admin", "adm1n", "chatterbox", "everyone", "ALL", "here", "r00t"])
@@ -147,6 +147,6 @@ class TestAnyText:
                     assert skeletons(check(typed).display).lower == skeletons(other).lower
 
     @given(ASCII_NAMES)
-    def test_case_is_ignored(self, typed: str) -> None:
+    def test_usernames_that_differ_in_case_are_the_same_and_look_alike(self, typed: str) -> None:
         assert folded(typed) == folded(typed.swapcase())
         assert skeletons(typed) == skeletons(typed.swapcase())

@@ -51,7 +51,7 @@ class TestFirstStart:
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.parent.stat().st_mode & 0o777 == 0o700
 
-    def test_the_next_start_uses_the_same_key(self, tmp_path: Path, clock: Clock) -> None:
+    def test_a_restart_keeps_the_signing_key(self, tmp_path: Path, clock: Clock) -> None:
         assert opened(tmp_path, clock).signing_key().kid == opened(tmp_path, clock).signing_key().kid
 
 

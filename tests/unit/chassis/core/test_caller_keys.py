@@ -9,12 +9,12 @@ KEYS = {service: f"the key of {service} in this test" for service in ServiceName
 
 @pytest.mark.parametrize("caller", ServiceName)
 @pytest.mark.parametrize("allowed", ServiceName)
-def test_a_key_is_allowed_where_its_service_is(caller: ServiceName, allowed: ServiceName) -> None:
+def test_a_caller_key_is_accepted_where_its_service_is_allowed(caller: ServiceName, allowed: ServiceName) -> None:
     for keys in (CallerKeys.of(KEYS), CallerKeys.parse(caller_keys_text(KEYS))):
         assert keys.are_allowed(f"Bearer {KEYS[caller]}", allowed) == (caller is allowed)
 
 
-def test_a_shared_key_may_be_any_service() -> None:
+def test_a_shared_caller_key_is_accepted_for_every_service() -> None:
     keys = CallerKeys.shared("k" * 32)
     assert all(keys.are_allowed(f"Bearer {'k' * 32}", service) for service in ServiceName)
     assert not keys.are_allowed(f"Bearer {'k' * 33}", *ServiceName)
@@ -25,19 +25,19 @@ def test_an_authorization_without_a_known_key_is_refused(text: str) -> None:
     assert not CallerKeys.of(KEYS).are_allowed(text, *ServiceName)
 
 
-def test_a_digest_is_no_key() -> None:
+def test_the_digest_of_a_caller_key_is_not_accepted_as_a_key() -> None:
     digest = caller_keys_text({ServiceName.GATEWAY: "k" * 32}).partition(":")[2]
     assert not CallerKeys.shared("k" * 32).are_allowed(f"Bearer {digest}", *ServiceName)
 
 
 @pytest.mark.parametrize("text", ["x", "gateway:xyz", f"edge:{'0' * 64}", f"gateway:{'0' * 63}", f"gateway:{'A' * 64}"])
-def test_other_text_is_refused_without_repeating_it(text: str) -> None:
+def test_malformed_caller_keys_are_refused_without_repeating_them(text: str) -> None:
     with pytest.raises(ValueError, match="SERVICE:DIGEST") as refused:
         CallerKeys.parse(text)
     assert text.partition(":")[2] not in str(refused.value) or ":" not in text
 
 
-def test_an_added_key_keeps_the_others() -> None:
+def test_adding_a_caller_key_keeps_the_others() -> None:
     keys = CallerKeys.parse(caller_keys_text({ServiceName.GATEWAY: "g" * 32})).with_key(ServiceName.AUTH, "a" * 32)
     assert keys.services() == {"gateway", "auth"}
     assert keys.are_allowed(f"Bearer {'a' * 32}", ServiceName.AUTH)

@@ -47,7 +47,7 @@ def test_loopback_addresses_and_listed_names_are_allowed(host: str) -> None:
         "a b",
     ],
 )
-def test_other_hosts_are_not_allowed(host: str) -> None:
+def test_hosts_outside_of_the_allowed_names_are_refused(host: str) -> None:
     assert not HOSTS.allows(host)
 
 
@@ -104,5 +104,5 @@ def test_another_scheme_port_or_name_is_another_origin(origin: str, host: str) -
     assert not is_same_origin(origin, host)
 
 
-def test_what_is_no_web_origin_is_left_as_it_is() -> None:
+def test_normalizing_leaves_text_that_is_not_a_web_origin_unchanged() -> None:
     assert [normal_origin(text) for text in ("null", "ftp://a", "http://a b")] == ["null", "ftp://a", "http://a b"]

@@ -10,7 +10,7 @@ def test_ipv6_addresses_of_one_64_network_count_as_one() -> None:
     assert network("2001:db8::1") != network("2001:db8:0:1::1")
 
 
-def test_other_hosts_are_not_aggregated() -> None:
+def test_hosts_other_than_ipv6_addresses_are_not_aggregated() -> None:
     assert network("192.0.2.1") == network("::ffff:192.0.2.1") == "192.0.2.1"
     assert network("testclient") == "testclient"
 
@@ -28,5 +28,5 @@ def test_other_hosts_are_not_aggregated() -> None:
         ("", ""),
     ],
 )
-def test_an_address_has_one_form(host: str, expected: str) -> None:
+def test_an_address_is_normalized_to_one_form(host: str, expected: str) -> None:
     assert unmapped(host) == expected

@@ -22,7 +22,7 @@ def test_any_period_allows_at_most_burst_plus_rate(per_s: float, burst: int, pau
 
 
 @given(per_s=rates, burst=bursts, pauses=pauses)
-def test_waiting_the_returned_time_is_enough(per_s: float, burst: int, pauses: list[float]) -> None:
+def test_after_the_returned_wait_a_token_is_available(per_s: float, burst: int, pauses: list[float]) -> None:
     bucket = TokenBucket.full(per_s, burst, 0.0)
     for at_s in accumulate(pauses):
         bucket.take(at_s)
@@ -39,7 +39,7 @@ def test_a_full_bucket_allows_a_burst_and_no_more(burst: int) -> None:
     assert bucket.take(0.0) == 1.0
 
 
-def test_a_refused_take_takes_no_token() -> None:
+def test_a_refused_request_takes_no_token() -> None:
     bucket = TokenBucket.full(per_s=1, burst=1, now_s=0.0)
     bucket.take(0.0)
     assert [bucket.take(0.5) for _ in range(3)] == [0.5, 0.5, 0.5]
@@ -67,6 +67,6 @@ class TestKeyedBuckets:
         buckets: KeyedBuckets[str] = KeyedBuckets(per_s=0.5, burst=1, limit=2)
         assert [buckets.take(key, 0) for key in ("a", "b", "c", "a")] == [0, 0, 0, 0]
 
-    def test_a_refused_take_counts_as_use_of_the_key(self) -> None:
+    def test_a_refused_request_counts_as_use_of_its_key(self) -> None:
         buckets: KeyedBuckets[str] = KeyedBuckets(per_s=0.5, burst=1, limit=2)
         assert [buckets.take(key, 0) for key in ("a", "b", "a", "c", "a")] == [0, 0, 2, 0, 2]

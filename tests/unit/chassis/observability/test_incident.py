@@ -20,7 +20,7 @@ def test_a_repeated_failure_is_logged_once(incident: Incident, caplog: pytest.Lo
     assert (vars(caplog.records[0])["why"], vars(caplog.records[0])["part"]) == ("full", "disk")
 
 
-def test_a_new_cause_is_logged(incident: Incident, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_cause_of_an_ongoing_failure_is_logged(incident: Incident, caplog: pytest.LogCaptureFixture) -> None:
     incident.fail("full")
     incident.fail("read-only")
     assert [vars(record)["why"] for record in caplog.records] == ["full", "read-only"]
