@@ -22,6 +22,7 @@ from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.http.paced_requests import RequestPacingMiddleware
 from chatterbox.chassis.http.request_rate import RequestRateMiddleware
 from chatterbox.chassis.http.root_path import RootPathMiddleware
 from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
@@ -163,7 +164,7 @@ def config(
     invalid_requests = RateLimitedLog(log, "request.invalid")
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(RootPathMiddleware(secured, root_path)),
+        StartupErrorMiddleware(RequestPacingMiddleware(RootPathMiddleware(secured, root_path))),
         http=type(http_class.__name__, (http_class,), {"limits": limits, "invalid_requests": invalid_requests}),
         ws="none",
         loop="uvloop",

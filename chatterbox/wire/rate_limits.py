@@ -266,6 +266,14 @@ FIRST_REQUESTS_PER_TURN = RateLimit(
     "services/gateway/transport/upgrade_protocol.py",
     None,
 )
+REQUEST_STEPS_PER_TURN = RateLimit(
+    "steps of HTTP requests, from one wait to the next",
+    ("every route except `GET /ws`",),
+    Key.PROCESS,
+    PerTurn(1),
+    "chatterbox/chassis/http/paced_requests.py",
+    None,
+)
 WELCOMES_PER_TURN = RateLimit(
     "connections welcomed", ("connect",), Key.PROCESS, PerTurn(2), "services/gateway/connections/welcome.py", None
 )
@@ -403,6 +411,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     CONTROL_FRAMES,
     FRAMES_PER_TURN,
     FIRST_REQUESTS_PER_TURN,
+    REQUEST_STEPS_PER_TURN,
     WELCOMES_PER_TURN,
     CLOSES_PER_TURN,
     CONNECTIONS_OF_USER,
