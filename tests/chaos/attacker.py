@@ -81,6 +81,7 @@ class Attacker:
         self._between_s = 1 / requests_per_s
         self._bytes_per_s = bytes_per_s
         self._token = ""
+        self._logging_in = asyncio.Lock()
         self.through: Counter[str] = Counter()
         self.attacks: Mapping[str, tuple[int, Attack]] = {
             "frames without a token": (1, self._frames_of_a_stranger),
@@ -228,14 +229,15 @@ class Attacker:
     # What attacks share
 
     async def _login(self) -> str:
-        """A token; the last one while the server accepts it."""
-        if self._token and (await self._request(self._head("GET", "/sessions", token=self._token))).status == 200:
+        """A token; the last one while the server accepts it. Attacks that start together share a login."""
+        async with self._logging_in:
+            if self._token and (await self._request(self._head("GET", "/sessions", token=self._token))).status == 200:
+                return self._token
+            answer = await self._post("/login", PASSWORD)
+            if answer.status != 200:
+                raise RefusedError
+            self._token = json.loads(answer.body)["token"]
             return self._token
-        answer = await self._post("/login", PASSWORD)
-        if answer.status != 200:
-            raise RefusedError
-        self._token = json.loads(answer.body)["token"]
-        return self._token
 
     async def _post(self, path: str, password: str) -> Answer:
         fields = {"username": self._username, "password": password}

@@ -25,6 +25,7 @@ class Invariant(StrEnum):
     ENDED_IS_ENDED = "I11"
     AT_REST = "I12"
     TIME_GOES_FORWARD = "I13"
+    ACKED_IN_TIME = "I14"
 
 
 MEANINGS = {
@@ -41,6 +42,7 @@ MEANINGS = {
     Invariant.ENDED_IS_ENDED: "A session that has ended receives nothing more.",
     Invariant.AT_REST: "Each process returns to the memory and the descriptors that it started with.",
     Invariant.TIME_GOES_FORWARD: "Within a room, no message has an earlier timestamp than the one before it.",
+    Invariant.ACKED_IN_TIME: "A message is acked in time after it was first sent, however long a fault lasts.",
 }
 
 
@@ -59,6 +61,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     on_time_s: float = ON_TIME_S
     """From the end of all faults, or the start of a connection if later, until everything has arrived."""
+    ack_s: float = 60.0
+    """From the first send of a message to its ack, faults included; a run without faults has a shorter limit."""
     session_s: float = 1.0
     """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2

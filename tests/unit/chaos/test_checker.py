@@ -63,6 +63,7 @@ FAULTS: list[tuple[Damage, Invariant, Fault | None]] = [
     (damage.ack_to_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.welcome_an_ended_session, Invariant.ENDED_IS_ENDED, None),
     (damage.store_a_message_with_an_earlier_time, Invariant.TIME_GOES_FORWARD, None),
+    (damage.ack_a_message_late, Invariant.ACKED_IN_TIME, None),
     (damage.leak_memory, Invariant.AT_REST, None),
     (damage.leak_descriptors, Invariant.AT_REST, None),
 ]
