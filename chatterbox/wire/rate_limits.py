@@ -306,7 +306,8 @@ REQUESTS = RateLimit(
         "GET /",
         "GET /openapi.json",
         "GET /asyncapi.json",
-        "and every other route except `GET /ws`",
+        "every other route except `GET /ws`",
+        "and what is not valid HTTP",
     ),
     Key.ADDRESS,
     Rate(300, 100),
@@ -316,7 +317,7 @@ REQUESTS = RateLimit(
 )
 REQUESTS_REFUSED_AT_ONCE = RateLimit(
     "refused HTTP requests, before each refusal is sent a second later",
-    ("every route except `GET /ws`",),
+    ("every route except `GET /ws`, and what is not valid HTTP",),
     Key.ADDRESS,
     Rate(100, 100, Period.MINUTE),
     "chatterbox/chassis/http/request_rate.py",
