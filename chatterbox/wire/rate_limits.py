@@ -306,8 +306,7 @@ REQUESTS = RateLimit(
         "GET /",
         "GET /openapi.json",
         "GET /asyncapi.json",
-        "every other route except `GET /ws`",
-        "and what is not valid HTTP",
+        "and every other route except `GET /ws`; also invalid requests",
     ),
     Key.ADDRESS,
     Rate(300, 100),
@@ -317,7 +316,7 @@ REQUESTS = RateLimit(
 )
 REQUESTS_REFUSED_AT_ONCE = RateLimit(
     "refused HTTP requests, before each refusal is sent a second later",
-    ("every route except `GET /ws`, and what is not valid HTTP",),
+    ("every route except `GET /ws`; also invalid requests",),
     Key.ADDRESS,
     Rate(100, 100, Period.MINUTE),
     "chatterbox/chassis/http/request_rate.py",
