@@ -45,7 +45,10 @@ class PacedQueue:
         problem: BaseException | None = None
         while True:
             try:
-                yield from self.wait_turn().__await__()
+                if self._left and not self._waiting:
+                    self._spend()
+                else:
+                    yield from self.wait_turn().__await__()
             except BaseException as error:  # noqa: BLE001 - a cancellation: it is for `work`
                 problem = problem or error
             try:
