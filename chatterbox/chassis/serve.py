@@ -22,7 +22,8 @@ from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.forwarded import ForwardedMiddleware
 from chatterbox.chassis.http.host_check import HostCheckMiddleware
 from chatterbox.chassis.http.http_protocol import HttpProtocol
-from chatterbox.chassis.http.request_rate import RequestRateMiddleware
+from chatterbox.chassis.http.paced_requests import RequestPacingMiddleware
+from chatterbox.chassis.http.request_rate import RequestRate, RequestRateMiddleware
 from chatterbox.chassis.http.root_path import RootPathMiddleware
 from chatterbox.chassis.http.security_headers import SecurityHeadersMiddleware
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
@@ -157,14 +158,19 @@ def config(
     """
     total = max(1, min(connections, open_files.raise_limit() - open_files.RESERVED))
     proxies = TrustedProxies(trusted_proxies)
-    counted = app if requests is None else RequestRateMiddleware(app, requests)
+    rate = None if requests is None else RequestRate(requests, proxies.trusts)
+    counted = app if rate is None else RequestRateMiddleware(app, rate)
     checked = HostCheckMiddleware(ForwardedMiddleware(counted, proxies), allowed_hosts)
     secured = SecurityHeadersMiddleware(checked, has_domain=has_domain)
     invalid_requests = RateLimitedLog(log, "request.invalid")
     limits = ConnectionLimits(total, connections_per_address, proxies.trusts)
     return uvicorn.Config(
-        StartupErrorMiddleware(RootPathMiddleware(secured, root_path)),
-        http=type(http_class.__name__, (http_class,), {"limits": limits, "invalid_requests": invalid_requests}),
+        StartupErrorMiddleware(RequestPacingMiddleware(RootPathMiddleware(secured, root_path))),
+        http=type(
+            http_class.__name__,
+            (http_class,),
+            {"limits": limits, "request_rate": rate, "invalid_requests": invalid_requests},
+        ),
         ws="none",
         loop="uvloop",
         log_config=None,

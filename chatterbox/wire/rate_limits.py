@@ -280,6 +280,14 @@ FIRST_REQUESTS_PER_TURN = RateLimit(
     "services/gateway/transport/upgrade_protocol.py",
     None,
 )
+REQUEST_STEPS_PER_TURN = RateLimit(
+    "steps of HTTP requests, from one wait to the next",
+    ("every route except `GET /ws`",),
+    Key.PROCESS,
+    PerTurn(1),
+    "chatterbox/chassis/http/paced_requests.py",
+    None,
+)
 WELCOMES_PER_TURN = RateLimit(
     "connections welcomed", ("connect",), Key.PROCESS, PerTurn(2), "services/gateway/connections/welcome.py", None
 )
@@ -312,7 +320,7 @@ REQUESTS = RateLimit(
         "GET /",
         "GET /openapi.json",
         "GET /asyncapi.json",
-        "and every other route except `GET /ws`",
+        "and every other route except `GET /ws`; also invalid requests",
     ),
     Key.ADDRESS,
     Rate(300, 100),
@@ -322,7 +330,7 @@ REQUESTS = RateLimit(
 )
 REQUESTS_REFUSED_AT_ONCE = RateLimit(
     "refused HTTP requests, before each refusal is sent a second later",
-    ("every route except `GET /ws`",),
+    ("every route except `GET /ws`; also invalid requests",),
     Key.ADDRESS,
     Rate(100, 100, Period.MINUTE),
     "chatterbox/chassis/http/request_rate.py",
@@ -417,6 +425,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     CONTROL_FRAMES,
     FRAMES_PER_TURN,
     FIRST_REQUESTS_PER_TURN,
+    REQUEST_STEPS_PER_TURN,
     WELCOMES_PER_TURN,
     CLOSES_PER_TURN,
     CONNECTIONS_OF_USER,

@@ -15,6 +15,7 @@ from chatterbox import __version__
 from chatterbox.chassis.broker import Broker
 from chatterbox.chassis.gc_tuning import GcScheduler
 from chatterbox.chassis.observability import request_ids
+from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.chassis.revoked_sessions import RevokedSessions
 from chatterbox.chassis.tasks import TaskSet, background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
@@ -35,7 +36,6 @@ from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket
-from services.gateway.transport.pacing import PacedQueue
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.broker_watchdog import BrokerWatchdog
 from services.gateway.upstream.history_client import AppendFunction, HistoryClient

@@ -22,13 +22,17 @@ from tests.support.peer import PING, TEXT, frame
 from tests.support.server import PASSWORD
 
 BYTES_PER_S = 300_000
-"""Rate of each flood of frames (bytes per second)."""
+"""Rate of each flood of frames (bytes per second and connection)."""
 REQUESTS_PER_S = 25
 """Rate of each flood of requests and commands."""
 HALF_OPEN = 30
 """Connections that never finish their request."""
 UNREAD = 3
 """Connections that request messages and never read."""
+CONTENT_CHARS = 2000
+"""Length of the attacker's messages."""
+PAGE_MESSAGES = 100
+"""Messages in each page that is requested and never read."""
 HELD_S = 60.0
 """How long a connection that takes nothing more is held (seconds)."""
 DEADLINE_S = 5.0
@@ -66,14 +70,18 @@ class Answer(NamedTuple):
 class Attacker:
     """All attacks on one server; `through` counts by attack what the server took."""
 
-    def __init__(self, url: str, username: str, requests_per_s: float = REQUESTS_PER_S) -> None:
+    def __init__(
+        self, url: str, username: str, requests_per_s: float = REQUESTS_PER_S, bytes_per_s: float = BYTES_PER_S
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
         self._host, self._port = parts.hostname, parts.port
         self._username = username
         self._between_s = 1 / requests_per_s
+        self._bytes_per_s = bytes_per_s
         self._token = ""
+        self._logging_in = asyncio.Lock()
         self.through: Counter[str] = Counter()
         self.attacks: Mapping[str, tuple[int, Attack]] = {
             "frames without a token": (1, self._frames_of_a_stranger),
@@ -122,7 +130,7 @@ class Attacker:
                 writer.write(data)
                 await writer.drain()
                 self.through[name] += 1
-                await asyncio.sleep(len(data) / BYTES_PER_S)
+                await asyncio.sleep(len(data) / self._bytes_per_s)
 
     # By account
 
@@ -135,7 +143,7 @@ class Attacker:
                     {"type": "create", "room": room},
                     {"type": "join", "room": room},
                     {"type": "topic", "room": room, "topic": str(number)},
-                    {"type": "send", "room": room, "content": "x" * 2000},
+                    {"type": "send", "room": room, "content": "x" * CONTENT_CHARS},
                     {"type": "history", "room": room, "limit": 200},
                     {"type": "rooms"},
                     {"type": "leave", "room": room},
@@ -204,11 +212,16 @@ class Attacker:
                 await asyncio.sleep(1)  # fixed: the attack is slow by intent
 
     async def _unread(self, name: str) -> None:
-        """Request pages until neither side takes more, and hold the connection."""
+        """Fill a room, request pages of it until neither side takes more, and hold the connection."""
+        room = f"{self._username}-pages"
+        messages = [{"type": "send", "room": room, "content": "x" * CONTENT_CHARS}] * PAGE_MESSAGES
+        page = json.dumps({"type": "history", "id": 1, "room": room, "limit": PAGE_MESSAGES})
         async with self._socket(await self._login()) as (_, writer):
+            for fields in ({"type": "create", "room": room}, {"type": "join", "room": room}, *messages):
+                writer.write(frame(TEXT, json.dumps({"id": 1, **fields}).encode()))
             self.through[name] += 1
             while True:
-                writer.write(frame(TEXT, b'{"type":"history","id":1,"room":"general","limit":200}'))
+                writer.write(frame(TEXT, page.encode()))
                 async with asyncio.timeout(HELD_S):
                     await writer.drain()
                 await asyncio.sleep(self._between_s)
@@ -216,14 +229,15 @@ class Attacker:
     # What attacks share
 
     async def _login(self) -> str:
-        """A token; the last one while the server accepts it."""
-        if self._token and (await self._request(self._head("GET", "/sessions", token=self._token))).status == 200:
+        """A token; the last one while the server accepts it. Attacks that start together share a login."""
+        async with self._logging_in:
+            if self._token and (await self._request(self._head("GET", "/sessions", token=self._token))).status == 200:
+                return self._token
+            answer = await self._post("/login", PASSWORD)
+            if answer.status != 200:
+                raise RefusedError
+            self._token = json.loads(answer.body)["token"]
             return self._token
-        answer = await self._post("/login", PASSWORD)
-        if answer.status != 200:
-            raise RefusedError
-        self._token = json.loads(answer.body)["token"]
-        return self._token
 
     async def _post(self, path: str, password: str) -> Answer:
         fields = {"username": self._username, "password": password}
@@ -324,8 +338,9 @@ async def _main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="ATTACK", help="run only this attack")
     parser.add_argument("--copies", type=int, default=1, help="of the only attack")
     parser.add_argument("--rate", type=float, default=REQUESTS_PER_S, help="requests per second of each copy")
+    parser.add_argument("--bytes", type=float, default=BYTES_PER_S, help="of frames per second and connection")
     options = parser.parse_args(arguments)
-    attacker = Attacker(options.url, options.username, options.rate)
+    attacker = Attacker(options.url, options.username, options.rate, options.bytes)
     work = attacker.run() if options.only is None else attacker.run_one(options.only, options.copies)
     attack = asyncio.create_task(work)
     ended = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))

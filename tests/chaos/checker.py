@@ -198,6 +198,20 @@ def real_time(run: Run, _: Limits) -> Iterator[Violation]:
             yield Violation(Invariant.REAL_TIME, sentence, Fault.REORDERED)
 
 
+def acked_in_time(run: Run, limits: Limits) -> Iterator[Violation]:
+    acks_s: dict[str, float] = {}
+    for ack in run.of(Acked):
+        if ack.content in run.sends:
+            acks_s.setdefault(ack.content, ack.at_s - run.sends[ack.content].at_s)
+    late_s = [seconds for seconds in acks_s.values() if seconds > limits.ack_s]
+    if late_s:
+        sentence = (
+            f"{len(late_s)} of {len(acks_s)} messages were acked more than {limits.ack_s:g} s after they were sent,"
+            f" the last {max(late_s):.1f} s after."
+        )
+        yield Violation(Invariant.ACKED_IN_TIME, sentence)
+
+
 def one_epoch_per_restore(run: Run, _: Limits) -> Iterator[Violation]:
     epochs: dict[str, dict[str, None]] = defaultdict(dict)
     everything: list[Began | Positioned] = [*run.of(Began), *run.of(Delivered), *run.of(Acked), *run.of(Stored)]
@@ -268,6 +282,7 @@ CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
     time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
+    acked_in_time,
 )  # fmt: skip
 
 

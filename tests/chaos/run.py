@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
@@ -37,6 +37,7 @@ async def run(
     faults: Iterable[Fault],
     *,
     attacker: bool = False,
+    attack_options: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 - frozen
     calm_s: float = CALM_S,
     tell: Callable[[Struck], None] = lambda _: None,
@@ -44,20 +45,22 @@ async def run(
     """Inject `faults` one after another, and check the history by `limits`.
 
     There are `calm_s` seconds of load before the first fault, and as long without load at the end; the resources of the
-    processes are compared between the two. An `attacker` attacks from the first fault to the last recovery.
+    processes are compared between the two. An `attacker` attacks, by these options of its command line, from the first
+    fault until every reader has everything, or the time for that is up.
     """
     chance = Random(load.seed)
     struck: list[Struck] = []
     async with crowd(site.url, load) as people:
-        async with people.talking():
-            await asyncio.sleep(calm_s)
-            began = _look(site, people, after=False)
-            async with _attacker(people, present=attacker) as attacks:
+        async with AsyncExitStack() as attack:
+            async with people.talking():
+                await asyncio.sleep(calm_s)
+                began = _look(site, people, after=False)
+                attacks = await attack.enter_async_context(_attacker(people, attack_options, present=attacker))
                 for fault in faults:
                     struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
                     tell(struck[-1])
-        people.heal()
-        await people.rest(2 * limits.on_time_s)
+            people.heal()
+            await people.rest(2 * limits.on_time_s)
         await people.read_all()
         await asyncio.sleep(calm_s)
         missing = began - _look(site, people, after=True)
@@ -67,13 +70,13 @@ async def run(
 
 
 @asynccontextmanager
-async def _attacker(people: Crowd, *, present: bool) -> AsyncIterator[Mapping[str, int]]:
+async def _attacker(people: Crowd, options: Sequence[str], *, present: bool) -> AsyncIterator[Mapping[str, int]]:
     if not present:
         yield {}
         return
     username = f"{people.name}-attacker"
     await people.register(username)
-    async with attacked(people.url, username) as attacks:
+    async with attacked(people.url, username, *options) as attacks:
         yield attacks
 
 

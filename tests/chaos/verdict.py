@@ -28,6 +28,7 @@ class Invariant(StrEnum):
     ACKED_CHANGE_IS_STORED = "I14"
     CHANGES_JOIN = "I15"
     HELD_IS_STORED = "I16"
+    ACKED_IN_TIME = "I17"
 
 
 MEANINGS = {
@@ -47,6 +48,7 @@ MEANINGS = {
     Invariant.ACKED_CHANGE_IS_STORED: "Every acked change is in the message as stored, or a later one of its kind is.",
     Invariant.CHANGES_JOIN: "The changes that a connection receives follow each other without a hole, up to the last.",
     Invariant.HELD_IS_STORED: "A message of one rev is the same for all; in the end, each reader holds what is stored.",
+    Invariant.ACKED_IN_TIME: "A message is acked in time after it was first sent, however long a fault lasts.",
 }
 
 
@@ -65,6 +67,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     on_time_s: float = ON_TIME_S
     """From the end of all faults, or the start of a connection if later, until everything has arrived."""
+    ack_s: float = 60.0
+    """From the first send of a message to its ack, faults included; a run without faults has a shorter limit."""
     session_s: float = 1.0
     """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2

@@ -27,7 +27,11 @@ SILENT_S = 2.0
 NEXT_S = 0.02
 """The next request is sent after this time, whether this one is answered or not."""
 SEED = 20_261_130
-MANY: dict[str, Any] = {"CHATTERBOX_CONNECTIONS_PER_ADDRESS": "1000", "CHATTERBOX_CONNECTIONS_PER_USER": "1000"}
+MANY: dict[str, Any] = {
+    "CHATTERBOX_CONNECTIONS_PER_ADDRESS": "1000",
+    "CHATTERBOX_CONNECTIONS_PER_USER": "1000",
+    "CHATTERBOX_REQUESTS_BURST": "10000",
+}
 """Limits that let the requests reach the parsers."""
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
+from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.wire.close_codes import CloseCode
 from services.gateway.transport.live_socket import CLOSE_S, LOST, SESSION_ENDED_CLOSE_S, SocketReceiver
-from services.gateway.transport.pacing import PacedQueue
 from tests.simulation.conditions import Conditions
 from tests.support.sabotage.gateway import is_dropped
 

@@ -9,11 +9,11 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chatterbox.chassis import serve
+from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.chassis.tasks import background
 from services.gateway.transport.handshake import EXTENSION, Handshake
 from services.gateway.transport.keepalive import Keepalive
 from services.gateway.transport.live_socket import LiveSocket, SocketReceiver
-from services.gateway.transport.pacing import PacedQueue
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 
 

@@ -13,6 +13,7 @@ from chatterbox.chassis.core.raw_response import SECURITY_HEADERS, Headers, resp
 from chatterbox.chassis.core.request_target import BadRequestError, parse_target
 from chatterbox.chassis.http.connection_limits import ConnectionLimits
 from chatterbox.chassis.http.http_errors import answer, bad_request
+from chatterbox.chassis.http.request_rate import RequestRate
 from chatterbox.chassis.observability.rate_limited_log import RateLimitedLog
 from chatterbox.wire.errors import ChatError
 
@@ -33,6 +34,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     limits: ConnectionLimits
     """Shared by all connections of a server; `serve.config` sets it."""
+    request_rate: RequestRate | None
+    """The same."""
     invalid_requests: RateLimitedLog
     """The same."""
     parser: Any
@@ -41,6 +44,8 @@ class HttpProtocol(HttpToolsProtocol):
     _early = b""
     """What arrived with an upgrade request after its end."""
     _deadline: TimerHandle | None = None
+    _refusal: TimerHandle | None = None
+    """Set while the refusal of an invalid request is held back."""
     _head_bytes: int | None = 0
     """Bytes received of the request's head; None once it is complete."""
 
@@ -85,6 +90,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        if self._refusal is not None:
+            self._refusal.cancel()
         self._release()
         super().connection_lost(exc)
 
@@ -109,7 +116,12 @@ class HttpProtocol(HttpToolsProtocol):
         reason = problem.__context__ if isinstance(problem.__context__, BadRequestError) else problem
         detail = str(reason) if reason is not problem else f"The request is not valid HTTP/1.1: {problem}."
         self.invalid_requests.write(address=self.client and self.client[0], why=detail)
-        self._refuse(bad_request(detail))
+        delay_s = self.request_rate.spend_invalid(self.client[0]) if self.request_rate and self.client else 0.0
+        if delay_s:
+            self.transport.pause_reading()
+            self._refusal = self.loop.call_later(delay_s, self._refuse, bad_request(detail))
+        else:
+            self._refuse(bad_request(detail))
 
     def _release(self) -> None:
         self.limits.release(self._counted)

@@ -1,4 +1,4 @@
-"""ASGI middleware that limits the rate of HTTP requests from each network address, before any work is done for them."""
+"""Limits the rate of HTTP requests from each network address, before any work is done for them."""
 
 import asyncio
 import time
@@ -18,40 +18,69 @@ MAX_DELAYED = 500
 """Refusals that are held back at the same time; further ones are sent at once."""
 
 
-class RequestRateMiddleware:
-    """Answers requests beyond `rate` with `rate_limited`. Paths in `UNCOUNTED` and WebSockets are not counted.
+class RequestRate:
+    """Counts the requests of each address, those that are no valid HTTP included.
 
-    An address that goes on gets each refusal a second later: a client that sends one request after the other is slowed
-    down, and costs no more than one that keeps to its rate.
+    An address that goes on beyond its rate gets each refusal a second later: a client that sends one request after the
+    other is slowed down, and costs no more than one that keeps to its rate.
+    """
+
+    def __init__(
+        self, rate: Rate, is_proxy: Callable[[str], bool], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`is_proxy` tells whether a peer's address is that of a trusted proxy; `clock` is monotonic seconds."""
+        self._is_proxy = is_proxy
+        self._clock = clock
+        self._limiter: RateLimiter[str] = RateLimiter(rate, name=f"{REQUESTS.name} from your address")
+        self._refused_at_once: RateLimiter[str] = RateLimiter(REQUESTS_REFUSED_AT_ONCE.bound)
+
+    def spend(self, host: str) -> None:
+        """Count a request; raises `rate_limited` beyond the rate."""
+        self._limiter.spend(network(host), self._clock())
+
+    def delay_s(self, host: str) -> float:
+        """How long to hold back the refusal of a request beyond the rate (seconds)."""
+        return 0.0 if self._refused_at_once.take(network(host), self._clock()) == 0 else DELAY_S
+
+    def spend_invalid(self, host: str) -> float:
+        """Count an invalid request of a peer, unless it is a proxy; returns how long to hold back its refusal."""
+        if self._is_proxy(host):
+            return 0.0
+        try:
+            self.spend(host)
+        except ChatError:
+            return self.delay_s(host)
+        return 0.0
+
+
+class RequestRateMiddleware:
+    """Answers requests beyond the rate with `rate_limited`. Paths in `UNCOUNTED` and WebSockets are not counted.
 
     It must run inside the `ForwardedMiddleware`, which finds out the client's address.
     """
 
-    def __init__(self, app: ASGIApp, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is monotonic seconds."""
+    def __init__(self, app: ASGIApp, rate: RequestRate) -> None:
         self._app = app
-        self._clock = clock
-        self._limiter: RateLimiter[str] = RateLimiter(rate, name=f"{REQUESTS.name} from your address")
-        self._refused_at_once: RateLimiter[str] = RateLimiter(REQUESTS_REFUSED_AT_ONCE.bound)
+        self._rate = rate
         self._delayed = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _is_counted(scope["path"]) and scope.get("client"):
-            address = network(scope["client"][0])
+            host = scope["client"][0]
             try:
-                self._limiter.spend(address, self._clock())
+                self._rate.spend(host)
             except ChatError as problem:
-                await self._delay(address)
+                await self._delay(self._rate.delay_s(host))
                 await answer(problem)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _delay(self, address: str) -> None:
-        if self._refused_at_once.take(address, self._clock()) == 0 or self._delayed >= MAX_DELAYED:
+    async def _delay(self, seconds: float) -> None:
+        if not seconds or self._delayed >= MAX_DELAYED:
             return
         self._delayed += 1
         try:
-            await asyncio.sleep(DELAY_S)
+            await asyncio.sleep(seconds)
         finally:
             self._delayed -= 1
 

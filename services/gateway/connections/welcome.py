@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import frames, rate_limits
 from chatterbox.wire.auth_api import Claims
@@ -19,7 +20,6 @@ from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import HeldChanges, Room
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.transport.pacing import PacedQueue
 
 log = logging.getLogger("chatterbox.welcome")
 

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 from starlette.types import Scope
 
 from chatterbox.chassis.http.http_protocol import HttpProtocol
+from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.wire.rate_limits import FIRST_REQUESTS_PER_TURN
 from services.gateway.transport.handshake import Handshake
-from services.gateway.transport.pacing import PacedQueue
 
 REQUESTS_PER_TURN = FIRST_REQUESTS_PER_TURN.bound.limit
 """New connections whose first request is parsed per event-loop turn: half a millisecond's work, including the rest."""

@@ -176,11 +176,40 @@ class TestRequestRate:
             assert asyncio.get_running_loop().time() - began_s > 0.3
             assert [head.split()[1] for head in heads] == ["429", "429"]
 
+    async def test_invalid_requests_count_and_their_refusals_wait_beyond_the_rate(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(request_rate, "DELAY_S", 0.2)
+        free = self.RATE.burst + REQUESTS_REFUSED_AT_ONCE.bound.burst
+        async with live.served(serve.config(APP, requests=self.RATE)) as port:
+            for _ in range(free):
+                assert (await _refused(port)).startswith(b"HTTP/1.1 400 ")
+            async with dialled(port) as peer:
+                assert "429" in await _head(peer, GET)
+            began_s = asyncio.get_running_loop().time()
+            assert (await _refused(port)).startswith(b"HTTP/1.1 400 ")
+            assert asyncio.get_running_loop().time() - began_s > 0.15
+
+    async def test_invalid_requests_of_a_trusted_proxy_are_not_counted(self) -> None:
+        config = serve.config(APP, requests=self.RATE, trusted_proxies="127.0.0.1")
+        async with live.served(config) as port:
+            for _ in range(2 * self.RATE.burst):
+                await _refused(port)
+            async with dialled(port) as peer:
+                assert "200" in await _head(peer, GET)
+
     @pytest.mark.parametrize("path", ["/internal/heads", "/health/ready", "/metrics"])
     async def test_paths_for_services_and_operators_are_not_counted(self, path: str) -> None:
         async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
             heads = [await _head(peer, GET.replace(b"GET / ", f"GET {path} ".encode())) for _ in range(6)]
             assert {head.split()[1] for head in heads} == {"404"}
+
+
+async def _refused(port: int) -> bytes:
+    """The answer to an invalid request on a new connection."""
+    async with dialled(port) as peer:
+        peer.write(b"GET / HTTP/9.9\r\n\r\n")
+        return await peer.rest()
 
 
 async def _head(peer: Peer, request: bytes) -> str:

@@ -3,7 +3,7 @@
 import random
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -150,6 +150,25 @@ class LossyHandshake(Handshake):
     socket_class = LossySocket
 
 
+class GreedySocket(LiveSocket):
+    """Handles all that it has read in one event-loop turn, and never lets its peer wait."""
+
+    def _handle(self, frames: Iterator[tuple[int, bytes]]) -> None:
+        super()._handle(frames)
+        while self._unhandled is not None and not self._is_full:
+            unhandled, self._unhandled = self._unhandled, None
+            super()._handle(unhandled)
+
+    def _hold_back(self) -> None:
+        """Go on reading."""
+
+
+class GreedyHandshake(Handshake):
+    """Hands its connections over as greedy sockets."""
+
+    socket_class = GreedySocket
+
+
 class GatewaySabotage(NamedTuple):
     """What is put in the place of a gateway's ports; by default the real thing."""
 
@@ -168,4 +187,5 @@ SABOTAGES = {
     "resubscribe_off": GatewaySabotage(broker=ForgetfulBroker),
     "own_offsets": GatewaySabotage(append=own_offsets),
     "drop_frames": GatewaySabotage(handshake_class=LossyHandshake),
+    "intake_off": GatewaySabotage(handshake_class=GreedyHandshake),
 }

@@ -426,6 +426,13 @@ def store_a_message_with_an_earlier_time(history: History, rng: random.Random) -
     return instead(instead(history, second, earlier), first, replace(first, timestamp="2026-11-25T10:00:00.001Z"))
 
 
+def ack_a_message_late(history: History, rng: random.Random) -> History:
+    ack = rng.choice(each(history, Acked))
+    sent_s = min(one.at_s for one in each(history, Invoked) if one.content == ack.content)
+    without = [one for one in history if not isinstance(one, Acked) or one.content != ack.content]
+    return [*without, replace(ack, at_s=sent_s + 61)]
+
+
 def leak_memory(history: History, rng: random.Random) -> History:
     used = rng.choice([one for one in each(history, Used) if one.after])
     return instead(history, used, replace(used, resident_bytes=used.resident_bytes * 3 // 2))

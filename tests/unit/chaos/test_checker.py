@@ -73,6 +73,7 @@ FAULTS: list[tuple[Damage, Invariant, Fault | None]] = [
     (damage.give_a_rev_twice, Invariant.CHANGES_JOIN, None),
     (damage.hold_a_stale_message, Invariant.HELD_IS_STORED, Fault.UNEXPLAINED),
     (damage.deliver_another_text_of_the_same_rev, Invariant.HELD_IS_STORED, Fault.UNEXPLAINED),
+    (damage.ack_a_message_late, Invariant.ACKED_IN_TIME, None),
     (damage.leak_memory, Invariant.AT_REST, None),
     (damage.leak_descriptors, Invariant.AT_REST, None),
 ]

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 
-from services.gateway.transport.pacing import PacedQueue
+from chatterbox.chassis.pacing import PacedQueue
 
 
 async def test_single_callback_runs_at_once() -> None:

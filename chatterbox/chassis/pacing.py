@@ -4,8 +4,12 @@ Between two iterations everything else that is ready runs, above all message del
 """
 
 import asyncio
+import types
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class PacedQueue:
@@ -33,6 +37,30 @@ class PacedQueue:
         turn = asyncio.Event()
         self._waiting.append(turn.set)
         await turn.wait()
+
+    @types.coroutine
+    def in_steps(self, work: Awaitable[T]) -> Generator[Any, Any, T]:
+        """Await `work`; each of its steps, from one wait to the next, counts as a callback of this queue."""
+        steps = work.__await__()
+        problem: BaseException | None = None
+        while True:
+            try:
+                if self._left and not self._waiting:
+                    self._spend()
+                else:
+                    yield from self.wait_turn().__await__()
+            except BaseException as error:  # noqa: BLE001 - a cancellation: it is for `work`
+                problem = problem or error
+            try:
+                waiting_for = next(steps) if problem is None else steps.throw(problem)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            try:
+                yield waiting_for
+            except BaseException as error:  # noqa: BLE001 - what it waited for has failed
+                problem = error
+            else:
+                problem = None
 
     def _spend(self) -> None:
         self._left -= 1
