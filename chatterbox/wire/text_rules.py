@@ -94,7 +94,7 @@ def room_name(text: str, limits: Limits) -> str:
     Raises `room_name_invalid`.
     """
     # Normalizing thousands of combining marks takes seconds, so the length is bounded before it, too.
-    name = "" if len(text) > 4 * limits.room_name_chars else _folded(text)
+    name = "" if len(text) > 4 * limits.room_name_chars else folded(text)
     fits = 1 <= len(name) <= limits.room_name_chars and _is_letter_or_digit(name[0])
     if not (fits and all(map(_is_room_name_character, name))):
         characters = f"1-{limits.room_name_chars} letters, digits or '_.-'"
@@ -103,7 +103,8 @@ def room_name(text: str, limits: Limits) -> str:
     return name
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Normalize text for comparison, so that case and composition don't matter: NFKC and case folding."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 

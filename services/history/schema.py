@@ -100,6 +100,23 @@ MIGRATIONS = (
     -- Counts attempts to invite, so that those without effect are committed like the others.
     INSERT INTO meta VALUES ('invitations', 0);
     """,
+    """
+    -- Direct conversations, of two users or (notes) of one. `folded` is the room's name as it is compared.
+    CREATE TABLE directs (
+        low_user INTEGER NOT NULL,
+        high_user INTEGER NOT NULL,
+        room_id INTEGER NOT NULL UNIQUE REFERENCES rooms (id),
+        folded TEXT NOT NULL UNIQUE,
+        PRIMARY KEY (low_user, high_user)
+    ) STRICT, WITHOUT ROWID;
+    -- 1 in direct conversations. Storing a message reads this row anyway, so for other rooms it costs nothing.
+    ALTER TABLE memberships ADD COLUMN direct INTEGER NOT NULL DEFAULT 0;
+    -- What users set for themselves; no row: the defaults.
+    CREATE TABLE people (
+        user_id INTEGER PRIMARY KEY,
+        writers TEXT NOT NULL DEFAULT 'everyone'
+    ) STRICT;
+    """,
 )
 
 _IMPOSSIBLE = """

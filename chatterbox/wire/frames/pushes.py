@@ -21,6 +21,10 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str = ""
     rev: Whole = 0
     """The room's rev: changes after it are pushed."""
+    kind: str = ""
+    """`direct` for a direct conversation; absent for any other room."""
+    with_: tuple[str, ...] = msgspec.field(default=(), name="with")
+    """The usernames of its members; only in a direct conversation."""
 
 
 class PendingInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +61,10 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     private: bool = False
     topic: str = ""
     """With `at`: the room's topic."""
+    kind: str = ""
+    """With `at`: `direct` for a direct conversation; absent for any other room."""
+    with_: tuple[str, ...] = msgspec.field(default=(), name="with")
+    """With `at`: the usernames of its members; only in a direct conversation."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):

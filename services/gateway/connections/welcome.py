@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from chatterbox.chassis.token_verifier import TokenVerifier
-from chatterbox.wire import frames, rate_limits
+from chatterbox.wire import direct_names, frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -145,6 +145,7 @@ def _room_state(room: Room, held: Position | None) -> frames.RoomState:
         private=room.private,
         reset=held is not None and not is_valid,
         topic=room.topic or "",
+        **direct_names.fields(room.name),
     )
 
 

@@ -16,6 +16,10 @@ from chatterbox.wire.limits import Limits
 Outcome: TypeAlias = Appended | AppendRefused
 Spend: TypeAlias = Callable[[int], float]
 """Counts a message of a user id: 0.0 if it may be stored, else the seconds until one may."""
+MayWrite: TypeAlias = Callable[[int, int, str], bool]
+"""Whether the other member of a direct conversation takes messages: called with room id, user id and username."""
+MEMBER, DIRECT = 1, 2
+"""Values of `MessageContext.member`; anything else is not a member."""
 
 
 class MessageContext(NamedTuple):
@@ -26,7 +30,8 @@ class MessageContext(NamedTuple):
     epoch: str
     head: int
     last_ms: int
-    member: bool
+    member: int | None
+    """`MEMBER`; `DIRECT`: of a direct conversation, whose other member may refuse the message; None: not a member."""
     earlier_id: int | None
     """None: the key is new, and the fields below are unset."""
     earlier_offset: int
@@ -73,6 +78,10 @@ def _unlimited(_: int) -> float:
     return 0.0
 
 
+def _anybody(*_: int | str) -> bool:
+    return True
+
+
 def plan(
     batch: Sequence[Append],
     contexts: Sequence[MessageContext],
@@ -81,18 +90,20 @@ def plan(
     last_id: int,
     limits: Limits,
     spend: Spend = _unlimited,
+    may_write: MayWrite = _anybody,
 ) -> AppendPlan:
     """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned."""
-    planner = _Planner(now_ms, last_id, limits, spend)
+    planner = _Planner(now_ms, last_id, limits, spend, may_write)
     for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
 
 
 class _Planner:
-    def __init__(self, now_ms: int, last_id: int, limits: Limits, spend: Spend) -> None:
+    def __init__(self, now_ms: int, last_id: int, limits: Limits, spend: Spend, may_write: MayWrite) -> None:
         self.plan = AppendPlan()
         self._spend = spend
+        self._may_write = may_write
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
@@ -105,8 +116,8 @@ class _Planner:
         if (earlier := self._earlier(message, context)) is not None:
             content, appended = earlier
             return appended if content == message.content else _refused(Code.KEY_REUSED)
-        if not context.member:
-            return _refused(Code.NOT_A_MEMBER)
+        if context.member != MEMBER and (refusal_code := self._direct_refusal(message, context)) is not None:
+            return _refused(refusal_code)
         try:
             _check(message, self._limits)
         except ChatError as refusal:
@@ -114,6 +125,12 @@ class _Planner:
         if (wait_s := self._spend(message.user_id)) > 0:
             return _rate_limited(wait_s, self._limits)
         return self._append(message, context, context.room)
+
+    def _direct_refusal(self, message: Append, context: MessageContext) -> Code | None:
+        if context.member != DIRECT:
+            return Code.NOT_A_MEMBER
+        may_write = self._may_write(message.room_id, message.user_id, message.username)
+        return None if may_write else Code.DIRECT_REFUSED
 
     def _earlier(self, message: Append, context: MessageContext) -> tuple[str, Appended] | None:
         if context.earlier_id is not None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiosqlite
 import msgspec
@@ -13,6 +14,7 @@ from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, 
 from chatterbox.wire.history_api import Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
+from services.history.messages import direct_writers
 
 _CONTEXTS = """
     WITH requested AS MATERIALIZED (
@@ -20,7 +22,7 @@ _CONTEXTS = """
             json_extract(value, '$[2]') AS message_key
         FROM json_each(?)
     )
-    SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
+    SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, 1 + memberships.direct,
         messages.id, messages.offset, messages.timestamp, messages.content
     FROM requested
     LEFT JOIN rooms ON rooms.id = requested.room_id AND rooms.deleted_ms IS NULL
@@ -96,7 +98,15 @@ def store(
     """Plan `batch` and insert its messages, inside a transaction. Runs on the connection's thread in one call."""
     requested = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
     contexts = [MessageContext._make(row) for row in db.execute(_CONTEXTS, (requested,))]
-    planned = plan(batch, contexts, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
+    planned = plan(
+        batch,
+        contexts,
+        now_ms=now_ms,
+        last_id=last_id,
+        limits=limits,
+        spend=spend,
+        may_write=partial(direct_writers.may_write, db),
+    )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
         db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
