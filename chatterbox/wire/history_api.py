@@ -28,6 +28,8 @@ class MessageChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     user_id: int
     username: str
     offset: int
+    epoch: str = ""
+    """The room's epoch at the gateway: in another one, another message may have the offset. Empty: any."""
 
 
 class MessageEdit(MessageChange, frozen=True, kw_only=True, tag="edit"):

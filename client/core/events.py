@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command, ServerFrame
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import ResumePoint
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 
@@ -156,7 +156,7 @@ class Dial:
 class SendConnect:
     """Send `connect` with the session's token, which the core never holds."""
 
-    resume: Mapping[str, Position]
+    resume: Mapping[str, ResumePoint]
     command_id: int | None = None
 
 

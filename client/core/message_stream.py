@@ -5,7 +5,7 @@ history must fill first. An *ack* may overtake pushes, so it proves nothing and 
 from history itself: an offset that is missing from it does not exist.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from chatterbox.wire.frames import Message, RoomState
@@ -83,8 +83,14 @@ def take_ack(stream: MessageStream, message: Message) -> tuple[MessageStream, li
     return _drain(_hold(stream, message))
 
 
-def take_page(stream: MessageStream, messages: Iterable[Message]) -> tuple[MessageStream, list[Message], int]:
-    """Take a page that was requested with `after`; the number counts messages that turned out not to exist."""
+def take_page(
+    stream: MessageStream, messages: Iterable[Message], unreadable: int = 0
+) -> tuple[MessageStream, list[Message], int]:
+    """Take a page that was requested with `after`; the number counts messages that turned out not to exist.
+
+    `unreadable`: how many items of the page this client can't read; after a page of nothing else, the next one is
+    requested.
+    """
     at, missing, passed = stream.at.offset, 0, []
     for message in messages:
         if message.at.offset > at:
@@ -92,7 +98,7 @@ def take_page(stream: MessageStream, messages: Iterable[Message]) -> tuple[Messa
             at = message.at.offset
             passed.append(message)
     if not passed:
-        missing = max(0, stream.due - at)
+        missing = max(0, min(stream.due - at, unreadable or stream.due))
         at += missing
     stream, held = _drain(replace(stream, at=Position(stream.at.epoch, at), waiting=None))
     return stream, passed + held, missing
@@ -104,6 +110,11 @@ def take_joined(stream: MessageStream | None, at: Position) -> tuple[MessageStre
         return MessageStream(at), []
     ahead = stream.at if stream.at.offset > at.offset else at
     return _drain(replace(stream, at=ahead, waiting=None))
+
+
+def missing_in(messages: Sequence[Message], at: Position) -> int:
+    """How many offsets the recent messages skip from the first of them up to `at`."""
+    return at.offset - messages[0].at.offset + 1 - len(messages) if messages else 0
 
 
 def stop_waiting(stream: MessageStream) -> tuple[MessageStream, list[Message]]:

@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+import msgspec
+
 from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
 from chatterbox.wire.frames import ErrorFrame, Message, Send, Sent
 from client.core import room_updates
 from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
 from client.core.events import DropEntry, RetryDue, StartTimer
+from client.core.frame_decoder import UNREADABLE
 from client.core.notes import QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
 
 RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
+UNREADABLE_RETRY_S = 60.0
+"""The same, after a reply to a message that this client can't read."""
 
 Item = TypeVar("Item")
 
@@ -89,6 +94,8 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
 
 def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
     """Retry later if the refusal is temporary; otherwise show the text, and only then forget it."""
+    if error.code == UNREADABLE:  # it may be stored: the key makes sure that a retry does not store it twice
+        error = msgspec.structs.replace(error, retry_after_s=UNREADABLE_RETRY_S)
     if not is_temporary(error):
         if (entry := _take_sent(step, send)) is not None:
             _fail(step, entry, error.code, error.detail)

@@ -11,6 +11,7 @@ from typing import assert_never
 from chatterbox.wire import close_codes, frames
 from client.core import events, notes, outbox_rules, reconnect_delay, room_list, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
+from client.core.frame_decoder import UNREADABLE
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
 """Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
@@ -111,6 +112,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             _take_welcome(step, frame)
         case frames.Message():
             room_updates.take_message(step, frame)
+        case frames.Change():
+            room_updates.take_change(step, frame)
         case frames.Membership():
             room_updates.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
@@ -192,8 +195,8 @@ def _end(step: ReducerStep, ended: notes.SessionOver) -> None:
 def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
     pending = step.take_pending(reply.id)
     if pending is None:
-        if isinstance(reply, frames.ErrorFrame) and reply.code not in outbox_rules.SESSION_ERRORS:
-            step.show(notes.ServerError(reply.detail))  # for the others, the close code that follows says why
+        if isinstance(reply, frames.ErrorFrame) and reply.code not in {*outbox_rules.SESSION_ERRORS, UNREADABLE}:
+            step.show(notes.ServerError(reply.detail))  # after a session error, the close code says why
         return
     match pending.command, reply:
         case _, frames.ErrorFrame():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chatterbox.wire.frames import (
+    Change,
     DeleteRoom,
     ErrorFrame,
     Join,
@@ -19,10 +20,11 @@ from chatterbox.wire.frames import (
     ReadHistory,
     RoomState,
 )
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
+from client.core.frame_decoder import PartialPage
 from client.core.message_stream import MessageStream
 from client.core.notes import (
     CatchingUp,
@@ -31,6 +33,7 @@ from client.core.notes import (
     GoneReason,
     InvitationReceived,
     MembershipChange,
+    MessageChanged,
     MessageShown,
     MessagesMissing,
     RoomEntered,
@@ -44,9 +47,9 @@ RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
 
 
-def positions(step: ReducerStep) -> dict[str, Position]:
+def positions(step: ReducerStep) -> dict[str, ResumePoint]:
     """Where each room resumes after reconnecting."""
-    return {room: stream.at for room, stream in step.state.streams.items()}
+    return {room: ResumePoint(stream.at.epoch, stream.at.offset) for room, stream in step.state.streams.items()}
 
 
 def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
@@ -85,6 +88,14 @@ def take_message(step: ReducerStep, message: Message) -> None:
     _pass_on(step, room, *streams.take_push(stream, message))
 
 
+def take_change(step: ReducerStep, change: Change) -> None:
+    """Take a push that a message is otherwise now."""
+    message = change.message
+    if message is not None and step.state.follows(change.room):
+        mine = message.username == step.state.username
+        step.show(MessageChanged(message, mine, change.by, change.did, change.what))
+
+
 def take_own_message(step: ReducerStep, message: Message) -> None:
     """Take the user's own message, made from its ack."""
     stream = step.state.streams.get(message.room)
@@ -100,7 +111,8 @@ def take_page(step: ReducerStep, page: Page) -> None:
     if page.messages and page.messages[0].at.epoch != stream.at.epoch:
         _restart(step, page)
         return
-    stream, messages, missing = streams.take_page(stream, page.messages)
+    unreadable = page.unreadable if isinstance(page, PartialPage) else 0
+    stream, messages, missing = streams.take_page(stream, page.messages, unreadable)
     if missing:
         step.show(MessagesMissing(page.room, missing))
     _pass_on(step, page.room, stream, messages)
@@ -165,6 +177,8 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
         step.show(RoomReset(reply.room, reply.at))
     take_topic(step, reply.room, reply.topic)
     step.show(RoomEntered(reply.room, tuple(reply.messages)))
+    if missing := streams.missing_in(reply.messages, reply.at):
+        step.show(MessagesMissing(reply.room, missing))
     if step.state.follows(reply.room):
         _pass_on(step, reply.room, *streams.take_joined(stream, reply.at))
 

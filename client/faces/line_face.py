@@ -125,6 +125,7 @@ class LineFace:
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
+                | notes.MessageChanged()
                 | notes.RoomReset()
                 | notes.MessagesMissing()
                 | notes.MembershipChange()

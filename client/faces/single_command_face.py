@@ -68,6 +68,7 @@ class SingleCommandFace:
                 | notes.CatchingUp()
                 | notes.CaughtUp()
                 | notes.MessageShown()
+                | notes.MessageChanged()
                 | notes.RoomReset()
                 | notes.MessagesMissing()
                 | notes.RoomGone()

@@ -13,8 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.frames import Connect
-from chatterbox.wire.untrusted_json import UnreadableError
-from client.core import events
+from client.core import events, frame_decoder
 from client.core.client_state import ClientState
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
@@ -249,9 +248,8 @@ class ChatConnection:
     async def _read(self, socket: ClientConnection) -> None:
         """Feed frames until the socket is closed, which raises; skip frames of a newer protocol."""
         while True:
-            data = await socket.recv(decode=False)
-            with suppress(UnreadableError):
-                self._feed(events.FrameReceived(codec.decode_server_frame(data)))
+            if (frame := frame_decoder.decode(await socket.recv(decode=False))) is not None:
+                self._feed(events.FrameReceived(frame))
 
     async def _write(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):

@@ -61,6 +61,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     private: bool = False
     topic: str = ""
     """With `at`: the room's topic."""
+    rev: Whole = 0
+    """With `at`: the room's rev; changes after it are pushed."""
     kind: str = ""
     """With `at`: `direct` for a direct conversation; absent for any other room."""
     with_: tuple[str, ...] = msgspec.field(default=(), name="with")
