@@ -19,6 +19,12 @@ class InputHistory:
             self.texts = [*self.texts[1 - LIMIT :], text]
         self._at, self._unfinished = None, ""
 
+    def forget(self, text: str) -> None:
+        """Remove a text: the message that it became was erased or changed."""
+        if text in self.texts:
+            self.texts = [kept for kept in self.texts if kept != text]
+            self._at = None if self._at is None else min(self._at, len(self.texts))
+
     def previous(self, current: str) -> str | None:
         """Return the text before the one that is shown, None at the oldest. `current` is the text in the input."""
         if self._at is None:

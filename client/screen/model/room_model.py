@@ -9,7 +9,7 @@ import msgspec
 from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
 from client.core.outbox_entry import OutboxEntry
 from client.screen.model.input_history import InputHistory
-from client.screen.model.links import mentions
+from client.screen.model.links import is_mentioned
 from client.screen.model.message_log import MessageLog
 from client.screen.model.unread import ReadMarker
 
@@ -113,18 +113,40 @@ class RoomModel:
             self.marker.set_read(message.at.offset)
         elif not mine:
             self.unread += 1
-            self.mentions += mentions(message.content, me)
+            self.mentions += self._mentions(message, me)
             if not visible:
                 self.place_unread_line(me)
 
     def add_page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
         """Add a page of history: the messages before an offset, the newest ones, or those after an offset."""
         was_empty, self._counts_are_stale = not self.log, True
+        for message in messages:
+            self._replace(message)
         self.log.add_page(list(messages), before=before, begins=begins)
         if was_empty and messages:
             self._anchor_notices(self.log.last)
         self._drop_acked()
         self._add_active(messages, older=True)
+
+    def change_message(self, message: Message, me: str) -> Message | None:
+        """Replace a message by a later state of it; return the earlier one, None if nothing was replaced.
+
+        An unread message can mention the user now, or no longer.
+        """
+        held = self._replace(message)
+        if held is not None and self.unread:
+            self.recount(me)
+        return held
+
+    def _replace(self, message: Message) -> Message | None:
+        """Replace a message in the log. A text of the user's own that is gone is gone from the input history, too."""
+        held = self.log.replace(message)
+        if held is not None and held.content != message.content:
+            self.history.forget(held.content)
+        return held
+
+    def _mentions(self, message: Message, me: str) -> bool:
+        return is_mentioned(me, message, self.log.get(message.reply_to) if message.reply_to else None)
 
     def resume(self, state: RoomState, me: str) -> None:
         """Compare the saved read marker with the room's state at connect. A room that was never open begins as read."""
@@ -208,9 +230,9 @@ class RoomModel:
         if self.unread and (fresh is None or self._counts_are_stale):
             self.recount(me)
         elif self.unread and fresh:
-            others = [self.log[offset].content for offset in fresh if self.log[offset].username != me]
+            others = [self.log[offset] for offset in fresh if self.log[offset].username != me]
             self.unread = max(0, self.unread - len(others))
-            self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
+            self.mentions = max(0, self.mentions - sum(self._mentions(message, me) for message in others))
         if self.unread:
             self.place_unread_line(me)
         elif offsets:
@@ -219,8 +241,8 @@ class RoomModel:
     def recount(self, me: str) -> None:
         """Count the unread messages and mentions again."""
         messages, missing = self.marker.unread(self.log, self.head)
-        others = [message.content for message in messages if message.username != me]
-        self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
+        others = [message for message in messages if message.username != me]
+        self.unread, self.mentions = missing + len(others), sum(self._mentions(message, me) for message in others)
         self._counts_are_stale = False
         self._move_unread_line(me)
 
