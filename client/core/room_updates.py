@@ -9,6 +9,7 @@ from dataclasses import replace
 from chatterbox.wire.frames import (
     Change,
     DeleteRoom,
+    Direct,
     ErrorFrame,
     Join,
     Joined,
@@ -21,6 +22,7 @@ from chatterbox.wire.frames import (
     RoomState,
 )
 from chatterbox.wire.position import Position, ResumePoint
+from client.core import direct_rooms
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
@@ -48,8 +50,12 @@ RETRY_S = 1.0
 
 
 def positions(step: ReducerStep) -> dict[str, ResumePoint]:
-    """Where each room resumes after reconnecting."""
-    return {room: ResumePoint(stream.at.epoch, stream.at.offset) for room, stream in step.state.streams.items()}
+    """Where each room resumes after reconnecting, by the server's names."""
+    me = step.state.username
+    return {
+        direct_rooms.wire_name(room, me): ResumePoint(stream.at.epoch, stream.at.offset)
+        for room, stream in step.state.streams.items()
+    }
 
 
 def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
@@ -148,7 +154,7 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
         return
     stream = step.state.streams.get(room)
     if room in step.state.joining:
-        if not _is_pending(step, Join, room):
+        if not _is_pending(step, Join, room) and not _is_opening(step, room):
             _send_join(step, room)
     elif stream is not None and stream.waiting == command_id:
         _pass_on(step, room, *streams.stop_waiting(stream))
@@ -162,6 +168,20 @@ def join(step: ReducerStep, room: str) -> None:
 
 
 def _send_join(step: ReducerStep, room: str) -> None:
+    """Join a room; a direct conversation that may not exist yet is opened first."""
+    if direct_rooms.is_direct(room) and room not in step.state.streams:
+        step.send_command(Direct(id=0, username=direct_rooms.peer_of(room)), by_person=True)
+    else:
+        _join_now(step, room)
+
+
+def take_opened(step: ReducerStep, room: str) -> None:
+    """Join a direct conversation that was opened, to show its recent messages."""
+    if room in step.state.joining:
+        _join_now(step, room)
+
+
+def _join_now(step: ReducerStep, room: str) -> None:
     command_id = step.send_command(Join(id=0, room=room), by_person=True)
     stream = step.state.streams.get(room)
     if stream is not None:
@@ -187,6 +207,11 @@ def _is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[De
     """Whether a command of this kind (or one of these), about this room, waits for its reply."""
     commands = (pending.command for pending in step.state.pending.values())
     return any(isinstance(command, kind) and command.room == room for command in commands)
+
+
+def _is_opening(step: ReducerStep, room: str) -> bool:
+    commands = (pending.command for pending in step.state.pending.values())
+    return any(isinstance(command, Direct) and direct_rooms.room_with(command.username) == room for command in commands)
 
 
 def refuse_join(step: ReducerStep, join: Join, error: ErrorFrame, *, temporary: bool) -> None:
