@@ -206,8 +206,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             outbox_rules.acknowledge(step, send, reply)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
-        case frames.Direct(), frames.DirectOpened(room=room):
-            room_updates.take_opened(step, room)
+        case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
+            room_updates.join_opened(step, room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
         case frames.ListRooms(), frames.RoomList():

@@ -175,10 +175,9 @@ def _send_join(step: ReducerStep, room: str) -> None:
         _join_now(step, room)
 
 
-def take_opened(step: ReducerStep, room: str) -> None:
-    """Join a direct conversation that was opened, to show its recent messages."""
-    if room in step.state.joining:
-        _join_now(step, room)
+def join_opened(step: ReducerStep, room: str) -> None:
+    """Join a direct conversation that was opened, to get its recent messages."""
+    _join_now(step, room)
 
 
 def _join_now(step: ReducerStep, room: str) -> None:
