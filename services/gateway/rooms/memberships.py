@@ -225,6 +225,7 @@ class Memberships:
             at=room.at,
             private=room.private,
             topic=room.topic or "",
+            rev=room.rev,
             **direct_names.fields(room.name),
         )
         for connection in member.connections:

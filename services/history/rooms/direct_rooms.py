@@ -11,7 +11,7 @@ from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import membership_changes, room_queries
 
 _FIND = """
-    SELECT rooms.id, name, private, everyone, epoch, head, topic FROM directs JOIN rooms ON rooms.id = room_id
+    SELECT rooms.id, name, private, everyone, epoch, head, topic, rev FROM directs JOIN rooms ON rooms.id = room_id
     WHERE low_user = ? AND high_user = ?
 """
 _CREATE = "INSERT INTO rooms (name, epoch, private, created_ms) VALUES (?, ?, 1, ?) RETURNING id"
