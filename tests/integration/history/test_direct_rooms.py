@@ -9,9 +9,11 @@ import pytest
 
 from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control
+from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import DIRECTS
+from services.history.messages import append_server
 from tests.support.history import Clock, Service, Start, code, until
 
 NAME = "@alice+bob"
@@ -215,6 +217,26 @@ class TestWhoMayWrite:
         assert [one["content"] for one in (await history.get("/messages", "bob", room=NAME)).json()] == ["hi", "hi"]
         await history.do("DELETE", "/blocks/bob", "alice")
         assert await write(history, "k2") == "stored"
+
+    async def test_a_block_stops_edits_and_reactions_but_not_taking_back(self, history: Service) -> None:
+        await open_direct(history)
+        await write(history, "k1")
+        where = await room_id(history)
+        author = {"room_id": where, "user_id": history.auth.names["bob"], "username": "bob", "offset": 1}
+
+        async def change(wanted: history_api.AnyMessageChange) -> str:
+            batch = encode(history_api.AppendBatch([], changes=[wanted]))
+            [outcome] = (await append_server.answer_batch(history.app.context.history, batch)).change_outcomes
+            return outcome.code if isinstance(outcome, history_api.AppendRefused) else "stored"
+
+        reaction = history_api.MessageReaction(**author, emoji=":tada:")
+        assert await change(reaction) == "stored"
+        await history.do("PUT", "/blocks/bob", "alice")
+        assert await change(history_api.MessageEdit(**author, content="read this")) == Code.DIRECT_REFUSED
+        assert await change(history_api.MessageReaction(**author, emoji=":wave:")) == Code.DIRECT_REFUSED
+        assert await change(history_api.MessagePin(**author)) == Code.DIRECT_REFUSED
+        assert await change(history_api.MessageReaction(**author, emoji=":tada:", remove=True)) == "stored"
+        assert await change(history_api.MessageDeletion(**author)) == "stored"
 
     async def test_nobody_stops_messages_in_an_open_conversation_with_the_words_of_a_block(
         self, history: Service
