@@ -19,16 +19,16 @@ from services.history.messages.message_pages import ChangedMessages, MessagePage
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms import (
-    direct_rooms,
+    direct_conversations,
     membership_changes,
     moderation,
+    people,
     room_invitations,
     room_queries,
     topic_changes,
-    user_settings,
 )
+from services.history.rooms.people import StoredSettings
 from services.history.rooms.room_queries import RoomView
-from services.history.rooms.user_settings import UserSettings
 from services.history.user_rates import UserRates
 
 MAX_APPEND_MESSAGES = 2000
@@ -220,18 +220,18 @@ class HistoryService:
         other = await self._auth.user(username)
         self._rates.spend(DIRECTS, user.user_id)
         return await self._writer.change(
-            lambda transaction: direct_rooms.open_direct(transaction, user, other, self._limits)
+            lambda transaction: direct_conversations.open_direct(transaction, user, other, self._limits)
         )
 
-    async def settings(self, user: UserInfo) -> UserSettings:
+    async def settings(self, user: UserInfo) -> StoredSettings:
         """What `user` set for themselves."""
         self._rates.spend(READS, user.user_id)
-        return await user_settings.read(self._readers, user.user_id)
+        return await people.read(self._readers, user.user_id)
 
     async def set_writers(self, user: UserInfo, writers: Writers) -> None:
         """Set who may write direct messages to `user`."""
         self._rates.spend(CHANGES, user.user_id)
-        await self._writer.change(lambda transaction: user_settings.set_writers(transaction, user.user_id, writers))
+        await self._writer.change(lambda transaction: people.set_writers(transaction, user.user_id, writers))
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""

@@ -23,7 +23,7 @@ def anybody(*_: int | str) -> bool:
 
 
 def direct_refusal(member: int | None, may_write: MayWrite, room_id: int, user_id: int, username: str) -> Code | None:
-    """Why somebody who is not simply a `MEMBER` may not write; None if they may."""
+    """Why a user who is not simply a `MEMBER` may not write; None if they may."""
     if member != DIRECT:
         return Code.NOT_A_MEMBER
     return None if may_write(room_id, user_id, username) else Code.DIRECT_REFUSED

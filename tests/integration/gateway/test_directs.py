@@ -88,6 +88,7 @@ async def test_a_message_to_its_name_makes_it(people: People) -> None:
         assert (await talker.push("membership", room=NAME))["at"]["offset"] == 0
         assert contents(await talker.messages(1, NAME)) == ["hello"]
     assert without_id(await ada.send("hello", "@ADA+BOB", key="k1")) == without_id(sent)
+    assert contents((await bob.ask("history", room="@ADA+bob"))["messages"]) == ["hello"]
 
 
 async def test_messages_of_both_to_a_new_conversation_at_once_are_all_stored_once(people: People) -> None:

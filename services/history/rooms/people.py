@@ -12,16 +12,16 @@ _SET_WRITERS = """
 """
 
 
-class UserSettings(msgspec.Struct, frozen=True):
+class StoredSettings(msgspec.Struct, frozen=True):
     """The settings of a user."""
 
     writers: Writers = Writers.EVERYONE
 
 
-async def read(source: RowSource, user_id: int) -> UserSettings:
+async def read(source: RowSource, user_id: int) -> StoredSettings:
     """The settings of a user; the defaults, if they never changed any."""
     rows = await source.rows(_WRITERS, (user_id,))
-    return UserSettings(Writers(rows[0][0])) if rows else UserSettings()
+    return StoredSettings(Writers(rows[0][0])) if rows else StoredSettings()
 
 
 async def set_writers(transaction: WriteTransaction, user_id: int, writers: Writers) -> None:
