@@ -208,6 +208,8 @@ class LimitSettings(Environment):
     """Such changes at once by one user."""
     rooms_per_day: int = Field(Limits().rooms_per_day, ge=1, le=MAX_LIMIT)
     """Rooms that one user may create at once, and per day in the long run."""
+    directs_per_day: int = Field(Limits().directs_per_day, ge=1, le=MAX_LIMIT)
+    """Direct conversations that one user may begin at once, and per day in the long run."""
     invitations_per_day: int = Field(Limits().invitations_per_day, ge=1, le=MAX_LIMIT)
     """Invitations that one user may send at once, and per day in the long run."""
     reads_per_s: float = Field(Limits().reads_per_s, gt=0, le=MAX_LIMIT)
@@ -228,6 +230,8 @@ class LimitSettings(Environment):
     """Live connections from one network address (IPv6: from one /64), and as many HTTP connections besides."""
     rooms_per_user: int = Field(Limits().rooms_per_user, ge=1, le=MAX_LIMIT)
     """Rooms that one user may be a member of."""
+    directs_per_user: int = Field(Limits().directs_per_user, ge=1, le=MAX_LIMIT)
+    """Direct conversations of one user, besides the rooms."""
 
     def limits(self) -> Limits:
         """The limits as sent to clients."""

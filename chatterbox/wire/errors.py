@@ -40,6 +40,7 @@ class Code(StrEnum):
     CONTENT_EMPTY = "content_empty"
     CONTENT_FORBIDDEN = "content_forbidden"
     CONTENT_TOO_LONG = "content_too_long"
+    DIRECT_REFUSED = "direct_refused"
     KEY_INVALID = "key_invalid"
     KEY_REUSED = "key_reused"
     LAST_MEMBER = "last_member"
@@ -109,6 +110,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.CONTENT_EMPTY: Meaning(422, "A message needs at least one visible character."),
     Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
     Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
+    Code.DIRECT_REFUSED: Meaning(403, "That user does not take direct messages from you."),
     Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
     Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
     Code.LAST_MEMBER: Meaning(

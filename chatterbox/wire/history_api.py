@@ -272,6 +272,14 @@ class CreateRoomCall(msgspec.Struct, frozen=True):
     username: str
 
 
+class OpenDirectCall(msgspec.Struct, frozen=True):
+    """`POST /internal/direct`: returns `RoomInfo`. `other`: the user to write to; opening again changes nothing."""
+
+    user_id: int
+    username: str
+    other: str
+
+
 class RemoveMemberCall(msgspec.Struct, frozen=True):
     """`POST /internal/remove`: returns `RemovedMember`. `member`: the name of the member to remove."""
 
@@ -342,6 +350,9 @@ class VisibleRoom(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     head: int
     topic: str = ""
+    kind: str | msgspec.UnsetType = msgspec.UNSET
+    """As in `frames.RoomSummary`, like `with`."""
+    with_: tuple[str, ...] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="with")
 
 
 class RoomListing(msgspec.Struct, frozen=True):

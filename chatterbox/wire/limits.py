@@ -24,6 +24,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters (code points) in a room's topic."""
     rooms_per_user: Whole = 200
     """Rooms that one user may be a member of."""
+    directs_per_user: Whole = 200
+    """Direct conversations of one user, besides the rooms."""
     connections_per_user: Whole = rate_limits.CONNECTIONS_OF_USER.bound.limit
     """Live connections of one user."""
     connections_per_address: Whole = rate_limits.CONNECTIONS_FROM_ADDRESS.bound.limit
@@ -42,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Such changes at once by one user before `changes_per_s` applies."""
     rooms_per_day: Whole = rate_limits.ROOMS_CREATED.bound.burst
     """Rooms that one user may create at once, and per day in the long run."""
+    directs_per_day: Whole = rate_limits.DIRECTS.bound.burst
+    """Direct conversations that one user may begin at once, and per day in the long run."""
     invitations_per_day: Whole = rate_limits.INVITATIONS.bound.burst
     """Invitations that one user may send at once, and per day in the long run."""
     reads_per_s: float = rate_limits.READS.bound.amount

@@ -126,6 +126,7 @@ CHANGES = RateLimit(
     "room changes",
     (
         "create",
+        "direct",
         "join",
         "leave",
         "invite",
@@ -133,6 +134,8 @@ CHANGES = RateLimit(
         "delete_room",
         "topic",
         "POST /rooms",
+        "POST /directs",
+        "PATCH /me",
         "PUT /rooms/{room}/members/me",
         "DELETE /rooms/{room}/members/me",
         "POST /rooms/{room}/members",
@@ -158,6 +161,15 @@ ROOMS_CREATED = RateLimit(
     Code.RATE_LIMITED,
     ("rooms_per_day",),
 )
+DIRECTS = RateLimit(
+    "new direct conversations",
+    ("direct", "send", "POST /directs"),
+    Key.USER,
+    Rate(50, 50, Period.DAY),
+    _HISTORY,
+    Code.RATE_LIMITED,
+    ("directs_per_day",),
+)
 INVITATIONS = RateLimit(
     "invitations",
     ("invite", "POST /rooms/{room}/members"),
@@ -178,6 +190,7 @@ READS = RateLimit(
         "GET /rooms/{room}/members",
         "GET /invitations",
         "GET /blocks",
+        "GET /me",
     ),
     Key.USER,
     Rate(500, 20),
@@ -204,6 +217,7 @@ COMMANDS = RateLimit(
         "changes",
         "rooms",
         "create",
+        "direct",
         "invite",
         "remove",
         "delete_room",
@@ -413,6 +427,7 @@ RATE_LIMITS: tuple[RateLimit[Bound], ...] = (
     SENDS,
     CHANGES,
     ROOMS_CREATED,
+    DIRECTS,
     INVITATIONS,
     READS,
     LISTINGS,

@@ -100,6 +100,8 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
             return account.blocks(context)
         case "block":
             return account.block(context, arguments.person.removeprefix("@"))
+        case "me":
+            return account.writers(context, arguments.writes or "")
         case "unblock":
             return account.unblock(context, arguments.person.removeprefix("@"))
         case "leave":
@@ -158,6 +160,7 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
     """The wire's command for `create`, `join`, `accept`, `invite` or `remove`."""
     from chatterbox.wire import frames
+    from client.core.direct_rooms import is_direct, peer_of
     from client.faces.slash_parser import are_swapped
     from client.text.room_names import room_name
 
@@ -167,7 +170,8 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
         case "create":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
-            return frames.Join(id=0, room=room_name(arguments.room))
+            room = room_name(arguments.room)
+            return frames.Direct(id=0, username=peer_of(room)) if is_direct(room) else frames.Join(id=0, room=room)
         case "accept":
             return frames.Join(id=0, room=room_name(arguments.invited_room))
         case "remove":

@@ -5,6 +5,7 @@ import re
 from typing import Any, NoReturn
 
 from chatterbox import __version__
+from chatterbox.wire.user_settings import Writers
 from client.cli import values
 from client.cli.help_text import DESCRIPTION, FILES, VARIABLES, exit_codes, table
 from client.faces.face_choice import FaceKind
@@ -102,7 +103,7 @@ def _add_rooms(commands: CommandParsers) -> None:
     add = commands.add("create", "create a room", "create ops", "create --private board")
     add.add_argument("new_room", metavar="ROOM", help="1-40 letters, digits or '_.-'")
     add.add_argument("--private", action="store_true", help="by invitation only")
-    add = commands.add("join", "join a public room", "join ops")
+    add = commands.add("join", "join a public room, or open the direct conversation @USERNAME", "join ops", "join @bob")
     add.add_argument("room", metavar="ROOM")
     add = commands.add("leave", "leave a room", "leave ops")
     add.add_argument("room", metavar="ROOM")
@@ -117,9 +118,14 @@ def _add_rooms(commands: CommandParsers) -> None:
     add.add_argument("invited_room", metavar="ROOM")
     add = commands.add("decline", "decline an invitation to a room", "decline ops")
     add.add_argument("invited_room", metavar="ROOM")
-    add = commands.add("block", "get no more invitations from a user, or list those you block", "block bob", "block")
+    summary = "show or set who may write to you directly"
+    add = commands.add("me", summary, "me", "me --writes rooms")
+    who = "everyone, rooms (users who share a room with you, other than general), or nobody; blocked users never may"
+    add.add_argument("--writes", metavar="WHO", choices=list(Writers), help=who)
+    summary = "get no more invitations and direct messages from a user, or list those you block"
+    add = commands.add("block", summary, "block bob", "block")
     add.add_argument("person", metavar="USERNAME", nargs="?")
-    add = commands.add("unblock", "allow a user's invitations again", "unblock bob")
+    add = commands.add("unblock", "allow a user's invitations and direct messages again", "unblock bob")
     add.add_argument("person", metavar="USERNAME")
     add = commands.add("remove", "remove a member from a room that you created", "remove ops bob")
     add.add_argument("room", metavar="ROOM")
@@ -154,9 +160,14 @@ def _add_messages(commands: CommandParsers) -> None:
 
 def _add_send(commands: CommandParsers) -> None:
     summary = "send a message, or every line of standard input; returns when all of it is stored"
-    examples = ("send ops 'deployed 1.4'", "send ops - < lines.txt", "send ops --whole < report.txt")
+    examples = (
+        "send ops 'deployed 1.4'",
+        "send @bob 'lunch?'",
+        "send ops - < lines.txt",
+        "send ops --whole < report.txt",
+    )
     add = commands.add("send", summary, *examples)
-    add.add_argument("room", metavar="ROOM")
+    add.add_argument("room", metavar="ROOM", help="a room, or @USERNAME: the direct conversation with that user")
     add.add_argument(
         "content", metavar="TEXT", nargs="?", help="the message; '-' or no text: the lines of standard input"
     )

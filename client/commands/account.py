@@ -120,18 +120,24 @@ def decline(context: ClientContext, room: str) -> ExitCode:
 
 
 def blocks(context: ClientContext) -> ExitCode:
-    """List the users whose invitations are dropped."""
+    """List the blocked users."""
     return _print_wrapped(http_jobs.blocks(context))
 
 
+def writers(context: ClientContext, chosen: str) -> ExitCode:
+    """Set who may write direct messages to the user, if `chosen`; print who may."""
+    print_result(http_jobs.writers(context, chosen))
+    return ExitCode.OK
+
+
 def block(context: ClientContext, username: str) -> ExitCode:
-    """Get no more invitations from a user."""
+    """Get no more invitations and direct messages from a user."""
     print_result(http_jobs.block(context, username))
     return ExitCode.OK
 
 
 def unblock(context: ClientContext, username: str) -> ExitCode:
-    """Allow a user's invitations again."""
+    """Allow a user's invitations and direct messages again."""
     print_result(http_jobs.unblock(context, username))
     return ExitCode.OK
 

@@ -8,6 +8,7 @@ import msgspec
 
 from chatterbox.wire.frames import Command, RoomSummary
 from chatterbox.wire.limits import Limits
+from client.core import direct_rooms
 from client.core.events import Effect, ReplyOverdue, SendCommand, ShowNote, StartTimer
 from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
@@ -121,7 +122,8 @@ class ReducerStep:
         command = msgspec.structs.replace(command, id=command_id)
         pending = {**state.pending, command_id: PendingCommand(command, by_person, rooms)}
         self.state = replace(state, pending=pending, next_id=command_id + 1)
-        self.emit(SendCommand(command), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
+        sent = direct_rooms.to_server(command, state.username)
+        self.emit(SendCommand(sent), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
         return command_id
 
     def send_for_person(self, command: Command) -> None:

@@ -16,9 +16,13 @@ from client.core.outbox_entry import OutboxEntry
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The client starts; `entries` are what an earlier run left in the outbox, in order."""
+    """The client starts; `entries` are what an earlier run left in the outbox, in order.
+
+    `username`: whose session it is, if that is known before the first welcome.
+    """
 
     entries: tuple[OutboxEntry, ...] = ()
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)

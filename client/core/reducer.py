@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import close_codes, frames
-from client.core import events, notes, outbox_rules, reconnect_delay, room_list, room_updates
+from client.core import direct_rooms, events, notes, outbox_rules, reconnect_delay, room_list, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 from client.core.frame_decoder import UNREADABLE
 
@@ -31,7 +31,7 @@ def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[e
 def _take(step: ReducerStep, event: events.Event) -> None:
     match event:
         case events.FrameReceived(frame):
-            _take_frame(step, frame)
+            _take_frame(step, direct_rooms.from_server(frame, step.state.username))
         case events.MessageQueued(entry):
             outbox_rules.queue(step, entry)
         case events.EntryTakenBack(key):
@@ -59,7 +59,8 @@ def _take_connection_event(
     event: events.Started | events.HandshakeDone | events.TokenRenewed | events.ConnectionLost,
 ) -> None:
     match event:
-        case events.Started(entries):
+        case events.Started(entries, username):
+            step.set_state(replace(step.state, username=username or step.state.username))
             outbox_rules.restore(step, entries)
             step.show(notes.Connecting())
             step.emit(events.Dial(0.0))
@@ -185,7 +186,7 @@ def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
 
 def _refuse_unanswered(step: ReducerStep, unanswered: Iterable[PendingCommand]) -> None:
     for pending in unanswered:
-        if pending.by_person and not isinstance(pending.command, frames.Join):
+        if pending.by_person and not isinstance(pending.command, frames.Join | frames.Direct):
             detail = "The connection was lost before the reply arrived. Check the result and try again."
             step.show(notes.CommandRefused(pending.command, "offline", detail))
 
@@ -211,6 +212,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             outbox_rules.finish_edit(step, edit)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
+        case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
+            room_updates.join_opened(step, room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
         case _, frames.ChangesPage() if not pending.by_person:
@@ -247,6 +250,9 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
         case frames.Edit() as edit if not pending.by_person:
             outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
+            room_updates.refuse_join(step, join, error, temporary=temporary)
+        case frames.Direct(username=username):
+            join = frames.Join(id=pending.command.id, room=direct_rooms.room_with(username))
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
             room_updates.refuse_page(step, history, error, temporary=temporary)

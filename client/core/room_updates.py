@@ -12,6 +12,7 @@ from chatterbox.wire.frames import (
     Change,
     ChangesPage,
     DeleteRoom,
+    Direct,
     ErrorFrame,
     Join,
     Joined,
@@ -25,7 +26,7 @@ from chatterbox.wire.frames import (
     RoomState,
 )
 from chatterbox.wire.position import Position, ResumePoint
-from client.core import message_changes
+from client.core import direct_rooms, message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
@@ -54,13 +55,17 @@ RETRY_S = 1.0
 
 
 def resume_points(step: ReducerStep, held: Mapping[str, HeldMessages] | None) -> dict[str, ResumePoint]:
-    """Where each room resumes, with a face that holds these messages; None: it holds none, and needs no old changes."""
+    """Where each room resumes, by the server's names, with a face that holds these messages.
+
+    None: it holds none, and needs no old changes.
+    """
     step.set_state(replace(step.state, held=held))
     for room, stream in step.state.streams.items():
         first = held[room].first if held is not None and room in held else stream.at.offset + 1
         changes = RoomChanges() if held is None else replace(stream.changes, first=first)
         step.set_stream(room, replace(stream, changes=changes))
-    return {room: _resume_point(stream) for room, stream in step.state.streams.items()}
+    me = step.state.username
+    return {direct_rooms.wire_name(room, me): _resume_point(stream) for room, stream in step.state.streams.items()}
 
 
 def _resume_point(stream: MessageStream) -> ResumePoint:
@@ -238,7 +243,7 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
         _pass_on(step, room, replace(stream, changes=changes), [])
         return
     if room in step.state.joining:
-        if not _is_pending(step, Join, room):
+        if not _is_pending(step, Join, room) and not _is_opening(step, room):
             _send_join(step, room)
     elif stream is not None and stream.waiting == command_id:
         _pass_on(step, room, *streams.stop_waiting(stream))
@@ -252,6 +257,19 @@ def join(step: ReducerStep, room: str) -> None:
 
 
 def _send_join(step: ReducerStep, room: str) -> None:
+    """Join a room; a direct conversation that may not exist yet is opened first."""
+    if direct_rooms.is_direct(room) and room not in step.state.streams:
+        step.send_command(Direct(id=0, username=direct_rooms.peer_of(room)), by_person=True)
+    else:
+        _join_now(step, room)
+
+
+def join_opened(step: ReducerStep, room: str) -> None:
+    """Join a direct conversation that was opened, to get its recent messages."""
+    _join_now(step, room)
+
+
+def _join_now(step: ReducerStep, room: str) -> None:
     command_id = step.send_command(Join(id=0, room=room), by_person=True)
     stream = step.state.streams.get(room)
     if stream is not None:
@@ -281,6 +299,11 @@ def _is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[De
     """Whether a command of this kind (or one of these), about this room, waits for its reply."""
     commands = (pending.command for pending in step.state.pending.values())
     return any(isinstance(command, kind) and command.room == room for command in commands)
+
+
+def _is_opening(step: ReducerStep, room: str) -> bool:
+    commands = (pending.command for pending in step.state.pending.values())
+    return any(isinstance(command, Direct) and direct_rooms.room_with(command.username) == room for command in commands)
 
 
 def refuse_join(step: ReducerStep, join: Join, error: ErrorFrame, *, temporary: bool) -> None:

@@ -23,6 +23,7 @@ from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
 
@@ -81,7 +82,7 @@ class LineFace:
     @property
     def prompt(self) -> str:
         facts = self._facts()
-        where = f"#{inert_name(self.room)}" if self.room else "no room"
+        where = shown_room(self.room) if self.room else "no room"
         return f"{where} ({', '.join(facts)})> " if facts else f"{where}> "
 
     def _facts(self) -> list[str]:
@@ -159,8 +160,9 @@ class LineFace:
         """Carry out typed lines until they end, or until `/quit`."""
         async for line in lines:
             match parse(line, self.room):
-                case SendRequested() as message:
+                case SendRequested(room, content) as message:
                     self.send_message(message)
+                    self._echo_elsewhere(room, content)
                 case CommandRequested() as request:
                     self.connection.request(request)
                 case RoomRequested(room):
@@ -233,6 +235,11 @@ class LineFace:
         """The messages of a room that can be named by their time, oldest first."""
         return self._recent.of(room)
 
+    def _echo_elsewhere(self, room: str, content: str) -> None:
+        """Print what was written to a room that is not shown, for example with `/msg`."""
+        if room != self.room:
+            self.notice(f"To {shown_room(room)}: {inert(content)}")
+
     def _report_lost(self, why: str, content: str) -> None:
         self.lost_message = True
         self.notice(note_text.not_sent(why, content))
@@ -303,7 +310,7 @@ class LineFace:
         self.room = room
         self._entered.add(room)
         self._unread.take(room)
-        self.notice(f"Now in #{inert_name(room)}.")
+        self.notice(f"Now in {shown_room(room)}.")
         if topic := self.connection.state.topics.get(room):
             self.notice(note_text.topic_line(room, topic))
         if dropped:

@@ -7,6 +7,7 @@ from chatterbox.wire.frames import Message
 from client.text.change_text import answers, marks_of
 from client.text.line_wrap import NOTICE, hang
 from client.text.note_text import time_of
+from client.text.room_names import shown_room
 from client.text.sanitize import inert_lines, inert_name
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -36,7 +37,7 @@ class LineTimeline:
         """The lines of one message, after a line for its day if the day changed. `original`: what it answers."""
         at = time_of(message.timestamp, self._zone)
         time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
-        time += f" #{inert_name(message.room)}" if self._rooms else ""
+        time += f" {shown_room(message.room)}" if self._rooms else ""
         marks = f"{answers(message, original)}{marks_of(message)}{'' if message.deleted else ': '}"
         prefix = f"{time} {name}{marks}"
         first, *others = hang(prefix, inert_lines(message.content), self._columns())

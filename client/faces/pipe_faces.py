@@ -11,12 +11,13 @@ from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from client.core import notes
+from client.core.direct_rooms import is_direct
 from client.core.events import CommandRequested
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.chat_connection import Connector
 from client.text import note_text
-from client.text.sanitize import inert
+from client.text.sanitize import inert, inert_name
 from client.text.session_ended import BY_CLOSE_CODE
 from client.text.suggestions import why_not_in
 
@@ -236,7 +237,10 @@ class TailFace:
             self._print(note)
         streams, member_of = self.connection.state.streams, {room.room for room in note.rooms}
         self._save({room: streams[room].at for room in self._rooms if room in streams})
-        if missing := [room for room in self._rooms if room not in member_of]:
+        for room in self._rooms:
+            if is_direct(room) and room not in member_of and not note.again:
+                self._report(f"No direct conversation {inert_name(room)} yet: waiting for the first message.")
+        if missing := [room for room in self._rooms if room not in member_of and not is_direct(room)]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))
 

@@ -15,7 +15,7 @@ from client.faces.line_output import LineOutput, LoopClock
 from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
-from client.text.sanitize import inert_name
+from client.text.room_names import shown_room
 
 
 class PlainFace(LineFace):
@@ -77,6 +77,6 @@ class PlainFace(LineFace):
         """Print the open room and its state, which other faces keep on the screen."""
         if not self._output.echoed:
             return
-        where = f"#{inert_name(self.room)}" if self.room else "no room"
+        where = shown_room(self.room) if self.room else "no room"
         facts = [*self._facts(), *([note_text.new_in(self._unread.counts)] if self._unread.counts else [])]
         self.notice(", ".join([where, *facts]))

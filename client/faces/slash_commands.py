@@ -23,6 +23,7 @@ from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
 
@@ -94,6 +95,8 @@ class SlashCommands:
                 self._jobs.start(lambda: [http_jobs.block(self.context, command.argument)])
             case LocalCommandName.UNBLOCK:
                 self._jobs.start(lambda: [http_jobs.unblock(self.context, command.argument)])
+            case LocalCommandName.WRITES:
+                self._jobs.start(lambda: [http_jobs.writers(self.context, command.argument)])
             case LocalCommandName.WHO:
                 self._who()
             case LocalCommandName.SESSIONS:
@@ -152,13 +155,13 @@ class SlashCommands:
         if topic := state.topics.get(room):
             return note_text.topic_line(room, topic)
         if state.phase is not ConnectionPhase.LIVE:
-            return f"Offline: the topic of #{inert_name(room)} is not known yet."
+            return f"Offline: the topic of {shown_room(room)} is not known yet."
         return f"{note_text.topic_line(room, '')} To set one: /topic TEXT"
 
     def _members(self, room: str) -> None:
         def job() -> list[str]:
             names = http_jobs.members(self.context, room, self.cache)
-            return [f"Members of #{inert_name(room)} ({len(names)}): {', '.join(names)}"]
+            return [f"Members of {shown_room(room)} ({len(names)}): {', '.join(names)}"]
 
         self._jobs.start(job)
 
@@ -208,4 +211,6 @@ class SlashCommands:
 
 
 def _blocked(names: list[str]) -> str:
-    return f"You get no invitations from: {', '.join(names)}." if names else "You have blocked no one."
+    if not names:
+        return "You have blocked no one."
+    return f"You get no invitations and direct messages from: {', '.join(names)}."

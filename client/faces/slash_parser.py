@@ -9,6 +9,8 @@ from enum import Enum, StrEnum, auto
 from typing import NamedTuple, TypeAlias
 
 from chatterbox.wire import frames
+from chatterbox.wire.user_settings import Writers
+from client.core.direct_rooms import is_direct, room_with
 from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
 from client.text.suggestions import closest
 
@@ -41,10 +43,14 @@ class WordKind(Enum):
     EMOJI = auto()
     MESSAGE = auto()
     """A message, by its time (07:11) or its number (#41)."""
+    WRITERS = auto()
+    """Who may write to the user: everyone, rooms or nobody."""
 
 
 KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
 """Words that must stand as they are."""
+WRITERS = tuple(Writers)
+"""What `/writes` takes."""
 
 
 class SlashSpec(NamedTuple):
@@ -79,10 +85,25 @@ SLASHES: dict[str, SlashSpec] = {
     "invitations": SlashSpec("/invitations", "list the rooms that you are invited to"),
     "accept": SlashSpec("/accept ROOM", "accept an invitation, and open the room", (WordKind.INVITATION,), 1),
     "decline": SlashSpec("/decline ROOM", "decline an invitation", (WordKind.INVITATION,), 1),
-    "block": SlashSpec(
-        "/block [USERNAME]", "get no more invitations from a user, or list those you block", (WordKind.PERSON,)
+    "msg": SlashSpec(
+        "/msg USERNAME [TEXT]",
+        "open the direct conversation with a user (with yourself: notes), or with TEXT write to them",
+        (WordKind.PERSON, WordKind.TEXT),
+        1,
     ),
-    "unblock": SlashSpec("/unblock USERNAME", "allow a user's invitations again", (WordKind.PERSON,), 1),
+    "writes": SlashSpec(
+        "/writes [WHO]",
+        "show or set who may write to you directly: everyone, rooms (who shares a room with you), nobody",
+        (WordKind.WRITERS,),
+    ),
+    "block": SlashSpec(
+        "/block [USERNAME]",
+        "get no more invitations and direct messages from a user, or list those you block",
+        (WordKind.PERSON,),
+    ),
+    "unblock": SlashSpec(
+        "/unblock USERNAME", "allow a user's invitations and direct messages again", (WordKind.PERSON,), 1
+    ),
     "remove": SlashSpec(
         "/remove USERNAME [ROOM]",
         "remove a member from this room, or from another, if you created it",
@@ -141,11 +162,13 @@ SLASHES: dict[str, SlashSpec] = {
 ALIASES = {
     "close": "quit",
     "exit": "quit",
+    "dm": "msg",
     "j": "join",
     "kick": "remove",
     "names": "members",
     "part": "leave",
     "passwd": "password",
+    "query": "msg",
 }
 """Names that other chats have for the commands of the table."""
 LOSES = frozenset({"delete", "delete-room", "leave", "logout", "quit", "remove"})
@@ -153,7 +176,6 @@ LOSES = frozenset({"delete", "delete-room", "leave", "logout", "quit", "remove"}
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
     "me": "There is no /me. To send it as text: //me ...",
-    "msg": "Direct messages do not exist here. For a room of two: /create ROOM private, then /invite USERNAME.",
     "search": (
         "There is no /search. On the full screen, Ctrl+S searches the open room; in a shell: "
         "chatterbox tail ROOM --recent 1000 | grep TEXT"
@@ -182,6 +204,7 @@ class LocalCommandName(StrEnum):
     DECLINE = "decline"
     BLOCK = "block"
     UNBLOCK = "unblock"
+    WRITES = "writes"
     WHO = "who"
     SESSIONS = "sessions"
     LOGOUT = "logout"
@@ -196,9 +219,9 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the session of
-    `/logout`, the message of `/outbox drop`, the command of `/help`; of a command about a message (`room` is its room)
-    everything that was typed after it; else empty.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the choice of
+    `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of a command about a
+    message (`room` is its room) everything that was typed after it; else empty.
     """
 
     name: LocalCommandName
@@ -264,6 +287,10 @@ def about_to_delete(room: str) -> str:
 def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
     """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
     match name, words:
+        case "msg", [username]:
+            return RoomRequested(room_with(username))
+        case "msg", [username, text]:
+            return SendRequested(room_with(username), text)
         case "join" | "accept", [target]:
             return RoomRequested(room_word(target))
         case "leave", [_, _]:
@@ -313,7 +340,7 @@ def are_swapped(room: str, person: str = "") -> bool:
 
 def room_word(word: str) -> str:
     """The canonical name of a typed room."""
-    return word.removeprefix("#").casefold()
+    return room_with(word) if is_direct(word) else word.removeprefix("#").casefold()
 
 
 def spec_of(name: str) -> SlashSpec | None:
@@ -325,6 +352,8 @@ def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
     """Whether `private`, `confirm` and `drop` stand where they must: a mistake there can't be undone."""
     pairs = list(zip(slash.takes, words, strict=False))
     if words and slash.takes[:1] == (WordKind.DROP,) and len(words) != len(slash.takes):
+        return False
+    if words and slash.takes[:1] == (WordKind.WRITERS,) and words[0] not in WRITERS:
         return False
     return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
 

@@ -77,7 +77,7 @@ class ChatConnection:
 
     async def run(self) -> SessionOver:
         """Stay connected, reconnecting as often as it takes, until the end; return why it ended."""
-        self._feed(events.Started(self._outbox.take_over() if self._outbox else ()))
+        self._feed(events.Started(self._outbox.take_over() if self._outbox else (), self._username()))
         try:
             while self._ended is None:
                 await self._pause(self._dial_after_s)
@@ -262,6 +262,11 @@ class ChatConnection:
         with suppress(NotLoggedIn):
             return self._tokens.session().token != self._token
         return False
+
+    def _username(self) -> str:
+        with suppress(NotLoggedIn):
+            return self._tokens.session().username
+        return ""
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket = socket

@@ -93,6 +93,13 @@ class InvitationInfo(msgspec.Struct):
     created: str = ""
 
 
+class UserSettings(msgspec.Struct):
+    """What a user set for themselves. `writes`: who may write direct messages to them."""
+
+    username: str
+    writes: str
+
+
 class HttpApi:
     """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`.
 
@@ -172,6 +179,14 @@ class HttpApi:
 
     def unblock(self, username: str) -> None:
         self._call("DELETE", f"/blocks/{quote(username, safe='')}")
+
+    def settings(self) -> UserSettings:
+        """The user's own settings."""
+        return self._parsed(UserSettings, self._call("GET", "/me"))
+
+    def set_writers(self, writers: str) -> None:
+        """Set who may write direct messages to the user."""
+        self._call("PATCH", "/me", json={"writes": writers})
 
     def members(self, room: str) -> list[str]:
         """The usernames of a room's members; the user must be one of them."""

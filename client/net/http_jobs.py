@@ -4,14 +4,21 @@ from collections.abc import Callable
 
 from chatterbox.wire.errors import Code
 from client.context import ClientContext
+from client.core.direct_rooms import wire_name
 from client.failures import ServerRefused
 from client.net.http_api import HttpApi, SessionInfo
 from client.store.name_cache import NameCache
 from client.store.session_file import OTHERS
 from client.text.note_text import time_of
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import unlisted_room
 
+_WRITERS = {
+    "everyone": "Everyone may write to you directly, except users whom you block.",
+    "rooms": "Only users who share a room with you, other than #general, may write to you directly.",
+    "nobody": "Nobody may write to you directly, also in conversations that you already have.",
+}
 PREFIX_CHARS = 4
 """The fewest characters of a session id that select a session."""
 
@@ -25,7 +32,7 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
     """The members of a room, as the server sends them; raises what `members` raises."""
     with _api(context) as api:
         try:
-            names = sorted(api.members(room), key=str.casefold)
+            names = sorted(api.members(wire_name(room, context.tokens.session().username)), key=str.casefold)
         except ServerRefused as refusal:
             if refusal.code != Code.ROOM_UNKNOWN:
                 raise
@@ -39,14 +46,14 @@ def invitations(context: ClientContext) -> list[str]:
     """A line for each pending invitation."""
     with _api(context) as api:
         pending = api.invitations()
-    return [f"#{inert_name(one.room)}  from {inert_name(one.by)}, {_when(one.created)}" for one in pending]
+    return [f"{shown_room(one.room)}  from {inert_name(one.by)}, {_when(one.created)}" for one in pending]
 
 
 def decline(context: ClientContext, room: str) -> str:
     """Decline an invitation, and say so."""
     with _api(context) as api:
         api.decline(room)
-    return f"Declined the invitation to #{inert_name(room)}."
+    return f"Declined the invitation to {shown_room(room)}."
 
 
 def blocks(context: ClientContext) -> list[str]:
@@ -56,18 +63,28 @@ def blocks(context: ClientContext) -> list[str]:
 
 
 def block(context: ClientContext, username: str) -> str:
-    """Block a user's invitations, and say so."""
+    """Block a user's invitations and direct messages, and say so."""
     with _api(context) as api:
         api.block(username)
     name = inert_name(username)
-    return f"You get no more invitations from {name}. To allow them again: unblock {name}"
+    return f"You get no more invitations and direct messages from {name}. To allow them again: unblock {name}"
 
 
 def unblock(context: ClientContext, username: str) -> str:
-    """Allow a user's invitations again, and say so."""
+    """Allow a user's invitations and direct messages again, and say so."""
     with _api(context) as api:
         api.unblock(username)
-    return f"{inert_name(username)} can invite you again."
+    return f"{inert_name(username)} can invite you and write to you again."
+
+
+def writers(context: ClientContext, chosen: str = "") -> str:
+    """Set who may write direct messages to the user, if `chosen`; then say who may."""
+    with _api(context) as api:
+        if chosen:
+            api.set_writers(chosen)
+        else:
+            chosen = api.settings().writes
+    return _WRITERS.get(chosen, f"Who may write to you directly: {inert_name(chosen)}.")
 
 
 def sessions(context: ClientContext, cache: NameCache) -> list[str]:

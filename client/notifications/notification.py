@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from chatterbox.wire.frames import Message
+from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 TITLE_CHARS = 80
@@ -70,7 +71,7 @@ def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int
     message = next(each.message for each in reversed(messages) if each.reason is reason)
     content, name = _line(message.content), inert(message.username)
     if count == 1:
-        title = _cut(f"{name} in #{inert(message.room)}", TITLE_CHARS)
+        title = _cut(f"{name} in {shown_room(message.room)}", TITLE_CHARS)
         return Notification(title, _cut(content, BODY_CHARS), tuple(messages), 1)
     title = _cut(_summary(counts), TITLE_CHARS)
     return Notification(title, _cut(f"{name}: {content}", BODY_CHARS), tuple(messages), count)
@@ -78,7 +79,7 @@ def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int
 
 def invitation_notice(room: str, by: str) -> Notification:
     """The notification that `by` invited the user to `room`."""
-    title = _cut(f"Invitation to #{inert(room)}", TITLE_CHARS)
+    title = _cut(f"Invitation to {shown_room(room)}", TITLE_CHARS)
     return Notification(title, _cut(f"{inert(by)} invited you.", BODY_CHARS), (), 0)
 
 
@@ -90,7 +91,7 @@ def _most_urgent(messages: Sequence[NotableMessage]) -> NotifyReason:
 def _summary(counts: Mapping[str, int]) -> str:
     """The number of messages in each room, the largest first."""
     rooms = Counter(counts).most_common()
-    parts = [f"{number} new in #{inert(room)}" for room, number in rooms[:ROOMS]]
+    parts = [f"{number} new in {shown_room(room)}" for room, number in rooms[:ROOMS]]
     return ", ".join([*parts, *([f"and in {len(rooms) - ROOMS} more"] if len(rooms) > ROOMS else [])])
 
 

@@ -6,6 +6,8 @@ from typing import assert_never
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
+from client.core.direct_rooms import is_direct
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
 RETRY_NOW_S = 0.1
@@ -27,16 +29,16 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
         case notes.Disconnected():
             return _disconnected(note, server)
         case notes.CatchingUp(room, to_go):
-            return f"Catching up in #{inert_name(room)}: {messages(to_go)} to go."
+            return f"Catching up in {shown_room(room)}: {messages(to_go)} to go."
         case notes.CaughtUp(room):
-            return f"Caught up in #{inert_name(room)}."
+            return f"Caught up in {shown_room(room)}."
         case notes.RoomEntered(room):
-            return f"You joined #{inert_name(room)}."
+            return f"You joined {shown_room(room)}."
         case notes.RoomReset(room, at):
-            restored = f"The history of #{inert_name(room)} was restored from a backup"
+            restored = f"The history of {shown_room(room)} was restored from a backup"
             return f"{restored}: messages that you have seen may be gone. Continuing after message {at.offset}."
         case notes.MessagesMissing(room, count):
-            return f"The server could not return {messages(count)} of #{inert_name(room)} at this point."
+            return f"The server could not return {messages(count)} of {shown_room(room)} at this point."
         case notes.RoomGone():
             return _gone(note)
         case notes.MembershipChange(membership, mine):
@@ -46,11 +48,11 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
         case notes.InvitationReceived(room, by):
             return invitation_line(room, by)
         case notes.QueuedOffline(entry):
-            return f"Queued in the outbox for #{inert_name(entry.room)}, not sent yet: {inert(entry.content)}"
+            return f"Queued in the outbox for {shown_room(entry.room)}, not sent yet: {inert(entry.content)}"
         case notes.SendDelayed(_, detail, retry_s):
             return f"{inert(detail)} Your message stays in the outbox; retrying in {_wait(retry_s)}."
         case notes.SendFailed(entry, _, detail):
-            return not_sent(detail, entry.content, f" to #{inert_name(entry.room)}")
+            return not_sent(detail, entry.content, f" to {shown_room(entry.room)}")
         case notes.CommandRefused(command, code, detail):
             return _refusal(command, code, detail)
         case notes.CommandAnswered(_, reply):
@@ -80,7 +82,7 @@ def _disconnected(note: notes.Disconnected, server: str) -> str | None:
 
 
 def _gone(note: notes.RoomGone) -> str:
-    room, by = f"#{inert_name(note.room)}", inert_name(note.by)
+    room, by = shown_room(note.room), inert_name(note.by)
     match note.reason:
         case notes.GoneReason.REMOVED:
             return f"{by} removed you from {room}."
@@ -97,7 +99,7 @@ def _gone(note: notes.RoomGone) -> str:
 
 def _membership(change: frames.Membership, username: str, *, mine: bool) -> str | None:
     name, room, by = inert_name(change.username), inert_name(change.room), change.by
-    if by == username or (mine and by in {None, change.username}):
+    if by == username or (mine and by in {None, change.username}) or is_direct(change.room):
         return None
     if not change.member:
         return f"{name} left #{room}." if by in {None, change.username} else _removed(change)
@@ -114,8 +116,8 @@ def _removed(change: frames.Membership) -> str:
 
 
 def _topic_change(room: str, topic: str, by: str) -> str:
-    what = f"set the topic of #{inert_name(room)}: {inert(topic)}" if topic else ""
-    return f"{inert_name(by)} {what or f'cleared the topic of #{inert_name(room)}.'}"
+    what = f"set the topic of {shown_room(room)}: {inert(topic)}" if topic else ""
+    return f"{inert_name(by)} {what or f'cleared the topic of {shown_room(room)}.'}"
 
 
 def _refusal(command: frames.Command, code: str, detail: str) -> str:
@@ -124,10 +126,12 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
             return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:
             return "This server does not support topics: it is older than this client."
+        case frames.Join(room=room), Code.BAD_FRAME if is_direct(room):
+            return "This server does not support direct messages: it is older than this client."
         case frames.Leave(room=room), Code.ROOM_FOR_ALL:
-            return f"Everyone is a member of #{inert_name(room)}; you can't leave it."
+            return f"Everyone is a member of {shown_room(room)}; you can't leave it."
         case frames.Leave(room=room), Code.NOT_A_MEMBER:
-            return f"You are not in #{inert_name(room)}."
+            return f"You are not in {shown_room(room)}."
         case _:
             pass
     return inert(detail)
@@ -136,16 +140,18 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
 def _reply(reply: frames.Reply) -> str | None:
     match reply:
         case frames.Created(room=room, private=private):
-            return f"Created #{inert_name(room)}{' (private, by invitation only)' if private else ''}."
+            return f"Created {shown_room(room)}{' (private, by invitation only)' if private else ''}."
+        case frames.DirectOpened(room=room):
+            return f"Opened the direct conversation with {shown_room(room)}."
         case frames.Invited(room=room, username=username):
-            invited = f"You invited {inert_name(username)} to #{inert_name(room)}."
+            invited = f"You invited {inert_name(username)} to {shown_room(room)}."
             return f"{invited} If there is such a user, they can accept or decline."
         case frames.Removed(room=room, username=username):
-            return f"You removed {inert_name(username)} from #{inert_name(room)}."
+            return f"You removed {inert_name(username)} from {shown_room(room)}."
         case frames.DeletedRoom(room=room):
-            return f"Deleted #{inert_name(room)} and its messages."
+            return f"Deleted {shown_room(room)} and its messages."
         case frames.Left(room=room, deleted=deleted):
-            return f"You left #{inert_name(room)}.{' The room and its messages were deleted.' if deleted else ''}"
+            return f"You left {shown_room(room)}.{' The room and its messages were deleted.' if deleted else ''}"
         case frames.TopicSet(room=room, topic=topic):
             return topic_line(room, topic)
         case _:
@@ -183,12 +189,12 @@ def topic_line(room: str, topic: str) -> str:
     >>> topic_line("ops", "engines"), topic_line("dev", "")
     ('Topic of #ops: engines', '#dev has no topic.')
     """
-    return f"Topic of #{inert_name(room)}: {inert(topic)}" if topic else f"#{inert_name(room)} has no topic."
+    return f"Topic of {shown_room(room)}: {inert(topic)}" if topic else f"{shown_room(room)} has no topic."
 
 
 def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
     """A table of rooms, those of the reader first."""
-    names = [f"#{inert_name(room.room)}" for room in rooms]
+    names = [shown_room(room.room) for room in rooms]
     widest = max(map(len, names), default=0)
     rows = sorted(zip(rooms, names, strict=True), key=lambda row: (not row[0].member, row[0].room))
     return [f"{name:<{widest}}  {_facts(room)}" for room, name in rows]
@@ -196,6 +202,8 @@ def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:
 
 def _facts(room: frames.RoomSummary) -> str:
     members = "1 member" if room.members == 1 else f"{room.members} members"
+    if is_direct(room.room):
+        return f"direct, {messages(room.at.offset)}"
     kind = "private, " if room.private else ""
     topic = f": {inert(room.topic)}" if room.topic else ""
     return f"{kind}{members}, {messages(room.at.offset)}{'' if room.member else ' (not joined)'}{topic}"
@@ -221,7 +229,7 @@ def new_in(counts: dict[str, int]) -> str:
     >>> new_in({"ops": 3, "dev": 1})
     '3 new in #ops, 1 new in #dev'
     """
-    return ", ".join(f"{count} new in #{inert_name(room)}" for room, count in counts.items())
+    return ", ".join(f"{count} new in {shown_room(room)}" for room, count in counts.items())
 
 
 def not_shown(room: str, dropped: int, shown: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from client.core.outbox_entry import OutboxEntry
-from client.text.sanitize import inert, inert_name
+from client.text.room_names import shown_room
+from client.text.sanitize import inert
 
 BEING_SENT = "This message is being sent; it can't be taken back any more."
 
@@ -13,7 +14,7 @@ def outbox_lines(entries: Iterable[OutboxEntry], held: Iterable[bool] = ()) -> l
     """A line for each entry: id, time, room and text. `held`: whether a running client will send it."""
     marks = dict(enumerate(held))
     return [
-        f"{entry.short_id}  {queued_at(entry)}  #{inert_name(entry.room)}"
+        f"{entry.short_id}  {queued_at(entry)}  {shown_room(entry.room)}"
         f"{' (a running chat sends it)' if marks.get(number) else ''}: {inert(entry.text)}"
         for number, entry in enumerate(entries)
     ]
@@ -30,7 +31,7 @@ def queued_at(entry: OutboxEntry) -> str:
 def dropped_line(entry: OutboxEntry) -> str:
     """Confirm that a message was deleted. It may have arrived: an ack can be lost with its connection."""
     return (
-        f"Deleted, to #{inert_name(entry.room)}: {inert(entry.text)} "
+        f"Deleted, to {shown_room(entry.room)}: {inert(entry.text)} "
         "(If the connection broke while it was being sent, it may have arrived.)"
     )
 

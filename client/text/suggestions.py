@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from chatterbox.wire import frames
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
 RoomCommand: TypeAlias = (
@@ -46,7 +47,7 @@ def unlisted_room(
     room: str, rooms: Iterable[str] = (), *, open_with: str = "", create: str = "", left: bool = False
 ) -> str:
     """Say that the server lists no such room; `open_with` and `create` are commands to suggest, if any."""
-    sentence = f"No room #{inert_name(room)} (or it is private and you are not in it)."
+    sentence = f"No room {shown_room(room)} (or it is private and you are not in it)."
     if left:
         return f"{sentence} Ask a member to invite you again{f', or create it again: {create}' if create else '.'}"
     if (found := closest(room, rooms)) is not None:
@@ -59,7 +60,7 @@ def why_not_in(room: str, rooms: list[frames.RoomSummary], *, left: bool = False
     """Say why a shell command can't use a room: the user is not in it, or the server lists no such room."""
     names = [summary.room for summary in rooms]
     if room in names:
-        return f"You are not in #{inert_name(room)}. To join it: chatterbox join {inert_name(room)}"
+        return f"You are not in {shown_room(room)}. To join it: chatterbox join {inert_name(room)}"
     return unlisted_room(room, names, open_with=f"{SHELL}join", create=f"{SHELL}create {inert_name(room)}", left=left)
 
 

@@ -8,16 +8,26 @@ from chatterbox.chassis.core.lru_dict import LruDict
 from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.chassis.token_verifier import AuthClient
-from chatterbox.wire import history_api
+from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
+from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
+from chatterbox.wire.user_settings import Writers
 from services.history.messages import message_pages
 from services.history.messages.message_pages import ChangedMessages, MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.rooms import membership_changes, moderation, room_invitations, room_queries, topic_changes
+from services.history.rooms import (
+    direct_conversations,
+    membership_changes,
+    moderation,
+    people,
+    room_invitations,
+    room_queries,
+    topic_changes,
+)
+from services.history.rooms.people import StoredSettings
 from services.history.rooms.room_queries import RoomView
 from services.history.user_rates import UserRates
 
@@ -200,6 +210,34 @@ class HistoryService:
         return await self._writer.change(
             lambda transaction: membership_changes.create(transaction, room, user, self._limits, private=private)
         )
+
+    async def open_direct(self, user: UserInfo, username: str) -> history_api.RoomInfo:
+        """The direct conversation of `user` with another user, or with themselves for notes, made the first time.
+
+        Raises `user_unknown`, or `direct_refused` if that user takes none from this one.
+        """
+        self._rates.spend(CHANGES, user.user_id)
+        name = direct_names.direct_name(user.username, text_rules.username(username))
+        try:
+            return (await room_queries.find(self._readers, name, user.user_id, self._limits)).info
+        except ChatError as problem:
+            if problem.code is not Code.ROOM_UNKNOWN:
+                raise
+        other = await self._auth.user(username)
+        self._rates.spend(DIRECTS, user.user_id)
+        return await self._writer.change(
+            lambda transaction: direct_conversations.open_direct(transaction, user, other, self._limits)
+        )
+
+    async def settings(self, user: UserInfo) -> StoredSettings:
+        """What `user` set for themselves."""
+        self._rates.spend(READS, user.user_id)
+        return await people.read(self._readers, user.user_id)
+
+    async def set_writers(self, user: UserInfo, writers: Writers) -> None:
+        """Set who may write direct messages to `user`."""
+        self._rates.spend(CHANGES, user.user_id)
+        await self._writer.change(lambda transaction: people.set_writers(transaction, user.user_id, writers))
 
     async def change_topic(self, room: str, user: UserInfo, topic: str) -> str:
         """Set the topic of a room; returns it as stored."""

@@ -13,7 +13,7 @@ from chatterbox.chassis import operator_socket
 from chatterbox.chassis.operator_errors import OperatorError
 from chatterbox.chassis.sqlite.database import DatabaseInUseError
 from chatterbox.chassis.sqlite.service_database import open_database
-from chatterbox.wire import text_rules
+from chatterbox.wire import direct_names, text_rules
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
@@ -125,6 +125,6 @@ def room_table(settings: HistorySettings) -> list[str]:
 def _cells(
     name: str, everyone: int, private: int, creator: str | None, members: int, messages: int, last_ms: int
 ) -> tuple[str, ...]:
-    kind = "everyone" if everyone else "private" if private else "public"
+    kind = "direct" if direct_names.people(name) else "everyone" if everyone else "private" if private else "public"
     last = text_rules.timestamp(last_ms)[:16].replace("T", " ") if last_ms else "-"
     return name, kind, creator or "-", str(members), str(messages), last

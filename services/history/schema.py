@@ -132,6 +132,23 @@ MIGRATIONS = (
         PRIMARY KEY (message_id, emoji, user_id)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Direct conversations, of two users or (notes) of one. `folded` is the room's name as it is compared.
+    CREATE TABLE directs (
+        low_user INTEGER NOT NULL,
+        high_user INTEGER NOT NULL,
+        room_id INTEGER NOT NULL UNIQUE REFERENCES rooms (id),
+        folded TEXT NOT NULL UNIQUE,
+        PRIMARY KEY (low_user, high_user)
+    ) STRICT, WITHOUT ROWID;
+    -- 1 in direct conversations. Storing a message reads this row anyway, so for other rooms it costs nothing.
+    ALTER TABLE memberships ADD COLUMN direct INTEGER NOT NULL DEFAULT 0;
+    -- What users set for themselves; no row: the defaults.
+    CREATE TABLE people (
+        user_id INTEGER PRIMARY KEY,
+        writers TEXT NOT NULL DEFAULT 'everyone'
+    ) STRICT;
+    """,
 )
 
 _IMPOSSIBLE = """

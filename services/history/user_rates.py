@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from chatterbox.chassis.core.rate_limiter import REMEMBERED, RateLimiter
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
+from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED, Rate, RateLimit
 
 
 class UserRates:
@@ -17,7 +17,7 @@ class UserRates:
         self._clock = clock
         self._limiters: dict[RateLimit[Rate], RateLimiter[int]] = {
             row: RateLimiter(limits.rate(row), name=row.name, remembered=remembered)
-            for row in (CHANGES, ROOMS_CREATED, INVITATIONS, READS, LISTINGS)
+            for row in (CHANGES, ROOMS_CREATED, DIRECTS, INVITATIONS, READS, LISTINGS)
         }
 
     def spend(self, row: RateLimit[Rate], user_id: int) -> None:

@@ -95,8 +95,9 @@ class FakeAuth:
         self._answer(request)
         if self.before_user is not None:
             await self.before_user()
-        name = (await internal_http.read(request, dict[str, str]))["username"]
-        if name not in self.names:
+        typed = (await internal_http.read(request, dict[str, str]))["username"]
+        name = next((known for known in self.names if known.casefold() == typed.casefold()), None)
+        if name is None:
             raise ChatError(Code.USER_UNKNOWN)
         return internal_http.write(auth_api.UserInfo(self.names[name], name))
 

@@ -124,6 +124,12 @@ class CreateRoom(Exchange, frozen=True, kw_only=True, tag="create"):
     private: bool = False
 
 
+class Direct(Exchange, frozen=True, kw_only=True):
+    """Open the direct conversation with a user, with yourself for notes; it is made the first time."""
+
+    username: str
+
+
 class Invite(Exchange, frozen=True, kw_only=True):
     """Invite a user to a room that you are in: they become a member when they join it."""
 
@@ -168,6 +174,7 @@ Command: TypeAlias = (
     | ReadChanges
     | ListRooms
     | CreateRoom
+    | Direct
     | Invite
     | Remove
     | DeleteRoom

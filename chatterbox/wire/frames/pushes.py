@@ -21,6 +21,10 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str = ""
     rev: Whole = 0
     """The room's rev: changes after it are pushed."""
+    kind: str = ""
+    """`direct` for a direct conversation; absent for any other room."""
+    with_: tuple[str, ...] = msgspec.field(default=(), name="with")
+    """The usernames of its members; only in a direct conversation."""
 
 
 class PendingInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +63,10 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """With `at`: the room's topic."""
     rev: Whole = 0
     """With `at`: the room's rev; changes after it are pushed."""
+    kind: str = ""
+    """With `at`: `direct` for a direct conversation; absent for any other room."""
+    with_: tuple[str, ...] = msgspec.field(default=(), name="with")
+    """With `at`: the usernames of its members; only in a direct conversation."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):

@@ -18,6 +18,10 @@ class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
     members: Whole
     at: Position
     topic: str = ""
+    kind: str | msgspec.UnsetType = msgspec.UNSET
+    """`direct` for a direct conversation; absent for any other room."""
+    with_: tuple[str, ...] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="with")
+    """The usernames of its members; only in a direct conversation."""
 
 
 class Joined(Exchange, frozen=True, kw_only=True):
@@ -95,6 +99,15 @@ class Created(Exchange, frozen=True, kw_only=True):
     at: Position
 
 
+class DirectOpened(Exchange, frozen=True, kw_only=True, tag="direct_opened"):
+    """The reply to `direct`: pushes start after `at`."""
+
+    room: str
+    with_: tuple[str, ...] = msgspec.field(name="with")
+    """The usernames of the two; only yours for notes to yourself."""
+    at: Position
+
+
 class Invited(Exchange, frozen=True, kw_only=True):
     """The reply to `invite`: the same whether there is such a user or not."""
 
@@ -150,6 +163,7 @@ Reply: TypeAlias = (
     | ChangesPage
     | RoomList
     | Created
+    | DirectOpened
     | Invited
     | Removed
     | DeletedRoom

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from client.core.direct_rooms import is_direct
 from client.failures import UsageError
 from client.screen.actions.action_table import ROOM_NUMBERS
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
 from client.screen.model import submit
-from client.text.room_names import room_name
+from client.text.room_names import room_name, shown_room
 from client.text.sanitize import inert
 
 
@@ -74,13 +75,13 @@ class RoomHandlers:
             self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} rooms.")
 
     def pin(self) -> None:
-        model, name = self._model, inert(self._model.room.name)
+        model, name = self._model, shown_room(self._model.room.name)
         if not model.room.member:
             self._screen.show_status("You are not in this room.")
         elif model.order.toggle_pin(model.room.name):
-            self._screen.show_status(f"#{name} is pinned to the top of the list.")
+            self._screen.show_status(f"{name} is pinned to the top of the list.")
         else:
-            self._screen.show_status(f"#{name} is no longer pinned.")
+            self._screen.show_status(f"{name} is no longer pinned.")
 
     def edit_topic(self) -> None:
         """Put `/topic` with the present topic into the input."""
@@ -94,5 +95,6 @@ class RoomHandlers:
 
 def _no_room(typed: str) -> str:
     with suppress(UsageError):
-        return f"No match. Enter joins #{inert(room_name(typed.strip()))}."
+        room = room_name(typed.strip())
+        return f"No match. Enter {'writes to' if is_direct(room) else 'joins'} {shown_room(room)}."
     return "No match."

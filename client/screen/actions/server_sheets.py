@@ -12,7 +12,8 @@ from client.net.http_api import SessionInfo
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout.picker_items import PickerItem, filtered
 from client.store.session_file import OTHERS
-from client.text.sanitize import inert, inert_name
+from client.text.room_names import shown_room
+from client.text.sanitize import inert
 
 
 def members(screen: ScreenInterface, room: str) -> None:
@@ -27,7 +28,7 @@ def members(screen: ScreenInterface, room: str) -> None:
     def choose(name: str) -> None:
         screen.composer.type(f"@{name} ")
 
-    _open(screen, f"Members of #{inert_name(room)}", fetch, choose)
+    _open(screen, f"Members of {shown_room(room)}", fetch, choose)
 
 
 def sessions(screen: ScreenInterface) -> None:

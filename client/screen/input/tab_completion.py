@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from client.faces.slash_parser import KEYWORDS, WordKind, spec_of
+from client.core.direct_rooms import is_direct
+from client.faces.slash_parser import KEYWORDS, WRITERS, WordKind, spec_of
 from client.screen.input.emoji_names import EMOJI
 
 
@@ -54,6 +55,8 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word.removeprefix("/"), sources.commands)
         case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP) as kind:
             return _matching(word, [KEYWORDS[kind]])
+        case WordKind.WRITERS:
+            return _matching(word, WRITERS)
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
         case (
@@ -76,7 +79,7 @@ def _text_choices(word: str, earlier: str, sources: CompletionSources) -> list[s
     if word.startswith(":"):
         return [EMOJI[name] for name in _matching(word[1:].rstrip(":"), sorted(EMOJI))] if len(word) > 1 else []
     if word.startswith("#"):
-        return [f"#{name} " for name in _matching(word[1:], sources.rooms)]
+        return [f"#{name} " for name in _matching(word[1:], sources.rooms) if not is_direct(name)]
     return _people(word, sources, is_first=not earlier)
 
 

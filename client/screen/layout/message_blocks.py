@@ -10,7 +10,7 @@ from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.room_model import RoomModel
 from client.screen.model.scroll_position import TOP, BlockKey, BlockKind, message_key
 from client.text.note_text import NOT_SENT, time_of
-from client.text.sanitize import inert
+from client.text.room_names import shown_room
 
 CACHE_LIMIT = 4_000
 """Laid-out messages kept."""
@@ -108,13 +108,13 @@ class MessageBlocks:
         return f"{count} missing: lost by the server" if self.room.log.is_lost(offset) else f"{count} to load"
 
     def _top(self) -> list[Row]:
-        name, log = inert(self.room.name), self.room.log
+        name, log = shown_room(self.room.name), self.room.log
         if log.complete:
-            text = f"beginning of #{name}"
+            text = f"beginning of {name}"
         elif log.is_full:
             text = "older messages do not fit into memory"
         else:
-            text = "older messages" if log else f"#{name}: no messages here yet"
+            text = "older messages" if log else f"{name}: no messages here yet"
         return [self._rule(text, SpanRole.GAP)]
 
     def _first_notices(self) -> list[Row]:

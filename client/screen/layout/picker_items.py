@@ -15,6 +15,7 @@ from client.screen.model.messages.message_list import MessageList
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.note_text import clock, messages, time_of
 from client.text.outbox_text import queued_at
+from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 LIMIT = 500
@@ -46,14 +47,14 @@ def rooms(model: ChatModel) -> list[PickerItem]:
     others = [room for room in model.in_order() if room is not model.room]
     joined = sorted(others, key=lambda room: (room.name != model.previous_room, -room.mentions, -room.unread))
     out = [
-        PickerItem(f"#{inert(room.name)}", f"{room.unread} unread" if room.unread else "", room.name) for room in joined
+        PickerItem(shown_room(room.name), f"{room.unread} unread" if room.unread else "", room.name) for room in joined
     ]
     here = PickerItem(
-        f"#{inert(model.room.name)}", "you are here" if model.room.member else "not joined", model.room.name
+        shown_room(model.room.name), "you are here" if model.room.member else "not joined", model.room.name
     )
     known = {room.name for room in (*joined, model.room)}
     unjoined = sorted(name for name in model.listed_rooms if name not in known)
-    return [*out, here, *(PickerItem(f"#{inert(name)}", "not joined", name) for name in unjoined)]
+    return [*out, here, *(PickerItem(shown_room(name), "not joined", name) for name in unjoined)]
 
 
 def room_links(model: ChatModel) -> list[PickerItem]:
@@ -144,7 +145,7 @@ def history_items(model: ChatModel) -> list[PickerItem]:
 def unsent_messages(model: ChatModel) -> list[PickerItem]:
     """The unsent messages of all rooms, in their order in each room; their value is the key."""
     return [
-        PickerItem(inert(entry.content), f"#{inert(room.name)} {queued_at(entry)}", entry.key)
+        PickerItem(inert(entry.content), f"{shown_room(room.name)} {queued_at(entry)}", entry.key)
         for room in model.in_order()
         for entry in room.outbox
     ]

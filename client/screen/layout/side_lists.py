@@ -6,6 +6,7 @@ from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.room_model import RoomModel
 from client.text.line_wrap import width_of
+from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 
@@ -13,7 +14,7 @@ def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, colum
     """Lay out a room of the list: number for Alt, * if pinned, name, mentions (as @2) and unread messages."""
     count = (f"@{room.mentions} " if room.mentions else "") + (str(room.unread) if room.unread else "")
     head = f"{'▸' if current else ' '}{number if number < 10 else ' '}{'*' if pinned else ' '}"
-    name = fitting(f"#{inert(room.name)}", columns - len(head) - len(count) - 1)
+    name = fitting(shown_room(room.name), columns - len(head) - len(count) - 1)
     gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
     news = SpanRole.MENTION if room.mentions else SpanRole.UNREAD if room.unread else None
     return (
@@ -68,7 +69,7 @@ def heading(model: ChatModel, columns: int) -> Row:
     facts = [fact for fact, holds in (("private", room.private), ("you are not in it", not room.member)) if holds]
     facts += [f"{len(room.active)} active"] if room.active else []
     facts += [f"{room.unread} unread"] if room.unread else []
-    name, known = f" #{inert(room.name)}", " · ".join(facts)
+    name, known = f" {shown_room(room.name)}", " · ".join(facts)
     left = columns - width_of(name) - width_of(known) - len("  ") - len("  ") - 1
     if not room.topic or left < TOPIC_COLUMNS:
         return (Span(name, SpanRole.TITLE), Span(f"  {known}", SpanRole.TIME))

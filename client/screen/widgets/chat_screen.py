@@ -43,7 +43,7 @@ from client.screen.widgets.row_widget import RowWidget
 from client.screen.widgets.themed_app import ThemedApp
 from client.screen.widgets.timeline import Timeline
 from client.text.line_wrap import width_of
-from client.text.sanitize import inert_name
+from client.text.room_names import shown_room
 
 DRAW_S = 1 / 30
 """Shortest time between two draws (seconds). Keys are handled between them, however much arrives."""
@@ -370,7 +370,7 @@ class ChatScreen(Screen[None]):
         """Put the draft of the open room into the composer."""
         room = self.model.room
         self._draft_room = room.name
-        placeholder = f"Message #{inert_name(room.name)} ({self.key_of('help') or '/help'}: help)"
+        placeholder = f"Message {shown_room(room.name)} ({self.key_of('help') or '/help'}: help)"
         self.composer.load_draft(room.draft, placeholder)
         self._show_mode()
 

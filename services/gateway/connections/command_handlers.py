@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeAlias, assert_never
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
-from chatterbox.wire import frames, history_api, text_rules
+from chatterbox.wire import direct_names, frames, history_api, text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
@@ -79,6 +79,8 @@ class CommandHandlers:
                 return self._rooms(connection, member, command)
             case frames.CreateRoom():
                 return self._create(connection, member, command)
+            case frames.Direct():
+                return self._direct(connection, member, command)
             case frames.Invite():
                 return self._invite(connection, member, command)
             case frames.Remove():
@@ -116,13 +118,29 @@ class CommandHandlers:
         )
         room = self._room(member, command.room)
         if room is None:
+            if other := direct_names.peer(command.room, member.username):
+                return self._send_first(connection, member, command, key, other)
             return self._refuse_send(member, command.room)
+        self._put(connection, member, command, key, room)
+        return None
+
+    def _put(self, connection: Connection, member: Member, command: frames.Send, key: str, room: Room) -> None:
         append = history_api.Append(
             room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
         )
         self._batcher.put(PendingSend(connection, command.id, room.name, append))
         connection.count_received()
-        return None
+
+    async def _send_first(
+        self, connection: Connection, member: Member, command: frames.Send, key: str, other: str
+    ) -> None:
+        """Send to a direct conversation that does not exist yet: make it first."""
+        try:
+            room = await self._open_direct(member, other)
+            self._put(connection, member, command, key, room)
+        except ChatError as problem:
+            self._refused.inc(problem.code)
+            raise
 
     def _change(self, connection: Connection, member: Member, command: ChangeCommand) -> AsyncCommand | None:
         """Change a message: it counts as a message of its sender."""
@@ -137,7 +155,7 @@ class CommandHandlers:
         return None
 
     def _room(self, member: Member, name: str) -> Room | None:
-        return member.rooms.get(name) or member.rooms.get(text_rules.room_name(name, self._limits))
+        return member.rooms.get(name) or member.find_room(direct_names.address(name, self._limits))
 
     async def _room_of(self, member: Member, name: str) -> Room:
         room = self._room(member, name)
@@ -147,7 +165,7 @@ class CommandHandlers:
 
     async def _refuse_room(self, member: Member, name: str) -> NoReturn:
         """Raise `not_a_member` for a room visible to `member`, `room_unknown` for any other, existing or not."""
-        await self._history.find(text_rules.room_name(name, self._limits), member)
+        await self._history.find(direct_names.address(name, self._limits), member)
         raise ChatError(Code.NOT_A_MEMBER)
 
     async def _refuse_send(self, member: Member, name: str) -> NoReturn:
@@ -164,7 +182,7 @@ class CommandHandlers:
             version = member.rooms_version
             room = self._room(member, command.room)
             if room is None:
-                name = text_rules.room_name(command.room, self._limits)
+                name = direct_names.address(command.room, self._limits)
                 room = await self._feed.open(await self._history.join(name, member))
             if command.since is not None and not room.covers(command.since):
                 await self._feed.sync([room])
@@ -219,6 +237,18 @@ class CommandHandlers:
         room.flush()
         connection.send(frames.Created(id=command.id, room=room.name, private=room.private, at=room.at))
 
+    async def _direct(self, connection: Connection, member: Member, command: frames.Direct) -> None:
+        room = await self._open_direct(member, command.username, requester=connection)
+        room.flush()
+        people = direct_names.people(room.name)
+        connection.send(frames.DirectOpened(id=command.id, room=room.name, with_=people, at=room.at))
+
+    async def _open_direct(self, member: Member, username: str, *, requester: Connection | None = None) -> Room:
+        """The direct conversation of a member with a user; every connection but `requester` is told if it is new."""
+        room = await self._feed.open(await self._history.open_direct(member, username))
+        self._memberships.enter(member, room, by=member.username, requester=requester)
+        return room
+
     async def _invite(self, connection: Connection, member: Member, command: frames.Invite) -> None:
         room = await self._room_of(member, command.room)
         username = await self._history.invite(room.name, member, command.username)
@@ -271,4 +301,5 @@ def _summary(room: history_api.VisibleRoom) -> frames.RoomSummary:
         members=room.members,
         at=Position(room.epoch, room.head),
         topic=room.topic,
+        **direct_names.fields(room.room),
     )

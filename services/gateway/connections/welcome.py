@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from chatterbox.chassis.pacing import PacedQueue
 from chatterbox.chassis.token_verifier import TokenVerifier
-from chatterbox.wire import frames, rate_limits
+from chatterbox.wire import direct_names, frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -161,6 +161,7 @@ def _room_state(room: Room, held: ResumePoint | None, *, reset: bool) -> frames.
         reset=reset,
         topic=room.topic or "",
         rev=room.rev if held is None or held.rev is None else held.rev,
+        **direct_names.fields(room.name),
     )
 
 

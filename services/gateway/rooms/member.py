@@ -1,6 +1,7 @@
 """A user with connections to this gateway; they share memberships and the send rate limit."""
 
 from chatterbox.chassis.core.token_bucket import TokenBucket
+from chatterbox.wire import direct_names, text_rules
 from services.gateway.rooms.room import Room, RoomConnection
 
 
@@ -49,6 +50,12 @@ class Member:
         else:
             self.invitations[room] = by
         return True
+
+    def find_room(self, address: str) -> Room | None:
+        """The room of this `direct_names.address`; direct conversations are kept in the spelling of the usernames."""
+        if not direct_names.people(address):
+            return self.rooms.get(address)
+        return next((room for name, room in self.rooms.items() if text_rules.folded(name) == address), None)
 
     def remove_room(self, room: Room) -> None:
         del self.rooms[room.name]

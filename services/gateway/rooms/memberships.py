@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NoReturn, assert_never
 
 from chatterbox.chassis.tasks import TaskSet
-from chatterbox.wire import frames, history_api
+from chatterbox.wire import direct_names, frames, history_api
 from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
@@ -136,7 +136,8 @@ class Memberships:
         opened = await self._feed.open(_info(change)) if member is not None and change.member else None
         if member is not None:
             member.note_update()
-        if (room := self._feed.rooms.get(change.room_id)) is not None:
+        room = self._feed.rooms.get(change.room_id)
+        if room is not None and not direct_names.people(room.name):  # there, both have been members from the beginning
             frame = frames.Membership(room=room.name, username=change.username, member=change.member, by=change.by)
             room.notify_members(frame, exclude=member.connections if member is not None else ())
         if member is not None and opened is not None:
@@ -225,6 +226,7 @@ class Memberships:
             private=room.private,
             topic=room.topic or "",
             rev=room.rev,
+            **direct_names.fields(room.name),
         )
         for connection in member.connections:
             if connection.is_open:

@@ -103,6 +103,11 @@ class HistoryClient:
         body = history_api.CreateRoomCall(room, private, member.user_id, member.username)
         return await self._call("/internal/create", body, history_api.RoomInfo)
 
+    async def open_direct(self, member: Requester, username: str) -> history_api.RoomInfo:
+        """The direct conversation of `member` with a user, made the first time."""
+        body = history_api.OpenDirectCall(member.user_id, member.username, username)
+        return await self._call("/internal/direct", body, history_api.RoomInfo)
+
     async def remove(self, room: str, member: Requester, username: str) -> str:
         """Remove a member of a room that the requester created; returns the username in the spelling of its owner."""
         body = history_api.RemoveMemberCall(room, member.user_id, member.username, username)

@@ -16,7 +16,18 @@ from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from chatterbox.wire.limits import Limits
 from services.history.core import stored_message
 from services.history.core.change_plan import ChangePlan, ChangePlanner
-from services.history.core.outcomes import Mentions, Spend, no_mentions, rate_limited, refused, unlimited
+from services.history.core.outcomes import (
+    MEMBER,
+    MayWrite,
+    Mentions,
+    Spend,
+    anybody,
+    direct_refusal,
+    no_mentions,
+    rate_limited,
+    refused,
+    unlimited,
+)
 from services.history.core.stored_message import StoredMessage
 
 Outcome: TypeAlias = Appended | AppendRefused
@@ -30,7 +41,8 @@ class MessageContext(NamedTuple):
     epoch: str
     head: int
     last_ms: int
-    member: bool
+    member: int | None
+    """`MEMBER`; `DIRECT`: of a direct conversation, whose other member may refuse the message; None: not a member."""
     earlier_id: int | None
     """None: the key is new, and the fields below are unset."""
     earlier_offset: int
@@ -102,12 +114,13 @@ def plan(
     spend: Spend = unlimited,
     mentions: Mentions = no_mentions,
     changes: ChangePlanner | None = None,
+    may_write: MayWrite = anybody,
 ) -> AppendPlan:
     """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned.
 
     `changes` has planned the changes of the same transaction, and knows the messages that are answered.
     """
-    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes)
+    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes, may_write)
     for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
@@ -122,11 +135,13 @@ class _Planner:
         spend: Spend,
         mentions: Mentions,
         changes: ChangePlanner | None,
+        may_write: MayWrite,
     ) -> None:
         self.plan = AppendPlan(changes=None if changes is None else changes.plan)
         self._spend = spend
         self._mentions = mentions
         self._changes = changes
+        self._may_write = may_write
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
@@ -139,8 +154,10 @@ class _Planner:
         if (earlier := self._earlier(message, context)) is not None:
             content, appended = earlier
             return appended if content in {message.content, None} else refused(Code.KEY_REUSED)
-        if not context.member:
-            return refused(Code.NOT_A_MEMBER)
+        if context.member != MEMBER:
+            author = (message.room_id, message.user_id, message.username)
+            if (code := direct_refusal(context.member, self._may_write, *author)) is not None:
+                return refused(code)
         try:
             _check(message, self._limits)
         except ChatError as refusal:

@@ -22,7 +22,18 @@ from chatterbox.wire.history_api import (
 )
 from chatterbox.wire.limits import Limits
 from services.history.core import stored_message
-from services.history.core.outcomes import Mentions, Spend, no_mentions, rate_limited, refused, unlimited
+from services.history.core.outcomes import (
+    MEMBER,
+    MayWrite,
+    Mentions,
+    Spend,
+    anybody,
+    direct_refusal,
+    no_mentions,
+    rate_limited,
+    refused,
+    unlimited,
+)
 from services.history.core.stored_message import StoredMessage
 
 ChangeOutcome: TypeAlias = ChangeStored | AppendRefused
@@ -51,7 +62,7 @@ class ChangeRoom:
 class ChangeContext(NamedTuple):
     """What is stored about a change: its author's membership, and whether they have reacted with its emoji."""
 
-    member: bool
+    member: int | None
     has_reacted: bool = False
 
 
@@ -105,6 +116,7 @@ class ChangePlanner:
         spend: Spend = unlimited,
         mentions: Mentions = no_mentions,
         reactors: Reactors = _no_reactors,
+        may_write: MayWrite = anybody,
     ) -> None:
         """`messages` by room id and offset: those to change or answer, and the first ones of these threads."""
         self.plan = ChangePlan()
@@ -115,6 +127,7 @@ class ChangePlanner:
         self._spend = spend
         self._mentions = mentions
         self._reactors = reactors
+        self._may_write = may_write
 
     def decide(self, change: AnyMessageChange, context: ChangeContext) -> ChangeOutcome:
         """Plan one change; the outcome is also kept in the plan."""
@@ -126,8 +139,11 @@ class ChangePlanner:
         room = self._rooms.get(change.room_id)
         if room is None:
             return refused(Code.ROOM_UNKNOWN)
-        if not context.member:
-            return refused(Code.NOT_A_MEMBER)
+        if context.member != MEMBER:
+            may_write = anybody if _takes_away(change) else self._may_write
+            author = (change.room_id, change.user_id, change.username)
+            if (code := direct_refusal(context.member, may_write, *author)) is not None:
+                return refused(code)
         message = self._messages.get((change.room_id, change.offset))
         if message is None or change.epoch not in {"", room.epoch}:
             return refused(Code.MESSAGE_UNKNOWN)
@@ -317,6 +333,11 @@ class ChangePlanner:
         """Plan what a reply changes: the number of replies of the first message of its thread."""
         root = self._messages[room_id, thread]
         self._record(room_id, PlannedChange(root._replace(replies=root.replies + 1), username, "reply", ""))
+
+
+def _takes_away(change: AnyMessageChange) -> bool:
+    """Whether it only takes away what its author wrote before: that is no message to anybody."""
+    return isinstance(change, MessageDeletion) or (isinstance(change, MessageReaction | MessagePin) and change.remove)
 
 
 def _require_text(message: StoredMessage) -> None:

@@ -11,6 +11,22 @@ Spend: TypeAlias = Callable[[int], float]
 """Counts a message or change of a user id: 0.0 if it may be stored, else the seconds until one may."""
 Mentions: TypeAlias = Callable[[int, int, str], tuple[str, ...]]
 """Finds whom a text mentions that a user id writes in a room id."""
+MayWrite: TypeAlias = Callable[[int, int, str], bool]
+"""Whether the other member of a direct conversation takes messages: called with room id, user id and username."""
+MEMBER, DIRECT = 1, 2
+"""Who may write in a room, in the contexts of messages and changes: a member; a member of a direct conversation, if the
+other one takes their messages; anything else is not a member."""
+
+
+def anybody(*_: int | str) -> bool:
+    return True
+
+
+def direct_refusal(member: int | None, may_write: MayWrite, room_id: int, user_id: int, username: str) -> Code | None:
+    """Why a user who is not simply a `MEMBER` may not write; None if they may."""
+    if member != DIRECT:
+        return Code.NOT_A_MEMBER
+    return None if may_write(room_id, user_id, username) else Code.DIRECT_REFUSED
 
 
 def unlimited(_: int) -> float:

@@ -99,6 +99,12 @@ async def create(request: Request) -> Response:
     return write(await _history(request).create(query.room, creator, private=query.private))
 
 
+@router.post("/direct")
+async def direct(request: Request) -> Response:
+    query = await read(request, history_api.OpenDirectCall)
+    return write(await _history(request).open_direct(UserInfo(query.user_id, query.username), query.other))
+
+
 @router.post("/invite")
 async def invite(request: Request) -> Response:
     query = await read(request, history_api.InviteUserCall)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -10,6 +11,7 @@ from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
 from services.history.core.stored_message import COLUMNS, StoredMessage
+from services.history.messages import direct_writers
 
 _CONTEXTS = """
     WITH requested AS MATERIALIZED (
@@ -17,7 +19,7 @@ _CONTEXTS = """
             json_extract(value, '$[2]') AS offset, json_extract(value, '$[3]') AS emoji
         FROM json_each(?)
     )
-    SELECT memberships.user_id IS NOT NULL, reactions.user_id IS NOT NULL
+    SELECT 1 + memberships.direct, reactions.user_id IS NOT NULL
     FROM requested
     LEFT JOIN memberships ON memberships.room_id = requested.room_id AND memberships.user_id = requested.user_id
     LEFT JOIN messages ON messages.room_id = requested.room_id AND messages.offset = requested.offset
@@ -74,6 +76,7 @@ def planned(
         spend=spend,
         mentions=mentions,
         reactors=lambda *reaction: db.execute(_REACTORS, reaction).fetchall(),
+        may_write=partial(direct_writers.may_write, db),
     )
     for change, context in zip(changes, _contexts(db, changes), strict=True):
         planner.decide(change, context)
@@ -104,9 +107,7 @@ def _contexts(db: sqlite3.Connection, changes: Sequence[AnyMessageChange]) -> li
         (change.room_id, change.user_id, change.offset, change.emoji if isinstance(change, MessageReaction) else None)
         for change in changes
     ]
-    return [
-        ChangeContext(bool(member), bool(reacted)) for member, reacted in db.execute(_CONTEXTS, (_json(requested),))
-    ]
+    return [ChangeContext(member, bool(reacted)) for member, reacted in db.execute(_CONTEXTS, (_json(requested),))]
 
 
 def write(db: sqlite3.Connection, plan: ChangePlan) -> None:

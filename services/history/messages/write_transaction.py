@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import aiosqlite
 import msgspec
@@ -14,11 +15,11 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
-from services.history.messages import change_store
+from services.history.messages import change_store, direct_writers
 
 _CONTEXT_OF = """
     {first}
-    SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
+    SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, 1 + memberships.direct,
         messages.id, messages.offset, messages.timestamp,
         CASE WHEN messages.edited_ms IS NULL AND messages.deleted_ms IS NULL THEN messages.content END,
         rooms.rev, messages.thread, messages.extra
@@ -136,6 +137,7 @@ def store(
         spend=spend,
         mentions=mentions,
         changes=planner,
+        may_write=partial(direct_writers.may_write, db),
     )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)

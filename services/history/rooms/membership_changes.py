@@ -8,7 +8,7 @@ import secrets
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import RowSource
-from chatterbox.wire import text_rules
+from chatterbox.wire import direct_names, text_rules
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
@@ -26,7 +26,7 @@ _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
 """
-_COUNT_ROOMS = "SELECT count(*) FROM memberships WHERE user_id = ?"
+_COUNT_ROOMS = "SELECT count(*) FROM memberships WHERE user_id = ? AND NOT direct"
 _UNENROLLED = """
     SELECT users.value, rooms.id, rooms.name, rooms.epoch, rooms.head
     FROM json_each(?) AS users JOIN rooms ON rooms.everyone
@@ -42,6 +42,8 @@ def new_epoch() -> str:
 
 async def join(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
     """Make `user` a member of a public room, or of one that they are invited to; raises `removed_from_room`."""
+    if direct_names.people(room):
+        return (await room_queries.find(transaction, room, user.user_id, limits)).info
     is_invited = await room_invitations.accept(transaction, text_rules.room_name(room, limits), user)
     info = (await room_queries.find(transaction, room, user.user_id, limits, is_invited=is_invited)).info
     if is_invited:
@@ -61,7 +63,7 @@ async def leave(
     ends if it has no messages; otherwise others can still join it and read them.
     """
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info, is_last = view.info, view.member and view.members == 1
+    info, is_last = room_queries.require_room(view.info), view.member and view.members == 1
     if info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
     if is_last and info.private and not delete:

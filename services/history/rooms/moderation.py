@@ -1,6 +1,6 @@
 """What a room's creator may do, and the operator: remove a member, delete a room. Each runs inside a transaction."""
 
-from chatterbox.wire import text_rules
+from chatterbox.wire import direct_names
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
@@ -13,6 +13,7 @@ OPERATOR = "the operator"
 
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
 _ANY = "SELECT id, name, private, everyone, epoch, head, topic, rev FROM rooms WHERE name = ? AND deleted_ms IS NULL"
+_ANY_DIRECT = _ANY.replace("name = ?", "id = (SELECT room_id FROM directs WHERE folded = ?)")
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 
@@ -32,7 +33,7 @@ async def remove_member(
 async def _created_by(transaction: WriteTransaction, room: str, user: UserInfo, limits: Limits) -> RoomInfo:
     """The room, if `user` is a member and created it; raises `not_a_member` or `not_the_creator`."""
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info = view.require_member()
+    info = room_queries.require_room(view.require_member())
     if view.created_by != user.user_id:
         name = await room_queries.creator(transaction, view)
         who = f"Ask {name}, or" if name else "It has none: ask"
@@ -58,7 +59,8 @@ async def delete_room(transaction: WriteTransaction, room: str, creator: UserInf
 
 async def delete_any(transaction: WriteTransaction, room: str, limits: Limits) -> RoomInfo:
     """Delete any room for the operator; raises `room_unknown`, or `room_for_all` for `general`."""
-    found = await transaction.rows(_ANY, (text_rules.room_name(room, limits),))
+    name = direct_names.address(room, limits)
+    found = await transaction.rows(_ANY_DIRECT if direct_names.people(name) else _ANY, (name,))
     if not found:
         raise ChatError(Code.ROOM_UNKNOWN, f"No room #{room}.")
     info = room_queries.room_info(found[0])

@@ -13,6 +13,7 @@ _DELETE_MEMBERS = (
     "DELETE FROM memberships WHERE room_id = ?",
     "DELETE FROM removals WHERE room_id = ?",
     "DELETE FROM invitations WHERE room_id = ?",
+    "DELETE FROM directs WHERE room_id = ?",
 )
 _HIDE = """
     UPDATE rooms SET name = '!' || id, private = 1, topic = '', deleted_ms = :now, empty_since_ms = NULL

@@ -65,7 +65,8 @@ async def invite(
     Without `invitee`, no user has the name. The attempt is counted in the database in any case, so that each takes a
     commit.
     """
-    info = (await room_queries.find(transaction, room, inviter.user_id, limits)).require_member()
+    view = await room_queries.find(transaction, room, inviter.user_id, limits)
+    info = room_queries.require_room(view.require_member())
     await transaction.rows(_COUNT_ATTEMPT)
     if invitee is None:
         return info

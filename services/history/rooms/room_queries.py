@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
-from chatterbox.wire import text_rules
+from chatterbox.wire import direct_names
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
@@ -21,6 +21,7 @@ _FIND = """
     LEFT JOIN memberships AS mine ON mine.room_id = ifnull(rooms.id, 0) AND mine.user_id = :user
 """
 """One row, also if there is no such room: looking for it takes as long as for a private room of others."""
+_FIND_DIRECT = _FIND.replace("ON name = wanted", "ON rooms.id = (SELECT room_id FROM directs WHERE folded = wanted)")
 _LIST = """
     SELECT * FROM (
         SELECT name, private, 1 AS member, members, epoch, head, topic
@@ -50,6 +51,11 @@ _MEMBERSHIPS = """
 """
 
 
+_ALWAYS_THE_SAME = (
+    "A direct conversation always has the same members and no topic. To stop messages of a user, block them."
+)
+
+
 class RoomView(NamedTuple):
     """A room as one user sees it."""
 
@@ -67,10 +73,18 @@ class RoomView(NamedTuple):
         return self.info
 
 
+def require_room(info: RoomInfo) -> RoomInfo:
+    """Raise `not_allowed` for a direct conversation: its members never change, and it has no topic."""
+    if direct_names.people(info.room):
+        raise ChatError(Code.NOT_ALLOWED, _ALWAYS_THE_SAME)
+    return info
+
+
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
     """The room of this name, which is normalized first; raises `room_unknown` if the user may not see it."""
-    name = text_rules.room_name(room, limits)
-    [row] = await source.rows(_FIND, {"name": name, "user": user_id})
+    name = direct_names.address(room, limits)
+    query = _FIND_DIRECT if direct_names.people(name) else _FIND
+    [row] = await source.rows(query, {"name": name, "user": user_id})
     room_id, _, is_private, *_, is_member, _, _, _ = row
     if room_id is None or (is_private and not is_member and not is_invited):
         raise ChatError(Code.ROOM_UNKNOWN)
@@ -102,7 +116,14 @@ async def listing(source: RowSource, user_id: int, limit: int, after: str | None
     rows = await source.rows(_LIST, {"user": user_id, "after": after, "limit": limit})
     rooms = [
         VisibleRoom(
-            room=room, private=bool(private), member=bool(member), members=members, epoch=epoch, head=head, topic=topic
+            room=room,
+            private=bool(private),
+            member=bool(member),
+            members=members,
+            epoch=epoch,
+            head=head,
+            topic=topic,
+            **direct_names.fields(room),
         )
         for room, private, member, members, epoch, head, topic in rows
     ]

@@ -12,7 +12,8 @@ _CHANGE = "UPDATE rooms SET topic = :topic WHERE id = :room AND topic <> :topic 
 async def change(transaction: WriteTransaction, room: str, user: UserInfo, topic: str, limits: Limits) -> str:
     """Set the topic of a room that `user` is in; returns it as stored. Setting the same topic has no effect."""
     stored = text_rules.topic(topic, limits)
-    info = (await room_queries.find(transaction, room, user.user_id, limits)).require_member()
+    view = await room_queries.find(transaction, room, user.user_id, limits)
+    info = room_queries.require_room(view.require_member())
     if await transaction.rows(_CHANGE, {"room": info.room_id, "topic": stored}):
         await transaction.record_topic(info, stored, by=user.username)
     return stored

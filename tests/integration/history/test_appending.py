@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import decode_room_payload, room_channel
+from chatterbox.wire.broker_events import room_channel
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Message
 from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from tests.support.history import START_MS, Clock, Service, Start, until
+from tests.support.message_batch import message_batch
 
 
 def codes(outcomes: list[Appended | AppendRefused]) -> list[str | None]:
@@ -117,7 +118,7 @@ async def test_stored_messages_are_published_as_encoded_frames(history: Service)
     outcomes = await history.append(history.message("a", "k1"), history.message("ü 🙂 \n b", "k2"))
     await until(lambda: bool(heard))
     [(_, payload)] = heard
-    batch = decode_room_payload(payload)
+    batch = message_batch(payload)
     frames = [decode_server_frame(frame) for frame in batch.frames]
     assert batch.first == 1
     assert [frame.content for frame in frames if isinstance(frame, Message)] == ["a", "ü 🙂 \n b"]
@@ -134,7 +135,7 @@ async def test_a_retry_is_not_published_again(history: Service) -> None:
     await history.append(history.message("a", "k1"))
     await history.append(history.message("b", "k2"))
     await until(lambda: len(heard) >= 2)
-    assert [decode_room_payload(payload).first for _, payload in heard] == [1, 2]
+    assert [message_batch(payload).first for _, payload in heard] == [1, 2]
 
 
 class TestBadCalls:

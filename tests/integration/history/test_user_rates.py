@@ -18,6 +18,8 @@ ONE_OF_EACH = Limits(
 BODIES = {
     "POST /rooms": {"room": "new"},
     "POST /rooms/{room}/members": {"username": "bob"},
+    "POST /directs": {"username": "bob"},
+    "PATCH /me": {"writes": "rooms"},
     "PUT /rooms/{room}/topic": {"topic": "engines"},
 }
 ROUTES = [

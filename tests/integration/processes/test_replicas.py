@@ -64,6 +64,25 @@ async def test_a_topic_set_on_one_gateway_reaches_the_other_with_and_without_red
             assert await uma.push("topic") == {"type": "topic", "room": "topics", "topic": "steam"}
 
 
+async def test_a_direct_conversation_opened_on_one_gateway_reaches_the_other_with_and_without_redis(
+    whole: Topology,
+) -> None:
+    here, there = whole.gateways
+    vic_token, wim_token, xia_token = [await whole.newcomer(name) for name in ("vic", "wim", "xia")]
+    async with here.talker(vic_token) as vic, there.talker(wim_token) as wim, there.talker(xia_token) as xia:
+        opened = await asyncio.gather(vic.ask("direct", username="wim"), wim.ask("direct", username="vic"))
+        assert opened[0]["room"] == opened[1]["room"] == "@vic+wim"
+        await asyncio.gather(vic.send("from vic", "@vic+wim"), wim.send("from wim", "@vic+wim"))
+        seen = [await talker.messages(2, "@vic+wim") for talker in (vic, wim)]
+        assert seen[0] == seen[1]
+        async with _without_redis(whole):
+            assert (await vic.send("unheard of", "@vic+xia"))["type"] == "sent"
+            told = await xia.push("membership", room="@vic+xia")
+            assert (told["kind"], told["with"]) == ("direct", ["vic", "xia"])
+            if not told["at"]["offset"]:
+                assert contents(await xia.messages(1, "@vic+xia")) == ["unheard of"]
+
+
 async def test_a_client_resumes_on_another_gateway(whole: Topology) -> None:
     here, there = whole.gateways
     cyd_token, dan_token = await whole.newcomer("cyd"), await whole.newcomer("dan")

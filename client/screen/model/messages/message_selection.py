@@ -2,6 +2,7 @@
 
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.scroll_position import BlockKey, message_key
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_lines
 
 
@@ -25,4 +26,4 @@ def quoted(model: ChatModel) -> str:
 def position_of(model: ChatModel) -> str:
     """Return room and position of the selected message, in the format of `chatterbox tail --since`."""
     message = model.selected_message()
-    return f"#{inert(message.room)} {inert(message.at.epoch)}:{message.at.offset}" if message else ""
+    return f"{shown_room(message.room)} {inert(message.at.epoch)}:{message.at.offset}" if message else ""

@@ -28,7 +28,7 @@ NAMES = LocalNames(
 COMMANDS = [
     *("register", "login", "passwd", "logout"),
     *("sessions", "rooms", "create", "join", "leave", "invite"),
-    *("invitations", "accept", "decline", "block", "unblock", "remove", "delete-room", "topic", "members"),
+    *("invitations", "accept", "decline", "me", "block", "unblock", "remove", "delete-room", "topic", "members"),
     *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 

@@ -15,6 +15,7 @@ from client.faces.slash_parser import (
     LocalCommandName,
     SlashSpec,
     UsageMistake,
+    WordKind,
     help_lines,
     parse,
     room_word,
@@ -37,6 +38,14 @@ def asked(command: frames.Command) -> CommandRequested:
         ("  hello", SendRequested("general", "  hello")),
         ("//shrug", SendRequested("general", "/shrug")),
         ("/join #Ops", RoomRequested("ops")),
+        ("/join @Bob", RoomRequested("@bob")),
+        ("/msg @Bob", RoomRequested("@bob")),
+        ("/dm bob", RoomRequested("@bob")),
+        ("/msg bob  are you  there? ", SendRequested("@bob", "are you  there?")),
+        ("/members @Bob", LocalCommand(LocalCommandName.MEMBERS, "@bob")),
+        ("/writes", LocalCommand(LocalCommandName.WRITES)),
+        ("/writes rooms", LocalCommand(LocalCommandName.WRITES, "rooms")),
+        ("/writes friends", UsageMistake("Usage: /writes [WHO]")),
         ("/quit", QuitRequested()),
         ("/rooms", asked(frames.ListRooms(id=0))),
         ("/create #Ops private", asked(frames.CreateRoom(id=0, room="ops", private=True))),
@@ -98,7 +107,7 @@ def test_commands_that_name_a_room_work_while_none_is_open() -> None:
 def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str, slash: SlashSpec) -> None:
     fewest = slash.least if name != "delete-room" else 2  # without `confirm`, it says what it would do
     for count in (fewest, len(slash.takes)):
-        words = [KEYWORDS.get(kind, "x") for kind in slash.takes[:count]]
+        words = ["rooms" if kind is WordKind.WRITERS else KEYWORDS.get(kind, "x") for kind in slash.takes[:count]]
         assert not isinstance(parse(" ".join([f"/{name}", *words]), "general"), UsageMistake)
 
 
@@ -179,7 +188,6 @@ def test_name_of_a_command_in_other_chats_works(line: str, same: str) -> None:
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("msg", "Direct messages do not exist here"),
         ("me", "//me"),
         ("search", "Ctrl+S"),
         ("clear", "Nothing was cleared"),

@@ -79,8 +79,9 @@ def test_invitations_and_blocked_users_are_listed_inert(asked: list[str], contex
 
 def test_invitation_is_declined_and_its_sender_blocked_and_unblocked(asked: list[str], context: ClientContext) -> None:
     assert http_jobs.decline(context, "ops") == "Declined the invitation to #ops."
-    assert http_jobs.block(context, "bob") == "You get no more invitations from bob. To allow them again: unblock bob"
-    assert http_jobs.unblock(context, "bob") == "bob can invite you again."
+    blocked = "You get no more invitations and direct messages from bob. To allow them again: unblock bob"
+    assert http_jobs.block(context, "bob") == blocked
+    assert http_jobs.unblock(context, "bob") == "bob can invite you and write to you again."
     assert asked == ["DELETE /invitations/ops", "PUT /blocks/bob", "DELETE /blocks/bob"]
 
 

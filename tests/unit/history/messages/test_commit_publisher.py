@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker
-from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control, decode_room_payload, room_channel
+from chatterbox.wire.broker_events import CONTROL, MembershipChanged, decode_control, room_channel
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.frames import Message
 from chatterbox.wire.history_api import Append
@@ -19,6 +19,7 @@ from services.history.core.append_plan import MessageContext, plan
 from services.history.messages.append_server import MAX_BATCH_BYTES
 from services.history.messages.commit_publisher import MAX_PAYLOAD_BYTES, CommitPublisher, CommittedChanges, payloads
 from tests.support.history import until
+from tests.support.message_batch import message_batch
 
 EVENT = MembershipChanged(
     revision=1, room_id=1, room="general", private=False, user_id=1, username="alice", member=True, by="alice"
@@ -52,7 +53,7 @@ class TestPayloads:
     def test_each_room_gets_one_batch_of_encoded_frames_with_positions(self) -> None:
         (first_channel, first), (second_channel, second) = payloads(changes(1, 2, 1))
         assert (first_channel, second_channel) == (room_channel(1), room_channel(2))
-        batch = decode_room_payload(first)
+        batch = message_batch(first)
         assert (batch.epoch, batch.first) == ("e1", 11)
         assert [decode_server_frame(frame) for frame in batch.frames] == [
             Message(
@@ -65,7 +66,7 @@ class TestPayloads:
             )
             for offset, message_id, content in ((11, 1, "message 0"), (12, 3, "message 2"))
         ]
-        assert len(decode_room_payload(second).frames) == 1
+        assert len(message_batch(second).frames) == 1
 
     def test_membership_events_precede_messages_of_the_same_transaction(self) -> None:
         (control, event), (messages, _) = payloads(changes(1, events=[EVENT]))
@@ -82,8 +83,8 @@ class TestPayloads:
     def test_payloads_of_any_size_limit_contain_the_same_messages_in_order(self, bound: int, rooms: list[int]) -> None:
         whole, parts = payloads(changes(*rooms)), payloads(changes(*rooms), bound)
         for channel, payload in whole:
-            batch = decode_room_payload(payload)
-            pieces = [decode_room_payload(part) for where, part in parts if where == channel]
+            batch = message_batch(payload)
+            pieces = [message_batch(part) for where, part in parts if where == channel]
             assert [frame for piece in pieces for frame in piece.frames] == list(batch.frames)
             assert [piece.first for piece in pieces] == [
                 batch.first + sum(len(earlier.frames) for earlier in pieces[:number]) for number in range(len(pieces))

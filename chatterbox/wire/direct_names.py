@@ -1,0 +1,76 @@
+"""Names of direct conversations: `@ada+bob`, from the usernames of the two. Pure.
+
+Neither `@` nor `+` occurs in a username, and no room name starts with `@`. So a name tells who the two are, and it is
+never the name of another room. Notes to oneself are `@ada+ada`.
+"""
+
+from typing import Any
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.limits import Limits
+
+KIND = "direct"
+"""The `kind` of a direct conversation in frames."""
+_MARK, _AND = "@", "+"
+
+
+def direct_name(one: str, other: str) -> str:
+    """The name of the conversation of two users, in the spelling of the usernames; who is first makes no difference.
+
+    >>> direct_name("bob", "Ada"), direct_name("ada", "ada")
+    ('@Ada+bob', '@ada+ada')
+    """
+    return f"{_MARK}{_AND.join(sorted((one, other), key=text_rules.folded))}"
+
+
+def people(room: str) -> tuple[str, ...]:
+    """The usernames in the name of a direct conversation, once each; () for any other room.
+
+    >>> people("@Ada+bob"), people("@ada+ada"), people("general")
+    (('Ada', 'bob'), ('ada',), ())
+    """
+    if not room.startswith(_MARK):
+        return ()
+    low, _, high = room.removeprefix(_MARK).partition(_AND)
+    return (low, high) if low != high else (low,)
+
+
+def fields(room: str) -> dict[str, Any]:
+    """The fields `kind` and `with` of frames about a direct conversation; none for any other room."""
+    names = people(room)
+    return {"kind": KIND, "with_": names} if names else {}
+
+
+def peer(room: str, username: str) -> str:
+    """With whom `username` has this conversation: the other of the two, or for notes `username`; "" in any other room.
+
+    >>> peer("@Ada+bob", "bob"), peer("@ada+ada", "ada"), peer("general", "bob"), peer("@ada+bob", "eve")
+    ('Ada', 'ada', '', '')
+    """
+    both = people(room)
+    mine = text_rules.folded(username)
+    if mine not in map(text_rules.folded, both):
+        return ""
+    return next((name for name in both if text_rules.folded(name) != mine), both[0])
+
+
+def address(text: str, limits: Limits) -> str:
+    """The form in which `text`, the name of a room or of a direct conversation, is compared.
+
+    Two spellings of the same name have the same. A space counts as `+`, which is how the query of an address (URL)
+    means it. Raises `room_name_invalid`.
+
+    >>> address("@BOB+Ada", Limits()), address("General", Limits())
+    ('@ada+bob', 'general')
+    """
+    if not text.startswith(_MARK):
+        return text_rules.room_name(text, limits)
+    names = text.removeprefix(_MARK).replace(" ", _AND).split(_AND)
+    try:
+        one, other = map(text_rules.username, names)
+    except (ChatError, ValueError):
+        raise ChatError(
+            Code.ROOM_NAME_INVALID, "A direct conversation is named @USERNAME+USERNAME, after the two users."
+        ) from None
+    return direct_name(text_rules.folded(one), text_rules.folded(other))

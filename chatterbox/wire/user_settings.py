@@ -1,0 +1,12 @@
+"""Settings that a user makes for themselves and the server keeps."""
+
+from enum import StrEnum
+
+
+class Writers(StrEnum):
+    """Who may write direct messages to a user; blocked users never may."""
+
+    EVERYONE = "everyone"
+    ROOMS = "rooms"
+    """Who is in a room with the user; the room that everyone is in does not count."""
+    NOBODY = "nobody"
