@@ -21,7 +21,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import may_reconnect
 from chatterbox.wire.codec import decode_server_frame, encode
 from chatterbox.wire.errors import MEANINGS, Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
 
@@ -130,8 +130,9 @@ class Reader:
         )  # fmt: skip
         line = Line(socket, f"{self.name}/{next(self._connections)}")
         asked = dict(self.held)
+        resume = {room: ResumePoint(at.epoch, at.offset) for room, at in asked.items()}
         try:
-            await socket.send(encode(frames.Connect(token=self.person.token, resume=asked)).decode())
+            await socket.send(encode(frames.Connect(token=self.person.token, resume=resume)).decode())
             async with asyncio.timeout(PATIENCE_S):
                 welcome = decode_server_frame(await socket.recv())
             if not isinstance(welcome, frames.Welcome):

@@ -222,7 +222,12 @@ class TestWhoMayWrite:
         await open_direct(history)
         await write(history, "k1")
         where = await room_id(history)
-        author = {"room_id": where, "user_id": history.auth.names["bob"], "username": "bob", "offset": 1}
+        author: dict[str, Any] = {
+            "room_id": where,
+            "user_id": history.auth.names["bob"],
+            "username": "bob",
+            "offset": 1,
+        }
 
         async def change(wanted: history_api.AnyMessageChange) -> str:
             batch = encode(history_api.AppendBatch([], changes=[wanted]))

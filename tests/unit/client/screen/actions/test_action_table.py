@@ -1,5 +1,7 @@
 """The table of actions: keys, help, and a handler for each."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ async def test_every_action_has_exactly_one_handler_and_every_handler_an_action(
 async def test_groups_of_handlers_do_not_override_each_other() -> None:
     async with running_screen() as ui:
         handlers = ui.chat.handlers
-    groups = [handlers.composer, handlers.messages, handlers.program, handlers.reading, handlers.rooms]
+    groups: list[Any] = [handlers.composer, handlers.messages, handlers.program, handlers.reading, handlers.rooms]
     tables = [group.table for group in groups]
     assert sum(map(len, tables)) == len(handlers.table)
 

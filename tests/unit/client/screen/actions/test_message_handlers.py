@@ -382,9 +382,9 @@ async def test_pins_are_listed_and_the_place_of_one_that_is_not_loaded_is_loaded
 async def test_no_pins_are_said_to_be_none() -> None:
     async with running_screen() as ui:
         await ui.press("alt+p")
-        await ui.show(
-            notes.CommandAnswered(ui.connection.requested[-1], frames.Page(id=1, room=ROOM, messages=[], more=False))
-        )
+        request = ui.connection.requested[-1]
+        assert isinstance(request, frames.ReadHistory)
+        await ui.show(notes.CommandAnswered(request, frames.Page(id=1, room=ROOM, messages=[], more=False)))
         picker = ui.app.screen
         assert isinstance(picker, Picker)
         picker.update("")
