@@ -11,7 +11,7 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, RoomListing, VisibleRoom
+from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
 
 _FIND = """
@@ -119,7 +119,7 @@ async def members(source: RowSource, room_id: int) -> list[str]:
 async def heads(source: RowSource, room_ids: list[int]) -> Heads:
     """The heads and revs of those rooms that exist, and the membership revision, from one snapshot."""
     found = await source.rows(_HEADS, (_json(room_ids),))
-    return Heads(found[0][0], {room_id: tuple(place) for _, room_id, *place in found if room_id is not None})
+    return Heads(found[0][0], {room_id: RoomHead(*place) for _, room_id, *place in found if room_id is not None})
 
 
 async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
