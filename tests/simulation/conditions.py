@@ -58,6 +58,8 @@ class Conditions:
     pages: bool
     changes: float
     """Probability that a reader changes a message or answers one, instead of sending a new one."""
+    last_words: bool
+    """Whether every reader sends a message once the failures have ended, which proves what was lost before."""
     recent_changes: int
     """Changes that a gateway remembers for a room."""
 
@@ -96,6 +98,7 @@ class Conditions:
             cuts=maybe(0.1),
             pages=rng.random() < 0.5,
             changes=rng.choice((0.0, 0.5, 0.8, 0.8)),
+            last_words=rng.random() < 0.5,
             recent_changes=rng.choice((1, 3, 10, 200)),
         )
 

@@ -20,7 +20,7 @@ from tests.chaos import operations
 from tests.simulation.client_connection import ClientConnection, OutgoingMessage, ReaderContext
 from tests.simulation.loop import TURN_S
 from tests.simulation.people import Person
-from tests.support.room_progress import RoomProgress, checksum
+from tests.support.room_progress import ALL_MESSAGES, RoomProgress, checksum
 
 REPLY_TIMEOUT_S = 4.0
 """Without a reply for this long, a reader disconnects and tries another gateway (seconds)."""
@@ -28,7 +28,7 @@ RECONNECT_S = (0.01, 0.3)
 """Time until it reconnects (seconds)."""
 MAX_IN_FLIGHT = 3
 PAGE_MESSAGES = 5
-KEPT_MESSAGES = (0, 2, 5, 1000, 1000)
+KEPT_MESSAGES = (0, 2, 5, ALL_MESSAGES, ALL_MESSAGES)
 """How many messages a reader holds at most."""
 EMOJI = ("👍", "🎉", ":tada:")
 

@@ -19,14 +19,14 @@ from services.gateway.core import room_changes, room_stream
 from services.gateway.core.frame_writer import payload_of
 from tests.simulation.stepped_gateway import SteppedConnection, SteppedGateway
 from tests.simulation.stored_room import RoomTransaction, StoredMessage, StoredRoom
-from tests.support.room_progress import RoomProgress
+from tests.support.room_progress import ALL_MESSAGES, RoomProgress
 
 STEPS = 120
 MAX_SETTLE_STEPS = 2000
 ROOM = "general"
 CHANGES, EARLY = 3, 6
 """Changed messages and early messages that a gateway remembers."""
-KEPT = (2, 5, 1000)
+KEPT = (2, 5, ALL_MESSAGES)
 """How many messages a client holds."""
 EMOJI = ("👍", "🎉")
 

@@ -7,6 +7,8 @@ from chatterbox.wire.codec import encode
 from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position, ResumePoint
 
+ALL_MESSAGES = 1_000_000
+
 
 def checksum(message: Message) -> int:
     """The same for two messages only if they are the same in everything."""
@@ -19,8 +21,8 @@ class RoomProgress:
 
     epoch: str
     complete: int
-    keeps: int = 1000
-    """How many messages it holds at most, apart from those of pages further back."""
+    keeps: int = ALL_MESSAGES
+    """How many messages it holds at most; all of them once it has read a page."""
     rev: int = 0
     """What it holds is as of this rev."""
     told: int = 0
@@ -71,7 +73,8 @@ class RoomProgress:
         self.replace(message)
         if self.keeps:
             self.held.setdefault(offset, message)
-        while not paged and len(self.held) > self.keeps:
+            self.keeps = max(self.keeps, ALL_MESSAGES if paged else 0)
+        while len(self.held) > self.keeps:
             del self.held[min(self.held)]
 
     def replace(self, message: Message) -> None:

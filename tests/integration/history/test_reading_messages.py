@@ -117,7 +117,7 @@ class TestBadInput:
         assert code(await history.get("/messages", room="nowhere")) == (404, Code.ROOM_UNKNOWN)
 
     async def test_unknown_paths_and_methods_are_refused(self, history: Service) -> None:
-        assert code(await history.do("POST", "/messages")) == (405, Code.METHOD_NOT_ALLOWED)
+        assert code(await history.do("PUT", "/messages")) == (405, Code.METHOD_NOT_ALLOWED)
         assert code(await history.get("/messages/1")) == (404, Code.NOT_FOUND)
 
 
