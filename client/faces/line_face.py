@@ -107,6 +107,7 @@ class LineFace:
     def _take(self, note: notes.Note) -> None:
         match note:
             case notes.MessageShown(message, mine):
+                self._recent.add([message])
                 self._show_message(message, mine=mine)
             case notes.WelcomeReceived():
                 self._show_welcome(note)
@@ -239,7 +240,6 @@ class LineFace:
 
     def _show_message(self, message: frames.Message, *, mine: bool) -> None:
         self._speakers.setdefault(message.room, {})[message.username] = message.timestamp
-        self._recent.add([message])
         if message.room == self.room:
             self._print_message(message)
         else:
