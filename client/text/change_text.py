@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 
 from chatterbox.wire import frames
 from chatterbox.wire.frames import Message, Reaction
+from client.core.notes import MessageChanged
 from client.text.note_text import time_of
 from client.text.sanitize import inert, inert_name
 
@@ -24,6 +25,28 @@ def changes_of(old: Message, new: Message, by: str = "", username: str = "") -> 
     if new.pinned != old.pinned:
         done = "pinned" if new.pinned else "unpinned"
         yield f"{_who(by, username)} {done} {_message(at, new, by, username)}: {inert(new.content)}"
+
+
+def change_line(note: MessageChanged) -> str:
+    """What happened to a message of which no older version is held: who did what, else how the message is now."""
+    message, at = note.message, when(note.message.timestamp)
+    who, author = _who(note.by, ""), inert_name(message.username)
+    where = f"{at} by {author} in #{inert_name(message.room)}"
+    if message.deleted:
+        return f"{_who(message.by or message.username, '')} deleted {where}"
+    match note.did:
+        case "edit":
+            return f"{who} changed {where}: {inert(message.content)}"
+        case "react":
+            return f"{who} reacted {inert_name(note.what)} to {where}"
+        case "unreact":
+            return f"{who} took back {inert_name(note.what)} from {where}"
+        case "pin" | "unpin":
+            return f"{who} {note.did}ned {where}"
+        case "reply":
+            return f"{who} answered {where}"
+        case _:
+            return f"Now {where}{marks_of(message)}: {inert(message.content)}"
 
 
 def _who(name: str, username: str) -> str:
