@@ -4,7 +4,7 @@ Messages are appended by RPC over a long-lived connection; everything else is HT
 the HTTP status of its code, as in the public API.
 """
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -146,11 +146,19 @@ class RoomIds(msgspec.Struct, frozen=True):
     room_ids: list[int]
 
 
+class RoomHead(NamedTuple):
+    """Where a room is: its epoch, the offset of its last message, and its rev (absent: 0)."""
+
+    epoch: str
+    head: int
+    rev: int = 0
+
+
 class Heads(msgspec.Struct, frozen=True):
     """Heads as `room_id: [epoch, head, rev]`, and the membership revision, for a gateway to compare with its own."""
 
     revision: int
-    heads: dict[int, tuple[str, int, int]]
+    heads: dict[int, RoomHead]
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

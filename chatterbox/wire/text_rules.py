@@ -19,6 +19,16 @@ FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U
 """The flag of a region, such as Scotland: a black flag, its code in tag characters, and CANCEL TAG (UTS #51). Only in a
 flag, tags are allowed."""
 _KEY = re.compile(r"[A-Za-z0-9_.:-]+\Z")
+_PICTURE = (
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+    "\ufe0f?[\U0001f3fb-\U0001f3ff]?"
+)
+"""A character that can be drawn as a picture, as an emoji, and in a skin tone."""
+_REACTION = re.compile(
+    f":[a-z0-9_+-]+:|{_PICTURE}(?:\u200d{_PICTURE})*|[0-9#*]\ufe0f?\u20e3|[\U0001f1e6-\U0001f1ff]{{2}}|{FLAG.pattern}"
+)
+"""A name between colons, or one emoji (UTS #51): pictures joined to one, a key cap, the flag of a country or region."""
 _UNDECODABLE = range(0xDC80, 0xDD00)
 """What Python makes of bytes that it can't decode, in arguments and input (PEP 383)."""
 
@@ -94,7 +104,7 @@ def room_name(text: str, limits: Limits) -> str:
     Raises `room_name_invalid`.
     """
     # Normalizing thousands of combining marks takes seconds, so the length is bounded before it, too.
-    name = "" if len(text) > 4 * limits.room_name_chars else _folded(text)
+    name = "" if len(text) > 4 * limits.room_name_chars else folded(text)
     fits = 1 <= len(name) <= limits.room_name_chars and _is_letter_or_digit(name[0])
     if not (fits and all(map(_is_room_name_character, name))):
         characters = f"1-{limits.room_name_chars} letters, digits or '_.-'"
@@ -103,7 +113,8 @@ def room_name(text: str, limits: Limits) -> str:
     return name
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Normalize text for comparison, so that case and composition don't matter: NFKC and case folding."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -141,6 +152,21 @@ def key(text: str, limits: Limits) -> str:
     """Return `text` if it is a valid idempotency key; raises `key_invalid`."""
     if len(text) > limits.key_chars or not _KEY.match(text):
         raise ChatError(Code.KEY_INVALID, f"A key must be 1-{limits.key_chars} letters, digits or '_.:-'.")
+    return text
+
+
+def reaction(text: str, limits: Limits) -> str:
+    """Return `text` if it is one emoji, or a name between colons; raises `reaction_invalid`.
+
+    >>> reaction("\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-4}", Limits()), reaction(":tada:", Limits())
+    ('👍🏽', ':tada:')
+    """
+    if len(text) > limits.reaction_chars or not _REACTION.fullmatch(text):
+        raise ChatError(
+            Code.REACTION_INVALID,
+            "A reaction must be one emoji, or a name of a-z, 0-9, '_', '+' or '-' between colons, such as :tada:; "
+            f"at most {limits.reaction_chars} characters.",
+        )
     return text
 
 

@@ -63,7 +63,9 @@ class ClientState:
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)
     """The outbox by room, in order; only the first entry of a room can be in flight."""
     in_flight: Mapping[str, int] = field(default_factory=dict)
-    """Room to the id of its `send` that has no reply yet."""
+    """Room to the id of its `send`, or of the `edit` after it, that has no reply yet."""
+    edits: Mapping[int, OutboxEntry] = field(default_factory=dict)
+    """Acknowledged messages that were edited meanwhile, by the id of their `edit`; in the outbox until its reply."""
     delayed: Mapping[str, int] = field(default_factory=dict)
     """Room to the id of its `send` that the server refused for now."""
 
@@ -81,7 +83,7 @@ class ClientState:
 
     @property
     def unsent_count(self) -> int:
-        return sum(map(len, self.unsent.values()))
+        return sum(map(len, self.unsent.values())) + len(self.edits)
 
     def follows(self, room: str) -> bool:
         return self.follow is None or room in self.follow

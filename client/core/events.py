@@ -75,6 +75,14 @@ class EntryTakenBack:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryEdited:
+    """The user edited an unsent message; its text on disk is `text` now."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandRequested:
     """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
 
@@ -144,6 +152,7 @@ Event: TypeAlias = (
     | ConnectionLost
     | MessageQueued
     | EntryTakenBack
+    | EntryEdited
     | CommandRequested
     | RoomRequested
     | TokenRenewed
@@ -190,6 +199,11 @@ class DropEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkTried:
+    """Note on disk that every message of the outbox may be sent from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class CloseConnection:
     """Close the connection; `ConnectionLost` follows."""
 
@@ -208,4 +222,6 @@ class Stop:
     ended: SessionOver
 
 
-Effect: TypeAlias = Dial | SendConnect | SendCommand | StartTimer | DropEntry | CloseConnection | ShowNote | Stop
+Effect: TypeAlias = (
+    Dial | SendConnect | SendCommand | StartTimer | DropEntry | MarkTried | CloseConnection | ShowNote | Stop
+)

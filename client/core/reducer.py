@@ -36,6 +36,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             outbox_rules.queue(step, entry)
         case events.EntryTakenBack(key):
             outbox_rules.take_back(step, key)
+        case events.EntryEdited(key, text):
+            outbox_rules.edit(step, key, text)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
@@ -137,6 +139,8 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
     room_updates.take_welcome(step, welcome.rooms)
     room_updates.take_invitations(step, welcome.invitations)
+    if step.state.unsent:
+        step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
 
 
@@ -203,6 +207,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             _take_refusal(step, pending, reply)
         case frames.Send() as send, frames.Sent():
             outbox_rules.acknowledge(step, send, reply)
+        case frames.Edit() as edit, frames.Changed() if not pending.by_person:
+            outbox_rules.finish_edit(step, edit)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
         case _, frames.Page() if not pending.by_person:
@@ -238,6 +244,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
     match pending.command:
         case frames.Send() as send:
             outbox_rules.refuse(step, send, error)
+        case frames.Edit() as edit if not pending.by_person:
+            outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:

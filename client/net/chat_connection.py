@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -14,7 +15,7 @@ from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.frames import Connect
 from client.core import events, frame_decoder
-from client.core.client_state import ClientState
+from client.core.client_state import ClientState, ConnectionPhase
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
@@ -111,9 +112,25 @@ class ChatConnection:
         """
         entry = new_entry(room, text_rules.content(content, self.state.limits), reply_to)
         if self._outbox is not None:
-            self._outbox.add([entry])
+            is_live = self.state.phase is ConnectionPhase.LIVE
+            self._outbox.add([replace(entry, tried=is_live)])
         self._feed(events.MessageQueued(entry))
         return entry
+
+    def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
+        """Give an unsent message another text, on disk, and return it as it was; None if it was stored meanwhile.
+
+        If it was never sent, only the new text is. Else it may be stored as it was, and is edited after its ack. Raises
+        `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
+        """
+        found = [entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key]
+        if not found:
+            return None
+        content = text_rules.content(text, self.state.limits)
+        if self._outbox is not None:
+            self._outbox.edit(found[0], content)
+        self._feed(events.EntryEdited(key, content))
+        return found[0]
 
     def take_back(self, key: str) -> OutboxEntry | None:
         """Delete an unsent message from the outbox and return it; None if it is in flight, or was sent meanwhile.
@@ -164,6 +181,8 @@ class ChatConnection:
                 self._put(codec.encode(frame))
             case events.DropEntry(key):
                 self._drop(key)
+            case events.MarkTried():
+                self._mark_tried()
             case events.StartTimer(after_s, timer):
                 self._start_timer(after_s, timer)
             case events.Dial(after_s):
@@ -179,6 +198,11 @@ class ChatConnection:
         if self._outbox is not None:
             with suppress(Failure):  # an entry that stays is sent again, and stored once all the same
                 self._outbox.remove(key)
+
+    def _mark_tried(self) -> None:
+        if self._outbox is not None:
+            with suppress(Failure):  # the disk will refuse the next message, and say so
+                self._outbox.mark_tried()
 
     def _stop(self, ended: SessionOver) -> None:
         self._ended = ended

@@ -32,7 +32,7 @@ from services.auth.settings import AuthSettings
 from services.gateway.app import create_app as create_gateway
 from services.gateway.gateway import Gateway
 from services.gateway.settings import GatewaySettings
-from services.gateway.upstream.history_client import AppendFunction, Outcome
+from services.gateway.upstream.history_client import AppendFunction
 from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
 from services.history.http import invitation_routes, message_routes, room_routes
@@ -134,10 +134,12 @@ def create_all(
 def _append_function(history: HistoryApp) -> AppendFunction:
     """Call history directly, with the timeout that the call between processes has."""
 
-    async def append(messages: list[history_api.Append]) -> list[Outcome]:
+    async def append(
+        messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
+    ) -> history_api.AppendAnswer:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                return await history.context.history.append(messages)
+                return await history.context.history.append(history_api.AppendBatch(messages, changes=changes))
         except TimeoutError as failure:
             raise no_answer("history", failure) from failure
 

@@ -40,15 +40,19 @@ class GatewayMetrics:
 
     def _declare_messages(self, metrics: Metrics) -> None:
         self.sends_taken = metrics.counter("sends_taken", "Messages accepted and passed to history")
-        self.sends_refused = metrics.counter_by("sends_refused", "Messages refused", "code", Code)
-        self.acks = metrics.counter("acks", "Messages acknowledged as stored")
+        self.changes_taken = metrics.counter("changes_taken", "Changes of messages accepted and passed to history")
+        self.sends_refused = metrics.counter_by("sends_refused", "Messages and changes refused", "code", Code)
+        self.acks = metrics.counter("acks", "Messages and changes acknowledged as stored")
         self.deliveries = metrics.counter("deliveries", "Messages written to live connections")
+        self.changes_delivered = metrics.counter("changes_delivered", "Changes of messages written to live connections")
         self.fan_out_s = metrics.histogram("fan_out_seconds", "Time to write messages to a room's connections", TURN_S)
         self.batch_messages = metrics.histogram("append_messages", "Messages per batch sent to history", MESSAGES)
         self.append_s = metrics.histogram("append_seconds", "Time until history answered a batch", CALL_S)
 
     def _declare_recovery(self, metrics: Metrics) -> None:
-        self.gaps = metrics.counter("gaps_found", "Times a room was found to miss messages")
+        self.gaps = metrics.counter("gaps_found", "Times a room was found to miss messages or changes")
+        self.change_gaps = metrics.counter("change_gaps_found", "Times a room was found to miss changes")
+        self.changes_filled = metrics.counter("gap_changes_filled", "Missing changes read from history")
         self.filled = metrics.counter("gap_messages_filled", "Missing messages read from history")
         self.unfilled = metrics.counter("gaps_unfilled", "Times history was unavailable to fill a gap")
         self.catch_up_pages = metrics.counter("catch_up_pages", "Pages read for connections that were behind")

@@ -1,6 +1,6 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,9 +13,8 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from services.history.core.append_plan import Outcome
 from services.history.messages import message_pages
-from services.history.messages.message_pages import MessagePage, PageSpan
+from services.history.messages.message_pages import ChangedMessages, MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms import membership_changes, moderation, room_invitations, room_queries, topic_changes
@@ -23,7 +22,7 @@ from services.history.rooms.room_queries import RoomView
 from services.history.user_rates import UserRates
 
 MAX_APPEND_MESSAGES = 2000
-"""Maximum number of messages in one append."""
+"""Maximum number of messages and changes in one append."""
 MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
 ENROLLED_USERS = 10_000
@@ -55,11 +54,11 @@ class HistoryService:
         self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
         self._page_s = (metrics or HistoryMetrics()).page_s
 
-    async def append(self, messages: Sequence[history_api.Append]) -> list[Outcome]:
-        """Store messages; on return they are durable."""
-        if len(messages) > MAX_APPEND_MESSAGES:
-            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages.")
-        return await self._writer.append(messages)
+    async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
+        """Change messages and store new ones; on return all of it is durable."""
+        if len(batch.messages) + len(batch.changes) > MAX_APPEND_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"One append holds at most {MAX_APPEND_MESSAGES} messages and changes.")
+        return await self._writer.append_batch(batch.messages, batch.changes)
 
     async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
         """A page for a gateway, which checks itself who may read it. It counts as a read of user `reader`, if given."""
@@ -68,6 +67,14 @@ class HistoryService:
         if not 1 <= span.limit <= MAX_PAGE_MESSAGES:
             raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
         return await self._read(room_id, span)
+
+    async def changes(self, query: history_api.ChangesQuery) -> ChangedMessages:
+        """Changed messages for a gateway, as `page`."""
+        if query.reader is not None:
+            self._rates.spend(READS, query.reader)
+        if not 1 <= query.limit <= MAX_PAGE_MESSAGES:
+            raise ChatError(Code.BAD_REQUEST, f"A page's limit is 1 to {MAX_PAGE_MESSAGES}.")
+        return await self._read_changes(query.room_id, query.after, query.first, query.limit)
 
     async def messages(self, room: str, user: UserInfo, span: PageSpan) -> MessagePage:
         """A page for a user; raises `not_a_member`."""
@@ -78,6 +85,15 @@ class HistoryService:
         with self._page_s.time():
             try:
                 return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
+            except DatabaseDamagedError as problem:
+                raise self._damage.found(str(problem)) from problem
+
+    async def _read_changes(self, room_id: int, after: int, first: int, limit: int) -> ChangedMessages:
+        with self._page_s.time():
+            try:
+                return await message_pages.read_changes(
+                    self._readers, room_id, after, first=first, limit=limit, prove=not self.is_checked
+                )
             except DatabaseDamagedError as problem:
                 raise self._damage.found(str(problem)) from problem
 

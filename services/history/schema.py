@@ -100,40 +100,81 @@ MIGRATIONS = (
     -- Counts attempts to invite, so that those without effect are committed like the others.
     INSERT INTO meta VALUES ('invitations', 0);
     """,
+    """
+    -- Changes of messages. A room's rev counts them: each changed message of a transaction is one more.
+    ALTER TABLE rooms ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+    -- The offset of the first message that is kept.
+    ALTER TABLE rooms ADD COLUMN floor INTEGER NOT NULL DEFAULT 1;
+    -- The room's rev at the message's last change; 0: it never changed.
+    ALTER TABLE messages ADD COLUMN rev INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN edited_ms INTEGER;
+    ALTER TABLE messages ADD COLUMN deleted_ms INTEGER;
+    ALTER TABLE messages ADD COLUMN deleted_by TEXT;
+    -- Offsets: of the message that this one answers, and of the first one of its thread.
+    ALTER TABLE messages ADD COLUMN reply_to INTEGER;
+    ALTER TABLE messages ADD COLUMN thread INTEGER;
+    ALTER TABLE messages ADD COLUMN replies INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN pinned_ms INTEGER;
+    ALTER TABLE messages ADD COLUMN pinned_by TEXT;
+    -- JSON: the reactions as frames contain them, so that pages need no join.
+    ALTER TABLE messages ADD COLUMN marks TEXT;
+    -- JSON: whom the text mentions.
+    ALTER TABLE messages ADD COLUMN extra TEXT;
+    CREATE UNIQUE INDEX messages_changed ON messages (room_id, rev) WHERE rev > 0;
+    CREATE INDEX messages_thread ON messages (room_id, thread, offset) WHERE thread IS NOT NULL;
+    CREATE INDEX messages_pinned ON messages (room_id, offset) WHERE pinned_ms IS NOT NULL;
+    -- `place` orders the reactions of a message.
+    CREATE TABLE reactions (
+        message_id INTEGER NOT NULL,
+        emoji TEXT NOT NULL,
+        user_id INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        PRIMARY KEY (message_id, emoji, user_id)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _IMPOSSIBLE = """
-    SELECT 1 FROM rooms WHERE head <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
-        OR head <> (SELECT coalesce(max(offset), 0) FROM messages WHERE room_id = rooms.id)
-        OR 1 <> (SELECT coalesce(min(offset), 1) FROM messages WHERE room_id = rooms.id)
+    SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
+        OR head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
+        OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
+        OR rev < (SELECT coalesce(max(rev), 0) FROM messages WHERE room_id = rooms.id AND rev > 0)
         OR last_ms <> coalesce((SELECT timestamp FROM messages WHERE room_id = rooms.id AND offset = head), last_ms)
-    UNION ALL SELECT 1 WHERE (SELECT sum(head) FROM rooms) <> (SELECT count(*) FROM messages)
+    UNION ALL SELECT 1 WHERE (SELECT sum(head - floor + 1) FROM rooms) <> (SELECT count(*) FROM messages)
+    UNION ALL SELECT 1 FROM messages INDEXED BY messages_changed
+        WHERE rev > 0 AND deleted_ms IS NOT NULL AND content <> ''
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
     UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
 """
-"""Finds offsets that are not 1, 2, 3 ... up to the head, a wrong time of a room's last message, and reused ids.
+"""Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
+with a rev beyond its room's, and a deleted message that has a text.
 
-Scans one index: 0.05 s for a million messages.
+Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
 
 _IMPOSSIBLE_ENDS = """
-    SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), 0) FROM messages WHERE room_id = rooms.id)
-        OR 1 <> (SELECT coalesce(min(offset), 1) FROM messages WHERE room_id = rooms.id)
+    SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
+        OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
+        OR rev < (SELECT coalesce(max(rev), 0) FROM messages WHERE room_id = rooms.id AND rev > 0)
         OR last_ms <> coalesce((SELECT timestamp FROM messages WHERE room_id = rooms.id AND offset = head), last_ms)
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
     UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
     UNION ALL SELECT 1 FROM
-        (SELECT id, room_id, offset, key, user_id FROM messages ORDER BY id DESC LIMIT 1000) AS newest
+        (SELECT id, room_id, offset, key, user_id, rev, deleted_ms, content FROM messages ORDER BY id DESC LIMIT 1000)
+            AS newest
         WHERE NOT EXISTS (SELECT 1 FROM messages
             WHERE room_id = newest.room_id AND offset = newest.offset AND +id = newest.id)
         OR (key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM messages
             WHERE room_id = newest.room_id AND key = newest.key AND user_id = newest.user_id AND +id = newest.id))
+        OR (rev > 0 AND NOT EXISTS (SELECT 1 FROM messages
+            WHERE room_id = newest.room_id AND rev = newest.rev AND rev > 0 AND +id = newest.id))
+        OR (deleted_ms IS NOT NULL AND content <> '')
 """
 """As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
 
 Those are read and sent again first, and a crash damages what was written last. `+id` compares with the index's entry.
 """
 
-SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages"}), end_violations=_IMPOSSIBLE_ENDS)
+SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages", "reactions"}), end_violations=_IMPOSSIBLE_ENDS)

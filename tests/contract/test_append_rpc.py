@@ -59,13 +59,14 @@ async def client(url: str) -> AsyncIterator[AppendClient]:
     await client.close()
 
 
-def offsets(outcomes: list[history_api.Appended | history_api.AppendRefused]) -> list[int]:
-    return [outcome.offset for outcome in outcomes if isinstance(outcome, history_api.Appended)]
+def offsets(answer: history_api.AppendAnswer) -> list[int]:
+    return [outcome.offset for outcome in answer.outcomes if isinstance(outcome, history_api.Appended)]
 
 
 class TestAppend:
     async def test_append_returns_one_outcome_per_message(self, history: Service, client: AppendClient) -> None:
-        stored, refused = await client.append([history.message("a", "k1"), history.message("b", "k2", room_id=99)])
+        messages = [history.message("a", "k1"), history.message("b", "k2", room_id=99)]
+        stored, refused = (await client.append(messages, [])).outcomes
         assert isinstance(stored, history_api.Appended)
         assert (stored.offset, getattr(refused, "code", None)) == (1, Code.ROOM_UNKNOWN)
 
@@ -73,31 +74,31 @@ class TestAppend:
         self, history: Service, client: AppendClient
     ) -> None:
         batches = [[history.message("x", f"{task}-{number}") for number in range(5)] for task in range(20)]
-        answers = await asyncio.gather(*(client.append(batch) for batch in batches))
+        answers = await asyncio.gather(*(client.append(batch, []) for batch in batches))
         stored = sorted(offsets(answer) for answer in answers)
         assert stored == [list(range(first, first + 5)) for first in range(1, 101, 5)]
 
     async def test_a_refused_batch_leaves_the_connection_usable(self, history: Service, client: AppendClient) -> None:
         with pytest.raises(ChatError, match="at most 2000"):
-            await client.append([history.message("x", "k")] * 2001)
-        assert offsets(await client.append([history.message("a", "k1")])) == [1]
+            await client.append([history.message("x", "k")] * 2001, [])
+        assert offsets(await client.append([history.message("a", "k1")], [])) == [1]
 
     async def test_a_batch_of_1000_long_messages_is_stored(self, history: Service, client: AppendClient) -> None:
         large = [history.message("x" * 4000, f"k{number}") for number in range(1000)]
-        assert len(offsets(await client.append(large))) == 1000
+        assert len(offsets(await client.append(large, []))) == 1000
 
 
 class TestLostConnection:
     async def test_an_idle_lost_connection_is_reopened(self, history: Service, client: AppendClient) -> None:
-        await client.append([history.message("a", "k1")])
+        await client.append([history.message("a", "k1")], [])
         assert client._rpc is not None
         client._rpc.abort()
-        assert offsets(await client.append([history.message("b", "k2")])) == [2]
+        assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
 
     async def test_a_batch_on_a_lost_connection_is_retried_and_stored_once(
         self, history: Service, client: AppendClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await client.append([history.message("a", "k1")])
+        await client.append([history.message("a", "k1")], [])
         call, broken = RpcClient.call, asyncio.Event()
 
         async def break_once(connection: RpcClient, batch: bytes) -> bytes:
@@ -108,23 +109,23 @@ class TestLostConnection:
             return answer
 
         monkeypatch.setattr(RpcClient, "call", break_once)
-        assert offsets(await client.append([history.message("b", "k2")])) == [2]
-        assert offsets(await client.append([history.message("c", "k3")])) == [3]
+        assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
+        assert offsets(await client.append([history.message("c", "k3")], [])) == [3]
 
     async def test_the_response_to_a_cancelled_batch_is_not_given_to_the_next_one(
         self, history: Service, client: AppendClient
     ) -> None:
-        await client.append([history.message("a", "k1")])
+        await client.append([history.message("a", "k1")], [])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):  # once it is sent
-                await client.append([history.message("late", "k3")])
-        [outcome] = await client.append([history.message("b", "k2", room_id=99)])
+                await client.append([history.message("late", "k3")], [])
+        [outcome] = (await client.append([history.message("b", "k2", room_id=99)], [])).outcomes
         assert isinstance(outcome, history_api.AppendRefused)
 
     async def test_an_unreachable_history_is_unavailable(self, client: AppendClient) -> None:
         unreachable = AppendClient("http://127.0.0.1:9", SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
-            await unreachable.append([])
+            await unreachable.append([], [])
         assert problem.value.why.startswith("no answer from http://127.0.0.1:9: ")
 
 
@@ -158,7 +159,7 @@ class TestAccess:
     async def test_a_wrong_service_key_is_reported_to_the_operator(self, url: str) -> None:
         client = AppendClient(url, "another key")
         with pytest.raises(UnavailableError) as problem:
-            await client.append([])
+            await client.append([], [])
         assert problem.value.why.startswith(f"{url} refuses our service key; its CHATTERBOX_CALLER_KEYS must contain")
 
     async def test_a_request_without_upgrade_gets_404(self, url: str) -> None:
@@ -208,5 +209,5 @@ async def test_a_server_that_is_not_history_is_reported_as_another_service(
     async with at_port(app, http_class) as url:
         client = AppendClient(url, SERVICE_KEY)
         with pytest.raises(UnavailableError) as problem:
-            await client.append([])
+            await client.append([], [])
         assert f"the server at {url} does not know {PATH}: it is another service" in problem.value.why

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -24,8 +24,8 @@ def attach_after_an_await(patch: Patch) -> None:
     """Other callbacks run between the `welcome` and the subscription that it announces."""
     attach = Room.attach
 
-    def later(self: Room, connection: Connection, offset: int) -> None:
-        asyncio.get_running_loop().call_later(0.002, attach, self, connection, offset)
+    def later(self: Room, *state: Any) -> None:
+        asyncio.get_running_loop().call_later(0.002, attach, self, *state)
 
     patch.setattr(Room, "attach", later)
 
@@ -35,8 +35,8 @@ def gaps_are_not_filled(patch: Patch) -> None:
 
 
 def duplicates_are_delivered(patch: Patch) -> None:
-    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
-        ready = original(self, epoch, first, arrived)
+    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes], *ahead: Any) -> list[bytes]:
+        ready = original(self, epoch, first, arrived, *ahead)
         return ready or (list(arrived) if first <= self.head else [])
 
     original = RoomStream.take
@@ -46,11 +46,11 @@ def duplicates_are_delivered(patch: Patch) -> None:
 def gaps_are_skipped(patch: Patch) -> None:
     """Early messages are delivered at once."""
 
-    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes]) -> list[bytes]:
+    def take(self: RoomStream, epoch: str, first: int, arrived: Sequence[bytes], *ahead: Any) -> list[bytes]:
         if first > self.head + 1 and epoch == self.epoch:
             self.recent.last = first - 1
             self.recent.frames.clear()
-        return original(self, epoch, first, arrived)
+        return original(self, epoch, first, arrived, *ahead)
 
     original = RoomStream.take
     patch.setattr(RoomStream, "take", take)

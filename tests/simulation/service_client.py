@@ -5,6 +5,7 @@ unreadable responses.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -48,13 +49,11 @@ class ServiceClient:
         return cast("httpx.AsyncClient", self)
 
     async def append(
-        self, messages: list[history_api.Append]
-    ) -> list[history_api.Appended | history_api.AppendRefused]:
+        self, messages: list[history_api.Append], changes: Sequence[history_api.AnyMessageChange] = ()
+    ) -> history_api.AppendAnswer:
         """Stands for `AppendClient.append`."""
-        answer = await call(
-            self.client, "POST", "/internal/append", history_api.AppendBatch(messages), history_api.AppendAnswer
-        )
-        return answer.outcomes
+        batch = history_api.AppendBatch(messages, changes=list(changes))
+        return await call(self.client, "POST", "/internal/append", batch, history_api.AppendAnswer)
 
     async def request(self, method: str, path: str, *, content: bytes | None, headers: dict[str, str]) -> Answer:
         """Send a request and wait. The service handles it even if the caller stops waiting."""

@@ -1,7 +1,7 @@
 """History running alone: the real app and SQLite, called without a socket. Auth is a fake that signs real tokens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,12 +161,19 @@ class Service:
 
     async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
         """Store messages, as they come by a gateway's line."""
-        answer = await append_server.answer_batch(
-            self.app.context.history, encode(history_api.AppendBatch(list(messages)))
-        )
+        return (await self.append_batch(messages)).outcomes
+
+    async def append_batch(
+        self,
+        messages: Sequence[history_api.Append] = (),
+        changes: Sequence[history_api.AnyMessageChange] = (),
+    ) -> history_api.AppendAnswer:
+        """Change and store messages in one transaction."""
+        batch = history_api.AppendBatch(list(messages), changes=list(changes))
+        answer = await append_server.answer_batch(self.app.context.history, encode(batch))
         if (refused := answer.refused) is not None:
             raise ChatError(Code(refused.code), refused.detail, retry_after_s=refused.retry_after_s)
-        return answer.outcomes
+        return answer
 
     async def fill(self, count: int, *, room_id: int = 1) -> None:
         """Store `count` messages of alice, whose contents are their offsets."""

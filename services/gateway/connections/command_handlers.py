@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
-from typing import NoReturn, assert_never
+from typing import Any, NoReturn, TypeAlias, assert_never
 
 from chatterbox.chassis.core.rate_limiter import RateLimiter
 from chatterbox.wire import frames, history_api, text_rules
@@ -19,8 +19,10 @@ from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
-from services.gateway.upstream.append_batcher import AppendBatcher, PendingSend
+from services.gateway.upstream.append_batcher import AppendBatcher, PendingChange, PendingSend
 from services.gateway.upstream.history_client import HistoryClient
+
+ChangeCommand: TypeAlias = frames.Edit | frames.DeleteMessage | frames.React | frames.Pin
 
 
 class CommandHandlers:
@@ -60,6 +62,8 @@ class CommandHandlers:
         match command:
             case frames.Send():
                 return self._counted_send(connection, member, command)
+            case frames.Edit() | frames.DeleteMessage() | frames.React() | frames.Pin():
+                return self._counted_send(connection, member, command)
             case frames.Ping():
                 connection.send(frames.Pong(id=command.id))
                 return None
@@ -67,6 +71,8 @@ class CommandHandlers:
                 return self._join(connection, member, command)
             case frames.ReadHistory():
                 return self._page(connection, member, command)
+            case frames.ReadChanges():
+                return self._changes(connection, member, command)
             case frames.Leave():
                 return self._leave(connection, member, command)
             case frames.ListRooms():
@@ -84,17 +90,24 @@ class CommandHandlers:
             case _:
                 assert_never(command)
 
-    def _counted_send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
+    def _counted_send(
+        self, connection: Connection, member: Member, command: frames.Send | ChangeCommand
+    ) -> AsyncCommand | None:
         try:
-            return self._send(connection, member, command)
+            if isinstance(command, frames.Send):
+                return self._send(connection, member, command)
+            return self._change(connection, member, command)
         except ChatError as problem:
             self._refused.inc(problem.code)
             raise
 
+    def _refuse_rate(self, connection: Connection, member: Member, wait_s: float) -> None:
+        detail = f"At most {self._limits.sends_per_s:g} messages per second (bursts of {self._limits.sends_burst})."
+        connection.on_rate_exceeded(member.sends, wait_s, detail)
+
     def _send(self, connection: Connection, member: Member, command: frames.Send) -> AsyncCommand | None:
         if (wait_s := member.sends.take(self._clock())) > 0:
-            detail = f"At most {self._limits.sends_per_s:g} messages per second (bursts of {self._limits.sends_burst})."
-            connection.on_rate_exceeded(member.sends, wait_s, detail)
+            self._refuse_rate(connection, member, wait_s)
         text_rules.content(command.content, self._limits)
         key = (
             text_rules.time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10))
@@ -104,9 +117,23 @@ class CommandHandlers:
         room = self._room(member, command.room)
         if room is None:
             return self._refuse_send(member, command.room)
-        append = history_api.Append(room.room_id, member.user_id, member.username, command.content, key)
+        append = history_api.Append(
+            room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
+        )
         self._batcher.put(PendingSend(connection, command.id, room.name, append))
         connection.count_received()
+        return None
+
+    def _change(self, connection: Connection, member: Member, command: ChangeCommand) -> AsyncCommand | None:
+        """Change a message: it counts as a message of its sender."""
+        if (wait_s := member.sends.take(self._clock())) > 0:
+            self._refuse_rate(connection, member, wait_s)
+        if isinstance(command, frames.Edit):
+            text_rules.content(command.content, self._limits)
+        room = self._room(member, command.room)
+        if room is None:
+            return self._refuse_send(member, command.room)
+        self._batcher.put_change(PendingChange(connection, command.id, room.name, _change_of(room, member, command)))
         return None
 
     def _room(self, member: Member, name: str) -> Room | None:
@@ -147,13 +174,19 @@ class CommandHandlers:
         self._memberships.enter(member, room, requester=connection)
         connection.send(reply)
         if connection in room.behind:  # it was in the room before: what it lacks is in the reply, or in pages
+            held = room.held_changes.get(connection)  # the reply lacks the changes of what it held before
             room.detach(connection)
-            room.attach(connection, reply.at.offset)
+            room.attach(connection, reply.at.offset, held)
 
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
         self._reads.spend(member.user_id, self._clock())
         room = await self._room_of(member, command.room)
         connection.send(await history_replies.history_reply(self._history, room, member, command))
+
+    async def _changes(self, connection: Connection, member: Member, command: frames.ReadChanges) -> None:
+        self._reads.spend(member.user_id, self._clock())
+        room = await self._room_of(member, command.room)
+        connection.send(await history_replies.changes_reply(self._history, room, member, command))
 
     async def _leave(self, connection: Connection, member: Member, command: frames.Leave) -> None:
         room = await self._room_of(member, command.room)
@@ -206,6 +239,28 @@ class CommandHandlers:
         room = await self._room_of(member, command.room)
         topic = await self._history.change_topic(room.name, member, command.topic)
         connection.send(frames.TopicSet(id=command.id, room=room.name, topic=topic))
+
+
+def _change_of(room: Room, member: Member, command: ChangeCommand) -> history_api.AnyMessageChange:
+    """What history is asked to do for `command`; the epoch says which message is meant, even after a restore."""
+    base: dict[str, Any] = {
+        "room_id": room.room_id,
+        "user_id": member.user_id,
+        "username": member.username,
+        "offset": command.offset,
+        "epoch": room.opened.epoch,
+    }
+    match command:
+        case frames.Edit():
+            return history_api.MessageEdit(**base, content=command.content, rev=command.rev)
+        case frames.DeleteMessage():
+            return history_api.MessageDeletion(**base)
+        case frames.React():
+            return history_api.MessageReaction(**base, emoji=command.emoji, remove=command.remove)
+        case frames.Pin():
+            return history_api.MessagePin(**base, remove=command.remove)
+        case _:
+            assert_never(command)
 
 
 def _summary(room: history_api.VisibleRoom) -> frames.RoomSummary:

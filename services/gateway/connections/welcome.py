@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import frames, rate_limits
 from chatterbox.wire.auth_api import Claims
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from chatterbox.wire.text_rules import timestamp
 from services.gateway.connections.connection import AsyncCommand, Connection, ConnectionState
 from services.gateway.connections.hub import Hub
@@ -16,7 +17,7 @@ from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.catch_up import CatchUp
 from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
-from services.gateway.rooms.room import Room
+from services.gateway.rooms.room import HeldChanges, Room
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.transport.pacing import PacedQueue
 
@@ -72,7 +73,7 @@ class WelcomeSequence:
             return None
         return self._renew(connection, command)
 
-    async def _run(self, connection: Connection, token: str, resume: dict[str, Position]) -> None:
+    async def _run(self, connection: Connection, token: str, resume: Mapping[str, ResumePoint]) -> None:
         try:
             claims = await self._verifier.verify(token)
             if connection.state is ConnectionState.CLOSED:
@@ -89,7 +90,7 @@ class WelcomeSequence:
             connection.refuse(problem, None)
             connection.close(_CLOSE_CODES.get(problem.code, CloseCode.UNAVAILABLE))
 
-    async def _sync_rooms(self, member: Member, resume: dict[str, Position]) -> None:
+    async def _sync_rooms(self, member: Member, resume: Mapping[str, ResumePoint]) -> None:
         """Bring every room of the same epoch up to the client's position, including rooms entered meanwhile."""
         synced: list[Room] = []
         while beyond := [
@@ -100,12 +101,18 @@ class WelcomeSequence:
             await self._feed.sync(beyond)
             synced += beyond
 
-    def _welcome(self, connection: Connection, member: Member, claims: Claims, resume: dict[str, Position]) -> None:
+    def _welcome(
+        self, connection: Connection, member: Member, claims: Claims, resume: Mapping[str, ResumePoint]
+    ) -> None:
         """Send where each room stands, then subscribe: in one event-loop turn, so that no message is missed."""
         rooms = list(member.rooms.values())
         if any(self._feed.rooms.get(room.room_id) is not room for room in rooms):
             raise ChatError(Code.UNAVAILABLE, "A room has just been restored. Reconnect.", retry_after_s=0.5)
-        states = [_room_state(room, resume.get(room.name)) for room in rooms]
+        valid = [_valid(room, resume.get(room.name)) for room in rooms]
+        states = [
+            _room_state(room, held, reset=held is None and room.name in resume)
+            for room, held in zip(rooms, valid, strict=True)
+        ]
         connection.open(on_writable=self._catch_up.start)
         connection.send(
             frames.Welcome(
@@ -119,8 +126,8 @@ class WelcomeSequence:
                 invitations=[frames.PendingInvitation(room=room, by=by) for room, by in member.invitations.items()],
             )
         )
-        for room, state in zip(rooms, states, strict=True):
-            room.attach(connection, state.at.offset)
+        for room, state, held in zip(rooms, states, valid, strict=True):
+            room.attach(connection, state.at.offset, _held_changes(held))
         self._catch_up.start(connection)
         log.debug("connection.opened", extra={"connection": connection.connection_id, "user_id": member.user_id})
 
@@ -134,17 +141,26 @@ class WelcomeSequence:
         connection.send(frames.Reconnected(id=command.id, expires=timestamp(claims.exp * 1000)))
 
 
-def _room_state(room: Room, held: Position | None) -> frames.RoomState:
-    """The position after which pushes follow: the client's if it is of this epoch, otherwise the head."""
+def _valid(room: Room, held: ResumePoint | None) -> ResumePoint | None:
+    """What the client holds, if it is of this epoch and not beyond the room."""
+    return held if held is not None and room.covers(held) else None
+
+
+def _held_changes(held: ResumePoint | None) -> HeldChanges | None:
+    return HeldChanges(held.rev, held.first) if held is not None and held.rev is not None else None
+
+
+def _room_state(room: Room, held: ResumePoint | None, *, reset: bool) -> frames.RoomState:
+    """The position and rev after which pushes follow: the client's, if they are valid, otherwise the room's."""
     at = room.at
-    is_valid = held is not None and room.covers(held)
     return frames.RoomState(
         room=room.name,
-        at=held if is_valid and held is not None else at,
+        at=at if held is None else Position(held.epoch, held.offset),
         head=at.offset,
         private=room.private,
-        reset=held is not None and not is_valid,
+        reset=reset,
         topic=room.topic or "",
+        rev=room.rev if held is None or held.rev is None else held.rev,
     )
 
 

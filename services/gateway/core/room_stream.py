@@ -1,12 +1,14 @@
 """Orders a room's messages from at-most-once events and pages of history. Pure."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 EARLY_MESSAGES = 1000
 """Messages held while earlier ones are missing; further ones are dropped and read from history later."""
+
+_NO_REVS: Mapping[int, int] = {}
 
 
 class EpochChangedError(Exception):
@@ -32,6 +34,10 @@ class RecentMessages:
     def first(self) -> int:
         """Offset of the oldest message held."""
         return self.last - len(self.frames) + 1
+
+    def replace(self, offset: int, frame: bytes) -> None:
+        """Replace a message that is held: it has changed."""
+        self.frames[offset - self.first] = frame
 
     def after(self, offset: int) -> list[bytes] | None:
         """Every message after `offset`, oldest first; None if some of them are no longer held.
@@ -60,6 +66,8 @@ class RoomStream:
     recent: RecentMessages
     known: int
     early: dict[int, bytes] = field(default_factory=dict)
+    ahead: dict[int, int] = field(default_factory=dict)
+    """By offset, the revs of messages held that are newer than the changes told: pages of history may be ahead."""
 
     @classmethod
     def at(cls, epoch: str, head: int, newest: Sequence[bytes], limit: int) -> "RoomStream":
@@ -75,8 +83,10 @@ class RoomStream:
     def has_gap(self) -> bool:
         return self.known > self.head
 
-    def take(self, epoch: str, first: int, frames: Sequence[bytes]) -> list[bytes]:
+    def take(self, epoch: str, first: int, frames: Sequence[bytes], ahead: Mapping[int, int] = _NO_REVS) -> list[bytes]:
         """Add consecutive messages, live or from a page; `first` is the offset of the first one.
+
+        `ahead` has the revs of those that are newer than the changes told.
 
         Returns the messages to send now. Raises `EpochChangedError`, and changes nothing, if they are of another
         epoch.
@@ -85,9 +95,12 @@ class RoomStream:
             raise EpochChangedError
         self.known = max(self.known, first + len(frames) - 1)
         if first > self.head + 1:
-            self._hold(first, frames)
+            self._hold(first, frames, ahead)
             return []
-        ready = self._advance(frames[self.head + 1 - first :])
+        begin = self.head + 1
+        ready = self._advance(frames[begin - first :])
+        if ahead or self.ahead:
+            self._note_ahead(range(begin, self.head + 1), ahead)
         if self.early:
             self._drop_early(ready)
             ready += self._advance(self._pop_early())
@@ -99,16 +112,39 @@ class RoomStream:
             raise EpochChangedError
         self.known = max(self.known, head)
 
+    def set_right(self, offset: int, rev: int, frame: bytes) -> None:
+        """Replace a message that is held, unless it is as of `rev` or newer: it has changed."""
+        if self.ahead.get(offset, 0) >= rev:
+            return
+        if offset in self.early:
+            self.early[offset] = frame
+        elif self.recent.first <= offset <= self.head:
+            self.recent.replace(offset, frame)
+
+    def drop_ahead(self, told: int) -> None:
+        """Forget the revs that are not beyond `told`: no change with a lower rev follows."""
+        if self.ahead:
+            self.ahead = {offset: rev for offset, rev in self.ahead.items() if rev > told}
+
     def _advance(self, frames: Iterable[bytes]) -> list[bytes]:
         ready = list(frames)
         for frame in ready:
             self.recent.append(frame)
         return ready
 
-    def _hold(self, first: int, frames: Sequence[bytes]) -> None:
+    def _hold(self, first: int, frames: Sequence[bytes], ahead: Mapping[int, int]) -> None:
         for offset, frame in enumerate(frames, first):
-            if len(self.early) < EARLY_MESSAGES:
+            if len(self.early) < EARLY_MESSAGES and offset not in self.early:
                 self.early[offset] = frame
+                self._note_ahead((offset,), ahead)
+
+    def _note_ahead(self, offsets: Iterable[int], ahead: Mapping[int, int]) -> None:
+        """Note the revs of messages just taken; they may replace early ones that were newer."""
+        for offset in offsets:
+            if offset in ahead:
+                self.ahead[offset] = ahead[offset]
+            else:
+                self.ahead.pop(offset, None)
 
     def _drop_early(self, ready: Sequence[bytes]) -> None:
         """Drop held messages that have arrived again in `ready`."""

@@ -224,6 +224,7 @@ class Memberships:
             at=room.at,
             private=room.private,
             topic=room.topic or "",
+            rev=room.rev,
         )
         for connection in member.connections:
             if connection.is_open:

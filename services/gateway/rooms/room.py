@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from chatterbox.wire import codec, frames, history_api
+from chatterbox.wire.broker_events import ChangedMessage
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
+from services.gateway.core.change_frames import change_frames
 from services.gateway.core.frame_writer import text_frame
+from services.gateway.core.room_changes import RoomChanges
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.metrics import GatewayMetrics
 
@@ -20,6 +23,10 @@ MIN_BATCH_WINDOW_S = 0.001
 """Shorter windows are not used: event-loop timers have millisecond resolution."""
 WRITE_S = 10e-6
 """Approximate time of one write to one connection, most of it in the kernel (seconds; see `bench`)."""
+CHANGE_S = 250e-6
+"""Least time between two writes of changes, per connection that they are written to (seconds)."""
+CHANGE_BYTES_PER_S = 8_000_000
+"""Most bytes of changes per second that one room writes, over all connections."""
 
 
 def batch_window_s(members: int) -> float:
@@ -33,6 +40,27 @@ def batch_window_s(members: int) -> float:
     """
     window_s = min(MAX_BATCH_WINDOW_S, 8 * WRITE_S * members)
     return window_s if window_s >= MIN_BATCH_WINDOW_S else 0.0
+
+
+def change_pause_s(members: int, size_bytes: int) -> float:
+    """How long further changes wait after a write of `size_bytes` to each of `members` connections (seconds).
+
+    Of several changes of one message that wait, only the last is written: a flood of reactions in a large room costs
+    each member four small writes a second.
+
+    >>> [change_pause_s(members, 500) for members in (4, 1000)]
+    [0.001, 0.25]
+    >>> change_pause_s(1000, 20_000)
+    2.5
+    """
+    return members * max(CHANGE_S, size_bytes / CHANGE_BYTES_PER_S)
+
+
+class HeldChanges(NamedTuple):
+    """What a connection that is behind holds of a room's changes: those up to `rev`, of messages from `first` on."""
+
+    rev: int
+    first: int = 1
 
 
 class RoomSocket(Protocol):
@@ -67,12 +95,14 @@ class RoomConnection(Protocol):
 class Room:
     """Every connection of a member is in exactly one of `live` and `behind`.
 
-    A live connection has been written everything up to `sent`. For one that is behind, `behind` has the offset up to
-    which it has been written; `catch_up` brings it back to `live`.
+    A live connection has been written every message up to `sent` and every change up to `changes.written`. For one that
+    is behind, `behind` has the offset up to which it has been written, and `held_changes` the rev; `catch_up` brings it
+    back to `live`.
     """
 
-    __slots__ = ("_last_message_s", "_loop", "behind", "held", "idle_since_s", "live", "metrics", "name", "pending",
-                 "private", "room_id", "sent", "stream", "topic", "topic_unsent")  # fmt: skip
+    __slots__ = ("_changes_due_s", "_is_change_flush_due", "_last_message_s", "_loop", "behind", "changes", "held",
+                 "held_changes", "idle_since_s", "live", "metrics", "name", "pending", "private", "room_id", "sent",
+                 "stream", "topic", "topic_unsent")  # fmt: skip
 
     def __init__(
         self,
@@ -91,14 +121,21 @@ class Room:
         self.live: dict[RoomConnection, Callable[[bytes], int]] = {}
         """Each with its socket's `try_write`, which fan-out calls directly."""
         self.behind: dict[RoomConnection, int] = {}
+        self.held_changes: dict[RoomConnection, HeldChanges] = {}
+        """Of connections that are behind; absent: no message had changed yet when they fell behind."""
         self.pending: list[bytes] = []
         self.sent = 0
         self.stream: RoomStream | None = None
+        self.changes: RoomChanges | None = None
+        """None while no message of the room ever changed."""
         self.held: list[bytes] = []
         """Broker payloads received before the room was open."""
         self.idle_since_s = 0.0
         self._loop = loop or asyncio.get_running_loop()
         self._last_message_s = float("-inf")
+        self._changes_due_s = float("-inf")
+        """Changes are not written earlier, by the event loop's clock."""
+        self._is_change_flush_due = False
 
     @property
     def opened(self) -> RoomStream:
@@ -115,8 +152,20 @@ class Room:
     def is_idle(self) -> bool:
         return not self.live and not self.behind
 
+    @property
+    def rev(self) -> int:
+        """The last rev that this gateway has told, or is about to; 0: no message ever changed."""
+        return 0 if self.changes is None else self.changes.told
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether messages or changes are missing, and must be read from history."""
+        return self.opened.has_gap or (self.changes is not None and self.changes.has_gap)
+
     def covers(self, position: Position) -> bool:
-        """Whether `position` is of this epoch and not beyond the last message received here."""
+        """Whether `position` is of this epoch and not beyond the last message and change received here."""
+        if isinstance(position, ResumePoint) and (position.rev or 0) > self.rev:
+            return False
         return position.epoch == self.at.epoch and position.offset <= self.at.offset
 
     # Opening and idling
@@ -126,9 +175,14 @@ class Room:
         if len(self.held) < HELD_PAYLOADS:
             self.held.append(payload)
 
-    def open(self, stream: RoomStream, topic: str) -> list[bytes]:
-        """Begin with `stream` and, unless it has changed meanwhile, `topic`; returns the payloads held until now."""
+    def open(self, stream: RoomStream, topic: str, rev: int = 0) -> list[bytes]:
+        """Begin with `stream`, as of `rev`, and, unless it has changed meanwhile, `topic`.
+
+        Returns the payloads held until now.
+        """
         self.stream = stream
+        if rev:
+            self.changes = RoomChanges(stream, rev)
         self.sent = stream.head
         self.topic = topic if self.topic is None else self.topic
         held, self.held = self.held, []
@@ -143,6 +197,49 @@ class Room:
         """Close every connection that is subscribed to the room; clients reconnect and read its state."""
         for connection in (*self.live, *self.behind):
             connection.close(code)
+
+    # Changes
+
+    def begin_changes(self) -> RoomChanges:
+        """The changes of the room; from now on it has some."""
+        if self.changes is None:
+            self.changes = RoomChanges(self.opened, 0)
+        return self.changes
+
+    def tell(self, changed: Sequence[ChangedMessage]) -> None:
+        """Send changes that have just been told to every live connection: in a quiet room at the end of this turn.
+
+        While changes are frequent, they wait for more, and messages leave without them.
+        """
+        if self.pending:
+            self._set_right_pending(changed)
+        if self.begin_changes().is_large:
+            self._changes_due_s = float("-inf")
+            self.flush()
+        elif not self._is_change_flush_due:
+            self._is_change_flush_due = True
+            wait_s = self._changes_due_s - self._loop.time()
+            if wait_s > 0:
+                self._loop.call_later(wait_s, self._flush_changes)
+            else:
+                self._loop.call_soon(self._flush_changes)
+
+    def _set_right_pending(self, changed: Sequence[ChangedMessage]) -> None:
+        stream = self.opened
+        for change in changed:
+            if stream.head - len(self.pending) < change.offset <= stream.head and change.offset not in stream.ahead:
+                self.pending[change.offset - stream.head - 1] = text_frame(change.frame)
+
+    def _flush_changes(self) -> None:
+        self._is_change_flush_due = False
+        self.flush()
+
+    def set_right(self, page: history_api.StoredPage) -> list[bytes] | None:
+        """The payloads of a page of consecutive messages, as new as what was told here; None: it must be read again."""
+        payloads = [bytes(frame) for frame in page.frames]
+        if self.changes is None:
+            return payloads
+        return self.changes.right(page.rev, page.first, payloads, page.revs)
 
     # Fan-out
 
@@ -175,12 +272,26 @@ class Room:
         """Write pending messages now: one system call per connection, whatever the number of messages."""
         if self.stream is not None:
             self.sent = self.stream.head
-        if self.pending:
+        changes = self.changes
+        if changes is not None and changes.told > changes.written and self._loop.time() >= self._changes_due_s:
+            self._write_pending(self._unwritten_changes(changes))
+        elif self.pending:
             self._write_pending()
 
-    def _write_pending(self) -> None:
+    def _unwritten_changes(self, changes: RoomChanges) -> bytes:
+        """The changes to write now, which are then written; further ones wait a while."""
+        written, changed = changes.written, changes.since(changes.written, last=self.opened.head) or []
+        changes.note_written()
+        if not self.live:
+            return b""
+        joined = b"".join(frame for _, frame in change_frames(self.name, written, changed, changes.told, live=True))
+        self._changes_due_s = self._loop.time() + change_pause_s(len(self.live), len(joined))
+        self.metrics.changes_delivered.inc(len(self.live) * len(changed))
+        return joined
+
+    def _write_pending(self, changes: bytes = b"") -> None:
         began_s = time.perf_counter()
-        joined = b"".join(self.pending)
+        joined = b"".join(self.pending) + changes
         self.metrics.deliveries.inc(len(self.live) * len(self.pending))
         self.pending.clear()
         for connection, accepted in self._write_live(joined):
@@ -231,27 +342,45 @@ class Room:
 
     # Connections
 
-    def attach(self, connection: RoomConnection, offset: int) -> None:
-        """Add a connection that has every message up to `offset`; one whose socket is full starts behind."""
+    def attach(self, connection: RoomConnection, offset: int, held: HeldChanges | None = None) -> None:
+        """Add a connection that has every message up to `offset`; one whose socket is full starts behind.
+
+        `held` is what it holds of the changes. Without, they begin with the next one.
+        """
         self.flush()
         connection.count_pushed(-offset)
-        if offset == self.sent and not connection.is_full:
+        if self.changes is not None:
+            self.held_changes[connection] = held or HeldChanges(self.changes.told)
+        if offset == self.sent and not connection.is_full and self._holds_written_changes(held):
             self.go_live(connection)
         else:
             self.behind[connection] = offset
 
+    def _holds_written_changes(self, held: HeldChanges | None) -> bool:
+        return self.changes is None or held is None or held.rev >= self.changes.written
+
     def go_live(self, connection: RoomConnection) -> None:
         """Start pushing to a connection that is not full and has every message up to `sent`."""
         self.behind.pop(connection, None)
+        self.held_changes.pop(connection, None)
         self.live[connection] = connection.socket.try_write
 
     def note_written(self, connection: RoomConnection, messages: int) -> None:
         """Advance a connection that is behind by the `messages` that it was written."""
         self.behind[connection] += messages
 
+    def held_by(self, connection: RoomConnection) -> HeldChanges:
+        """What a connection that is behind holds of the changes."""
+        return self.held_changes.get(connection) or HeldChanges(0)
+
+    def note_told(self, connection: RoomConnection, rev: int) -> None:
+        """A connection that is behind has been written the changes up to `rev`."""
+        self.held_changes[connection] = self.held_by(connection)._replace(rev=rev)
+
     def detach(self, connection: RoomConnection) -> None:
         """Remove a connection; its offset tells how many messages it was pushed, so deliveries are not counted."""
         self.topic_unsent.discard(connection)
+        self.held_changes.pop(connection, None)
         if self.live.pop(connection, None) is not None:
             connection.count_pushed(self.sent)
         elif connection in self.behind:
@@ -261,3 +390,5 @@ class Room:
         """Stop pushing to a connection that accepts no more, and note its offset."""
         if self.live.pop(connection, None) is not None:
             self.behind[connection] = self.sent
+            if self.changes is not None:
+                self.held_changes[connection] = HeldChanges(self.changes.written)

@@ -1,7 +1,8 @@
 """Subscribes to rooms at the broker and keeps each open room's stream complete, although pub/sub may lose messages.
 
-A loss is detected in three ways: a message's offset does not follow (at once); heads compared with history every few
-seconds differ (a lost last message); or the broker reports that it may have missed payloads (all rooms are compared).
+A loss is detected in three ways: a message's offset, or a change's rev, does not follow (at once); heads compared with
+history every few seconds differ (a lost last message or change); or the broker reports that it may have missed payloads
+(all rooms are compared).
 """
 
 import asyncio
@@ -12,7 +13,14 @@ from collections.abc import Callable, Sequence
 from chatterbox.chassis.broker import Broker, BrokerError, Subscriber
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import CONTROL, decode_room_payload, room_channel
+from chatterbox.wire.broker_events import (
+    CONTROL,
+    Batch,
+    ChangeBatch,
+    ChangedMessage,
+    decode_room_payload,
+    room_channel,
+)
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import UnreadableError
@@ -25,7 +33,7 @@ from services.gateway.upstream.history_client import HistoryClient
 log = logging.getLogger("chatterbox.room_feed")
 
 PAGE_MESSAGES = 200
-"""Messages per page when filling a gap."""
+"""Messages, or changed messages, per page when filling a gap."""
 
 
 class RoomFeed:
@@ -109,7 +117,7 @@ class RoomFeed:
             self._opening.pop(room, None)
         newest = [text_frame(bytes(frame)) for frame in page.frames]
         stream = RoomStream.at(page.epoch, page.first + len(newest) - 1, newest, self._recent_messages)
-        for payload in room.open(stream, page.topic):
+        for payload in room.open(stream, page.topic, page.rev):
             self._apply(room, payload)
         return None
 
@@ -157,15 +165,28 @@ class RoomFeed:
         except UnreadableError:  # comparing heads finds whatever it contained
             log.warning("batch.undecodable", extra={"room_id": room.room_id})
             return
-        self._advance(room, batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames])
-        if room.opened.has_gap:
-            self._start_fill(room)
-
-    def _advance(self, room: Room, epoch: str, first: int, messages: list[bytes]) -> None:
         try:
-            room.deliver(room.opened.take(epoch, first, messages))
+            if isinstance(batch, ChangeBatch):
+                room.tell(room.begin_changes().take(batch.epoch, batch.after, batch.changes))
+            elif room.changes is None and not batch.rev:
+                room.deliver(room.opened.take(batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames]))
+            else:
+                self._take_right(room, batch)
         except EpochChangedError:
             self._begin_epoch(room)
+        else:
+            if room.has_gap:
+                self._start_fill(room)
+
+    def _take_right(self, room: Room, batch: Batch) -> None:
+        """Take messages of a room with changes: what is late may have changed since, as was told here already."""
+        changes = room.begin_changes()
+        changes.announce(batch.epoch, batch.rev)
+        payloads = changes.right(batch.rev, batch.first, batch.frames)
+        if payloads is None:  # too late to be set right from memory
+            room.opened.announce(batch.epoch, batch.first + len(batch.frames) - 1)
+        else:
+            room.deliver(room.opened.take(batch.epoch, batch.first, [text_frame(payload) for payload in payloads]))
 
     def _begin_epoch(self, room: Room) -> None:
         """The room was restored from a backup: close its connections, so that clients reconnect and start over."""
@@ -183,25 +204,54 @@ class RoomFeed:
     def _start_fill(self, room: Room) -> None:
         if room not in self._filling:
             self._metrics.gaps.inc()
+            if room.changes is not None and room.changes.has_gap:
+                self._metrics.change_gaps.inc()
             self._filling[room] = self._tasks.spawn(self._fill(room))
 
     async def _fill(self, room: Room) -> None:
-        """Read missing messages page by page until the stream is complete."""
+        """Read missing messages, then missing changes, page by page until there are none."""
         try:
-            while room.opened.has_gap and self.rooms.get(room.room_id) is room:
-                after = room.opened.head
-                page = await self._history.page(room.room_id, PAGE_MESSAGES, after=after)
-                self._advance(room, page.epoch, page.first, [text_frame(bytes(frame)) for frame in page.frames])
-                self._metrics.filled.inc(room.opened.head - after)
-                if room.opened.head == after:
+            while room.has_gap and self.rooms.get(room.room_id) is room:
+                read = self._fill_messages if room.opened.has_gap else self._fill_changes
+                if not await read(room):
                     break
-                log.info("gap.filled", extra={"room_id": room.room_id, "first": after + 1, "last": room.opened.head})
+        except EpochChangedError:
+            self._begin_epoch(room)
         except ChatError as problem:
             self._metrics.unfilled.inc()
-            missing = {"first": room.opened.head + 1, "last": room.opened.known}
+            missing = {"first": room.opened.head + 1, "last": room.opened.known, "rev": room.rev}
             log.warning("gap.fill_failed", extra={"room_id": room.room_id, **missing, "code": problem.code})
         finally:
             self._filling.pop(room, None)
+
+    async def _fill_messages(self, room: Room) -> bool:
+        """Read a page of missing messages; returns whether to go on."""
+        after = room.opened.head
+        page = await self._history.page(room.room_id, PAGE_MESSAGES, after=after)
+        if (payloads := room.set_right(page)) is None:
+            return True
+        told = room.rev
+        ahead = {offset: rev for offset, rev in page.revs.items() if rev > told}
+        room.deliver(room.opened.take(page.epoch, page.first, [text_frame(payload) for payload in payloads], ahead))
+        self._metrics.filled.inc(room.opened.head - after)
+        if room.opened.head == after:
+            return False
+        log.info("gap.filled", extra={"room_id": room.room_id, "first": after + 1, "last": room.opened.head})
+        return True
+
+    async def _fill_changes(self, room: Room) -> bool:
+        """Read a page of missing changes; returns whether to go on."""
+        changes = room.begin_changes()
+        after = changes.told
+        page = await self._history.changes(room.room_id, PAGE_MESSAGES, after=after)
+        found = [ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in page.changes]
+        told = changes.take(page.epoch, after, found, page.through)
+        room.tell(told)
+        self._metrics.changes_filled.inc(len(told))
+        if changes.told == after:
+            return False
+        log.info("changes.filled", extra={"room_id": room.room_id, "after": after, "through": changes.told})
+        return True
 
     async def compare_heads(self) -> int | None:
         """Compare the heads of open rooms with history and fill gaps.
@@ -215,8 +265,8 @@ class RoomFeed:
             self._metrics.heads_failed.inc()
             log.warning("heads.unavailable", extra={"code": problem.code})
             return None
-        for room_id, (epoch, head) in answer.heads.items():
-            self._note_head(rooms[room_id], epoch, head)
+        for room_id, head in answer.heads.items():
+            self._note_head(rooms[room_id], head)
         return answer.revision
 
     async def sync(self, rooms: Sequence[Room]) -> None:
@@ -227,17 +277,19 @@ class RoomFeed:
         answer = await self._history.heads([room.room_id for room in rooms])
         for room in rooms:
             if room.room_id in answer.heads:
-                self._note_head(room, *answer.heads[room.room_id])
+                self._note_head(room, answer.heads[room.room_id])
             if (filling := self._filling.get(room)) is not None:
                 await asyncio.shield(filling)
-            if room.opened.has_gap:
+            if room.has_gap:
                 raise ChatError(Code.UNAVAILABLE, "This gateway is behind. Reconnect.", retry_after_s=0.5)
 
-    def _note_head(self, room: Room, epoch: str, head: int) -> None:
+    def _note_head(self, room: Room, at: history_api.RoomHead) -> None:
         try:
-            room.opened.announce(epoch, head)
+            room.opened.announce(at.epoch, at.head)
+            if at.rev > room.rev:
+                room.begin_changes().announce(at.epoch, at.rev)
         except EpochChangedError:
             self._begin_epoch(room)
         else:
-            if room.opened.has_gap:
+            if room.has_gap:
                 self._start_fill(room)

@@ -1,4 +1,4 @@
-"""Batches sent messages for history: messages that arrive while one batch is committed form the next.
+"""Batches sent messages and changes for history: what arrives while one batch is committed forms the next.
 
 There is no timer or task per message; when many users send, batches are paced. The queue is bounded: when it is full,
 messages are refused, and clients retry with the same key.
@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, TypeAlias, cast
 
 from chatterbox.chassis.observability import request_ids
 from chatterbox.wire import codec, frames, history_api
@@ -16,7 +16,7 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.position import Position
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.metrics import GatewayMetrics
-from services.gateway.upstream.history_client import HistoryClient, Outcome
+from services.gateway.upstream.history_client import ChangeOutcome, HistoryClient, Outcome
 
 log = logging.getLogger("chatterbox.append_batcher")
 
@@ -57,8 +57,20 @@ class PendingSend(NamedTuple):
     append: history_api.Append
 
 
+class PendingChange(NamedTuple):
+    """A change of a message to store, and where its reply goes."""
+
+    sender: Sender
+    command_id: int
+    room: str
+    change: history_api.AnyMessageChange
+
+
+Pending: TypeAlias = PendingSend | PendingChange
+
+
 class AppendBatcher:
-    """Accepts messages, appends them to history in batches, and sends the acks."""
+    """Accepts messages and changes, stores them in history in batches, and sends the acks."""
 
     def __init__(
         self, history: HistoryClient, metrics: GatewayMetrics | None = None, clock: Callable[[], float] = time.monotonic
@@ -67,7 +79,8 @@ class AppendBatcher:
         self._history = history
         self._clock = clock
         self._metrics = metrics or GatewayMetrics()
-        self._queue: list[PendingSend] = []
+        self._queue: list[Pending] = []
+        self._queued_changes = 0
         self._last_batch_s = float("-inf")
         """When the last batch was sent."""
         self._pace_s = 0.0
@@ -79,13 +92,18 @@ class AppendBatcher:
         self._idle.set()
         self._metrics.sends_waiting.set_function(lambda: len(self._queue))
 
-    def put(self, pending: PendingSend) -> None:
+    def put(self, pending: Pending) -> None:
         """Queue a message; its sender gets `sent` or `error`. Raises `unavailable` if the queue is full."""
         if len(self._queue) >= QUEUED_MESSAGES:
             raise ChatError(Code.UNAVAILABLE, "Too many messages are waiting to be stored. Try again.", retry_after_s=1)
         self._queue.append(pending)
         self._arrived.set()
         self._idle.clear()
+
+    def put_change(self, pending: PendingChange) -> None:
+        """Queue a change; its sender gets `changed` or `error`. Raises `unavailable` if the queue is full."""
+        self.put(pending)
+        self._queued_changes += 1
 
     async def wait_until_idle(self) -> None:
         """Wait until every queued message is acked or refused."""
@@ -98,12 +116,43 @@ class AppendBatcher:
                 self._idle.set()
             await self._arrived.wait()
             await self._pace()
-            batch, self._queue = self._queue[:BATCH_MESSAGES], self._queue[BATCH_MESSAGES:]
+            sends, changes = self._take_batch()
             if not self._queue:
                 self._arrived.clear()
-            self._pace_s = pace_s(len(batch))
-            self._last_senders = {id(pending.sender) for pending in batch}
-            await self._store(batch)
+            self._pace_s = pace_s(len(sends) + len(changes))
+            self._last_senders = {id(pending.sender) for pending in sends}
+            self._last_senders.update(id(pending.sender) for pending in changes)
+            await self._store(sends, changes)
+
+    def _take_batch(self) -> tuple[list[PendingSend], list[PendingChange]]:
+        """Take the next batch from the queue.
+
+        History makes the changes of a batch before it stores the messages. So a change that follows a message of the
+        same connection waits for the next batch, with everything of that connection after it.
+        """
+        queue = self._queue
+        if not self._queued_changes:
+            self._queue = queue[BATCH_MESSAGES:]
+            return cast("list[PendingSend]", queue[:BATCH_MESSAGES]), []
+        self._queue = []
+        sends: list[PendingSend] = []
+        changes: list[PendingChange] = []
+        senders: set[int] = set()
+        waiting: set[int] = set()
+        for pending in queue:
+            sender = id(pending.sender)
+            if sender in waiting or len(sends) + len(changes) == BATCH_MESSAGES:
+                self._queue.append(pending)
+            elif isinstance(pending, PendingSend):
+                sends.append(pending)
+                senders.add(sender)
+            elif sender in senders:
+                waiting.add(sender)
+                self._queue.append(pending)
+            else:
+                changes.append(pending)
+        self._queued_changes -= len(changes)
+        return sends, changes
 
     async def _pace(self) -> None:
         """Wait for the end of the gap after the last batch, if the queue has messages of other senders.
@@ -115,45 +164,53 @@ class AppendBatcher:
             await asyncio.sleep(wait_s)
         self._last_batch_s = self._clock()
 
-    async def _store(self, batch: Sequence[PendingSend]) -> None:
+    async def _store(self, sends: Sequence[PendingSend], changes: Sequence[PendingChange]) -> None:
         request_ids.begin(request_ids.new())
         began_s = time.perf_counter()
-        self._metrics.sends_taken.inc(len(batch))
+        batch: Sequence[Pending] = [*changes, *sends] if changes else sends
+        self._metrics.sends_taken.inc(len(sends))
+        self._metrics.changes_taken.inc(len(changes))
         self._metrics.batch_messages.observe(len(batch))
         try:
-            outcomes = await self._history.append([pending.append for pending in batch])
+            answer = await self._history.append(
+                [pending.append for pending in sends], [pending.change for pending in changes]
+            )
         except ChatError as problem:
             log.warning("batch.refused", extra={"messages": len(batch), "code": problem.code})
             self._metrics.sends_refused.inc(problem.code, len(batch))
-            replies = [codec.error_frame(problem, pending.command_id) for pending in batch]
+            replies: list[frames.Reply] = [codec.error_frame(problem, pending.command_id) for pending in batch]
             _send_replies(batch, replies)
         else:
             self._metrics.append_s.observe(time.perf_counter() - began_s)
-            _send_replies(batch, [_reply(*pair) for pair in zip(batch, outcomes, strict=True)])
-            self._count(outcomes)
+            replies = [_changed(*pair) for pair in zip(changes, answer.change_outcomes, strict=True)]
+            replies += [_reply(*pair) for pair in zip(sends, answer.outcomes, strict=True)]
+            _send_replies(batch, replies)
+            self._count(answer)
             if log.isEnabledFor(logging.DEBUG):
-                log.debug("batch.stored", extra=_log_fields(batch, outcomes))
+                log.debug("batch.stored", extra=_log_fields(batch, answer.outcomes))
 
-    def _count(self, outcomes: Sequence[Outcome]) -> None:
+    def _count(self, answer: history_api.AppendAnswer) -> None:
+        outcomes = [*answer.outcomes, *answer.change_outcomes]
         refusals = [outcome for outcome in outcomes if isinstance(outcome, history_api.AppendRefused)]
         self._metrics.acks.inc(len(outcomes) - len(refusals))
         for refusal in refusals:
             self._metrics.sends_refused.inc(Code(refusal.code))
 
 
-def _log_fields(batch: Sequence[PendingSend], outcomes: Sequence[Outcome]) -> dict[str, int | str | None]:
+def _log_fields(batch: Sequence[Pending], outcomes: Sequence[Outcome]) -> dict[str, int | str | None]:
     """Message ids and connections of a batch, to trace a message from its connection to its room."""
     ids = [outcome.message_id for outcome in outcomes if isinstance(outcome, history_api.Appended)]
     return {
-        "messages": len(batch),
-        "refused": len(batch) - len(ids),
+        "messages": len(outcomes),
+        "changes": len(batch) - len(outcomes),
+        "refused": len(outcomes) - len(ids),
         "first_id": min(ids, default=None),
         "last_id": max(ids, default=None),
         "connections": ",".join(sorted({pending.sender.connection_id for pending in batch})),
     }
 
 
-def _send_replies(batch: Sequence[PendingSend], replies: Sequence[frames.Reply]) -> None:
+def _send_replies(batch: Sequence[Pending], replies: Sequence[frames.Reply]) -> None:
     """Write the replies of each connection in one call."""
     by_sender: dict[Sender, list[bytes]] = {}
     for pending, reply in zip(batch, replies, strict=True):
@@ -162,15 +219,27 @@ def _send_replies(batch: Sequence[PendingSend], replies: Sequence[frames.Reply])
         sender.write(b"".join(finished))
 
 
+def _refusal(pending: Pending, outcome: history_api.AppendRefused) -> frames.Reply:
+    return frames.ErrorFrame(
+        id=pending.command_id, code=outcome.code, detail=outcome.detail, retry_after_s=outcome.retry_after_s
+    )
+
+
+def _changed(pending: PendingChange, outcome: ChangeOutcome) -> frames.Reply:
+    if isinstance(outcome, history_api.AppendRefused):
+        return _refusal(pending, outcome)
+    return frames.Changed(id=pending.command_id, room=pending.room, offset=pending.change.offset, rev=outcome.rev)
+
+
 def _reply(pending: PendingSend, outcome: Outcome) -> frames.Reply:
     if isinstance(outcome, history_api.AppendRefused):
-        return frames.ErrorFrame(
-            id=pending.command_id, code=outcome.code, detail=outcome.detail, retry_after_s=outcome.retry_after_s
-        )
+        return _refusal(pending, outcome)
     return frames.Sent(
         id=pending.command_id,
         room=pending.room,
         at=Position(outcome.epoch, outcome.offset),
         message_id=outcome.message_id,
         timestamp=outcome.timestamp,
+        thread=outcome.thread,
+        mentions=outcome.mentions,
     )

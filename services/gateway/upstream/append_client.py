@@ -31,19 +31,20 @@ class AppendClient:
         self._rpc: RpcClient | None = None
 
     async def append(
-        self, messages: list[history_api.Append]
-    ) -> list[history_api.Appended | history_api.AppendRefused]:
-        """Store messages in this order; on return they are durable. Returns one outcome per message.
+        self, messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
+    ) -> history_api.AppendAnswer:
+        """Make the changes, then store the messages, each in this order; on return they are durable.
 
-        Raises `ChatError`: history's refusal of the whole batch, or `unavailable`; then it may have been stored.
+        The answer has one outcome for each of both. Raises `ChatError`: history's refusal of the whole batch, or
+        `unavailable`; then it may have been stored.
         """
         request_id = request_ids.current() or request_ids.new()
-        batch = encode(history_api.AppendBatch(messages, request_id))
+        batch = encode(history_api.AppendBatch(messages, request_id, changes))
         async with self._lock:
             answer = await self._request(batch)
         if answer.refused is not None:
             raise self._refusal(answer.refused)
-        return answer.outcomes
+        return answer
 
     async def close(self) -> None:
         if self._rpc is not None:

@@ -10,8 +10,11 @@ from chatterbox.wire import history_api
 
 T = TypeVar("T")
 Outcome: TypeAlias = history_api.Appended | history_api.AppendRefused
-AppendFunction: TypeAlias = Callable[[list[history_api.Append]], Awaitable[list[Outcome]]]
-"""Sends messages to history: `AppendClient.append`, or history itself if it runs in this process."""
+ChangeOutcome: TypeAlias = history_api.ChangeStored | history_api.AppendRefused
+AppendFunction: TypeAlias = Callable[
+    [list[history_api.Append], list[history_api.AnyMessageChange]], Awaitable[history_api.AppendAnswer]
+]
+"""Sends messages and changes to history: `AppendClient.append`, or history itself if it runs in this process."""
 
 
 class Requester(Protocol):
@@ -34,11 +37,16 @@ class HistoryClient:
         self.last_success_s = float("-inf")
         """When history last answered a call, by `clock`."""
 
-    async def append(self, messages: list[history_api.Append]) -> list[Outcome]:
-        """Store messages in this order; on return they are durable. Returns one outcome per message."""
-        outcomes = await self._append(messages)
+    async def append(
+        self, messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
+    ) -> history_api.AppendAnswer:
+        """Make the changes, then store the messages, each in this order; on return they are durable.
+
+        The answer has one outcome for each of both.
+        """
+        answer = await self._append(messages, changes)
         self.last_success_s = self._clock()
-        return outcomes
+        return answer
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         return await self._call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
@@ -53,13 +61,26 @@ class HistoryClient:
         *,
         after: int | None = None,
         before: int | None = None,
+        around: int | None = None,
+        thread: int | None = None,
+        pinned: bool = False,
         reader: Requester | None = None,
     ) -> history_api.StoredPage:
         """A page of a room; it counts as a read of `reader`, if given."""
         query = history_api.PageQuery(
-            room_id=room_id, after=after, before=before, limit=limit, reader=None if reader is None else reader.user_id
-        )
+            room_id=room_id, after=after, before=before, around=around, thread=thread, pinned=pinned, limit=limit,
+            reader=None if reader is None else reader.user_id,
+        )  # fmt: skip
         return await self._call("/internal/page", query, history_api.StoredPage)
+
+    async def changes(
+        self, room_id: int, limit: int, *, after: int, first: int = 1, reader: Requester | None = None
+    ) -> history_api.StoredChanges:
+        """The messages from offset `first` on that changed after rev `after`; it counts as a read of `reader`."""
+        query = history_api.ChangesQuery(
+            room_id=room_id, after=after, first=first, limit=limit, reader=None if reader is None else reader.user_id
+        )
+        return await self._call("/internal/changes", query, history_api.StoredChanges)
 
     async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
         """The room of this name if `member` may see it; raises `room_unknown`."""

@@ -4,18 +4,20 @@ The rules: offsets of a room are 1, 2, 3 ... without gaps; a user's key identifi
 timestamps never decrease within a room, even if the clock does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from chatterbox.wire import text_rules
-from chatterbox.wire.errors import MEANINGS, ChatError, Code
+from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append, Appended, AppendRefused
 from chatterbox.wire.limits import Limits
+from services.history.core import stored_message
+from services.history.core.change_plan import ChangePlan, ChangePlanner
+from services.history.core.outcomes import Mentions, Spend, no_mentions, rate_limited, refused, unlimited
+from services.history.core.stored_message import StoredMessage
 
 Outcome: TypeAlias = Appended | AppendRefused
-Spend: TypeAlias = Callable[[int], float]
-"""Counts a message of a user id: 0.0 if it may be stored, else the seconds until one may."""
 
 
 class MessageContext(NamedTuple):
@@ -31,11 +33,16 @@ class MessageContext(NamedTuple):
     """None: the key is new, and the fields below are unset."""
     earlier_offset: int
     earlier_ms: int
-    earlier_content: str
+    earlier_content: str | None
+    """None: it was edited or deleted since, and can't be compared."""
+    rev: int = 0
+    """The room's."""
+    earlier_thread: int | None = None
+    earlier_extra: str | None = None
 
 
 class MessageRow(NamedTuple):
-    """A row of the messages table, in the order of its columns."""
+    """A new row of the messages table."""
 
     message_id: int
     room_id: int
@@ -45,6 +52,9 @@ class MessageRow(NamedTuple):
     content: str
     timestamp_ms: int
     key: str | None
+    reply_to: int | None = None
+    thread: int | None = None
+    extra: str | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +65,8 @@ class RoomTail:
     epoch: str
     head: int
     last_ms: int
+    rev: int = 0
+    """The room's rev before these messages: what they change follows it."""
 
 
 @dataclass(slots=True)
@@ -67,10 +79,8 @@ class AppendPlan:
     outcomes: list[Outcome] = field(default_factory=list)
     timestamps: dict[int, str] = field(default_factory=dict)
     """The times of `inserts` as text, cached because nearly all messages of a batch share one."""
-
-
-def _unlimited(_: int) -> float:
-    return 0.0
+    changes: ChangePlan | None = None
+    """What becomes of messages; None: nothing."""
 
 
 def plan(
@@ -80,19 +90,34 @@ def plan(
     now_ms: int,
     last_id: int,
     limits: Limits,
-    spend: Spend = _unlimited,
+    spend: Spend = unlimited,
+    mentions: Mentions = no_mentions,
+    changes: ChangePlanner | None = None,
 ) -> AppendPlan:
-    """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned."""
-    planner = _Planner(now_ms, last_id, limits, spend)
+    """Plan `batch` in order. `contexts[i]` is about `batch[i]`; `last_id` is the last message id ever assigned.
+
+    `changes` has planned the changes of the same transaction, and knows the messages that are answered.
+    """
+    planner = _Planner(now_ms, last_id, limits, spend, mentions, changes)
     for message, context in zip(batch, contexts, strict=True):
         planner.plan.outcomes.append(planner.decide(message, context))
     return planner.plan
 
 
 class _Planner:
-    def __init__(self, now_ms: int, last_id: int, limits: Limits, spend: Spend) -> None:
-        self.plan = AppendPlan()
+    def __init__(
+        self,
+        now_ms: int,
+        last_id: int,
+        limits: Limits,
+        spend: Spend,
+        mentions: Mentions,
+        changes: ChangePlanner | None,
+    ) -> None:
+        self.plan = AppendPlan(changes=None if changes is None else changes.plan)
         self._spend = spend
+        self._mentions = mentions
+        self._changes = changes
         self._now_ms = now_ms
         self._next_id = last_id + 1
         self._limits = limits
@@ -101,38 +126,69 @@ class _Planner:
     def decide(self, message: Append, context: MessageContext) -> Outcome:
         """Retries are recognised first, because the sender may have left the room since."""
         if context.room is None:
-            return _refused(Code.ROOM_UNKNOWN)
+            return refused(Code.ROOM_UNKNOWN)
         if (earlier := self._earlier(message, context)) is not None:
             content, appended = earlier
-            return appended if content == message.content else _refused(Code.KEY_REUSED)
+            return appended if content in {message.content, None} else refused(Code.KEY_REUSED)
         if not context.member:
-            return _refused(Code.NOT_A_MEMBER)
+            return refused(Code.NOT_A_MEMBER)
         try:
             _check(message, self._limits)
         except ChatError as refusal:
             return AppendRefused(refusal.code, refusal.detail)
+        if message.reply_to and self._thread(message) is None:
+            return refused(Code.MESSAGE_UNKNOWN, "The message that this one answers does not exist.")
         if (wait_s := self._spend(message.user_id)) > 0:
-            return _rate_limited(wait_s, self._limits)
+            return rate_limited(wait_s, self._limits)
         return self._append(message, context, context.room)
 
-    def _earlier(self, message: Append, context: MessageContext) -> tuple[str, Appended] | None:
+    def _earlier(self, message: Append, context: MessageContext) -> tuple[str | None, Appended] | None:
         if context.earlier_id is not None:
             at = (context.epoch, context.earlier_offset, context.earlier_id)
-            return context.earlier_content, Appended(*at, self._timestamp(context.earlier_ms))
+            found = stored_message.mentions(context.earlier_extra)
+            earlier = Appended(*at, self._timestamp(context.earlier_ms), context.earlier_thread or 0, found)
+            return context.earlier_content, earlier
         return self._appended.get((message.user_id, message.room_id, message.key))
+
+    def _thread(self, message: Append) -> int | None:
+        return None if self._changes is None else self._changes.thread(message.room_id, message.reply_to)
 
     def _append(self, message: Append, context: MessageContext, room: str) -> Appended:
         tail = self.plan.tails.get(message.room_id)
         if tail is None:
-            tail = self.plan.tails[message.room_id] = RoomTail(room, context.epoch, context.head, context.last_ms)
+            tail = self.plan.tails[message.room_id] = self._tail(message.room_id, context, room)
         tail.head += 1
         tail.last_ms = max(tail.last_ms, self._now_ms)
         appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))
-        self.plan.inserts.append(_row(message, appended, tail.last_ms))
+        row = _row(message, appended, tail.last_ms)
+        if message.reply_to or "@" in message.content:
+            appended, row = self._related(message, appended, row)
+        self.plan.inserts.append(row)
+        if self._changes is not None:
+            self._follow(row, self._changes)
         self._next_id += 1
         if message.key:
             self._appended[message.user_id, message.room_id, message.key] = (message.content, appended)
         return appended
+
+    def _tail(self, room_id: int, context: MessageContext, room: str) -> RoomTail:
+        rev = None if self._changes is None else self._changes.rev(room_id)
+        return RoomTail(room, context.epoch, context.head, context.last_ms, context.rev if rev is None else rev)
+
+    def _related(self, message: Append, appended: Appended, row: MessageRow) -> tuple[Appended, MessageRow]:
+        """The same with the message's thread, and whom it mentions."""
+        thread = self._thread(message) if message.reply_to else None
+        found = self._mentions(message.room_id, message.user_id, message.content) if "@" in message.content else ()
+        at = (appended.epoch, appended.offset, appended.message_id, appended.timestamp)
+        extra = stored_message.mentions_json(found)
+        row = row._replace(reply_to=message.reply_to or None, thread=thread, extra=extra)
+        return Appended(*at, thread or 0, found), row
+
+    def _follow(self, row: MessageRow, changes: ChangePlanner) -> None:
+        """Later messages may answer this one; and if it is a reply, it is counted where its thread begins."""
+        changes.add(row.room_id, _stored(row))
+        if row.thread is not None:
+            changes.count_reply(row.room_id, row.thread, row.username)
 
     def _timestamp(self, at_ms: int) -> str:
         text = self.plan.timestamps.get(at_ms)
@@ -152,10 +208,15 @@ def _row(message: Append, at: Appended, at_ms: int) -> MessageRow:
     return MessageRow(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
 
 
-def _rate_limited(wait_s: float, limits: Limits) -> AppendRefused:
-    detail = f"At most {limits.sends_per_s:g} messages a second ({limits.sends_burst} at once), over all connections."
-    return AppendRefused(Code.RATE_LIMITED, detail, round(wait_s, 3))
-
-
-def _refused(code: Code) -> AppendRefused:
-    return AppendRefused(code, MEANINGS[code].sentence)
+def _stored(row: MessageRow) -> StoredMessage:
+    return StoredMessage(
+        offset=row.offset,
+        message_id=row.message_id,
+        user_id=row.user_id,
+        username=row.username,
+        content=row.content,
+        timestamp_ms=row.timestamp_ms,
+        reply_to=row.reply_to,
+        thread=row.thread,
+        extra=row.extra,
+    )

@@ -42,8 +42,20 @@ async def heads(request: Request) -> Response:
 @router.post("/page")
 async def page(request: Request) -> Response:
     query = await read(request, history_api.PageQuery)
-    span = PageSpan(query.limit, after=query.after, before=query.before)
+    span = _span(query)
     return write(message_pages.to_stored_page(await _history(request).page(query.room_id, span, query.reader)))
+
+
+def _span(query: history_api.PageQuery) -> PageSpan:
+    if query.around is not None:
+        return message_pages.around(query.around, query.limit)
+    return PageSpan(query.limit, query.after, query.before, thread=query.thread, pinned=query.pinned)
+
+
+@router.post("/changes")
+async def changes(request: Request) -> Response:
+    query = await read(request, history_api.ChangesQuery)
+    return write(message_pages.to_stored_changes(await _history(request).changes(query)))
 
 
 @router.post("/find")

@@ -9,9 +9,10 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
+from services.history.core.stored_message import StoredMessage
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.messages.message_pages import MAX_INTEGER, MessagePage, PageMessage, PageSpan
+from services.history.messages.message_pages import MAX_INTEGER, MessagePage, PageSpan
 
 router = public_router()
 
@@ -54,7 +55,7 @@ async def messages(
     return oldest_first if after is not None else oldest_first[::-1]
 
 
-def _message(page: MessagePage, message: PageMessage) -> MessageOut:
+def _message(page: MessagePage, message: StoredMessage) -> MessageOut:
     return MessageOut(
         id=message.message_id,
         room=page.room,

@@ -37,7 +37,7 @@ async def answer_batch(history: HistoryService, data: bytes) -> history_api.Appe
     try:
         batch = untrusted_json.decode_json(data, history_api.AppendBatch)
         request_ids.begin(request_ids.accepted(batch.request_id))
-        return history_api.AppendAnswer(outcomes=await history.append(batch.messages))
+        return await history.append(batch)
     except untrusted_json.UnreadableError as problem:
         refusal = ChatError(Code.BAD_REQUEST, str(problem))
     except ChatError as problem:

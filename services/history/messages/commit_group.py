@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from chatterbox.wire.history_api import AppendAnswer
 from services.history.core.append_plan import AppendPlan
+from services.history.core.change_plan import ChangeOutcome
 from services.history.messages.write_queue import AppendJob, ChangeJob, Job
 
 
 class CommitGroup:
-    """Changes run before messages; within each kind, the order of arrival is kept."""
+    """Changes of rooms run before those of messages, and these before messages; each in the order of arrival."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
         self._appends = [job for job in jobs if isinstance(job, AppendJob)]
         self.changes = [job for job in jobs if isinstance(job, ChangeJob)]
         self.messages = [message for job in self._appends for message in job.messages]
+        self.message_changes = [change for job in self._appends for change in job.changes]
         self.results: list[object] = []
         """For each change run so far: its return value, or the exception that undid it."""
 
@@ -23,14 +26,16 @@ class CommitGroup:
         return len(self._jobs)
 
     def answer(self, plan: AppendPlan) -> None:
-        """Give every job its result; `plan` has the outcomes of `messages`."""
+        """Give every job its result; `plan` has the outcomes of `messages` and `message_changes`."""
         for change, result in zip(self.changes, self.results, strict=True):
             _settle(change.answer, result)
-        start = 0
+        changed: list[ChangeOutcome] = plan.changes.outcomes if plan.changes is not None else []
+        start = start_of_changes = 0
         for job in self._appends:
-            end = start + len(job.messages)
-            _settle(job.answer, plan.outcomes[start:end])
-            start = end
+            end, end_of_changes = start + len(job.messages), start_of_changes + len(job.changes)
+            outcomes, change_outcomes = plan.outcomes[start:end], changed[start_of_changes:end_of_changes]
+            _settle(job.answer, AppendAnswer(outcomes=outcomes, change_outcomes=change_outcomes))
+            start, start_of_changes = end, end_of_changes
 
     def fail(self, problem: Exception) -> None:
         """Give `problem` to every job that has no result yet."""

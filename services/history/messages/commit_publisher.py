@@ -16,10 +16,20 @@ from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import frames
-from chatterbox.wire.broker_events import CONTROL, RoomEvent, encode_batch, encode_control, room_channel
+from chatterbox.wire.broker_events import (
+    CONTROL,
+    ChangedMessage,
+    RoomEvent,
+    encode_batch,
+    encode_changes,
+    encode_control,
+    room_channel,
+)
 from chatterbox.wire.codec import encode
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import WHOLE_DIGITS, Position
 from services.history.core.append_plan import AppendPlan, MessageRow, RoomTail
+from services.history.core.change_plan import ChangePlan, ChangeRoom, PlannedChange
+from services.history.core.stored_message import frame, mentions
 from services.history.metrics import HistoryMetrics
 
 log = logging.getLogger("chatterbox.history.commit_publisher")
@@ -43,7 +53,9 @@ class CommittedChanges(NamedTuple):
 
     @property
     def size(self) -> int:
-        return len(self.events) + len(self.plan.inserts)
+        changes = self.plan.changes
+        changed = 0 if changes is None else sum(map(len, changes.changed.values()))
+        return len(self.events) + len(self.plan.inserts) + changed
 
 
 class CommitPublisher:
@@ -123,8 +135,14 @@ class CommitPublisher:
 
 
 def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) -> list[tuple[str, bytes]]:
-    """Encode one transaction as `(channel, payload)` pairs: room events first, then each room's batches in order."""
+    """Encode one transaction as `(channel, payload)` pairs: room events first, then what each room gets, in order.
+
+    That is changes of messages, then new messages, then what these change: it follows them, since it may be about them.
+    """
     items = [(CONTROL, encode_control(event)) for event in changes.events]
+    changed = changes.plan.changes
+    if changed is not None:
+        items += _changes(changes.plan, changed, payload_bytes, follow=False)
     by_room: dict[int, list[MessageRow]] = {}
     for insert in changes.plan.inserts:
         by_room.setdefault(insert.room_id, []).append(insert)
@@ -133,21 +151,57 @@ def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) 
         encoded = (_frame(tail, insert, changes.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
         first = inserts[0].offset
         for part in _parts(encoded, payload_bytes):
-            items.append((room_channel(room_id), encode_batch(tail.epoch, first, part)))
+            items.append((room_channel(room_id), encode_batch(tail.epoch, first, part, tail.rev)))
             first += len(part)
+    if changed is not None:
+        items += _changes(changes.plan, changed, payload_bytes, follow=True)
     return items
+
+
+def _changes(plan: AppendPlan, changed: ChangePlan, payload_bytes: int, *, follow: bool) -> Iterator[tuple[str, bytes]]:
+    """Encode the changes of each room that precede its new messages, or (`follow`) those that follow them."""
+    for room_id, of_room in changed.changed.items():
+        room = changed.rooms[room_id]
+        tail = plan.tails.get(room_id)
+        messages_rev = room.rev if tail is None else tail.rev
+        told = [change for change in of_room.values() if (change.message.rev > messages_rev) is follow]
+        encoded = [_changed(room, change) for change in told]
+        for part in _parts_of_changes(encoded, payload_bytes):
+            yield room_channel(room_id), encode_changes(room.epoch, part[0].rev - 1, part)
+
+
+def _changed(room: ChangeRoom, change: PlannedChange) -> ChangedMessage:
+    message = change.message
+    what = b',"what":' + encode(change.what) if change.what else b""
+    live = b',"by":' + encode(change.by) + b',"did":' + encode(change.did) + what
+    return ChangedMessage(message.offset, message.rev, encode(frame(room.room, room.epoch, message)), live)
+
+
+def _parts_of_changes(encoded: Iterable[ChangedMessage], part_bytes: int) -> Iterator[list[ChangedMessage]]:
+    """Split changes into parts of about `part_bytes`, each with at least one."""
+    part: list[ChangedMessage] = []
+    size = 0
+    for change in encoded:
+        length = len(change.frame) + len(change.live) + 2 * WHOLE_DIGITS
+        if part and size + length > part_bytes:
+            yield part
+            part, size = [], 0
+        part.append(change)
+        size += length
+    if part:
+        yield part
 
 
 def _parts(encoded: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
     """Split frames into parts of at most `part_bytes` with newlines; each part has at least one frame."""
     part: list[bytes] = []
     size = 0
-    for frame in encoded:
-        if part and size + len(frame) + 1 > part_bytes:
+    for finished in encoded:
+        if part and size + len(finished) + 1 > part_bytes:
             yield part
             part, size = [], 0
-        part.append(frame)
-        size += len(frame) + 1
+        part.append(finished)
+        size += len(finished) + 1
     if part:
         yield part
 
@@ -161,5 +215,8 @@ def _frame(tail: RoomTail, insert: MessageRow, timestamp: str) -> bytes:
             username=insert.username,
             content=insert.content,
             timestamp=timestamp,
+            reply_to=insert.reply_to or 0,
+            thread=insert.thread or 0,
+            mentions=mentions(insert.extra),
         )
     )

@@ -1,4 +1,4 @@
-"""One SQLite transaction per group of jobs: changes first, then messages, then COMMIT."""
+"""One SQLite transaction per group of jobs: changes of rooms, changes of messages, messages, then COMMIT."""
 
 import logging
 import sqlite3
@@ -12,6 +12,7 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.member_names import MemberNames
 from services.history.messages.send_limits import SendLimits
 from services.history.messages.write_queue import ChangeJob
 from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
@@ -35,6 +36,7 @@ class GroupCommitter:
         self._limits = limits
         self._now_ms = now_ms
         self._send_limits = SendLimits(limits, clock)
+        self._names = MemberNames(limits)
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
 
@@ -76,20 +78,24 @@ class GroupCommitter:
         """Insert the messages of `group`, in a transaction that is begun here if there were no changes before."""
         if not db.in_transaction:
             db.execute("BEGIN IMMEDIATE")
-        if not group.messages:
+        self._names.follow(transaction.events)
+        if not (group.messages or group.message_changes):
             return AppendPlan()
         return store(
             db,
             group.messages,
+            group.message_changes,
             now_ms=transaction.now_ms,
             last_id=last_id,
             limits=self._limits,
             spend=self._send_limits.spend,
+            mentions=self._names.finder(db),
         )
 
     async def _roll_back(self) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""
         self._last_id = None
+        self._names.forget()
         try:
             if self._db.in_transaction:
                 await self._db.execute("ROLLBACK")

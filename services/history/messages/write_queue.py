@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import Append
-from services.history.core.append_plan import Outcome
+from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer, MessageEdit
 from services.history.messages.write_transaction import WriteTransaction
 
 Change: TypeAlias = Callable[[WriteTransaction], Awaitable[Any]]
@@ -19,15 +18,21 @@ RETRY_AFTER_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AppendJob:
-    """Messages to store in one transaction."""
+    """Messages to store, and changes of messages to make before, in one transaction."""
 
     messages: Sequence[Append]
-    answer: asyncio.Future[list[Outcome]]
+    answer: asyncio.Future[AppendAnswer]
+    changes: Sequence[AnyMessageChange] = ()
 
     @property
     def weight_bytes(self) -> int:
-        """An upper bound of the memory that the messages take: Python uses up to 4 bytes per character."""
-        return sum(4 * len(message.content) + 256 for message in self.messages)
+        """An upper bound of the memory that they take: Python uses up to 4 bytes per character."""
+        texts = [change.content for change in self.changes if isinstance(change, MessageEdit)] if self.changes else ()
+        return (
+            sum(4 * len(message.content) + 256 for message in self.messages)
+            + sum(4 * len(text) for text in texts)
+            + 256 * len(self.changes)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class QueueBounds:
 
 
 class WriteQueue:
-    """Jobs in order of arrival. A change counts as one short message."""
+    """Jobs in order of arrival. A change of rooms, or of a message, counts as one message."""
 
     def __init__(self, bounds: QueueBounds) -> None:
         self._bounds = bounds
@@ -103,4 +108,4 @@ class WriteQueue:
 
 
 def _measure(job: Job) -> tuple[int, int]:
-    return (len(job.messages), job.weight_bytes) if isinstance(job, AppendJob) else (1, 256)
+    return (len(job.messages) + len(job.changes), job.weight_bytes) if isinstance(job, AppendJob) else (1, 256)

@@ -10,9 +10,11 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import Parameters, Row
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import InvitationChanged, MembershipChanged, RoomDeleted, RoomEvent, TopicChanged
-from chatterbox.wire.history_api import Append, RoomInfo
+from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
-from services.history.core.append_plan import AppendPlan, MessageContext, Spend, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, plan
+from services.history.core.outcomes import Mentions, Spend, no_mentions
+from services.history.messages import change_store
 
 _CONTEXTS = """
     WITH requested AS MATERIALIZED (
@@ -21,7 +23,9 @@ _CONTEXTS = """
         FROM json_each(?)
     )
     SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
-        messages.id, messages.offset, messages.timestamp, messages.content
+        messages.id, messages.offset, messages.timestamp,
+        CASE WHEN messages.edited_ms IS NULL AND messages.deleted_ms IS NULL THEN messages.content END,
+        rooms.rev, messages.thread, messages.extra
     FROM requested
     LEFT JOIN rooms ON rooms.id = requested.room_id AND rooms.deleted_ms IS NULL
     LEFT JOIN memberships ON memberships.room_id = requested.room_id AND memberships.user_id = requested.user_id
@@ -29,7 +33,10 @@ _CONTEXTS = """
         AND messages.key = requested.message_key
     ORDER BY requested.position
 """
-_INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, key, reply_to, thread, extra)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _SET_TAIL = "UPDATE rooms SET head = ?, last_ms = ? WHERE id = ?"
 _LAST_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'"
 _REVISE = "UPDATE meta SET value = value + 1 WHERE name = 'membership_revision' RETURNING value"
@@ -91,15 +98,38 @@ class WriteTransaction:
 
 
 def store(
-    db: sqlite3.Connection, batch: Sequence[Append], *, now_ms: int, last_id: int, limits: Limits, spend: Spend
+    db: sqlite3.Connection,
+    batch: Sequence[Append],
+    changes: Sequence[AnyMessageChange] = (),
+    *,
+    now_ms: int,
+    last_id: int,
+    limits: Limits,
+    spend: Spend,
+    mentions: Mentions = no_mentions,
 ) -> AppendPlan:
-    """Plan `batch` and insert its messages, inside a transaction. Runs on the connection's thread in one call."""
+    """Plan `changes`, then `batch`, and write both, inside a transaction.
+
+    Runs on the connection's thread in one call.
+    """
+    planner = change_store.planned(db, changes, batch, now_ms=now_ms, limits=limits, spend=spend, mentions=mentions)
     requested = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
     contexts = [MessageContext._make(row) for row in db.execute(_CONTEXTS, (requested,))]
-    planned = plan(batch, contexts, now_ms=now_ms, last_id=last_id, limits=limits, spend=spend)
+    planned = plan(
+        batch,
+        contexts,
+        now_ms=now_ms,
+        last_id=last_id,
+        limits=limits,
+        spend=spend,
+        mentions=mentions,
+        changes=planner,
+    )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
         db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
+    if planned.changes is not None:
+        change_store.write(db, planned.changes)
     return planned
 
 

@@ -21,7 +21,7 @@ from chatterbox.chassis.sqlite.integrity import is_damage
 from chatterbox.chassis.sqlite.storage_incident import StorageIncident
 from chatterbox.chassis.tasks import background
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import Append
+from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.messages.commit_group import CommitGroup
@@ -77,8 +77,12 @@ class Writer:
         Raises `unavailable` if the queue is full or the commit fails. After a failed commit the messages may be stored
         all the same: retry with the same keys.
         """
-        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        self._submit(AppendJob(messages, answer))
+        return (await self.append_batch(messages)).outcomes
+
+    async def append_batch(self, messages: Sequence[Append], changes: Sequence[AnyMessageChange] = ()) -> AppendAnswer:
+        """Change messages, then store some, as `append` does. One outcome per change, and one per message."""
+        answer: asyncio.Future[AppendAnswer] = asyncio.get_running_loop().create_future()
+        self._submit(AppendJob(messages, answer, changes))
         return await answer
 
     async def change(self, change: Callable[[WriteTransaction], Awaitable[T]]) -> T:
@@ -128,7 +132,7 @@ class Writer:
             return
         began_s = time.perf_counter()
         try:
-            if group.messages:
+            if group.messages or group.message_changes:
                 committed = await self._committer.commit(group)
             else:
                 committed = await self._reserve.retry_on_full(lambda: self._committer.commit(group))

@@ -12,7 +12,7 @@ OPERATOR = "the operator"
 """Who deleted a room, in events and to its members; no username has a space."""
 
 _MEMBERS = "SELECT user_id, username FROM memberships WHERE room_id = ?"
-_ANY = "SELECT id, name, private, everyone, epoch, head, topic FROM rooms WHERE name = ? AND deleted_ms IS NULL"
+_ANY = "SELECT id, name, private, everyone, epoch, head, topic, rev FROM rooms WHERE name = ? AND deleted_ms IS NULL"
 _REMOVE = "INSERT OR IGNORE INTO removals VALUES (?, ?)"
 
 

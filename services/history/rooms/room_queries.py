@@ -11,11 +11,11 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomInfo, RoomListing, VisibleRoom
+from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
 
 _FIND = """
-    SELECT rooms.id, name, private, everyone, epoch, head, topic, mine.user_id IS NOT NULL, created_ms, members,
+    SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
         created_by
     FROM (SELECT :name AS wanted) LEFT JOIN rooms ON name = wanted
     LEFT JOIN memberships AS mine ON mine.room_id = ifnull(rooms.id, 0) AND mine.user_id = :user
@@ -37,12 +37,12 @@ _LIST = """
 _USERNAME = "SELECT username FROM memberships WHERE user_id = ? LIMIT 1"
 _MEMBERS = "SELECT username FROM memberships WHERE room_id = ? ORDER BY joined_ms, user_id"
 _HEADS = """
-    SELECT meta.value, rooms.id, rooms.epoch, rooms.head
+    SELECT meta.value, rooms.id, rooms.epoch, rooms.head, rooms.rev
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
 _MEMBERSHIPS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic
+    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
     LEFT JOIN rooms ON rooms.id = memberships.room_id
@@ -83,8 +83,8 @@ def _room_view(row: Row) -> RoomView:
 
 
 def room_info(columns: Iterable[object]) -> RoomInfo:
-    """The room in a row: id, name, private, everyone, epoch, head, topic."""
-    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic")
+    """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
+    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic", "rev")
     return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
 
 
@@ -117,9 +117,9 @@ async def members(source: RowSource, room_id: int) -> list[str]:
 
 
 async def heads(source: RowSource, room_ids: list[int]) -> Heads:
-    """The heads of those rooms that exist, and the membership revision, from one snapshot."""
+    """The heads and revs of those rooms that exist, and the membership revision, from one snapshot."""
     found = await source.rows(_HEADS, (_json(room_ids),))
-    return Heads(found[0][0], {room_id: (epoch, head) for _, room_id, epoch, head in found if room_id is not None})
+    return Heads(found[0][0], {room_id: RoomHead(*place) for _, room_id, *place in found if room_id is not None})
 
 
 async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:

@@ -22,8 +22,9 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.reader_pool import ReaderPool
 from chatterbox.chassis.sqlite.service_database import open_database
 from chatterbox.wire.history_api import Appended
+from services.history.core.stored_message import StoredMessage
 from services.history.messages import message_pages
-from services.history.messages.message_pages import PageMessage, PageSpan
+from services.history.messages.message_pages import PageSpan
 from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.damage import Damage, Kind, Stored, damaged_copy, damages, told_or_refused
@@ -52,7 +53,7 @@ class Served(NamedTuple):
 
     places: list[tuple[Any, ...]]
     """Every message's room, the room's head, its offset, id, author and key."""
-    said: list[PageMessage]
+    said: list[StoredMessage]
     """The messages as pages contain them."""
 
 
@@ -102,7 +103,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored[Served]:
     return Stored(folder / "stopped", folder / "killed", asyncio.run(served(folder / "stopped")))
 
 
-def differing(some: list[PageMessage], others: list[PageMessage]) -> int:
+def differing(some: list[StoredMessage], others: list[StoredMessage]) -> int:
     return sum(one != other for one, other in zip(some, others, strict=True))
 
 

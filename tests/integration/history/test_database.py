@@ -25,7 +25,8 @@ NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD C
 async def position(history: Service) -> tuple[str, int, int]:
     """Epoch and head of `general`, and the membership revision."""
     heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
-    return *heads.heads[1], heads.revision
+    epoch, head, _ = heads.heads[1]
+    return epoch, head, heads.revision
 
 
 async def test_a_second_process_on_the_database_is_refused_and_the_first_continues(

@@ -115,9 +115,12 @@ def own_offsets(append: AppendFunction) -> AppendFunction:
     """Replace the offsets that history gave by a count of the messages that went through this gateway."""
     counts: Counter[int] = Counter()
 
-    async def counted(messages: list[history_api.Append]) -> list[Outcome]:
-        outcomes = await append(messages)
-        return [_counted(*pair) for pair in zip(messages, outcomes, strict=True)]
+    async def counted(
+        messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
+    ) -> history_api.AppendAnswer:
+        answer = await append(messages, changes)
+        outcomes = [_counted(*pair) for pair in zip(messages, answer.outcomes, strict=True)]
+        return msgspec.structs.replace(answer, outcomes=outcomes)
 
     def _counted(message: history_api.Append, outcome: Outcome) -> Outcome:
         if isinstance(outcome, history_api.AppendRefused):

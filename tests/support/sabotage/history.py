@@ -14,10 +14,10 @@ import msgspec
 
 from chatterbox.chassis.sqlite.database import Schema
 from chatterbox.chassis.sqlite.service_database import ServiceDatabase, open_database
-from chatterbox.wire.history_api import Append
+from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
-from services.history.core.append_plan import AppendPlan, Outcome
+from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
@@ -76,8 +76,8 @@ def publishes_before_commit(
 class KeyForgettingWriter(Writer):
     """Stores a message again each time it is sent."""
 
-    async def append(self, messages: Sequence[Append]) -> list[Outcome]:
-        return await super().append(with_new_keys(messages))
+    async def append_batch(self, messages: Sequence[Append], changes: Sequence[AnyMessageChange] = ()) -> AppendAnswer:
+        return await super().append_batch(with_new_keys(messages), changes)
 
 
 def with_new_keys(messages: Sequence[Append]) -> list[Append]:

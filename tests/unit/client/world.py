@@ -1,7 +1,7 @@
 """A simulated server, network and client, without sockets and clocks."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -195,6 +195,8 @@ class World:
                 self.to_server.append(command)
             case events.DropEntry(key):
                 del self.disk[key]
+            case events.MarkTried():
+                self.disk = {key: replace(entry, tried=True) for key, entry in self.disk.items()}
             case events.StartTimer(_, timer):
                 self.timers.append(timer)
             case events.CloseConnection():

@@ -7,7 +7,7 @@ from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.token_verifier import TokenVerifier
 from chatterbox.wire import history_api
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import ResumePoint
 from services.gateway.connections.hub import Hub
 from services.gateway.connections.welcome import WelcomeSequence
 from services.gateway.core.room_stream import RoomStream
@@ -51,5 +51,7 @@ async def test_rooms_entered_during_the_sync_are_synced_too_and_each_only_once()
         server="",
         ping_s=1,
     )
-    await welcome._sync_rooms(ada, {"ops": Position("e", 3), "general": Position("e", 4), "tea": Position("e", 5)})
+    await welcome._sync_rooms(
+        ada, {"ops": ResumePoint("e", 3), "general": ResumePoint("e", 4), "tea": ResumePoint("e", 5)}
+    )
     assert feed.synced == ["ops", "general"]

@@ -9,15 +9,18 @@ from chatterbox.chassis.core.token_bucket import TokenBucket
 from chatterbox.chassis.tasks import TaskSet
 from chatterbox.wire import codec, frames, history_api
 from chatterbox.wire.auth_api import Claims
+from chatterbox.wire.broker_events import ChangedMessage
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.limits import Limits
 from services.gateway.connections.connection import Connection
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_stream import RoomStream
+from services.gateway.rooms import catch_up as module
 from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES, PAGE_BYTES, PAGE_MESSAGES, CatchUp
 from services.gateway.rooms.member import Member
-from services.gateway.rooms.room import Room
+from services.gateway.rooms.room import HeldChanges, Room
 from services.gateway.upstream.history_client import HistoryClient
+from tests.support.changed_messages import decoded, message, summary
 from tests.support.waiting import until
 
 KERNEL_BYTES = 100_000
@@ -207,3 +210,107 @@ async def test_gone_connection_gets_no_pushes_until_it_is_closed(recent: int) ->
     harness.room.deliver(harness.room.opened.take("e", 101, [text_frame(b"hello")]))
     harness.room.flush()
     assert harness.connection not in harness.room.live
+
+
+class ChangedHistory:
+    """A history with messages that changed: `revs` by offset."""
+
+    def __init__(self, revs: list[int]) -> None:
+        self.revs = revs
+        self.asked: list[tuple[int, int]] = []
+
+    @property
+    def rev(self) -> int:
+        return max(self.revs)
+
+    async def page(self, room_id: int, limit: int, *, after: int) -> history_api.StoredPage:
+        found = list(enumerate(self.revs, 1))[after : after + limit]
+        return history_api.StoredPage(
+            epoch="e",
+            head=len(self.revs),
+            first=after + 1,
+            frames=[msgspec.Raw(message(*each)) for each in found],
+            rev=self.rev,
+            revs={each: rev for each, rev in found if rev},
+        )
+
+    async def changes(self, room_id: int, limit: int, *, after: int, first: int) -> history_api.StoredChanges:
+        self.asked.append((after, first))
+        changed = sorted((rev, offset) for offset, rev in enumerate(self.revs, 1) if rev > after and offset >= first)
+        found = [
+            history_api.StoredChange(offset, rev, msgspec.Raw(message(offset, rev))) for rev, offset in changed[:limit]
+        ]
+        through = found[-1].rev if len(changed) > limit else self.rev
+        return history_api.StoredChanges(epoch="e", head=len(self.revs), rev=self.rev, through=through, changes=found)
+
+
+class ChangedRoom:
+    """A room whose messages changed, as of rev `told` in memory from rev `floor` on, and a connection to it."""
+
+    def __init__(self, revs: list[int], floor: int, told: int) -> None:
+        self.harness = Harness([], recent=10)
+        self.history = ChangedHistory(revs)
+        self.harness.catch_up._history = cast("HistoryClient", self.history)
+        self.room = self.harness.room
+        self.room.detach(self.harness.connection)
+        stream = RoomStream.at("e", len(revs), [text_frame(message(*each)) for each in enumerate(revs, 1)], 3)
+        self.room.open(stream, "", floor)
+        changed = sorted((rev, offset) for offset, rev in enumerate(revs, 1) if floor < rev <= told)
+        told_here = [ChangedMessage(offset, rev, message(offset, rev), b"") for rev, offset in changed]
+        self.room.begin_changes().take("e", floor, told_here, told)
+        self.room.flush()
+
+    async def catch_up(self, offset: int, rev: int, first: int = 1) -> list[str]:
+        """What is written to a connection that holds the messages up to `offset` from `first` on as of `rev`."""
+        connection = self.harness.connection
+        self.room.attach(connection, offset, HeldChanges(rev, first))
+        self.harness.catch_up.start(connection)
+        await until(lambda: connection in self.room.live, 5)
+        return [summary(frame) for frame in decoded(self.harness.socket.read())]
+
+
+class TestChanges:
+    async def test_changes_follow_the_messages_that_were_missed_from_memory(self) -> None:
+        room = ChangedRoom([3, 0, 4, 2], floor=0, told=4)
+        assert await room.catch_up(3, 2) == ["message 4 as of 2", "(2, 3] 1 as of 3", "(3, 4] 3 as of 4"]
+        assert not room.history.asked
+
+    async def test_changes_older_than_memory_are_read_from_history(self) -> None:
+        room = ChangedRoom([3, 0, 4, 2], floor=3, told=4)
+        assert await room.catch_up(4, 1) == ["(1, 2] 4 as of 2", "(2, 3] 1 as of 3", "(3, 4] 3 as of 4"]
+        assert room.history.asked == [(1, 1)]
+
+    async def test_messages_and_changes_are_read_from_history_if_memory_has_neither(self) -> None:
+        room = ChangedRoom([1, 2, 3, 4, 0, 0, 0], floor=4, told=4)
+        pushed = await room.catch_up(2, 0)
+        assert pushed[:5] == [
+            f"message {offset} as of {rev}" for offset, rev in ((3, 3), (4, 4), (5, 0), (6, 0), (7, 0))
+        ]
+        assert [each for each in pushed[5:] if " as of " in each][:2] == ["(0, 1] 1 as of 1", "(1, 2] 2 as of 2"]
+
+    @pytest.mark.parametrize("floor", [0, 4], ids=["from memory", "from history"])
+    async def test_only_changes_of_messages_that_are_held_are_told_and_the_rev_advances_to_the_end(
+        self, floor: int
+    ) -> None:
+        room = ChangedRoom([4, 0, 3, 0], floor=floor, told=4)
+        assert await room.catch_up(4, 2, first=3) == ["(2, 3] 3 as of 3", "(3, 4]"]
+
+    async def test_nothing_is_told_beyond_the_changes_told_to_others(self) -> None:
+        """History is ahead of this gateway: the rest follows live."""
+        room = ChangedRoom([1, 2, 5, 0], floor=2, told=3)
+        assert await room.catch_up(4, 0) == ["(0, 1] 1 as of 1", "(1, 2] 2 as of 2", "(2, 3]"]
+
+    async def test_large_changes_stop_when_enough_is_unsent_and_go_on_where_they_stopped(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "CHUNK_BYTES", 1)
+        monkeypatch.setattr(module, "MAX_UNSENT_BYTES", 1)
+        room = ChangedRoom([1, 2, 3], floor=0, told=3)
+        connection, socket = room.harness.connection, room.harness.socket
+        connection.write(b"x" * KERNEL_BYTES)
+        room.room.attach(connection, 3, HeldChanges(0, 2))
+        room.harness.catch_up.start(connection)
+        assert room.room.held_by(connection) == HeldChanges(2, 2)
+        assert [summary(frame) for frame in decoded(socket.read()[KERNEL_BYTES:])] == ["(0, 2] 2 as of 2"]
+        assert [summary(frame) for frame in decoded(socket.read())] == ["(2, 3] 3 as of 3"]
+        assert connection in room.room.live

@@ -9,7 +9,7 @@ import pytest
 
 from chatterbox.chassis.tasks import background
 from chatterbox.wire import history_api
-from services.gateway.upstream.append_batcher import MESSAGE_PACE_S, PACE_S, AppendBatcher, PendingSend
+from services.gateway.upstream.append_batcher import MESSAGE_PACE_S, PACE_S, AppendBatcher, PendingChange, PendingSend
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
 
@@ -36,12 +36,15 @@ class FakeHistory:
         self.batches: list[list[str]] = []
 
     async def append(
-        self, messages: list[history_api.Append]
-    ) -> list[history_api.Appended | history_api.AppendRefused]:
+        self, messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
+    ) -> history_api.AppendAnswer:
         self.batches_s.append(asyncio.get_running_loop().time())
-        self.batches.append([message.content for message in messages])
+        self.batches.append([*(f"change {change.offset}" for change in changes), *(each.content for each in messages)])
         await asyncio.sleep(COMMIT_S)  # fixed: simulated time
-        return [history_api.AppendRefused("unavailable", "not now", None) for _ in messages]
+        refused = history_api.AppendRefused("unavailable", "not now", None)
+        return history_api.AppendAnswer(
+            outcomes=[refused for _ in messages], change_outcomes=[refused for _ in changes]
+        )
 
 
 class Harness:
@@ -54,6 +57,10 @@ class Harness:
     def send(self, sender: FakeSender, content: str) -> None:
         append = history_api.Append(1, 1, "ada", content, content)
         self.batcher.put(PendingSend(sender, 1, "general", append))
+
+    def delete(self, sender: FakeSender, offset: int) -> None:
+        change = history_api.MessageDeletion(room_id=1, user_id=1, username="ada", offset=offset)
+        self.batcher.put_change(PendingChange(sender, 2, "general", change))
 
     @property
     def gaps_s(self) -> list[float]:
@@ -99,6 +106,24 @@ async def _now_and_then() -> None:
             harness.send(FakeSender(), str(number))
             await asyncio.sleep(MESSAGE_PACE_S * 1.5)  # fixed: simulated time
     assert harness.gaps_s == pytest.approx([MESSAGE_PACE_S * 1.5] * 9)
+
+
+async def _changes_between_messages() -> None:
+    harness, ada, bob = Harness(), FakeSender(), FakeSender()
+    harness.delete(ada, 1)
+    harness.send(ada, "a")
+    harness.delete(ada, 2)
+    harness.send(ada, "b")
+    harness.delete(bob, 3)
+    harness.send(bob, "c")
+    async with background(harness.batcher.run(), "batcher"):
+        await harness.batcher.wait_until_idle()
+    assert harness.history.batches == [["change 1", "change 3", "a", "c"], ["change 2", "b"]]
+
+
+def test_change_waits_until_earlier_messages_of_its_connection_are_stored() -> None:
+    """In one batch it would be made before them: a batch's changes come first."""
+    simulated(_changes_between_messages())
 
 
 def test_sender_that_awaits_each_ack_is_never_paced() -> None:

@@ -1,0 +1,118 @@
+"""A message as it is stored now, and the frame that tells it. Pure."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from chatterbox.wire import text_rules
+from chatterbox.wire.frames import Message, Reaction
+from chatterbox.wire.position import Position
+
+COLUMNS = (
+    "offset",
+    "id",
+    "user_id",
+    "username",
+    "content",
+    "timestamp",
+    "rev",
+    "edited_ms",
+    "deleted_ms",
+    "deleted_by",
+    "reply_to",
+    "thread",
+    "replies",
+    "pinned_ms",
+    "pinned_by",
+    "marks",
+    "extra",
+)
+"""The columns of a `StoredMessage`, in order."""
+
+
+class StoredMessage(NamedTuple):
+    """A row of the messages table."""
+
+    offset: int
+    message_id: int
+    user_id: int
+    username: str
+    content: str
+    timestamp_ms: int
+    rev: int = 0
+    """The room's rev at its last change; 0: it never changed."""
+    edited_ms: int | None = None
+    deleted_ms: int | None = None
+    deleted_by: str | None = None
+    reply_to: int | None = None
+    thread: int | None = None
+    replies: int = 0
+    pinned_ms: int | None = None
+    pinned_by: str | None = None
+    marks: str | None = None
+    """JSON of its reactions, as a frame contains them."""
+    extra: str | None = None
+    """JSON of `Extra`."""
+
+
+FIRST_RARE = COLUMNS.index("edited_ms")
+"""From this column on, most messages have none."""
+NONE_RARE = StoredMessage(0, 0, 0, "", "", 0)[FIRST_RARE:]
+
+
+class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What few messages have."""
+
+    mentions: tuple[str, ...] = ()
+
+
+_REACTIONS = msgspec.json.Decoder(tuple[Reaction, ...])
+_EXTRA = msgspec.json.Decoder(Extra)
+_ENCODER = msgspec.json.Encoder()
+
+
+def reactions(marks: str | None) -> tuple[Reaction, ...]:
+    """Decode `StoredMessage.marks`."""
+    return _REACTIONS.decode(marks) if marks else ()
+
+
+def marks(found: tuple[Reaction, ...]) -> str | None:
+    """Encode reactions as `StoredMessage.marks`."""
+    return _ENCODER.encode(found).decode() if found else None
+
+
+def mentions(extra: str | None) -> tuple[str, ...]:
+    """The mentions in `StoredMessage.extra`."""
+    return _EXTRA.decode(extra).mentions if extra else ()
+
+
+def mentions_json(found: tuple[str, ...]) -> str | None:
+    """Encode mentions as `StoredMessage.extra`."""
+    return _ENCODER.encode(Extra(found)).decode() if found else None
+
+
+def frame(room: str, epoch: str, message: StoredMessage) -> Message:
+    """The frame of a message; fields that say nothing are left out of it."""
+    plain = Message(
+        room=room,
+        at=Position(epoch, message.offset),
+        message_id=message.message_id,
+        username=message.username,
+        content=message.content,
+        timestamp=text_rules.timestamp(message.timestamp_ms),
+    )
+    if not message.rev and message[FIRST_RARE:] == NONE_RARE:
+        return plain
+    return msgspec.structs.replace(
+        plain,
+        rev=message.rev,
+        reply_to=message.reply_to or 0,
+        thread=message.thread or 0,
+        replies=message.replies,
+        mentions=mentions(message.extra),
+        edited="" if message.edited_ms is None else text_rules.timestamp(message.edited_ms),
+        deleted=message.deleted_ms is not None,
+        by=message.deleted_by or "",
+        reactions=reactions(message.marks),
+        pinned=message.pinned_ms is not None,
+    )
