@@ -273,6 +273,8 @@ class ChatScreen(Screen[None]):
         if not self.is_running:
             return
         self._forget_replaced()
+        if (listing := self.model.take_listing()) is not None:
+            self.handlers.messages.show_list(listing)
         if self.model.room.name != self._draft_room:
             self._load_draft()
         elif self.model.room.mode != self._mode:
