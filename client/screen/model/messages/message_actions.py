@@ -76,10 +76,9 @@ def refuse_edit(model: ChatModel, command: frames.Edit, sentence: str, *, change
         model.notice(f"NOT CHANGED: {sentence} Your text is in the input.", room.name)
         return
     room.begin_edit(Editing(command.offset, held.rev, clean(held.content)), command.content)
-    if changed:
-        now = f"Your message of {clock(held.timestamp)} was changed meanwhile; it is now: {inert(held.content)}"
-        model.notice(f"NOT CHANGED: {now}", room.name)
-        model.notice("Your text is in the input: Enter replaces it, Esc leaves it as it is.", room.name)
+    if changed:  # a notice must not repeat the text: it would stay when the message is erased
+        why = f"Your message of {clock(held.timestamp)} was changed meanwhile; the log shows it as it is now."
+        model.notice(f"NOT CHANGED: {why} Your text is in the input: Enter replaces it, Esc leaves it.", room.name)
     else:
         model.notice(f"NOT CHANGED: {sentence} Your text is in the input.", room.name)
 
