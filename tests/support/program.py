@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tests.support.cheap_hashes import use_cheap_hashes
+
 ROOT = Path(__file__).parents[2]
 SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
 
@@ -42,16 +44,22 @@ class Program(Protocol):
 
 
 def start(
-    module: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    log: Path,
+    under: Sequence[str] = (),
+    real_hashes: bool = True,
 ) -> Program:
     """Start `python -m <module>` with exactly this environment; its output is appended to `log`.
 
-    `under` is a command line that starts it, such as `setpriv …`.
+    `under` is a command line that starts it, such as `setpriv …`. Without `real_hashes`, a forked auth hashes passwords
+    at the lowest cost.
     """
     log.touch()  # so that it can be read before the process writes
     if under or "LD_PRELOAD" in environment:
         return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
-    return Fork(_become, module, arguments, dict(environment), log)
+    return Fork(_become, module, arguments, dict(environment), log, real_hashes)
 
 
 class _Program:
@@ -103,7 +111,7 @@ class Fork:
         return how
 
 
-def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
+def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str], log: Path, real_hashes: bool) -> None:
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -111,4 +119,6 @@ def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str]
     os.environ.update(environment)
     os.chdir(ROOT)
     sys.argv = [module, *arguments]
+    if not real_hashes:
+        use_cheap_hashes()
     importlib.import_module(f"{module}.__main__").main()
