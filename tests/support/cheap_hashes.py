@@ -23,5 +23,5 @@ def cheap_hashes() -> Iterator[None]:
 
 def use_cheap_hashes() -> None:
     """Make every hasher that this process creates cheap, for a process that a test starts."""
-    password_hasher.MEMORY_KIB = MEMORY_KIB  # type: ignore[misc]
-    password_hasher.ITERATIONS = ITERATIONS  # type: ignore[misc]
+    password_hasher.MEMORY_KIB = MEMORY_KIB
+    password_hasher.ITERATIONS = ITERATIONS
