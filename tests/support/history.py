@@ -164,7 +164,7 @@ class Service:
         return history_api.Append(room_id, self.auth.names[user], user, content, key)
 
     async def append(self, *messages: history_api.Append) -> list[history_api.Appended | history_api.AppendRefused]:
-        """Store messages as a gateway's append request does."""
+        """Store messages, as they come by a gateway's line."""
         answer = await append_server.answer_batch(
             self.app.context.history, encode(history_api.AppendBatch(list(messages)))
         )
