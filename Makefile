@@ -53,7 +53,7 @@ client: $(VENV)/.allinone ## open the terminal client
 test: $(VENV)/.dev ## run all tests that this machine supports
 	$(RUN)/python -m tests
 
-unit: $(VENV)/.dev ## run only the unit tests (seconds)
+unit: $(VENV)/.dev ## run only the unit tests (a minute and a half)
 	$(RUN)/pytest tests/unit
 
 check: $(VENV)/.dev ## run the linter, the type checker, the import contracts and the doc tests

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.loopback import NO_TLS
 from tests.support.process import Process, process
+from tests.support.program import run_service
 from tests.support.waiting import until
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -27,12 +25,8 @@ async def server(tmp_path: Path) -> AsyncIterator[Process]:
 
 async def start(**environment: str) -> tuple[int, str]:
     """Start a server that is expected to fail; returns its exit status and its output."""
-    attempt = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.allinone", cwd=ROOT, env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await asyncio.wait_for(attempt.communicate(), 30)
-    return attempt.returncode or 0, said.decode()
+    done = await asyncio.to_thread(run_service, "services.allinone", environment={**os.environ, **environment})
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_the_server_prints_its_url_and_the_client_command(server: Process) -> None:

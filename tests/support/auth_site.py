@@ -1,7 +1,7 @@
 """The real auth app over ASGI, with real SQLite and a clock that tests set; records the revocations it published."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from chatterbox.wire.broker_events import CONTROL, SessionRevoked, decode_contro
 from services.auth.app import AuthApp, create_app
 from services.auth.http.request_dependencies import AuthContext
 from services.auth.settings import AuthSettings
+from tests.support.cheap_hashes import cheap_hashes
 
 SERVICE_KEY = "k" * 32
 PASSWORD = "tangerine-moon"
@@ -114,11 +115,13 @@ async def running(
     steady: Clock | None = None,
     broker: Broker | None = None,
     callers: CallerKeys | None = None,
+    real_hashes: bool = False,
     **settings: Any,
 ) -> AsyncIterator[AuthSite]:
     """Run auth on the folder `data` until the block ends; `steady` (default: `clock`) is the clock that never jumps.
 
-    `callers` may call the internal routes; by default, all callers share one key.
+    `callers` may call the internal routes; by default, all callers share one key. `real_hashes`: hash passwords at the
+    cost of production.
     """
     clock, broker = clock or Clock(), broker or MemoryBroker()
     told = AuthSettings(data=data, **settings)
@@ -127,7 +130,11 @@ async def running(
     )
     internal = internal_http.in_process(app, SERVICE_KEY)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth")
-    async with app.router.lifespan_context(app), http, internal:
+    async with AsyncExitStack() as stack:
+        with nullcontext() if real_hashes else cheap_hashes():
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        for client in (http, internal):
+            await stack.enter_async_context(client)
         site = AuthSite(app, http, AuthClient(internal), internal, clock, data)
         await broker.subscriber(lambda _, payload: _note(site, payload), lambda: None).subscribe([CONTROL])
         yield site

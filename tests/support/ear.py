@@ -4,7 +4,7 @@ import asyncio
 
 from chatterbox.chassis.broker import Broker, Subscriber
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Ear:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.support.cable import reset
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 

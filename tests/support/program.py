@@ -11,10 +11,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
+
+from tests.support.cheap_hashes import use_cheap_hashes
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
@@ -42,16 +45,39 @@ class Program(Protocol):
 
 
 def start(
-    module: str, *arguments: str, environment: Mapping[str, str], log: Path, under: Sequence[str] = ()
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+    log: Path,
+    under: Sequence[str] = (),
+    real_hashes: bool = True,
 ) -> Program:
     """Start `python -m <module>` with exactly this environment; its output is appended to `log`.
 
-    `under` is a command line that starts it, such as `setpriv …`.
+    `under` is a command line that starts it, such as `setpriv …`. Without `real_hashes`, a forked auth hashes passwords
+    at the lowest cost.
     """
     log.touch()  # so that it can be read before the process writes
     if under or "LD_PRELOAD" in environment:
         return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
-    return Fork(_become, module, arguments, dict(environment), log)
+    return Fork(_become, module, arguments, dict(environment), (log, log), real_hashes)
+
+
+def run_service(
+    module: str, *arguments: str, environment: Mapping[str, str], timeout_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m <module>` with exactly this environment to its end, such as an operator's command."""
+    with tempfile.TemporaryDirectory() as folder:
+        ends = (Path(folder) / "out", Path(folder) / "err")
+        for end in ends:
+            end.touch()
+        fork = Fork(_become, module, arguments, dict(environment), ends, True)
+        try:
+            status = fork.wait(timeout_s)
+        finally:
+            fork.send_signal(signal.SIGKILL)
+        out, err = (end.read_text() for end in ends)
+    return subprocess.CompletedProcess([module, *arguments], status, out, err)
 
 
 class _Program:
@@ -103,12 +129,16 @@ class Fork:
         return how
 
 
-def _become(module: str, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
-    output = os.open(log, os.O_WRONLY | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+def _become(
+    module: str, arguments: tuple[str, ...], environment: dict[str, str], ends: tuple[Path, Path], real_hashes: bool
+) -> None:
+    """`ends`: where standard output and standard error go."""
+    for descriptor, path in enumerate(ends, 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), descriptor)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(ROOT)
     sys.argv = [module, *arguments]
+    if not real_hashes:
+        use_cheap_hashes()
     importlib.import_module(f"{module}.__main__").main()

@@ -21,6 +21,7 @@ from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
 from services.history.settings import HistorySettings
+from tests.support.cheap_hashes import cheap_hashes
 from tests.support.loopback import NO_TLS
 from tests.support.talker import Talker
 
@@ -82,10 +83,11 @@ async def running(
     )
     ready = asyncio.Event()
     uvicorn = serve.DrainingServer(config, whole.gateway.drain, ready.set)
-    serving = asyncio.create_task(uvicorn._serve([listener]))
-    await asyncio.wait(
-        [serving, waiting := asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED, timeout=20
-    )
+    with cheap_hashes():
+        serving = asyncio.create_task(uvicorn._serve([listener]))
+        await asyncio.wait(
+            [serving, waiting := asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED, timeout=20
+        )
     waiting.cancel()
     assert ready.is_set(), "the server did not start"
     server = Server(_port(listener), whole)

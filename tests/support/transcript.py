@@ -1,4 +1,4 @@
-"""Golden transcripts: conversations as text, one frame per line, played against a server and decoded by a client.
+"""Golden transcripts: conversations written down line by line, played against a server and read by a client.
 
     # a comment
     ada > {"type": "ping", "id": 1}
@@ -50,7 +50,7 @@ class Words:
         return _WORD.sub(lambda found: self.known[found[1]], text)
 
     def agree(self, expected: Any, actual: Any) -> bool:
-        """Whether `actual` matches the transcript; new placeholders get their values from it."""
+        """Whether `actual` is what the transcript says, remembering new words."""
         if isinstance(expected, str) and (found := _WORD.fullmatch(expected)):
             return bool(self.known.setdefault(found[1], actual) == actual)
         if isinstance(expected, dict) and isinstance(actual, dict):

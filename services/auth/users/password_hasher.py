@@ -23,6 +23,9 @@ from services.auth.users.hash_queue import HashQueue
 T = TypeVar("T")
 
 
+MEMORY_KIB = 19_456
+ITERATIONS = 2
+"""OWASP's parameters for argon2id with one thread (Password Storage Cheat Sheet)."""
 _NICENESS = 10
 """Niceness of the hashing threads, so that the event loop gets the core first."""
 
@@ -41,8 +44,8 @@ class PasswordHasher:
         self._context = CryptContext(
             schemes=["argon2"],
             argon2__type="ID",
-            argon2__memory_cost=19_456,
-            argon2__time_cost=2,
+            argon2__memory_cost=MEMORY_KIB,
+            argon2__time_cost=ITERATIONS,
             argon2__parallelism=1,
         )
         self._threads = ThreadPoolExecutor(concurrency, "hash", initializer=_lower_priority)

@@ -49,7 +49,7 @@ class Server:
             "CHATTERBOX_SENDS_BURST": "1000",
         }
         log = self.data.parent / "server.log"
-        self.process = start("services.allinone", environment=environment, log=log)
+        self.process = start("services.allinone", environment=environment, log=log, real_hashes=False)
         wait_until(self._is_ready, f"the server is ready; see {log}")
 
     def administer(self, command: str, folder: str) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import unicodedata
 from collections import Counter
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,10 +14,19 @@ from passlib.context import CryptContext  # type: ignore[import-untyped]
 
 from chatterbox.wire.errors import ChatError
 from services.auth.users.password_hasher import PasswordHasher
-from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, running, sid_of
+from tests.support import auth_site
+from tests.support.auth_site import PASSWORD, AuthSite, Clock, bearing, payload_of, refusal, sid_of
 from tests.support.waiting import until
 
 OTHER = "violet-harbour"
+running = partial(auth_site.running, real_hashes=True)
+"""These tests are about hashing, too: its cost, and its queue."""
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[AuthSite]:
+    async with running(tmp_path) as site:
+        yield site
 
 
 class TestRegister:

@@ -2,15 +2,28 @@
 
 import json
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal
+from tests.support.auth_site import PASSWORD, AuthSite, bearing, refusal, running
 
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GOOD = {"username": "alice", "password": PASSWORD}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AuthSite]:
+    """One auth for all: what it refuses changes nothing."""
+    async with running(tmp_path_factory.mktemp("auth")) as site:
+        yield site
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,15 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.auth_site import running
+from tests.support.program import run_service
 
 
 def command(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
-    return subprocess.run(
-        [sys.executable, "-m", "services.auth", *arguments],
-        env={**kept, "CHATTERBOX_DATA": str(data), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_service("services.auth", *arguments, environment={**kept, "CHATTERBOX_DATA": str(data), **environment})
 
 
 async def test_rotate_keys_adds_a_key_that_a_running_server_picks_up(tmp_path: Path) -> None:

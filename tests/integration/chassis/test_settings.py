@@ -10,7 +10,7 @@ pytestmark = pytest.mark.parametrize("service", ["auth", "history", "gateway"])
 
 
 async def _refused(service: str, folder: Path, **environment: str) -> str:
-    return (await attempt(service, folder / "data", "serve", powerless=True, **environment)).sentence
+    return (await attempt(service, folder / "data", "serve", powerless=False, **environment)).sentence
 
 
 async def test_a_missing_service_key_names_both_settings(tmp_path: Path, service: str) -> None:
@@ -32,7 +32,8 @@ async def test_a_missing_unreadable_empty_or_short_secret_file_is_named(tmp_path
             key.write_text(content)
         assert await _refused(service, tmp_path, CHATTERBOX_SERVICE_KEY_FILE=str(key)) == sentence.format(key)
     key.chmod(0o000)
-    message = await _refused(service, tmp_path, CHATTERBOX_SERVICE_KEY_FILE=str(key))
+    unreadable = {"CHATTERBOX_SERVICE_KEY_FILE": str(key)}
+    message = (await attempt(service, tmp_path / "data", "serve", powerless=True, **unreadable)).sentence
     assert message == f"can't read {key} (Permission denied); check CHATTERBOX_SERVICE_KEY_FILE"
 
 

@@ -1,6 +1,8 @@
 """A data folder that can't be used is refused in a sentence, by the services as processes; a full disk is outlived."""
 
+import asyncio
 import contextlib
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -34,13 +36,24 @@ def mode(path: Path, bits: int) -> Iterator[None]:
         path.chmod(before)
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of a Chatterbox with one user, which was stopped."""
+    data = tmp_path_factory.mktemp("stopped") / "data"
+
+    async def make() -> None:
+        async with process(data) as server:
+            await server.newcomer("ada")
+            await server.signal(signal.SIGTERM)
+
+    asyncio.run(make())
+    return data
+
+
 @pytest.fixture
-async def data(tmp_path: Path) -> Path:
-    """What a Chatterbox left that was stopped."""
-    async with process(tmp_path / "data") as server:
-        await server.newcomer("ada")
-        await server.signal(signal.SIGTERM)
-    return tmp_path / "data"
+def data(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of that data."""
+    return shutil.copytree(stopped, tmp_path / "data")
 
 
 def change(database: Path, script: str) -> None:

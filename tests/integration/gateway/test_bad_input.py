@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from chatterbox.wire.rate_limits import Rate
 from services.gateway.connections.connection import FRAMES_BEFORE_TOKEN, OVERSHOOT
 from services.gateway.gateway import Gateway
 from services.gateway.transport.live_socket import LiveSocket
@@ -27,10 +29,29 @@ def no_traceback(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert [record.message for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR] == []
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.fixture
 async def alice(server: Server) -> AsyncIterator[Talker]:
     async with server.talker(await server.newcomer("alice")) as alice:
         yield alice
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Server, str]]:
+    """One server and a user's token for all inputs of the tables below: each test has a connection of its own."""
+    async with running(tmp_path_factory.mktemp("shared")) as server:
+        yield server, await server.newcomer("carol")
+
+
+@pytest.fixture
+async def carol(shared: tuple[Server, str]) -> AsyncIterator[Talker]:
+    server, token = shared
+    async with server.talker(token) as carol:
+        yield carol
 
 
 INVALID_FRAMES: dict[str, str | bytes] = {
@@ -58,9 +79,9 @@ INVALID_FRAMES: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("name", INVALID_FRAMES)
-async def test_invalid_frame_is_refused_and_the_connection_stays_open(alice: Talker, name: str) -> None:
-    assert await alice.refusal(INVALID_FRAMES[name]) == "bad_frame"
-    assert (await alice.ask("ping"))["type"] == "pong"
+async def test_invalid_frame_is_refused_and_the_connection_stays_open(carol: Talker, name: str) -> None:
+    assert await carol.refusal(INVALID_FRAMES[name]) == "bad_frame"
+    assert (await carol.ask("ping"))["type"] == "pong"
 
 
 async def test_refusal_of_an_invalid_frame_echoes_a_readable_id(alice: Talker) -> None:
@@ -91,18 +112,18 @@ CONTENTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-async def test_invalid_content_is_refused_with_its_code(alice: Talker, name: str) -> None:
+async def test_invalid_content_is_refused_with_its_code(carol: Talker, name: str) -> None:
     content, code = CONTENTS[name]
-    assert (await alice.send(content))["code"] == code
+    assert (await carol.send(content))["code"] == code
 
 
 VALID_CONTENTS = ["x" * 4000, "👩‍👩‍👧 שלום \u200f", "line\nline\tline", "<script>", "a\u0301"]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", VALID_CONTENTS)
-async def test_valid_content_is_stored_unchanged(alice: Talker, content: str) -> None:
-    await alice.send(content)
-    assert contents(await alice.messages(1)) == [content]
+async def test_valid_content_is_stored_unchanged(carol: Talker, content: str) -> None:
+    await carol.send(content)
+    assert contents(await carol.messages(1)) == [content]
 
 
 async def test_frame_of_64_kib_is_accepted_and_one_byte_more_closes_the_connection(alice: Talker) -> None:
@@ -239,24 +260,39 @@ async def test_hundredth_refusal_within_a_minute_closes_the_connection(alice: Ta
     assert [reply["code"] for reply in alice.inbox] == ["content_empty"] * 100
 
 
+def assert_refused_at_the_rate(replies: list[dict[str, Any]], allowed: Rate, took_s: float) -> None:
+    """Beyond the allowed rate, as many were refused as `OVERSHOOT` allows in this time; the others were delayed.
+
+    Not counted are messages that history refused, by its own rate: on a busy machine they reach it in bursts.
+    """
+    errors = [reply["detail"] for reply in replies if reply["type"] == "error"]
+    refused = sum("over all connections" not in detail for detail in errors)
+    beyond = len(replies) - allowed.burst - allowed.per_s * took_s
+    assert min(OVERSHOOT.burst, beyond) - 1 <= refused <= OVERSHOOT.burst + OVERSHOOT.per_s * took_s + 1, errors
+
+
 async def test_commands_far_beyond_the_rate_limit_are_delayed_instead_of_refused(tmp_path: Path) -> None:
     async with running(tmp_path, commands_burst=10, commands_per_s=100) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
+            began_s = time.monotonic()
             for number in range(200):
                 await alice.say({"type": "ping", "id": number})
             replies = [await alice.next() for _ in range(200)]
+            took_s = time.monotonic() - began_s
     assert [reply["id"] for reply in replies] == list(range(200))
-    assert 0 <= [reply["type"] for reply in replies].count("error") - OVERSHOOT.burst < 10
+    assert_refused_at_the_rate(replies, Rate(10, 100), took_s)
 
 
 async def test_messages_far_beyond_the_rate_limit_are_delayed_and_all_of_them_stored(tmp_path: Path) -> None:
     async with running(tmp_path, sends_burst=10, sends_per_s=100) as server:
         async with server.talker(await server.newcomer("alice")) as alice:
+            began_s = time.monotonic()
             for number in range(150):
                 await alice.say({**SEND, "id": number, "content": f"m{number}"})
             replies = [await alice.first(id=number) for number in range(150)]
+            took_s = time.monotonic() - began_s
             stored = contents((await alice.ask("history", limit=200))["messages"])
-    assert 0 <= [reply["type"] for reply in replies].count("error") - OVERSHOOT.burst < 10
+    assert_refused_at_the_rate(replies, Rate(10, 100), took_s)
     assert stored == [f"m{reply['id']}" for reply in replies if reply["type"] == "sent"]
 
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from services.history import app as history_app
 from services.history.restore import restore
 from services.history.schema import SCHEMA
 from tests.support.history import FakeAuth, Service, Start
+from tests.support.program import run_service
 
 NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD COLUMN colour TEXT;"))
 
@@ -231,14 +231,7 @@ def test_the_backup_and_restore_commands_report_results_and_errors(tmp_path: Pat
 
 
 def command(data: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "services.history", *map(str, arguments)],
-        env={"CHATTERBOX_DATA": str(data), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    return run_service("services.history", *map(str, arguments), environment={"CHATTERBOX_DATA": str(data)})
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:

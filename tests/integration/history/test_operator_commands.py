@@ -5,7 +5,6 @@ import os
 import sqlite3
 import stat
 import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -15,18 +14,12 @@ from chatterbox.chassis import operator_socket
 from chatterbox.wire.errors import Code
 from services.history import operator_commands
 from tests.support.history import START_MS, Service, Start, code, until
+from tests.support.program import run_service
 from tests.support.server import running as running_server
 
 
 def command(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "services.history", *arguments],
-        env={**os.environ, "CHATTERBOX_DATA": str(data)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_service("services.history", *arguments, environment={**os.environ, "CHATTERBOX_DATA": str(data)})
 
 
 async def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

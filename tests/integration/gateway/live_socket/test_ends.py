@@ -158,6 +158,6 @@ class TestMemory:
                     peer.write(frame(TEXT, b"hello"), close_frame(1000))
                     await peer.rest()
                 await (await running.receiver()).until("lost")
-            await until(lambda: _live_objects() <= before, 10)  # the keepalive drops them at its next ping
+            await until(lambda: _live_objects() <= before, 30)  # the keepalive drops them at its next ping
         finally:
             gc.enable()
