@@ -359,7 +359,7 @@ REQUESTS = RateLimit(
     ("requests_burst", "requests_per_s"),
 )
 REQUESTS_REFUSED_AT_ONCE = RateLimit(
-    "refused HTTP requests, before each refusal is sent a second later",
+    "refused HTTP requests, before each refusal is sent about a second later",
     ("every route except `GET /ws`; also invalid requests",),
     Key.ADDRESS,
     Rate(100, 100, Period.MINUTE),

@@ -19,7 +19,7 @@ from tests.support.talker import Talker
 from tests.support.valkey import Valkey, valkey
 from tests.support.waiting import until
 
-READY_S = 30.0
+READY_S = 90.0
 SERVICE_KEYS = {service: f"a key that only {service} knows in these tests" for service in ServiceName}
 
 

@@ -1,6 +1,7 @@
 """Limits the rate of HTTP requests from each network address, before any work is done for them."""
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 
@@ -12,8 +13,9 @@ from chatterbox.chassis.http.http_errors import answer
 from chatterbox.wire.errors import ChatError
 from chatterbox.wire.rate_limits import REQUESTS, REQUESTS_REFUSED_AT_ONCE, UNCOUNTED, Rate
 
-DELAY_S = 1.0
-"""How long the refusals of an address that floods are held back (seconds); its connections are not read meanwhile."""
+DELAY_S = (0.5, 1.5)
+"""How long the refusals of an address that floods are held back, at least and at most (seconds): a random time, so that
+its connections do not go on at one moment. They are not read meanwhile."""
 MAX_DELAYED = 500
 """Refusals that are held back at the same time; further ones are sent at once."""
 
@@ -21,8 +23,8 @@ MAX_DELAYED = 500
 class RequestRate:
     """Counts the requests of each address, those that are no valid HTTP included.
 
-    An address that goes on beyond its rate gets each refusal a second later: a client that sends one request after the
-    other is slowed down, and costs no more than one that keeps to its rate.
+    An address that goes on beyond its rate gets each refusal about a second later: a client that sends one request
+    after the other is slowed down, and costs no more than one that keeps to its rate.
     """
 
     def __init__(
@@ -40,7 +42,9 @@ class RequestRate:
 
     def delay_s(self, host: str) -> float:
         """How long to hold back the refusal of a request beyond the rate (seconds)."""
-        return 0.0 if self._refused_at_once.take(network(host), self._clock()) == 0 else DELAY_S
+        if self._refused_at_once.take(network(host), self._clock()) == 0:
+            return 0.0
+        return random.uniform(*DELAY_S)  # noqa: S311 - jitter, not a secret
 
     def spend_invalid(self, host: str) -> float:
         """Count an invalid request of a peer, unless it is a proxy; returns how long to hold back its refusal."""

@@ -54,6 +54,22 @@ def test_two_users_chat_through_a_server_restart_and_agree_again(server: Server,
     assert bob.history("ops") == ["@alice hello"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_ends_the_screen_keeps_the_draft_and_restores_the_terminal(
+    alice_and_bob: list[Person], number: signal.Signals
+) -> None:
+    alice, _ = alice_and_bob
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        screen.type("half a sentence")
+        screen.shows("half a sentence")
+        screen.process.send_signal(number)
+        assert screen.ends() == ExitCode.OK
+        screen.draws("\x1b[?1049l")  # back to the primary screen
+    with terminal(alice) as screen:
+        screen.shows("half a sentence")
+
+
 def test_missed_messages_and_the_draft_are_there_after_a_restart(server: Server, alice_and_bob: list[Person]) -> None:
     alice, bob = alice_and_bob
     with terminal(alice) as screen:

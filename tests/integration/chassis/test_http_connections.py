@@ -166,7 +166,7 @@ class TestRequestRate:
     async def test_refusals_of_an_address_that_floods_are_sent_a_second_later(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(request_rate, "DELAY_S", 0.2)
+        monkeypatch.setattr(request_rate, "DELAY_S", (0.2, 0.3))
         at_once = REQUESTS_REFUSED_AT_ONCE.bound.burst
         async with live.served(serve.config(APP, requests=self.RATE)) as port, dialled(port) as peer:
             for _ in range(self.RATE.burst + at_once):
@@ -176,10 +176,16 @@ class TestRequestRate:
             assert asyncio.get_running_loop().time() - began_s > 0.3
             assert [head.split()[1] for head in heads] == ["429", "429"]
 
+    def test_refusals_that_are_held_back_do_not_return_at_one_moment(self) -> None:
+        rate = request_rate.RequestRate(self.RATE, is_proxy=lambda _: False, clock=lambda: 0.0)
+        delays_s = [rate.delay_s("203.0.113.7") for _ in range(REQUESTS_REFUSED_AT_ONCE.bound.burst + 20)]
+        assert set(delays_s[:-20]) == {0.0}
+        assert max(delays_s[-20:]) - min(delays_s[-20:]) > 0.1
+
     async def test_invalid_requests_count_and_their_refusals_wait_beyond_the_rate(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(request_rate, "DELAY_S", 0.2)
+        monkeypatch.setattr(request_rate, "DELAY_S", (0.2, 0.3))
         free = self.RATE.burst + REQUESTS_REFUSED_AT_ONCE.bound.burst
         async with live.served(serve.config(APP, requests=self.RATE)) as port:
             for _ in range(free):
@@ -187,8 +193,9 @@ class TestRequestRate:
             async with dialled(port) as peer:
                 assert "429" in await _head(peer, GET)
             began_s = asyncio.get_running_loop().time()
-            assert (await _refused(port)).startswith(b"HTTP/1.1 400 ")
+            answers = await asyncio.gather(*(_refused(port) for _ in range(20)))
             assert asyncio.get_running_loop().time() - began_s > 0.15
+            assert all(answer.startswith(b"HTTP/1.1 400 ") for answer in answers)
 
     async def test_invalid_requests_of_a_trusted_proxy_are_not_counted(self) -> None:
         config = serve.config(APP, requests=self.RATE, trusted_proxies="127.0.0.1")
