@@ -48,6 +48,7 @@ PROOFS = {
     12: "tests/contract/test_rate_limit_table.py::test_every_route_has_a_row_or_a_reason_for_none",
     13: "tests/integration/history/test_start_with_damage.py::"
     "test_no_page_with_a_gap_is_served_whichever_of_150_pages_is_damaged",
+    14: "tests/unit/gateway/core/test_room_changes.py::test_everything_in_memory_is_as_new_as_what_was_told",
 }
 """By the number of an invariant in ARCHITECTURE.md: a test about it."""
 

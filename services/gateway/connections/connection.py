@@ -26,6 +26,9 @@ FRAMES_BEFORE_TOKEN = rate_limits.FRAMES_BEFORE_TOKEN.bound.burst
 OVERSHOOT = rate_limits.REFUSED_BEFORE_SLOW.bound
 """Commands and messages beyond their rate that are refused on one connection; then it is read more slowly instead."""
 
+_SENDS = (frames.Send, frames.Edit, frames.DeleteMessage, frames.React, frames.Pin)
+"""Commands that have a rate of their own."""
+
 AsyncCommand: TypeAlias = Coroutine[Any, Any, None]
 Dispatch: TypeAlias = Callable[["Connection", frames.Command], AsyncCommand | None]
 """Runs a command: at once (None), or as a coroutine that further commands of the connection wait for."""
@@ -269,7 +272,7 @@ class Connection:
             self.refuse(problem, problem.command_id)
 
     def _accept(self, command: frames.Command) -> None:
-        if not isinstance(command, frames.Send):
+        if not isinstance(command, _SENDS):
             self._check_rate()
         if self._busy:
             self._enqueue(command)

@@ -4,9 +4,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.gateway.connections.connection import Connection
+from services.gateway.core import room_changes
 from services.gateway.rooms.catch_up import CHUNK_BYTES, MAX_UNSENT_BYTES
 from services.gateway.transport.live_socket import LiveSocket
+from tests.support.change_reader import ChangeReader, stored
 from tests.support.figures import figure
 from tests.support.server import Server, running
 from tests.support.talker import DEADLINE_S, Talker, offsets
@@ -102,3 +106,41 @@ async def test_reader_that_reads_nothing_for_too_long_is_cut_off(tmp_path: Path)
             await _until(lambda: slow not in hub.connections)
             assert all(slow not in room.live and slow not in room.behind for room in gateway.feed.rooms.values())
             dead.cut()
+
+
+async def _edit_all(talker: Talker, rev: int) -> int:
+    """Edit messages 1 to 60; returns the room's rev after that."""
+    for offset in range(1, 61):
+        edit = {"type": "edit", "id": 1000 + offset, "room": "general", "offset": offset}
+        await talker.say({**edit, "content": f"{rev + offset} {BODY}"})
+    for offset in range(1, 61):
+        assert (await talker.first(id=1000 + offset))["type"] == "changed"
+    return rev + 60
+
+
+async def test_slow_reader_of_changes_falls_behind_and_then_holds_what_history_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket is full in the middle of edits of large messages; they come to more than memory keeps."""
+    monkeypatch.setattr(room_changes, "KEPT_CHANGES", 10)
+    reader = ChangeReader()
+    async with running(tmp_path, recent_messages=10, **MANY) as server:
+        alice_token, bob_token = await server.newcomer("alice"), await server.newcomer("bob")
+        async with server.talker(alice_token) as alice:
+            async with server.talker(bob_token, sock=_narrow_socket(server), max_queue=1) as bob:
+                reader.welcome(bob.welcome)
+                await _send(alice, 1, 60)
+                await reader.read(bob, offset=60, rev=0)
+                slow, rev = await _connection_of(server, "bob"), 0
+                for _ in range(2):
+                    while not slow.is_full:
+                        rev = await _edit_all(alice, rev)
+                        assert rev < 5000, "the reader never fell behind"
+                    rev = await _edit_all(alice, rev)
+                    await reader.read(bob, offset=60, rev=rev)
+                await _send(alice, 61, 5)
+                await reader.read(bob, offset=65, rev=rev)
+                assert reader.held == await stored(alice)
+                await alice.ask("react", room="general", offset=65, emoji="👍")
+                await reader.read(bob, offset=65, rev=rev + 1)
+        assert figure(server.whole.gateway.metrics.metrics.scrape(), "chatterbox_gateway_catch_up_pages_total") > 0
