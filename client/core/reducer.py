@@ -36,6 +36,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             outbox_rules.queue(step, entry)
         case events.EntryTakenBack(key):
             outbox_rules.take_back(step, key)
+        case events.EntryEdited(key, text):
+            outbox_rules.edit(step, key, text)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
@@ -62,9 +64,9 @@ def _take_connection_event(
             outbox_rules.restore(step, entries)
             step.show(notes.Connecting())
             step.emit(events.Dial(0.0))
-        case events.HandshakeDone():
+        case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            step.emit(events.SendConnect(room_updates.positions(step)))
+            step.emit(events.SendConnect(room_updates.resume_points(step, held)))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
                 step.emit(events.SendConnect({}, step.state.next_id))
@@ -138,6 +140,8 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
     room_updates.take_welcome(step, welcome.rooms)
     room_updates.take_invitations(step, welcome.invitations)
+    if step.state.unsent:
+        step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
 
 
@@ -204,12 +208,16 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             _take_refusal(step, pending, reply)
         case frames.Send() as send, frames.Sent():
             outbox_rules.acknowledge(step, send, reply)
+        case frames.Edit() as edit, frames.Changed() if not pending.by_person:
+            outbox_rules.finish_edit(step, edit)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
         case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
             room_updates.join_opened(step, room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
+        case _, frames.ChangesPage() if not pending.by_person:
+            room_updates.take_changes(step, reply)
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
@@ -220,14 +228,18 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.start(step, reply.room, reply.at)
+            room_updates.start(step, reply.room, reply.at, 0)
         case frames.Left() | frames.DeletedRoom():
             room_updates.leave(step, reply.room)
+        case frames.ChangesPage():
+            room_updates.show_changes(step, reply)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
+    if isinstance(reply, frames.Page):
+        room_updates.hold_page(step, reply)
 
 
 def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
@@ -235,6 +247,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
     match pending.command:
         case frames.Send() as send:
             outbox_rules.refuse(step, send, error)
+        case frames.Edit() as edit if not pending.by_person:
+            outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.Direct(username=username):
@@ -242,6 +256,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
             room_updates.refuse_page(step, history, error, temporary=temporary)
+        case frames.ReadChanges() as command if not pending.by_person:
+            room_updates.refuse_changes(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

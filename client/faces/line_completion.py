@@ -48,7 +48,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
-        case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC | WordKind.TEXT:
+        case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC | WordKind.TEXT | WordKind.EMOJI | WordKind.MESSAGE:
             return []
         case _:
             assert_never(kind)

@@ -39,7 +39,10 @@ class WordKind(Enum):
     TOPIC = auto()
     """The rest of the line: a topic."""
     TEXT = auto()
-    """The rest of the line: a message."""
+    """The rest of the line: the text of a message, perhaps after the message that it is about."""
+    EMOJI = auto()
+    MESSAGE = auto()
+    """A message, by its time (07:11) or its number (#41)."""
     WRITERS = auto()
     """Who may write to the user: everyone, rooms or nobody."""
 
@@ -61,7 +64,9 @@ class SlashSpec(NamedTuple):
     @property
     def needs_room(self) -> bool:
         """Whether it is about a room: the one that a word names, else the one that is open."""
-        return WordKind.ROOM in self.takes or WordKind.TOPIC in self.takes
+        if self.takes == (WordKind.PERSON, WordKind.TEXT):  # it is about the direct conversation with that user
+            return False
+        return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE} & set(self.takes))
 
 
 SLASHES: dict[str, SlashSpec] = {
@@ -113,6 +118,26 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.ROOM, WordKind.CONFIRM),
         1,
     ),
+    "edit": SlashSpec(
+        "/edit [MESSAGE] TEXT",
+        "replace the text of your last message, or of another: MESSAGE is its time (07:11) or its number (#41)",
+        (WordKind.TEXT,),
+        1,
+    ),
+    "delete": SlashSpec("/delete [MESSAGE]", "erase your last message, or another", (WordKind.MESSAGE,)),
+    "react": SlashSpec(
+        "/react EMOJI [MESSAGE]", "react to the last message, or to another", (WordKind.EMOJI, WordKind.MESSAGE), 1
+    ),
+    "unreact": SlashSpec("/unreact EMOJI [MESSAGE]", "take a reaction back", (WordKind.EMOJI, WordKind.MESSAGE), 1),
+    "reply": SlashSpec(
+        "/reply [MESSAGE] TEXT", "answer the last message of another user, or another message", (WordKind.TEXT,), 1
+    ),
+    "thread": SlashSpec(
+        "/thread [MESSAGE]", "show the thread of the last answer, or of another message", (WordKind.MESSAGE,)
+    ),
+    "pin": SlashSpec("/pin [MESSAGE]", "pin the last message, or another", (WordKind.MESSAGE,)),
+    "unpin": SlashSpec("/unpin [MESSAGE]", "unpin the last pinned message, or another", (WordKind.MESSAGE,)),
+    "pins": SlashSpec("/pins [ROOM]", "show the pinned messages of this room, or of another", (WordKind.ROOM,)),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
     "members": SlashSpec("/members [ROOM]", "list the members of this room, or of another", (WordKind.ROOM,)),
     "who": SlashSpec("/who", "list who has spoken in this room since you opened it"),
@@ -148,7 +173,7 @@ ALIASES = {
     "query": "msg",
 }
 """Names that other chats have for the commands of the table."""
-LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
+LOSES = frozenset({"delete", "delete-room", "leave", "logout", "quit", "remove"})
 """Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
@@ -167,6 +192,14 @@ NO_TOPIC = "-"
 class LocalCommandName(StrEnum):
     """The slash commands that a face carries out itself, or over HTTP."""
 
+    EDIT = "edit"
+    DELETE = "delete"
+    REACT = "react"
+    UNREACT = "unreact"
+    REPLY = "reply"
+    THREAD = "thread"
+    PIN = "pin"
+    UNPIN = "unpin"
     TOPIC = "topic"
     MEMBERS = "members"
     INVITATIONS = "invitations"
@@ -188,12 +221,14 @@ class LocalCommandName(StrEnum):
 class LocalCommand:
     """A command that is not a request to the connection.
 
-    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the
-    choice of `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; else empty.
+    `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the choice of
+    `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of a command about a
+    message (`room` is its room) everything that was typed after it; else empty.
     """
 
     name: LocalCommandName
     argument: str = ""
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +311,10 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.Invite(id=0, room=room, username=username.removeprefix("@")))
         case "topic", [text]:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+        case "pins", _:
+            return CommandRequested(frames.ReadHistory(id=0, room=room, pinned=True))
+        case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin", _:
+            return LocalCommand(LocalCommandName(name), " ".join(words), room)
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
         case "decline", [target]:

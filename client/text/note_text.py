@@ -122,6 +122,8 @@ def _topic_change(room: str, topic: str, by: str) -> str:
 
 def _refusal(command: frames.Command, code: str, detail: str) -> str:
     match command, code:
+        case frames.Edit(content=content), _:
+            return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:
             return "This server does not support topics: it is older than this client."
         case frames.Join(room=room), Code.BAD_FRAME if is_direct(room):
@@ -174,6 +176,11 @@ def not_sent(why: str, content: str, where: str = "") -> str:
     'NOT SENT: It is too long. Your text: hello'
     """
     return f"{NOT_SENT}{where}: {inert(why)} Your text: {inert(content)}"
+
+
+def not_changed(why: str, content: str) -> str:
+    """Report an edit that will not happen, with its text."""
+    return f"NOT CHANGED: {inert(why)} Your text: {inert(content)}"
 
 
 def topic_line(room: str, topic: str) -> str:
