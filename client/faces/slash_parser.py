@@ -248,8 +248,8 @@ ParsedLine: TypeAlias = Request | LocalCommand | UsageMistake
 def parse(line: str, room: str | None) -> ParsedLine | None:
     """Parse a line that was typed while `room` was open; None if it is blank.
 
-    >>> parse("//shrug", "ops"), parse("/leave", "ops").command.room
-    (SendRequested(room='ops', content='/shrug'), 'ops')
+    >>> parse("//shrug", "ops").content, parse("/leave", "ops").command.room
+    ('/shrug', 'ops')
     >>> parse("/jion ops", None)
     UsageMistake(sentence='Unknown command /jion. Did you mean /join?', is_message=False)
     """

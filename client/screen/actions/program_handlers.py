@@ -6,6 +6,7 @@ from functools import partial
 from client.faces.slash_parser import LocalCommand, LocalCommandName
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
+from client.screen.model.messages.compose_mode import Replying
 
 
 class ProgramHandlers:
@@ -59,6 +60,8 @@ class ProgramHandlers:
         if key and (entry := self._screen.runtime.take_back(key)) is not None:
             self._model.open_room(entry.room)
             self._model.room.return_unsent(entry.content)
+            if entry.reply_to:
+                self._model.room.begin_reply(Replying(entry.reply_to))
             self._screen.composer.show(self._model.room.draft)
 
     def try_now(self) -> None:

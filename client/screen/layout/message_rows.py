@@ -12,7 +12,7 @@ from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mark_rows, reply_row, tombstone
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
-from client.screen.model.links import is_mentioned, links
+from client.screen.model.messages.links import is_mentioned, links
 from client.text.line_wrap import hang, widest_of, width_of
 from client.text.note_text import time_of
 from client.text.sanitize import inert, inert_lines

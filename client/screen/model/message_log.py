@@ -117,8 +117,8 @@ class MessageLog:
             del self._messages[offset]
         self._reaches_start = self._reaches_start and not dropped
 
-    def add_page(self, messages: list[Message], *, before: int | None, begins: bool) -> None:
-        """Add a page of history. Offsets that it skips, also up to `before`, do not exist on the server.
+    def add_page(self, messages: list[Message], *, before: int | None, begins: bool, after: int | None = None) -> None:
+        """Add a page of history. Offsets that it skips, also up to `before` or from `after`, are lost by the server.
 
         `begins`: the room has no messages before the first one of the page.
         """
@@ -127,6 +127,10 @@ class MessageLog:
         self._lost_before |= {later for earlier, later in pairwise(offsets) if later > earlier + 1}
         if before is not None and (not offsets or offsets[-1] < before - 1):
             self._lost_before.add(before)
+        if after is not None:
+            following = self.index_at(after + 1)
+            if following < len(self.offsets) and (not offsets or self.offsets[following] == offsets[0] > after + 1):
+                self._lost_before.add(self.offsets[following])
         if begins and (not self.offsets or self.first == (offsets[0] if offsets else before)):
             self._reaches_start = True
 

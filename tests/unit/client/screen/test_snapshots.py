@@ -77,6 +77,34 @@ async def changed_messages_on_a_small_screen(ui: Harness) -> None:
     await ui.press("alt+m")
 
 
+@scene()
+async def editing_a_message(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.press("ctrl+up")
+
+
+@scene(size=(60, 15))
+async def replying_on_a_small_screen(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.press("alt+m", "r")
+    await ui.type("Good")
+
+
+@scene()
+async def reaction_picker(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.burst("alt+m", "+", *"hea")
+
+
+@scene()
+async def pinned_messages(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.burst("alt+p")
+    asked = ui.connection.requested[-1]
+    assert isinstance(asked, frames.ReadHistory)
+    await ui.show(notes.CommandAnswered(asked, frames.Page(id=1, room=ROOM, messages=[], more=False)))
+
+
 def _state(offset: int, **fields: object) -> notes.MessageShown:
     stored = msgspec.structs.replace(message(offset), rev=offset, **fields)
     return notes.MessageShown(stored, stored.username == ME)

@@ -67,3 +67,12 @@ def test_log_replaces_only_messages_that_it_has_and_of_its_epoch() -> None:
     assert log.replace(state(1, 1)) is None
     assert log.offsets == [1]
     assert log.replace(state(1, 2)) == state(1, 1)
+
+
+def test_offsets_that_a_page_after_an_offset_skips_are_lost() -> None:
+    log = MessageLog()
+    log.add([message(3), message(20)])
+    log.add_page([message(6), message(7)], before=None, after=3, begins=False)
+    assert [log.is_lost(offset) for offset in log.offsets] == [False, True, False, False]
+    log.add_page([], before=None, after=7, begins=False)
+    assert log.is_lost(20)

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
+from client.notifications.mentions import EVERYBODY
 
 _LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
 _TRAILING = ".,;:!?*_~"
@@ -49,14 +50,10 @@ def mentions(text: str, username: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(username)}(?![\w-])", text, re.IGNORECASE) is not None
 
 
-EVERYBODY = "@room"
-"""In a message's mentions: every member of the room."""
-
-
 def is_mentioned(username: str, message: Message, replied: Message | None = None) -> bool:
-    """Whether a message mentions the user. To answer their message (`replied`) counts as that.
+    """Whether a message mentions the user, or answers (`replied`) one of theirs.
 
-    The server names those whom it mentions; where it names nobody, the text decides.
+    The server lists the users that a message mentions; if it lists none, the text decides.
     """
     if message.deleted or not username:
         return False
