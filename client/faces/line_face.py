@@ -10,6 +10,7 @@ from chatterbox.wire.errors import ChatError, Code
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
+from client.core.direct_rooms import peer_of
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
@@ -369,6 +370,8 @@ class LineFace:
                 frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN, detail
             ):
                 self.notice(unknown_user(detail, username, self._names.names.people))
+            case notes.CommandRefused(frames.Join(room=room), Code.USER_UNKNOWN, detail):
+                self.notice(unknown_user(detail, peer_of(room), self._names.names.people))
             case _:
                 self._unknown = None
                 self._print(refused)
