@@ -6,62 +6,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from chatterbox.wire import frames, history_api, text_rules
-from chatterbox.wire.broker_events import MembershipChanged
-from chatterbox.wire.codec import encode
+from chatterbox.wire import history_api
+from chatterbox.wire.broker_events import MembershipChanged, encode_batch, encode_changes, room_channel
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.position import Position
-from services.history.core.append_plan import AppendPlan, MessageContext, MessageRow, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, Outcome, plan
 from services.history.messages.commit_publisher import CommittedChanges, payloads
+from tests.simulation.stored_room import RoomTransaction, StoredMessage, StoredRoom
 
 Items = list[tuple[str, bytes]]
 """Payloads to publish, with their channels."""
 JUMP = 1_000_000_000
 """Added to ids and revisions when a backup is restored."""
 LIMITS = Limits()
-
-
-@dataclass(slots=True)
-class StoredRoom:
-    """A room with all its messages."""
-
-    room_id: int
-    name: str
-    epoch: str
-    everyone: bool = False
-    messages: list[MessageRow] = field(default_factory=list)
-    members: dict[int, str] = field(default_factory=dict)
-    """Usernames by user id."""
-
-    @property
-    def head(self) -> int:
-        return len(self.messages)
-
-    @property
-    def info(self) -> history_api.RoomInfo:
-        return history_api.RoomInfo(
-            room_id=self.room_id, room=self.name, private=False, everyone=self.everyone, epoch=self.epoch,
-            head=self.head,
-        )  # fmt: skip
-
-    def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
-        if call.after is None:
-            high = self.head if call.before is None else min(call.before - 1, self.head)
-            low = max(0, high - call.limit)
-        else:
-            low, high = call.after, min(call.after + call.limit, self.head)
-        found = [msgspec.Raw(self._frame(message)) for message in self.messages[low:high]]
-        return history_api.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
-
-    def _frame(self, message: MessageRow) -> bytes:
-        return encode(
-            frames.Message(
-                room=self.name, at=Position(self.epoch, message.offset), message_id=message.message_id,
-                username=message.username, content=message.content,
-                timestamp=text_rules.timestamp(message.timestamp_ms),
-            )
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -72,7 +29,7 @@ class StoredHistory:
     revision: int = 1
     last_id: int = 0
     epochs: int = 0
-    keys: dict[tuple[int, int, str], MessageRow] = field(default_factory=dict)
+    keys: dict[tuple[int, int, str], StoredMessage] = field(default_factory=dict)
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -94,9 +51,55 @@ class StoredHistory:
 
     # Messages
 
-    def planned(self, batch: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
-        """Plan how to store `batch`."""
-        return plan(batch, [self._context(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+    def append(self, batch: history_api.AppendBatch, now_ms: int) -> tuple[history_api.AppendAnswer, Items]:
+        """Make changes, then store messages, as one transaction; returns the answer and what to publish."""
+        transactions = {
+            room_id: RoomTransaction.of(self.rooms[room_id])
+            for room_id in dict.fromkeys(each.room_id for each in (*batch.changes, *batch.messages))
+            if room_id in self.rooms
+        }
+        changed = [_changed(transactions.get(change.room_id), change, now_ms) for change in batch.changes]
+        refusals = [self._checked_reply(message) for message in batch.messages]
+        tried = [message for message, refusal in zip(batch.messages, refusals, strict=True) if refusal is None]
+        planned = self._planned(tried, now_ms)
+        self._add(planned, tried, transactions)
+        stored = iter(map(self._with_thread, tried, planned.outcomes))
+        outcomes = [refusal or next(stored) for refusal in refusals]
+        items = [item for each in transactions.values() for item in _payloads(each)]
+        return history_api.AppendAnswer(outcomes=outcomes, change_outcomes=changed), items
+
+    def _planned(self, messages: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
+        contexts = [self._context(each) for each in messages]
+        return plan(messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+
+    def _checked_reply(self, message: history_api.Append) -> history_api.AppendRefused | None:
+        """The refusal of a new message that answers none."""
+        room = self.rooms.get(message.room_id)
+        is_new = (message.user_id, message.room_id, message.key) not in self.keys
+        if room is not None and is_new and message.reply_to > room.head:
+            return _refusal(ChatError(Code.MESSAGE_UNKNOWN))
+        return None
+
+    def _add(
+        self, planned: AppendPlan, messages: Sequence[history_api.Append], transactions: dict[int, RoomTransaction]
+    ) -> None:
+        replies = {(each.user_id, each.room_id, each.key): each.reply_to for each in messages}
+        for row in planned.inserts:
+            which = row.user_id, row.room_id, row.key or ""
+            message = StoredMessage(
+                row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms,
+                reply_to=replies.get(which, 0),
+            )  # fmt: skip
+            transactions[row.room_id].add(message)
+            self.last_id = row.message_id
+            if row.key:
+                self.keys[which] = message
+
+    def _with_thread(self, message: history_api.Append, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, history_api.AppendRefused):
+            return outcome
+        stored = self.rooms[message.room_id].messages[outcome.offset - 1]
+        return msgspec.structs.replace(outcome, thread=stored.thread)
 
     def _context(self, message: history_api.Append) -> MessageContext:
         room = self.rooms.get(message.room_id)
@@ -105,6 +108,7 @@ class StoredHistory:
                 None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
             )
         earlier = self.keys.get((message.user_id, message.room_id, message.key))
+        is_as_sent = earlier is not None and not (earlier.edited_ms or earlier.deleted_by)
         return MessageContext(
             room=room.name, epoch=room.epoch, head=room.head,
             last_ms=room.messages[-1].timestamp_ms if room.messages else 0,
@@ -112,15 +116,8 @@ class StoredHistory:
             earlier_id=earlier.message_id if earlier else None,
             earlier_offset=earlier.offset if earlier else 0,
             earlier_ms=earlier.timestamp_ms if earlier else 0,
-            earlier_content=earlier.content if earlier else "",
+            earlier_content=earlier.content if earlier and is_as_sent else message.content,
         )  # fmt: skip
-
-    def commit(self, planned: AppendPlan) -> None:
-        for insert in planned.inserts:
-            self.rooms[insert.room_id].messages.append(insert)
-            self.last_id = insert.message_id
-            if insert.key:
-                self.keys[insert.user_id, insert.room_id, insert.key] = insert
 
     # Memberships
 
@@ -161,12 +158,19 @@ class StoredHistory:
 
     def heads(self, call: history_api.RoomIds) -> history_api.Heads:
         rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
-        return history_api.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
+        return history_api.Heads(
+            self.revision, {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
+        )
 
     def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
         if call.room_id not in self.rooms:
             raise ChatError(Code.ROOM_UNKNOWN)
         return self.rooms[call.room_id].page(call)
+
+    def changes(self, call: history_api.ChangesQuery) -> history_api.StoredChanges:
+        if call.room_id not in self.rooms:
+            raise ChatError(Code.ROOM_UNKNOWN)
+        return self.rooms[call.room_id].changes(call)
 
     def find(self, call: history_api.FindRoomCall) -> history_api.RoomInfo:
         return self._named(call.room).info
@@ -187,3 +191,29 @@ class StoredHistory:
             if room.name == name:
                 return room
         raise ChatError(Code.ROOM_UNKNOWN)
+
+
+def _changed(
+    transaction: RoomTransaction | None, change: history_api.AnyMessageChange, now_ms: int
+) -> history_api.ChangeStored | history_api.AppendRefused:
+    if transaction is None:
+        return _refusal(ChatError(Code.ROOM_UNKNOWN))
+    try:
+        return history_api.ChangeStored(transaction.change(change, now_ms))
+    except ChatError as problem:
+        return _refusal(problem)
+
+
+def _refusal(problem: ChatError) -> history_api.AppendRefused:
+    return history_api.AppendRefused(problem.code, problem.detail)
+
+
+def _payloads(transaction: RoomTransaction) -> Items:
+    """Changes first, then messages, as the service publishes them."""
+    room, channel = transaction.room, room_channel(transaction.room.room_id)
+    items: Items = []
+    if changed := transaction.changed:
+        items.append((channel, encode_changes(room.epoch, transaction.after, changed)))
+    if added := list(transaction.added):
+        items.append((channel, encode_batch(room.epoch, transaction.first, added, room.rev)))
+    return items
