@@ -17,7 +17,7 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
 from client.core.events import RoomRequested
-from client.core.message_changes import RoomChanges
+from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
 from client.faces.face_choice import FaceKind, chosen, has_colour
 from client.faces.line_completion import completions
@@ -251,7 +251,7 @@ async def tail(
 
 
 def _stream(point: ResumePoint) -> MessageStream:
-    return MessageStream(Position(point.epoch, point.offset), changes=RoomChanges(point.rev))
+    return MessageStream(Position(point.epoch, point.offset), changes=ChangeProgress(point.rev))
 
 
 def _save_nothing(_: Mapping[str, ResumePoint]) -> None:

@@ -24,7 +24,7 @@ class HeldMessages:
 
 
 @dataclass(frozen=True, slots=True)
-class RoomChanges:
+class ChangeProgress:
     """How far the changes of a room were passed on. Every function below returns a new value."""
 
     rev: int | None = None
@@ -42,48 +42,48 @@ class RoomChanges:
         return self.waiting is None and self.first is not None and self.rev is not None and self.rev < self.due
 
 
-NO_CHANGES = RoomChanges()
+NO_CHANGES = ChangeProgress()
 
 
-def disconnect(changes: RoomChanges) -> RoomChanges:
+def disconnect(changes: ChangeProgress) -> ChangeProgress:
     """Keep only the position: whatever is missing is requested again."""
-    return RoomChanges(changes.rev, changes.first)
+    return ChangeProgress(changes.rev, changes.first)
 
 
-def take_told(changes: RoomChanges, rev: int) -> RoomChanges:
+def take_told(changes: ChangeProgress, rev: int) -> ChangeProgress:
     """Take the rev after which the server pushes changes: those before it are missing."""
     if changes.rev is None:
         return replace(changes, rev=rev)
     return replace(changes, due=max(changes.due, rev))
 
 
-def take_change(changes: RoomChanges, change: Change) -> RoomChanges:
+def take_change(changes: ChangeProgress, change: Change) -> ChangeProgress:
     """Take a push; one that begins after the position leaves it where it is, as changes in between were lost."""
     if changes.rev is None or changes.first is None or change.after <= changes.rev:
         return replace(changes, rev=max(changes.rev or 0, change.rev))
     return replace(changes, due=max(changes.due, change.rev))
 
 
-def take_page(changes: RoomChanges, through: int) -> RoomChanges:
+def take_page(changes: ChangeProgress, through: int) -> ChangeProgress:
     """Take the requested page of changes. What a page that leads nowhere leaves out can't be had."""
     rev = changes.rev or 0
     return replace(changes, rev=through if through > rev else max(rev, changes.due), waiting=None)
 
 
-def stop_waiting(changes: RoomChanges, *, give_up: bool) -> RoomChanges:
+def stop_waiting(changes: ChangeProgress, *, give_up: bool) -> ChangeProgress:
     """The page of changes will not arrive: request it again, or go on without it."""
     rev = max(changes.rev or 0, changes.due) if give_up else changes.rev
     return replace(changes, rev=rev, waiting=None)
 
 
-def hold(changes: RoomChanges, offset: int) -> RoomChanges:
+def hold(changes: ChangeProgress, offset: int) -> ChangeProgress:
     """The face got the message at `offset`."""
     if changes.first is None or changes.first <= offset:
         return changes
     return replace(changes, first=offset)
 
 
-def take_messages(changes: RoomChanges, first: int, rev: int) -> RoomChanges:
+def take_messages(changes: ChangeProgress, first: int, rev: int) -> ChangeProgress:
     """The face got messages from offset `first` on, as of `rev`: what happened to them since may be missing."""
     changes = hold(changes, first)
     if changes.first is None or changes.rev is None or rev >= changes.rev:

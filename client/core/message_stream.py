@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from chatterbox.wire.frames import Message, RoomState
 from chatterbox.wire.position import Position
 from client.core import message_changes
-from client.core.message_changes import NO_CHANGES, RoomChanges
+from client.core.message_changes import NO_CHANGES, ChangeProgress
 
 HELD_LIMIT = 1000
 """Messages held behind a gap, per room; any beyond that are read from history again."""
@@ -33,7 +33,7 @@ class MessageStream:
     """The id of the `join` or `history` command whose reply must arrive before anything else is passed on."""
     target: int | None = None
     """The offset at which catching up ends: the room's head when the connection began."""
-    changes: RoomChanges = NO_CHANGES
+    changes: ChangeProgress = NO_CHANGES
     """How far the changes of the room's messages were passed on."""
 
     @property
@@ -52,14 +52,14 @@ class MessageStream:
         return max(0, (self.target or 0) - self.at.offset)
 
 
-def start(at: Position, recent: int = 0, changes: RoomChanges = NO_CHANGES) -> MessageStream:
+def start(at: Position, recent: int = 0, changes: ChangeProgress = NO_CHANGES) -> MessageStream:
     """Return a stream that begins `recent` messages before `at`, after which pushes follow."""
     begin = Position(at.epoch, max(0, at.offset - recent))
     return MessageStream(begin, due=at.offset, changes=changes)
 
 
 def resume(
-    stream: MessageStream | None, room: RoomState, recent: int, fresh: RoomChanges = NO_CHANGES
+    stream: MessageStream | None, room: RoomState, recent: int, fresh: ChangeProgress = NO_CHANGES
 ) -> tuple[MessageStream, bool]:
     """Continue from where the server's welcome says; the second value tells whether the history was replaced.
 
@@ -124,7 +124,7 @@ def take_page(
 
 
 def take_joined(
-    stream: MessageStream | None, at: Position, fresh: RoomChanges = NO_CHANGES
+    stream: MessageStream | None, at: Position, fresh: ChangeProgress = NO_CHANGES
 ) -> tuple[MessageStream, list[Message]]:
     """Continue after `at`: the reply to `join` contained the recent messages up to there."""
     if stream is None or stream.at.epoch != at.epoch:

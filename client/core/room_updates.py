@@ -31,7 +31,7 @@ from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
 from client.core.frame_decoder import PartialPage
-from client.core.message_changes import HeldMessages, RoomChanges
+from client.core.message_changes import ChangeProgress, HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import (
     CatchingUp,
@@ -62,7 +62,7 @@ def resume_points(step: ReducerStep, held: Mapping[str, HeldMessages] | None) ->
     step.set_state(replace(step.state, held=held))
     for room, stream in step.state.streams.items():
         first = held[room].first if held is not None and room in held else stream.at.offset + 1
-        changes = RoomChanges() if held is None else replace(stream.changes, first=first)
+        changes = ChangeProgress() if held is None else replace(stream.changes, first=first)
         step.set_stream(room, replace(stream, changes=changes))
     me = step.state.username
     return {direct_rooms.wire_name(room, me): _resume_point(stream) for room, stream in step.state.streams.items()}
@@ -75,17 +75,17 @@ def _resume_point(stream: MessageStream) -> ResumePoint:
     return ResumePoint(at.epoch, at.offset, changes.rev, changes.first)
 
 
-def _fresh(step: ReducerStep, at: Position, rev: int | None) -> RoomChanges:
+def _fresh(step: ReducerStep, at: Position, rev: int | None) -> ChangeProgress:
     """The changes of a room whose stream begins after `at`, at `rev`."""
-    return RoomChanges(rev, None if step.state.held is None else at.offset + 1)
+    return ChangeProgress(rev, None if step.state.held is None else at.offset + 1)
 
 
-def _fresh_at_welcome(step: ReducerStep, room: RoomState) -> RoomChanges:
+def _fresh_at_welcome(step: ReducerStep, room: RoomState) -> ChangeProgress:
     """The same, for a room that the face may hold from an earlier run."""
     held = (step.state.held or {}).get(room.room)
     if held is None or held.rev is None or held.epoch != room.at.epoch:
         return _fresh(step, room.at, room.rev)
-    return message_changes.take_told(RoomChanges(held.rev, held.first), room.rev)
+    return message_changes.take_told(ChangeProgress(held.rev, held.first), room.rev)
 
 
 def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:

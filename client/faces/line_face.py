@@ -14,8 +14,8 @@ from client.core.direct_rooms import peer_of
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
+from client.faces.messages.printed_messages import PrintedMessages, by_offset
 from client.faces.messages.reaction_summary import ReactionSummary
-from client.faces.messages.recent_messages import RecentMessages, by_offset
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand, UsageMistake, parse
 from client.faces.unread_summary import KEPT, UnreadSummary
@@ -63,8 +63,8 @@ class LineFace:
         self._clock = clock or LoopClock()
         self._slash_commands = SlashCommands(self, context, names)
         self._unread = UnreadSummary()
-        self._recent = RecentMessages()
-        self.connection.ask_for_held(self._recent.held)
+        self._printed = PrintedMessages()
+        self.connection.ask_for_held(self._printed.held)
         self._reactions = ReactionSummary()
         self._has_reactions_timer = False
         self._has_unread_timer = False
@@ -109,6 +109,7 @@ class LineFace:
     def _take(self, note: notes.Note) -> None:
         match note:
             case notes.MessageShown(message, mine):
+                self._printed.add([message])
                 self._show_message(message, mine=mine)
             case notes.WelcomeReceived():
                 self._show_welcome(note)
@@ -129,7 +130,7 @@ class LineFace:
                 self._print(note)
                 self._remove(room)
             case notes.RoomReset(room):
-                self._recent.forget(room)
+                self._printed.forget(room)
                 self._print(note)
             case notes.CommandRefused():
                 self._show_refusal(note)
@@ -234,7 +235,7 @@ class LineFace:
 
     def messages_of(self, room: str) -> Sequence[frames.Message]:
         """The messages of a room that can be named by their time, oldest first."""
-        return self._recent.of(room)
+        return self._printed.of(room)
 
     def _echo_elsewhere(self, room: str, content: str) -> None:
         """Print what was written to a room that is not shown, for example with `/msg`."""
@@ -247,21 +248,20 @@ class LineFace:
 
     def _show_message(self, message: frames.Message, *, mine: bool) -> None:
         self._speakers.setdefault(message.room, {})[message.username] = message.timestamp
-        self._recent.add([message])
         if message.room == self.room:
             self._print_message(message)
         else:
             self._unread.add(message, self._clock.now_s(), mine=mine)
 
     def _print_message(self, message: frames.Message) -> None:
-        self._output.message(message, self._recent.get(message.room, message.reply_to))
+        self._output.message(message, self._printed.get(message.room, message.reply_to))
 
     def _show_change(self, note: notes.MessageChanged) -> None:
         """Print what happened to a message that was printed in the open room, and gather reactions to own ones."""
         message, me = note.message, self.connection.state.username
         self._unread.replace(message)
         self._reactions.replace(message)
-        if (old := self._recent.replace(message)) is None:
+        if (old := self._printed.replace(message)) is None:
             return
         if message.room == self.room:
             for sentence in changes_of(old, message, note.by, me):
@@ -292,7 +292,7 @@ class LineFace:
         what = "Pinned" if asked.pinned is True else "Thread"
         self.notice(f"{what} in {shown_room(asked.room)}: {note_text.messages(len(messages))}.")
         for message in messages:
-            original = self._recent.get(message.room, message.reply_to)
+            original = self._printed.get(message.room, message.reply_to)
             self._output.message(message, original or by_offset(messages, message.reply_to))
 
     def _schedule_summary(self) -> None:
@@ -318,7 +318,7 @@ class LineFace:
             self.notice(note_text.not_shown(room, dropped, KEPT))
         for message in messages:
             self._speakers.setdefault(room, {})[message.username] = message.timestamp
-            self._recent.add([message])
+            self._printed.add([message])
             self._print_message(message)
 
     def _show_rooms(self, rooms: list[frames.RoomSummary]) -> None:
@@ -343,7 +343,7 @@ class LineFace:
     def _remove(self, room: str) -> None:
         self._entered.discard(room)
         self._left.add(room)
-        self._recent.forget(room)
+        self._printed.forget(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None

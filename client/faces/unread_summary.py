@@ -37,10 +37,9 @@ class UnreadSummary:
 
     def replace(self, message: Message) -> None:
         """Keep an older version of `message` no longer; one that is not kept changes nothing."""
-        kept = self._kept.get(message.room, deque())
-        for index, old in enumerate(kept):
+        for index, old in enumerate(self._kept.get(message.room, ())):
             if old.at == message.at and old.rev < message.rev:
-                kept[index] = message
+                self._kept[message.room][index] = message
 
     def take(self, room: str) -> list[Message]:
         """Return the kept messages of a room that is shown now, and start over for it."""

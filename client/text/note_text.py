@@ -122,6 +122,8 @@ def _topic_change(room: str, topic: str, by: str) -> str:
 
 def _refusal(command: frames.Command, code: str, detail: str) -> str:
     match command, code:
+        case frames.Edit() | frames.DeleteMessage() | frames.React() | frames.Pin(), Code.BAD_FRAME:
+            return "This server does not support changing messages: it is older than this client."
         case frames.Edit(content=content), _:
             return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:

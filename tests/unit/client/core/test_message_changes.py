@@ -12,7 +12,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.core.client_state import ClientState
-from client.core.message_changes import HeldMessages, RoomChanges
+from client.core.message_changes import ChangeProgress, HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.outbox_entry import OutboxEntry
 from tests.unit.client.world import ME, ROOM, Core, message, room_state, said, shown, transmitted, welcome
@@ -41,7 +41,7 @@ def changed(effects: list[events.Effect]) -> list[tuple[int, int]]:
 
 def holding(at: int, rev: int, first: int = 1) -> Core:
     """A core whose face holds the messages from `first` to `at`, with all changes up to `rev`."""
-    streams = {ROOM: MessageStream(Position("e1", at), changes=RoomChanges(rev, first))}
+    streams = {ROOM: MessageStream(Position("e1", at), changes=ChangeProgress(rev, first))}
     core = Core(ClientState(streams=streams))
     core.feed(events.Started(), events.HandshakeDone({ROOM: HeldMessages(first)}))
     core.came(welcome(state(at, rev)))
@@ -209,14 +209,14 @@ class TestPages:
             id=1, room=ROOM, at=Position("e1", 4), messages=[message(3), message(4)], complete=True, rev=6
         )
         core.came(joined)
-        assert core.state.streams[ROOM].changes == RoomChanges(6, 3)
+        assert core.state.streams[ROOM].changes == ChangeProgress(6, 3)
 
     def test_room_joined_elsewhere_begins_at_the_rev_of_its_membership(self) -> None:
         core = Core()
         core.feed(events.Started(), events.HandshakeDone({}))
         core.came(welcome())
         core.came(frames.Membership(room=ROOM, username=ME, member=True, at=Position("e1", 4), rev=6))
-        assert core.state.streams[ROOM].changes == RoomChanges(6, 5)
+        assert core.state.streams[ROOM].changes == ChangeProgress(6, 5)
 
     def test_changes_that_a_face_requests_are_passed_on(self) -> None:
         core = holding(4, rev=5)

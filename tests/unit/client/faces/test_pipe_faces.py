@@ -13,7 +13,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.client_state import ClientState
-from client.core.message_changes import RoomChanges
+from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
 from client.faces.pipe_faces import SendFace, TailFace
 from client.failures import ExitCode, NotLoggedIn, ServerRefused, Unreachable
@@ -138,7 +138,7 @@ class Tailed:
         self.out: list[str] = []
         self.told: list[str] = []
         rev = since.rev if isinstance(since, ResumePoint) else None
-        begin = since and MessageStream(Position(since.epoch, since.offset), changes=RoomChanges(rev))
+        begin = since and MessageStream(Position(since.epoch, since.offset), changes=ChangeProgress(rev))
         streams = {"general": begin} if begin else {}
         state = ClientState(follow=frozenset({"general"}), recent=2, streams=streams)
         self.saved: list[tuple[int, dict[str, ResumePoint]]] = []

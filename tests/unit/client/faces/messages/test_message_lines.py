@@ -8,6 +8,7 @@ import pytest
 
 from chatterbox.wire import frames
 from client.core import notes
+from client.core.events import SendRequested
 from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.plain_face import PlainFace
@@ -34,6 +35,13 @@ def changed(said: frames.Message, rev: int, by: str = "bob", did: str = "", **be
 
 
 class TestShowing:
+    def test_own_message_that_stands_as_it_was_typed_is_held(self, tmp_path: Path) -> None:
+        face = Face(tmp_path, PlainFace, echoed=True)
+        entry, mine = OutboxEntry("general hello", "general", "hello"), message(5, username=ME)
+        face.lines.send_message(SendRequested("general", "hello"))
+        assert face.show(notes.SendStored(entry, mine.at), notes.MessageShown(mine, mine=True)) == ["-- stored"]
+        assert face.show(changed(mine, 1, by=ME, content="otherwise")) == [f"-- You changed {AT}: otherwise"]
+
     def test_edit_is_told_with_the_new_text(self, face: Face) -> None:
         edit = changed(message(1), 1, content="otherwise", edited="x")
         assert face.show(edit) == [f"-- bob changed {AT}: otherwise"]

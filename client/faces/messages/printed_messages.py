@@ -9,7 +9,7 @@ KEPT = 200
 """Messages held of each room; the oldest are dropped first."""
 
 
-class RecentMessages:
+class PrintedMessages:
     """Holds messages by room and offset. Only those can be named by their time, and are reported when they change."""
 
     def __init__(self) -> None:
