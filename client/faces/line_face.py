@@ -10,6 +10,7 @@ from chatterbox.wire.errors import ChatError, Code
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
+from client.core.direct_rooms import peer_of
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
@@ -24,7 +25,7 @@ from client.store.name_cache import NameCache
 from client.text import note_text
 from client.text.change_text import changes_of, done_line
 from client.text.room_names import shown_room
-from client.text.sanitize import inert, inert_name
+from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
 
 WORTH_TRYING_S = 2.0
@@ -161,9 +162,9 @@ class LineFace:
         """Carry out typed lines until they end, or until `/quit`."""
         async for line in lines:
             match parse(line, self.room):
-                case SendRequested(room, content) as message:
+                case SendRequested() as message:
                     self.send_message(message)
-                    self._echo_elsewhere(room, content)
+                    self._echo_elsewhere(message.room, message.content)
                 case CommandRequested() as request:
                     self.connection.request(request)
                 case RoomRequested(room):
@@ -289,7 +290,7 @@ class LineFace:
     def _show_page(self, asked: frames.ReadHistory, messages: Sequence[frames.Message]) -> None:
         """Print pinned messages, or a thread."""
         what = "Pinned" if asked.pinned is True else "Thread"
-        self.notice(f"{what} in #{inert_name(asked.room)}: {note_text.messages(len(messages))}.")
+        self.notice(f"{what} in {shown_room(asked.room)}: {note_text.messages(len(messages))}.")
         for message in messages:
             original = self._printed.get(message.room, message.reply_to)
             self._output.message(message, original or by_offset(messages, message.reply_to))
@@ -369,6 +370,8 @@ class LineFace:
                 frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN, detail
             ):
                 self.notice(unknown_user(detail, username, self._names.names.people))
+            case notes.CommandRefused(frames.Join(room=room), Code.USER_UNKNOWN, detail):
+                self.notice(unknown_user(detail, peer_of(room), self._names.names.people))
             case _:
                 self._unknown = None
                 self._print(refused)

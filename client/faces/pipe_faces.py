@@ -252,10 +252,9 @@ class TailFace:
         for room in self._rooms:
             if room in streams and self._changes:
                 self._revs.setdefault(room, streams[room].rev)
-        self._save({room: self._point(room, streams[room].at) for room in self._rooms if room in streams})
-        for room in self._rooms:
             if is_direct(room) and room not in member_of and not note.again:
                 self._report(f"No direct conversation {inert_name(room)} yet: waiting for the first message.")
+        self._save({room: self._point(room, streams[room].at) for room in self._rooms if room in streams})
         if missing := [room for room in self._rooms if room not in member_of and not is_direct(room)]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))

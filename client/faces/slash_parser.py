@@ -64,6 +64,8 @@ class SlashSpec(NamedTuple):
     @property
     def needs_room(self) -> bool:
         """Whether it is about a room: the one that a word names, else the one that is open."""
+        if self.takes == (WordKind.PERSON, WordKind.TEXT):  # it is about the direct conversation with that user
+            return False
         return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE} & set(self.takes))
 
 

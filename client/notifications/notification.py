@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from chatterbox.wire.frames import Message
+from client.core.direct_rooms import is_direct
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
@@ -23,6 +24,7 @@ ROOMS = 3
 class NotifyReason(StrEnum):
     """Why something is reported, the most urgent reason of a message first; an invitation has no messages."""
 
+    DIRECT = "direct"
     MENTION = "mention"
     KEYWORD = "keyword"
     MESSAGE = "message"
@@ -71,7 +73,8 @@ def notification_of(messages: Sequence[NotableMessage], counts: Mapping[str, int
     message = next(each.message for each in reversed(messages) if each.reason is reason)
     content, name = _line(message.content), inert(message.username)
     if count == 1:
-        title = _cut(f"{name} in {shown_room(message.room)}", TITLE_CHARS)
+        where = "" if is_direct(message.room) else f" in {shown_room(message.room)}"
+        title = _cut(f"{name}{where}", TITLE_CHARS)
         return Notification(title, _cut(content, BODY_CHARS), tuple(messages), 1)
     title = _cut(_summary(counts), TITLE_CHARS)
     return Notification(title, _cut(f"{name}: {content}", BODY_CHARS), tuple(messages), count)

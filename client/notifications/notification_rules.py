@@ -10,6 +10,7 @@ from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
+from client.core.direct_rooms import is_direct
 from client.notifications.mentions import EVERYBODY, names
 from client.notifications.notification import NotableMessage, NotifyReason
 
@@ -83,13 +84,18 @@ def _is_old(rules: NotificationRules, message: Message, now_s: float) -> bool:
 
 
 def reason_for(rules: NotificationRules, message: Message, *, answers_me: bool = False) -> NotifyReason | None:
-    """Why to report a new message; None if the settings exclude it. A reply to the user's message is a mention."""
+    """Why to report a new message; None if the settings exclude it. A reply to the user's message is a mention.
+
+    Each message of a direct conversation is reported, unless its level is none.
+    """
     settings = rules.settings
     level = settings.rooms.get(message.room, settings.default)
     if level is NotifyLevel.NONE:
         return None
     if message.deleted:
         return None
+    if is_direct(message.room):
+        return NotifyReason.DIRECT
     if answers_me or _mentions(rules, message):
         return NotifyReason.MENTION
     if names(message.content, settings.keywords):

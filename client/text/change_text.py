@@ -7,6 +7,7 @@ from chatterbox.wire import frames
 from chatterbox.wire.frames import Message, Reaction
 from client.core.notes import MessageChanged
 from client.text.note_text import time_of
+from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
 
 
@@ -31,7 +32,7 @@ def change_line(note: MessageChanged) -> str:
     """What happened to a message of which no older version is held: who did what, else how the message is now."""
     message, at = note.message, when(note.message.timestamp)
     who, author = _who(note.by, ""), inert_name(message.username)
-    where = f"{at} by {author} in #{inert_name(message.room)}"
+    where = f"{at} by {author} in {shown_room(message.room)}"
     if message.deleted:
         return f"{_who(message.by or message.username, '')} deleted {where}"
     match note.did:
@@ -84,7 +85,7 @@ def reactions_line(messages: Iterable[Message], room: str | None) -> str:
     """The reactions to the reader's own messages; `room` is the open one, which is not named."""
     parts = []
     for message in messages:
-        where = "" if message.room == room else f" in #{inert_name(message.room)}"
+        where = "" if message.room == room else f" in {shown_room(message.room)}"
         parts.append(f"{when(message.timestamp)}{where} {reactions_text(message.reactions) or '(none left)'}")
     return f"Reactions to your messages: {', '.join(parts)}"
 
@@ -116,13 +117,13 @@ def done_line(command: frames.Command) -> str | None:
     """Confirm a change of a message that the server stored; None for other commands."""
     match command:
         case frames.Edit(room=room, offset=offset):
-            return f"Changed message #{offset} in #{inert_name(room)}."
+            return f"Changed message #{offset} in {shown_room(room)}."
         case frames.DeleteMessage(room=room, offset=offset):
-            return f"Deleted message #{offset} in #{inert_name(room)}."
+            return f"Deleted message #{offset} in {shown_room(room)}."
         case frames.React(room=room, offset=offset, emoji=emoji, remove=remove):
             done = "Took back the reaction" if remove else "Reacted"
-            return f"{done} {inert_name(emoji)} to message #{offset} in #{inert_name(room)}."
+            return f"{done} {inert_name(emoji)} to message #{offset} in {shown_room(room)}."
         case frames.Pin(room=room, offset=offset, remove=remove):
-            return f"{'Unpinned' if remove else 'Pinned'} message #{offset} in #{inert_name(room)}."
+            return f"{'Unpinned' if remove else 'Pinned'} message #{offset} in {shown_room(room)}."
         case _:
             return None

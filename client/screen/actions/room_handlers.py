@@ -35,12 +35,12 @@ class RoomHandlers:
         }
 
     def switch_room(self) -> None:
-        items = picker_items.rooms(self._model)
+        items, people = picker_items.rooms(self._model), picker_items.people(self._model)
 
         def matching(typed: str) -> list[picker_items.PickerItem]:
-            return picker_items.filtered(typed, items, fuzzy=True)
+            return picker_items.filtered(typed, people if is_direct(typed.strip()) else items, fuzzy=True)
 
-        self._screen.pick("Switch room", matching, self._switch, empty=_no_room)
+        self._screen.pick("Switch room (@ finds people)", matching, self._switch, empty=_no_room)
 
     def _switch(self, room: str, typed: str) -> None:
         if not room and not typed.strip():
@@ -62,7 +62,7 @@ class RoomHandlers:
         self._model.open_room(rooms[(rooms.index(self._model.room) + by) % len(rooms)].name)
 
     def _open_numbered(self, number: int) -> None:
-        rooms = self._model.in_order()
+        rooms = self._model.numbered()
         if number <= len(rooms):
             self._model.open_room(rooms[number - 1].name)
 
@@ -72,7 +72,8 @@ class RoomHandlers:
             self._screen.show_status("You are not in this room.")
         elif not model.order.move(model.room.name, by):
             kind = "pinned" if model.room.name in model.order.pinned else "unpinned"
-            self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} rooms.")
+            what = "conversations" if is_direct(model.room.name) else "rooms"
+            self._screen.show_status(f"This is the {'first' if by < 0 else 'last'} of the {kind} {what}.")
 
     def pin(self) -> None:
         model, name = self._model, shown_room(self._model.room.name)

@@ -6,18 +6,20 @@ They open before the server answers, so that the keys typed meanwhile go to them
 import asyncio
 from collections.abc import Callable, Sequence
 
+from client.core.direct_rooms import room_with
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.http_api import SessionInfo
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout.picker_items import PickerItem, filtered
+from client.screen.model import submit
 from client.store.session_file import OTHERS
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 
 def members(screen: ScreenInterface, room: str) -> None:
-    """List the members of a room; the chosen one is mentioned in the input."""
+    """List the members of a room; Enter writes to the chosen one: it opens the direct conversation."""
     commands = screen.runtime.slash_commands
 
     def fetch() -> list[PickerItem]:
@@ -26,9 +28,10 @@ def members(screen: ScreenInterface, room: str) -> None:
         return [PickerItem(name, "active here" if name in active else "", name) for name in names]
 
     def choose(name: str) -> None:
-        screen.composer.type(f"@{name} ")
+        submit.join(screen.model, room_with(name))
+        screen.runtime.settle()
 
-    _open(screen, f"Members of {shown_room(room)}", fetch, choose)
+    _open(screen, f"Members of {shown_room(room)} (Enter writes to them)", fetch, choose)
 
 
 def sessions(screen: ScreenInterface) -> None:

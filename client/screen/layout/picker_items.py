@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message, Reaction
+from client.core.direct_rooms import is_direct, room_with
 from client.screen.input.emoji_names import EMOJI
 from client.screen.input.fuzzy_match import best
 from client.screen.layout.message_marks import first_words
@@ -38,8 +39,27 @@ def filtered(typed: str, items: Sequence[PickerItem], *, fuzzy: bool) -> list[Pi
     if not typed:
         return list(items)
     if fuzzy:
-        return best(typed.strip().removeprefix("#"), ((item.text.removeprefix("#"), item) for item in items))
+        return best(_unmarked(typed.strip()), ((_unmarked(item.text), item) for item in items))
     return [item for item in items if typed.casefold() in item.text.casefold()]
+
+
+def _unmarked(name: str) -> str:
+    return name[1:] if name[:1] in {"#", "@"} else name
+
+
+def people(model: ChatModel) -> list[PickerItem]:
+    """People to write to: those of the direct conversations first, with unread messages before the others."""
+    direct = sorted((room for room in model.in_order() if is_direct(room.name)), key=lambda room: -room.unread)
+    out = [PickerItem(shown_room(room.name), _unread(room.unread), room.name) for room in direct]
+    known = {item.value for item in out}
+    others = dict.fromkeys(room_with(name) for name in [*model.people(), *model.known_people])
+    me = room_with(model.status.username) if model.status.username else ""
+    notes = [PickerItem(shown_room(me), "notes to yourself", me)] if me and me not in known else []
+    return [*out, *(PickerItem(shown_room(room), "", room) for room in others if room not in {*known, me}), *notes]
+
+
+def _unread(count: int) -> str:
+    return f"{count} unread" if count else ""
 
 
 def rooms(model: ChatModel) -> list[PickerItem]:

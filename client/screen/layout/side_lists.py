@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from client.core.direct_rooms import is_direct
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.room_model import RoomModel
@@ -11,9 +12,10 @@ from client.text.sanitize import inert
 
 
 def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, columns: int) -> Row:
-    """Lay out a room of the list: number for Alt, * if pinned, name, mentions (as @2) and unread messages."""
-    count = (f"@{room.mentions} " if room.mentions else "") + (str(room.unread) if room.unread else "")
-    head = f"{'▸' if current else ' '}{number if number < 10 else ' '}{'*' if pinned else ' '}"
+    """Lay out a room of the list: number for Alt (0: none), * if pinned, name, mentions (as @2) and unread messages."""
+    mentions = 0 if is_direct(room.name) else room.mentions
+    count = (f"@{mentions} " if mentions else "") + (str(room.unread) if room.unread else "")
+    head = f"{'▸' if current else ' '}{number if 0 < number < 10 else ' '}{'*' if pinned else ' '}"
     name = fitting(shown_room(room.name), columns - len(head) - len(count) - 1)
     gap = " " * max(1, columns - len(head) - width_of(name) - len(count))
     news = SpanRole.MENTION if room.mentions else SpanRole.UNREAD if room.unread else None
@@ -27,29 +29,41 @@ def room_row(room: RoomModel, number: int, *, current: bool, pinned: bool, colum
 
 def room_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
     """Lay out the part of the room list that has the open room in it."""
-    shown = _visible_rooms(model, height)
+    pinned, numbers = model.order.pinned, {room.name: number for number, room in enumerate(model.numbered(), 1)}
     return [
-        room_row(room, number, current=room is model.room, pinned=room.name in model.order.pinned, columns=columns)
-        for number, room in shown
+        (Span(fitting(line, columns), SpanRole.MARK),)
+        if isinstance(line, str)
+        else room_row(
+            line,
+            numbers.get(line.name, 0),
+            current=line is model.room,
+            pinned=line.name in pinned,
+            columns=columns,
+        )
+        for line in _visible_lines(model, height)
     ]
 
 
 def open_room_line(model: ChatModel, height: int) -> set[int]:
     """Return the line of the list that shows the open room."""
-    return {line for line, (_, room) in enumerate(_visible_rooms(model, height)) if room is model.room}
+    return {number for number, line in enumerate(_visible_lines(model, height)) if line is model.room}
 
 
 def room_at(model: ChatModel, height: int, line: int) -> str | None:
     """Return the room on a line of the list."""
-    shown = _visible_rooms(model, height)
-    return shown[line][1].name if 0 <= line < len(shown) else None
+    shown = _visible_lines(model, height)
+    room = shown[line] if 0 <= line < len(shown) else None
+    return room.name if isinstance(room, RoomModel) else None
 
 
-def _visible_rooms(model: ChatModel, height: int) -> list[tuple[int, RoomModel]]:
-    rooms = model.in_order()
-    at = rooms.index(model.room)
-    first = max(0, min(at - height // 2, len(rooms) - height))
-    return list(enumerate(rooms, 1))[first : first + height]
+def _visible_lines(model: ChatModel, height: int) -> list[RoomModel | str]:
+    """Rooms; if there are direct conversations, they are a list of their own above, and each list has a title."""
+    rooms = model.numbered()
+    direct = [room for room in model.in_order() if is_direct(room.name)]
+    lines: list[RoomModel | str] = ["direct", *direct, "rooms", *rooms] if direct else [*rooms]
+    at = lines.index(model.room)
+    first = max(0, min(at - height // 2, len(lines) - height))
+    return lines[first : first + height]
 
 
 def people_rows(model: ChatModel, columns: int, height: int) -> list[Row]:
@@ -66,7 +80,8 @@ TOPIC_COLUMNS = 12
 def heading(model: ChatModel, columns: int) -> Row:
     """Lay out the line above the timeline: room, topic, and at the right end its properties and counts."""
     room = model.room
-    facts = [fact for fact, holds in (("private", room.private), ("you are not in it", not room.member)) if holds]
+    private = room.private and not is_direct(room.name)
+    facts = [fact for fact, holds in (("private", private), ("you are not in it", not room.member)) if holds]
     facts += [f"{len(room.active)} active"] if room.active else []
     facts += [f"{room.unread} unread"] if room.unread else []
     name, known = f" {shown_room(room.name)}", " · ".join(facts)

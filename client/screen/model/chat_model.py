@@ -10,6 +10,7 @@ from typing import TypeAlias
 from msgspec import UNSET
 
 from chatterbox.wire import frames
+from client.core.direct_rooms import is_direct
 from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
 from client.core.message_changes import HeldMessages
 from client.core.notes import MessageChanged, MessageShown, Note
@@ -320,9 +321,16 @@ class ChatModel:
         return message.content if message else ""
 
     def in_order(self) -> list[RoomModel]:
-        """The rooms in the order of the room list: those that the user is in, and the open room."""
+        """The rooms in the order of the room list: those that the user is in, and the open room.
+
+        Direct conversations come first.
+        """
         shown = (room for room in self.rooms.values() if room.member or room is self.room)
-        return sorted(shown, key=lambda room: (self.order.place(room.name), room.name))
+        return sorted(shown, key=lambda room: (not is_direct(room.name), self.order.place(room.name), room.name))
+
+    def numbered(self) -> list[RoomModel]:
+        """The rooms that have a number in the list. A new direct conversation does not change it."""
+        return [room for room in self.in_order() if not is_direct(room.name)]
 
     def next_unread(self) -> str | None:
         """The room with the most mentions, then the most unread messages, except the open one."""

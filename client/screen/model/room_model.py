@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
+from client.core.direct_rooms import is_direct
 from client.core.outbox_entry import OutboxEntry
 from client.screen.input.pasted_text import clean
 from client.screen.model.input_history import InputHistory
@@ -184,11 +185,17 @@ class RoomModel:
         return held
 
     def _mentions(self, message: Message, me: str) -> bool:
-        return is_mentioned(me, message, self.log.get(message.reply_to) if message.reply_to else None)
+        """Whether a message is meant for the user; in a direct conversation, each one is."""
+        return is_direct(self.name) or is_mentioned(
+            me, message, self.log.get(message.reply_to) if message.reply_to else None
+        )
 
-    def resume(self, state: RoomState, me: str) -> None:
-        """Compare the saved read marker with the room's state at connect. A room that was never open begins as read."""
-        was_known = bool(self.log.epoch)
+    def resume(self, state: RoomState, me: str, *, is_new: bool = False) -> None:
+        """Compare the saved read marker with the room's state at connect.
+
+        A room that was never open begins as read, unless `is_new`: it was made since the last run of this client.
+        """
+        was_known = bool(self.log.epoch) or is_new
         self.log.set_epoch(state.at.epoch)
         self.head = state.head
         if not was_known:

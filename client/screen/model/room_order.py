@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from client.core.direct_rooms import is_direct
+
 
 @dataclass
 class RoomOrder:
@@ -30,11 +32,16 @@ class RoomOrder:
         self._put_pinned_first()
 
     def move(self, room: str, by: int) -> bool:
-        """Move a room up (-1) or down (1) by one place; False at the end of the pinned rooms, or of the others."""
+        """Move a room up (-1) or down (1) by one place; False at the end of the pinned rooms, or of the others.
+
+        Direct conversations are a list of their own.
+        """
         if room not in self.names:
             return False
         at = self.names.index(room)
         to = at + by
+        while 0 <= to < len(self.names) and is_direct(self.names[to]) != is_direct(room):
+            to += by
         if not 0 <= to < len(self.names) or (self.names[to] in self.pinned) != (room in self.pinned):
             return False
         self.names[at], self.names[to] = self.names[to], room

@@ -10,6 +10,7 @@ from client.faces.slash_parser import LocalCommand, UsageMistake, parse, room_wo
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, Replying
 from client.screen.model.messages.message_actions import list_requested, send_edit
+from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 
@@ -28,6 +29,9 @@ def submit(model: ChatModel, text: str) -> bool:
 
 def _submit(model: ChatModel, text: str) -> bool:
     match parse(text, model.room.name):
+        case SendRequested(room, content) as message if room != model.room.name:
+            model.request(message)
+            model.notice(f"To {shown_room(room)}: {inert(content)}")
         case SendRequested() as message:
             return _send(model, _as_reply(model, message))
         case UsageMistake(sentence):

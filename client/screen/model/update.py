@@ -7,6 +7,7 @@ from msgspec import UNSET
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
+from client.core.direct_rooms import is_direct, peer_of
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
@@ -125,23 +126,27 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
         room.forget_page_requests()
+    is_first_run = not any(room.log.epoch for room in model.rooms.values())
     for state in note.rooms:
         model.set_member(state.room, True, private=state.private)
         if not note.again:
-            _resume(model, state)
+            _resume(model, state, is_new=is_direct(state.room) and not is_first_run)
     model.refresh_rooms()
     if not note.again:
         model.backfill.start(state.room for state in note.rooms if model.rooms[state.room].unread)
     model.continue_backfill()
 
 
-def _resume(model: ChatModel, state: frames.RoomState) -> None:
-    """Continue a room from its saved read marker, unless the server has another history."""
+def _resume(model: ChatModel, state: frames.RoomState, *, is_new: bool) -> None:
+    """Continue a room from its saved read marker, unless the server has another history.
+
+    `is_new`: without a saved read marker, nothing of it is read.
+    """
     room = model.ensure_room(state.room)
     if room.is_outdated(state):
         room.reset()
         _show(model, notes.RoomReset(state.room, state.at), state.room)
-    room.resume(state, model.status.username)
+    room.resume(state, model.status.username, is_new=is_new)
 
 
 # Rooms.
@@ -308,6 +313,8 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
             model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
+        case frames.Join(room=room), Code.USER_UNKNOWN:
+            model.notice(unknown_user(sentence or "", peer_of(room), [*model.people(), *model.known_people]))
         case frames.Edit() as command, code:
             refuse_edit(model, command, inert(refusal.detail), changed=code == Code.CHANGED_MEANWHILE)
         case _:

@@ -199,7 +199,7 @@ class Person:
 
     def head(self, room: str) -> int:
         listed = self.run("rooms").stdout
-        (line,) = (line for line in listed.splitlines() if line.split()[0] == f"#{room}")
+        (line,) = (line for line in listed.splitlines() if line.split()[0] in {f"#{room}", room})
         (count,) = re.findall(r", (\d+) messages?(?:$|:| \()", line)[:1]  # whatever the topic after it says
         return int(count)
 

@@ -52,6 +52,23 @@ def live(**settings: Any) -> Listener:
     return listener
 
 
+class TestDirectConversations:
+    def test_each_message_is_told_although_only_mentions_are_asked_for(self) -> None:
+        told = live(default=NotifyLevel.MENTIONS).hear(said(room="@bob"), said("ada?", 12, room="@bob"))
+        assert told == [NotifyReason.DIRECT, NotifyReason.DIRECT]
+
+    def test_level_none_mutes_one_of_them_or_all(self) -> None:
+        assert live(rooms={"@bob": NotifyLevel.NONE}).hear(said("ada?", room="@bob")) == []
+        assert live(default=NotifyLevel.NONE).hear(said(room="@bob")) == []
+        muted = live(default=NotifyLevel.NONE, rooms={"@bob": NotifyLevel.MENTIONS})
+        assert muted.hear(said(room="@bob")) == [NotifyReason.DIRECT]
+
+    def test_own_and_read_messages_are_not_told(self) -> None:
+        listener = live()
+        listener.focused, listener.looking_at = True, "@bob"
+        assert listener.hear(said(room="@bob"), said(offset=12, room="@bob", mine=True)) == []
+
+
 class TestLevels:
     @pytest.mark.parametrize(
         ("level", "told"),

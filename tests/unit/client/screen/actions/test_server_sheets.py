@@ -29,13 +29,14 @@ async def ended(ui: Harness) -> str:
     return notices
 
 
-async def test_chosen_member_is_mentioned_in_the_input(ui: Harness) -> None:
+async def test_the_conversation_with_the_chosen_member_is_opened(ui: Harness) -> None:
     await ui.type("hello ")
     await ui.press("f5")
     lines = await answered(ui)
     assert [line.split()[-1] for line in lines] == ["alice", "here", "mal␛[2J"]
     await ui.press("down", "enter")
-    assert ui.text == "hello @bob "
+    assert ui.requested == ["enter @bob"]
+    assert ui.text == "hello "
 
 
 async def test_members_command_lists_the_members_of_another_room(ui: Harness, server: Server) -> None:

@@ -38,6 +38,15 @@ def test_room_moves_by_one_place_and_stops_at_the_ends() -> None:
     assert order.names == ["a", "c", "b"]
 
 
+def test_direct_conversations_are_moved_among_themselves() -> None:
+    order = ordered("a", "@x", "b", "@y")
+    assert order.move("@y", -1)
+    assert order.names == ["a", "@y", "b", "@x"]
+    assert not order.move("@y", -1)
+    assert order.move("b", -1)
+    assert order.names == ["b", "@y", "a", "@x"]
+
+
 def test_pinned_rooms_stay_above_the_others() -> None:
     order = ordered("a", "b", "c")
     assert order.toggle_pin("c")

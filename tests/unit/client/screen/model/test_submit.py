@@ -17,6 +17,7 @@ from tests.unit.client.world import ME, ROOM
     [
         ("/create #Dev private", frames.CreateRoom(id=0, room="dev", private=True)),
         ("/join #Dev", "enter dev"),
+        ("/msg Bob", "enter @bob"),
         ("/invite @bob", frames.Invite(id=0, room=ROOM, username="bob")),
         ("/invite bob #Ops", frames.Invite(id=0, room="ops", username="bob")),
         ("/leave", frames.Leave(id=0, room=ROOM)),

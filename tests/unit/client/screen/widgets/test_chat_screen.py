@@ -102,6 +102,6 @@ async def test_newest_message_stays_visible_when_the_row_above_the_input_comes_a
         for key in keys:
             before = timeline.size.height
             await ui.pilot.press(key)
-            await until(lambda before=before: timeline.size.height != before, 20)  # type: ignore[misc]
+            await until(lambda before=before: timeline.size.height != before, 20)
         await until(lambda: len(timeline.rows) == timeline.size.height == height, 20)
         assert "message 59" in ui.timeline()[-1]
