@@ -9,13 +9,15 @@ import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.events import CommandRequested
+from client.core.message_changes import HeldMessages
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.chat_connection import Connector
 from client.text import note_text
+from client.text.change_text import change_line
 from client.text.sanitize import inert
 from client.text.session_ended import BY_CLOSE_CODE
 from client.text.suggestions import why_not_in
@@ -28,7 +30,7 @@ class SendFace:
     """`send`: every line of the input is a message; it ends when the server has stored or refused them all.
 
     `report` prints a line about the run. `timeout_s`: how long the server may make no progress (seconds).
-    `is_known`: the server listed the room before.
+    `is_known`: the server listed the room before. `reply_to`: the offset of the message that they answer; 0: none.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SendFace:
         connect: Connector,
         *,
         is_known: bool = False,
+        reply_to: int = 0,
     ) -> None:
         self.connection = connect(self.show)
         self._server = server
@@ -47,6 +50,7 @@ class SendFace:
         self._report = report
         self._timeout_s = timeout_s
         self._is_known = is_known
+        self._reply_to = reply_to
         self._own: set[str] = set()
         """Keys of the messages of this run; the outbox may hold others."""
         self._failed = False
@@ -85,6 +89,7 @@ class SendFace:
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
+                | notes.MessageChanged()
                 | notes.MessageShown()
                 | notes.RoomEntered()
                 | notes.RoomReset()
@@ -118,7 +123,7 @@ class SendFace:
 
     def _send_line(self, content: str, number: int) -> None:
         try:
-            self._own.add(self.connection.send(self._room, content).key)
+            self._own.add(self.connection.send(self._room, content, self._reply_to).key)
         except ChatError as refusal:
             self._failed = True
             hint = " To remove colours: --strip-ansi." if "\x1b" in content else ""
@@ -151,7 +156,7 @@ class TailFace:
 
     `out` prints messages, `report` prints everything else. With a `timeline`, messages are laid out as text; without
     it, as JSON. It ends after `count` messages. `save` is called with the positions to resume from, each after its
-    line was printed.
+    line was printed. With `changes`, it prints also what happens to messages, however old they are.
     """
 
     def __init__(
@@ -164,9 +169,15 @@ class TailFace:
         report: Callable[[str], None],
         timeline: LineTimeline | None,
         count: int | None,
-        save: Callable[[Mapping[str, Position]], None] = lambda _: None,
+        save: Callable[[Mapping[str, ResumePoint]], None] = lambda _: None,
+        changes: bool = False,
     ) -> None:
         self.connection = connect(self.show)
+        self._changes = changes
+        self._revs: dict[str, int | None] = {}
+        """Up to which rev the changes of each room were printed; None: from now on."""
+        if changes:
+            self.connection.ask_for_held(lambda: dict.fromkeys(rooms, HeldMessages(1)))
         self.failure: Failure | None = None
         self._server = server
         self._rooms = rooms
@@ -185,6 +196,9 @@ class TailFace:
             case notes.MessageShown(message):
                 if message.room in self._rooms:
                     self._print_message(message)
+            case notes.MessageChanged(message):
+                if self._changes and message.room in self._rooms:
+                    self._print_change(note)
             case notes.WelcomeReceived():
                 self._take_welcome(note)
             case notes.RoomGone(room):
@@ -202,7 +216,8 @@ class TailFace:
             case notes.RoomReset(room, at):
                 if room in self._rooms:
                     self._print(note)
-                    self._save({room: at})
+                    self._revs[room] = None
+                    self._save({room: self._point(room, at)})
             case notes.MessagesMissing() | notes.ServerError():
                 self._print(note)
             case (
@@ -233,7 +248,10 @@ class TailFace:
         if note.again:
             self._print(note)
         streams, member_of = self.connection.state.streams, {room.room for room in note.rooms}
-        self._save({room: streams[room].at for room in self._rooms if room in streams})
+        for room in self._rooms:
+            if room in streams and self._changes:
+                self._revs.setdefault(room, streams[room].rev)
+        self._save({room: self._point(room, streams[room].at) for room in self._rooms if room in streams})
         if missing := [room for room in self._rooms if room not in member_of]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))
@@ -249,15 +267,38 @@ class TailFace:
             return
         for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
             self._out(line)
-        self._save({message.room: message.at})
+        self._save({message.room: self._point(message.room, message.at)})
         if self._left is not None:
             self._left -= 1
             if not self._left:
                 self.connection.quit()
 
+    def _print_change(self, note: notes.MessageChanged) -> None:
+        """Print a message as it is now; its rev is saved unless changes before it are still missing."""
+        if self._left == 0:
+            return
+        for line in self._timeline.notice(change_line(note)) if self._timeline else [change_as_json(note)]:
+            self._out(line)
+        room, stream = note.message.room, self.connection.state.streams.get(note.message.room)
+        if stream is not None and stream.rev is not None:
+            self._revs[room] = max(self._revs.get(room) or 0, min(note.message.rev, stream.rev))
+            self._save({room: self._point(room, stream.at)})
+
+    def _point(self, room: str, at: Position) -> ResumePoint:
+        return ResumePoint(at.epoch, at.offset, self._revs.get(room))
+
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
         self.connection.quit()
+
+
+def change_as_json(note: notes.MessageChanged) -> str:
+    """A changed message as one line of JSON: the fields of the frame `change`, but for `after`."""
+    message, by, did, what = note.message, note.by, note.did, note.what
+    change = frames.Change(room=message.room, rev=message.rev, after=0, message=message, by=by, did=did, what=what)
+    fields = msgspec.to_builtins(change)
+    del fields["after"]
+    return json.dumps(fields)
 
 
 def as_json(message: frames.Message) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
@@ -20,6 +20,9 @@ from client.screen.model.chat_model import ChatModel, ScreenRequest
 from client.screen.model.response_timeout import ResponseTimeout
 from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
+
+NAMED_MESSAGES = 1000
+"""The newest messages of a room among which a slash command finds one by its time."""
 
 
 class ScreenRuntime:
@@ -198,6 +201,13 @@ class ScreenRuntime:
     @property
     def speakers(self) -> Mapping[str, str]:
         return self.model.room.active
+
+    def messages_of(self, room: str) -> Sequence[frames.Message]:
+        log = self.model.ensure_room(room).log
+        return [log[offset] for offset in log.offsets[-NAMED_MESSAGES:]]
+
+    def send_message(self, message: SendRequested) -> None:
+        self._send(message)
 
     def notice(self, text: str) -> None:
         self.model.notice(text)

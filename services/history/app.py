@@ -22,7 +22,14 @@ from services.history import operator_commands
 from services.history.copy_erasure import CopyErasure
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
-from services.history.http import health_routes, internal_routes, invitation_routes, message_routes, room_routes
+from services.history.http import (
+    health_routes,
+    internal_routes,
+    invitation_routes,
+    message_routes,
+    reaction_routes,
+    room_routes,
+)
 from services.history.messages.commit_publisher import CommitPublisher
 from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.writer import Writer
@@ -102,6 +109,6 @@ def create_app(
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    for routes in (message_routes, room_routes, invitation_routes, internal_routes, health_routes):
+    for routes in (message_routes, reaction_routes, room_routes, invitation_routes, internal_routes, health_routes):
         app.include_router(routes.router)
     return app

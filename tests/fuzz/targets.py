@@ -35,6 +35,7 @@ from client.config.config_schema import config_of, values_of
 from client.config.themes import hard_to_read, parse_theme
 from client.context import ClientContext
 from client.core import events as client_events
+from client.core import frame_decoder
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
@@ -130,8 +131,9 @@ class _Client:
 def server_frames(data: bytes) -> None:
     """Frames of the server: decoded, handled by the client core, and shown by the line faces."""
     with suppress(untrusted_json.UnreadableError):
-        frame = codec.decode_server_frame(data)
-        assert codec.decode_server_frame(codec.encode(frame)) == frame
+        readable = codec.decode_server_frame(data)
+        assert codec.decode_server_frame(codec.encode(readable)) == readable
+    if (frame := frame_decoder.decode(data)) is not None:
         client = _Client()
         client.feed(
             client_events.Started(), client_events.HandshakeDone(), client_events.FrameReceived(welcome(room_state(3)))

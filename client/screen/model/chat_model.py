@@ -216,8 +216,10 @@ class ChatModel:
     def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
         if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
             return
-        bounds = {direction: offset} if offset or direction == "after" else {}
-        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=limit, **bounds)))
+        before = offset if offset and direction == "before" else None
+        after = offset if direction == "after" else None
+        page = frames.ReadHistory(id=0, room=self.room.name, limit=limit, before=before, after=after)
+        self.request(CommandRequested(page))
 
     # What is shown.
 

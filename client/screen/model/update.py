@@ -35,6 +35,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _show(model, note, entry.room)
         case notes.InvitationReceived():
             _show(model, note)
+        case notes.MessageChanged():
+            pass
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
         case (

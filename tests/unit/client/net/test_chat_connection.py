@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.net.chat_connection import MAX_OUTGOING
 from tests.unit.client.twin import Line, Person, twin
@@ -144,7 +144,7 @@ class TestReconnect:
 
         async def second(line: Line) -> None:
             connect = await line.greet(room_state(2, head=4))
-            assert connect.resume == {"general": Position("e1", 2)}
+            assert connect.resume == {"general": ResumePoint("e1", 2)}
             await line.say(message(2), message(3), message(4))
             await line.stay()
 

@@ -57,7 +57,7 @@ class RecordingConnection(ChatConnection):
     def try_now(self) -> None:
         self.requested.append("try now")
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         if self._refusal:
             raise self._refusal
         self.requested.append((room, content))
