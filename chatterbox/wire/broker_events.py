@@ -146,14 +146,16 @@ def decode_room_payload(payload: bytes) -> Batch | ChangeBatch:
     ChangeBatch(epoch='7f3a', after=1, changes=(ChangedMessage(offset=5, rev=2, frame=b'{}', live=b''),))
     """
     head, *lines = payload.split(b"\n")
-    epoch, *numbers = head.split(b" ")
-    if not (epoch and lines and head.isascii()):
+    epoch, space, numbers = head.partition(b" ")
+    if not (epoch and space and lines and head.isascii()):
         raise UnreadableError("not a batch of messages or changes")
-    if numbers and numbers[0].startswith(b"~"):
-        return _changes(epoch.decode("ascii"), _whole_numbers([numbers[0][1:], *numbers[1:]], 1), lines)
+    if numbers.isdigit() and len(numbers) <= WHOLE_DIGITS and all(lines):  # most are of a room without changes
+        return Batch(epoch.decode("ascii"), int(numbers), tuple(lines))
+    if numbers.startswith(b"~"):
+        return _changes(epoch.decode("ascii"), _whole_numbers([numbers[1:]], 1), lines)
+    first, rev = _whole_numbers(numbers.split(b" "), 2)
     if not all(lines):
         raise UnreadableError("a message is missing")
-    first, rev = _whole_numbers([*numbers, b"0"] if len(numbers) == 1 else numbers, 2)
     return Batch(epoch.decode("ascii"), first, tuple(lines), rev)
 
 

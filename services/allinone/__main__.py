@@ -19,6 +19,7 @@ from services.allinone.full_backup import back_up, restore_all, verify_all
 from services.auth.settings import AuthSettings
 from services.gateway.settings import GatewaySettings
 from services.gateway.transport.upgrade_protocol import upgrade_protocol
+from services.history.restore import ledger_summary
 from services.history.settings import HistorySettings
 
 DEFAULT_PORT = 8000
@@ -74,6 +75,7 @@ def _restore(settings: AllSettings, folder: Path) -> None:
     print(f"chatterbox: {folder} restored; every room starts a new epoch, and all users must log in again")
     for path in kept:
         print(f"chatterbox: the previous database is kept as {path}")
+    print(f"chatterbox: {ledger_summary(settings.history.database)}")
 
 
 def _serve(settings: AllSettings, create: Callable[[AllSettings], AllInOne]) -> None:

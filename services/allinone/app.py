@@ -35,7 +35,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.upstream.history_client import AppendFunction
 from services.history.app import HistoryApp
 from services.history.app import create_app as create_history
-from services.history.http import invitation_routes, message_routes, room_routes
+from services.history.http import invitation_routes, message_routes, reaction_routes, room_routes
 from services.history.http.health_routes import check_ready as check_history
 from services.history.settings import HistorySettings
 
@@ -124,6 +124,7 @@ def create_all(
     public: list[tuple[FastAPI, APIRouter]] = [
         (auth, auth_routes.router),
         (history, message_routes.router),
+        (history, reaction_routes.router),
         (history, room_routes.router),
         (history, invitation_routes.router),
     ]

@@ -8,6 +8,7 @@ from chatterbox.chassis.sqlite.verification import verify
 from services.auth.auth_database import SCHEMA as AUTH_SCHEMA
 from services.auth.auth_database import database_path
 from services.auth.restore import restore as restore_auth
+from services.history.restore import copy_ledger
 from services.history.restore import restore as restore_history
 from services.history.schema import SCHEMA as HISTORY_SCHEMA
 
@@ -17,6 +18,7 @@ def back_up(data: Path, history: Path, folder: Path) -> None:
     make_folder(folder)
     for database in (database_path(data), history):
         backup(database, folder / database.name)
+    copy_ledger(history.parent, folder)
 
 
 def restore_all(data: Path, history: Path, folder: Path) -> list[Path]:

@@ -24,7 +24,7 @@ def restore(database: Path, copy: Path) -> Path | None:
 
     Raises `DatabaseInUseError` while auth is running, `BackupError` if `copy` can't be used.
     """
-    kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=_LOG_OUT_EVERYONE)
+    kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=lambda _: _LOG_OUT_EVERYONE)
     KeyRing(database.parent).discard_all()
     discard_reset_key(database.parent)
     return kept

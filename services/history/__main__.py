@@ -1,4 +1,4 @@
-"""`python -m services.history`: run history, back up, restore or verify its database, list or delete rooms."""
+"""`python -m services.history`: run history, back up, restore, scrub or verify its database, list or delete rooms."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ from chatterbox.wire.rate_limits import REQUESTS
 from services.history import operator_commands
 from services.history.app import HistoryApp, create_app
 from services.history.messages import append_server
-from services.history.restore import restore
+from services.history.restore import ledger_summary, restore, scrub_copies
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
 
@@ -36,6 +36,8 @@ def main(create: Callable[..., HistoryApp] = create_app) -> None:
             _backup(settings, options.file)
         elif options.command == "restore":
             _restore(settings, options.file)
+        elif options.command == "scrub":
+            _scrub(settings)
         elif options.command == "verify":
             asyncio.run(verify(settings.database, SCHEMA))
             print(f"chatterbox: {settings.database} has no detectable damage")
@@ -57,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         ("restore", "replace the database with FILE while the service is stopped"),
     ):
         commands.add_parser(name, help=purpose).add_argument("file", type=Path, metavar="FILE")
+    commands.add_parser("scrub", help="remove deleted messages from the copies that a migration or a restore has kept")
     commands.add_parser("rooms", help="list every room with its creator, members, messages and last message (UTC)")
     delete = commands.add_parser("delete-room", help="delete a room and its messages, even while the service runs")
     delete.add_argument("room", metavar="NAME")
@@ -74,6 +77,12 @@ def _restore(settings: HistorySettings, copy: Path) -> None:
     print(f"chatterbox: {copy} restored to {settings.database}; every room starts a new epoch")
     if kept is not None:
         print(f"chatterbox: the previous database is kept as {kept}")
+    print(f"chatterbox: {ledger_summary(settings.database)}")
+
+
+def _scrub(settings: HistorySettings) -> None:
+    for line in (*scrub_copies(settings.database), ledger_summary(settings.database)):
+        print(f"chatterbox: {line}")
 
 
 def _delete_room(settings: HistorySettings, room: str) -> None:

@@ -19,10 +19,19 @@ from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history import operator_commands
+from services.history.copy_erasure import CopyErasure
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
-from services.history.http import health_routes, internal_routes, invitation_routes, message_routes, room_routes
+from services.history.http import (
+    health_routes,
+    internal_routes,
+    invitation_routes,
+    message_routes,
+    reaction_routes,
+    room_routes,
+)
 from services.history.messages.commit_publisher import CommitPublisher
+from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms.room_cleanup import RoomCleanup
@@ -75,6 +84,8 @@ def create_app(
         metrics.watch_disk(settings.data)
         metrics.watch_reserve(database.reserve)
         metrics.watch_damage(database.damage)
+        copies = CopyErasure(settings.database)
+        await stack.enter_async_context(background(copies.run(), "history.copy_erasure"))
         publisher = await stack.enter_async_context(CommitPublisher(broker, metrics=metrics).running())
         writer = make_writer(
             database.writer,
@@ -84,6 +95,8 @@ def create_app(
             metrics=metrics,
             reserve=database.reserve,
             damage=database.damage,
+            ledger=ErasureLedger(settings.data),
+            on_erased=copies.request,
         )
         await stack.enter_async_context(writer.running())
         revoked = RevokedSessions(verifier, auth_client, broker, reload_s=RELOAD_REVOCATIONS_S)
@@ -96,6 +109,6 @@ def create_app(
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    for routes in (message_routes, room_routes, invitation_routes, internal_routes, health_routes):
+    for routes in (message_routes, reaction_routes, room_routes, invitation_routes, internal_routes, health_routes):
         app.include_router(routes.router)
     return app

@@ -1,6 +1,7 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -11,9 +12,11 @@ from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from services.history.messages import message_pages
+from services.history.core.stored_message import StoredMessage
+from services.history.messages import message_pages, reaction_queries
 from services.history.messages.message_pages import ChangedMessages, MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
@@ -80,6 +83,84 @@ class HistoryService:
         """A page for a user; raises `not_a_member`."""
         info = (await self.room(room, user)).require_member()
         return await self._read(info.room_id, span)
+
+    async def changed_messages(self, room: str, user: UserInfo, after: int, limit: int) -> ChangedMessages:
+        """Changed messages for a user; raises `not_a_member`."""
+        info = (await self.room(room, user)).require_member()
+        return await self._read_changes(info.room_id, after, 1, limit)
+
+    async def pins(self, room: str, user: UserInfo) -> MessagePage:
+        """The pinned messages of a room, for a user."""
+        return await self.messages(room, user, PageSpan(self._limits.pins_per_room, after=0, pinned=True))
+
+    async def reactions(self, room: str, user: UserInfo, offset: int) -> list[Reaction]:
+        """The reactions to a message; raises `message_unknown`."""
+        info = (await self.room(room, user)).require_member()
+        await self._message(info, offset)
+        return await reaction_queries.of_message(self._readers, info.room_id, offset)
+
+    async def own_reactions(self, room: str, user: UserInfo, first: int, last: int) -> list[tuple[int, str]]:
+        """The user's reactions to the messages of a range of offsets."""
+        info = (await self.room(room, user)).require_member()
+        if last - first > self._limits.page_messages:
+            raise ChatError(Code.BAD_REQUEST, f"A range has at most {self._limits.page_messages} messages.")
+        return await reaction_queries.own(self._readers, info.room_id, user.user_id, first, last)
+
+    async def send(
+        self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int
+    ) -> tuple[history_api.RoomInfo, StoredMessage]:
+        """Store a message of a user; returns its room, and the message as it is now."""
+        info = (await self.changed_room(room, user)).require_member()
+        message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to)
+        [outcome] = (await self._writer.append_batch([message])).outcomes
+        if isinstance(outcome, history_api.AppendRefused):
+            raise _refusal(outcome)
+        return info, await self._message(info, outcome.offset)
+
+    async def edit(
+        self, room: str, user: UserInfo, offset: int, content: str, *, rev: int | None
+    ) -> tuple[history_api.RoomInfo, StoredMessage]:
+        """Replace the text of a message; returns its room, and the message as it is now."""
+        info = await self._change(
+            room,
+            user,
+            lambda info: history_api.MessageEdit(**_change_of(info, user, offset), content=content, rev=rev),
+        )
+        return info, await self._message(info, offset)
+
+    async def delete_message(self, room: str, user: UserInfo, offset: int) -> None:
+        await self._change(room, user, lambda info: history_api.MessageDeletion(**_change_of(info, user, offset)))
+
+    async def react(self, room: str, user: UserInfo, offset: int, emoji: str, *, remove: bool = False) -> None:
+        await self._change(
+            room,
+            user,
+            lambda info: history_api.MessageReaction(**_change_of(info, user, offset), emoji=emoji, remove=remove),
+        )
+
+    async def pin(self, room: str, user: UserInfo, offset: int, *, remove: bool = False) -> None:
+        await self._change(
+            room, user, lambda info: history_api.MessagePin(**_change_of(info, user, offset), remove=remove)
+        )
+
+    async def _change(
+        self,
+        room: str,
+        user: UserInfo,
+        change: Callable[[history_api.RoomInfo], history_api.AnyMessageChange],
+    ) -> history_api.RoomInfo:
+        info = (await self.changed_room(room, user)).require_member()
+        [outcome] = (await self._writer.append_batch([], [change(info)])).change_outcomes
+        if isinstance(outcome, history_api.AppendRefused):
+            raise _refusal(outcome)
+        return info
+
+    async def _message(self, info: history_api.RoomInfo, offset: int) -> StoredMessage:
+        """A message as it is now; raises `message_unknown`."""
+        page = await self._read(info.room_id, PageSpan(1, after=offset - 1))
+        if not page.messages:
+            raise ChatError(Code.MESSAGE_UNKNOWN)
+        return page.messages[0]
 
     async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
         with self._page_s.time():
@@ -246,3 +327,11 @@ class HistoryService:
         """Allow a user's invitations again; returns the name."""
         self._rates.spend(CHANGES, user.user_id)
         return await self._writer.change(lambda transaction: room_invitations.unblock(transaction, user, username))
+
+
+def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:
+    return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
+
+
+def _refusal(outcome: history_api.AppendRefused) -> ChatError:
+    return ChatError(Code(outcome.code), outcome.detail, retry_after_s=outcome.retry_after_s)

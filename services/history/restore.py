@@ -1,12 +1,17 @@
 """Restores a backup of the history database.
 
 Messages stored after the backup are lost and their offsets and ids would be assigned again. So every room starts a new
-epoch, which clients notice, and ids continue far above any that may have been assigned since.
+epoch, which clients notice, and ids continue far above any that may have been assigned since. Messages deleted since
+the backup are deleted again, by the ledger of deletions.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from chatterbox.chassis.sqlite import backup
+from chatterbox.chassis.sqlite.backup import BackupError
+from services.history import erasure
+from services.history.messages import erasure_ledger
 from services.history.schema import MIGRATIONS
 
 _NEW_EPOCHS = """
@@ -21,6 +26,63 @@ _NEW_EPOCHS = """
 def restore(database: Path, copy: Path) -> Path | None:
     """Replace the database by `copy`; returns the path to which the old one, if any, was moved.
 
-    Raises `DatabaseInUseError` while history runs, `BackupError` if `copy` can't be used.
+    The ledgers beside both are merged, and kept beside the database. Raises `DatabaseInUseError` while history runs,
+    `BackupError` if `copy` can't be used, or messages were deleted and there is no ledger.
     """
-    return backup.restore(database, copy, version=len(MIGRATIONS), adapt=_NEW_EPOCHS)
+    path = database.with_name(erasure_ledger.FILE_NAME)
+    found = [ledger for folder in {path.parent, copy.parent} if (ledger := _read(folder)) is not None]
+    if not found and (erasure.has_deleted(database) or erasure.has_deleted(copy)):
+        raise BackupError(
+            f"messages were deleted, but {path} is missing: without it, a backup brings deleted texts back. "
+            "Copy it from where the server ran last, or create an empty file to restore all the same"
+        )
+    erased = {message_id: at_ms for ledger in found for message_id, at_ms in ledger.items()}
+    if found:
+        erasure_ledger.merge(path, erased)
+
+    def adapt(version: int) -> str:
+        """Migrated first, so that a deleted message is marked as such."""
+        migrated = f"PRAGMA user_version={len(MIGRATIONS)};"
+        return "\n".join((*MIGRATIONS[version:], migrated, _NEW_EPOCHS, erasure.script(len(MIGRATIONS), erased)))
+
+    kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=adapt)
+    scrub_copies(database)
+    return kept
+
+
+def _read(folder: Path) -> dict[int, int] | None:
+    try:
+        return erasure_ledger.read(folder / erasure_ledger.FILE_NAME)
+    except OSError as problem:
+        raise BackupError(f"can't read {folder / erasure_ledger.FILE_NAME}: {problem.strerror}") from None
+
+
+def copy_ledger(source: Path, target: Path) -> None:
+    """Copy the ledger of folder `source`, if it has one, into folder `target`. Raises `BackupError`."""
+    erased = _read(source)
+    if erased is not None:
+        try:
+            erasure_ledger.merge(target / erasure_ledger.FILE_NAME, erased)
+        except OSError as problem:
+            raise BackupError(f"can't write {target / erasure_ledger.FILE_NAME}: {problem.strerror}") from None
+
+
+def scrub_copies(database: Path) -> list[str]:
+    """Delete what the ledger names from the copies beside the database; returns a line for each copy."""
+    erased = _read(database.parent) or {}
+    return [
+        f"{copy} can't be scrubbed ({problem}): delete it" if problem else f"{copy} has no deleted message any more"
+        for copy, problem in erasure.scrub(database, erased)
+    ]
+
+
+def ledger_summary(database: Path) -> str:
+    """How many deletions the ledger has, and of which day the newest is."""
+    erased = _read(database.parent)
+    path = database.with_name(erasure_ledger.FILE_NAME)
+    if erased is None:
+        return f"there is no {path}: no message was ever deleted here"
+    if not erased:
+        return f"{path} names no deleted message"
+    day = datetime.fromtimestamp(max(erased.values()) / 1000, UTC).date()
+    return f"{path} names {len(erased)} deleted message{'' if len(erased) == 1 else 's'}, the last of {day} (UTC)"

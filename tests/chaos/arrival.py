@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from math import inf
 
 from tests.chaos.offsets import Heads
-from tests.chaos.operations import Acked, Closed, Delivered, Ended, Healed, Opened, Stored
+from tests.chaos.operations import Acked, Closed, Delivered, Ended, Opened, Stored
 from tests.chaos.record import Run
 from tests.chaos.streams import Stream, Streams
 from tests.chaos.verdict import Invariant, Limits, Violation
@@ -20,8 +20,7 @@ class Arrival:
         self._final_heads: dict[str, int] = {}
         for stored in run.of(Stored):
             self._final_heads[stored.room] = max(stored.offset, self._final_heads.get(stored.room, 0))
-        self._healed_s = max((healed.at_s for healed in run.of(Healed)), default=-inf)
-        """Without any fault, everything counts as arrived from the start."""
+        self._healed_s = run.healed_s
         self._known: dict[tuple[str, str], Heads] = defaultdict(Heads)
         for seen in run.operations:
             if isinstance(seen, Acked | Delivered):

@@ -6,6 +6,7 @@ What a history must satisfy for the verdict to be correct:
 - `Began.since` is None where the server said reset, and a `Reader` has its connections one after another. It
   resumes from what it holds; a client that wants to start over takes another reader's name.
 - The deliveries of one page have one `at_s`: a page is what a connection received paged, in one room, at one time.
+- Edits keep the first word of a message, which is its key; who erases a message has seen it.
 - Each room is read to its end (`Stored`) before the last connections are closed: a connection that closes after
   the first `Stored` counts as open at the end.
 
@@ -20,14 +21,20 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from tests.chaos.arrival import Arrival
+from tests.chaos.message_changes import (
+    acked_changes_are_stored,
+    changes_join,
+    held_is_stored,
+    one_state_per_rev,
+    revs_are_one_message,
+)
 from tests.chaos.offsets import WORDS, Heads, Walk, missed
-from tests.chaos.operations import Acked, AnyOperation, Began, Delivered, Ended, Opened, Restored, Stored, Used
+from tests.chaos.operations import Acked, AnyOperation, Began, Delivered, Ended, Opened, Stored, Used
+from tests.chaos.original_texts import Place, key_of
 from tests.chaos.record import Run
 from tests.chaos.streams import Streams
 from tests.chaos.verdict import Counts, Fault, Invariant, Limits, Verdict, Violation, faults
 
-Place = tuple[str, str, int]
-"""Room, epoch, offset."""
 Check = Callable[[Run, Limits], Iterator[Violation]]
 Positioned = Acked | Delivered | Stored
 
@@ -49,7 +56,7 @@ def place(operation: Positioned) -> Place:
 
 def name(content: str) -> str:
     """Its first word: the key."""
-    return repr(content.split(maxsplit=1)[0] if content.strip() else content)
+    return repr(key_of(content))
 
 
 def _at(where: Place) -> str:
@@ -67,7 +74,7 @@ def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
     told: set[str] = set()
     for ack in run.of(Acked):
         found = stored.get(ack.content, [])
-        if ack.content in told or (where := _in_the_end(run, ack)) is None or where in found:
+        if ack.content in told or (where := run.place_in_the_end(ack.at_s, *place(ack))) is None or where in found:
             continue
         told.add(ack.content)
         said = f"{name(ack.content)} was acked at {_at(place(ack))}"
@@ -75,17 +82,6 @@ def acked_is_stored(run: Run, _: Limits) -> Iterator[Violation]:
             yield Violation(Invariant.ACKED_IS_STORED, f"{said} but is stored at {_at(found[0])}.")
         else:
             yield Violation(Invariant.ACKED_IS_STORED, f"{said} but is not stored.", Fault.LOST)
-
-
-def _in_the_end(run: Run, ack: Acked) -> Place | None:
-    """Where it must be stored; None if a restore may have removed it. A backup keeps offsets but not epochs."""
-    epoch = run.final_epochs.get(ack.room)
-    restores = [restored for restored in run.of(Restored) if restored.at_s >= ack.at_s]
-    if epoch == ack.epoch or not restores:
-        return place(ack)
-    if any(restored.copied_s is None or restored.copied_s <= ack.at_s for restored in restores):
-        return None
-    return ack.room, epoch or ack.epoch, ack.offset
 
 
 def stored_without_holes(run: Run, _: Limits) -> Iterator[Violation]:
@@ -271,7 +267,7 @@ def at_rest(run: Run, limits: Limits) -> Iterator[Violation]:
 CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
-    time_goes_forward,
+    time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
 )  # fmt: skip
 
 

@@ -36,7 +36,8 @@ class Closed(Operation, frozen=True):
 class Began(Operation, frozen=True):
     """The server announced where the pushes of a room begin: with the message after `offset`.
 
-    `since` is the offset that the reader asked to resume from; None: it did not ask.
+    `since` is the offset that the reader asked to resume from; None: it did not ask. `rev` is that after which changes
+    of the room's messages are pushed; None: unknown.
     """
 
     connection: str
@@ -44,6 +45,7 @@ class Began(Operation, frozen=True):
     epoch: str
     offset: int
     since: int | None = None
+    rev: int | None = None
 
 
 class Stopped(Operation, frozen=True):
@@ -54,7 +56,10 @@ class Stopped(Operation, frozen=True):
 
 
 class Delivered(Operation, frozen=True):
-    """A message was received, live or in a page (`paged`)."""
+    """A message was received, live or in a page (`paged`).
+
+    `rev` and `checksum` are those of the message as it was then: one that ever changed has a rev above 0.
+    """
 
     connection: str
     room: str
@@ -63,6 +68,8 @@ class Delivered(Operation, frozen=True):
     username: str
     content: str
     paged: bool = False
+    rev: int = 0
+    checksum: int = 0
 
 
 class Invoked(Operation, frozen=True):
@@ -102,6 +109,66 @@ class Unknown(Operation, frozen=True):
     content: str
 
 
+class ChangeInvoked(Operation, frozen=True):
+    """A change of a message was written to a connection, as command `number`.
+
+    `did` is the command: `edit`, `delete`, `react`, `unreact`, `pin` or `unpin`; `value` the new text or the emoji.
+    """
+
+    connection: str
+    number: int
+    username: str
+    room: str
+    epoch: str
+    offset: int
+    did: str
+    value: str = ""
+
+
+class ChangeAcked(Operation, frozen=True):
+    """The server stored the change, or there was nothing to change; `rev` is that of the message since."""
+
+    connection: str
+    number: int
+    rev: int
+
+
+class ChangeRefused(Operation, frozen=True):
+    """The change was refused: it is not stored if that is `final`, otherwise it may be."""
+
+    connection: str
+    number: int
+    code: str
+    final: bool
+
+
+class ChangePushed(Operation, frozen=True):
+    """A change was received: what happened after rev `after`, up to `rev`.
+
+    The rest is about the changed message; without `offset`, no message that this reader holds changed in between.
+    """
+
+    connection: str
+    room: str
+    after: int
+    rev: int
+    epoch: str = ""
+    offset: int | None = None
+    message_rev: int = 0
+    checksum: int = 0
+
+
+class Kept(Operation, frozen=True):
+    """A message as a connected reader holds it at the end of the run."""
+
+    connection: str
+    room: str
+    epoch: str
+    offset: int
+    rev: int
+    checksum: int
+
+
 class Ended(Operation, frozen=True):
     """Auth confirmed that this session has ended."""
 
@@ -131,6 +198,12 @@ class Stored(Operation, frozen=True):
     content: str
     timestamp: str = ""
     """As shown to users, in one format; empty if it is not checked."""
+    rev: int = 0
+    checksum: int = 0
+    deleted: bool = False
+    pinned: bool = False
+    reactions: dict[str, tuple[str, ...]] = {}
+    """Usernames by emoji, those that the message tells."""
 
 
 class Used(Operation, frozen=True):
@@ -144,6 +217,7 @@ class Used(Operation, frozen=True):
 
 AnyOperation = (
     Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
+    | ChangeInvoked | ChangeAcked | ChangeRefused | ChangePushed | Kept
     | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from tests.chaos.operations import (
     Acked,
     AnyOperation,
+    Healed,
     Invoked,
     Operation,
     Refused,
@@ -15,6 +16,7 @@ from tests.chaos.operations import (
     Stored,
     Unknown,
 )
+from tests.chaos.original_texts import Place, original
 
 Kind = TypeVar("Kind", bound=Operation)
 
@@ -23,7 +25,10 @@ class Run:
     """A history by kind of operation in the order of time, with the queries that several checks share."""
 
     def __init__(self, operations: Iterable[AnyOperation]) -> None:
-        self.operations = sorted(operations, key=lambda operation: operation.at_s)
+        seen = sorted(operations, key=lambda operation: operation.at_s)
+        self.stored_as_is = [operation for operation in seen if isinstance(operation, Stored)]
+        """With the texts of edits; everything else has the texts that were sent."""
+        self.operations = original(seen)
         self._kinds: dict[type[Operation], list[Operation]] = defaultdict(list)
         for operation in self.operations:
             self._kinds[type(operation)].append(operation)
@@ -31,6 +36,8 @@ class Run:
         self.sends = {invoked.content: invoked for invoked in reversed(self.of(Invoked))}
         """The first attempt of each content."""
         self.restores = [restored.at_s for restored in self.of(Restored)]
+        self.healed_s = max((healed.at_s for healed in self.of(Healed)), default=-inf)
+        """Without any fault, everything counts as arrived from the start."""
         self.final_epochs = {stored.room: stored.epoch for stored in self.of(Stored)}
         self.answers: dict[str, list[Acked | Refused | Unknown]] = defaultdict(list)
         answers: list[Acked | Refused | Unknown] = [*self.of(Acked), *self.of(Refused), *self.of(Unknown)]
@@ -42,6 +49,19 @@ class Run:
 
     def restored_between(self, after_s: float, before_s: float = inf) -> bool:
         return any(after_s <= restored_s <= before_s for restored_s in self.restores)
+
+    def place_in_the_end(self, acked_s: float, room: str, epoch: str, offset: int) -> Place | None:
+        """Where a message that was acked then must be stored; None if a restore may have removed it.
+
+        A backup keeps offsets but not epochs.
+        """
+        final_epoch = self.final_epochs.get(room)
+        restores = [restored for restored in self.of(Restored) if restored.at_s >= acked_s]
+        if final_epoch == epoch or not restores:
+            return room, epoch, offset
+        if any(restored.copied_s is None or restored.copied_s <= acked_s for restored in restores):
+            return None
+        return room, final_epoch or epoch, offset
 
     def is_refused_for_good(self, content: str) -> bool:
         """Whether every attempt was answered by a permanent refusal."""

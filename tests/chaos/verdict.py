@@ -25,6 +25,9 @@ class Invariant(StrEnum):
     ENDED_IS_ENDED = "I11"
     AT_REST = "I12"
     TIME_GOES_FORWARD = "I13"
+    ACKED_CHANGE_IS_STORED = "I14"
+    CHANGES_JOIN = "I15"
+    HELD_IS_STORED = "I16"
 
 
 MEANINGS = {
@@ -41,6 +44,9 @@ MEANINGS = {
     Invariant.ENDED_IS_ENDED: "A session that has ended receives nothing more.",
     Invariant.AT_REST: "Each process returns to the memory and the descriptors that it started with.",
     Invariant.TIME_GOES_FORWARD: "Within a room, no message has an earlier timestamp than the one before it.",
+    Invariant.ACKED_CHANGE_IS_STORED: "Every acked change is in the message as stored, or a later one of its kind is.",
+    Invariant.CHANGES_JOIN: "The changes that a connection receives follow each other without a hole, up to the last.",
+    Invariant.HELD_IS_STORED: "A message of one rev is the same for all; in the end, each reader holds what is stored.",
 }
 
 

@@ -6,6 +6,8 @@ from random import Random
 from tests.simulation.conditions import ROOMS, Conditions
 from tests.simulation.reader import Reader
 
+CHANGES = ("edit", "edit", "react", "react", "unreact", "delete", "pin", "unpin", "reply")
+
 
 class ReaderActivity:
     """Random actions of one reader."""
@@ -31,7 +33,23 @@ class ReaderActivity:
         elif conditions.pages and rng.random() < 0.1:
             self._read_page()
         elif reader.rooms:
-            reader.send(rng.choice(sorted(reader.rooms)), rng.choice((0, 0, 10, 200)))
+            room = rng.choice(sorted(reader.rooms))
+            if rng.random() < conditions.changes:
+                self._change(room)
+            else:
+                reader.send(room, rng.choice((0, 0, 10, 200)))
+
+    def _change(self, room: str) -> None:
+        """Mostly a recent message: changes of one message meet, and few are left unchanged."""
+        rng, reader = self._rng, self._reader
+        held = sorted(reader.progress[room].held)
+        if held:
+            offset = held[-1 - min(len(held) - 1, int(rng.expovariate(0.4)))]
+            reader.change(
+                room,
+                offset,
+                rng.choice(("edit", "edit", "react", "react", "unreact", "delete", "pin", "unpin", "reply")),
+            )
 
     def _join_or_leave(self) -> None:
         room = self._rng.choice(ROOMS[1:])
@@ -45,7 +63,5 @@ class ReaderActivity:
         if reader.rooms:
             room = self._rng.choice(sorted(reader.rooms))
             offset = self._rng.randint(1, reader.progress[room].complete + 1)
-            if self._rng.random() < 0.5:
-                reader.read(room, after=offset)
-            else:
-                reader.read(room, before=offset)
+            which = self._rng.choice(("after", "before", "before", "around", "thread", "pinned"))
+            reader.read(room, **{which: True if which == "pinned" else offset})

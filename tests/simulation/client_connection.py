@@ -7,7 +7,7 @@ from typing import Protocol
 
 from chatterbox.wire import frames
 from chatterbox.wire.codec import decode_server_frame, encode
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import ResumePoint
 from tests.chaos import operations
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.sockets import Peer, SimulatedSocket
@@ -39,6 +39,7 @@ class OutgoingMessage:
 
     room: str
     content: str
+    reply_to: int = 0
 
     @property
     def key(self) -> str:
@@ -52,10 +53,12 @@ class ClientConnection:
     owner: "ConnectionOwner"
     name: str
     socket: SimulatedSocket | None = None
-    resume: dict[str, Position] = field(default_factory=dict)
-    """Positions that it resumes from."""
+    resume: dict[str, ResumePoint] = field(default_factory=dict)
+    """What it resumes from."""
     is_welcome: bool = False
     in_flight: dict[int, OutgoingMessage] = field(default_factory=dict)
+    changing: set[int] = field(default_factory=set)
+    """Ids of changes without a reply yet."""
     waiting: dict[int, frames.Command] = field(default_factory=dict)
     """Other commands without a reply yet."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -71,7 +74,7 @@ class ClientConnection:
     @property
     def is_waiting(self) -> bool:
         """Whether the gateway owes a reply."""
-        return not self.is_welcome or bool(self.in_flight) or bool(self.waiting)
+        return not self.is_welcome or bool(self.in_flight or self.changing or self.waiting)
 
     def command(self, command: frames.Command) -> None:
         assert self.socket is not None

@@ -31,7 +31,7 @@ class Conditions:
     """Mean time between two actions of a reader."""
     recent_messages: int
     page_messages: int
-    """Messages per page that a gateway reads from history."""
+    """Messages, or changed ones, per page that a gateway reads from history."""
     chunk_bytes: int
     kernel_bytes: int
     unsent_bytes: int
@@ -56,6 +56,12 @@ class Conditions:
     cuts: float
     """Probability that a reader loses its connection instead of acting."""
     pages: bool
+    changes: float
+    """Probability that a reader changes a message or answers one, instead of sending a new one."""
+    last_words: bool
+    """Whether every reader sends a message once the failures have ended, which proves what was lost before."""
+    recent_changes: int
+    """Changes that a gateway remembers for a room."""
 
     @classmethod
     def of(cls, seed: int, faults: tuple[str, ...]) -> "Conditions":
@@ -91,6 +97,9 @@ class Conditions:
             wanders=0.15 if rng.random() < 0.6 else 0.0,
             cuts=maybe(0.1),
             pages=rng.random() < 0.5,
+            changes=rng.choice((0.0, 0.5, 0.8, 0.8)),
+            last_words=rng.random() < 0.5,
+            recent_changes=rng.choice((1, 3, 10, 200)),
         )
 
 

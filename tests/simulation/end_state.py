@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from services.gateway.core.frame_writer import payload_of
 from services.gateway.gateway import Gateway
+from services.gateway.rooms.room import Room
 from tests.simulation.history import StoredHistory
 from tests.simulation.reader import Reader
+from tests.simulation.stored_room import StoredRoom
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -20,7 +23,7 @@ def problems(world: "World") -> Iterator[str]:
         if process.gateway is None:
             yield "A gateway does not start."
         else:
-            yield from _of_gateway(process.gateway)
+            yield from _of_gateway(process.gateway, world.history.stored)
 
 
 def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
@@ -28,7 +31,7 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
     if connection is None or not connection.is_welcome:
         yield f"{reader.name} is not connected."
         return
-    if reader.outbox or connection.in_flight:
+    if reader.outbox or connection.in_flight or connection.changing:
         yield f"{reader.name} has unanswered messages."
     rooms = {room.name: room for room in stored.rooms_of(reader.person.user_id)}
     if reader.rooms != rooms.keys():
@@ -38,9 +41,11 @@ def _of_reader(reader: Reader, stored: StoredHistory) -> Iterator[str]:
         progress = reader.progress[name]
         if (progress.epoch, progress.complete) != (room.epoch, room.head):
             yield f"{reader.name} has {name} up to {progress.at}; it ends at {room.epoch}:{room.head}."
+        elif (progress.rev, progress.told) != (room.rev, room.rev):
+            yield f"{reader.name} has {name} as of rev {progress.rev}, and was told {progress.told} of {room.rev}."
 
 
-def _of_gateway(gateway: Gateway) -> Iterator[str]:
+def _of_gateway(gateway: Gateway, stored: StoredHistory) -> Iterator[str]:
     rooms = gateway.feed.rooms
     for connection in gateway.hub.connections:
         if not connection.is_open or connection.member is None:
@@ -51,5 +56,17 @@ def _of_gateway(gateway: Gateway) -> Iterator[str]:
             if rooms.get(room.room_id) is not room:
                 yield f"{connection.connection_id} is in an instance of {room.name} that was closed."
     for room in rooms.values():
-        if not room.is_idle and (room.opened.has_gap or room.opened.early or room.pending):
+        if room.is_idle:
+            continue
+        if room.has_gap or room.opened.early or room.pending:
             yield f"{room.name} is not complete."
+        yield from _of_memory(room, stored.rooms[room.room_id])
+
+
+def _of_memory(room: Room, stored: StoredRoom) -> Iterator[str]:
+    if room.rev != stored.rev:
+        yield f"{room.name} was told changes up to rev {room.rev} of {stored.rev}."
+    recent = room.opened.recent
+    for offset, frame in enumerate(recent.frames, recent.first):
+        if offset > stored.head or payload_of(frame) != stored.frame(offset):
+            yield f"{room.name} has {offset} in memory otherwise than it is stored."

@@ -1,67 +1,23 @@
 """History in memory: the rules of the real service (plan, payloads), without database, clock or network. Pure."""
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-import msgspec
-
-from chatterbox.wire import frames, history_api, text_rules
+from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import MembershipChanged
-from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.position import Position
-from services.history.core.append_plan import AppendPlan, MessageContext, MessageRow, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, plan
+from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom, NewReaction
+from services.history.core.stored_message import StoredMessage
 from services.history.messages.commit_publisher import CommittedChanges, payloads
+from tests.simulation.stored_room import StoredRoom
 
 Items = list[tuple[str, bytes]]
 """Payloads to publish, with their channels."""
 JUMP = 1_000_000_000
 """Added to ids and revisions when a backup is restored."""
 LIMITS = Limits()
-
-
-@dataclass(slots=True)
-class StoredRoom:
-    """A room with all its messages."""
-
-    room_id: int
-    name: str
-    epoch: str
-    everyone: bool = False
-    messages: list[MessageRow] = field(default_factory=list)
-    members: dict[int, str] = field(default_factory=dict)
-    """Usernames by user id."""
-
-    @property
-    def head(self) -> int:
-        return len(self.messages)
-
-    @property
-    def info(self) -> history_api.RoomInfo:
-        return history_api.RoomInfo(
-            room_id=self.room_id, room=self.name, private=False, everyone=self.everyone, epoch=self.epoch,
-            head=self.head,
-        )  # fmt: skip
-
-    def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
-        if call.after is None:
-            high = self.head if call.before is None else min(call.before - 1, self.head)
-            low = max(0, high - call.limit)
-        else:
-            low, high = call.after, min(call.after + call.limit, self.head)
-        found = [msgspec.Raw(self._frame(message)) for message in self.messages[low:high]]
-        return history_api.StoredPage(epoch=self.epoch, head=self.head, first=low + 1, frames=found)
-
-    def _frame(self, message: MessageRow) -> bytes:
-        return encode(
-            frames.Message(
-                room=self.name, at=Position(self.epoch, message.offset), message_id=message.message_id,
-                username=message.username, content=message.content,
-                timestamp=text_rules.timestamp(message.timestamp_ms),
-            )
-        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -72,7 +28,10 @@ class StoredHistory:
     revision: int = 1
     last_id: int = 0
     epochs: int = 0
-    keys: dict[tuple[int, int, str], MessageRow] = field(default_factory=dict)
+    keys: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    """Offsets by user id, room id and key."""
+    reactions: dict[tuple[int, str], dict[int, NewReaction]] = field(default_factory=dict)
+    """By message id and emoji, then by user id."""
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -94,9 +53,47 @@ class StoredHistory:
 
     # Messages
 
-    def planned(self, batch: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
-        """Plan how to store `batch`."""
-        return plan(batch, [self._context(each) for each in batch], now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+    def append(self, batch: history_api.AppendBatch, now_ms: int) -> tuple[history_api.AppendAnswer, Items]:
+        """Make changes, then store messages, as one transaction; returns the answer and what to publish."""
+        planner = self._planner(batch, now_ms)
+        for change in batch.changes:
+            planner.decide(change, self._change_context(change))
+        contexts = [self._context(each) for each in batch.messages]
+        planned = plan(
+            batch.messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS, changes=planner
+        )  # fmt: skip
+        self._commit(planned, planner.plan)
+        answer = history_api.AppendAnswer(outcomes=planned.outcomes, change_outcomes=planner.plan.outcomes)
+        return answer, payloads(CommittedChanges([], planned))
+
+    def _planner(self, batch: history_api.AppendBatch, now_ms: int) -> ChangePlanner:
+        places = {(each.room_id, each.offset) for each in batch.changes}
+        places |= {(each.room_id, each.reply_to) for each in batch.messages if each.reply_to}
+        found = {(room_id, offset): self._message(room_id, offset) for room_id, offset in places}
+        roots = {(room_id, each.thread) for (room_id, _), each in found.items() if each is not None and each.thread}
+        found |= {(room_id, offset): self._message(room_id, offset) for room_id, offset in roots}
+        rooms = {room_id: self._change_room(self.rooms[room_id]) for room_id, _ in places if room_id in self.rooms}
+        messages = {place: message for place, message in found.items() if message is not None}
+        return ChangePlanner(rooms, messages, now_ms=now_ms, limits=LIMITS, reactors=self._reactors)
+
+    def _message(self, room_id: int, offset: int) -> StoredMessage | None:
+        room = self.rooms.get(room_id)
+        return None if room is None or not 0 < offset <= room.head else room.messages[offset - 1]
+
+    @staticmethod
+    def _change_room(room: StoredRoom) -> ChangeRoom:
+        pins = sum(each.pinned_ms is not None for each in room.messages)
+        return ChangeRoom(room.name, room.epoch, room.rev, len(room.members), None, pins)
+
+    def _change_context(self, change: history_api.AnyMessageChange) -> ChangeContext:
+        room, message = self.rooms.get(change.room_id), self._message(change.room_id, change.offset)
+        emoji = change.emoji if isinstance(change, history_api.MessageReaction) else ""
+        reacted = message is not None and change.user_id in self.reactions.get((message.message_id, emoji), {})
+        return ChangeContext(room is not None and change.user_id in room.members, reacted)
+
+    def _reactors(self, message_id: int, emoji: str, limit: int) -> list[tuple[int, str]]:
+        found = sorted((new, user_id) for user_id, new in self.reactions.get((message_id, emoji), {}).items())
+        return [(user_id, new.username) for new, user_id in found[:limit]]
 
     def _context(self, message: history_api.Append) -> MessageContext:
         room = self.rooms.get(message.room_id)
@@ -104,7 +101,9 @@ class StoredHistory:
             return MessageContext(
                 None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
             )
-        earlier = self.keys.get((message.user_id, message.room_id, message.key))
+        offset = self.keys.get((message.user_id, message.room_id, message.key))
+        earlier = None if offset is None else room.messages[offset - 1]
+        is_as_sent = earlier is not None and earlier.edited_ms is None and earlier.deleted_ms is None
         return MessageContext(
             room=room.name, epoch=room.epoch, head=room.head,
             last_ms=room.messages[-1].timestamp_ms if room.messages else 0,
@@ -112,15 +111,34 @@ class StoredHistory:
             earlier_id=earlier.message_id if earlier else None,
             earlier_offset=earlier.offset if earlier else 0,
             earlier_ms=earlier.timestamp_ms if earlier else 0,
-            earlier_content=earlier.content if earlier else "",
+            earlier_content=earlier.content if earlier and is_as_sent else None,
+            rev=room.rev,
+            earlier_thread=earlier.thread if earlier else None,
         )  # fmt: skip
 
-    def commit(self, planned: AppendPlan) -> None:
-        for insert in planned.inserts:
-            self.rooms[insert.room_id].messages.append(insert)
-            self.last_id = insert.message_id
-            if insert.key:
-                self.keys[insert.user_id, insert.room_id, insert.key] = insert
+    def _commit(self, planned: AppendPlan, changes: ChangePlan) -> None:
+        for row in planned.inserts:
+            message = StoredMessage(
+                row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms
+            )  # fmt: skip
+            if (relations := planned.relations.get(row.message_id)) is not None:
+                message = message._replace(**relations._asdict())
+            self.rooms[row.room_id].messages.append(message)
+            self.last_id = row.message_id
+            if row.key:
+                self.keys[row.user_id, row.room_id, row.key] = row.offset
+        for room_id, changed in changes.changed.items():
+            self.rooms[room_id].rev = changes.rooms[room_id].rev
+            for offset, change in changed.items():
+                self.rooms[room_id].messages[offset - 1] = change.message
+        for message_id in changes.erased:
+            for place in [place for place in self.reactions if place[0] == message_id]:
+                del self.reactions[place]
+        for (message_id, emoji, user_id), new in changes.reactions.items():
+            if new is None:
+                self.reactions.get((message_id, emoji), {}).pop(user_id, None)
+            else:
+                self.reactions.setdefault((message_id, emoji), {})[user_id] = new
 
     # Memberships
 
@@ -161,12 +179,19 @@ class StoredHistory:
 
     def heads(self, call: history_api.RoomIds) -> history_api.Heads:
         rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
-        return history_api.Heads(self.revision, {room.room_id: (room.epoch, room.head) for room in rooms})
+        return history_api.Heads(
+            self.revision, {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
+        )
 
     def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
         if call.room_id not in self.rooms:
             raise ChatError(Code.ROOM_UNKNOWN)
         return self.rooms[call.room_id].page(call)
+
+    def changes(self, call: history_api.ChangesQuery) -> history_api.StoredChanges:
+        if call.room_id not in self.rooms:
+            raise ChatError(Code.ROOM_UNKNOWN)
+        return self.rooms[call.room_id].changes(call)
 
     def find(self, call: history_api.FindRoomCall) -> history_api.RoomInfo:
         return self._named(call.room).info

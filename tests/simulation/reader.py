@@ -7,6 +7,9 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from typing import Any
+
+import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.close_codes import may_reconnect
@@ -17,7 +20,7 @@ from tests.chaos import operations
 from tests.simulation.client_connection import ClientConnection, OutgoingMessage, ReaderContext
 from tests.simulation.loop import TURN_S
 from tests.simulation.people import Person
-from tests.simulation.room_progress import RoomProgress
+from tests.support.room_progress import ALL_MESSAGES, RoomProgress, checksum
 
 REPLY_TIMEOUT_S = 4.0
 """Without a reply for this long, a reader disconnects and tries another gateway (seconds)."""
@@ -25,12 +28,16 @@ RECONNECT_S = (0.01, 0.3)
 """Time until it reconnects (seconds)."""
 MAX_IN_FLIGHT = 3
 PAGE_MESSAGES = 5
+KEPT_MESSAGES = (0, 2, 5, ALL_MESSAGES, ALL_MESSAGES)
+"""How many messages a reader holds at most."""
+EMOJI = ("👍", "🎉", ":tada:")
 
 
 class Reader:
     """One client, over all its connections."""
 
     def __init__(self, name: str, person: Person, context: ReaderContext, rng: Random) -> None:
+        """A reader holds few messages or all; the number is drawn from `rng`."""
         self.name = name
         self.person = person
         self.progress: dict[str, RoomProgress] = {}
@@ -46,6 +53,7 @@ class Reader:
         self._connection_numbers = itertools.count(1)
         self._message_numbers = itertools.count(1)
         self._paused_until_s = 0.0
+        self._keeps = rng.choice(KEPT_MESSAGES)
 
     # Actions
 
@@ -53,7 +61,7 @@ class Reader:
         """Connect to some gateway, and resume; retry until one accepts."""
         name = f"{self.name}.{next(self._connection_numbers)}"
         connection = ClientConnection(self, name, last_reply_s=self._loop.time())
-        connection.resume = {room: progress.at for room, progress in self.progress.items()}
+        connection.resume = {room: progress.resume_point for room, progress in self.progress.items()}
         by_header = not connection.resume and self._rng.random() < 0.5
         connection.socket = self._context.dial(connection, self._rng, self.person.token if by_header else None)
         if connection.socket is None:
@@ -84,11 +92,49 @@ class Reader:
         ):
             self.cut()
 
-    def send(self, room: str, padding: int = 0) -> None:
+    def send(self, room: str, padding: int = 0, reply_to: int = 0) -> None:
         """Queue a message with a unique content."""
         content = f"{self.name}-{next(self._message_numbers)} {'x' * padding}".strip()
-        self.outbox.append(OutgoingMessage(room, content))
+        self.outbox.append(OutgoingMessage(room, content, reply_to))
         self.send_queued()
+
+    def change(self, room: str, offset: int, did: str) -> None:
+        """Change a message that it holds, or answer it; changes are tried once."""
+        connection, progress = self.connection, self.progress[room]
+        if connection is None or not connection.is_welcome or len(connection.changing) >= MAX_IN_FLIGHT:
+            return
+        if did == "reply":
+            self.send(room, reply_to=offset)
+            return
+        number = next(connection.ids)
+        command, value = self._change_command(number, progress.held[offset], did)
+        if not connection.is_waiting:
+            connection.last_reply_s = self._loop.time()
+        connection.changing.add(number)
+        self._context.note(
+            operations.ChangeInvoked(
+                at_s=self._loop.time(), connection=connection.name, number=number, username=self.person.username,
+                room=room, epoch=progress.epoch, offset=offset, did=did, value=value,
+            )
+        )  # fmt: skip
+        connection.command(command)
+
+    def _change_command(self, number: int, message: frames.Message, did: str) -> tuple[frames.Command, str]:
+        room, offset = message.room, message.at.offset
+        match did:
+            case "edit":
+                key = message.content.split(maxsplit=1)[0] if message.content else "erased"
+                text = f"{key} edited-{self.name}-{next(self._message_numbers)}"
+                seen = message.rev if self._rng.random() < 0.3 else None
+                return frames.Edit(id=number, room=room, offset=offset, content=text, rev=seen), text
+            case "delete":
+                return frames.DeleteMessage(id=number, room=room, offset=offset), ""
+            case "react" | "unreact":
+                emoji = self._rng.choice(EMOJI)
+                remove = did == "unreact"
+                return frames.React(id=number, room=room, offset=offset, emoji=emoji, remove=remove), emoji
+            case _:
+                return frames.Pin(id=number, room=room, offset=offset, remove=did == "unpin"), ""
 
     def send_queued(self) -> None:
         """Send messages from the outbox, a few at a time."""
@@ -108,7 +154,12 @@ class Reader:
                     username=self.person.username, content=message.content,
                 )
             )  # fmt: skip
-            connection.command(frames.Send(id=number, room=message.room, content=message.content, key=message.key))
+            connection.command(
+                frames.Send(
+                    id=number, room=message.room, content=message.content, key=message.key,
+                    reply_to=message.reply_to or msgspec.UNSET,
+                )
+            )  # fmt: skip
 
     def request(self, make: Callable[[int], frames.Command]) -> None:
         """Send another command, one at a time."""
@@ -127,10 +178,8 @@ class Reader:
     def leave(self, room: str) -> None:
         self.request(lambda number: frames.Leave(id=number, room=room))
 
-    def read(self, room: str, *, after: int | None = None, before: int | None = None) -> None:
-        self.request(
-            lambda number: frames.ReadHistory(id=number, room=room, after=after, before=before, limit=PAGE_MESSAGES)
-        )
+    def read(self, room: str, **which: Any) -> None:
+        self.request(lambda number: frames.ReadHistory(id=number, room=room, limit=PAGE_MESSAGES, **which))
 
     # Events of the connection
 
@@ -149,6 +198,22 @@ class Reader:
                 self._on_ack(connection, connection.in_flight.pop(frame.id), frame)
             case frames.ErrorFrame(id=int() as number) if number in connection.in_flight:
                 self._on_refusal(connection, connection.in_flight.pop(number), frame)
+            case frames.Change():
+                self._on_change(connection, frame)
+            case frames.Changed():
+                connection.changing.discard(frame.id)
+                now_s = self._loop.time()
+                self._context.note(
+                    operations.ChangeAcked(at_s=now_s, connection=connection.name, number=frame.id, rev=frame.rev)
+                )
+            case frames.ErrorFrame(id=int() as number) if number in connection.changing:
+                connection.changing.discard(number)
+                self._context.note(
+                    operations.ChangeRefused(
+                        at_s=self._loop.time(), connection=connection.name, number=number, code=frame.code,
+                        final=_is_final(frame),
+                    )
+                )  # fmt: skip
             case frames.ErrorFrame(id=int() as number):
                 connection.waiting.pop(number, None)
             case frames.Membership(username=self.person.username):
@@ -159,9 +224,9 @@ class Reader:
                 connection.waiting.pop(frame.id)
                 self._stop(connection, frame.room)
             case frames.Page():
-                connection.waiting.pop(frame.id)
-                for message in frame.messages:
-                    self._on_message(connection, message, paged=True)
+                self._on_page(connection, frame)
+            case frames.ChangesPage():
+                self._on_changes(connection, frame)
         self._read_missing()
 
     def closed(self, connection: ClientConnection, code: int) -> None:
@@ -195,19 +260,23 @@ class Reader:
             self._stop(connection, name)
         for room in welcome.rooms:
             held = connection.resume.get(room.room)
-            self._begin(connection, room.room, room.at, None if held is None or room.reset else held.offset)
+            since = None if held is None or room.reset else held
+            rev = room.rev if since is None or since.rev is None else since.rev
+            self._begin(connection, room.room, room.at, rev, None if since is None else since.offset)
         self.send_queued()
 
-    def _begin(self, connection: ClientConnection, room: str, at: Position, since: int | None) -> None:
+    def _begin(self, connection: ClientConnection, room: str, at: Position, rev: int, since: int | None) -> None:
+        """The stream of a room begins; its changes after `rev` are pushed."""
         self.rooms.add(room)
         progress = self.progress.get(room)
         if progress is None or progress.epoch != at.epoch or since is None:
-            progress = self.progress[room] = RoomProgress(at.epoch, at.offset if since is None else since)
-        progress.stream_start = at.offset
+            progress = RoomProgress(at.epoch, at.offset if since is None else since, self._keeps)
+            self.progress[room] = progress
+        progress.begin(at.offset, rev)
         self._context.note(
             operations.Began(
                 at_s=self._loop.time(), connection=connection.name, room=room, epoch=at.epoch, offset=at.offset,
-                since=since,
+                since=since, rev=rev,
             )
         )  # fmt: skip
 
@@ -218,7 +287,7 @@ class Reader:
 
     def _on_membership(self, connection: ClientConnection, frame: frames.Membership) -> None:
         if frame.at is not None:
-            self._begin(connection, frame.room, frame.at, None)
+            self._begin(connection, frame.room, frame.at, frame.rev, None)
         elif not frame.member:
             self._stop(connection, frame.room)
 
@@ -227,28 +296,75 @@ class Reader:
         assert isinstance(command, frames.Join)
         is_in = joined.room in self.rooms  # another connection of the same user joined first
         since = None if command.since is None or joined.reset or is_in else command.since.offset
-        self._begin(connection, joined.room, joined.at, since)
+        rev = 0 if joined.rev is msgspec.UNSET else joined.rev
+        self._begin(connection, joined.room, joined.at, rev, since)
         for message in joined.messages:
             self._on_message(connection, message, paged=True)
 
     def _on_message(self, connection: ClientConnection, message: frames.Message, *, paged: bool) -> None:
         progress = self.progress.get(message.room)
         if progress is not None and progress.epoch == message.at.epoch:
-            progress.add(message.at.offset)
+            progress.add(message, paged=paged)
         self._context.note(
             operations.Delivered(
                 at_s=self._loop.time(), connection=connection.name, room=message.room, epoch=message.at.epoch,
                 offset=message.at.offset, username=message.username, content=message.content, paged=paged,
+                rev=message.rev, checksum=checksum(message),
             )
         )  # fmt: skip
 
+    def _on_page(self, connection: ClientConnection, page: frames.Page) -> None:
+        command = connection.waiting.pop(page.id)
+        assert isinstance(command, frames.ReadHistory)
+        progress = self.progress.get(page.room)
+        if command.thread is msgspec.UNSET and command.pinned is msgspec.UNSET:
+            for message in page.messages:
+                self._on_message(connection, message, paged=True)
+        elif progress is not None:  # such a page has gaps: what is new in it is not held
+            for message in page.messages:
+                if message.at.epoch == progress.epoch:
+                    progress.replace(message)
+
+    def _on_change(self, connection: ClientConnection, change: frames.Change) -> None:
+        progress, message = self.progress.get(change.room), change.message
+        self._context.note(
+            operations.ChangePushed(
+                at_s=self._loop.time(), connection=connection.name, room=change.room, after=change.after,
+                rev=change.rev, epoch=message.at.epoch if message else "",
+                offset=message.at.offset if message else None, message_rev=message.rev if message else 0,
+                checksum=checksum(message) if message else 0,
+            )
+        )  # fmt: skip
+        if progress is not None:
+            progress.told = max(progress.told, change.rev)
+            progress.follow(change.after, change.rev, message)
+
+    def _on_changes(self, connection: ClientConnection, page: frames.ChangesPage) -> None:
+        command = connection.waiting.pop(page.id)
+        assert isinstance(command, frames.ReadChanges)
+        progress = self.progress.get(page.room)
+        if progress is not None:
+            after = command.after
+            for change in page.changes:
+                progress.follow(after, change.rev, change.message)
+                after = change.rev
+            progress.follow(after, page.through, None)
+
     def _read_missing(self) -> None:
-        """Read messages that a `joined` did not contain."""
+        """Read messages that a `joined` did not contain, and the changes of those that were held before it."""
         if self.connection is not None and not self.connection.waiting:
             for room, progress in self.progress.items():
                 if progress.needs_page and room in self.rooms:
                     self.read(room, after=progress.complete)
                     return
+                if progress.needs_changes and room in self.rooms:
+                    self._read_changes(room, progress.rev, progress.first)
+                    return
+
+    def _read_changes(self, room: str, after: int, first: int) -> None:
+        self.request(
+            lambda number: frames.ReadChanges(id=number, room=room, after=after, first=first, limit=PAGE_MESSAGES)
+        )
 
     def _on_ack(self, connection: ClientConnection, message: OutgoingMessage, sent: frames.Sent) -> None:
         self._context.note(
@@ -260,7 +376,7 @@ class Reader:
         self.send_queued()
 
     def _on_refusal(self, connection: ClientConnection, message: OutgoingMessage, error: frames.ErrorFrame) -> None:
-        final = error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
+        final = _is_final(error)
         self._context.note(
             operations.Refused(
                 at_s=self._loop.time(), connection=connection.name, room=message.room, content=message.content,
@@ -274,3 +390,7 @@ class Reader:
             self._loop.call_later(pause_s, self.send_queued)
         else:
             self.send_queued()
+
+
+def _is_final(error: frames.ErrorFrame) -> bool:
+    return error.retry_after_s is None and not MEANINGS[Code(error.code)].retry

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from chatterbox.chassis import tasks
+from services.gateway.core import room_changes
 from services.gateway.rooms import catch_up, room_feed
 from tests.chaos import operations
 from tests.chaos.checker import judge
@@ -94,6 +95,7 @@ def _constants(conditions: Conditions) -> Iterator[None]:
     with (
         patch.object(room_feed, "PAGE_MESSAGES", conditions.page_messages),
         patch.object(catch_up, "PAGE_MESSAGES", conditions.page_messages),
+        patch.object(room_changes, "KEPT_CHANGES", conditions.recent_changes),
         patch.object(catch_up, "CHUNK_BYTES", conditions.chunk_bytes),
         patch.object(catch_up, "MAX_UNSENT_BYTES", conditions.unsent_bytes),
     ):

@@ -1,15 +1,15 @@
 """Simulated history and auth services: they handle calls, and history publishes its changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from copy import deepcopy
 from random import Random
 from urllib.parse import parse_qsl
 
 import httpx
+import msgspec
 
 from chatterbox.wire import auth_api, history_api
 from chatterbox.wire.untrusted_json import decode_json
-from services.history.core.append_plan import AppendPlan
-from services.history.messages.commit_publisher import CommittedChanges, payloads
 from tests.simulation.conditions import Conditions
 from tests.simulation.history import Items, StoredHistory
 from tests.support.revocation_list import RevocationList
@@ -61,13 +61,15 @@ class HistoryService(Service):
     def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
             case "append":
-                return self._append(decode_json(content, history_api.AppendBatch).messages)
+                return self._append(decode_json(content, history_api.AppendBatch))
             case "memberships":
                 return self.stored.memberships(decode_json(content, history_api.UserIds))
             case "heads":
                 return self.stored.heads(decode_json(content, history_api.RoomIds))
             case "page":
                 return self.stored.page(decode_json(content, history_api.PageQuery))
+            case "changes":
+                return self.stored.changes(decode_json(content, history_api.ChangesQuery))
             case "find":
                 return self.stored.find(decode_json(content, history_api.FindRoomCall))
             case "join":
@@ -79,18 +81,10 @@ class HistoryService(Service):
             case _:
                 raise AssertionError(f"the simulated history does not know {path}")
 
-    def _append(self, messages: Sequence[history_api.Append]) -> history_api.AppendAnswer:
-        planned = self._planned(messages)
-        self.stored.commit(planned)
-        self._publish_messages(planned)
-        return history_api.AppendAnswer(outcomes=planned.outcomes)
-
-    def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
-        return self.stored.planned(messages, self._now_ms())
-
-    def _publish_messages(self, planned: AppendPlan) -> None:
-        if planned.inserts:
-            self._publish(payloads(CommittedChanges([], planned)))
+    def _append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
+        answer, items = self.stored.append(batch, self._now_ms())
+        self._publish(items)
+        return answer
 
     def _published(self, result: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
         info, items = result
@@ -100,11 +94,14 @@ class HistoryService(Service):
     def failed(self, path: str, content: bytes) -> object:
         """Roll back; the only promise is that the caller gets no ack."""
         if path == "/internal/append":
-            return self._append_failed(self._planned(decode_json(content, history_api.AppendBatch).messages))
+            return self._append_failed(decode_json(content, history_api.AppendBatch))
         return FAILED
 
-    def _append_failed(self, planned: AppendPlan) -> object:
+    def _append_failed(self, batch: history_api.AppendBatch) -> object:
         return FAILED
+
+    def _as_if_committed(self, batch: history_api.AppendBatch) -> tuple[history_api.AppendAnswer, Items]:
+        return deepcopy(self.stored).append(batch, self._now_ms())
 
     def restore(self, backup: StoredHistory) -> None:
         """Replace the stored data by a backup."""
@@ -112,25 +109,25 @@ class HistoryService(Service):
 
 
 class AcksBeforeCommit(HistoryService):
-    """Acknowledges messages although their commit fails."""
+    """Acknowledges messages and changes although their commit fails."""
 
-    def _append_failed(self, planned: AppendPlan) -> object:
-        return history_api.AppendAnswer(outcomes=planned.outcomes)
+    def _append_failed(self, batch: history_api.AppendBatch) -> object:
+        return self._as_if_committed(batch)[0]
 
 
 class PublishesBeforeCommit(HistoryService):
-    """Publishes messages although their commit fails."""
+    """Publishes messages and changes although their commit fails."""
 
-    def _append_failed(self, planned: AppendPlan) -> object:
-        self._publish_messages(planned)
+    def _append_failed(self, batch: history_api.AppendBatch) -> object:
+        self._publish(self._as_if_committed(batch)[1])
         return FAILED
 
 
 class ForgetsKeys(HistoryService):
     """Stores a message again each time it is sent."""
 
-    def _planned(self, messages: Sequence[history_api.Append]) -> AppendPlan:
-        return super()._planned(with_new_keys(messages))
+    def _append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
+        return super()._append(msgspec.structs.replace(batch, messages=with_new_keys(batch.messages)))
 
 
 class AuthService(Service):

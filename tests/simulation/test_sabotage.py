@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.verdict import Invariant
-from tests.simulation import mutations
+from tests.simulation import change_mutations, mutations
 from tests.simulation.mutations import Mutation
 from tests.simulation.schedule import Outcome, simulate
 from tests.simulation.service import AcksBeforeCommit, ForgetsKeys, HistoryService, PublishesBeforeCommit
@@ -39,6 +39,16 @@ RACING: Mapping[str, Any] = {
     "gateways": 3, "people": 1, "readers": 6, "wanders": 0.6, "pause_s": 0.15, "talk_s": 8.0, "call_s": (0.001, 0.6),
 }  # fmt: skip
 """Six connections of one user join and leave rooms; responses are much later than events, and nothing else repairs."""
+CHANGES = {"changes": 0.8}
+CHANGING: Mapping[str, Any] = {
+    **ONLY_FAULTS, "faults_per_s": 0.0, "publish_s": (0.001, 0.003), "call_s": (0.001, 0.06), "heads_interval_s": 5.0,
+    "gateways": 2, "people": 2, "readers": 6, "pause_s": 0.05, "talk_s": 5.0, "cuts": 0.003, "pages": True,
+    "changes": 0.9, "recent_changes": 3, "recent_messages": 50, "page_messages": 1, "last_words": False,
+}  # fmt: skip
+"""Readers change messages all the time, and gateways remember few changes."""
+BATCHES_LATE = {**CHANGING, "shuffle": 0.4, "publish_s": (0.001, 1.0), "changes": 0.93}
+PAGES_LATE = {**CHANGING, "call_s": (0.001, 0.4), "cuts": 0.02, "recent_messages": 1}
+PAYLOADS_LOST = {**CHANGING, "lose": 0.3}
 WANDERING = {"wanders": 0.5, "people": 1, "readers": 6, "call_s": (0.001, 0.3)}
 """The same, with lost connections."""
 
@@ -56,7 +66,7 @@ class Sabotage:
     altered: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.gateway or (self.mutation or self.history).__name__
+        return f"{self.gateway or (self.mutation or self.history).__name__}-{self.broken}"
 
     def simulate(self, seed: int) -> Outcome:
         gateway = GATEWAY[self.gateway] if self.gateway else NO_SABOTAGE
@@ -88,6 +98,19 @@ SABOTAGES = [
     Sabotage(
         mutation=mutations.membership_is_sent_before_the_welcome, broken=UNSETTLED, altered={**WANDERING, "cuts": 0.1}
     ),
+    Sabotage(history=AcksBeforeCommit, broken=Invariant.ACKED_CHANGE_IS_STORED, altered={**CHANGING, **COMMITS_FAIL}),
+    Sabotage(mutation=change_mutations.stale_memory, broken=Invariant.HELD_IS_STORED, altered=CHANGES),
+    Sabotage(mutation=change_mutations.stale_batches, broken=Invariant.HELD_IS_STORED, altered=BATCHES_LATE),
+    Sabotage(mutation=change_mutations.stale_pages, broken=Invariant.HELD_IS_STORED, altered=PAGES_LATE),
+    Sabotage(mutation=change_mutations.lose_changes, broken=Invariant.HELD_IS_STORED, altered=CHANGING),
+    Sabotage(mutation=change_mutations.no_end, broken=Invariant.CHANGES_JOIN, altered=CHANGES),
+    Sabotage(
+        mutation=change_mutations.gaps_of_changes_are_not_filled,
+        broken=Invariant.CHANGES_JOIN,
+        altered=CHANGES,
+    ),
+    Sabotage(mutation=change_mutations.revs_are_not_compared, broken=Invariant.CHANGES_JOIN, altered=PAYLOADS_LOST),
+    Sabotage(mutation=change_mutations.changes_begin_at_the_resume, broken=Invariant.CHANGES_JOIN, altered=CHANGES),
 ]
 
 

@@ -20,6 +20,7 @@ from tests.simulation.people import NOW_S, jwks, person
 from tests.simulation.reader import Reader
 from tests.simulation.service import AuthService, HistoryService
 from tests.simulation.sockets import Peer, SimulatedSocket
+from tests.support.room_progress import RoomProgress, checksum
 from tests.support.sabotage.gateway import GatewaySabotage
 
 CHECK_S = 0.25
@@ -149,7 +150,7 @@ class World:
             undo()
 
     async def _heal(self) -> None:
-        """End all failures, undo active faults, and let every reader send once more."""
+        """End all failures, undo active faults, and perhaps let every reader send once more."""
         for number in tuple(self._undo):
             self._undo_fault(number)
         self.broker.is_calm = self.history.is_calm = self.auth.is_calm = True
@@ -158,7 +159,7 @@ class World:
                 break
             await asyncio.sleep(CHECK_S)  # fixed: simulated time
         self.note(operations.Healed(at_s=self.loop.time()))
-        for reader in self.readers:
+        for reader in self.readers if self.conditions.last_words else ():
             for room in ROOMS:
                 self.loop.call_later(self._rng.uniform(0, 0.5), self._send_last, reader, room)
 
@@ -177,13 +178,27 @@ class World:
                 reader.check_timeout()
         return problems
 
-    def _read_all(self) -> Iterator[operations.Stored]:
+    def _read_all(self) -> Iterator[operations.AnyOperation]:
         for room in self.history.stored.rooms.values():
             for message in room.messages:
+                pushed = room.message(message.offset)
                 yield operations.Stored(
                     at_s=self.loop.time(), room=room.name, epoch=room.epoch, offset=message.offset,
-                    username=message.username, content=message.content,
+                    username=message.username, content=message.content, rev=message.rev, checksum=checksum(pushed),
+                    deleted=pushed.deleted, pinned=pushed.pinned,
+                    reactions={each.emoji: each.by for each in pushed.reactions},
                 )  # fmt: skip
+        for reader in self.readers:
+            if reader.connection is not None:
+                for room_name in sorted(reader.rooms):
+                    yield from self._kept(reader.connection.name, reader.progress[room_name])
+
+    def _kept(self, connection: str, progress: RoomProgress) -> Iterator[operations.Kept]:
+        for message in progress.held.values():
+            yield operations.Kept(
+                at_s=self.loop.time(), connection=connection, room=message.room, epoch=message.at.epoch,
+                offset=message.at.offset, rev=message.rev, checksum=checksum(message),
+            )  # fmt: skip
 
 
 def _stored(conditions: Conditions) -> StoredHistory:

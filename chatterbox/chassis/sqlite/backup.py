@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -32,11 +33,11 @@ def backup(database: Path, copy: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def restore(database: Path, copy: Path, *, version: int, adapt: str) -> Path | None:
+def restore(database: Path, copy: Path, *, version: int, adapt: Callable[[int], str]) -> Path | None:
     """Replace `database` with `copy`; returns where the old one is kept, if there was one.
 
-    The SQL script `adapt` is run on the new database first. `version` is the newest schema version that this program
-    knows. Raises `DatabaseInUseError` while a service is using the database.
+    The SQL script that `adapt` returns for the copy's schema version is run on the new database first. `version` is the
+    newest schema version that this program knows. Raises `DatabaseInUseError` while a service is using the database.
     """
     descriptor = lock(database.with_suffix(".lock"))
     new = database.with_name(f"{database.name}.restoring")
@@ -59,7 +60,7 @@ def _copy(source: Path, target: Path) -> None:
     _sync(target)
 
 
-def _adapt(new: Path, version: int, adapt: str) -> None:
+def _adapt(new: Path, version: int, adapt: Callable[[int], str]) -> None:
     with contextlib.closing(_open(f"file:{quote(str(new))}?mode=rw")) as connection:
         if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise BackupError("the copy is damaged")
@@ -68,7 +69,7 @@ def _adapt(new: Path, version: int, adapt: str) -> None:
             raise BackupError(
                 f"the copy has schema version {copy_version}; this version of Chatterbox supports 1 to {version}"
             )
-        connection.executescript(f"BEGIN IMMEDIATE;\n{adapt}\nCOMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE;\n{adapt(copy_version)}\nCOMMIT;")
     _sync(new)
 
 

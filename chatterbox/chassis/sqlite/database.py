@@ -218,13 +218,17 @@ async def run_on_connection(connection: aiosqlite.Connection, function: Callable
     return result
 
 
-async def checkpoint(connection: aiosqlite.Connection) -> None:
-    """Move the write-ahead log into the database and truncate it, as far as no reader is using it."""
-    await connection.execute("PRAGMA busy_timeout=0")
+async def checkpoint(connection: aiosqlite.Connection, *, wait_ms: int = 0) -> bool:
+    """Move the write-ahead log into the database and truncate it, as far as no reader is using it for `wait_ms`.
+
+    Returns whether the log is empty now.
+    """
+    await connection.execute(f"PRAGMA busy_timeout={wait_ms}")
     try:
-        await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        [(is_busy, _, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         await connection.execute("PRAGMA busy_timeout=5000")
+    return not is_busy
 
 
 def _sync_folder(folder: Path) -> None:

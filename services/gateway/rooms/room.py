@@ -291,7 +291,9 @@ class Room:
 
     def _write_pending(self, changes: bytes = b"") -> None:
         began_s = time.perf_counter()
-        joined = b"".join(self.pending) + changes
+        joined = b"".join(self.pending)
+        if changes:
+            joined += changes
         self.metrics.deliveries.inc(len(self.live) * len(self.pending))
         self.pending.clear()
         for connection, accepted in self._write_live(joined):

@@ -166,17 +166,25 @@ class RoomFeed:
             log.warning("batch.undecodable", extra={"room_id": room.room_id})
             return
         try:
-            if isinstance(batch, ChangeBatch):
-                room.tell(room.begin_changes().take(batch.epoch, batch.after, batch.changes))
-            elif room.changes is None and not batch.rev:
-                room.deliver(room.opened.take(batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames]))
+            if room.changes is None and isinstance(batch, Batch) and not batch.rev:
+                stream = room.opened
+                room.deliver(stream.take(batch.epoch, batch.first, [text_frame(frame) for frame in batch.frames]))
+                has_gap = stream.has_gap
             else:
-                self._take_right(room, batch)
+                self._apply_changed(room, batch)
+                has_gap = room.has_gap
         except EpochChangedError:
             self._begin_epoch(room)
         else:
-            if room.has_gap:
+            if has_gap:
                 self._start_fill(room)
+
+    def _apply_changed(self, room: Room, batch: Batch | ChangeBatch) -> None:
+        """Apply the payload of a room with changes."""
+        if isinstance(batch, ChangeBatch):
+            room.tell(room.begin_changes().take(batch.epoch, batch.after, batch.changes))
+        else:
+            self._take_right(room, batch)
 
     def _take_right(self, room: Room, batch: Batch) -> None:
         """Take messages of a room with changes: what is late may have changed since, as was told here already."""

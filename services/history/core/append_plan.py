@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append, Appended, AppendRefused
@@ -42,7 +44,7 @@ class MessageContext(NamedTuple):
 
 
 class MessageRow(NamedTuple):
-    """A new row of the messages table."""
+    """A new row of the messages table, in the order of its first columns."""
 
     message_id: int
     room_id: int
@@ -52,9 +54,14 @@ class MessageRow(NamedTuple):
     content: str
     timestamp_ms: int
     key: str | None
-    reply_to: int | None = None
-    thread: int | None = None
-    extra: str | None = None
+
+
+class Relations(NamedTuple):
+    """What few new messages have: the message that they answer, their thread, and whom they mention (JSON)."""
+
+    reply_to: int | None
+    thread: int | None
+    extra: str | None
 
 
 @dataclass(slots=True)
@@ -79,6 +86,8 @@ class AppendPlan:
     outcomes: list[Outcome] = field(default_factory=list)
     timestamps: dict[int, str] = field(default_factory=dict)
     """The times of `inserts` as text, cached because nearly all messages of a batch share one."""
+    relations: dict[int, Relations] = field(default_factory=dict)
+    """By message id, of those among `inserts` that have any."""
     changes: ChangePlan | None = None
     """What becomes of messages; None: nothing."""
 
@@ -160,9 +169,18 @@ class _Planner:
         tail.head += 1
         tail.last_ms = max(tail.last_ms, self._now_ms)
         appended = Appended(tail.epoch, tail.head, self._next_id, self._timestamp(tail.last_ms))
-        row = _row(message, appended, tail.last_ms)
         if message.reply_to or "@" in message.content:
-            appended, row = self._related(message, appended, row)
+            appended = self._related(message, appended)
+        row = MessageRow(
+            self._next_id,
+            message.room_id,
+            tail.head,
+            message.user_id,
+            message.username,
+            message.content,
+            tail.last_ms,
+            message.key or None,
+        )
         self.plan.inserts.append(row)
         if self._changes is not None:
             self._follow(row, self._changes)
@@ -175,20 +193,22 @@ class _Planner:
         rev = None if self._changes is None else self._changes.rev(room_id)
         return RoomTail(room, context.epoch, context.head, context.last_ms, context.rev if rev is None else rev)
 
-    def _related(self, message: Append, appended: Appended, row: MessageRow) -> tuple[Appended, MessageRow]:
-        """The same with the message's thread, and whom it mentions."""
+    def _related(self, message: Append, appended: Appended) -> Appended:
+        """The ack with the message's thread, and whom it mentions."""
         thread = self._thread(message) if message.reply_to else None
         found = self._mentions(message.room_id, message.user_id, message.content) if "@" in message.content else ()
-        at = (appended.epoch, appended.offset, appended.message_id, appended.timestamp)
+        if thread is None and not found:
+            return appended
         extra = stored_message.mentions_json(found)
-        row = row._replace(reply_to=message.reply_to or None, thread=thread, extra=extra)
-        return Appended(*at, thread or 0, found), row
+        self.plan.relations[appended.message_id] = Relations(message.reply_to or None, thread, extra)
+        return msgspec.structs.replace(appended, thread=thread or 0, mentions=found)
 
     def _follow(self, row: MessageRow, changes: ChangePlanner) -> None:
         """Later messages may answer this one; and if it is a reply, it is counted where its thread begins."""
-        changes.add(row.room_id, _stored(row))
-        if row.thread is not None:
-            changes.count_reply(row.room_id, row.thread, row.username)
+        relations = self.plan.relations.get(row.message_id)
+        changes.add(row.room_id, _stored(row, relations))
+        if relations is not None and relations.thread is not None:
+            changes.count_reply(row.room_id, relations.thread, row.username)
 
     def _timestamp(self, at_ms: int) -> str:
         text = self.plan.timestamps.get(at_ms)
@@ -203,20 +223,6 @@ def _check(message: Append, limits: Limits) -> None:
         text_rules.key(message.key, limits)
 
 
-def _row(message: Append, at: Appended, at_ms: int) -> MessageRow:
-    sender = (message.user_id, message.username)
-    return MessageRow(at.message_id, message.room_id, at.offset, *sender, message.content, at_ms, message.key or None)
-
-
-def _stored(row: MessageRow) -> StoredMessage:
-    return StoredMessage(
-        offset=row.offset,
-        message_id=row.message_id,
-        user_id=row.user_id,
-        username=row.username,
-        content=row.content,
-        timestamp_ms=row.timestamp_ms,
-        reply_to=row.reply_to,
-        thread=row.thread,
-        extra=row.extra,
-    )
+def _stored(row: MessageRow, relations: Relations | None) -> StoredMessage:
+    plain = StoredMessage(row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms)
+    return plain if relations is None else plain._replace(**relations._asdict())

@@ -91,6 +91,11 @@ def mentions_json(found: tuple[str, ...]) -> str | None:
     return _ENCODER.encode(Extra(found)).decode() if found else None
 
 
+def is_plain(message: StoredMessage) -> bool:
+    """Whether the message is as it was sent, and is no reply and mentions no user."""
+    return not message.rev and message[FIRST_RARE:] == NONE_RARE
+
+
 def frame(room: str, epoch: str, message: StoredMessage) -> Message:
     """The frame of a message; fields that say nothing are left out of it."""
     plain = Message(
@@ -101,7 +106,7 @@ def frame(room: str, epoch: str, message: StoredMessage) -> Message:
         content=message.content,
         timestamp=text_rules.timestamp(message.timestamp_ms),
     )
-    if not message.rev and message[FIRST_RARE:] == NONE_RARE:
+    if is_plain(message):
         return plain
     return msgspec.structs.replace(
         plain,

@@ -1,28 +1,60 @@
-"""Public route for reading messages: `GET /messages`."""
+"""Public routes for messages: read, send, edit and delete them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, Field
 
 from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
+from services.history.core import stored_message
 from services.history.core.stored_message import StoredMessage
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.messages.message_pages import MAX_INTEGER, MessagePage, PageSpan
+from services.history.messages import message_pages
+from services.history.messages.message_pages import MAX_INTEGER, PageSpan
 
 router = public_router()
 
+RoomPath = Annotated[str, Path(description="The room's name.", examples=[DEFAULT_ROOM])]
+OffsetPath = Annotated[int, Path(ge=1, le=MAX_INTEGER, description="The message's offset in its room.")]
 Position = Annotated[int | None, Query(ge=0, le=MAX_INTEGER)]
 Limit = Annotated[int, Query(ge=1, le=Limits().page_messages, description="Maximum number of messages.")]
 Skip = Annotated[int, Query(ge=0, le=MAX_INTEGER, description="Number of messages to skip first.")]
+Around = Annotated[int | None, Query(ge=0, le=MAX_INTEGER, description="Read the messages around this offset.")]
+Thread = Annotated[
+    int | None, Query(ge=1, le=MAX_INTEGER, description="Only replies in the thread that this offset began.")
+]
+ChangedAfter = Annotated[
+    int | None, Query(ge=0, le=MAX_INTEGER, description="Only messages that changed after this rev, by rev.")
+]
+
+REV_HEADER = "X-Room-Rev"
+WITH_REV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            REV_HEADER: {"schema": {"type": "integer"}, "description": "The room's rev: the messages are as of it."}
+        }
+    }
+}
+NAMING_A_ROOM = (Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER)
+
+
+class ReactionOut(BaseModel):
+    """How many users reacted to a message with an emoji, and the first of them."""
+
+    emoji: str
+    n: int
+    by: list[str]
 
 
 class MessageOut(BaseModel):
-    """A stored message. `(epoch, offset)` is its position in the room and never changes."""
+    """A stored message as it is now. `(epoch, offset)` is its position in the room and never changes.
+
+    Fields that say nothing are left out.
+    """
 
     id: int
     room: str
@@ -31,37 +63,152 @@ class MessageOut(BaseModel):
     username: str
     content: str
     timestamp: str = Field(description="When it was stored: RFC 3339, UTC, milliseconds.")
+    rev: int = Field(0, description="The room's rev when the message last changed.")
+    reply_to: int = Field(0, description="The offset of the message that this one answers.")
+    thread: int = Field(0, description="The offset of the first message of its thread.")
+    replies: int = Field(0, description="How many messages are in the thread that this one began.")
+    mentions: list[str] = Field([], description="The users whom the text names, and `@room`.")
+    edited: str = Field("", description="When its text was last edited.")
+    deleted: bool = Field(default=False, description="It was erased: its text is empty.")
+    by: str = Field("", description="Who deleted it.")
+    reactions: list[ReactionOut] = []
+    pinned: bool = False
 
 
-@router.get("/messages", responses=refusals(Code.ROOM_NAME_INVALID, Code.ROOM_UNKNOWN, Code.NOT_A_MEMBER))
+class NewMessage(BaseModel):
+    """A message to send. The same `key` from the same user in the same room is stored once."""
+
+    room: str = Field(DEFAULT_ROOM, max_length=256)
+    content: str = Field(max_length=65_536)
+    key: str | None = Field(None, max_length=256, description="Chosen by the client, the same for retries.")
+    reply_to: int | None = Field(None, ge=1, le=MAX_INTEGER, description="The offset of the message to answer.")
+
+
+class NewText(BaseModel):
+    """The new text of a message. With `rev`: only if the message did not change after it."""
+
+    content: str = Field(max_length=65_536)
+    rev: int | None = Field(None, ge=0, le=MAX_INTEGER)
+
+
+@router.get(
+    "/messages",
+    response_model=list[MessageOut],
+    response_model_exclude_defaults=True,
+    responses={**refusals(*NAMING_A_ROOM), **WITH_REV},
+)
 async def messages(
     user: CurrentUser,
     history: History,
+    response: Response,
     limit: Limit = 50,
     offset: Skip = 0,
     room: str = DEFAULT_ROOM,
     before: Position = None,
     after: Position = None,
+    around: Around = None,
+    thread: Thread = None,
+    changed_after: ChangedAfter = None,
 ) -> list[MessageOut]:
     """Read messages of a room that you are in, newest first. Past the end, the list is empty.
 
     `offset` counts from the newest message, so pages shift when new messages arrive. To get stable pages, use
     `before=N` (messages below the room's offset N, newest first) or `after=N` (messages above it, **oldest first**),
     and continue with the `offset` of the last message that you received. With both, the messages in between are
-    returned, oldest first.
+    returned, oldest first. With `thread`, the same of a thread.
+
+    To follow changes of messages that you have, read with `changed_after=N`: those that changed after rev N, as they
+    are now, by rev. Continue with the `rev` of the last one; after a page that is not full, with the header
+    `X-Room-Rev`.
     """
-    page = await history.messages(room, user, PageSpan(limit, after=after, before=before, skip=offset))
-    oldest_first = [_message(page, message) for message in page.messages]
+    if changed_after is not None:
+        changed = await history.changed_messages(room, user, changed_after, limit)
+        response.headers[REV_HEADER] = str(changed.rev)
+        return [message_out(changed.room, changed.epoch, message) for message in changed.messages]
+    span = PageSpan(limit, after=after, before=before, skip=offset, thread=thread)
+    page = await history.messages(room, user, span if around is None else message_pages.around(around, limit))
+    response.headers[REV_HEADER] = str(page.rev)
+    oldest_first = [message_out(page.room, page.epoch, message) for message in page.messages]
     return oldest_first if after is not None else oldest_first[::-1]
 
 
-def _message(page: MessagePage, message: StoredMessage) -> MessageOut:
-    return MessageOut(
+@router.post(
+    "/messages",
+    status_code=201,
+    response_model_exclude_defaults=True,
+    responses=refusals(
+        *NAMING_A_ROOM,
+        Code.CONTENT_EMPTY,
+        Code.CONTENT_TOO_LONG,
+        Code.CONTENT_FORBIDDEN,
+        Code.KEY_INVALID,
+        Code.KEY_REUSED,
+        Code.MESSAGE_UNKNOWN,
+    ),
+)
+async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageOut:
+    """Send a message to a room that you are in. A retry with the same `key` returns the message as it is now."""
+    info, message = await history.send(new.room, user, new.content, key=new.key or "", reply_to=new.reply_to or 0)
+    return message_out(info.room, info.epoch, message)
+
+
+@router.put(
+    "/rooms/{room}/messages/{offset}",
+    response_model_exclude_defaults=True,
+    responses=refusals(
+        *NAMING_A_ROOM,
+        Code.MESSAGE_UNKNOWN,
+        Code.MESSAGE_DELETED,
+        Code.NOT_YOURS,
+        Code.TOO_LATE,
+        Code.CHANGED_MEANWHILE,
+        Code.CONTENT_EMPTY,
+        Code.CONTENT_TOO_LONG,
+        Code.CONTENT_FORBIDDEN,
+    ),
+)
+async def edit(room: RoomPath, offset: OffsetPath, new: NewText, user: CurrentUser, history: History) -> MessageOut:
+    """Replace the text of a message that you sent. The earlier text is not kept."""
+    info, message = await history.edit(room, user, offset, new.content, rev=new.rev)
+    return message_out(info.room, info.epoch, message)
+
+
+@router.delete(
+    "/rooms/{room}/messages/{offset}",
+    status_code=204,
+    responses=refusals(*NAMING_A_ROOM, Code.MESSAGE_UNKNOWN, Code.NOT_ALLOWED),
+)
+async def delete(room: RoomPath, offset: OffsetPath, user: CurrentUser, history: History) -> Response:
+    """Erase a message: one of yours, or any in a room that you created. Its place in the room stays."""
+    await history.delete_message(room, user, offset)
+    return Response(status_code=204)
+
+
+def message_out(room: str, epoch: str, message: StoredMessage) -> MessageOut:
+    """A message as the public API shows it."""
+    plain = MessageOut(
         id=message.message_id,
-        room=page.room,
-        epoch=page.epoch,
+        room=room,
+        epoch=epoch,
         offset=message.offset,
         username=message.username,
         content=message.content,
         timestamp=text_rules.timestamp(message.timestamp_ms),
+    )
+    if stored_message.is_plain(message):
+        return plain
+    told = stored_message.frame(room, epoch, message)
+    return plain.model_copy(
+        update={
+            "rev": told.rev,
+            "reply_to": told.reply_to,
+            "thread": told.thread,
+            "replies": told.replies,
+            "mentions": list(told.mentions),
+            "edited": told.edited,
+            "deleted": told.deleted,
+            "by": told.by,
+            "reactions": [ReactionOut(emoji=each.emoji, n=each.n, by=list(each.by)) for each in told.reactions],
+            "pinned": told.pinned,
+        }
     )

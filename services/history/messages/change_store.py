@@ -61,9 +61,9 @@ def planned(
     mentions: Mentions,
 ) -> ChangePlanner | None:
     """Plan `changes`; the replies among `messages` are to be planned. None if there are neither."""
-    replies = [message for message in messages if message.reply_to]
-    if not (changes or replies):
+    if not changes and not any(message.reply_to for message in messages):
         return None
+    replies = [message for message in messages if message.reply_to]
     places = {(change.room_id, change.offset) for change in changes}
     places |= {(reply.room_id, reply.reply_to) for reply in replies}
     planner = ChangePlanner(

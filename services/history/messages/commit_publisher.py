@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+import msgspec
+
 from chatterbox.chassis.broker import Broker, BrokerError
 from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.observability.incident import Incident
@@ -148,7 +150,7 @@ def payloads(changes: CommittedChanges, payload_bytes: int = MAX_PAYLOAD_BYTES) 
         by_room.setdefault(insert.room_id, []).append(insert)
     for room_id, inserts in by_room.items():
         tail = changes.plan.tails[room_id]
-        encoded = (_frame(tail, insert, changes.plan.timestamps[insert.timestamp_ms]) for insert in inserts)
+        encoded = (_frame(changes.plan, tail, insert) for insert in inserts)
         first = inserts[0].offset
         for part in _parts(encoded, payload_bytes):
             items.append((room_channel(room_id), encode_batch(tail.epoch, first, part, tail.rev)))
@@ -206,17 +208,17 @@ def _parts(encoded: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
         yield part
 
 
-def _frame(tail: RoomTail, insert: MessageRow, timestamp: str) -> bytes:
-    return encode(
-        frames.Message(
-            room=tail.room,
-            at=Position(tail.epoch, insert.offset),
-            message_id=insert.message_id,
-            username=insert.username,
-            content=insert.content,
-            timestamp=timestamp,
-            reply_to=insert.reply_to or 0,
-            thread=insert.thread or 0,
-            mentions=mentions(insert.extra),
-        )
+def _frame(plan: AppendPlan, tail: RoomTail, insert: MessageRow) -> bytes:
+    message = frames.Message(
+        room=tail.room,
+        at=Position(tail.epoch, insert.offset),
+        message_id=insert.message_id,
+        username=insert.username,
+        content=insert.content,
+        timestamp=plan.timestamps[insert.timestamp_ms],
     )
+    if plan.relations and (found := plan.relations.get(insert.message_id)) is not None:
+        message = msgspec.structs.replace(
+            message, reply_to=found.reply_to or 0, thread=found.thread or 0, mentions=mentions(found.extra)
+        )
+    return encode(message)

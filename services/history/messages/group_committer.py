@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiosqlite
 
@@ -12,12 +12,16 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.member_names import MemberNames
 from services.history.messages.send_limits import SendLimits
 from services.history.messages.write_queue import ChangeJob
 from services.history.messages.write_transaction import WriteTransaction, last_message_id, store
 
 log = logging.getLogger("chatterbox.history.group_committer")
+
+READERS_MS = 50
+"""How long truncating the log waits for readers (milliseconds); nothing is committed meanwhile."""
 
 
 class GroupCommitter:
@@ -30,13 +34,15 @@ class GroupCommitter:
         limits: Limits,
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
+        ledger: ErasureLedger | None = None,
     ) -> None:
-        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds."""
+        """`now_ms` is milliseconds since 1970, `clock` monotonic seconds. `ledger` records deleted messages."""
         self._db = db
         self._limits = limits
         self._now_ms = now_ms
         self._send_limits = SendLimits(limits, clock)
         self._names = MemberNames(limits)
+        self._ledger = ledger
         self._last_id: int | None = None
         """The last message id ever given; None: to be read from the database."""
 
@@ -51,6 +57,10 @@ class GroupCommitter:
     async def shrink_log(self) -> None:
         """Move the write-ahead log into the database and free its space; raises `sqlite3.Error`."""
         await checkpoint(self._db)
+
+    async def truncate_log(self) -> bool:
+        """Remove old texts from the write-ahead log; returns False if it is being read. Raises `sqlite3.Error`."""
+        return await checkpoint(self._db, wait_ms=READERS_MS)
 
     async def _write(self, group: CommitGroup) -> CommittedChanges:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id
@@ -81,7 +91,7 @@ class GroupCommitter:
         self._names.follow(transaction.events)
         if not (group.messages or group.message_changes):
             return AppendPlan()
-        return store(
+        plan = store(
             db,
             group.messages,
             group.message_changes,
@@ -91,6 +101,18 @@ class GroupCommitter:
             spend=self._send_limits.spend,
             mentions=self._names.finder(db),
         )
+        if plan.changes is not None and plan.changes.erased:
+            self._record(plan.changes.erased, transaction.now_ms)
+        return plan
+
+    def _record(self, message_ids: Sequence[int], at_ms: int) -> None:
+        """Record deleted messages before the commit. A ledger that can't be written is a failure of the disk."""
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.record(message_ids, at_ms)
+        except OSError as problem:
+            raise sqlite3.OperationalError(f"the ledger of deleted messages can't be written: {problem}") from problem
 
     async def _roll_back(self) -> None:
         """Undo the transaction; after some errors, such as a full disk, SQLite has already done so."""

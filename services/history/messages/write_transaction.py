@@ -1,7 +1,7 @@
 """What happens inside the writer's transaction: storing a planned batch, and counting changes of rooms."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import aiosqlite
@@ -16,27 +16,40 @@ from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
 from services.history.messages import change_store
 
-_CONTEXTS = """
-    WITH requested AS MATERIALIZED (
-        SELECT key AS position, json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
-            json_extract(value, '$[2]') AS message_key
-        FROM json_each(?)
-    )
+_CONTEXT_OF = """
+    {first}
     SELECT rooms.name, rooms.epoch, rooms.head, rooms.last_ms, memberships.user_id IS NOT NULL,
         messages.id, messages.offset, messages.timestamp,
         CASE WHEN messages.edited_ms IS NULL AND messages.deleted_ms IS NULL THEN messages.content END,
         rooms.rev, messages.thread, messages.extra
-    FROM requested
+    FROM {requested}
     LEFT JOIN rooms ON rooms.id = requested.room_id AND rooms.deleted_ms IS NULL
     LEFT JOIN memberships ON memberships.room_id = requested.room_id AND memberships.user_id = requested.user_id
     LEFT JOIN messages ON messages.user_id = requested.user_id AND messages.room_id = requested.room_id
         AND messages.key = requested.message_key
-    ORDER BY requested.position
+    {last}
 """
-_INSERT = (
-    "INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, key, reply_to, thread, extra)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CONTEXT = _CONTEXT_OF.format(
+    first="", requested="(SELECT ? AS room_id, ? AS user_id, ? AS message_key) AS requested", last=""
 )
+"""For a single message, which is the most common batch: 5 us less than `_CONTEXTS`."""
+_CONTEXTS = _CONTEXT_OF.format(
+    first="""
+        WITH requested AS MATERIALIZED (
+            SELECT key AS position, json_extract(value, '$[0]') AS room_id, json_extract(value, '$[1]') AS user_id,
+                json_extract(value, '$[2]') AS message_key
+            FROM json_each(?)
+        )
+    """,
+    requested="requested",
+    last="ORDER BY requested.position",
+)
+_INSERT = (
+    "INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, key)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RELATE = "UPDATE messages SET reply_to = ?, thread = ?, extra = ? WHERE id = ?"
+"""Only for messages that need it: binding NULL for every message would cost 2 us for each."""
 _SET_TAIL = "UPDATE rooms SET head = ?, last_ms = ? WHERE id = ?"
 _LAST_ID = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages'"
 _REVISE = "UPDATE meta SET value = value + 1 WHERE name = 'membership_revision' RETURNING value"
@@ -113,8 +126,7 @@ def store(
     Runs on the connection's thread in one call.
     """
     planner = change_store.planned(db, changes, batch, now_ms=now_ms, limits=limits, spend=spend, mentions=mentions)
-    requested = msgspec.json.encode([(message.room_id, message.user_id, message.key) for message in batch]).decode()
-    contexts = [MessageContext._make(row) for row in db.execute(_CONTEXTS, (requested,))]
+    contexts = [MessageContext._make(row) for row in _contexts(db, batch)]
     planned = plan(
         batch,
         contexts,
@@ -127,10 +139,19 @@ def store(
     )
     if planned.inserts:
         db.executemany(_INSERT, planned.inserts)
+        if planned.relations:
+            db.executemany(_RELATE, [(*relations, message_id) for message_id, relations in planned.relations.items()])
         db.executemany(_SET_TAIL, [(tail.head, tail.last_ms, room_id) for room_id, tail in planned.tails.items()])
     if planned.changes is not None:
         change_store.write(db, planned.changes)
     return planned
+
+
+def _contexts(db: sqlite3.Connection, batch: Sequence[Append]) -> Iterable[Row]:
+    requested = [(message.room_id, message.user_id, message.key) for message in batch]
+    if len(requested) == 1:
+        return db.execute(_CONTEXT, requested[0])
+    return db.execute(_CONTEXTS, (msgspec.json.encode(requested).decode(),))
 
 
 async def last_message_id(db: aiosqlite.Connection) -> int:

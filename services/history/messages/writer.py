@@ -26,7 +26,9 @@ from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
+from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.group_committer import GroupCommitter
+from services.history.messages.log_erasure import LogErasure
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics
@@ -55,9 +57,14 @@ class Writer:
         reserve: DiskReserve = NO_RESERVE,
         damage: DamageRecord,
         committer: GroupCommitter | None = None,
+        ledger: ErasureLedger | None = None,
+        on_erased: Callable[[], None] = lambda: None,
     ) -> None:
-        """`publish` is called after every commit and must not block. `committer` writes to `db`."""
-        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock)
+        """`publish` is called after every commit and must not block. `committer` writes to `db`.
+
+        `ledger` records deleted messages; `on_erased` is called when deleted texts are gone from the database.
+        """
+        self._committer = committer or GroupCommitter(db, limits=limits, now_ms=now_ms, clock=clock, ledger=ledger)
         self._publish = publish
         self._reserve = reserve
         self._damage = damage
@@ -67,6 +74,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
+        self._log_erasure = LogErasure(self._truncate_log, self._wake.set)
+        self._on_erased = on_erased
         self._incident = StorageIncident(
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
         )
@@ -94,10 +103,12 @@ class Writer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Writer"]:
         """Write while the block runs; at its end refuse new jobs and commit the accepted ones."""
+        self._log_erasure.request()  # an earlier process may have ended before it truncated the log
         async with background(self._run(), "history.writer"):
             try:
                 yield self
             finally:
+                self._log_erasure.cancel()
                 await self._close()
 
     def _submit(self, job: Job) -> None:
@@ -120,11 +131,24 @@ class Writer:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            while jobs := self._queue.take():
-                await self._commit(jobs)
             self._wake.clear()
+            while self._queue or self._log_erasure.is_due:
+                if self._log_erasure.is_due:
+                    await self._log_erasure.run()
+                if jobs := self._queue.take():
+                    await self._commit(jobs)
             if self._closing:
                 self._idle.set()
+
+    async def _truncate_log(self) -> bool:
+        try:
+            done = await self._committer.truncate_log()
+        except sqlite3.Error as problem:
+            log.warning("log_erasure.failed", extra={"why": str(problem)})
+            return False
+        if done:
+            self._on_erased()
+        return done
 
     async def _commit(self, jobs: list[Job]) -> None:
         group = await self._admitted(jobs)
@@ -157,6 +181,8 @@ class Writer:
                 log.debug("messages.stored", extra=_log_fields(plan))
             if committed.size:
                 self._publish(committed)
+            if plan.changes is not None and plan.changes.rewritten:
+                self._log_erasure.request()
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse everything once the database was found damaged, so that it does not get worse.

@@ -345,7 +345,7 @@ class TestReadingChanges:
         self, history: Service, condition: str, index: str
     ) -> None:
         query = message_pages.listed_query(condition, prove=False)
-        names = {"room": 1, "after": 0, "before": 9, "first": 1, "limit": 9, "thread": 1}
+        names = {"room": 1, "after": 5, "before": 9, "first": 1, "limit": 9, "thread": 1}
         rows = await history.app.context.history._readers.rows(f"EXPLAIN QUERY PLAN {query}", names)
         plan = [row[-1] for row in rows]
         assert any(step.endswith((f"USING INDEX {index}", f"COVERING INDEX {index}")) for step in plan)

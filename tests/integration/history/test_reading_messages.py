@@ -117,7 +117,7 @@ class TestBadInput:
         assert code(await history.get("/messages", room="nowhere")) == (404, Code.ROOM_UNKNOWN)
 
     async def test_unknown_paths_and_methods_are_refused(self, history: Service) -> None:
-        assert code(await history.do("POST", "/messages")) == (405, Code.METHOD_NOT_ALLOWED)
+        assert code(await history.do("PUT", "/messages")) == (405, Code.METHOD_NOT_ALLOWED)
         assert code(await history.get("/messages/1")) == (404, Code.NOT_FOUND)
 
 
@@ -152,5 +152,5 @@ class TestPagesForGateways:
 
     async def test_heads_are_returned_for_existing_rooms_only(self, filled: Service) -> None:
         heads = await filled.ask("heads", history_api.RoomIds([1, 99, 2**70]), history_api.Heads)
-        assert {room_id: head for room_id, (_, head) in heads.heads.items()} == {1: HEAD}
+        assert {room_id: head for room_id, (_, head, _) in heads.heads.items()} == {1: HEAD}
         assert heads.revision == 2

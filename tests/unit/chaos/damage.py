@@ -15,11 +15,15 @@ from tests.chaos.operations import (
     Acked,
     AnyOperation,
     Began,
+    ChangeAcked,
+    ChangeInvoked,
+    ChangePushed,
     Closed,
     Delivered,
     Ended,
     Healed,
     Invoked,
+    Kept,
     Opened,
     Operation,
     Refused,
@@ -104,7 +108,7 @@ def leave_a_gap_in_the_store(history: History, rng: random.Random) -> History:
 
 def store_a_message_twice(history: History, rng: random.Random) -> History:
     last = [one for one in each(history, Stored) if one.room == "room0"][-1]
-    again = rng.choice([one for one in each(history, Stored) if one.room == "room0"])
+    again = rng.choice([one for one in each(history, Stored) if one.room == "room0" and not one.deleted])
     return instead(history, last, last, replace(again, offset=last.offset + 1))
 
 
@@ -149,7 +153,13 @@ def deliver_a_live_message_twice(history: History, rng: random.Random) -> Histor
 
 def deliver_without_a_stream(history: History, rng: random.Random) -> History:
     began, _ = rng.choice([stream for stream in streams(history) if stream[1] and stream[0].since is None])
-    return without(history, began)
+    return without(history, began, *changes_of(history, began))
+
+
+def changes_of(history: History, began: Began) -> list[ChangePushed]:
+    """The changes that the connection was told of this room."""
+    pushed = each(history, ChangePushed)
+    return [one for one in pushed if (one.connection, one.room) == (began.connection, began.room)]
 
 
 def swap_in_a_page(history: History, rng: random.Random) -> History:
@@ -211,13 +221,17 @@ def omit_the_pages_of_a_resume(history: History, rng: random.Random) -> History:
 # Sending
 
 
+def stored_as_sent(history: History) -> list[Stored]:
+    return [one for one in each(history, Stored) if not one.rev]
+
+
 def store_a_message_that_was_never_sent(history: History, rng: random.Random) -> History:
-    content = rng.choice(each(history, Stored)).content
+    content = rng.choice(stored_as_sent(history)).content
     return without(history, *(one for one in each(history, Invoked) if one.content == content))
 
 
 def store_a_message_that_was_refused(history: History, rng: random.Random) -> History:
-    content = rng.choice(each(history, Stored)).content
+    content = rng.choice(stored_as_sent(history)).content
     return list(_refused(history, content))
 
 
@@ -232,7 +246,7 @@ def _refused(history: History, content: str) -> Iterator[AnyOperation]:
 
 
 def deliver_a_message_at_two_positions(history: History, rng: random.Random) -> History:
-    message = rng.choice(each(history, Delivered))
+    message = rng.choice([one for one in each(history, Delivered) if one.content])
     return [*history, replace(message, at_s=history[-1].at_s, offset=100_000, paged=True)]
 
 
@@ -265,6 +279,96 @@ def _sequential_acks(history: History) -> Iterator[tuple[Acked, Acked]]:
         for second in acked.values():
             if first.room == second.room and first.epoch == second.epoch and first.at_s < sent[second.content]:
                 yield first, second
+
+
+# Changes
+
+
+def lose_an_acked_change(history: History, rng: random.Random) -> History:
+    """As if it had never been stored: the message is as it was before, for all."""
+    last = [one for one in each(history, Stored) if one.rev]
+    acked = {ack.rev for ack in each(history, ChangeAcked)}
+    message = rng.choice([one for one in last if one.rev in acked])
+    return instead(history, message, replace(message, rev=message.rev - 1))
+
+
+def forget_an_acked_edit(history: History, rng: random.Random) -> History:
+    """The message is stored with the text as it was sent, although the rev is that of the edit."""
+    edits = {one.value for one in each(history, ChangeInvoked) if one.did == "edit"} & acked_values(history)
+    message = rng.choice([one for one in each(history, Stored) if one.content in edits])
+    key = message.content.split()[0]
+    sent = next(one.content for one in each(history, Invoked) if one.content.split()[0] == key)
+    return instead(history, message, replace(message, content=sent))
+
+
+def forget_an_acked_reaction(history: History, rng: random.Random) -> History:
+    message = rng.choice([one for one in each(history, Stored) if is_reaction_acked(history, one)])
+    return instead(history, message, replace(message, reactions={}))
+
+
+def is_reaction_acked(history: History, message: Stored) -> bool:
+    """Whether somebody's reaction with an emoji was acked, and they did nothing else with it."""
+    changes = [one for one in each(history, ChangeInvoked) if (one.room, one.offset) == (message.room, message.offset)]
+    acked = {ack.number for ack in each(history, ChangeAcked)}
+    return any(
+        [one.did for one in changes if (one.value, one.username) == (emoji, username)] == ["react"]
+        and all(one.number in acked for one in changes if (one.value, one.username) == (emoji, username))
+        for emoji, names in message.reactions.items()
+        for username in names
+    )
+
+
+def keep_the_text_of_an_erased_message(history: History, rng: random.Random) -> History:
+    acked = {ack.number for ack in each(history, ChangeAcked)}
+    erased = {
+        (one.room, one.offset) for one in each(history, ChangeInvoked) if one.did == "delete" and one.number in acked
+    }
+    message = rng.choice([one for one in each(history, Stored) if one.deleted and (one.room, one.offset) in erased])
+    sent = rng.choice([one for one in each(history, Delivered) if one.content and same_place(one, message)])
+    return instead(history, message, replace(message, content=sent.content))
+
+
+def same_place(one: Delivered | Kept, other: Stored) -> bool:
+    return (one.room, one.epoch, one.offset) == (other.room, other.epoch, other.offset)
+
+
+def acked_values(history: History) -> set[str]:
+    acked = {ack.number for ack in each(history, ChangeAcked)}
+    return {one.value for one in each(history, ChangeInvoked) if one.number in acked}
+
+
+def lose_a_pushed_change(history: History, rng: random.Random) -> History:
+    """The next one proves it."""
+    by_stream: dict[tuple[str, str], list[ChangePushed]] = defaultdict(list)
+    for one in each(history, ChangePushed):
+        by_stream[one.connection, one.room].append(one)
+    return without(history, rng.choice(rng.choice([found for found in by_stream.values() if len(found) > 1])[:-1]))
+
+
+def never_push_the_last_change(history: History, rng: random.Random) -> History:
+    began, _ = rng.choice([one for one in open_at_the_end(history) if changes_of(history, one[0])])
+    return without(history, changes_of(history, began)[-1])
+
+
+def push_a_change_without_a_stream(history: History, rng: random.Random) -> History:
+    began, _ = rng.choice([stream for stream in streams(history) if changes_of(history, stream[0])])
+    change = changes_of(history, began)[0]
+    return instead(history, change, replace(change, room="elsewhere"))
+
+
+def give_a_rev_twice(history: History, rng: random.Random) -> History:
+    first, second = rng.sample([one for one in each(history, Stored) if one.rev and one.room == "room0"], 2)
+    return instead(history, first, replace(first, rev=second.rev))
+
+
+def hold_a_stale_message(history: History, rng: random.Random) -> History:
+    held = rng.choice([one for one in each(history, Kept) if one.rev])
+    return instead(history, held, replace(held, rev=0, checksum=1))
+
+
+def deliver_another_text_of_the_same_rev(history: History, rng: random.Random) -> History:
+    message = rng.choice([one for one in each(history, Delivered) if one.rev])
+    return instead(history, message, replace(message, checksum=1))
 
 
 # Epochs, time, sessions, processes

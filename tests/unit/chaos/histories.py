@@ -1,17 +1,23 @@
 """Histories of a faultless server whose clients lose connections and replies: every invariant holds."""
 
 import random
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 
 from tests.chaos.operations import (
     Acked,
     AnyOperation,
     Began,
+    ChangeAcked,
+    ChangeInvoked,
+    ChangePushed,
+    ChangeRefused,
     Closed,
     Delivered,
     Ended,
     Healed,
     Invoked,
+    Kept,
     Opened,
     Refused,
     Restored,
@@ -25,12 +31,34 @@ STEP_S = 0.01
 PAGE_MESSAGES = 20
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """A message as it is now."""
+
+    content: str
+    rev: int = 0
+    deleted: bool = False
+    pinned: bool = False
+    reactions: tuple[tuple[str, str], ...] = ()
+    """Emoji and username."""
+
+    @property
+    def checksum(self) -> int:
+        return zlib.crc32(repr(self).encode())
+
+
 @dataclass(slots=True)
 class Room:
     name: str
     epoch: str
     log: list[tuple[str, str]] = field(default_factory=list)
-    """Username and content; the first has offset 1."""
+    """Username and content as sent; the first has offset 1."""
+    rev: int = 0
+    changed: dict[int, State] = field(default_factory=dict)
+    """By offset."""
+
+    def state(self, offset: int) -> State:
+        return self.changed.get(offset) or State(self.log[offset - 1][1])
 
 
 @dataclass(slots=True)
@@ -41,6 +69,10 @@ class Reader:
     connections: int = 0
     held: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Epoch and offset by room."""
+    revs: dict[str, int] = field(default_factory=dict)
+    """Up to which rev it was told changes, by room."""
+    messages: dict[tuple[str, int], State] = field(default_factory=dict)
+    """What it holds, by room and offset."""
 
 
 @dataclass(slots=True)
@@ -63,7 +95,8 @@ class World:
         """Sent without a final reply."""
         self._sent = 0
         self._copied_s = self.now_s
-        self._copies: dict[str, list[tuple[str, str]]] = {}
+        self._copies: dict[str, tuple[list[tuple[str, str]], int, dict[int, State]]] = {}
+        self._changes = 0
 
     def play(self, messages: int) -> None:
         while self._sent < messages:
@@ -72,7 +105,8 @@ class World:
             if not reader.connection:
                 self.connect(reader)
                 continue
-            action = self.rng.choices([self.send, self.push, self.page, self.cut, self.join], [12, 24, 2, 1, 1])[0]
+            actions = [self.send, self.push, self.page, self.cut, self.join, self.change]
+            action = self.rng.choices(actions, [12, 24, 2, 1, 1, 6])[0]
             action(reader)
 
     def tick(self, seconds: float = STEP_S) -> None:
@@ -94,10 +128,13 @@ class World:
 
     def _begin(self, reader: Reader, room: Room, offset: int, since: int | None) -> None:
         reader.held[room.name] = (room.epoch, offset)
+        if since is None:
+            reader.revs[room.name] = room.rev
+            reader.messages = {which: state for which, state in reader.messages.items() if which[0] != room.name}
         self.operations.append(
             Began(
                 at_s=self.now_s, connection=reader.connection, room=room.name, epoch=room.epoch, offset=offset,
-                since=since,
+                since=since, rev=reader.revs[room.name],
             )
         )  # fmt: skip
 
@@ -110,6 +147,63 @@ class World:
         for room in self.rooms:
             for _ in range(self.rng.randrange(4)):
                 self.push_one(reader, room)
+            if self.rng.random() < 0.5:
+                self.push_change(reader, room)
+
+    def push_change(self, reader: Reader, room: Room) -> bool:
+        """Deliver the next changed message, as it is now."""
+        after = reader.revs[room.name]
+        later = [(state.rev, offset) for offset, state in room.changed.items() if state.rev > after]
+        if not later:
+            return False
+        self.tick(STEP_S / 10)
+        rev, offset = min(later)
+        state = room.state(offset)
+        reader.revs[room.name] = rev
+        if (room.name, offset) in reader.messages:
+            reader.messages[room.name, offset] = state
+        self.operations.append(
+            ChangePushed(
+                at_s=self.now_s, connection=reader.connection, room=room.name, after=after, rev=rev, epoch=room.epoch,
+                offset=offset, message_rev=rev, checksum=state.checksum,
+            )
+        )  # fmt: skip
+        return True
+
+    def change(self, reader: Reader) -> None:
+        """Change one of the messages that the reader has received."""
+        room = self.rng.choice(self.rooms)
+        offset = self.rng.randint(1, max(1, reader.held[room.name][1]))
+        if (room.name, offset) not in reader.messages:
+            return
+        state, username = room.state(offset), f"user-{reader.name}"
+        did = self.rng.choice(("edit", "react", "unreact", "pin", "unpin", "delete"))
+        self._changes += 1
+        value = {"edit": f"{room.log[offset - 1][1].split()[0]} edit {self._changes}"}.get(did, "")
+        value = self.rng.choice("xyz") if did in {"react", "unreact"} else value
+        self.operations.append(
+            ChangeInvoked(
+                at_s=self.now_s, connection=reader.connection, number=self._changes, username=username,
+                room=room.name, epoch=room.epoch, offset=offset, did=did, value=value,
+            )
+        )  # fmt: skip
+        self.tick(STEP_S / 2)
+        connection, number = reader.connection, self._changes
+        if state.deleted:
+            self.operations.append(
+                ChangeRefused(
+                    at_s=self.now_s, connection=connection, number=number, code="message_deleted", final=True
+                )
+            )  # fmt: skip
+            return
+        if (changed := _changed(state, did, value, username)) != state:
+            room.rev += 1
+            room.changed[offset] = replace(changed, rev=room.rev)
+        rev = room.state(offset).rev
+        if self.rng.random() < 0.9:
+            self.operations.append(ChangeAcked(at_s=self.now_s, connection=connection, number=number, rev=rev))
+        else:
+            self.cut(reader)
 
     def push_one(self, reader: Reader, room: Room) -> bool:
         offset = reader.held[room.name][1] + 1
@@ -121,11 +215,12 @@ class World:
         return True
 
     def _deliver(self, reader: Reader, room: Room, offset: int, *, paged: bool) -> None:
-        username, content = room.log[offset - 1]
+        state = reader.messages[room.name, offset] = room.state(offset)
         self.operations.append(
             Delivered(
                 at_s=self.now_s, connection=reader.connection, room=room.name, epoch=room.epoch, offset=offset,
-                username=username, content=content, paged=paged,
+                username=room.log[offset - 1][0], content=state.content, paged=paged, rev=state.rev,
+                checksum=state.checksum,
             )
         )  # fmt: skip
 
@@ -222,7 +317,7 @@ class World:
 
     def back_up(self) -> None:
         self._copied_s = self.now_s
-        self._copies = {room.name: list(room.log) for room in self.rooms}
+        self._copies = {room.name: (list(room.log), room.rev, dict(room.changed)) for room in self.rooms}
         self.tick()
 
     def restore(self) -> None:
@@ -234,7 +329,8 @@ class World:
         self.tick(1.0)
         self.operations.append(Restored(at_s=self.now_s, copied_s=self._copied_s))
         for room in self.rooms:
-            room.log = list(self._copies.get(room.name, []))
+            log, room.rev, changed = self._copies.get(room.name, ([], 0, {}))
+            room.log, room.changed = list(log), dict(changed)
             room.epoch = f"{room.name}-second"
 
     def end_session(self, reader: Reader) -> None:
@@ -254,7 +350,7 @@ class World:
             if not reader.connection:
                 self.connect(reader)
             for room in self.rooms:
-                while self.push_one(reader, room):
+                while self.push_one(reader, room) or self.push_change(reader, room):
                     pass
         self.tick(20.0)
 
@@ -269,11 +365,24 @@ class World:
 
     def read_all(self) -> None:
         for room in self.rooms:
-            for offset, (username, content) in enumerate(room.log, 1):
+            for offset, (username, _) in enumerate(room.log, 1):
+                state = room.state(offset)
+                reactions: dict[str, tuple[str, ...]] = {}
+                for emoji, by in state.reactions:
+                    reactions[emoji] = (*reactions.get(emoji, ()), by)
                 self.operations.append(
                     Stored(
                         at_s=self.now_s, room=room.name, epoch=room.epoch, offset=offset, username=username,
-                        content=content,
+                        content=state.content, rev=state.rev, checksum=state.checksum, deleted=state.deleted,
+                        pinned=state.pinned, reactions=reactions,
+                    )
+                )  # fmt: skip
+        for reader in self.readers:
+            for (room_name, offset), state in reader.messages.items():
+                self.operations.append(
+                    Kept(
+                        at_s=self.now_s, connection=reader.connection, room=room_name,
+                        epoch=reader.held[room_name][0], offset=offset, rev=state.rev, checksum=state.checksum,
                     )
                 )  # fmt: skip
 
@@ -282,6 +391,20 @@ class World:
             self.operations.append(
                 Used(at_s=self.now_s, process=process, resident_bytes=80 * 2**20, descriptors=40, after=after)
             )
+
+
+def _changed(state: State, did: str, value: str, username: str) -> State:
+    match did:
+        case "edit":
+            return replace(state, content=value)
+        case "delete":
+            return State("", state.rev, deleted=True)
+        case "react":
+            return replace(state, reactions=tuple(dict.fromkeys((*state.reactions, (value, username)))))
+        case "unreact":
+            return replace(state, reactions=tuple(each for each in state.reactions if each != (value, username)))
+        case _:
+            return replace(state, pinned=did == "pin")
 
 
 def clean(seed: int, messages: int = 250, *, readers: int = 4, restore: bool = False) -> History:

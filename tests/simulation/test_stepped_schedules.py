@@ -1,0 +1,39 @@
+"""Changes of messages reach every client and every memory, in 10,000 schedules without time; a missing rule is found.
+
+Each mutation disables one rule; `docs/faults.md` has how many schedules fail then.
+"""
+
+import pytest
+
+from tests.simulation import stepped_mutations as mutations
+from tests.simulation.stepped_mutations import Mutation
+from tests.simulation.stepped_schedule import SteppedSchedule
+
+SCHEDULES = 10_000
+BLOCK = 1_000
+MAX_TRIES = 3_000
+"""A missing rule must be found by one of so many; most are found by the first few."""
+MUTATIONS = (
+    mutations.stale_memory,
+    mutations.stale_early,
+    mutations.forget_ahead,
+    mutations.stale_batches,
+    mutations.unstamped,
+    mutations.stale_pages,
+    mutations.reach,
+    mutations.no_end,
+    mutations.lose_changes,
+    mutations.skip_gaps,
+)
+
+
+@pytest.mark.parametrize("first", range(1, SCHEDULES, BLOCK))
+def test_clients_and_memories_equal_history_in_schedules_without_time(first: int) -> None:
+    for seed in range(first, first + BLOCK):
+        assert (problem := SteppedSchedule.judge(seed)) is None, f"seed {seed}: {problem}"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_schedules_without_time_detect_a_missing_rule(monkeypatch: pytest.MonkeyPatch, mutation: Mutation) -> None:
+    mutation(monkeypatch)
+    assert any(SteppedSchedule.judge(seed) for seed in range(1, MAX_TRIES + 1))
