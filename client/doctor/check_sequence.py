@@ -11,7 +11,7 @@ from client.doctor.network_probes import connect_to, get, resolve, tls_handshake
 from client.doctor.probe_socket import HandshakeFailed, ProbeSocket, probe_socket, send_large_frame
 from client.doctor.verdict import CheckName, CheckResult, CheckStatus, failed, shown, skipped
 from client.failures import UsageError
-from client.net.route import UnusableEnvironment, route_to, tls_context, uses_tls
+from client.net.proxy_route import UnusableEnvironment, route_to, tls_context, uses_tls
 from client.store.session_file import SavedSession
 from client.text.server_url import server_address
 

@@ -13,7 +13,7 @@ from client.doctor.http_checks import HttpAnswer
 from client.doctor.reach_checks import ConnectAttempt, ResolvedNames, Target, TlsResult
 from client.net.failure_reason import reason
 from client.net.http_api import connection_options
-from client.net.route import route_to, tls_context
+from client.net.proxy_route import route_to, tls_context
 from client.net.user_agent import USER_AGENT
 
 TIMEOUT_S = 10.0

@@ -11,7 +11,7 @@ from chatterbox.wire.close_codes import SENTENCES, CloseCode
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.net.failure_reason import reason
 from client.net.http_api import RefusalBody
-from client.net.route import UnusableEnvironment, route_to, tls_context
+from client.net.proxy_route import UnusableEnvironment, route_to, tls_context
 from client.net.user_agent import USER_AGENT
 from client.text.session_ended import BY_CLOSE_CODE
 

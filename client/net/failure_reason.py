@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from client.net.route import UnusableEnvironment
+from client.net.proxy_route import UnusableEnvironment
 
 _REASONS = {
     errno.ECONNREFUSED: "connection refused",

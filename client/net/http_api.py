@@ -16,7 +16,7 @@ from chatterbox.wire.errors import Code
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 from client.failures import Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.failure_reason import reason
-from client.net.route import Route, UnusableEnvironment, route_to, tls_context, uses_tls
+from client.net.proxy_route import Route, UnusableEnvironment, route_to, tls_context, uses_tls
 from client.net.user_agent import USER_AGENT, login_user_agent
 from client.store.session_file import SavedSession
 from client.text.session_ended import BY_ERROR_CODE

@@ -6,26 +6,21 @@ import os
 import signal
 import sqlite3
 import stat
-import sys
 from pathlib import Path
 
 import httpx
 
 from tests.support.loopback import NO_TLS
 from tests.support.process import process
+from tests.support.program import run_service
 from tests.support.server import PASSWORD
 from tests.support.talker import contents
 
-ROOT = Path(__file__).parents[2]
-
 
 async def command(data: Path, *words: str) -> tuple[int, str]:
-    done = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.allinone", *words, cwd=ROOT, env={**os.environ, "CHATTERBOX_DATA": str(data)},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await asyncio.wait_for(done.communicate(), 30)
-    return done.returncode or 0, said.decode()
+    environment = {**os.environ, "CHATTERBOX_DATA": str(data)}
+    done = await asyncio.to_thread(run_service, "services.allinone", *words, environment=environment)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_restoring_a_backup_taken_while_running_starts_new_epochs(tmp_path: Path) -> None:

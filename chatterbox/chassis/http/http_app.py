@@ -5,11 +5,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatterbox.chassis.http.http_errors import BODY_BYTES, COMMON_REFUSALS, add_error_handlers, body_too_large
+from chatterbox.chassis.http.http_errors import (
+    BODY_BYTES,
+    COMMON_REFUSALS,
+    ErrorBody,
+    add_error_handlers,
+    body_too_large,
+)
 from chatterbox.chassis.http.request_middleware import RequestCountMiddleware, RequestIdMiddleware
 from chatterbox.chassis.observability.metrics import Metrics, metrics_endpoint
 
@@ -41,6 +48,15 @@ class HttpApp(FastAPI):
         add_error_handlers(self)
         if metrics is not None:
             self.add_api_route("/metrics", metrics_endpoint(metrics), include_in_schema=False)
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document of the app, with the schema of every refusal."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            if document["paths"]:
+                schemas = document.setdefault("components", {}).setdefault("schemas", {})
+                schemas[ErrorBody.__name__] = jsonable_encoder(ErrorBody.model_json_schema(), exclude_none=True)
+        return super().openapi()
 
     def build_middleware_stack(self) -> ASGIApp:
         http: ASGIApp = _TooLargeAsJson(super().build_middleware_stack())

@@ -50,18 +50,27 @@ def answer(problem: ChatError) -> JSONResponse:
     return JSONResponse(body, problem.status, headers)
 
 
+def _documented(description: str) -> dict[str, Any]:
+    """A refusal for the API reference, by reference to `ErrorBody`, whose schema `HttpApp.openapi` adds.
+
+    Given as `model`, FastAPI would build a validator of it for each status of each route, twice per app.
+    """
+    schema = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def refusals(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route that may refuse with these codes, for the API reference."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for code in codes:
-        entry = by_status.setdefault(MEANINGS[code].status, {"model": ErrorBody, "description": ""})
+        entry = by_status.setdefault(MEANINGS[code].status, _documented(""))
         entry["description"] += f"{' · ' if entry['description'] else ''}`{code}`: {MEANINGS[code].sentence}"
     return by_status
 
 
 COMMON_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorBody, "description": _NOT_JSON},
-    413: {"model": ErrorBody, "description": _TOO_LARGE},
+    400: _documented(_NOT_JSON),
+    413: _documented(_TOO_LARGE),
     **refusals(Code.BAD_REQUEST, Code.INTERNAL),
 }
 

@@ -3,13 +3,13 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from client.failures import ExitCode
-from tests.e2e.client.people import Person
+from tests.e2e.client.people import Person, Server, people
 from tests.support.command import Command, Running, run
 from tests.support.program import ROOT
 
@@ -32,11 +32,22 @@ def told(start: Start, environment: Mapping[str, str], *arguments: str) -> tuple
     return process.wait(60), out, err
 
 
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Person]:
+    """One user at one server: these tests are about processes."""
+    folder = tmp_path_factory.mktemp("site")
+    server = Server(folder / "data")
+    server.start()
+    try:
+        with people(folder, server.url, "alice") as (alice,):
+            yield alice
+    finally:
+        server.kill()
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nonsense"], ["send", "general", "x"], ["config"]])
-def test_forked_command_prints_and_returns_what_a_started_one_does(
-    alice_and_bob: list[Person], arguments: list[str]
-) -> None:
-    nobody = alice_and_bob[0].environment | {"XDG_STATE_HOME": "/nowhere"}
+def test_forked_command_prints_and_returns_what_a_started_one_does(alice: Person, arguments: list[str]) -> None:
+    nobody = alice.environment | {"XDG_STATE_HOME": "/nowhere"}
     assert told(forked, nobody, *arguments) == told(started, nobody, *arguments)
 
 
@@ -47,9 +58,8 @@ def test_forked_command_prints_and_returns_what_a_started_one_does(
     ids=["KILL", "INT"],
 )
 def test_signal_ends_a_forked_command_like_a_started_one(
-    alice_and_bob: list[Person], start: Start, number: signal.Signals, status: int
+    alice: Person, start: Start, number: signal.Signals, status: int
 ) -> None:
-    alice, _ = alice_and_bob
     process = start(("tail", "general", "--json"), alice.environment)
     alice.run("send", "general", "it runs")
     assert process.stdout is not None
@@ -60,16 +70,14 @@ def test_signal_ends_a_forked_command_like_a_started_one(
     process.communicate("", timeout=60)
 
 
-def test_command_is_started_if_a_variable_counts_before_python_starts(alice_and_bob: list[Person]) -> None:
-    alice, _ = alice_and_bob
+def test_command_is_started_if_a_variable_counts_before_python_starts(alice: Person) -> None:
     for more, is_forked in (({}, True), ({"PYTHONUTF8": "0"}, False)):
         process = run(["--help"], alice.environment | more, **PIPES)
         assert isinstance(process, Command) == is_forked
         process.communicate("", timeout=60)
 
 
-def test_waiting_for_a_running_command_times_out(alice_and_bob: list[Person]) -> None:
-    alice, _ = alice_and_bob
+def test_waiting_for_a_running_command_times_out(alice: Person) -> None:
     process = alice.start("tail", "general")
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.2)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.containers.test_conversation import gateway_of
-from tests.support.beside import beside
+from tests.support.extra_container import extra_container
 from tests.support.stack import Stack
 
 CANARY = "canary-token-that-no-log-may-hold"
@@ -91,7 +91,7 @@ def test_the_access_log_of_the_edge_contains_no_token(stack: Stack) -> None:
         "CHATTERBOX_EDGE_LOG_LEVEL=DEBUG",
         "CHATTERBOX_EDGE_PROXY_LOG_LEVEL=DEBUG",
     )
-    with beside(stack, image, *(f"--env={option}" for option in options)) as edge:
+    with extra_container(stack, image, *(f"--env={option}" for option in options)) as edge:
         for query in (
             f"token={CANARY}",
             f"token={CANARY}&a=b&token={CANARY}",

@@ -11,8 +11,8 @@ import pytest
 from tests.integration.containers.conftest import GATEWAYS
 from tests.integration.containers.test_conversation import gateway_of
 from tests.integration.containers.test_edge import frozen
-from tests.support.beside import Beside, beside
 from tests.support.engine import need_image
+from tests.support.extra_container import ExtraContainer, extra_container
 from tests.support.stack import ROOT, Stack
 from tests.support.talker import contents
 
@@ -32,14 +32,14 @@ KINDS = {
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def proxy(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Beside]:
+def proxy(request: pytest.FixtureRequest, stack: Stack) -> Iterator[ExtraContainer]:
     kind = KINDS[request.param]
     image = need_image(request.config, *kind.images)
-    with beside(stack, image, "--volume", f"{ROOT / 'deploy' / kind.file}:{kind.place}:ro") as proxy:
+    with extra_container(stack, image, "--volume", f"{ROOT / 'deploy' / kind.file}:{kind.place}:ro") as proxy:
         yield proxy
 
 
-async def test_a_proxy_serves_clients_over_all_gateways_and_logs_no_token(stack: Stack, proxy: Beside) -> None:
+async def test_a_proxy_serves_clients_over_all_gateways_and_logs_no_token(stack: Stack, proxy: ExtraContainer) -> None:
     token = stack.newcomer(f"proxied-{proxy.container[:6]}")
     async with AsyncExitStack() as clients:
         talkers = [await clients.enter_async_context(proxy.talker(token, how="query")) for _ in range(6)]
@@ -68,17 +68,19 @@ async def test_a_proxy_serves_clients_over_all_gateways_and_logs_no_token(stack:
         "/",
     ],
 )
-def test_a_proxy_answers_404_for_paths_that_are_not_public(proxy: Beside, path: str) -> None:
+def test_a_proxy_answers_404_for_paths_that_are_not_public(proxy: ExtraContainer, path: str) -> None:
     answer = proxy.http.get(httpx.URL(proxy.http.base_url).copy_with(raw_path=path.encode()))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_a_proxy_refuses_an_oversized_body(proxy: Beside) -> None:
+def test_a_proxy_refuses_an_oversized_body(proxy: ExtraContainer) -> None:
     answer = proxy.http.post("/register", content=b"x" * 65_537)
     assert (answer.status_code, answer.json()["code"]) == (413, "bad_request")
 
 
-async def test_a_proxy_skips_a_frozen_gateway(request: pytest.FixtureRequest, stack: Stack, proxy: Beside) -> None:
+async def test_a_proxy_skips_a_frozen_gateway(
+    request: pytest.FixtureRequest, stack: Stack, proxy: ExtraContainer
+) -> None:
     if "nginx" in request.node.callspec.id:
         pytest.skip("nginx has one deadline for the handshake and for the whole of a WebSocket")
     token = stack.newcomer("unhurried")
@@ -89,7 +91,7 @@ async def test_a_proxy_skips_a_frozen_gateway(request: pytest.FixtureRequest, st
                 assert gateway_of(talker) == other[:12]
 
 
-def test_a_proxy_ignores_a_forged_x_forwarded_for(proxy: Beside) -> None:
+def test_a_proxy_ignores_a_forged_x_forwarded_for(proxy: ExtraContainer) -> None:
     wrong = {"username": "nobody-here", "password": "not the password"}
     statuses = [
         proxy.http.post("/login", json=wrong, headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from chatterbox.chassis.gc_tuning import CHANGES_PER_COLLECTION
-from tests.support.garbage import collections
+from tests.support.gc_recorder import collections
 from tests.support.server import running
 from tests.support.waiting import until
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatterbox.chassis.gc_tuning import CHANGES_PER_COLLECTION, THRESHOLDS, GcScheduler
-from tests.support.garbage import collections
+from tests.support.gc_recorder import collections
 
 CLIENTS = 2_000
 OBJECTS = 20

@@ -7,7 +7,7 @@ import pytest
 
 from chatterbox.chassis.redis.redis_connection import Command, OnReply, RedisConnection
 from chatterbox.chassis.redis.redis_subscriber import RedisSubscriber, SubscriberConnection, SubscriberTimeouts
-from tests.support.ear import DEADLINE_S
+from tests.support.broker_recorder import DEADLINE_S
 
 
 class ScriptedConnection(RedisConnection):

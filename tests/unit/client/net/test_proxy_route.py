@@ -13,7 +13,7 @@ from client.doctor.check_sequence import run_checks
 from client.doctor.verdict import CheckStatus
 from client.failures import Unreachable
 from client.net.http_api import HttpApi
-from client.net.route import Route, UnusableEnvironment, route_to, tls_context
+from client.net.proxy_route import Route, UnusableEnvironment, route_to, tls_context
 from tests.unit.client.twin import Person
 
 HTTPS, HTTP = "https://chat.example.org", "http://127.0.0.1:9"

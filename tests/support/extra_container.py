@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 READY_S = 20
 
 
-class Beside:
+class ExtraContainer:
     """A container that takes the place of the edge; it listens on 8000."""
 
     def __init__(self, stack: Stack, image: str, *options: str) -> None:
@@ -52,9 +52,9 @@ class Beside:
 
 
 @contextmanager
-def beside(stack: Stack, image: str, *options: str) -> Iterator[Beside]:
+def extra_container(stack: Stack, image: str, *options: str) -> Iterator[ExtraContainer]:
     """A container of `image`, created with these `options` of `docker create`, started, and removed at the end."""
-    container = Beside(stack, image, *options)
+    container = ExtraContainer(stack, image, *options)
     try:
         container.start()
         yield container
