@@ -13,7 +13,7 @@ from tests.support.waiting import until
 COPY = "/data/copy-of-a-test.sqlite"
 _BESIDE = ("run", "--rm", "-T", "--no-deps", "history")
 """A second container on history's volume."""
-HEALTHY_S = 60.0
+HEALTHY_S = 180.0
 STOP_S = DRAIN_S + 20
 
 

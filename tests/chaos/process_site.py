@@ -27,7 +27,7 @@ from tests.support.valkey import Valkey
 from tests.support.waiting import until
 from tests.support.wrong_clock import LACK, WrongClock, clock_shim
 
-READY_S = 30.0
+READY_S = 90.0
 DISK_BYTES = 256 * 2**20
 UNTIL_FULL_S = 20.0
 

@@ -1,6 +1,7 @@
 """Deadlines and limits of HTTP connections, with raw bytes over loopback."""
 
 import asyncio
+import itertools
 import resource
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -132,6 +133,29 @@ async def test_a_trusted_proxy_may_open_more_connections_than_one_address() -> N
     config = serve.config(APP, connections_per_address=1, trusted_proxies="127.0.0.1")
     async with live.served(config) as port, idle(port, 3):
         pass
+
+
+async def test_requests_that_wait_for_one_event_continue_one_per_iteration() -> None:
+    event = asyncio.Event()
+    waiting = steps = 0
+
+    async def wait(_: Request) -> Response:
+        nonlocal waiting, steps
+        waiting += 1
+        await event.wait()
+        steps += 1
+        return PlainTextResponse("ok")
+
+    async with live.served(serve.config(Starlette(routes=[Route("/", wait)]))) as port, AsyncExitStack() as stack:
+        for _ in range(20):
+            (await stack.enter_async_context(dialled(port))).write(GET)
+        await until(lambda: waiting == 20, 10)
+        event.set()
+        counts = [0]
+        while steps < 20:
+            await asyncio.sleep(0)
+            counts.append(steps)
+    assert max(after - before for before, after in itertools.pairwise(counts)) == 1
 
 
 async def _client(request: Request) -> Response:

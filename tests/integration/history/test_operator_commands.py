@@ -72,6 +72,16 @@ async def test_room_is_deleted_while_history_is_stopped(start: Start) -> None:
         assert code(await history.get("/rooms/ops")) == (404, Code.ROOM_UNKNOWN)
 
 
+async def test_deleted_room_with_messages_still_to_be_deleted_is_not_listed(start: Start) -> None:
+    async with start() as history:
+        await history.greet("alice")
+        await squat(history)
+    with closing(sqlite3.connect(history.settings.database)) as db, db:  # as the deletion begins; then history ends
+        db.execute("UPDATE rooms SET name = '!' || id, private = 1, deleted_ms = 1 WHERE name = 'ops'")
+    listed = (await run(history.settings.data, "rooms")).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["ROOM", "general", "priv"]
+
+
 @pytest.mark.parametrize(
     ("room", "why"),
     [

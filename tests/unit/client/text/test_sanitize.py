@@ -18,6 +18,7 @@ ANYTHING = st.text(st.characters(exclude_categories=()), max_size=60)
 NASTY = st.lists(
     st.one_of(st.sampled_from([*DANGEROUS, "\x1b[2J", "\x1b]0;x\x07", "e\u0301", "\u0301", "漢"]), ANYTHING)
 )
+SCOTLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
 PAYLOADS = [
     "\x1b]0;title\x07",
     "\x1b]52;c;aGk=\x07",
@@ -60,6 +61,8 @@ class TestInert:
             ("\ud800", "‹U+D800›"),  # noqa: RUF001
             ("[red]x[/]", "[red]x[/]"),
             ("\u05d0\u200f!", "\u05d0\u200f!"),
+            (f"a {SCOTLAND} b", f"a {SCOTLAND} b"),
+            (SCOTLAND[1:3], "‹U+E0067›‹U+E0062›"),  # noqa: RUF001
         ],
     )
     def test_control_characters_are_shown_by_symbols(self, text: str, shown: str) -> None:
