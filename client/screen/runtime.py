@@ -168,6 +168,16 @@ class ScreenRuntime:
         self.settle()
         return entry
 
+    def edit_unsent(self, key: str, text: str) -> bool:
+        """Give an unsent message another text; say why if that is not possible."""
+        try:
+            edited = self.connection.edit_unsent(key, text)
+        except (ChatError, Failure) as refusal:
+            self.model.notice(inert(f"NOT CHANGED: {refusal} Your text is in the input."))
+            edited = None
+        self.settle()
+        return edited is not None
+
     # Measurements.
 
     def _measure(self, note: notes.Note) -> None:

@@ -9,7 +9,7 @@ from client.screen.input.message_split import split_message
 from client.screen.input.tab_completion import CompletionSources
 from client.screen.layout import picker_items
 from client.screen.model import submit
-from client.screen.model.messages.compose_mode import EditingUnsent, Replying
+from client.screen.model.messages.compose_mode import EditingUnsent
 from client.screen.model.room_model import RoomModel
 from client.text.sanitize import inert
 
@@ -37,7 +37,8 @@ class ComposerHandlers:
         """Submit the input. It keeps its text if that is refused."""
         composer, room = self._screen.composer, self._model.room
         text = composer.text
-        if isinstance(room.mode, EditingUnsent) and not self._replace_unsent(room, room.mode, text):
+        if isinstance(room.mode, EditingUnsent):
+            self._edit_unsent(room, room.mode, text)
             return
         if not submit.submit(self._model, text) and not room.draft:
             room.set_draft(text)
@@ -45,21 +46,13 @@ class ComposerHandlers:
         if self._model.room is room:
             composer.show(room.draft)
 
-    def _replace_unsent(self, room: RoomModel, mode: EditingUnsent, text: str) -> bool:
-        """Take back the unsent message that is edited, so that the new text is sent in its place.
-
-        False if it is being sent: the edit goes on, as one of the stored message.
-        """
-        if text == mode.content or not text.strip():
+    def _edit_unsent(self, room: RoomModel, mode: EditingUnsent, text: str) -> None:
+        """Give a message in the outbox another text; if that is refused, the text stays in the input."""
+        text = text.strip("\n")
+        if text == mode.content or self._screen.runtime.edit_unsent(mode.key, text):
+            room.history.add(text)
             room.leave_mode()
             self._screen.composer.show(room.draft)
-            return False
-        entry = self._screen.runtime.take_back(mode.key)
-        if entry is not None:
-            room.leave_mode()
-            if entry.reply_to:
-                room.begin_reply(Replying(entry.reply_to))
-        return entry is not None
 
     def insert_line_feed(self) -> None:
         self._screen.composer.type("\n")

@@ -12,6 +12,7 @@ from client.screen.model.messages import message_actions
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
 from client.text.note_text import clock
+from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
 TURN_S = 0.1
@@ -130,7 +131,7 @@ class MessageHandlers:
         if (message := self._take_selected()) is None:
             return
         if (listing := message_actions.list_thread(self._model, message)) is not None:
-            self._pick_place("Thread (Enter goes to the message)", listing)
+            self.show_list(listing)
         else:
             self._report("No replies to this message.")
 
@@ -144,11 +145,13 @@ class MessageHandlers:
             self._report(message_actions.pin(self._model, message))
 
     def list_pins(self) -> None:
-        self._pick_place("Pinned messages (Enter goes to the message)", message_actions.list_pins(self._model))
+        self.show_list(message_actions.list_pins(self._model))
 
-    def _pick_place(self, title: str, listing: MessageList) -> None:
-        """List messages; the chosen one is shown in the room."""
-        room = self._model.room.name
+    def show_list(self, listing: MessageList) -> None:
+        """Open a picker of listed messages; the chosen one is shown in its room."""
+        room = listing.request.room
+        of_room = "" if room == self._model.room.name else f" of {shown_room(room)}"
+        what = f"{'Pinned messages' if listing.is_of_pins else 'Thread'}{of_room}"
 
         def matching(typed: str) -> list[PickerItem]:
             return picker_items.filtered(typed, picker_items.place_items(listing), fuzzy=False)
@@ -160,7 +163,7 @@ class MessageHandlers:
                 self._screen.runtime.settle()
 
         picker = self._screen.pick(
-            title,
+            f"{what} (Enter goes to the message)",
             matching,
             choose,
             empty=lambda typed: listing.state or ("No match." if typed else "No message is pinned."),

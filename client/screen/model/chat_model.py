@@ -70,6 +70,8 @@ class ChatModel:
         """Emoji of the user's reactions, the last one first."""
         self.listing: MessageList | None = None
         """The thread or the pins that were listed last."""
+        self._opens_listing = False
+        """Whether the screen should open the list."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
         self._bottom = 0
@@ -222,6 +224,15 @@ class ChatModel:
     def show_listing(self, listing: MessageList) -> None:
         """A thread or the pins are listed from now on."""
         self.listing = listing
+
+    def open_listing(self) -> None:
+        """Let the screen open the list, which a slash command requested."""
+        self._opens_listing = True
+
+    def take_listing(self) -> MessageList | None:
+        """Return the list that the screen should open, once; None if there is none."""
+        opens, self._opens_listing = self._opens_listing, False
+        return self.listing if opens else None
 
     def use_emoji(self, emoji: str) -> None:
         """Remember an emoji of a reaction."""

@@ -9,7 +9,7 @@ from client.core.events import CommandRequested, QuitRequested, RoomRequested, S
 from client.faces.slash_parser import LocalCommand, UsageMistake, parse, room_word
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, Replying
-from client.screen.model.messages.message_actions import send_edit
+from client.screen.model.messages.message_actions import list_requested, send_edit
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 
@@ -41,6 +41,8 @@ def _submit(model: ChatModel, text: str) -> bool:
             join(model, room)
         case CommandRequested(frames.ListRooms()):
             model.list_rooms()
+        case CommandRequested(frames.ReadHistory() as request):
+            list_requested(model, request)
         case (CommandRequested() | QuitRequested() | LocalCommand()) as request:
             model.request(request)
         case None:

@@ -13,6 +13,7 @@ from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
 from client.screen.model.messages.message_list import is_listing
 from client.text import note_text
+from client.text.sanitize import inert
 from client.text.suggestions import how_to_confirm, unknown_room, unknown_user
 
 _ConnectionNote: TypeAlias = (
@@ -315,7 +316,7 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
         case frames.Join(room=room), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", peer_of(room), [*model.people(), *model.known_people]))
         case frames.Edit() as command, code:
-            refuse_edit(model, command, sentence or "", changed=code == Code.CHANGED_MEANWHILE)
+            refuse_edit(model, command, inert(refusal.detail), changed=code == Code.CHANGED_MEANWHILE)
         case _:
             model.notice(sentence)
     if isinstance(refusal.command, frames.Join):

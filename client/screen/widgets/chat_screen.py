@@ -273,6 +273,8 @@ class ChatScreen(Screen[None]):
         if not self.is_running:
             return
         self._forget_replaced()
+        if (listing := self.model.take_listing()) is not None:
+            self.handlers.messages.show_list(listing)
         if self.model.room.name != self._draft_room:
             self._load_draft()
         elif self.model.room.mode != self._mode:
@@ -363,7 +365,9 @@ class ChatScreen(Screen[None]):
             self.composer.show(self.model.room.draft)
         row = self.query_one("#mode", RowWidget)
         shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width)
-        row.display = shown is not None
+        if row.display is not (shown is not None):
+            row.display = shown is not None
+            self.call_after_refresh(self.draw)  # the timeline has another height then
         row.show([shown] if shown is not None else [])
 
     def _load_draft(self) -> None:

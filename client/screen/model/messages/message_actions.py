@@ -11,8 +11,8 @@ from client.screen.input.pasted_text import clean
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.messages.compose_mode import Editing, EditingUnsent, Replying
 from client.screen.model.messages.message_list import MessageList
+from client.screen.model.room_model import RoomModel
 from client.text.note_text import clock
-from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
 
 DELETED = "This message was deleted."
@@ -35,8 +35,6 @@ def edit_last(model: ChatModel) -> str:
     room = model.room
     if room.outbox:
         entry = room.outbox[-1]
-        if room.in_flight and len(room.outbox) == 1:
-            return BEING_SENT
         room.begin_edit(EditingUnsent(entry.key, entry.content), entry.content)
         return ""
     for offset in reversed(room.log.offsets):
@@ -78,10 +76,9 @@ def refuse_edit(model: ChatModel, command: frames.Edit, sentence: str, *, change
         model.notice(f"NOT CHANGED: {sentence} Your text is in the input.", room.name)
         return
     room.begin_edit(Editing(command.offset, held.rev, clean(held.content)), command.content)
-    if changed:
-        now = f"Your message of {clock(held.timestamp)} was changed meanwhile; it is now: {inert(held.content)}"
-        model.notice(f"NOT CHANGED: {now}", room.name)
-        model.notice("Your text is in the input: Enter replaces it, Esc leaves it as it is.", room.name)
+    if changed:  # a notice must not repeat the text: it would stay when the message is erased
+        why = f"Your message of {clock(held.timestamp)} was changed meanwhile; the log shows it as it is now."
+        model.notice(f"NOT CHANGED: {why} Your text is in the input: Enter replaces it, Esc leaves it.", room.name)
     else:
         model.notice(f"NOT CHANGED: {sentence} Your text is in the input.", room.name)
 
@@ -128,16 +125,26 @@ def pin(model: ChatModel, message: frames.Message) -> str:
 def list_thread(model: ChatModel, message: frames.Message) -> MessageList | None:
     """List the thread that a message is in; None if it has no replies."""
     root = message.thread or (message.at.offset if message.replies else 0)
-    return _listed(model, MessageList.of_thread(model.room.name, root, _loaded(model))) if root else None
+    return _listed(model, MessageList.of_thread(model.room.name, root, _loaded(model.room))) if root else None
 
 
 def list_pins(model: ChatModel) -> MessageList:
     """List the pinned messages of the open room."""
-    return _listed(model, MessageList.of_pins(model.room.name, _loaded(model)))
+    return _listed(model, MessageList.of_pins(model.room.name, _loaded(model.room)))
 
 
-def _loaded(model: ChatModel) -> Iterator[frames.Message]:
-    return (model.room.log[offset] for offset in model.room.log.offsets)
+def list_requested(model: ChatModel, request: frames.ReadHistory) -> None:
+    """Show the list that a slash command requests: the pins of a room, or a thread."""
+    loaded = _loaded(model.ensure_room(request.room, member=False))
+    if isinstance(request.thread, int):
+        _listed(model, MessageList.of_thread(request.room, request.thread, loaded))
+    else:
+        _listed(model, MessageList.of_pins(request.room, loaded))
+    model.open_listing()
+
+
+def _loaded(room: RoomModel) -> Iterator[frames.Message]:
+    return (room.log[offset] for offset in room.log.offsets)
 
 
 def _listed(model: ChatModel, listing: MessageList) -> MessageList:

@@ -72,6 +72,14 @@ class RecordingConnection(ChatConnection):
         )
         return entry
 
+    def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
+        for room, entries in self.state.unsent.items():
+            if edited := [entry for entry in entries if entry.key == key]:
+                now = tuple(replace(entry, content=text) if entry.key == key else entry for entry in entries)
+                self.state = replace(self.state, unsent={**self.state.unsent, room: now})
+                return edited[0]
+        return None
+
     def take_back(self, key: str) -> OutboxEntry | None:
         for room, entries in self.state.unsent.items():
             for entry in entries:

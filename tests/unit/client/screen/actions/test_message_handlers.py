@@ -120,7 +120,9 @@ async def test_edit_of_a_text_that_changed_meanwhile_is_explained_and_enter_repl
         await ui.press("enter")
         await ui.show(changed(4, username=ME, content="mine elsewhere", did="edit", by=ME))
         await ui.show(notes.CommandRefused(edit_of(4, "mine here", 0), Code.CHANGED_MEANWHILE, "Changed."))
-        assert any("it is now: mine elsewhere" in line for line in ui.timeline())
+        (notice,) = [text for texts in ui.model.room.notices.values() for text in texts]
+        assert notice.startswith("NOT CHANGED: Your message of 10:00 was changed meanwhile")
+        assert "elsewhere" not in notice
         assert ui.text == "mine here"
         await ui.press("enter")
         assert ui.requested[-1] == edit_of(4, "mine here", 4)
@@ -199,11 +201,27 @@ async def test_edit_of_an_unsent_message_goes_on_when_that_is_stored_meanwhile()
         assert ui.requested == [edit_of(4, "one!", 0)]
 
 
-async def test_message_that_is_being_sent_is_not_edited() -> None:
+async def test_message_that_is_being_sent_is_edited_in_its_place_in_the_outbox() -> None:
     async with running_screen() as ui:
         unsent(ui, "one", in_flight=True)
         await ui.press("ctrl+up")
-        assert ui.status().startswith(" This message is being sent")
+        await ui.type("!")
+        await ui.press("enter")
+        assert [entry.content for entry in ui.model.room.outbox] == ["one!"]
+
+
+async def test_slash_commands_for_pins_and_threads_open_the_same_lists() -> None:
+    async with running_screen() as ui:
+        await ui.show(
+            changed(2, replies=2, pinned=True), notes.MessageShown(state(4, reply_to=2, thread=2), mine=False)
+        )
+        for command, expected in (("/pins", ["bob: message 2"]), ("/thread #2", ["bob: message 2", "bob: message 4"])):
+            await ui.type(command)
+            await ui.press("enter")
+            picker = ui.app.screen
+            assert isinstance(picker, Picker)
+            assert [item.text for item in picker._matches] == expected
+            await ui.press("escape")
 
 
 # Delete.

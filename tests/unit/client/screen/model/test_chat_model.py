@@ -1,5 +1,6 @@
 """State of the screen: unread counts, the unread line, and requested pages of history."""
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -340,3 +341,32 @@ def _answer_pages(model: ChatModel, head: int) -> None:
                 id=1, room=ROOM, messages=[message(offset) for offset in range(first, last + 1)], more=first > 1
             )
             update.apply(model, notes.CommandAnswered(asked, page))
+
+
+def test_mentions_are_counted_again_when_an_unread_message_changes() -> None:
+    model = connected_model()
+    model.set_focus(focused=False)
+
+    def change(offset: int, **fields: object) -> None:
+        now = msgspec.structs.replace(message(offset), rev=model.room.log.replaced + 1, **fields)
+        update.apply(model, notes.MessageChanged(now, mine=False))
+
+    for offset, text in ((4, f"hi {ME}"), (5, "hi all")):
+        shown = msgspec.structs.replace(message(offset), content=text)
+        update.apply(model, notes.MessageShown(shown, mine=False))
+    assert (model.room.unread, model.room.mentions) == (2, 1)
+    change(5, content="hi @room", mentions=("@room",))
+    assert model.room.mentions == 2
+    change(4, content="", deleted=True)
+    assert (model.room.unread, model.room.mentions) == (2, 1)
+    change(5, content="hi all")
+    assert model.room.mentions == 0
+
+
+def test_change_of_a_room_or_message_that_is_not_loaded_is_ignored() -> None:
+    model = connected_model()
+    for room, offset in (("nowhere", 1), (ROOM, 99)):
+        gone = msgspec.structs.replace(message(offset, room=room), rev=1, deleted=True)
+        update.apply(model, notes.MessageChanged(gone, mine=False))
+    assert "nowhere" not in model.rooms
+    assert 99 not in model.room.log
