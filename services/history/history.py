@@ -128,7 +128,7 @@ class HistoryService:
         return info, await self._message(info, outcome.offset)
 
     async def _room_to_write_in(self, room: str, user: UserInfo, content: str) -> history_api.RoomInfo:
-        """The room, if `user` is a member; a direct conversation that does not exist yet is opened for valid content."""
+        """The room, if `user` is a member; a direct conversation that does not exist yet is opened."""
         try:
             return (await self.changed_room(room, user)).require_member()
         except ChatError as problem:

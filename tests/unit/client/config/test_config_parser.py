@@ -45,6 +45,10 @@ class TestPrecedence:
         assert found.notices.default is NotifyLevel.NONE
         assert found.notices.rooms == {"ops": NotifyLevel.ALL}
 
+    def test_direct_conversations_are_named_by_the_user(self) -> None:
+        found = config('room = "@Bob"\n[notices.rooms]\n"@Eve" = "none"\n')
+        assert (found.room, dict(found.notices.rooms)) == ("@bob", {"@eve": NotifyLevel.NONE})
+
     def test_a_profile_overrides_the_file(self) -> None:
         found = config('profile = "work"\n' + FILE)
         assert (found.server, found.username, found.room) == ("https://work.example.org", "ada", "desk")
