@@ -134,7 +134,9 @@ class CommandHandlers:
         """Send to a direct conversation that does not exist yet: make it first."""
         try:
             room = await self._open_direct(member, other)
-            append = history_api.Append(room.room_id, member.user_id, member.username, command.content, key)
+            append = history_api.Append(
+                room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
+            )
             self._batcher.put(PendingSend(connection, command.id, room.name, append))
             connection.count_received()
         except ChatError as problem:
