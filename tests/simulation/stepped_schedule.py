@@ -1,7 +1,8 @@
 """Schedules without time: one history, two gateways with tiny memories, three clients that roam, and a broker.
 
-They drive the real `RoomStream` and `RoomChanges` of the gateway. The broker loses, duplicates, delays and reorders.
-In the end, every client and every memory must have exactly what history has. A schedule takes a few milliseconds.
+They drive the real `RoomStream` and `RoomChanges` of the gateway, and the real plans of history. The broker loses,
+duplicates, delays and reorders. In the end, every client and every memory must have exactly what history has. A
+schedule takes a few milliseconds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,12 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.broker_events import encode_batch, encode_changes
 from chatterbox.wire.codec import decode_server_frame
-from chatterbox.wire.errors import ChatError
 from services.gateway.core import room_changes, room_stream
 from services.gateway.core.frame_writer import payload_of
+from tests.simulation.history import StoredHistory
 from tests.simulation.stepped_gateway import SteppedConnection, SteppedGateway
-from tests.simulation.stored_room import RoomTransaction, StoredMessage, StoredRoom
+from tests.simulation.stored_room import StoredRoom
 from tests.support.room_progress import ALL_MESSAGES, RoomProgress
 
 STEPS = 120
@@ -105,6 +105,7 @@ class SteppedSchedule:
 
     seed: int
     rng: Random = field(init=False)
+    history: StoredHistory = field(init=False)
     room: StoredRoom = field(init=False)
     gateways: list[SteppedGateway] = field(init=False)
     wires: list[list[bytes]] = field(init=False)
@@ -117,11 +118,13 @@ class SteppedSchedule:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
-        self.room = StoredRoom(1, ROOM, "e", members={1: "ada", 2: "bob"})
+        self.history = StoredHistory()
+        self.room = self.history.add(ROOM)
+        self.room.members[1] = "ada"
         self.gateways = [SteppedGateway(self.room, self.rng) for _ in range(2)]
         self.wires = [[], []]
         self.share = self.rng.choice((0.5, 0.9))
-        self.clients = [SteppedClient(RoomProgress("e", 0, self.rng.choice(KEPT))) for _ in range(3)]
+        self.clients = [SteppedClient(RoomProgress(self.room.epoch, 0, self.rng.choice(KEPT))) for _ in range(3)]
 
     @classmethod
     def judge(cls, seed: int) -> str | None:
@@ -133,7 +136,7 @@ class SteppedSchedule:
         try:
             for number in range(STEPS):
                 self._step()
-                if number % 2:
+                if number % 3 == 0:
                     self._judge_now()
             self._settle()
             self._judge()
@@ -164,44 +167,35 @@ class SteppedSchedule:
 
     def _commit(self) -> None:
         """One transaction: some changes, or messages."""
-        transaction = RoomTransaction.of(self.room)
+        batch = history_api.AppendBatch([], changes=[])
         for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
             if not self.room.head or self.rng.random() < 0.35:
-                self._send(transaction)
+                batch.messages.append(self._send())
             else:
-                self._change(transaction)
-        payloads: list[bytes] = []
-        if changed := transaction.changed:
-            payloads.append(encode_changes(self.room.epoch, transaction.after, changed))
-        if added := list(transaction.added):
-            payloads.append(encode_batch(self.room.epoch, transaction.first, added, self.room.rev))
-        for payload in payloads:
+                batch.changes.append(self._change())
+        _, items = self.history.append(batch, self.room.rev)
+        for _, payload in items:
             for wire in self.wires:
                 wire.extend([payload] * self.rng.choices((0, 1, 2), (15, 75, 10))[0])
 
-    def _send(self, transaction: RoomTransaction) -> None:
-        offset = self.room.head + 1
-        reply_to = self.rng.randint(1, offset - 1) if offset > 1 and self.rng.random() < 0.2 else 0
-        transaction.add(StoredMessage(offset, offset, 1, "ada", f"{offset} as sent", offset, reply_to=reply_to))
+    def _send(self) -> history_api.Append:
+        head = self.room.head
+        reply_to = self.rng.randint(1, head) if head and self.rng.random() < 0.2 else 0
+        return history_api.Append(1, 1, "ada", "as sent", "", reply_to)
 
-    def _change(self, transaction: RoomTransaction) -> None:
+    def _change(self) -> history_api.AnyMessageChange:
         offset = max(1, self.room.head - int(self.rng.expovariate(0.4)))
         where: dict[str, Any] = {"room_id": 1, "user_id": 1, "username": "ada", "offset": offset}
-        change: history_api.AnyMessageChange
         match self.rng.choice(("edit", "edit", "react", "react", "pin", "delete")):
             case "edit":
-                change = history_api.MessageEdit(**where, content=f"{offset} edited {self.room.rev}")
+                return history_api.MessageEdit(**where, content=f"edited after {self.room.rev}")
             case "react":
                 remove = self.rng.random() < 0.3
-                change = history_api.MessageReaction(**where, emoji=self.rng.choice(EMOJI), remove=remove)
+                return history_api.MessageReaction(**where, emoji=self.rng.choice(EMOJI), remove=remove)
             case "pin":
-                change = history_api.MessagePin(**where, remove=self.rng.random() < 0.5)
+                return history_api.MessagePin(**where, remove=self.rng.random() < 0.5)
             case _:
-                change = history_api.MessageDeletion(**where)
-        try:
-            transaction.change(change, self.room.rev)
-        except ChatError:  # the message was erased
-            return
+                return history_api.MessageDeletion(**where)
 
     def _deliver(self) -> None:
         which = self._which()
