@@ -176,7 +176,7 @@ ROOMS_CREATED = RateLimit(
 )
 DIRECTS = RateLimit(
     "new direct conversations",
-    ("direct", "send", "POST /directs"),
+    ("direct", "send", "POST /directs", "POST /messages"),
     Key.USER,
     Rate(50, 50, Period.DAY),
     _HISTORY,

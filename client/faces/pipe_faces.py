@@ -257,12 +257,16 @@ class TailFace:
             rev = self._printed[room].rev if room in self._printed else stream.rev
             self._printed[room] = ResumePoint(stream.at.epoch, stream.at.offset, rev if self._changes else None)
         self._save({room: self._printed[room] for room in begin})
-        for room in self._rooms:
-            if is_direct(room) and room not in member_of and not note.again:
-                self._report(f"No direct conversation {inert_name(room)} yet: waiting for the first message.")
+        if not note.again:
+            self._report_unwritten([room for room in self._rooms if room not in member_of])
         if missing := [room for room in self._rooms if room not in member_of and not is_direct(room)]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))
+
+    def _report_unwritten(self, rooms: Sequence[str]) -> None:
+        """Say that direct conversations begin later: each with its first message."""
+        for room in filter(is_direct, rooms):
+            self._report(f"No direct conversation {inert_name(room)} yet: waiting for the first message.")
 
     def _take_gone(self, note: notes.RoomGone, room: str) -> None:
         if room == self._missing:

@@ -126,12 +126,22 @@ class HistoryService:
         self, room: str, user: UserInfo, content: str, *, key: str, reply_to: int
     ) -> tuple[history_api.RoomInfo, StoredMessage]:
         """Store a message of a user; returns its room, and the message as it is now."""
-        info = (await self.changed_room(room, user)).require_member()
+        info = await self._room_to_write_in(room, user, content)
         message = history_api.Append(info.room_id, user.user_id, user.username, content, key, reply_to)
         [outcome] = (await self._writer.append_batch([message])).outcomes
         if isinstance(outcome, history_api.AppendRefused):
             raise _refusal(outcome)
         return info, await self._message(info, outcome.offset)
+
+    async def _room_to_write_in(self, room: str, user: UserInfo, content: str) -> history_api.RoomInfo:
+        """The room, if `user` is a member; a direct conversation that does not exist yet is opened."""
+        try:
+            return (await self.changed_room(room, user)).require_member()
+        except ChatError as problem:
+            if problem.code is not Code.ROOM_UNKNOWN or not (other := direct_names.peer(room, user.username)):
+                raise
+        text_rules.content(content, self._limits)
+        return await self.open_direct(user, other)
 
     async def edit(
         self, room: str, user: UserInfo, offset: int, content: str, *, rev: int | None

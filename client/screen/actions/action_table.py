@@ -37,7 +37,7 @@ class Action(NamedTuple):
 ROOM_NUMBERS = range(1, 10)
 
 TABLE = (
-    Action("switch-room", ("ctrl+k",), "switch room: type part of its name", ActionScope.ROOMS),
+    Action("switch-room", ("ctrl+k",), "switch room: type part of its name; @ finds people", ActionScope.ROOMS),
     Action("next-unread", ("alt+a",), "next room with unread messages, mentions first", ActionScope.ROOMS),
     Action("next-room", ("alt+down", "ctrl+pagedown"), "next room in the list", ActionScope.ROOMS),
     Action("previous-room", ("alt+up", "ctrl+pageup"), "previous room in the list", ActionScope.ROOMS),
@@ -49,7 +49,7 @@ TABLE = (
     Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
     Action("pin-room", ("alt+0",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
-    Action("members", ("f5",), "list the room's members; Enter mentions one", ActionScope.ROOMS),
+    Action("members", ("f5",), "list the room's members; Enter writes to one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
     Action("toggle-people", ("f3",), "show or hide the list of active people", ActionScope.ROOMS),
     Action("page-up", ("pageup",), "scroll up one page; older messages load on demand", ActionScope.READING),

@@ -12,7 +12,8 @@ from client.screen.model.messages import message_actions
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
 from client.text.note_text import clock
-from client.text.sanitize import inert, inert_name
+from client.text.room_names import shown_room
+from client.text.sanitize import inert
 
 TURN_S = 0.1
 """Time between two looks at whether a listing has changed (seconds)."""
@@ -149,7 +150,7 @@ class MessageHandlers:
     def show_list(self, listing: MessageList) -> None:
         """Open a picker of listed messages; the chosen one is shown in its room."""
         room = listing.request.room
-        of_room = "" if room == self._model.room.name else f" of #{inert_name(room)}"
+        of_room = "" if room == self._model.room.name else f" of {shown_room(room)}"
         what = f"{'Pinned messages' if listing.is_of_pins else 'Thread'}{of_room}"
 
         def matching(typed: str) -> list[PickerItem]:

@@ -121,15 +121,12 @@ class CommandHandlers:
             if other := direct_names.peer(command.room, member.username):
                 return self._send_first(connection, member, command, key, other)
             return self._refuse_send(member, command.room)
-        self._put(connection, member, command, key, room)
-        return None
-
-    def _put(self, connection: Connection, member: Member, command: frames.Send, key: str, room: Room) -> None:
         append = history_api.Append(
             room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
         )
         self._batcher.put(PendingSend(connection, command.id, room.name, append))
         connection.count_received()
+        return None
 
     async def _send_first(
         self, connection: Connection, member: Member, command: frames.Send, key: str, other: str
@@ -137,7 +134,11 @@ class CommandHandlers:
         """Send to a direct conversation that does not exist yet: make it first."""
         try:
             room = await self._open_direct(member, other)
-            self._put(connection, member, command, key, room)
+            append = history_api.Append(
+                room.room_id, member.user_id, member.username, command.content, key, command.reply_to or 0
+            )
+            self._batcher.put(PendingSend(connection, command.id, room.name, append))
+            connection.count_received()
         except ChatError as problem:
             self._refused.inc(problem.code)
             raise

@@ -144,10 +144,15 @@ async def messages(
         Code.KEY_INVALID,
         Code.KEY_REUSED,
         Code.MESSAGE_UNKNOWN,
+        Code.DIRECT_REFUSED,
+        Code.USER_UNKNOWN,
     ),
 )
 async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageOut:
-    """Send a message to a room that you are in. A retry with the same `key` returns the message as it is now."""
+    """Send a message to a room that you are in. A retry with the same `key` returns the message as it is now.
+
+    A direct conversation, such as `@ada+bob`, is made by its first message.
+    """
     info, message = await history.send(new.room, user, new.content, key=new.key or "", reply_to=new.reply_to or 0)
     return message_out(info.room, info.epoch, message)
 
@@ -160,6 +165,7 @@ async def send(new: NewMessage, user: CurrentUser, history: History) -> MessageO
         Code.MESSAGE_UNKNOWN,
         Code.MESSAGE_DELETED,
         Code.NOT_YOURS,
+        Code.DIRECT_REFUSED,
         Code.TOO_LATE,
         Code.CHANGED_MEANWHILE,
         Code.CONTENT_EMPTY,

@@ -56,7 +56,9 @@ async def reactions(room: RoomPath, offset: OffsetPath, user: CurrentUser, histo
 @router.put(
     "/rooms/{room}/messages/{offset}/reactions/{emoji}",
     status_code=204,
-    responses=refusals(*_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.REACTION_INVALID, Code.TOO_MANY_REACTIONS),
+    responses=refusals(
+        *_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.DIRECT_REFUSED, Code.REACTION_INVALID, Code.TOO_MANY_REACTIONS
+    ),
 )
 async def react(room: RoomPath, offset: OffsetPath, emoji: EmojiPath, user: CurrentUser, history: History) -> Response:
     """React to a message. Doing it again changes nothing."""
@@ -93,7 +95,7 @@ async def pins(room: RoomPath, user: CurrentUser, history: History, response: Re
 @router.put(
     "/rooms/{room}/pins/{offset}",
     status_code=204,
-    responses=refusals(*_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.NOT_ALLOWED, Code.TOO_MANY_PINS),
+    responses=refusals(*_OF_A_MESSAGE, Code.MESSAGE_DELETED, Code.NOT_ALLOWED, Code.DIRECT_REFUSED, Code.TOO_MANY_PINS),
 )
 async def pin(room: RoomPath, offset: OffsetPath, user: CurrentUser, history: History) -> Response:
     """Pin a message: the creator of the room can, and authors their own in a room of up to 50 members."""

@@ -129,6 +129,20 @@ class TestOpening:
         for name in (NAME, "@alice", "@"):
             assert code(await history.do("POST", "/rooms", "alice", {"room": name})) == (422, Code.ROOM_NAME_INVALID)
 
+    async def test_a_message_over_http_makes_it_unless_it_is_invalid(self, history: Service) -> None:
+        refused = await history.do("POST", "/messages", "alice", {"room": "@bob+alice", "content": ""})
+        assert code(refused) == (422, Code.CONTENT_EMPTY)
+        assert rows(history, "SELECT count(*) FROM directs") == [(0,)]
+        sent = await history.do("POST", "/messages", "alice", {"room": "@BOB+alice", "content": "hi", "key": "k1"})
+        assert (sent.status_code, sent.json()["room"], sent.json()["offset"]) == (201, NAME, 1)
+        again = await history.do("POST", "/messages", "alice", {"room": NAME, "content": "hi", "key": "k1"})
+        assert again.json() == sent.json()
+        await history.do("PUT", "/blocks/alice", "bob")
+        blocked = await history.do("POST", "/messages", "alice", {"room": NAME, "content": "hi"})
+        assert code(blocked) == (403, Code.DIRECT_REFUSED)
+        stranger = await history.do("POST", "/messages", "alice", {"room": "@bob+carol", "content": "hi"})
+        assert code(stranger) == (404, Code.ROOM_UNKNOWN)
+
 
 class TestMembersForEver:
     @pytest.mark.parametrize(

@@ -45,6 +45,10 @@ class TestPrecedence:
         assert found.notices.default is NotifyLevel.NONE
         assert found.notices.rooms == {"ops": NotifyLevel.ALL}
 
+    def test_direct_conversations_are_named_by_the_user(self) -> None:
+        found = config('room = "@Bob"\n[notices.rooms]\n"@Eve" = "none"\n')
+        assert (found.room, dict(found.notices.rooms)) == ("@bob", {"@eve": NotifyLevel.NONE})
+
     def test_a_profile_overrides_the_file(self) -> None:
         found = config('profile = "work"\n' + FILE)
         assert (found.server, found.username, found.room) == ("https://work.example.org", "ada", "desk")
@@ -133,7 +137,10 @@ class TestProblems:
             ("notices = 3", "f, line 1: notices: must be a table: [notices]."),
             ("notices.rooms = 3", "f, line 1: notices.rooms: must be a table: [notices.rooms]."),
             ('[notices.rooms]\nops = "al"', 'f, line 2: notices.rooms.ops: must be "all", "mentions" or "none", not'),
-            ('[notices.rooms]\n"a b" = "all"', "f, line 2: notices.rooms.a b: must be the name of a room, not 'a b'."),
+            (
+                '[notices.rooms]\n"a b" = "all"',
+                "f, line 2: notices.rooms.a b: must be the name of a room, or @USERNAME, not 'a b'.",
+            ),
             ("[notices]\nquiet_s = -1", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not -1."),
             ("[notices]\nquiet_s = nan", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not nan."),
             ("[notices]\nquiet_s = true", "f, line 2: notices.quiet_s: must be a number from 0 to 3600, not True."),
