@@ -22,6 +22,8 @@ from client.text.sanitize import inert
 from client.text.session_ended import BY_CLOSE_CODE
 from client.text.suggestions import why_not_in
 
+PRINTED_LIMIT = 10_000
+"""Messages of which `tail --changes` remembers how they were printed, so that no change is printed twice."""
 QUEUE_LIMIT = 1000
 """Messages that may wait in the outbox before more of the input is read."""
 
@@ -174,8 +176,10 @@ class TailFace:
     ) -> None:
         self.connection = connect(self.show)
         self._changes = changes
-        self._revs: dict[str, int | None] = {}
-        """Up to which rev the changes of each room were printed; None: from now on."""
+        self._printed: dict[str, ResumePoint] = {}
+        """Up to where the messages and the changes of each room were printed."""
+        self._printed_revs: dict[Position, int] = {}
+        """The rev as of which each of the last messages was printed."""
         if changes:
             self.connection.ask_for_held(lambda: dict.fromkeys(rooms, HeldMessages(1)))
         self.failure: Failure | None = None
@@ -216,8 +220,7 @@ class TailFace:
             case notes.RoomReset(room, at):
                 if room in self._rooms:
                     self._print(note)
-                    self._revs[room] = None
-                    self._save({room: self._point(room, at)})
+                    self._advance(room, ResumePoint(at.epoch, at.offset))
             case notes.MessagesMissing() | notes.ServerError():
                 self._print(note)
             case (
@@ -248,10 +251,11 @@ class TailFace:
         if note.again:
             self._print(note)
         streams, member_of = self.connection.state.streams, {room.room for room in note.rooms}
-        for room in self._rooms:
-            if room in streams and self._changes:
-                self._revs.setdefault(room, streams[room].rev)
-        self._save({room: self._point(room, streams[room].at) for room in self._rooms if room in streams})
+        begin = {room: streams[room] for room in self._rooms if room in streams}
+        for room, stream in begin.items():
+            rev = self._printed[room].rev if room in self._printed else stream.rev
+            self._printed[room] = ResumePoint(stream.at.epoch, stream.at.offset, rev if self._changes else None)
+        self._save({room: self._printed[room] for room in begin})
         if missing := [room for room in self._rooms if room not in member_of]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))
@@ -267,25 +271,38 @@ class TailFace:
             return
         for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
             self._out(line)
-        self._save({message.room: self._point(message.room, message.at)})
+        self._note_printed(message)
+        rev = self._printed[message.room].rev if message.room in self._printed else None
+        self._advance(message.room, ResumePoint(message.at.epoch, message.at.offset, rev))
         if self._left is not None:
             self._left -= 1
             if not self._left:
                 self.connection.quit()
 
     def _print_change(self, note: notes.MessageChanged) -> None:
-        """Print a message as it is now; its rev is saved unless changes before it are still missing."""
-        if self._left == 0:
+        """Print a message as it is now, unless it was; its rev is saved if no change before it is missing."""
+        message, room = note.message, note.message.room
+        if self._left == 0 or self._printed_revs.get(message.at, 0) >= message.rev:
             return
         for line in self._timeline.notice(change_line(note)) if self._timeline else [change_as_json(note)]:
             self._out(line)
-        room, stream = note.message.room, self.connection.state.streams.get(note.message.room)
-        if stream is not None and stream.rev is not None:
-            self._revs[room] = max(self._revs.get(room) or 0, min(note.message.rev, stream.rev))
-            self._save({room: self._point(room, stream.at)})
+        self._note_printed(message)
+        stream, printed = self.connection.state.streams.get(room), self._printed.get(room)
+        if stream is not None and stream.rev is not None and printed is not None:
+            rev = max(printed.rev or 0, min(message.rev, stream.rev))
+            self._advance(room, ResumePoint(printed.epoch, printed.offset, rev))
 
-    def _point(self, room: str, at: Position) -> ResumePoint:
-        return ResumePoint(at.epoch, at.offset, self._revs.get(room))
+    def _note_printed(self, message: frames.Message) -> None:
+        if self._changes:
+            self._printed_revs.pop(message.at, None)
+            self._printed_revs[message.at] = message.rev
+            if len(self._printed_revs) > PRINTED_LIMIT:
+                del self._printed_revs[next(iter(self._printed_revs))]
+
+    def _advance(self, room: str, printed: ResumePoint) -> None:
+        """Save up to where a room was printed."""
+        self._printed[room] = printed
+        self._save({room: printed})
 
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure

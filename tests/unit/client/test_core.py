@@ -9,22 +9,28 @@ from tests.unit.client.world import ME, World
 
 ROOMS = st.sampled_from(["general", "ops"])
 MOVES = ("serve", "serve", "serve", "serve", "receive", "receive", "receive", "cut", "connect", "connect", "wake")
-ACTIONS = st.one_of(
+BASIC = (
     st.tuples(st.just("write"), ROOMS),
     st.tuples(st.just("other"), ROOMS),
     st.tuples(st.just("lose"), ROOMS),
-    st.tuples(st.just("change"), st.tuples(ROOMS, st.integers(0, 20))),
-    st.tuples(st.just("lose change"), st.tuples(ROOMS, st.integers(0, 20))),
     st.tuples(st.just("refuse"), st.integers(1, 3)),
     st.tuples(st.just("kill"), st.integers(0, 30)),
     *[st.tuples(st.just(name), st.none()) for name in MOVES],
 )
+CHANGES = (
+    st.tuples(st.just("change"), st.tuples(ROOMS, st.integers(0, 20))),
+    st.tuples(st.just("lose change"), st.tuples(ROOMS, st.integers(0, 20))),
+)
+ACTIONS = st.one_of(*BASIC, *CHANGES)
+EDITS = st.one_of(*BASIC, st.tuples(st.just("edit"), ROOMS), st.tuples(st.just("edit"), ROOMS))
 
 
 def act(world: World, name: str, argument: object) -> None:
     match name, argument:
         case "write", str(room):
             world.write(room)
+        case "edit", str(room):
+            world.edit(room)
         case "other", str(room):
             world.other(room)
         case "lose", str(room):
@@ -85,6 +91,17 @@ class TestAnyOrderOfEvents:
             assert held == {offset: world.logs[room][offset - 1] for offset in held}
             assert world.state.streams[room].rev == world.revs[room]
         assert not world.state.pending
+
+    @settings(max_examples=80)
+    @given(st.lists(EDITS, min_size=50, max_size=120))
+    def test_unsent_message_ends_as_it_was_edited_and_is_stored_once_whatever_happens(
+        self, actions: list[tuple[str, object]]
+    ) -> None:
+        world = lived(actions)
+        for room, log in world.logs.items():
+            assert [message.content for message in log if message.username == ME] == world.wrote[room]
+        assert not world.disk
+        assert not world.state.unsent_count
 
     def test_shown_messages_are_the_stored_ones(self) -> None:
         world = lived([("other", "ops"), ("lose", "ops"), ("write", "ops"), ("serve", None), ("other", "ops")])

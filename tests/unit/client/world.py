@@ -155,21 +155,33 @@ class World:
         self._number += 1
         entry = OutboxEntry(f"key{self._number}", room, f"{room} {self._number}")
         self.wrote[room].append(entry.content)
-        self.disk[entry.key] = entry
+        self.disk[entry.key] = replace(entry, tried=self.state.phase is ConnectionPhase.LIVE)
         self.feed(events.MessageQueued(entry))
+
+    def edit(self, room: str) -> None:
+        """The person edits the last message that is not acknowledged yet, if there is one: on the disk first."""
+        if not (entries := self.state.unsent.get(room, ())):
+            return
+        entry, self._number = entries[-1], self._number + 1
+        text = f"{room} {self._number}"
+        self.wrote[room][self.wrote[room].index(entry.text)] = text
+        on_disk = {"edited": text} if entry.tried else {"content": text}
+        self.disk[entry.key] = replace(self.disk[entry.key], **on_disk)
+        self.feed(events.EntryEdited(entry.key, text))
 
     def other(self, room: str, *, lost: bool = False) -> None:
         """Somebody else's message is stored; its push may get lost."""
         self._number += 1
         self._store(room, "bob", f"{room} {self._number}", lost=lost)
 
-    def change(self, room: str, which: int, *, lost: bool = False) -> None:
+    def change(self, room: str, which: int, *, lost: bool = False, content: str = "") -> None:
         """A message is edited, if there is one; the push of the change may get lost."""
         if not (log := self.logs[room]):
             return
         self._number += 1
         self.revs[room] += 1
-        changed = msgspec.structs.replace(log[which % len(log)], content=f"{self._number}", rev=self.revs[room])
+        text = content or f"{self._number}"
+        changed = msgspec.structs.replace(log[which % len(log)], content=text, rev=self.revs[room])
         log[which % len(log)] = changed
         if self.welcomed:
             after, self.told[room] = self.told[room], self.revs[room]
@@ -283,6 +295,12 @@ class World:
                 through = changes[-1].rev if changes else command.after
                 more = through < self.revs[room]
                 return frames.ChangesPage(id=command.id, room=room, changes=changes, through=through, more=more)
+            case frames.Edit(room=room, offset=offset):
+                if self.refusals:
+                    self.refusals -= 1
+                    return frames.ErrorFrame(id=command.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
+                self.change(room, offset - 1, content=command.content)
+                return frames.Changed(id=command.id, room=room, offset=offset, rev=self.revs[room])
             case frames.Join():
                 log = self.logs[command.room]
                 at = Position(self.epoch, len(log))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -248,6 +249,30 @@ class TestTail:
             await tail.until_done()
         assert tail.saved[0] == (0, {"general": ResumePoint("e1", 7, 3)})
         assert tail.saved[1:] == [(1, {"general": ResumePoint("e1", 7, 5)}), (2, {"general": ResumePoint("e1", 8, 5)})]
+
+    async def test_change_is_printed_once_however_often_it_comes(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            change = frames.Change(room="general", rev=5, after=4, message=msgspec.structs.replace(REACTED, rev=5))
+            await line.say(change)
+            asked = await line.expect(frames.ReadChanges)
+            assert asked.after == 0
+            page = frames.ChangesPage(id=asked.id, room="general", changes=[change], through=5, more=False)
+            await line.say(page, change, msgspec.structs.replace(message(8), rev=0))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=ResumePoint("e1", 7, 0), changes=True)
+            await tail.until_done()
+        assert [json.loads(line)["type"] for line in tail.out] == ["change", "message"]
+
+    def test_change_does_not_save_the_place_of_a_message_that_is_not_printed_yet(self, tmp_path: Path) -> None:
+        tail = Tailed("http://127.0.0.1:1", tmp_path, count=None, since=ResumePoint("e1", 7, 0), changes=True)
+        tail.face.show(notes.WelcomeReceived("alice", (room_state(7),), 0, again=False))
+        ahead = MessageStream(Position("e1", 9), changes=ChangeProgress(1, 1))
+        tail.face.connection.state = replace(tail.face.connection.state, streams={"general": ahead})
+        tail.face.show(notes.MessageChanged(REACTED, mine=False))
+        assert tail.saved[-1] == (1, {"general": ResumePoint("e1", 7, 1)})
 
     async def test_tail_saves_the_start_of_a_restored_history(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
