@@ -21,7 +21,7 @@ from tests.support.history import START_MS, FakeAuth, Service, Start
 from tests.support.waiting import MOST_S, proves_absence, until
 
 CANARY = "canary-5e1f0b"
-SEED_WITH_A_COPY = 18
+SEED_WITH_A_COPY = 25
 """With this one, SQLite 3.40 leaves a copy."""
 
 
