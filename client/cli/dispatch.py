@@ -134,13 +134,16 @@ async def _run_connected(context: "ClientContext", arguments: argparse.Namespace
             return await chat_commands.chat(context, room, arguments.face)
         case "send":
             how = {"whole": arguments.whole, "strips_ansi": arguments.strip_ansi}
-            room, content = room_name(arguments.room), arguments.content
-            return await chat_commands.send(context, room, content, arguments.timeout, **how)
+            room, content, reply_to = room_name(arguments.room), arguments.content, arguments.reply_to
+            return await chat_commands.send(context, room, content, arguments.timeout, reply_to=reply_to, **how)
         case "tail":
-            names = ("since", "recent", "count", "resume")
+            names = ("since", "recent", "count", "resume", "changes")
             begin = {name: getattr(arguments, name) for name in names}
             rooms = list(dict.fromkeys(map(room_name, arguments.rooms)))
             return await chat_commands.tail(context, rooms, as_json=arguments.json, **begin)
+        case "edit":
+            room, offset = room_name(arguments.room), arguments.offset
+            return await chat_commands.edit(context, room, offset, arguments.content)
         case "topic":
             return await chat_commands.topic(context, room_name(arguments.room), arguments.topic)
     return await chat_commands.ask(context, _wire_command(arguments))
@@ -156,7 +159,7 @@ async def _open_chat(context: "ClientContext") -> ExitCode:
 
 
 def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
-    """The wire's command for `create`, `join`, `accept`, `invite` or `remove`."""
+    """The wire's command for a command that is answered with one reply."""
     from chatterbox.wire import frames
     from client.faces.slash_parser import are_swapped
     from client.text.room_names import room_name
@@ -168,6 +171,14 @@ def _wire_command(arguments: argparse.Namespace) -> "frames.Command":
             return frames.CreateRoom(id=0, room=room_name(arguments.new_room), private=arguments.private)
         case "join":
             return frames.Join(id=0, room=room_name(arguments.room))
+        case "delete":
+            return frames.DeleteMessage(id=0, room=room_name(arguments.room), offset=arguments.offset)
+        case "react":
+            room, emoji, remove = room_name(arguments.room), arguments.emoji, arguments.remove
+            return frames.React(id=0, room=room, offset=arguments.offset, emoji=emoji, remove=remove)
+        case "pin":
+            room, remove = room_name(arguments.room), arguments.remove
+            return frames.Pin(id=0, room=room, offset=arguments.offset, remove=remove)
         case "accept":
             return frames.Join(id=0, room=room_name(arguments.invited_room))
         case "remove":

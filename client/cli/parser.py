@@ -148,6 +148,7 @@ def _add_messages(commands: CommandParsers) -> None:
     add.add_argument("--plain", dest="face", action="store_const", const=FaceKind.PLAIN, help=plain)
     add.set_defaults(face=FaceKind.SCREEN)
     _add_send(commands)
+    _add_changes(commands)
     _add_outbox(commands)
     _add_tail(commands)
 
@@ -164,6 +165,32 @@ def _add_send(commands: CommandParsers) -> None:
     add.add_argument("--timeout", metavar="SECONDS", type=values.seconds, default=30.0, help=timeout)
     add.add_argument("--whole", action="store_true", help="send all of standard input as one message")
     add.add_argument("--strip-ansi", action="store_true", help="remove colours and other escape sequences first")
+    answered = "answer the message with this offset (`tail --json` prints it)"
+    add.add_argument("--reply-to", metavar="OFFSET", type=values.offset, default=0, help=answered)
+
+
+def _add_changes(commands: CommandParsers) -> None:
+    """The commands about one message: which, is its offset in the room."""
+    offset = "the message, by its number in the room: `at.offset` in `tail --json`, or #N in a chat"
+    add = commands.add(
+        "edit", "replace the text of a message that you sent", "edit ops 41 'back up'", "edit ops 41 - < report.txt"
+    )
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("offset", metavar="OFFSET", type=values.offset, help=offset)
+    add.add_argument("content", metavar="TEXT", help="the new text; '-': all of standard input")
+    summary = "erase a message that you sent, or any message of a room that you created"
+    add = commands.add("delete", summary, "delete ops 41")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("offset", metavar="OFFSET", type=values.offset, help=offset)
+    add = commands.add("react", "react to a message", "react ops 41 :tada:", "react ops 41 :tada: --remove")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("offset", metavar="OFFSET", type=values.offset, help=offset)
+    add.add_argument("emoji", metavar="EMOJI", help="an emoji, or a name such as :tada:")
+    add.add_argument("--remove", action="store_true", help="take the reaction back")
+    add = commands.add("pin", "pin a message", "pin ops 41", "pin ops 41 --remove")
+    add.add_argument("room", metavar="ROOM")
+    add.add_argument("offset", metavar="OFFSET", type=values.offset, help=offset)
+    add.add_argument("--remove", action="store_true", help="unpin it")
 
 
 def _add_outbox(commands: CommandParsers) -> None:
@@ -187,6 +214,8 @@ def _add_tail(commands: CommandParsers) -> None:
     recent = "without a position: start N messages back (10; with --resume 0)"
     add.add_argument("--recent", metavar="N", type=values.count, help=recent)
     add.add_argument("--count", metavar="N", type=values.positive_count, help="exit after N messages")
+    changes = "print also what happens to messages: edits, deletions, reactions, pins; with --json as type `change`"
+    add.add_argument("--changes", action="store_true", help=changes)
 
 
 def _add_doctor(commands: CommandParsers) -> None:

@@ -26,6 +26,14 @@ def positive_count(text: str) -> int:
     return number
 
 
+def offset(text: str) -> int:
+    """Parse a message's number in its room, from 1 on; with or without `#`."""
+    digits = text.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < position.WHOLE_DIGITS and int(digits) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a message, such as 41")
+    return int(digits)
+
+
 def seconds(text: str) -> float:
     """Parse a number of seconds above 0 and below 1,000,000."""
     try:

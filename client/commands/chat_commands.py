@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 
 from chatterbox.wire import frames
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.commands import account
 from client.config.live_config import EffectiveConfig, LiveConfig
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
 from client.core.events import RoomRequested
+from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
 from client.faces.face_choice import FaceKind, chosen, has_colour
 from client.faces.line_completion import completions
@@ -35,7 +36,7 @@ from client.output import columns_of, print_notice, print_result, print_status, 
 from client.store.name_cache import NameCache
 from client.store.outbox import Outbox
 from client.store.tail_cursors import TailCursor
-from client.text import note_text
+from client.text import change_text, note_text
 from client.text.ansi import without_escapes
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import why_not_in
@@ -167,8 +168,12 @@ async def send(
     *,
     whole: bool = False,
     strips_ansi: bool = False,
+    reply_to: int = 0,
 ) -> ExitCode:
-    """Send one message, every line of the input, or with `whole` the whole input as one message."""
+    """Send one message, every line of the input, or with `whole` the whole input as one message.
+
+    `reply_to`: the offset of the message that they answer; 0: none.
+    """
     if content is not None and not content.strip():
         raise UsageError("The message is empty; nothing was sent.")
     session = context.tokens.session()
@@ -182,7 +187,7 @@ async def send(
             return ChatConnection(context.server, context.tokens, show, outbox=outbox, state=state)
 
         is_known = room in _known_rooms(context)
-        face = SendFace(context.server, room, print_notice, timeout_s, connect, is_known=is_known)
+        face = SendFace(context.server, room, print_notice, timeout_s, connect, is_known=is_known, reply_to=reply_to)
         connected = asyncio.create_task(face.connection.run())
         sent = asyncio.create_task(face.send(lines))
         await asyncio.wait({connected, sent}, return_when=asyncio.FIRST_COMPLETED)
@@ -206,8 +211,11 @@ async def tail(
     recent: int | None,
     count: int | None,
     resume: str | None,
+    changes: bool = False,
 ) -> ExitCode:
     """Print messages as they arrive, until interrupted or until `count` messages are printed.
+
+    With `changes`, print also what happens to them.
 
     Without a position, it starts `recent` messages back; by default 10, with `resume` at the newest.
     """
@@ -220,8 +228,8 @@ async def tail(
         cursor = stack.enter_context(TailCursor(context.cursor_path(session, resume))) if resume else None
         begin = {room: at for room, at in cursor.positions().items() if room in rooms} if cursor else {}
         if since is not None:
-            begin.setdefault(rooms[0], since)
-        streams = {room: MessageStream(at) for room, at in begin.items()}
+            begin.setdefault(rooms[0], ResumePoint(since.epoch, since.offset))
+        streams = {room: _stream(point) for room, point in begin.items()}
         state = ClientState(follow=frozenset(rooms), recent=recent, streams=streams)
         cache = stack.enter_context(NameCache(context.name_cache_path(session)))
         face = TailFace(
@@ -233,6 +241,7 @@ async def tail(
             timeline=None if as_json else LineTimeline(columns=_columns, rooms=len(rooms) > 1),
             count=count,
             save=cursor.save if cursor else _save_nothing,
+            changes=changes,
         )
         _when_reader_closes(face.connection.quit)
         ended = await face.connection.run()
@@ -241,7 +250,11 @@ async def tail(
     return ExitCode.OK
 
 
-def _save_nothing(_: Mapping[str, Position]) -> None:
+def _stream(point: ResumePoint) -> MessageStream:
+    return MessageStream(Position(point.epoch, point.offset), changes=ChangeProgress(point.rev))
+
+
+def _save_nothing(_: Mapping[str, ResumePoint]) -> None:
     """Without `--resume`, positions are not saved."""
 
 
@@ -277,11 +290,17 @@ async def topic(context: ClientContext, room: str, text: str | None) -> ExitCode
 async def ask(context: ClientContext, command: frames.Command) -> ExitCode:
     """Send one command, and print its result."""
     answer = await _reply_to(context, command)
-    result = note_text.sentence(answer, context.server) or "Done."
+    result = note_text.sentence(answer, context.server) or change_text.done_line(command) or "Done."
     if isinstance(answer, notes.RoomEntered):
         result += f" To chat there: chatterbox chat {inert_name(answer.room)}"
     print_result(result)
     return ExitCode.OK
+
+
+async def edit(context: ClientContext, room: str, offset: int, content: str) -> ExitCode:
+    """Replace the text of a message; `-` reads it from standard input."""
+    text = await anext(_joined(stdin_lines())) if content == "-" else content
+    return await ask(context, frames.Edit(id=0, room=room, offset=offset, content=text))
 
 
 async def _list_rooms(context: ClientContext) -> list[frames.RoomSummary]:

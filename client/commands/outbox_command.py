@@ -35,6 +35,6 @@ def _columns(stored: list[StoredEntry]) -> tuple[list[OutboxEntry], list[bool]]:
 def _as_json(stored: StoredEntry) -> str:
     entry = stored.entry
     return json.dumps(
-        {"id": entry.short_id, "room": entry.room, "content": entry.content, "queued_at_s": entry.queued_at_s}
+        {"id": entry.short_id, "room": entry.room, "content": entry.text, "queued_at_s": entry.queued_at_s}
         | {"held": stored.is_held}
     )

@@ -9,6 +9,7 @@ import msgspec
 from chatterbox.wire.frames import Command, RoomSummary
 from chatterbox.wire.limits import Limits
 from client.core.events import Effect, ReplyOverdue, SendCommand, ShowNote, StartTimer
+from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
@@ -49,6 +50,9 @@ class ClientState:
     recent: int = 0
     """How many messages before the current head a followed room starts with."""
 
+    held: Mapping[str, HeldMessages] | None = None
+    """The messages that the face held when it connected last, by room; None: it holds none, ever."""
+
     streams: Mapping[str, MessageStream] = field(default_factory=dict)
     topics: Mapping[str, str] = field(default_factory=dict)
     """Topics by room, as far as the server sent them. A room without a topic may be missing."""
@@ -59,7 +63,9 @@ class ClientState:
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)
     """The outbox by room, in order; only the first entry of a room can be in flight."""
     in_flight: Mapping[str, int] = field(default_factory=dict)
-    """Room to the id of its `send` that has no reply yet."""
+    """Room to the id of its `send`, or of the `edit` after it, that has no reply yet."""
+    edits: Mapping[int, OutboxEntry] = field(default_factory=dict)
+    """Acknowledged messages that were edited meanwhile, by the id of their `edit`; in the outbox until its reply."""
     delayed: Mapping[str, int] = field(default_factory=dict)
     """Room to the id of its `send` that the server refused for now."""
 
@@ -77,7 +83,7 @@ class ClientState:
 
     @property
     def unsent_count(self) -> int:
-        return sum(map(len, self.unsent.values()))
+        return sum(map(len, self.unsent.values())) + len(self.edits)
 
     def follows(self, room: str) -> bool:
         return self.follow is None or room in self.follow

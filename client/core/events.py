@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chatterbox.wire.frames import Command, ServerFrame
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import ResumePoint
+from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 
@@ -22,7 +23,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeDone:
-    """The WebSocket handshake succeeded."""
+    """The WebSocket handshake succeeded. `held`: what the face holds of each room; None: it holds no messages, ever."""
+
+    held: Mapping[str, HeldMessages] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,14 @@ class ConnectionLost:
 
 @dataclass(frozen=True, slots=True)
 class SendRequested:
-    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk."""
+    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk.
+
+    `reply_to`: the offset of the message that it answers; 0: none.
+    """
 
     room: str
     content: str
+    reply_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,14 @@ class EntryTakenBack:
     """The user took back an unsent message; it is deleted from disk. Not for one that is in flight."""
 
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryEdited:
+    """The user edited an unsent message; its text on disk is `text` now."""
+
+    key: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +152,7 @@ Event: TypeAlias = (
     | ConnectionLost
     | MessageQueued
     | EntryTakenBack
+    | EntryEdited
     | CommandRequested
     | RoomRequested
     | TokenRenewed
@@ -156,7 +172,7 @@ class Dial:
 class SendConnect:
     """Send `connect` with the session's token, which the core never holds."""
 
-    resume: Mapping[str, Position]
+    resume: Mapping[str, ResumePoint]
     command_id: int | None = None
 
 
@@ -183,6 +199,11 @@ class DropEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkTried:
+    """Note on disk that every message of the outbox may be sent from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class CloseConnection:
     """Close the connection; `ConnectionLost` follows."""
 
@@ -201,4 +222,6 @@ class Stop:
     ended: SessionOver
 
 
-Effect: TypeAlias = Dial | SendConnect | SendCommand | StartTimer | DropEntry | CloseConnection | ShowNote | Stop
+Effect: TypeAlias = (
+    Dial | SendConnect | SendCommand | StartTimer | DropEntry | MarkTried | CloseConnection | ShowNote | Stop
+)

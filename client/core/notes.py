@@ -68,6 +68,22 @@ class MessageShown:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageChanged:
+    """A message that was shown before is otherwise now: edited, deleted, reacted to, pinned, or replied to.
+
+    A face replaces what it shows of it, only if `message.rev` is greater than that of the message that it holds, and
+    does nothing if it holds none. `mine`: sent by this user. `by`, `did` and `what` are those of
+    `chatterbox.wire.frames.Change`: empty if it happened while the client was away.
+    """
+
+    message: Message
+    mine: bool
+    by: str = ""
+    did: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomEntered:
     """The user is in `room`; `messages` are its recent ones, oldest first."""
 
@@ -210,6 +226,7 @@ Note: TypeAlias = (
     | CatchingUp
     | CaughtUp
     | MessageShown
+    | MessageChanged
     | RoomEntered
     | RoomReset
     | MessagesMissing

@@ -1,6 +1,6 @@
 """A message in the outbox: written, and not acknowledged by the server yet."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SHORT_ID_CHARS = 6
 
@@ -12,6 +12,17 @@ class OutboxEntry:
     key: str
     room: str
     content: str
+    reply_to: int = 0
+    """The offset of the message that it answers; 0: none."""
+    tried: bool = field(default=False, compare=False)
+    """Whether it was sent at least once, and may be stored."""
+    edited: str | None = None
+    """The text that it is to have, if it was edited after it was tried: it becomes so after its ack."""
+
+    @property
+    def text(self) -> str:
+        """The text as the user wants it."""
+        return self.content if self.edited is None else self.edited
 
     @property
     def short_id(self) -> str:

@@ -4,17 +4,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+import msgspec
+
 from chatterbox.wire import codec
 from chatterbox.wire.errors import MEANINGS, Code
-from chatterbox.wire.frames import ErrorFrame, Message, Send, Sent
+from chatterbox.wire.frames import Edit, ErrorFrame, Message, Send, Sent
 from client.core import room_updates
 from client.core.client_state import ClientState, ConnectionPhase, ReducerStep
 from client.core.events import DropEntry, RetryDue, StartTimer
-from client.core.notes import QueuedOffline, SendDelayed, SendFailed, SendStored
+from client.core.frame_decoder import UNREADABLE
+from client.core.notes import CommandRefused, QueuedOffline, SendDelayed, SendFailed, SendStored
 from client.core.outbox_entry import OutboxEntry
 
 RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
+UNREADABLE_RETRY_S = 60.0
+"""The same, after a reply to a message that this client can't read."""
 
 Item = TypeVar("Item")
 
@@ -53,14 +58,21 @@ def advance(step: ReducerStep, room: str) -> None:
     if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
         return
     while entries := step.state.unsent.get(room, ()):
-        send = Send(id=2**53 - 1, room=room, content=entries[0].content, key=entries[0].key)
+        send = _send(entries[0])
         if len(codec.encode(send)) <= state.limits.frame_bytes:
             in_flight = {**step.state.in_flight, room: step.send_command(send)}
-            step.set_state(replace(step.state, in_flight=in_flight))
+            unsent = {**step.state.unsent, room: (replace(entries[0], tried=True), *entries[1:])}
+            step.set_state(replace(step.state, in_flight=in_flight, unsent=unsent))
             return
         _take_first(step, room)
         limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
         _fail(step, entries[0], Code.CONTENT_TOO_LONG, limit)
+
+
+def _send(entry: OutboxEntry) -> Send:
+    """The command for an entry, with the longest id that there is."""
+    reply_to = entry.reply_to or msgspec.UNSET
+    return Send(id=2**53 - 1, room=entry.room, content=entry.content, key=entry.key, reply_to=reply_to)
 
 
 def advance_all(step: ReducerStep) -> None:
@@ -73,7 +85,8 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
     entry = _take_sent(step, send)
     if entry is None:
         return
-    step.emit(DropEntry(entry.key))
+    if entry.edited is None:
+        step.emit(DropEntry(entry.key))
     step.show(SendStored(entry, reply.at))
     own = Message(
         room=reply.room,
@@ -82,13 +95,69 @@ def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
         username=step.state.username,
         content=entry.content,
         timestamp=reply.timestamp,
+        reply_to=entry.reply_to,
+        thread=reply.thread,
+        mentions=reply.mentions,
     )
     room_updates.take_own_message(step, own)
+    if entry.edited is not None:
+        edit_id = step.send_command(Edit(id=0, room=send.room, offset=reply.at.offset, content=entry.edited))
+        in_flight = {**step.state.in_flight, send.room: edit_id}
+        step.set_state(replace(step.state, edits={**step.state.edits, edit_id: entry}, in_flight=in_flight))
     advance(step, send.room)
+
+
+def finish_edit(step: ReducerStep, edit: Edit) -> None:
+    """A message that was edited before its ack has its new text on the server."""
+    if (entry := _take_edit(step, edit)) is not None:
+        step.emit(DropEntry(entry.key))
+        advance(step, edit.room)
+
+
+def refuse_edit(step: ReducerStep, edit: Edit, error: ErrorFrame) -> None:
+    """Try again later if the refusal is temporary; otherwise show the text, and only then forget it."""
+    if (entry := _take_edit(step, edit)) is None:
+        return
+    if not is_temporary(error):
+        step.show(CommandRefused(edit, error.code, error.detail))
+        step.emit(DropEntry(entry.key))
+        advance(step, edit.room)
+        return
+    _put_first(step, entry)
+    delayed = {**step.state.delayed, edit.room: edit.id}
+    step.set_state(replace(step.state, delayed=delayed))
+    step.emit(StartTimer(RETRY_S if error.retry_after_s is None else error.retry_after_s, RetryDue(edit.room, edit.id)))
+
+
+def _take_edit(step: ReducerStep, edit: Edit) -> OutboxEntry | None:
+    edits = dict(step.state.edits)
+    if (entry := edits.pop(edit.id, None)) is not None:
+        step.set_state(replace(step.state, edits=edits, in_flight=_without(step.state.in_flight, edit.room)))
+    return entry
+
+
+def _put_first(step: ReducerStep, entry: OutboxEntry) -> None:
+    """Let an acknowledged message be sent again: its key gets the same ack, after which it is edited."""
+    waiting = step.state.unsent.get(entry.room, ())
+    step.set_state(replace(step.state, unsent={**step.state.unsent, entry.room: (entry, *waiting)}))
+
+
+def edit(step: ReducerStep, key: str, text: str) -> None:
+    """Give an unsent message another text: at once if it was never sent, else after its ack."""
+    for room, entries in step.state.unsent.items():
+        edited = tuple(_with_text(entry, text) if entry.key == key else entry for entry in entries)
+        if edited != entries:
+            step.set_state(replace(step.state, unsent={**step.state.unsent, room: edited}))
+
+
+def _with_text(entry: OutboxEntry, text: str) -> OutboxEntry:
+    return replace(entry, edited=text) if entry.tried else replace(entry, content=text)
 
 
 def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
     """Retry later if the refusal is temporary; otherwise show the text, and only then forget it."""
+    if error.code == UNREADABLE:  # it may be stored: the key makes sure that a retry does not store it twice
+        error = msgspec.structs.replace(error, retry_after_s=UNREADABLE_RETRY_S)
     if not is_temporary(error):
         if (entry := _take_sent(step, send)) is not None:
             _fail(step, entry, error.code, error.detail)
@@ -111,7 +180,10 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
 
 def disconnect(step: ReducerStep) -> None:
     """Forget what is in flight: it may be stored or not, so it stays in the outbox, and its key prevents duplicates."""
-    step.set_state(replace(step.state, in_flight={}, delayed={}))
+    edits = reversed(list(step.state.edits.values()))
+    step.set_state(replace(step.state, in_flight={}, delayed={}, edits={}))
+    for entry in edits:
+        _put_first(step, entry)
 
 
 def is_in_flight(state: ClientState, entry: OutboxEntry) -> bool:

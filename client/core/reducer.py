@@ -11,6 +11,7 @@ from typing import assert_never
 from chatterbox.wire import close_codes, frames
 from client.core import events, notes, outbox_rules, reconnect_delay, room_list, room_updates
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
+from client.core.frame_decoder import UNREADABLE
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
 """Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
@@ -35,6 +36,8 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             outbox_rules.queue(step, entry)
         case events.EntryTakenBack(key):
             outbox_rules.take_back(step, key)
+        case events.EntryEdited(key, text):
+            outbox_rules.edit(step, key, text)
         case events.CommandRequested(command):
             step.send_for_person(command)
         case events.RoomRequested(room):
@@ -60,9 +63,9 @@ def _take_connection_event(
             outbox_rules.restore(step, entries)
             step.show(notes.Connecting())
             step.emit(events.Dial(0.0))
-        case events.HandshakeDone():
+        case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            step.emit(events.SendConnect(room_updates.positions(step)))
+            step.emit(events.SendConnect(room_updates.resume_points(step, held)))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
                 step.emit(events.SendConnect({}, step.state.next_id))
@@ -111,6 +114,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             _take_welcome(step, frame)
         case frames.Message():
             room_updates.take_message(step, frame)
+        case frames.Change():
+            room_updates.take_change(step, frame)
         case frames.Membership():
             room_updates.take_membership(step, frame)
         case frames.TopicUpdate(room=room, topic=topic, by=by):
@@ -134,6 +139,8 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
     room_updates.take_welcome(step, welcome.rooms)
     room_updates.take_invitations(step, welcome.invitations)
+    if step.state.unsent:
+        step.emit(events.MarkTried())
     outbox_rules.advance_all(step)
 
 
@@ -192,18 +199,22 @@ def _end(step: ReducerStep, ended: notes.SessionOver) -> None:
 def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
     pending = step.take_pending(reply.id)
     if pending is None:
-        if isinstance(reply, frames.ErrorFrame) and reply.code not in outbox_rules.SESSION_ERRORS:
-            step.show(notes.ServerError(reply.detail))  # for the others, the close code that follows says why
+        if isinstance(reply, frames.ErrorFrame) and reply.code not in {*outbox_rules.SESSION_ERRORS, UNREADABLE}:
+            step.show(notes.ServerError(reply.detail))  # after a session error, the close code says why
         return
     match pending.command, reply:
         case _, frames.ErrorFrame():
             _take_refusal(step, pending, reply)
         case frames.Send() as send, frames.Sent():
             outbox_rules.acknowledge(step, send, reply)
+        case frames.Edit() as edit, frames.Changed() if not pending.by_person:
+            outbox_rules.finish_edit(step, edit)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
         case _, frames.Page() if not pending.by_person:
             room_updates.take_page(step, reply)
+        case _, frames.ChangesPage() if not pending.by_person:
+            room_updates.take_changes(step, reply)
         case frames.ListRooms(), frames.RoomList():
             room_list.take_page(step, pending, reply)
         case command, _:
@@ -214,14 +225,18 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
     """Show the reply to a requested command; some start or end a room's stream."""
     match reply:
         case frames.Created():
-            room_updates.start(step, reply.room, reply.at)
+            room_updates.start(step, reply.room, reply.at, 0)
         case frames.Left() | frames.DeletedRoom():
             room_updates.leave(step, reply.room)
+        case frames.ChangesPage():
+            room_updates.show_changes(step, reply)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
             pass  # other replies change no stream
     step.show(notes.CommandAnswered(command, reply))
+    if isinstance(reply, frames.Page):
+        room_updates.hold_page(step, reply)
 
 
 def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
@@ -229,10 +244,14 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
     match pending.command:
         case frames.Send() as send:
             outbox_rules.refuse(step, send, error)
+        case frames.Edit() as edit if not pending.by_person:
+            outbox_rules.refuse_edit(step, edit, error)
         case frames.Join() as join:
             room_updates.refuse_join(step, join, error, temporary=temporary)
         case frames.ReadHistory() as history if not pending.by_person:
             room_updates.refuse_page(step, history, error, temporary=temporary)
+        case frames.ReadChanges() as command if not pending.by_person:
+            room_updates.refuse_changes(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

@@ -3,10 +3,14 @@
 `client.core.message_stream` orders the messages of each room.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import msgspec
+
 from chatterbox.wire.frames import (
+    Change,
+    ChangesPage,
     DeleteRoom,
     ErrorFrame,
     Join,
@@ -16,13 +20,17 @@ from chatterbox.wire.frames import (
     Message,
     Page,
     PendingInvitation,
+    ReadChanges,
     ReadHistory,
     RoomState,
 )
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
+from client.core import message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
 from client.core.events import RetryDue, StartTimer
+from client.core.frame_decoder import PartialPage
+from client.core.message_changes import ChangeProgress, HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import (
     CatchingUp,
@@ -31,6 +39,7 @@ from client.core.notes import (
     GoneReason,
     InvitationReceived,
     MembershipChange,
+    MessageChanged,
     MessageShown,
     MessagesMissing,
     RoomEntered,
@@ -44,9 +53,34 @@ RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
 
 
-def positions(step: ReducerStep) -> dict[str, Position]:
-    """Where each room resumes after reconnecting."""
-    return {room: stream.at for room, stream in step.state.streams.items()}
+def resume_points(step: ReducerStep, held: Mapping[str, HeldMessages] | None) -> dict[str, ResumePoint]:
+    """Where each room resumes, with a face that holds these messages; None: it holds none, and needs no old changes."""
+    step.set_state(replace(step.state, held=held))
+    for room, stream in step.state.streams.items():
+        first = held[room].first if held is not None and room in held else stream.at.offset + 1
+        changes = ChangeProgress() if held is None else replace(stream.changes, first=first)
+        step.set_stream(room, replace(stream, changes=changes))
+    return {room: _resume_point(stream) for room, stream in step.state.streams.items()}
+
+
+def _resume_point(stream: MessageStream) -> ResumePoint:
+    at, changes = stream.at, stream.changes
+    if changes.rev is None or changes.first is None:
+        return ResumePoint(at.epoch, at.offset)
+    return ResumePoint(at.epoch, at.offset, changes.rev, changes.first)
+
+
+def _fresh(step: ReducerStep, at: Position, rev: int | None) -> ChangeProgress:
+    """The changes of a room whose stream begins after `at`, at `rev`."""
+    return ChangeProgress(rev, None if step.state.held is None else at.offset + 1)
+
+
+def _fresh_at_welcome(step: ReducerStep, room: RoomState) -> ChangeProgress:
+    """The same, for a room that the face may hold from an earlier run."""
+    held = (step.state.held or {}).get(room.room)
+    if held is None or held.rev is None or held.epoch != room.at.epoch:
+        return _fresh(step, room.at, room.rev)
+    return message_changes.take_told(ChangeProgress(held.rev, held.first), room.rev)
 
 
 def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
@@ -63,7 +97,8 @@ def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
 
 
 def _resume(step: ReducerStep, room: RoomState) -> None:
-    stream, reset = streams.resume(step.state.streams.get(room.room), room, step.state.recent)
+    fresh = _fresh_at_welcome(step, room)
+    stream, reset = streams.resume(step.state.streams.get(room.room), room, step.state.recent, fresh)
     if reset:
         step.show(RoomReset(room.room, stream.at))
     elif stream.to_go:
@@ -81,8 +116,66 @@ def take_message(step: ReducerStep, message: Message) -> None:
         before = Position(message.at.epoch, message.at.offset - 1)
         if stream is not None:
             step.show(RoomReset(room, before))
-        stream = MessageStream(before)
+        stream = MessageStream(before, changes=_fresh(step, before, None))
+    if message.rev and message.at.offset <= stream.at.offset:  # it was shown from its ack, as it was sent
+        step.show(MessageChanged(message, message.username == step.state.username))
     _pass_on(step, room, *streams.take_push(stream, message))
+
+
+def take_change(step: ReducerStep, change: Change) -> None:
+    """Take a push that a message is otherwise now; without a message, only the position moves on."""
+    stream = step.state.streams.get(change.room)
+    if stream is not None:
+        stream = replace(stream, changes=message_changes.take_change(stream.changes, change))
+        _pass_changes(step, change.room, stream, [change])
+
+
+def take_changes(step: ReducerStep, page: ChangesPage) -> None:
+    """Take a page of changes that were missing."""
+    stream = step.state.streams.get(page.room)
+    if stream is not None and stream.changes.waiting == page.id:
+        stream = replace(stream, changes=message_changes.take_page(stream.changes, page.through))
+        _pass_changes(step, page.room, stream, page.changes)
+
+
+def show_changes(step: ReducerStep, page: ChangesPage) -> None:
+    """Take a page of changes that a face requested itself."""
+    if (stream := step.state.streams.get(page.room)) is not None:
+        _pass_changes(step, page.room, stream, page.changes)
+
+
+def refuse_changes(step: ReducerStep, command: ReadChanges, error: ErrorFrame, *, temporary: bool) -> None:
+    """Request a refused page of changes again later, or go on without it."""
+    stream = step.state.streams.get(command.room)
+    if stream is None or stream.changes.waiting != command.id:
+        return
+    if temporary:
+        step.emit(_retry_timer(error, command))
+    else:
+        changes = message_changes.stop_waiting(stream.changes, give_up=True)
+        step.set_stream(command.room, replace(stream, changes=changes))
+
+
+def _pass_changes(step: ReducerStep, room: str, stream: MessageStream, changes: Iterable[Change]) -> None:
+    """Show the changed messages that were shown before, and put the others in their place."""
+    for change in changes:
+        if (message := change.message) is None:
+            continue
+        if message.at.offset <= stream.at.offset and message.at.epoch == stream.at.epoch:
+            mine = message.username == step.state.username
+            step.show(MessageChanged(message, mine, change.by, change.did, change.what))
+        stream, messages = streams.take_ack(stream, message)
+        stream = _show_messages(step, stream, messages)
+    _pass_on(step, room, stream, [])
+
+
+def hold_page(step: ReducerStep, page: Page) -> None:
+    """Note that a face got a page of messages that it requested itself."""
+    stream = step.state.streams.get(page.room)
+    if stream is not None and page.messages and page.messages[0].at.epoch == stream.at.epoch:
+        first = min(message.at.offset for message in page.messages)
+        changes = message_changes.take_messages(stream.changes, first, page.rev)
+        _pass_on(step, page.room, replace(stream, changes=changes), [])
 
 
 def take_own_message(step: ReducerStep, message: Message) -> None:
@@ -100,7 +193,11 @@ def take_page(step: ReducerStep, page: Page) -> None:
     if page.messages and page.messages[0].at.epoch != stream.at.epoch:
         _restart(step, page)
         return
-    stream, messages, missing = streams.take_page(stream, page.messages)
+    unreadable = page.unreadable if isinstance(page, PartialPage) else 0
+    stream, messages, missing = streams.take_page(stream, page.messages, unreadable)
+    if messages:
+        changes = message_changes.take_messages(stream.changes, messages[0].at.offset, page.rev)
+        stream = replace(stream, changes=changes)
     if missing:
         step.show(MessagesMissing(page.room, missing))
     _pass_on(step, page.room, stream, messages)
@@ -108,7 +205,8 @@ def take_page(step: ReducerStep, page: Page) -> None:
 
 def _restart(step: ReducerStep, page: Page) -> None:
     first = page.messages[0].at
-    stream = MessageStream(Position(first.epoch, first.offset - 1))
+    before = Position(first.epoch, first.offset - 1)
+    stream = MessageStream(before, changes=_fresh(step, before, page.rev))
     step.show(RoomReset(page.room, stream.at))
     stream, messages, _ = streams.take_page(stream, page.messages)
     _pass_on(step, page.room, stream, messages)
@@ -125,7 +223,7 @@ def refuse_page(step: ReducerStep, history: ReadHistory, error: ErrorFrame, *, t
     take_page(step, Page(id=history.id, room=history.room, messages=[], more=False))
 
 
-def _retry_timer(error: ErrorFrame, command: ReadHistory | Join) -> StartTimer:
+def _retry_timer(error: ErrorFrame, command: ReadHistory | ReadChanges | Join) -> StartTimer:
     wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
     return StartTimer(wait_s, RetryDue(command.room, command.id))
 
@@ -135,6 +233,10 @@ def retry(step: ReducerStep, room: str, command_id: int) -> None:
     if step.state.phase is not ConnectionPhase.LIVE:
         return
     stream = step.state.streams.get(room)
+    if stream is not None and stream.changes.waiting == command_id:
+        changes = message_changes.stop_waiting(stream.changes, give_up=False)
+        _pass_on(step, room, replace(stream, changes=changes), [])
+        return
     if room in step.state.joining:
         if not _is_pending(step, Join, room):
             _send_join(step, room)
@@ -165,8 +267,14 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
         step.show(RoomReset(reply.room, reply.at))
     take_topic(step, reply.room, reply.topic)
     step.show(RoomEntered(reply.room, tuple(reply.messages)))
+    if missing := streams.missing_in(reply.messages, reply.at):
+        step.show(MessagesMissing(reply.room, missing))
     if step.state.follows(reply.room):
-        _pass_on(step, reply.room, *streams.take_joined(stream, reply.at))
+        rev = 0 if isinstance(reply.rev, msgspec.UnsetType) else reply.rev
+        stream, messages = streams.take_joined(stream, reply.at, _fresh(step, reply.at, rev))
+        first = reply.messages[0].at.offset if reply.messages else reply.at.offset + 1
+        stream = replace(stream, changes=message_changes.take_messages(stream.changes, first, rev))
+        _pass_on(step, reply.room, stream, messages)
 
 
 def _is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[DeleteRoom]], room: str) -> bool:
@@ -188,10 +296,10 @@ def refuse_join(step: ReducerStep, join: Join, error: ErrorFrame, *, temporary: 
         _pass_on(step, join.room, *streams.stop_waiting(stream))
 
 
-def start(step: ReducerStep, room: str, at: Position) -> None:
-    """Follow a room that the user became a member of: pushes continue after `at`."""
+def start(step: ReducerStep, room: str, at: Position, rev: int) -> None:
+    """Follow a room that the user became a member of: messages continue after `at`, changes after `rev`."""
     if room not in step.state.streams and room not in step.state.joining and step.state.follows(room):
-        step.set_stream(room, MessageStream(at))
+        step.set_stream(room, MessageStream(at, changes=_fresh(step, at, rev)))
 
 
 def leave(step: ReducerStep, room: str) -> None:
@@ -208,7 +316,7 @@ def take_membership(step: ReducerStep, change: Membership) -> None:
     if mine and change.member and change.at is not None:
         take_invitation(step, change.room, None)
         take_topic(step, change.room, change.topic)
-        start(step, change.room, change.at)
+        start(step, change.room, change.at, change.rev)
     elif mine and not change.member:
         if change.room in step.state.streams and not _is_pending(step, (Leave, DeleteRoom), change.room):
             _remove(step, change.room, _reason(step, change), change.by or "")
@@ -264,7 +372,7 @@ def _remove(step: ReducerStep, room: str, reason: GoneReason = GoneReason.UNKNOW
 
 def _pass_on(step: ReducerStep, room: str, stream: MessageStream, messages: Iterable[Message]) -> None:
     """Show what is next, report when the room is caught up, and request what is still missing."""
-    step.show(*(MessageShown(message, message.username == step.state.username) for message in messages))
+    stream = _show_messages(step, stream, messages)
     if stream.target is not None and not stream.to_go:
         stream = replace(stream, target=None)
         step.show(CaughtUp(room))
@@ -273,4 +381,14 @@ def _pass_on(step: ReducerStep, room: str, stream: MessageStream, messages: Iter
         stream = replace(
             stream, waiting=step.send_command(ReadHistory(id=0, room=room, after=stream.at.offset, limit=limit))
         )
+    if stream.changes.needs_page:
+        wanted = ReadChanges(id=0, room=room, after=stream.changes.rev or 0, first=stream.changes.first or 1)
+        stream = replace(stream, changes=replace(stream.changes, waiting=step.send_command(wanted)))
     step.set_stream(room, stream)
+
+
+def _show_messages(step: ReducerStep, stream: MessageStream, messages: Iterable[Message]) -> MessageStream:
+    for message in messages:
+        step.show(MessageShown(message, message.username == step.state.username))
+        stream = replace(stream, changes=message_changes.hold(stream.changes, message.at.offset))
+    return stream

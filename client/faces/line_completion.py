@@ -46,7 +46,7 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, SLASHES)
         case WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP:
             return _starting_with(word, (KEYWORDS[kind],))
-        case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC:
+        case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC | WordKind.TEXT | WordKind.EMOJI | WordKind.MESSAGE:
             return []
         case _:
             assert_never(kind)

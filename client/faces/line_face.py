@@ -1,7 +1,7 @@
 """The line-based face of `chat`: prints notes as lines, and turns typed lines into requests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeAlias, assert_never
 
@@ -13,6 +13,8 @@ from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
+from client.faces.messages.printed_messages import PrintedMessages, by_offset
+from client.faces.messages.reaction_summary import ReactionSummary
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand, UsageMistake, parse
 from client.faces.unread_summary import KEPT, UnreadSummary
@@ -20,6 +22,7 @@ from client.failures import Failure
 from client.net.chat_connection import Connector
 from client.store.name_cache import NameCache
 from client.text import note_text
+from client.text.change_text import changes_of, done_line
 from client.text.sanitize import inert, inert_name
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
 
@@ -58,6 +61,10 @@ class LineFace:
         self._clock = clock or LoopClock()
         self._slash_commands = SlashCommands(self, context, names)
         self._unread = UnreadSummary()
+        self._printed = PrintedMessages()
+        self.connection.ask_for_held(self._printed.held)
+        self._reactions = ReactionSummary()
+        self._has_reactions_timer = False
         self._has_unread_timer = False
         self._entered: set[str] = set()
         self._left: set[str] = set()
@@ -100,19 +107,29 @@ class LineFace:
     def _take(self, note: notes.Note) -> None:
         match note:
             case notes.MessageShown(message, mine):
+                self._printed.add([message])
                 self._show_message(message, mine=mine)
             case notes.WelcomeReceived():
                 self._show_welcome(note)
             case notes.RoomEntered(room, messages):
                 self._show_room(room, messages[-KEPT:])
+            case notes.MessageChanged():
+                self._show_change(note)
             case notes.CommandAnswered(_, frames.RoomList(rooms=rooms)):
                 self._show_rooms(rooms)
+            case notes.CommandAnswered(frames.ReadHistory() as asked, frames.Page(messages=messages)):
+                self._show_page(asked, messages)
+            case notes.CommandAnswered(command, frames.Changed()):
+                self._show_done(command)
             case notes.CommandAnswered(_, reply):
                 self._print(note)
                 self._follow_up(reply)
             case notes.RoomGone(room):
                 self._print(note)
                 self._remove(room)
+            case notes.RoomReset(room):
+                self._printed.forget(room)
+                self._print(note)
             case notes.CommandRefused():
                 self._show_refusal(note)
             case notes.TopicChange(room):
@@ -125,7 +142,6 @@ class LineFace:
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
-                | notes.RoomReset()
                 | notes.MessagesMissing()
                 | notes.MembershipChange()
                 | notes.InvitationReceived()
@@ -144,8 +160,8 @@ class LineFace:
         """Carry out typed lines until they end, or until `/quit`."""
         async for line in lines:
             match parse(line, self.room):
-                case SendRequested(room, content):
-                    self._send(room, content)
+                case SendRequested() as message:
+                    self.send_message(message)
                 case CommandRequested() as request:
                     self.connection.request(request)
                 case RoomRequested(room):
@@ -205,13 +221,18 @@ class LineFace:
     def _report_queued(self, entry: OutboxEntry) -> None:
         """React to a message that was queued, in faces that do."""
 
-    def _send(self, room: str, content: str) -> None:
+    def send_message(self, message: SendRequested) -> None:
+        """Send a message, and report one that can't be queued."""
         try:
-            self._report_queued(self.connection.send(room, content))
+            self._report_queued(self.connection.send(message.room, message.content, message.reply_to))
         except ChatError as refusal:
-            self._report_lost(refusal.detail, content)
+            self._report_lost(refusal.detail, message.content)
         except Failure as failure:
-            self._report_lost(str(failure), content)
+            self._report_lost(str(failure), message.content)
+
+    def messages_of(self, room: str) -> Sequence[frames.Message]:
+        """The messages of a room that can be named by their time, oldest first."""
+        return self._printed.of(room)
 
     def _report_lost(self, why: str, content: str) -> None:
         self.lost_message = True
@@ -220,9 +241,51 @@ class LineFace:
     def _show_message(self, message: frames.Message, *, mine: bool) -> None:
         self._speakers.setdefault(message.room, {})[message.username] = message.timestamp
         if message.room == self.room:
-            self._output.message(message)
+            self._print_message(message)
         else:
             self._unread.add(message, self._clock.now_s(), mine=mine)
+
+    def _print_message(self, message: frames.Message) -> None:
+        self._output.message(message, self._printed.get(message.room, message.reply_to))
+
+    def _show_change(self, note: notes.MessageChanged) -> None:
+        """Print what happened to a message that was printed in the open room, and gather reactions to own ones."""
+        message, me = note.message, self.connection.state.username
+        self._unread.replace(message)
+        self._reactions.replace(message)
+        if (old := self._printed.replace(message)) is None:
+            return
+        if message.room == self.room:
+            for sentence in changes_of(old, message, note.by, me):
+                self.notice(sentence)
+        others = note.by != me or note.did not in {"react", "unreact"}
+        if note.mine and others and not message.deleted and old.reactions != message.reactions:
+            self._reactions.add(message, self._clock.now_s())
+            self._schedule_reactions()
+
+    def _schedule_reactions(self) -> None:
+        if not self._has_reactions_timer and (due_s := self._reactions.due_s) is not None:
+            self._has_reactions_timer = True
+            self._clock.later(max(0.0, due_s - self._clock.now_s()), self._print_reactions)
+
+    def _print_reactions(self) -> None:
+        self._has_reactions_timer = False
+        if (line := self._reactions.take_due(self._clock.now_s(), self.room)) is not None:
+            self.notice(line)
+        self._schedule_reactions()
+
+    def _show_done(self, command: frames.Command) -> None:
+        """Confirm a change of a message, unless the change itself is printed."""
+        if isinstance(command, frames.React) and (line := done_line(command)) is not None:
+            self.notice(line)
+
+    def _show_page(self, asked: frames.ReadHistory, messages: Sequence[frames.Message]) -> None:
+        """Print pinned messages, or a thread."""
+        what = "Pinned" if asked.pinned is True else "Thread"
+        self.notice(f"{what} in #{inert_name(asked.room)}: {note_text.messages(len(messages))}.")
+        for message in messages:
+            original = self._printed.get(message.room, message.reply_to)
+            self._output.message(message, original or by_offset(messages, message.reply_to))
 
     def _schedule_summary(self) -> None:
         """Set a timer for the next summary of unread messages."""
@@ -247,7 +310,8 @@ class LineFace:
             self.notice(note_text.not_shown(room, dropped, KEPT))
         for message in messages:
             self._speakers.setdefault(room, {})[message.username] = message.timestamp
-            self._output.message(message)
+            self._printed.add([message])
+            self._print_message(message)
 
     def _show_rooms(self, rooms: list[frames.RoomSummary]) -> None:
         """Print the list of rooms, or use it to suggest the room that was meant."""
@@ -271,6 +335,7 @@ class LineFace:
     def _remove(self, room: str) -> None:
         self._entered.discard(room)
         self._left.add(room)
+        self._printed.forget(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None

@@ -19,8 +19,9 @@ class LineOutput:
     echoed: bool = False
     """Whether the terminal already shows what is typed."""
 
-    def message(self, message: Message) -> None:
-        self._print(self.print_message, self.timeline.message(message))
+    def message(self, message: Message, original: Message | None = None) -> None:
+        """Print a message; `original`: what it answers, if that is held."""
+        self._print(self.print_message, self.timeline.message(message, original))
 
     def notice(self, text: str) -> None:
         """Print a notice of the client; `text` is inert."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import date, tzinfo
 
 from chatterbox.wire.frames import Message
+from client.text.change_text import answers, marks_of
 from client.text.line_wrap import NOTICE, hang
 from client.text.note_text import time_of
 from client.text.sanitize import inert_lines, inert_name
@@ -31,14 +32,15 @@ class LineTimeline:
         self._zone = zone
         self._day: date | None = None
 
-    def message(self, message: Message) -> list[str]:
-        """The lines of one message, after a line for its day if the day changed."""
+    def message(self, message: Message, original: Message | None = None) -> list[str]:
+        """The lines of one message, after a line for its day if the day changed. `original`: what it answers."""
         at = time_of(message.timestamp, self._zone)
         time, name = f"{at:%H:%M}" if at else "--:--", inert_name(message.username)
         time += f" #{inert_name(message.room)}" if self._rooms else ""
-        prefix = f"{time} {name}: "
+        marks = f"{answers(message, original)}{marks_of(message)}{'' if message.deleted else ': '}"
+        prefix = f"{time} {name}{marks}"
         first, *others = hang(prefix, inert_lines(message.content), self._columns())
-        start = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}: " if self._colour else prefix
+        start = f"{_DIM}{time}{_PLAIN} {_BOLD}{name}{_PLAIN}{marks}" if self._colour else prefix
         return [*self._new_day(at.date() if at else None), start + first, *others]
 
     def notice(self, text: str) -> list[str]:

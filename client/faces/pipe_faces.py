@@ -9,17 +9,21 @@ import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.events import CommandRequested
+from client.core.message_changes import HeldMessages
 from client.faces.line_timeline import LineTimeline
 from client.failures import ExitCode, Failure, NotLoggedIn, ServerRefused, Unreachable, unreachable
 from client.net.chat_connection import Connector
 from client.text import note_text
+from client.text.change_text import change_line
 from client.text.sanitize import inert
 from client.text.session_ended import BY_CLOSE_CODE
 from client.text.suggestions import why_not_in
 
+PRINTED_LIMIT = 10_000
+"""Messages of which `tail --changes` remembers how they were printed, so that no change is printed twice."""
 QUEUE_LIMIT = 1000
 """Messages that may wait in the outbox before more of the input is read."""
 
@@ -28,7 +32,7 @@ class SendFace:
     """`send`: every line of the input is a message; it ends when the server has stored or refused them all.
 
     `report` prints a line about the run. `timeout_s`: how long the server may make no progress (seconds).
-    `is_known`: the server listed the room before.
+    `is_known`: the server listed the room before. `reply_to`: the offset of the message that they answer; 0: none.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class SendFace:
         connect: Connector,
         *,
         is_known: bool = False,
+        reply_to: int = 0,
     ) -> None:
         self.connection = connect(self.show)
         self._server = server
@@ -47,6 +52,7 @@ class SendFace:
         self._report = report
         self._timeout_s = timeout_s
         self._is_known = is_known
+        self._reply_to = reply_to
         self._own: set[str] = set()
         """Keys of the messages of this run; the outbox may hold others."""
         self._failed = False
@@ -85,6 +91,7 @@ class SendFace:
                 | notes.Reconnecting()
                 | notes.CatchingUp()
                 | notes.CaughtUp()
+                | notes.MessageChanged()
                 | notes.MessageShown()
                 | notes.RoomEntered()
                 | notes.RoomReset()
@@ -118,7 +125,7 @@ class SendFace:
 
     def _send_line(self, content: str, number: int) -> None:
         try:
-            self._own.add(self.connection.send(self._room, content).key)
+            self._own.add(self.connection.send(self._room, content, self._reply_to).key)
         except ChatError as refusal:
             self._failed = True
             hint = " To remove colours: --strip-ansi." if "\x1b" in content else ""
@@ -151,7 +158,7 @@ class TailFace:
 
     `out` prints messages, `report` prints everything else. With a `timeline`, messages are laid out as text; without
     it, as JSON. It ends after `count` messages. `save` is called with the positions to resume from, each after its
-    line was printed.
+    line was printed. With `changes`, it prints also what happens to messages, however old they are.
     """
 
     def __init__(
@@ -164,9 +171,17 @@ class TailFace:
         report: Callable[[str], None],
         timeline: LineTimeline | None,
         count: int | None,
-        save: Callable[[Mapping[str, Position]], None] = lambda _: None,
+        save: Callable[[Mapping[str, ResumePoint]], None] = lambda _: None,
+        changes: bool = False,
     ) -> None:
         self.connection = connect(self.show)
+        self._changes = changes
+        self._printed: dict[str, ResumePoint] = {}
+        """Up to where the messages and the changes of each room were printed."""
+        self._printed_revs: dict[Position, int] = {}
+        """The rev as of which each of the last messages was printed."""
+        if changes:
+            self.connection.ask_for_held(lambda: dict.fromkeys(rooms, HeldMessages(1)))
         self.failure: Failure | None = None
         self._server = server
         self._rooms = rooms
@@ -185,6 +200,9 @@ class TailFace:
             case notes.MessageShown(message):
                 if message.room in self._rooms:
                     self._print_message(message)
+            case notes.MessageChanged(message):
+                if self._changes and message.room in self._rooms:
+                    self._print_change(note)
             case notes.WelcomeReceived():
                 self._take_welcome(note)
             case notes.RoomGone(room):
@@ -202,7 +220,7 @@ class TailFace:
             case notes.RoomReset(room, at):
                 if room in self._rooms:
                     self._print(note)
-                    self._save({room: at})
+                    self._advance(room, ResumePoint(at.epoch, at.offset))
             case notes.MessagesMissing() | notes.ServerError():
                 self._print(note)
             case (
@@ -233,7 +251,11 @@ class TailFace:
         if note.again:
             self._print(note)
         streams, member_of = self.connection.state.streams, {room.room for room in note.rooms}
-        self._save({room: streams[room].at for room in self._rooms if room in streams})
+        begin = {room: streams[room] for room in self._rooms if room in streams}
+        for room, stream in begin.items():
+            rev = self._printed[room].rev if room in self._printed else stream.rev
+            self._printed[room] = ResumePoint(stream.at.epoch, stream.at.offset, rev if self._changes else None)
+        self._save({room: self._printed[room] for room in begin})
         if missing := [room for room in self._rooms if room not in member_of]:
             self._missing = missing[0]
             self.connection.request(CommandRequested(frames.ListRooms(id=0)))
@@ -249,15 +271,51 @@ class TailFace:
             return
         for line in self._timeline.message(message) if self._timeline else [as_json(message)]:
             self._out(line)
-        self._save({message.room: message.at})
+        self._note_printed(message)
+        rev = self._printed[message.room].rev if message.room in self._printed else None
+        self._advance(message.room, ResumePoint(message.at.epoch, message.at.offset, rev))
         if self._left is not None:
             self._left -= 1
             if not self._left:
                 self.connection.quit()
 
+    def _print_change(self, note: notes.MessageChanged) -> None:
+        """Print a message as it is now, unless it was; its rev is saved if no change before it is missing."""
+        message, room = note.message, note.message.room
+        if self._left == 0 or self._printed_revs.get(message.at, 0) >= message.rev:
+            return
+        for line in self._timeline.notice(change_line(note)) if self._timeline else [change_as_json(note)]:
+            self._out(line)
+        self._note_printed(message)
+        stream, printed = self.connection.state.streams.get(room), self._printed.get(room)
+        if stream is not None and stream.rev is not None and printed is not None:
+            rev = max(printed.rev or 0, min(message.rev, stream.rev))
+            self._advance(room, ResumePoint(printed.epoch, printed.offset, rev))
+
+    def _note_printed(self, message: frames.Message) -> None:
+        if self._changes:
+            self._printed_revs.pop(message.at, None)
+            self._printed_revs[message.at] = message.rev
+            if len(self._printed_revs) > PRINTED_LIMIT:
+                del self._printed_revs[next(iter(self._printed_revs))]
+
+    def _advance(self, room: str, printed: ResumePoint) -> None:
+        """Save up to where a room was printed."""
+        self._printed[room] = printed
+        self._save({room: printed})
+
     def _fail(self, failure: Failure) -> None:
         self.failure = self.failure or failure
         self.connection.quit()
+
+
+def change_as_json(note: notes.MessageChanged) -> str:
+    """A changed message as one line of JSON: the fields of the frame `change`, but for `after`."""
+    message, by, did, what = note.message, note.by, note.did, note.what
+    change = frames.Change(room=message.room, rev=message.rev, after=0, message=message, by=by, did=did, what=what)
+    fields = msgspec.to_builtins(change)
+    del fields["after"]
+    return json.dumps(fields)
 
 
 def as_json(message: frames.Message) -> str:

@@ -54,6 +54,10 @@ class SingleCommandFace:
                 | frames.DeleteRoom(room=room)
                 | frames.SetTopic(room=room)
                 | frames.Send(room=room)
+                | frames.Edit(room=room)
+                | frames.DeleteMessage(room=room)
+                | frames.React(room=room)
+                | frames.Pin(room=room)
                 | frames.ReadHistory(room=room),
                 Code.ROOM_UNKNOWN,
             ) if self._unknown_room is None:
@@ -68,6 +72,7 @@ class SingleCommandFace:
                 | notes.CatchingUp()
                 | notes.CaughtUp()
                 | notes.MessageShown()
+                | notes.MessageChanged()
                 | notes.RoomReset()
                 | notes.MessagesMissing()
                 | notes.RoomGone()

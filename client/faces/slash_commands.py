@@ -4,21 +4,25 @@ A face implements `CommandHost` to use it; `client.faces.slash_parser` parses th
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import copy_context
 from typing import Protocol, assert_never
 
+from chatterbox.wire.errors import ChatError
+from chatterbox.wire.frames import Message
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
+from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
-from client.faces.slash_parser import LocalCommand, LocalCommandName, help_lines
+from client.faces.messages.message_reference import request_for, split_reference
+from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake, help_lines
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
 from client.store.name_cache import NameCache
 from client.text import note_text
-from client.text.outbox_text import BEING_SENT, dropped_line, outbox_lines
+from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
 from client.text.sanitize import inert, inert_name
 
 
@@ -33,6 +37,12 @@ class CommandHost(Protocol):
 
     def notice(self, text: str) -> None:
         """Show a notice of the client; `text` is inert."""
+
+    def messages_of(self, room: str) -> Sequence[Message]:
+        """The messages of a room that the face holds, oldest first."""
+
+    def send_message(self, message: SendRequested) -> None:
+        """Send a message, and report one that can't be queued."""
 
     def log_out(self) -> None:
         """End the chat, then this session: in the other order, the session would seem to be ended from elsewhere."""
@@ -59,6 +69,17 @@ class SlashCommands:
     def carry_out(self, command: LocalCommand) -> None:
         """Run a command; its result is shown as notices."""
         match command.name:
+            case (
+                LocalCommandName.EDIT
+                | LocalCommandName.DELETE
+                | LocalCommandName.REACT
+                | LocalCommandName.UNREACT
+                | LocalCommandName.REPLY
+                | LocalCommandName.THREAD
+                | LocalCommandName.PIN
+                | LocalCommandName.UNPIN
+            ):
+                self._about_message(command)
             case LocalCommandName.TOPIC:
                 self._host.notice(self._topic_of(command.argument))
             case LocalCommandName.MEMBERS:
@@ -91,6 +112,40 @@ class SlashCommands:
                 self._help(command.argument)
             case _:
                 assert_never(command.name)
+
+    def _about_message(self, command: LocalCommand) -> None:
+        """Change a message that the face holds, or the last one that is not sent yet."""
+        connection = self._host.connection
+        unsent = connection.state.unsent.get(command.room, ())
+        match command:
+            case LocalCommand(LocalCommandName.EDIT) if unsent and not split_reference(command.argument)[0]:
+                self._edit_unsent(unsent[-1], command.argument)
+                return
+            case LocalCommand(LocalCommandName.DELETE, "") if unsent:
+                self._host.notice(self._dropped(unsent[-1]))
+                return
+            case _:
+                pass  # it is about a message that is stored
+        match request_for(command, self._host.messages_of(command.room), connection.state.username):
+            case UsageMistake(sentence):
+                self._host.notice(inert(sentence))
+            case SendRequested() as message:
+                self._host.send_message(message)
+            case CommandRequested() as request:
+                connection.request(request)
+            case _ as unexpected:
+                assert_never(unexpected)
+
+    def _edit_unsent(self, entry: OutboxEntry, text: str) -> None:
+        try:
+            edited = self._host.connection.edit_unsent(entry.key, text)
+        except (ChatError, Failure) as refusal:
+            self._host.notice(note_text.not_changed(str(refusal), text))
+            return
+        if edited is None:
+            self._host.notice(note_text.not_changed("The message was sent meanwhile.", text))
+        else:
+            self._host.notice(edited_line(edited, text))
 
     def _topic_of(self, room: str) -> str:
         state = self._host.connection.state

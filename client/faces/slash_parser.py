@@ -36,6 +36,11 @@ class WordKind(Enum):
     """A new name, which can't be completed."""
     TOPIC = auto()
     """The rest of the line: a topic."""
+    TEXT = auto()
+    """The rest of the line: the text of a message, perhaps after the message that it is about."""
+    EMOJI = auto()
+    MESSAGE = auto()
+    """A message, by its time (07:11) or its number (#41)."""
 
 
 KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
@@ -53,7 +58,7 @@ class SlashSpec(NamedTuple):
     @property
     def needs_room(self) -> bool:
         """Whether it is about a room: the one that a word names, else the one that is open."""
-        return WordKind.ROOM in self.takes or WordKind.TOPIC in self.takes
+        return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE} & set(self.takes))
 
 
 SLASHES: dict[str, SlashSpec] = {
@@ -90,6 +95,26 @@ SLASHES: dict[str, SlashSpec] = {
         (WordKind.ROOM, WordKind.CONFIRM),
         1,
     ),
+    "edit": SlashSpec(
+        "/edit [MESSAGE] TEXT",
+        "replace the text of your last message, or of another: MESSAGE is its time (07:11) or its number (#41)",
+        (WordKind.TEXT,),
+        1,
+    ),
+    "delete": SlashSpec("/delete [MESSAGE]", "erase your last message, or another", (WordKind.MESSAGE,)),
+    "react": SlashSpec(
+        "/react EMOJI [MESSAGE]", "react to the last message, or to another", (WordKind.EMOJI, WordKind.MESSAGE), 1
+    ),
+    "unreact": SlashSpec("/unreact EMOJI [MESSAGE]", "take a reaction back", (WordKind.EMOJI, WordKind.MESSAGE), 1),
+    "reply": SlashSpec(
+        "/reply [MESSAGE] TEXT", "answer the last message of another user, or another message", (WordKind.TEXT,), 1
+    ),
+    "thread": SlashSpec(
+        "/thread [MESSAGE]", "show the thread of the last answer, or of another message", (WordKind.MESSAGE,)
+    ),
+    "pin": SlashSpec("/pin [MESSAGE]", "pin the last message, or another", (WordKind.MESSAGE,)),
+    "unpin": SlashSpec("/unpin [MESSAGE]", "unpin the last pinned message, or another", (WordKind.MESSAGE,)),
+    "pins": SlashSpec("/pins [ROOM]", "show the pinned messages of this room, or of another", (WordKind.ROOM,)),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
     "members": SlashSpec("/members [ROOM]", "list the members of this room, or of another", (WordKind.ROOM,)),
     "who": SlashSpec("/who", "list who has spoken in this room since you opened it"),
@@ -123,7 +148,7 @@ ALIASES = {
     "passwd": "password",
 }
 """Names that other chats have for the commands of the table."""
-LOSES = frozenset({"delete-room", "leave", "logout", "quit", "remove"})
+LOSES = frozenset({"delete", "delete-room", "leave", "logout", "quit", "remove"})
 """Commands that end or lose something: never suggested for a mistyped name, which may have meant something else."""
 EXPLAINED = {
     "clear": "There is no /clear. Nothing was cleared or deleted; on the full screen, Ctrl+L redraws.",
@@ -143,6 +168,14 @@ NO_TOPIC = "-"
 class LocalCommandName(StrEnum):
     """The slash commands that a face carries out itself, or over HTTP."""
 
+    EDIT = "edit"
+    DELETE = "delete"
+    REACT = "react"
+    UNREACT = "unreact"
+    REPLY = "reply"
+    THREAD = "thread"
+    PIN = "pin"
+    UNPIN = "unpin"
     TOPIC = "topic"
     MEMBERS = "members"
     INVITATIONS = "invitations"
@@ -164,11 +197,13 @@ class LocalCommand:
     """A command that is not a request to the connection.
 
     `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the session of
-    `/logout`, the message of `/outbox drop`, the command of `/help`; else empty.
+    `/logout`, the message of `/outbox drop`, the command of `/help`; of a command about a message (`room` is its room)
+    everything that was typed after it; else empty.
     """
 
     name: LocalCommandName
     argument: str = ""
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +223,8 @@ ParsedLine: TypeAlias = Request | LocalCommand | UsageMistake
 def parse(line: str, room: str | None) -> ParsedLine | None:
     """Parse a line that was typed while `room` was open; None if it is blank.
 
-    >>> parse("//shrug", "ops"), parse("/leave", "ops").command.room
-    (SendRequested(room='ops', content='/shrug'), 'ops')
+    >>> parse("//shrug", "ops").content, parse("/leave", "ops").command.room
+    ('/shrug', 'ops')
     >>> parse("/jion ops", None)
     UsageMistake(sentence='Unknown command /jion. Did you mean /join?', is_message=False)
     """
@@ -204,7 +239,7 @@ def parse(line: str, room: str | None) -> ParsedLine | None:
     slash = SLASHES.get(name)
     if slash is None:
         return UsageMistake(unknown(name))
-    if slash.takes[-1:] == (WordKind.TOPIC,):
+    if slash.takes[-1:] in {(WordKind.TOPIC,), (WordKind.TEXT,)}:
         words = line[1:].strip().split(None, len(slash.takes))[1:]
     if not slash.least <= len(words) <= len(slash.takes) or not _keywords_fit(slash, words):
         return UsageMistake(f"Usage: {slash.usage}")
@@ -247,6 +282,10 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.Invite(id=0, room=room, username=username.removeprefix("@")))
         case "topic", [text]:
             return CommandRequested(frames.SetTopic(id=0, room=room, topic="" if text == NO_TOPIC else text))
+        case "pins", _:
+            return CommandRequested(frames.ReadHistory(id=0, room=room, pinned=True))
+        case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin", _:
+            return LocalCommand(LocalCommandName(name), " ".join(words), room)
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
         case "decline", [target]:

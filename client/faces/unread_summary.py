@@ -35,6 +35,12 @@ class UnreadSummary:
             self._counts[room] = self._counts.get(room, 0) + 1
             self._due_s.setdefault(room, max(now_s + GATHER_S, self._quiet_until_s.get(room, now_s)))
 
+    def replace(self, message: Message) -> None:
+        """Keep an older version of `message` no longer; one that is not kept changes nothing."""
+        for index, old in enumerate(self._kept.get(message.room, ())):
+            if old.at == message.at and old.rev < message.rev:
+                self._kept[message.room][index] = message
+
     def take(self, room: str) -> list[Message]:
         """Return the kept messages of a room that is shown now, and start over for it."""
         for by_room in (self._counts, self._dropped, self._due_s, self._quiet_until_s):

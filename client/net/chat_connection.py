@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -13,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.frames import Connect
-from chatterbox.wire.untrusted_json import UnreadableError
-from client.core import events
-from client.core.client_state import ClientState
+from client.core import events, frame_decoder
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
 from client.core.outbox_rules import is_in_flight
@@ -68,6 +69,11 @@ class ChatConnection:
         self._ended: SessionOver | None = None
         self._bug: Exception | None = None
         self._retry_now = asyncio.Event()
+        self._held: Callable[[], Mapping[str, HeldMessages] | None] = lambda: None
+
+    def ask_for_held(self, held: Callable[[], Mapping[str, HeldMessages]]) -> None:
+        """Call this at each connect for what the face holds: it is brought up to date. By default, that is nothing."""
+        self._held = held
 
     async def run(self) -> SessionOver:
         """Stay connected, reconnecting as often as it takes, until the end; return why it ended."""
@@ -90,23 +96,41 @@ class ChatConnection:
         Raises what `send` raises, for a `SendRequested`. After a `QuitRequested`, `run` returns.
         """
         match request:
-            case events.SendRequested(room, content):
-                self.send(room, content)
+            case events.SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
                 self._feed(request)
             case _:
                 assert_never(request)
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         """Store a message in the outbox, on disk, and send it in its turn; returns its entry.
+
+        `reply_to`: the offset of the message that it answers; 0: none.
 
         Raises `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
         """
-        entry = new_entry(room, text_rules.content(content, self.state.limits))
+        entry = new_entry(room, text_rules.content(content, self.state.limits), reply_to)
         if self._outbox is not None:
-            self._outbox.add([entry])
+            is_live = self.state.phase is ConnectionPhase.LIVE
+            self._outbox.add([replace(entry, tried=is_live)])
         self._feed(events.MessageQueued(entry))
         return entry
+
+    def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
+        """Give an unsent message another text, on disk, and return it as it was; None if it was stored meanwhile.
+
+        If it was never sent, only the new text is. Else it may be stored as it was, and is edited after its ack. Raises
+        `ChatError` for content that breaks the server's rules, and `Failure` if the disk refuses.
+        """
+        found = [entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key]
+        if not found:
+            return None
+        content = text_rules.content(text, self.state.limits)
+        if self._outbox is not None:
+            self._outbox.edit(found[0], content)
+        self._feed(events.EntryEdited(key, content))
+        return found[0]
 
     def take_back(self, key: str) -> OutboxEntry | None:
         """Delete an unsent message from the outbox and return it; None if it is in flight, or was sent meanwhile.
@@ -157,6 +181,8 @@ class ChatConnection:
                 self._put(codec.encode(frame))
             case events.DropEntry(key):
                 self._drop(key)
+            case events.MarkTried():
+                self._mark_tried()
             case events.StartTimer(after_s, timer):
                 self._start_timer(after_s, timer)
             case events.Dial(after_s):
@@ -172,6 +198,11 @@ class ChatConnection:
         if self._outbox is not None:
             with suppress(Failure):  # an entry that stays is sent again, and stored once all the same
                 self._outbox.remove(key)
+
+    def _mark_tried(self) -> None:
+        if self._outbox is not None:
+            with suppress(Failure):  # the disk will refuse the next message, and say so
+                self._outbox.mark_tried()
 
     def _stop(self, ended: SessionOver) -> None:
         self._ended = ended
@@ -234,7 +265,7 @@ class ChatConnection:
 
     async def _use(self, socket: ClientConnection) -> None:
         self._socket = socket
-        self._feed(events.HandshakeDone())
+        self._feed(events.HandshakeDone(self._held()))
         others = [asyncio.create_task(self._write(socket)), asyncio.create_task(self._renew())]
         try:
             await self._read(socket)
@@ -249,9 +280,8 @@ class ChatConnection:
     async def _read(self, socket: ClientConnection) -> None:
         """Feed frames until the socket is closed, which raises; skip frames of a newer protocol."""
         while True:
-            data = await socket.recv(decode=False)
-            with suppress(UnreadableError):
-                self._feed(events.FrameReceived(codec.decode_server_frame(data)))
+            if (frame := frame_decoder.decode(await socket.recv(decode=False))) is not None:
+                self._feed(events.FrameReceived(frame))
 
     async def _write(self, socket: ClientConnection) -> None:
         with suppress(ConnectionClosed):

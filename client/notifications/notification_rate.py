@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 
+from chatterbox.wire.frames import Message
 from client.notifications.notification import MESSAGES, NotableMessage, Notification, notification_of
 
 
@@ -50,9 +51,27 @@ class NotificationRate:
         self._quiet_until_s = now_s + self._quiet_s
         return notification
 
+    def change(self, message: Message) -> None:
+        """Take a later state of a message: what was gathered of it is replaced, or dropped if it was deleted."""
+        kept = [each for each in self._last if not _is_same(each.message, message)]
+        if len(kept) == len(self._last):
+            return
+        if message.deleted:
+            self._counts[message.room] -= len(self._last) - len(kept)
+        else:
+            kept = [
+                NotableMessage(message, each.reason) if _is_same(each.message, message) else each for each in self._last
+            ]
+        self._last.clear()
+        self._last.extend(kept)
+
     def forget(self, room: str) -> None:
         """Drop what was gathered of a room that the user has read meanwhile."""
         del self._counts[room]
         kept = [message for message in self._last if message.message.room != room]
         self._last.clear()
         self._last.extend(kept)
+
+
+def _is_same(one: Message, other: Message) -> bool:
+    return (one.room, one.at) == (other.room, other.at)

@@ -10,7 +10,7 @@ from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
-from client.notifications.mentions import names
+from client.notifications.mentions import EVERYBODY, names
 from client.notifications.notification import NotableMessage, NotifyReason
 
 RESET_S = 1.0
@@ -29,18 +29,33 @@ class NotificationRules:
 
 
 def take(
-    rules: NotificationRules, note: notes.Note, now_s: float, looking_at: str | None = None, *, focused: bool = False
+    rules: NotificationRules,
+    note: notes.Note,
+    now_s: float,
+    looking_at: str | None = None,
+    *,
+    focused: bool = False,
+    related: Message | None = None,
 ) -> tuple[NotificationRules, NotableMessage | None]:
     """Take the next note; return the new rules, and the message to report, if any.
 
     `looking_at`: the room on the screen, which is read only if the terminal is `focused`. `now_s` is of any monotonic
-    clock.
+    clock. `related`: a changed message as it was before, or the message that a new one answers, if the face has
+    it.
     """
     match note:
         case notes.MessageShown(message, mine):
             is_read = focused and message.room == looking_at
-            reason = None if mine or is_read or _is_old(rules, message, now_s) else reason_for(rules, message)
+            if mine or is_read or _is_old(rules, message, now_s):
+                return rules, None
+            reason = reason_for(rules, message, answers_me=related is not None and related.username == rules.username)
             return rules, NotableMessage(message, reason) if reason else None
+        case notes.MessageChanged(message, mine, did="edit"):
+            is_read = focused and message.room == looking_at
+            if mine or is_read or related is None or _mentions(rules, related):
+                return rules, None
+            is_mention = reason_for(rules, message) is NotifyReason.MENTION
+            return rules, NotableMessage(message, NotifyReason.MENTION) if is_mention else None
         case notes.WelcomeReceived(username, rooms):
             heads = {room.room: Position(room.at.epoch, room.head) for room in rooms}
             return NotificationRules(rules.settings, username, heads), None
@@ -67,14 +82,23 @@ def _is_old(rules: NotificationRules, message: Message, now_s: float) -> bool:
     return message.room in rules.catching_up or (reset_s is not None and now_s < reset_s + RESET_S)
 
 
-def reason_for(rules: NotificationRules, message: Message) -> NotifyReason | None:
-    """Why to report a new message; None if the settings exclude it."""
+def reason_for(rules: NotificationRules, message: Message, *, answers_me: bool = False) -> NotifyReason | None:
+    """Why to report a new message; None if the settings exclude it. A reply to the user's message is a mention."""
     settings = rules.settings
     level = settings.rooms.get(message.room, settings.default)
     if level is NotifyLevel.NONE:
         return None
-    if names(message.content, [rules.username]):
+    if message.deleted:
+        return None
+    if answers_me or _mentions(rules, message):
         return NotifyReason.MENTION
     if names(message.content, settings.keywords):
         return NotifyReason.KEYWORD
     return NotifyReason.MESSAGE if level is NotifyLevel.ALL else None
+
+
+def _mentions(rules: NotificationRules, message: Message) -> bool:
+    """Whether a message mentions the user. The server lists those it mentions; if it lists none, the text decides."""
+    if message.mentions:
+        return rules.username in message.mentions or EVERYBODY in message.mentions
+    return names(message.content, [rules.username])

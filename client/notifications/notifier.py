@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeAlias, assert_never
 
+from chatterbox.wire.frames import Message
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
-from client.core.notes import InvitationReceived, Note
+from client.core.notes import InvitationReceived, MessageChanged, Note
 from client.notifications.notification import Notification, invitation_notice
 from client.notifications.notification_rate import NotificationRate
 from client.notifications.notification_rules import NotificationRules, take
@@ -47,14 +48,17 @@ class Notifier:
         self._later = later
         self._timer: TimerHandle | None = None
 
-    def on(self, note: Note, looking_at: str | None, *, focused: bool) -> None:
+    def on(self, note: Note, looking_at: str | None, *, focused: bool, related: Message | None = None) -> None:
         """Take every note, in order. `looking_at`: the room on the screen.
 
-        `focused`: whether the terminal reports that it has the focus; False if it can't report it.
+        `focused`: whether the terminal reports that it has the focus; False if it can't report it. `related`: a
+        changed message as it was before, or the message that a new one answers, if the face has it.
         """
+        if isinstance(note, MessageChanged):
+            self._rate.change(note.message)
         if looking_at is not None and focused:
             self.seen(looking_at)
-        self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused)
+        self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused, related=related)
         if message is not None:
             self._send(self._rate.take(message, self._now_s()))
         elif isinstance(note, InvitationReceived) and not focused:

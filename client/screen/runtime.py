@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
@@ -21,6 +21,9 @@ from client.screen.model.response_timeout import ResponseTimeout
 from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
 
+NAMED_MESSAGES = 1000
+"""The newest messages of a room among which a slash command finds one by its time."""
+
 
 class ScreenRuntime:
     """Connects the model to the connection and to the screen. It is the `CommandHost` of the slash commands."""
@@ -34,7 +37,7 @@ class ScreenRuntime:
         """Whether to end the login session after the program has ended."""
         self._now_s = now_s
         self._before_note: Callable[[notes.Note], None] = lambda _: None
-        self._after_note: Callable[[notes.Note], None] = lambda _: None
+        self._after_note: Callable[[notes.Note, frames.Message | None], None] = lambda _note, _related: None
         self._on_change: Callable[[], None] = lambda: None
         self._on_quit: Callable[[], None] = lambda: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
@@ -47,13 +50,20 @@ class ScreenRuntime:
     # Wiring, before `start`.
 
     def use_connection(self, connection: ChatConnection) -> None:
+        """Use a connection, which asks what the screen holds of each room to bring it up to date."""
         self.connection = connection
+        connection.ask_for_held(self.model.held_messages)
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
 
-    def observe_notes(self, before: Callable[[notes.Note], None], after: Callable[[notes.Note], None]) -> None:
-        """Call `before` and `after` around the application of each note."""
+    def observe_notes(
+        self, before: Callable[[notes.Note], None], after: Callable[[notes.Note, frames.Message | None], None]
+    ) -> None:
+        """Call `before` and `after` around the application of each note.
+
+        `after` also takes a changed message as it was before, or the message that a new one answers, if it is loaded.
+        """
         self._before_note, self._after_note = before, after
 
     def on_change(self, call: Callable[[], None]) -> None:
@@ -105,18 +115,21 @@ class ScreenRuntime:
     def show(self, note: notes.Note) -> None:
         """Apply a note of the core."""
         self._before_note(note)
+        related = self.model.related(note)
         self._measure(note)
         update.apply(self.model, note)
         self.settle()
         if isinstance(note, notes.WelcomeReceived):
             self.ping()
-        self._after_note(note)
+        self._after_note(note, related)
 
     def settle(self) -> None:
         """Carry out the model's requests, then update its outbox from the core."""
         for request in self.model.take_requests():
             self._carry_out(request)
-        self.model.set_outbox(self.connection.state.unsent, self.connection.state.in_flight)
+        state = self.connection.state
+        self.model.set_outbox(state.unsent, state.in_flight)
+        self.model.set_revs({room: stream.rev for room, stream in state.streams.items()})
         self.check_response()
         self._settled.set()
         self._on_change()
@@ -139,9 +152,9 @@ class ScreenRuntime:
         try:
             self.connection.request(message)
         except ChatError as refusal:
-            self.model.return_unsent(message.room, message.content, refusal.detail)
+            self.model.return_unsent(message, refusal.detail)
         except Failure as failure:
-            self.model.return_unsent(message.room, message.content, str(failure))
+            self.model.return_unsent(message, str(failure))
 
     def take_back(self, key: str) -> OutboxEntry | None:
         """Delete an unsent message and return it; say why if that is not possible."""
@@ -154,6 +167,16 @@ class ScreenRuntime:
             self.model.notice(BEING_SENT)
         self.settle()
         return entry
+
+    def edit_unsent(self, key: str, text: str) -> bool:
+        """Give an unsent message another text; say why if that is not possible."""
+        try:
+            edited = self.connection.edit_unsent(key, text)
+        except (ChatError, Failure) as refusal:
+            self.model.notice(inert(f"NOT CHANGED: {refusal} Your text is in the input."))
+            edited = None
+        self.settle()
+        return edited is not None
 
     # Measurements.
 
@@ -198,6 +221,13 @@ class ScreenRuntime:
     @property
     def speakers(self) -> Mapping[str, str]:
         return self.model.room.active
+
+    def messages_of(self, room: str) -> Sequence[frames.Message]:
+        log = self.model.ensure_room(room).log
+        return [log[offset] for offset in log.offsets[-NAMED_MESSAGES:]]
+
+    def send_message(self, message: SendRequested) -> None:
+        self._send(message)
 
     def notice(self, text: str) -> None:
         self.model.notice(text)

@@ -11,10 +11,10 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 from chatterbox.wire.text_rules import time_ordered_key
@@ -33,6 +33,18 @@ CREATE TABLE IF NOT EXISTS entries (
     owner TEXT NOT NULL
 )
 """
+_LATER_COLUMNS = {
+    "reply_to": "INTEGER NOT NULL DEFAULT 0",
+    "tried": "INTEGER NOT NULL DEFAULT 1",
+    "edited": "TEXT",
+}
+"""Columns that files of earlier versions lack; what such a version adds may have been tried."""
+_INSERT = """
+INSERT INTO entries (key, room, content, reply_to, tried, edited, owner) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_SELECT = "SELECT key, room, content, reply_to, tried, edited, owner FROM entries ORDER BY seq"
+_EDIT = "UPDATE entries SET content = ? WHERE key = ?"
+_EDIT_TRIED = "UPDATE entries SET edited = ? WHERE key = ?"
 _BUSY_S = 10.0
 
 
@@ -43,9 +55,9 @@ class StoredEntry(NamedTuple):
     is_held: bool
 
 
-def new_entry(room: str, content: str) -> OutboxEntry:
+def new_entry(room: str, content: str, reply_to: int = 0) -> OutboxEntry:
     """Make an entry with a key of its own: the time in milliseconds and 80 random bits."""
-    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content)
+    return OutboxEntry(time_ordered_key(time.time_ns() // 1_000_000, secrets.token_hex(10)), room, content, reply_to)
 
 
 def outbox_path(home: Path, server: str, username: str) -> Path:
@@ -80,9 +92,22 @@ class Outbox:
 
     def add(self, entries: Iterable[OutboxEntry]) -> None:
         """Append `entries`; they are on disk when this returns."""
-        rows = [(entry.key, entry.room, entry.content, self._owner) for entry in entries]
+        rows = [
+            (entry.key, entry.room, entry.content, entry.reply_to, entry.tried, entry.edited, self._owner)
+            for entry in entries
+        ]
         with self._transaction():
-            self._db.executemany("INSERT INTO entries (key, room, content, owner) VALUES (?, ?, ?, ?)", rows)
+            self._db.executemany(_INSERT, rows)
+
+    def edit(self, entry: OutboxEntry, text: str) -> None:
+        """Replace the text of an entry. If it was tried, its first text stays until its ack, beside the new one."""
+        with self._transaction():
+            self._db.execute(_EDIT_TRIED if entry.tried else _EDIT, (text, entry.key))
+
+    def mark_tried(self) -> None:
+        """Note that every entry of this client may be sent from now on."""
+        with self._transaction():
+            self._db.execute("UPDATE entries SET tried = 1 WHERE owner = ?", (self._owner,))
 
     def remove(self, key: str) -> None:
         """Delete an entry that was acknowledged or refused for good; a missing entry is no error."""
@@ -99,8 +124,7 @@ class Outbox:
 
     def entries(self) -> tuple[OutboxEntry, ...]:
         """The entries of this client, in order."""
-        rows = self._db.execute("SELECT key, room, content FROM entries WHERE owner = ? ORDER BY seq", (self._owner,))
-        return tuple(OutboxEntry(*row) for row in rows)
+        return tuple(_entry(columns) for *columns, owner in self._db.execute(_SELECT) if owner == self._owner)
 
     def every_entry(self) -> list[StoredEntry]:
         """The entries of all clients, in order."""
@@ -108,9 +132,9 @@ class Outbox:
             return self._every_entry()
 
     def _every_entry(self) -> list[StoredEntry]:
-        rows = self._db.execute("SELECT key, room, content, owner FROM entries ORDER BY seq").fetchall()
+        rows = self._db.execute(_SELECT).fetchall()
         held = {owner: owner != self._owner and not self._has_ended(owner) for *_, owner in rows}
-        return [StoredEntry(OutboxEntry(*columns), held[owner]) for *columns, owner in rows]
+        return [StoredEntry(_entry(columns), held[owner]) for *columns, owner in rows]
 
     def drop(self, short_id: str) -> OutboxEntry:
         """Delete the one entry whose key ends with `short_id`, and return it; raises `Failure` if there is none.
@@ -183,6 +207,11 @@ def count(path: Path) -> int:
         return outbox.total()
 
 
+def _entry(row: Sequence[Any]) -> OutboxEntry:
+    key, room, content, reply_to, tried, edited = row
+    return OutboxEntry(key, room, content, reply_to, bool(tried), edited)
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
@@ -190,10 +219,23 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous=FULL")
         delete_securely(db)
         db.execute(_SCHEMA)
+        _add_later_columns(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _add_later_columns(db: sqlite3.Connection) -> None:
+    """Add columns to a file of an earlier version; another client may do the same at this moment."""
+    if len(db.execute("PRAGMA table_info(entries)").fetchall()) == 5 + len(_LATER_COLUMNS):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    present = {name for _, name, *_ in db.execute("PRAGMA table_info(entries)")}
+    for name, kind in _LATER_COLUMNS.items():
+        if name not in present:
+            db.execute(f"ALTER TABLE entries ADD COLUMN {name} {kind}")
+    db.execute("COMMIT")
 
 
 @contextmanager

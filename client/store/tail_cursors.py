@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import ResumePoint
 from client.failures import Failure, UsageError
 from client.store.file_names import user_file
 from client.store.private_files import delete_securely, on_disk, private_folder
@@ -24,9 +24,16 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS cursors (
     room TEXT PRIMARY KEY,
     epoch TEXT NOT NULL,
-    offset INTEGER NOT NULL
+    offset INTEGER NOT NULL,
+    rev INTEGER
 )
 """
+_SAVE = """
+INSERT INTO cursors (room, epoch, offset, rev) VALUES (?, ?, ?, ?)
+ON CONFLICT (room) DO UPDATE SET epoch = excluded.epoch, offset = excluded.offset,
+    rev = CASE WHEN excluded.rev IS NULL AND epoch = excluded.epoch THEN rev ELSE excluded.rev END
+"""
+"""Without a rev, as from a tail that prints no changes, the saved one stays."""
 
 
 def cursor_path(home: Path, server: str, username: str, name: str) -> Path:
@@ -58,6 +65,8 @@ class TailCursor:
                 delete_securely(self._db)
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.execute(_SCHEMA)
+                if len(self._db.execute("PRAGMA table_info(cursors)").fetchall()) == 3:  # an earlier version's file
+                    self._db.execute("ALTER TABLE cursors ADD COLUMN rev INTEGER")
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.close()
@@ -70,18 +79,19 @@ class TailCursor:
         with suppress(sqlite3.Error):
             self._db.close()
 
-    def positions(self) -> dict[str, Position]:
+    def positions(self) -> dict[str, ResumePoint]:
+        """The position to resume after in each room, with the rev of the changes that were printed."""
         with self._failing():
-            rows = self._db.execute("SELECT room, epoch, offset FROM cursors").fetchall()
-        return {room: Position(epoch, offset) for room, epoch, offset in rows}
+            rows = self._db.execute("SELECT room, epoch, offset, rev FROM cursors").fetchall()
+        return {room: ResumePoint(epoch, offset, rev) for room, epoch, offset, rev in rows}
 
-    def save(self, positions: Mapping[str, Position]) -> None:
+    def save(self, positions: Mapping[str, ResumePoint]) -> None:
         """Store the positions to resume after; rooms that are not named keep theirs."""
-        rows = [(room, at.epoch, at.offset) for room, at in positions.items()]
+        rows = [(room, at.epoch, at.offset, at.rev) for room, at in positions.items()]
         with self._failing():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?)", rows)
+                self._db.executemany(_SAVE, rows)
                 self._db.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):

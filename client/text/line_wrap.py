@@ -18,10 +18,10 @@ def width_of(text: str) -> int:
     return width(text, control_codes="ignore")
 
 
-def _widest(text: str) -> int:
+def widest_of(text: str) -> int:
     """Columns that `text` takes at most: some terminals draw each code point of a cluster by itself.
 
-    >>> _widest("\u26a0\ufe0f"), _widest("\U0001f44d\U0001f3fd")
+    >>> widest_of("\u26a0\ufe0f"), widest_of("\U0001f44d\U0001f3fd")
     (2, 4)
     """
     if text.isascii():
@@ -42,7 +42,7 @@ def hang(prefix: str, lines: list[str], columns: int | None) -> list[str]:
     indent = width_of(prefix)
     if columns is not None:
         indent = min(indent, max(2, columns - NARROWEST))
-        first = columns - 1 - _widest(prefix)
+        first = columns - 1 - widest_of(prefix)
         lines = [
             piece
             for number, line in enumerate(lines)
@@ -75,7 +75,7 @@ def _fitting(line: str, start: int, columns: int) -> int:
     """
     end, taken = start, 0
     for cluster in iter_graphemes(line, start):
-        taken += _widest(cluster)
+        taken += widest_of(cluster)
         if taken > columns:
             break
         end += len(cluster)

@@ -59,7 +59,7 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return inert(detail)
         case notes.SessionOver(code, why):
             return inert(why) if code is not None else None
-        case notes.MessageShown() | notes.SendStored() | notes.Reconnecting():
+        case notes.MessageShown() | notes.MessageChanged() | notes.SendStored() | notes.Reconnecting():
             return None
         case _:
             assert_never(note)
@@ -120,6 +120,10 @@ def _topic_change(room: str, topic: str, by: str) -> str:
 
 def _refusal(command: frames.Command, code: str, detail: str) -> str:
     match command, code:
+        case frames.Edit() | frames.DeleteMessage() | frames.React() | frames.Pin(), Code.BAD_FRAME:
+            return "This server does not support changing messages: it is older than this client."
+        case frames.Edit(content=content), _:
+            return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:
             return "This server does not support topics: it is older than this client."
         case frames.Leave(room=room), Code.ROOM_FOR_ALL:
@@ -168,6 +172,11 @@ def not_sent(why: str, content: str, where: str = "") -> str:
     'NOT SENT: It is too long. Your text: hello'
     """
     return f"{NOT_SENT}{where}: {inert(why)} Your text: {inert(content)}"
+
+
+def not_changed(why: str, content: str) -> str:
+    """Report an edit that will not happen, with its text."""
+    return f"NOT CHANGED: {inert(why)} Your text: {inert(content)}"
 
 
 def topic_line(room: str, topic: str) -> str:

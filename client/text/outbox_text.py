@@ -14,7 +14,7 @@ def outbox_lines(entries: Iterable[OutboxEntry], held: Iterable[bool] = ()) -> l
     marks = dict(enumerate(held))
     return [
         f"{entry.short_id}  {queued_at(entry)}  #{inert_name(entry.room)}"
-        f"{' (a running chat sends it)' if marks.get(number) else ''}: {inert(entry.content)}"
+        f"{' (a running chat sends it)' if marks.get(number) else ''}: {inert(entry.text)}"
         for number, entry in enumerate(entries)
     ]
 
@@ -30,6 +30,12 @@ def queued_at(entry: OutboxEntry) -> str:
 def dropped_line(entry: OutboxEntry) -> str:
     """Confirm that a message was deleted. It may have arrived: an ack can be lost with its connection."""
     return (
-        f"Deleted, to #{inert_name(entry.room)}: {inert(entry.content)} "
+        f"Deleted, to #{inert_name(entry.room)}: {inert(entry.text)} "
         "(If the connection broke while it was being sent, it may have arrived.)"
     )
+
+
+def edited_line(entry: OutboxEntry, text: str) -> str:
+    """Confirm that a message was edited before it was acknowledged."""
+    after = " once the server has stored it" if entry.tried else ""
+    return f"Changed your unsent message{after}: {inert(text)}"

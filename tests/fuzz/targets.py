@@ -35,6 +35,7 @@ from client.config.config_schema import config_of, values_of
 from client.config.themes import hard_to_read, parse_theme
 from client.context import ClientContext
 from client.core import events as client_events
+from client.core import frame_decoder
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
@@ -99,6 +100,9 @@ class _Client:
     def state(self) -> Any:
         return self.core.state
 
+    def ask_for_held(self, held: Any) -> None:
+        self.held = held
+
     def request(self, request: client_events.Request) -> None:
         match request:
             case CommandRequested(command):
@@ -130,11 +134,14 @@ class _Client:
 def server_frames(data: bytes) -> None:
     """Frames of the server: decoded, handled by the client core, and shown by the line faces."""
     with suppress(untrusted_json.UnreadableError):
-        frame = codec.decode_server_frame(data)
-        assert codec.decode_server_frame(codec.encode(frame)) == frame
+        readable = codec.decode_server_frame(data)
+        assert codec.decode_server_frame(codec.encode(readable)) == readable
+    if (frame := frame_decoder.decode(data)) is not None:
         client = _Client()
         client.feed(
-            client_events.Started(), client_events.HandshakeDone(), client_events.FrameReceived(welcome(room_state(3)))
+            client_events.Started(),
+            client_events.HandshakeDone(client.held()),
+            client_events.FrameReceived(welcome(room_state(3))),
         )
         client.feed(client_events.FrameReceived(message(4)))
         for command in (frames.ListRooms(id=0), frames.CreateRoom(id=0, room="ops"), frames.ReadHistory(id=0)):
@@ -142,7 +149,9 @@ def server_frames(data: bytes) -> None:
         client.feed(client_events.RoomRequested("general"))
         client.feed(client_events.FrameReceived(frame), client_events.FrameReceived(frame))
         client.feed(
-            client_events.ConnectionLost("cut", 0.5), client_events.HandshakeDone(), client_events.FrameReceived(frame)
+            client_events.ConnectionLost("cut", 0.5),
+            client_events.HandshakeDone(client.held()),
+            client_events.FrameReceived(frame),
         )
         assert not any(map(is_dangerous, "".join(client.lines)))
 

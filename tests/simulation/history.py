@@ -1,18 +1,17 @@
 """History in memory: the rules of the real service (plan, payloads), without database, clock or network. Pure."""
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-import msgspec
-
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import MembershipChanged, encode_batch, encode_changes, room_channel
+from chatterbox.wire.broker_events import MembershipChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from services.history.core.append_plan import AppendPlan, MessageContext, Outcome, plan
+from services.history.core.append_plan import AppendPlan, MessageContext, plan
+from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom, NewReaction
+from services.history.core.stored_message import StoredMessage
 from services.history.messages.commit_publisher import CommittedChanges, payloads
-from tests.simulation.stored_room import RoomTransaction, StoredMessage, StoredRoom
+from tests.simulation.stored_room import StoredRoom
 
 Items = list[tuple[str, bytes]]
 """Payloads to publish, with their channels."""
@@ -29,7 +28,10 @@ class StoredHistory:
     revision: int = 1
     last_id: int = 0
     epochs: int = 0
-    keys: dict[tuple[int, int, str], StoredMessage] = field(default_factory=dict)
+    keys: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    """Offsets by user id, room id and key."""
+    reactions: dict[tuple[int, str], dict[int, NewReaction]] = field(default_factory=dict)
+    """By message id and emoji, then by user id."""
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -53,53 +55,45 @@ class StoredHistory:
 
     def append(self, batch: history_api.AppendBatch, now_ms: int) -> tuple[history_api.AppendAnswer, Items]:
         """Make changes, then store messages, as one transaction; returns the answer and what to publish."""
-        transactions = {
-            room_id: RoomTransaction.of(self.rooms[room_id])
-            for room_id in dict.fromkeys(each.room_id for each in (*batch.changes, *batch.messages))
-            if room_id in self.rooms
-        }
-        changed = [_changed(transactions.get(change.room_id), change, now_ms) for change in batch.changes]
-        refusals = [self._checked_reply(message) for message in batch.messages]
-        tried = [message for message, refusal in zip(batch.messages, refusals, strict=True) if refusal is None]
-        planned = self._planned(tried, now_ms)
-        self._add(planned, tried, transactions)
-        stored = iter(map(self._with_thread, tried, planned.outcomes))
-        outcomes = [refusal or next(stored) for refusal in refusals]
-        items = [item for each in transactions.values() for item in _payloads(each)]
-        return history_api.AppendAnswer(outcomes=outcomes, change_outcomes=changed), items
+        planner = self._planner(batch, now_ms)
+        for change in batch.changes:
+            planner.decide(change, self._change_context(change))
+        contexts = [self._context(each) for each in batch.messages]
+        planned = plan(
+            batch.messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS, changes=planner
+        )  # fmt: skip
+        self._commit(planned, planner.plan)
+        answer = history_api.AppendAnswer(outcomes=planned.outcomes, change_outcomes=planner.plan.outcomes)
+        return answer, payloads(CommittedChanges([], planned))
 
-    def _planned(self, messages: Sequence[history_api.Append], now_ms: int) -> AppendPlan:
-        contexts = [self._context(each) for each in messages]
-        return plan(messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS)
+    def _planner(self, batch: history_api.AppendBatch, now_ms: int) -> ChangePlanner:
+        places = {(each.room_id, each.offset) for each in batch.changes}
+        places |= {(each.room_id, each.reply_to) for each in batch.messages if each.reply_to}
+        found = {(room_id, offset): self._message(room_id, offset) for room_id, offset in places}
+        roots = {(room_id, each.thread) for (room_id, _), each in found.items() if each is not None and each.thread}
+        found |= {(room_id, offset): self._message(room_id, offset) for room_id, offset in roots}
+        rooms = {room_id: self._change_room(self.rooms[room_id]) for room_id, _ in places if room_id in self.rooms}
+        messages = {place: message for place, message in found.items() if message is not None}
+        return ChangePlanner(rooms, messages, now_ms=now_ms, limits=LIMITS, reactors=self._reactors)
 
-    def _checked_reply(self, message: history_api.Append) -> history_api.AppendRefused | None:
-        """The refusal of a new message that answers none."""
-        room = self.rooms.get(message.room_id)
-        is_new = (message.user_id, message.room_id, message.key) not in self.keys
-        if room is not None and is_new and message.reply_to > room.head:
-            return _refusal(ChatError(Code.MESSAGE_UNKNOWN))
-        return None
+    def _message(self, room_id: int, offset: int) -> StoredMessage | None:
+        room = self.rooms.get(room_id)
+        return None if room is None or not 0 < offset <= room.head else room.messages[offset - 1]
 
-    def _add(
-        self, planned: AppendPlan, messages: Sequence[history_api.Append], transactions: dict[int, RoomTransaction]
-    ) -> None:
-        replies = {(each.user_id, each.room_id, each.key): each.reply_to for each in messages}
-        for row in planned.inserts:
-            which = row.user_id, row.room_id, row.key or ""
-            message = StoredMessage(
-                row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms,
-                reply_to=replies.get(which, 0),
-            )  # fmt: skip
-            transactions[row.room_id].add(message)
-            self.last_id = row.message_id
-            if row.key:
-                self.keys[which] = message
+    @staticmethod
+    def _change_room(room: StoredRoom) -> ChangeRoom:
+        pins = sum(each.pinned_ms is not None for each in room.messages)
+        return ChangeRoom(room.name, room.epoch, room.rev, len(room.members), None, pins)
 
-    def _with_thread(self, message: history_api.Append, outcome: Outcome) -> Outcome:
-        if isinstance(outcome, history_api.AppendRefused):
-            return outcome
-        stored = self.rooms[message.room_id].messages[outcome.offset - 1]
-        return msgspec.structs.replace(outcome, thread=stored.thread)
+    def _change_context(self, change: history_api.AnyMessageChange) -> ChangeContext:
+        room, message = self.rooms.get(change.room_id), self._message(change.room_id, change.offset)
+        emoji = change.emoji if isinstance(change, history_api.MessageReaction) else ""
+        reacted = message is not None and change.user_id in self.reactions.get((message.message_id, emoji), {})
+        return ChangeContext(room is not None and change.user_id in room.members, reacted)
+
+    def _reactors(self, message_id: int, emoji: str, limit: int) -> list[tuple[int, str]]:
+        found = sorted((new, user_id) for user_id, new in self.reactions.get((message_id, emoji), {}).items())
+        return [(user_id, new.username) for new, user_id in found[:limit]]
 
     def _context(self, message: history_api.Append) -> MessageContext:
         room = self.rooms.get(message.room_id)
@@ -107,8 +101,9 @@ class StoredHistory:
             return MessageContext(
                 None, "", 0, 0, member=False, earlier_id=None, earlier_offset=0, earlier_ms=0, earlier_content=""
             )
-        earlier = self.keys.get((message.user_id, message.room_id, message.key))
-        is_as_sent = earlier is not None and not (earlier.edited_ms or earlier.deleted_by)
+        offset = self.keys.get((message.user_id, message.room_id, message.key))
+        earlier = None if offset is None else room.messages[offset - 1]
+        is_as_sent = earlier is not None and earlier.edited_ms is None and earlier.deleted_ms is None
         return MessageContext(
             room=room.name, epoch=room.epoch, head=room.head,
             last_ms=room.messages[-1].timestamp_ms if room.messages else 0,
@@ -116,8 +111,34 @@ class StoredHistory:
             earlier_id=earlier.message_id if earlier else None,
             earlier_offset=earlier.offset if earlier else 0,
             earlier_ms=earlier.timestamp_ms if earlier else 0,
-            earlier_content=earlier.content if earlier and is_as_sent else message.content,
+            earlier_content=earlier.content if earlier and is_as_sent else None,
+            rev=room.rev,
+            earlier_thread=earlier.thread if earlier else None,
         )  # fmt: skip
+
+    def _commit(self, planned: AppendPlan, changes: ChangePlan) -> None:
+        for row in planned.inserts:
+            message = StoredMessage(
+                row.offset, row.message_id, row.user_id, row.username, row.content, row.timestamp_ms
+            )  # fmt: skip
+            if (relations := planned.relations.get(row.message_id)) is not None:
+                message = message._replace(**relations._asdict())
+            self.rooms[row.room_id].messages.append(message)
+            self.last_id = row.message_id
+            if row.key:
+                self.keys[row.user_id, row.room_id, row.key] = row.offset
+        for room_id, changed in changes.changed.items():
+            self.rooms[room_id].rev = changes.rooms[room_id].rev
+            for offset, change in changed.items():
+                self.rooms[room_id].messages[offset - 1] = change.message
+        for message_id in changes.erased:
+            for place in [place for place in self.reactions if place[0] == message_id]:
+                del self.reactions[place]
+        for (message_id, emoji, user_id), new in changes.reactions.items():
+            if new is None:
+                self.reactions.get((message_id, emoji), {}).pop(user_id, None)
+            else:
+                self.reactions.setdefault((message_id, emoji), {})[user_id] = new
 
     # Memberships
 
@@ -191,29 +212,3 @@ class StoredHistory:
             if room.name == name:
                 return room
         raise ChatError(Code.ROOM_UNKNOWN)
-
-
-def _changed(
-    transaction: RoomTransaction | None, change: history_api.AnyMessageChange, now_ms: int
-) -> history_api.ChangeStored | history_api.AppendRefused:
-    if transaction is None:
-        return _refusal(ChatError(Code.ROOM_UNKNOWN))
-    try:
-        return history_api.ChangeStored(transaction.change(change, now_ms))
-    except ChatError as problem:
-        return _refusal(problem)
-
-
-def _refusal(problem: ChatError) -> history_api.AppendRefused:
-    return history_api.AppendRefused(problem.code, problem.detail)
-
-
-def _payloads(transaction: RoomTransaction) -> Items:
-    """Changes first, then messages, as the service publishes them."""
-    room, channel = transaction.room, room_channel(transaction.room.room_id)
-    items: Items = []
-    if changed := transaction.changed:
-        items.append((channel, encode_changes(room.epoch, transaction.after, changed)))
-    if added := list(transaction.added):
-        items.append((channel, encode_batch(room.epoch, transaction.first, added, room.rev)))
-    return items

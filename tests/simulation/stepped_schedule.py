@@ -1,25 +1,24 @@
 """Schedules without time: one history, two gateways with tiny memories, three clients that roam, and a broker.
 
-They drive the real `RoomStream` and `RoomChanges` of the gateway. The broker loses, duplicates, delays and reorders.
-In the end, every client and every memory must have exactly what history has. A schedule takes a few milliseconds.
+They drive the real `RoomStream` and `RoomChanges` of the gateway, the real plans of history, and the real core of the
+client. The broker loses, duplicates, delays and reorders. In the end, every client and every memory must have exactly
+what history has. A schedule takes a few milliseconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from random import Random
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.broker_events import encode_batch, encode_changes
-from chatterbox.wire.codec import decode_server_frame
-from chatterbox.wire.errors import ChatError
 from services.gateway.core import room_changes, room_stream
 from services.gateway.core.frame_writer import payload_of
-from tests.simulation.stepped_gateway import SteppedConnection, SteppedGateway
-from tests.simulation.stored_room import RoomTransaction, StoredMessage, StoredRoom
-from tests.support.room_progress import ALL_MESSAGES, RoomProgress
+from tests.simulation.history import StoredHistory
+from tests.simulation.stepped_client import BrokenError, SteppedClient
+from tests.simulation.stepped_gateway import SteppedGateway, message_of
+from tests.simulation.stored_room import StoredRoom
+from tests.support.room_progress import ALL_MESSAGES
 
 STEPS = 120
 MAX_SETTLE_STEPS = 2000
@@ -31,72 +30,11 @@ KEPT = (2, 5, ALL_MESSAGES)
 EMOJI = ("👍", "🎉")
 
 
-class BrokenError(Exception):
-    """A promise is broken; the message says which."""
-
-
-@lru_cache(10_000)
-def _message(payload: bytes) -> frames.Message:
-    return cast("frames.Message", decode_server_frame(payload))
-
-
-@dataclass(slots=True)
-class SteppedClient:
-    """A client that keeps what it holds over its connections."""
-
-    progress: RoomProgress
-    gateway: SteppedGateway | None = None
-    connection: SteppedConnection | None = None
-    unread: list[Callable[[], None]] = field(default_factory=list)
-
-    # From the gateway: read at a later step
-
-    def on_message(self, payload: bytes) -> None:
-        self.unread.append(lambda: self._take(_message(payload)))
-
-    def on_change(self, after: int, rev: int, payload: bytes | None) -> None:
-        self.unread.append(lambda: self._follow(after, rev, payload))
-
-    def on_page(self, payloads: Sequence[bytes]) -> None:
-        self.unread.append(lambda: self._take_page([_message(payload) for payload in payloads]))
-
-    # Steps
-
-    def connect(self, gateway: SteppedGateway) -> None:
-        self.gateway = gateway
-        self.connection = SteppedConnection(self, self.progress.complete, self.progress.rev, self.progress.first)
-        gateway.attach(self.connection)
-
-    def disconnect(self) -> None:
-        """Lose the connection, with everything that was not read."""
-        if self.gateway is not None and self.connection is not None:
-            self.gateway.detach(self.connection)
-        self.gateway = self.connection = None
-        self.unread.clear()
-
-    def read(self) -> None:
-        self.unread.pop(0)()
-
-    def _take(self, message: frames.Message) -> None:
-        if message.at.offset > self.progress.complete + 1:
-            raise BrokenError(f"message {message.at.offset} follows {self.progress.complete}")
-        self.progress.add(message, paged=False)
-
-    def _follow(self, after: int, rev: int, payload: bytes | None) -> None:
-        if not after <= self.progress.rev:
-            raise BrokenError(f"a change follows rev {after}, but the client has {self.progress.rev}")
-        self.progress.follow(after, rev, None if payload is None else _message(payload))
-
-    def _take_page(self, messages: Sequence[frames.Message]) -> None:
-        for message in messages:
-            self.progress.add(message, paged=True)
-
-
 def gateway_memory(gateway: SteppedGateway) -> Iterator[tuple[int, frames.Message]]:
     """The messages in a gateway's memory, by offset."""
     recent = gateway.stream.recent
     for offset, frame in (*enumerate(recent.frames, recent.first), *gateway.stream.early.items()):
-        yield offset, _message(payload_of(frame))
+        yield offset, message_of(payload_of(frame))
 
 
 @dataclass(slots=True)
@@ -105,6 +43,7 @@ class SteppedSchedule:
 
     seed: int
     rng: Random = field(init=False)
+    history: StoredHistory = field(init=False)
     room: StoredRoom = field(init=False)
     gateways: list[SteppedGateway] = field(init=False)
     wires: list[list[bytes]] = field(init=False)
@@ -117,11 +56,13 @@ class SteppedSchedule:
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
-        self.room = StoredRoom(1, ROOM, "e", members={1: "ada", 2: "bob"})
+        self.history = StoredHistory()
+        self.room = self.history.add(ROOM)
+        self.room.members[1] = "ada"
         self.gateways = [SteppedGateway(self.room, self.rng) for _ in range(2)]
         self.wires = [[], []]
         self.share = self.rng.choice((0.5, 0.9))
-        self.clients = [SteppedClient(RoomProgress("e", 0, self.rng.choice(KEPT))) for _ in range(3)]
+        self.clients = [SteppedClient(ROOM, self.rng.choice(KEPT)) for _ in range(3)]
 
     @classmethod
     def judge(cls, seed: int) -> str | None:
@@ -133,7 +74,7 @@ class SteppedSchedule:
         try:
             for number in range(STEPS):
                 self._step()
-                if number % 2:
+                if number % 3 == 0:
                     self._judge_now()
             self._settle()
             self._judge()
@@ -164,44 +105,35 @@ class SteppedSchedule:
 
     def _commit(self) -> None:
         """One transaction: some changes, or messages."""
-        transaction = RoomTransaction.of(self.room)
+        batch = history_api.AppendBatch([], changes=[])
         for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
             if not self.room.head or self.rng.random() < 0.35:
-                self._send(transaction)
+                batch.messages.append(self._send())
             else:
-                self._change(transaction)
-        payloads: list[bytes] = []
-        if changed := transaction.changed:
-            payloads.append(encode_changes(self.room.epoch, transaction.after, changed))
-        if added := list(transaction.added):
-            payloads.append(encode_batch(self.room.epoch, transaction.first, added, self.room.rev))
-        for payload in payloads:
+                batch.changes.append(self._change())
+        _, items = self.history.append(batch, self.room.rev)
+        for _, payload in items:
             for wire in self.wires:
                 wire.extend([payload] * self.rng.choices((0, 1, 2), (15, 75, 10))[0])
 
-    def _send(self, transaction: RoomTransaction) -> None:
-        offset = self.room.head + 1
-        reply_to = self.rng.randint(1, offset - 1) if offset > 1 and self.rng.random() < 0.2 else 0
-        transaction.add(StoredMessage(offset, offset, 1, "ada", f"{offset} as sent", offset, reply_to=reply_to))
+    def _send(self) -> history_api.Append:
+        head = self.room.head
+        reply_to = self.rng.randint(1, head) if head and self.rng.random() < 0.2 else 0
+        return history_api.Append(1, 1, "ada", "as sent", "", reply_to)
 
-    def _change(self, transaction: RoomTransaction) -> None:
+    def _change(self) -> history_api.AnyMessageChange:
         offset = max(1, self.room.head - int(self.rng.expovariate(0.4)))
         where: dict[str, Any] = {"room_id": 1, "user_id": 1, "username": "ada", "offset": offset}
-        change: history_api.AnyMessageChange
         match self.rng.choice(("edit", "edit", "react", "react", "pin", "delete")):
             case "edit":
-                change = history_api.MessageEdit(**where, content=f"{offset} edited {self.room.rev}")
+                return history_api.MessageEdit(**where, content=f"edited after {self.room.rev}")
             case "react":
                 remove = self.rng.random() < 0.3
-                change = history_api.MessageReaction(**where, emoji=self.rng.choice(EMOJI), remove=remove)
+                return history_api.MessageReaction(**where, emoji=self.rng.choice(EMOJI), remove=remove)
             case "pin":
-                change = history_api.MessagePin(**where, remove=self.rng.random() < 0.5)
+                return history_api.MessagePin(**where, remove=self.rng.random() < 0.5)
             case _:
-                change = history_api.MessageDeletion(**where)
-        try:
-            transaction.change(change, self.room.rev)
-        except ChatError:  # the message was erased
-            return
+                return history_api.MessageDeletion(**where)
 
     def _deliver(self) -> None:
         which = self._which()
@@ -215,8 +147,8 @@ class SteppedSchedule:
             client.connect(self.rng.choice(self.gateways))
         elif client.unread:
             client.read()
-        elif self.rng.random() < 0.3 and client.connection is not None and client.progress.first > 1:
-            client.gateway.page_back(client.connection, client.progress.first)
+        elif self.rng.random() < 0.3:
+            client.page_back()
 
     def _fill_socket(self, client: SteppedClient) -> None:
         if client.gateway is not None and client.connection is not None:
@@ -225,8 +157,8 @@ class SteppedSchedule:
     def _judge_now(self) -> None:
         """At any time, a message whose last change was told is held so. (One that changed again may come only then.)"""
         for number, client in enumerate(self.clients, 1):
-            for offset, message in client.progress.held.items():
-                self._judge_message(f"client {number}", client.progress.rev, offset, message)
+            for offset, message in client.held.items():
+                self._judge_message(f"client {number}", client.at[1], offset, message)
         for number, gateway in enumerate(self.gateways, 1):
             before, self.memories[number - 1] = self.memories[number - 1], dict(gateway_memory(gateway))
             for offset, message in self.memories[number - 1].items():
@@ -268,14 +200,11 @@ class SteppedSchedule:
     def _judge(self) -> None:
         end = (self.room.head, self.room.rev)
         for number, client in enumerate(self.clients, 1):
-            progress = client.progress
-            if (progress.complete, progress.rev) != end:
-                raise BrokenError(
-                    f"client {number} is at {progress.complete}, rev {progress.rev}; the room is at {end}"
-                )
-            for offset, message in progress.held.items():
-                if message != _message(self.room.frame(offset)):
-                    raise BrokenError(f"client {number} holds {message}; history has {self.room.frame(offset)!r}")
+            if client.at != end:
+                raise BrokenError(f"client {number} is at {client.at}; the room ends at {end} (offset, rev)")
+            for offset, message in client.held.items():
+                if message != self.room.message(offset):
+                    raise BrokenError(f"client {number} holds {message}; history has {self.room.message(offset)}")
         for number, gateway in enumerate(self.gateways, 1):
             recent = gateway.stream.recent
             for offset, frame in enumerate(recent.frames, recent.first):

@@ -181,12 +181,12 @@ class World:
     def _read_all(self) -> Iterator[operations.AnyOperation]:
         for room in self.history.stored.rooms.values():
             for message in room.messages:
+                pushed = room.message(message.offset)
                 yield operations.Stored(
                     at_s=self.loop.time(), room=room.name, epoch=room.epoch, offset=message.offset,
-                    username=message.username, content=message.content, rev=message.rev,
-                    checksum=checksum(message.frame(room.name, room.epoch)), deleted=bool(message.deleted_by),
-                    pinned=message.pinned,
-                    reactions={emoji: tuple(names) for emoji, names in message.reactions.items()},
+                    username=message.username, content=message.content, rev=message.rev, checksum=checksum(pushed),
+                    deleted=pushed.deleted, pinned=pushed.pinned,
+                    reactions={each.emoji: each.by for each in pushed.reactions},
                 )  # fmt: skip
         for reader in self.readers:
             if reader.connection is not None:

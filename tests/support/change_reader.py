@@ -71,7 +71,7 @@ async def stored(talker: Talker, room: str = "general") -> dict[int, dict[str, A
     found: dict[int, dict[str, Any]] = {}
     before = None
     while True:
-        where = {} if before is None else {"before": before}
+        where: dict[str, int] = {} if before is None else {"before": before}
         page = await talker.ask("history", room=room, limit=200, **where)
         found |= {message["at"]["offset"]: message for message in page["messages"]}
         if not page["more"]:

@@ -39,10 +39,11 @@ def read(path: Path) -> Iterator[Line]:
 
 
 class Words:
-    """What the words of a transcript stand for in this run."""
+    """What the words of a transcript stand for in this run. `at_least`: a frame may have more fields than written."""
 
-    def __init__(self, **known: str) -> None:
-        self.known: dict[str, Any] = dict(known)
+    def __init__(self, *, at_least: bool = False) -> None:
+        self.known: dict[str, Any] = {}
+        self._at_least = at_least
 
     def fill(self, text: str) -> str:
         """A line to send, with its words replaced by what they stand for."""
@@ -53,7 +54,8 @@ class Words:
         if isinstance(expected, str) and (found := _WORD.fullmatch(expected)):
             return bool(self.known.setdefault(found[1], actual) == actual)
         if isinstance(expected, dict) and isinstance(actual, dict):
-            return expected.keys() == actual.keys() and all(self.agree(expected[key], actual[key]) for key in expected)
+            fits = expected.keys() <= actual.keys() if self._at_least else expected.keys() == actual.keys()
+            return fits and all(self.agree(expected[key], actual[key]) for key in expected)
         if isinstance(expected, list) and isinstance(actual, list):
             return len(expected) == len(actual) and all(map(self.agree, expected, actual))
         return bool(expected == actual)

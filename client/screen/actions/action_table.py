@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from chatterbox.wire.frames import Message
 from client.config.key_bindings import Actions, DefaultKeys, Keys
+from client.screen.model.messages.links import links
 
 
 class ActionScope(StrEnum):
@@ -13,9 +15,14 @@ class ActionScope(StrEnum):
     ROOMS = "Rooms"
     READING = "Reading"
     SELECTING = "With a message selected"
+    COMPOSING = "While editing or replying"
     WRITING = "Writing"
     EDITING = "Editing"
     PROGRAM = "Program"
+
+
+OWN_KEYS = {ActionScope.SELECTING, ActionScope.COMPOSING}
+"""Scopes whose keys have another meaning elsewhere."""
 
 
 class Action(NamedTuple):
@@ -40,7 +47,7 @@ TABLE = (
     ),
     Action("move-room-up", ("alt+shift+up",), "move this room up in the list", ActionScope.ROOMS),
     Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
-    Action("pin-room", ("alt+p",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
+    Action("pin-room", ("alt+0",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter mentions one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
@@ -56,18 +63,31 @@ TABLE = (
     Action("find", ("ctrl+s",), "find text in this room; older messages are loaded for it", ActionScope.READING),
     Action("find-again", ("f4",), "go to the next older match", ActionScope.READING),
     Action("links", ("ctrl+o",), "list the room's links, newest first, and open one", ActionScope.READING),
-    Action("select", ("alt+m",), "select a message to copy it, quote it or open its links", ActionScope.READING),
+    Action("pins", ("alt+p",), "list the room's pinned messages; Enter goes to one", ActionScope.READING),
+    Action("select", ("alt+m",), "select a message, to answer it, react to it, edit it, …", ActionScope.READING),
     Action("select-older", ("up", "k"), "previous message", ActionScope.SELECTING),
     Action("select-newer", ("down", "j"), "next message", ActionScope.SELECTING),
     Action("copy", ("c", "y"), "copy its text (to tmux, or with OSC 52, also over ssh)", ActionScope.SELECTING),
-    Action("quote", ("q", "r"), "quote it in the input", ActionScope.SELECTING),
+    Action("reply", ("r",), "reply to it with what you write", ActionScope.SELECTING),
+    Action("react", ("+",), "react to it with an emoji; again: take that back", ActionScope.SELECTING),
+    Action("reactions", ("i",), "list who reacted to it", ActionScope.SELECTING),
+    Action("thread", ("t",), "list its thread; Enter goes to a message", ActionScope.SELECTING),
+    Action("answered", ("g",), "go to the message that it answers", ActionScope.SELECTING),
+    Action("edit-message", ("e",), "edit it, if it is yours", ActionScope.SELECTING),
+    Action("delete-message", ("d",), "delete it for everybody, after a question", ActionScope.SELECTING),
+    Action("pin-message", ("P",), "pin it, or unpin it", ActionScope.SELECTING),
+    Action("quote", ("q",), "quote it in the input", ActionScope.SELECTING),
     Action("open-link", ("o", "enter"), "open its first link (1 to 9: by number)", ActionScope.SELECTING),
     Action("copy-place", ("p",), "copy its position: room, epoch and offset", ActionScope.SELECTING),
     Action("unselect", ("escape", "alt+m"), "back to the input", ActionScope.SELECTING),
+    Action("leave-edit", ("escape",), "leave the edit or the reply", ActionScope.COMPOSING),
     Action("send", ("enter",), "send the message, or run the command", ActionScope.WRITING),
     Action("new-line", ("alt+enter", "ctrl+j", "shift+enter"), "insert a line break", ActionScope.WRITING),
     Action(
         "complete", ("tab",), "complete a command, person, #room or :emoji; again for the next", ActionScope.WRITING
+    ),
+    Action(
+        "edit-last", ("ctrl+up",), "edit your last message in this room, also one not sent yet", ActionScope.WRITING
     ),
     Action("older-text", ("up",), "previous text in the room's input history", ActionScope.WRITING),
     Action("newer-text", ("down",), "next text in the input history", ActionScope.WRITING),
@@ -110,22 +130,49 @@ TABLE = (
 ACTIONS = {action.name: action for action in TABLE}
 
 
-SELECTION_WORDS = {"copy": "copy", "quote": "quote", "open-link": "open", "copy-place": "place", "unselect": "back"}
-"""One word for each action on a selected message. With their keys they fit into 60 columns."""
+SELECTION_WORDS = {
+    "reply": "reply",
+    "react": "react",
+    "edit-message": "edit",
+    "delete-message": "delete",
+    "thread": "thread",
+    "unselect": "back",
+    "copy": "copy",
+    "quote": "quote",
+    "open-link": "open",
+    "answered": "go to answered",
+    "reactions": "who",
+    "pin-message": "pin",
+    "copy-place": "place",
+}
+"""One word for each action on a selected message, the most likely first. As many as fit are shown."""
 
 
 FOUND_WORDS = {"find-again": "older match", "select": "select", "to-newest": "newest"}
 """One or two words for each action on a message that was found."""
 
 
-def selection_hints(actions: Mapping[str, Action]) -> list[str]:
-    """Return key and word of each action on a selected message; actions without a key are left out."""
-    return _hints(actions, SELECTION_WORDS)
+def selection_hints(actions: Mapping[str, Action], message: Message, username: str) -> list[str]:
+    """Return key and word of each action that is possible on a selected message; those without a key are left out."""
+    possible = {
+        "reply": not message.deleted,
+        "react": not message.deleted,
+        "edit-message": not message.deleted and message.username == username,
+        "delete-message": not message.deleted and message.username == username,
+        "thread": bool(message.thread or message.replies),
+        "copy": not message.deleted,
+        "quote": not message.deleted,
+        "open-link": bool(links(message.content)),
+        "answered": bool(message.reply_to),
+        "reactions": bool(message.reactions),
+        "pin-message": not message.deleted,
+    }
+    return _hints(actions, {name: word for name, word in SELECTION_WORDS.items() if possible.get(name, True)})
 
 
-def found_hints(actions: Mapping[str, Action]) -> list[str]:
-    """Return key and words of each action on a message that was found."""
-    return _hints(actions, FOUND_WORDS)
+def found_hints(actions: Mapping[str, Action], *, searched: bool) -> list[str]:
+    """Return key and words of each action on a message that was found; `searched`: by its text."""
+    return _hints(actions, {name: word for name, word in FOUND_WORDS.items() if searched or name != "find-again"})
 
 
 def _hints(actions: Mapping[str, Action], words: Mapping[str, str]) -> list[str]:
@@ -133,9 +180,11 @@ def _hints(actions: Mapping[str, Action], words: Mapping[str, str]) -> list[str]
 
 
 def default_keys(actions: Mapping[str, Action] = ACTIONS) -> Actions:
-    """Return the table as the configuration needs it. With a message selected, a key may have another meaning."""
-    modes = {ActionScope.SELECTING: ActionScope.SELECTING.value}
-    return {action.name: DefaultKeys(action.keys, modes.get(action.scope, "")) for action in actions.values()}
+    """Return the table as the configuration needs it. In some scopes, a key may have another meaning."""
+    return {
+        action.name: DefaultKeys(action.keys, action.scope.value if action.scope in OWN_KEYS else "")
+        for action in actions.values()
+    }
 
 
 def with_keys(keys: Keys) -> dict[str, Action]:

@@ -9,6 +9,8 @@ from client.screen.input.message_split import split_message
 from client.screen.input.tab_completion import CompletionSources
 from client.screen.layout import picker_items
 from client.screen.model import submit
+from client.screen.model.messages.compose_mode import EditingUnsent
+from client.screen.model.room_model import RoomModel
 from client.text.sanitize import inert
 
 PARTS_LIMIT = 20
@@ -35,11 +37,22 @@ class ComposerHandlers:
         """Submit the input. It keeps its text if that is refused."""
         composer, room = self._screen.composer, self._model.room
         text = composer.text
+        if isinstance(room.mode, EditingUnsent):
+            self._edit_unsent(room, room.mode, text)
+            return
         if not submit.submit(self._model, text) and not room.draft:
             room.set_draft(text)
         self._screen.runtime.settle()
         if self._model.room is room:
             composer.show(room.draft)
+
+    def _edit_unsent(self, room: RoomModel, mode: EditingUnsent, text: str) -> None:
+        """Give a message in the outbox another text; if that is refused, the text stays in the input."""
+        text = text.strip("\n")
+        if text == mode.content or self._screen.runtime.edit_unsent(mode.key, text):
+            room.history.add(text)
+            room.leave_mode()
+            self._screen.composer.show(room.draft)
 
     def insert_line_feed(self) -> None:
         self._screen.composer.type("\n")
@@ -63,10 +76,8 @@ class ComposerHandlers:
             self._screen.composer.show(text)
 
     def search_history(self) -> None:
-        items = picker_items.history_items(self._model)
-
         def matching(typed: str) -> list[picker_items.PickerItem]:
-            return picker_items.filtered(typed, items, fuzzy=False)
+            return picker_items.filtered(typed, picker_items.history_items(self._model), fuzzy=False)
 
         self._screen.pick("Input history of this room", matching, lambda text, _: self._show(text or None))
 

@@ -4,6 +4,7 @@ import asyncio
 
 from client.screen.actions.screen_interface import PickerInterface, ScreenInterface
 from client.screen.layout.picker_items import PickerItem, found_messages, next_found, search_extent
+from client.screen.model.messages import message_actions
 from client.screen.model.scroll_position import BlockKey, message_key
 
 PAGES = 50
@@ -36,6 +37,14 @@ class HistorySearch:
     def clear(self) -> None:
         """Forget text and match; a search in the background ends."""
         self.text, self._found = "", None
+
+    def go_to(self, offset: int) -> str:
+        """Go to a message, and mark it as found; return a sentence if that is not possible."""
+        if sentence := message_actions.go_to(self._model, offset):
+            return sentence
+        self._found = (self._model.room.name, message_key(offset))
+        self._screen.changed()
+        return ""
 
     def find(self) -> None:
         """Open the picker. It loads older messages as long as it is open and a text is typed."""
@@ -75,11 +84,12 @@ class HistorySearch:
         return "No match so far." if self._can_load() else "No match."
 
     async def _fill(self, picker: PickerInterface) -> None:
-        shown: tuple[str, int, str] | None = None
+        shown: tuple[str, int, int, str] | None = None
         while picker.is_open:
             loads = bool(picker.typed.strip()) and self._load_page()
             progress = self._extent(loads=loads)
-            state = (picker.typed, len(self._model.room.log), progress)
+            log = self._model.room.log
+            state = (picker.typed, len(log), log.replaced, progress)
             if state != shown:
                 picker.update(progress)
                 shown = state

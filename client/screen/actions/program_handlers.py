@@ -3,9 +3,15 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from client.faces.slash_parser import LocalCommand, LocalCommandName
+from chatterbox.wire.frames import ReadHistory
+from client.core.events import CommandRequested
+from client.faces.messages.message_reference import request_for
+from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake
 from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.layout import picker_items
+from client.screen.model.messages.compose_mode import Replying
+from client.screen.model.messages.message_actions import list_requested
+from client.text.sanitize import inert
 
 
 class ProgramHandlers:
@@ -59,6 +65,8 @@ class ProgramHandlers:
         if key and (entry := self._screen.runtime.take_back(key)) is not None:
             self._model.open_room(entry.room)
             self._model.room.return_unsent(entry.content)
+            if entry.reply_to:
+                self._model.room.begin_reply(Replying(entry.reply_to))
             self._screen.composer.show(self._model.room.draft)
 
     def try_now(self) -> None:
@@ -83,6 +91,14 @@ class ProgramHandlers:
                 self._screen.show_help(commands_first=True)
             case LocalCommand(LocalCommandName.OUTBOX, ""):
                 self.list_unsent()
+            case LocalCommand(LocalCommandName.THREAD, _, room):
+                match request_for(command, self._screen.runtime.messages_of(room), self._model.status.username):
+                    case CommandRequested(ReadHistory() as request):
+                        list_requested(self._model, request)
+                    case UsageMistake(sentence):
+                        self._screen.runtime.notice(inert(sentence))
+                    case _:
+                        return False
             case LocalCommand(LocalCommandName.RECONNECT):
                 self.try_now()
             case _:

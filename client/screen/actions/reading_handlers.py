@@ -8,8 +8,8 @@ from client.screen.actions.screen_interface import ScreenInterface
 from client.screen.input.pasted_text import clean
 from client.screen.layout import picker_items
 from client.screen.layout.picker_items import PickerItem
-from client.screen.model.links import links
-from client.screen.model.message_selection import moved, position_of, quoted
+from client.screen.model.messages.links import links
+from client.screen.model.messages.message_selection import moved, position_of, quoted
 from client.screen.model.scroll_position import TOP, BlockKey
 from client.text.sanitize import inert
 
@@ -51,10 +51,8 @@ class ReadingHandlers:
         self._model.follow()
 
     def list_links(self) -> None:
-        items = picker_items.room_links(self._model)
-
         def matching(typed: str) -> list[PickerItem]:
-            return picker_items.filtered(typed, items, fuzzy=False)
+            return picker_items.filtered(typed, picker_items.room_links(self._model), fuzzy=False)
 
         self._screen.pick("Open a link", matching, lambda address, _: self._open(address))
 

@@ -56,7 +56,16 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
-        case WordKind.TOPIC | WordKind.NEW | WordKind.SESSION | WordKind.UNSENT | None:
+        case (
+            WordKind.TOPIC
+            | WordKind.TEXT
+            | WordKind.EMOJI
+            | WordKind.MESSAGE
+            | WordKind.NEW
+            | WordKind.SESSION
+            | WordKind.UNSENT
+            | None
+        ):
             return _text_choices(word, earlier, sources)
         case unknown:
             assert_never(unknown)

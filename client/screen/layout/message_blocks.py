@@ -3,6 +3,7 @@
 from datetime import date
 from typing import TypeAlias, assert_never
 
+from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout import message_rows
 from client.screen.layout.spans import Row, SpanRole
@@ -14,24 +15,25 @@ from client.text.sanitize import inert
 CACHE_LIMIT = 4_000
 """Laid-out messages kept."""
 
-_CacheKey: TypeAlias = tuple[str, str, int, message_rows.RowStyle]
+_CacheKey: TypeAlias = tuple[str, str, int, int, message_rows.RowStyle]
 
 
 class MessageBlocks:
     """The blocks of a room: its top, its messages with rules and notices around them, its outgoing messages.
 
-    Laid-out messages are cached until the room, its history or the style changes.
+    Laid-out messages are cached until the room, its history, the style or a message changes.
     """
 
     def __init__(self, room: RoomModel, style: message_rows.RowStyle) -> None:
         self.room = room
         self.style = style
-        self._cache: dict[int, list[Row]] = {}
+        self._cache: dict[int, tuple[Message | None, list[Row]]] = {}
+        """By offset: the message that this one answers, and its rows."""
         self._cache_key: _CacheKey | None = None
 
     def show(self, room: RoomModel, style: message_rows.RowStyle) -> None:
         """Switch to this room and style."""
-        cache_key = (room.name, room.log.epoch, id(room.log), style)
+        cache_key = (room.name, room.log.epoch, id(room.log), room.log.replaced, style)
         if cache_key != self._cache_key or len(self._cache) > CACHE_LIMIT:
             self._cache, self._cache_key = {}, cache_key
         self.room, self.style = room, style
@@ -74,9 +76,12 @@ class MessageBlocks:
         return [*self._rules(index - 1, offset), *self._message(offset), *self._notices(offset)]
 
     def _message(self, offset: int) -> list[Row]:
-        if offset not in self._cache:
-            self._cache[offset] = message_rows.message_rows(self.room.log[offset], self.style)
-        return self._cache[offset]
+        message = self.room.log[offset]
+        replied = self.room.log.get(message.reply_to) if message.reply_to else None
+        cached = self._cache.get(offset)
+        if cached is None or cached[0] is not replied:
+            cached = self._cache[offset] = (replied, message_rows.message_rows(message, self.style, replied))
+        return cached[1]
 
     def _rules(self, index: int, offset: int) -> list[Row]:
         """The rules above a message: for a gap, a new day, and the first unread message."""

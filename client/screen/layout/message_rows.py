@@ -10,16 +10,18 @@ from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
 from client.core.outbox_entry import OutboxEntry
+from client.screen.layout.message_marks import EDITED, MARKS_BAR, REPLY_BAR, mark_rows, reply_row, tombstone
 from client.screen.layout.spans import Row, Span, SpanRole, text_of
-from client.screen.model.links import links, mentions
-from client.text.line_wrap import hang, width_of
+from client.screen.model.messages.links import is_mentioned, links
+from client.text.line_wrap import hang, widest_of, width_of
 from client.text.note_text import time_of
 from client.text.sanitize import inert, inert_lines
 
 NARROW = 50
 """Below this width (columns), names get `NAME_COLUMNS_NARROW`."""
 NAME_COLUMNS, NAME_COLUMNS_NARROW = 12, 8
-BAR, BAR_SELECTED = "│ ", "┃ "
+BAR = "│ "
+SELECTED_BARS = {BAR: "┃ ", REPLY_BAR: "┏ ", MARKS_BAR: "┗ "}
 STORED, QUEUED, SENDING = "✓", "…", "↑"
 
 
@@ -41,18 +43,41 @@ class RowStyle:
         return max(8, self.columns - len("00:00 ") - self.name_columns - len(" ✓│ "))
 
 
-def message_rows(message: Message, style: RowStyle) -> list[Row]:
-    """Lay out a stored message."""
-    at = time_of(message.timestamp, style.zone)
+def message_rows(message: Message, style: RowStyle, replied: Message | None = None) -> list[Row]:
+    """Lay out a stored message. `replied`: the message that it answers, if that is loaded."""
     mine = message.username == style.username
-    mentioned = not mine and mentions(message.content, style.username)
-    mark = STORED if mine else "@" if mentioned else " "
+    mentioned = not mine and is_mentioned(style.username, message, replied)
+    mark = " " if message.deleted else STORED if mine else "@" if mentioned else " "
     head = (
-        Span(f"{at:%H:%M} " if at else "--:-- ", SpanRole.TIME),
+        Span(_time(message, style), SpanRole.TIME),
         Span(_name(message.username, style), SpanRole.NAME, message.username),
         Span(f" {mark}", SpanRole.STORED if mine else SpanRole.MENTION),
     )
-    return _rows(head, message.content, SpanRole.MENTION if mentioned else SpanRole.TEXT, style)
+    if message.deleted:
+        return [(*head, Span(MARKS_BAR, SpanRole.BAR), Span(tombstone(message), SpanRole.MARK))]
+    rows = _rows(head, message.content, SpanRole.MENTION if mentioned else SpanRole.TEXT, style)
+    label = Span(f"  {EDITED}", SpanRole.MARK)
+    fits = widest_of(text_of(rows[-1])) + len(label.text) <= style.columns
+    if message.edited and fits:
+        rows[-1] = (*rows[-1], label)
+    blank = _blank(head)
+    answered = [reply_row(replied, style.text_columns)] if message.reply_to else []
+    marks = mark_rows(message, style.username, style.text_columns, edited=bool(message.edited) and not fits)
+    return [
+        *((blank, Span(REPLY_BAR, SpanRole.BAR), *row) for row in answered),
+        *rows,
+        *((blank, Span(MARKS_BAR, SpanRole.BAR), *row) for row in marks),
+    ]
+
+
+def _time(message: Message, style: RowStyle) -> str:
+    at = time_of(message.timestamp, style.zone)
+    return f"{at:%H:%M} " if at else "--:-- "
+
+
+def _blank(head: Row) -> Span:
+    """Spaces in the columns of the time, the name and the delivery mark."""
+    return Span(" " * sum(width_of(span.text) for span in head), SpanRole.TIME)
 
 
 def entry_rows(entry: OutboxEntry, style: RowStyle, *, mark: str, state: str) -> list[Row]:
@@ -105,7 +130,7 @@ class _Markup(NamedTuple):
 
 def _rows(head: Row, content: str, role: SpanRole, style: RowStyle) -> list[Row]:
     bar = Span(BAR, SpanRole.BAR)
-    blank = Span(" " * sum(width_of(span.text) for span in head), SpanRole.TIME)
+    blank = _blank(head)
     rows: list[Row] = []
     number = 1
     for plain in inert_lines(content):

@@ -1,11 +1,17 @@
 """Picker items: rooms, links, input history and found messages, filtered by what is typed. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from chatterbox.wire.frames import Message, Reaction
+from client.screen.input.emoji_names import EMOJI
 from client.screen.input.fuzzy_match import best
-from client.screen.model.chat_model import ChatModel
-from client.screen.model.links import links
+from client.screen.layout.message_marks import first_words
+from client.screen.model.chat_model import RECENT_EMOJI, ChatModel
+from client.screen.model.messages.links import links
+from client.screen.model.messages.message_actions import has_reacted
+from client.screen.model.messages.message_list import MessageList
 from client.screen.model.scroll_position import BlockKey, message_key
 from client.text.note_text import clock, messages, time_of
 from client.text.outbox_text import queued_at
@@ -13,6 +19,9 @@ from client.text.sanitize import inert
 
 LIMIT = 500
 """Links or messages that are listed."""
+EMOJI_CHARS = 32
+"""Longest emoji, as a sequence of characters, that can be typed as a reaction."""
+_IS_NAME = re.compile(r":[a-z0-9_+-]{1,30}:", re.IGNORECASE)
 
 
 class PickerItem(NamedTuple):
@@ -58,6 +67,72 @@ def room_links(model: ChatModel) -> list[PickerItem]:
         if len(found) >= LIMIT:
             break
     return list(found.values())
+
+
+USUAL_EMOJI = ("👍", "❤️", "😂", "🎉", "👀", "✅", "🙏", "🔥")
+"""Offered first as reactions, after those that the user used last."""
+
+
+def reaction_items(model: ChatModel, message: Message, typed: str) -> list[PickerItem]:
+    """Emoji to react with, by name: first the user's last ones. What is typed as `:name:` is offered as it is."""
+    typed = typed.strip()
+    names = _names_of_emoji()
+    first = dict.fromkeys([*model.recent_emoji, *USUAL_EMOJI])
+    emoji = [*list(first)[:RECENT_EMOJI], *(each for each in names if each not in list(first)[:RECENT_EMOJI])]
+    items = [
+        PickerItem(
+            f"{inert(each)} {', '.join(names.get(each, ()))}".rstrip(),
+            "yours: Enter takes it back" if has_reacted(model, message, each) else "",
+            each,
+        )
+        for each in emoji
+    ]
+    wanted = typed.strip(":").casefold()
+    if not wanted:
+        return items
+    matching = [item for item in items if wanted in item.text.casefold()]
+    starting = [item for item in matching if any(name.startswith(wanted) for name in names.get(item.value, ()))]
+    matching = [*starting, *(item for item in matching if item not in starting)]
+    is_emoji = not typed.isascii() and len(typed) <= EMOJI_CHARS
+    if not matching and (is_emoji or _IS_NAME.fullmatch(typed)):
+        return [PickerItem(inert(typed), "", typed)]
+    return matching
+
+
+def _names_of_emoji() -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
+    for name, emoji in EMOJI.items():
+        names.setdefault({"❤": "❤️"}.get(emoji, emoji), []).append(name)
+    return names
+
+
+def reactors(message: Message) -> list[PickerItem]:
+    """For each reaction, the users who gave it; the server names the first eight."""
+    return [
+        PickerItem(f"{inert(reaction.emoji)} {', '.join(map(inert, reaction.by))}{_others(reaction)}", "", "")
+        for reaction in message.reactions
+    ]
+
+
+def _others(reaction: Reaction) -> str:
+    others = reaction.n - len(reaction.by)
+    return f" and {others} more" if others > 0 else ""
+
+
+def place_items(listing: MessageList) -> list[PickerItem]:
+    """The messages of a thread, the oldest first, or the pinned ones, the newest first; their value is the offset."""
+    ordered = list(listing.messages.values())
+    if listing.is_of_pins:
+        ordered.reverse()
+    return [
+        PickerItem(f"{inert(message.username)}: {first_words(message)}", _when(message), str(message.at.offset))
+        for message in ordered
+    ]
+
+
+def _when(message: Message) -> str:
+    at = time_of(message.timestamp)
+    return f"{at:%d %b %H:%M}" if at else ""
 
 
 def history_items(model: ChatModel) -> list[PickerItem]:

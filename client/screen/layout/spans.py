@@ -16,6 +16,7 @@ class SpanRole(StrEnum):
     LINK = "link"
     TITLE = "title"
     FOUND = "found"
+    OWN = "own"
     STORED = "stored"
     WAITING = "waiting"
     ERROR = "error"

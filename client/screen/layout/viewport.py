@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from client.screen.layout.message_blocks import MessageBlocks
-from client.screen.layout.message_rows import BAR_SELECTED, RowStyle
+from client.screen.layout.message_rows import SELECTED_BARS, RowStyle
 from client.screen.layout.spans import Row, SpanRole
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.scroll_position import BlockKey, ScrollPosition, message_key
@@ -113,7 +113,7 @@ def at_bottom(rows: list[ViewportRow], height: int, selected: BlockKey | None) -
 
 
 def _selected(row: Row) -> Row:
-    return tuple(span._replace(text=BAR_SELECTED) if span.role is SpanRole.BAR else span for span in row)
+    return tuple(span._replace(text=SELECTED_BARS[span.text]) if span.role is SpanRole.BAR else span for span in row)
 
 
 def _rows_from(blocks: MessageBlocks, anchor: tuple[BlockKey, int], height: int) -> list[ViewportRow]:

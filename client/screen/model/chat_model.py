@@ -7,12 +7,18 @@ connection are collected in `requests`; `client.screen.runtime` carries them out
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
+from msgspec import UNSET
+
 from chatterbox.wire import frames
-from client.core.events import CommandRequested, Request, RoomRequested
+from client.core.events import CommandRequested, Request, RoomRequested, SendRequested
+from client.core.message_changes import HeldMessages
+from client.core.notes import MessageChanged, MessageShown, Note
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_parser import LocalCommand
 from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
+from client.screen.model.messages.compose_mode import Replying
+from client.screen.model.messages.message_list import MessageList
 from client.screen.model.room_model import RoomModel
 from client.screen.model.room_order import RoomOrder
 from client.screen.model.scroll_position import TOP, BlockKey, ScrollPosition, message_key
@@ -22,6 +28,8 @@ from client.text.suggestions import RoomCommand
 
 PAGE = 100
 """Messages requested at once while scrolling."""
+RECENT_EMOJI = 8
+"""Emoji of the user's last reactions that are remembered."""
 SEARCH_PAGE = 200
 """Messages requested at once while searching."""
 
@@ -57,6 +65,12 @@ class ChatModel:
         """Whether the user waits for the list of rooms."""
         self._unknown_room: RoomCommand | None = None
         """A command that was refused because its room does not exist; the list of rooms will show which was meant."""
+        self.recent_emoji: list[str] = []
+        """Emoji of the user's reactions, the last one first."""
+        self.listing: MessageList | None = None
+        """The thread or the pins that were listed last."""
+        self._opens_listing = False
+        """Whether the screen should open the list."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
         self._bottom = 0
@@ -120,6 +134,20 @@ class ChatModel:
             room.set_outbox(unsent.get(room.name, ()), in_flight=room.name in in_flight)
         self.status.set_unsent(sum(map(len, unsent.values())))
 
+    def held_messages(self) -> dict[str, HeldMessages]:
+        """Return what is loaded or saved of each room, for the core to bring up to date."""
+        return {
+            room.name: HeldMessages(room.log.first, room.log.epoch, room.rev)
+            for room in self.rooms.values()
+            if room.log.first is not None
+        }
+
+    def set_revs(self, revs: Mapping[str, int | None]) -> None:
+        """Take over up to which rev of each room the core has reported changes; None: not known."""
+        for name, rev in revs.items():
+            if rev is not None and name in self.rooms:
+                self.rooms[name].set_rev(rev)
+
     def set_member(self, name: str, member: bool, *, private: bool | None = None) -> None:
         """The user is in a room, which is listed last if it is new, or is not."""
         self.ensure_room(name, member=member).set_member(member, private=private)
@@ -137,9 +165,12 @@ class ChatModel:
             if room.room in self.rooms:
                 self.rooms[room.room].set_private(room.private)
 
-    def return_unsent(self, room_name: str, content: str, reason: str) -> None:
+    def return_unsent(self, message: SendRequested, reason: str) -> None:
         """The outbox refused a message: put its text back into the input."""
-        self.ensure_room(room_name).return_unsent(content)
+        room = self.ensure_room(message.room)
+        room.return_unsent(message.content)
+        if message.reply_to:
+            room.begin_reply(Replying(message.reply_to))
         self.notice(f"{NOT_SENT}: {inert(reason)} Your text is still in the input.")
 
     def adjust_position(self, was_first: int | None) -> None:
@@ -176,6 +207,36 @@ class ChatModel:
         self._seeking = offset
         self._request_page("after", offset - 1)
 
+    def go_to(self, offset: int) -> None:
+        """Show the message at `offset`; if it is not loaded, load it with those around it."""
+        if offset in self.room.log:
+            self.position.jump_to(message_key(offset))
+        else:
+            self._seeking = offset
+            self._request_page("around", offset)
+
+    def give_up_seeking(self, request: frames.ReadHistory) -> None:
+        """The page with the message to show was refused."""
+        if request.around is not UNSET or request.after is not None:
+            self._seeking = None
+
+    def show_listing(self, listing: MessageList) -> None:
+        """A thread or the pins are listed from now on."""
+        self.listing = listing
+
+    def open_listing(self) -> None:
+        """Let the screen open the list, which a slash command requested."""
+        self._opens_listing = True
+
+    def take_listing(self) -> MessageList | None:
+        """Return the list that the screen should open, once; None if there is none."""
+        opens, self._opens_listing = self._opens_listing, False
+        return self.listing if opens else None
+
+    def use_emoji(self, emoji: str) -> None:
+        """Remember an emoji of a reaction."""
+        self.recent_emoji = [emoji, *(other for other in self.recent_emoji if other != emoji)][:RECENT_EMOJI]
+
     def select(self, key: BlockKey | None) -> None:
         self.selected = key
 
@@ -195,12 +256,16 @@ class ChatModel:
         log = self.room.log
         if log and log.last < self.room.head and self.joining != self.room.name:
             self._request_page("before", 0)
-        for key, number in rows:
+        for row, (key, number) in enumerate(rows):
             if key == TOP and not log.complete and not log.is_full:
                 self._request_page("before", log.first or 0)
             elif key.is_message and number == 0:
                 index = log.index_at(key.number)
-                if log.gap_before(index) and not log.is_lost(key.number):
+                if not log.gap_before(index) or log.is_lost(key.number):
+                    continue
+                if row and not self.position.follows:  # the user reads down to the gap: its first messages are next
+                    self._request_page("after", log.offsets[index - 1])
+                else:
                     self._request_page("before", key.number)
 
     @property
@@ -216,14 +281,39 @@ class ChatModel:
     def _request_page(self, direction: str, offset: int, limit: int = PAGE) -> None:
         if not self.status.live or not self.room.member or not self.room.request_page((direction, offset)):
             return
-        bounds = {direction: offset} if offset or direction == "after" else {}
-        self.request(CommandRequested(frames.ReadHistory(id=0, room=self.room.name, limit=limit, **bounds)))
+        before = offset if offset and direction == "before" else None
+        after = offset if direction == "after" else None
+        around = offset if direction == "around" else UNSET
+        page = frames.ReadHistory(id=0, room=self.room.name, limit=limit, before=before, after=after, around=around)
+        self.request(CommandRequested(page))
 
     # What is shown.
 
     def selected_message(self) -> frames.Message | None:
         key, log = self.selected, self.room.log
         return log[key.number] if key is not None and key.is_message and key.number in log else None
+
+    @property
+    def replaced(self) -> int:
+        """How often a message was replaced by a later state of it."""
+        return sum(room.log.replaced for room in self.rooms.values())
+
+    @property
+    def forgotten(self) -> int:
+        """How often a text of the user was removed from the input history, because its message was erased or edited."""
+        return sum(room.history.forgotten for room in self.rooms.values())
+
+    def related(self, note: Note) -> frames.Message | None:
+        """Return a changed message as it is before `note`, or the message that a new one answers, if it is loaded."""
+        match note:
+            case MessageChanged(message):
+                offset = message.at.offset
+            case MessageShown(message) if message.reply_to:
+                offset = message.reply_to
+            case _:
+                return None
+        room = self.rooms.get(message.room)
+        return room.log.get(offset) if room is not None and room.log.epoch == message.at.epoch else None
 
     def selected_text(self) -> str:
         message = self.selected_message()

@@ -10,6 +10,8 @@ class InputHistory:
     """Steps back and forth through `texts`; the unfinished text is kept behind the newest."""
 
     texts: list[str] = field(default_factory=list)
+    forgotten: int = 0
+    """How often a text was removed."""
     _at: int | None = None
     _unfinished: str = ""
 
@@ -18,6 +20,13 @@ class InputHistory:
         if text.strip() and self.texts[-1:] != [text]:
             self.texts = [*self.texts[1 - LIMIT :], text]
         self._at, self._unfinished = None, ""
+
+    def forget(self, text: str) -> None:
+        """Remove a text: the message that it became was erased or changed."""
+        if text in self.texts:
+            self.texts = [kept for kept in self.texts if kept != text]
+            self.forgotten += 1
+            self._at = None if self._at is None else min(self._at, len(self.texts))
 
     def previous(self, current: str) -> str | None:
         """Return the text before the one that is shown, None at the oldest. `current` is the text in the input."""

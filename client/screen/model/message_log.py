@@ -18,6 +18,8 @@ class MessageLog:
     def __init__(self, epoch: str = "") -> None:
         self.epoch = epoch
         self.offsets: list[int] = []
+        self.replaced = 0
+        """How often a message was replaced by a later state of it."""
         self._reaches_start = False
         self._messages: dict[int, Message] = {}
         self._lost_before: set[int] = set()
@@ -68,13 +70,17 @@ class MessageLog:
         self.epoch = epoch
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Add messages in any order; duplicates are ignored. A message of another epoch clears the log first."""
+        """Add messages in any order; of two states of a message, the later one stays.
+
+        A message of another epoch clears the log first.
+        """
         out_of_order = False
         for message in messages:
             if message.at.epoch != self.epoch:
                 self.clear(message.at.epoch)
             offset = message.at.offset
             if offset in self._messages:
+                self.replace(message)
                 continue
             self._messages[offset] = message
             out_of_order = out_of_order or offset < self.last
@@ -83,6 +89,22 @@ class MessageLog:
             self.offsets.sort()
         if len(self.offsets) > LIMIT:
             self.trim(LIMIT - SLACK)
+
+    def replace(self, message: Message) -> Message | None:
+        """Replace a message by a later state of it; return the earlier one, None if nothing was replaced.
+
+        Of two states, the one with the greater rev is the later. A message that is not in the log is ignored.
+        """
+        held = self._messages.get(message.at.offset)
+        if held is None or message.at.epoch != self.epoch or message.rev <= held.rev:
+            return None
+        self._messages[message.at.offset] = message
+        self.replaced += 1
+        return held
+
+    def get(self, offset: int) -> Message | None:
+        """Return the message at `offset`, None if it is not in the log."""
+        return self._messages.get(offset)
 
     def clear(self, epoch: str) -> None:
         """Drop everything: the room has another history now."""
@@ -95,8 +117,8 @@ class MessageLog:
             del self._messages[offset]
         self._reaches_start = self._reaches_start and not dropped
 
-    def add_page(self, messages: list[Message], *, before: int | None, begins: bool) -> None:
-        """Add a page of history. Offsets that it skips, also up to `before`, do not exist on the server.
+    def add_page(self, messages: list[Message], *, before: int | None, begins: bool, after: int | None = None) -> None:
+        """Add a page of history. Offsets that it skips, also up to `before` or from `after`, are lost by the server.
 
         `begins`: the room has no messages before the first one of the page.
         """
@@ -105,6 +127,10 @@ class MessageLog:
         self._lost_before |= {later for earlier, later in pairwise(offsets) if later > earlier + 1}
         if before is not None and (not offsets or offsets[-1] < before - 1):
             self._lost_before.add(before)
+        if after is not None:
+            following = self.index_at(after + 1)
+            if following < len(self.offsets) and (not offsets or self.offsets[following] == offsets[0] > after + 1):
+                self._lost_before.add(self.offsets[following])
         if begins and (not self.offsets or self.first == (offsets[0] if offsets else before)):
             self._reaches_start = True
 

@@ -8,9 +8,11 @@ import msgspec
 
 from chatterbox.wire.frames import Message, Page, ReadHistory, RoomState
 from client.core.outbox_entry import OutboxEntry
+from client.screen.input.pasted_text import clean
 from client.screen.model.input_history import InputHistory
-from client.screen.model.links import mentions
 from client.screen.model.message_log import MessageLog
+from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
+from client.screen.model.messages.links import is_mentioned
 from client.screen.model.unread import ReadMarker
 
 NOTICES_LIMIT = 200
@@ -24,7 +26,7 @@ SAVED_HISTORY = 100
 """Newest texts of the input history saved of a room."""
 
 PageKey: TypeAlias = tuple[str, int]
-"""A requested page: `("before", offset)` or `("after", offset)`; offset 0 before is the newest page."""
+"""A requested page: `before`, `after` or `around`, and an offset; offset 0 before is the newest page."""
 
 
 class SavedRoom(msgspec.Struct, omit_defaults=True):
@@ -35,6 +37,8 @@ class SavedRoom(msgspec.Struct, omit_defaults=True):
     topic: str = ""
     epoch: str = ""
     read: int = 0
+    rev: int = 0
+    """Changes up to this rev of the room are in `messages`."""
     draft: str = ""
     written: list[str] = []
     messages: list[Message] = []
@@ -54,6 +58,8 @@ class RoomModel:
     """Whether the first message of `outbox` was sent and has no reply yet."""
     acked: dict[int, OutboxEntry] = field(default_factory=dict)
 
+    rev: int = 0
+    """Changes up to this rev of the room are in the log."""
     head: int = 0
     """Offset of the newest message at connect. Messages up to it are loaded once the room is open."""
     marker: ReadMarker = field(default_factory=ReadMarker)
@@ -72,6 +78,14 @@ class RoomModel:
     """The client's own lines, by the offset of the message above them."""
     draft: str = ""
     history: InputHistory = field(default_factory=InputHistory)
+    mode: ComposeMode | None = None
+    """What the input is for; None: a new message."""
+    edits_sent: dict[int, str] = field(default_factory=dict)
+    """Edits without a reply: offset, and the text that the user saw before."""
+    reacted: set[tuple[int, str]] = field(default_factory=set)
+    """Offset and emoji of the user's reactions in this run."""
+    _put_aside: str = ""
+    """The draft while the input is for an edit."""
     _line_is_current: bool = False
     """Whether the unread line marks what is unread now, not what was read since it was drawn."""
     _counts_are_stale: bool = False
@@ -113,18 +127,64 @@ class RoomModel:
             self.marker.set_read(message.at.offset)
         elif not mine:
             self.unread += 1
-            self.mentions += mentions(message.content, me)
+            self.mentions += self._mentions(message, me)
             if not visible:
                 self.place_unread_line(me)
 
-    def add_page(self, messages: Sequence[Message], *, before: int | None = None, begins: bool = False) -> None:
+    def add_page(
+        self,
+        messages: Sequence[Message],
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        begins: bool = False,
+    ) -> None:
         """Add a page of history: the messages before an offset, the newest ones, or those after an offset."""
         was_empty, self._counts_are_stale = not self.log, True
-        self.log.add_page(list(messages), before=before, begins=begins)
+        for message in messages:
+            self._replace(message)
+        self.log.add_page(list(messages), before=before, after=after, begins=begins)
         if was_empty and messages:
             self._anchor_notices(self.log.last)
         self._drop_acked()
         self._add_active(messages, older=True)
+
+    def change_message(self, message: Message, me: str) -> Message | None:
+        """Replace a message by a later state of it; return the earlier one, None if nothing was replaced.
+
+        An unread message can mention the user now, or no longer.
+        """
+        held = self._replace(message)
+        if held is not None and self.unread:
+            self.recount(me)
+        return held
+
+    def _follow_edited(self, message: Message) -> None:
+        """Bring an edit in the input up to date with a later state of its message.
+
+        While only marks change, it goes on. The message's own text is no draft any more once that is erased.
+        """
+        if not isinstance(self.mode, Editing) or self.mode.offset != message.at.offset:
+            return
+        if message.deleted:
+            kept = "" if self.draft == self.mode.content else self.draft
+            self.leave_mode()
+            if kept:
+                self.return_unsent(kept)
+        elif clean(message.content) == self.mode.content:
+            self.mode = Editing(message.at.offset, message.rev, self.mode.content)
+
+    def _replace(self, message: Message) -> Message | None:
+        """Replace a message in the log. A text of the user's own that is gone is gone from the input history, too."""
+        held = self.log.replace(message)
+        if held is not None:
+            self._follow_edited(message)
+            if held.content != message.content:
+                self.history.forget(held.content)
+        return held
+
+    def _mentions(self, message: Message, me: str) -> bool:
+        return is_mentioned(me, message, self.log.get(message.reply_to) if message.reply_to else None)
 
     def resume(self, state: RoomState, me: str) -> None:
         """Compare the saved read marker with the room's state at connect. A room that was never open begins as read."""
@@ -146,7 +206,9 @@ class RoomModel:
         notices = [text for offset in sorted(self.notices) for text in self.notices[offset]]
         self.log, self.acked, self.marker = MessageLog(epoch), {}, ReadMarker(read)
         self.hide_unread_line()
-        self.head = self.unread = self.mentions = self.catch_up_remaining = 0
+        self.rev = self.head = self.unread = self.mentions = self.catch_up_remaining = 0
+        self.edits_sent, self.reacted = {}, set()
+        self._end_mode()
         self.notices = {0: notices} if notices else {}
         self.forget_page_requests()
 
@@ -157,6 +219,10 @@ class RoomModel:
         else:
             self.hide_unread_line()
         self.log.trim(KEPT_WHEN_CLOSED)
+
+    def set_rev(self, rev: int) -> None:
+        """Changes up to this rev of the room are in the log."""
+        self.rev = rev
 
     def begin_catch_up(self, count: int) -> None:
         self.catch_up_remaining = self.catch_up_total = count
@@ -208,9 +274,9 @@ class RoomModel:
         if self.unread and (fresh is None or self._counts_are_stale):
             self.recount(me)
         elif self.unread and fresh:
-            others = [self.log[offset].content for offset in fresh if self.log[offset].username != me]
+            others = [self.log[offset] for offset in fresh if self.log[offset].username != me]
             self.unread = max(0, self.unread - len(others))
-            self.mentions = max(0, self.mentions - sum(mentions(text, me) for text in others))
+            self.mentions = max(0, self.mentions - sum(self._mentions(message, me) for message in others))
         if self.unread:
             self.place_unread_line(me)
         elif offsets:
@@ -219,8 +285,8 @@ class RoomModel:
     def recount(self, me: str) -> None:
         """Count the unread messages and mentions again."""
         messages, missing = self.marker.unread(self.log, self.head)
-        others = [message.content for message in messages if message.username != me]
-        self.unread, self.mentions = missing + len(others), sum(mentions(text, me) for text in others)
+        others = [message for message in messages if message.username != me]
+        self.unread, self.mentions = missing + len(others), sum(self._mentions(message, me) for message in others)
         self._counts_are_stale = False
         self._move_unread_line(me)
 
@@ -243,8 +309,10 @@ class RoomModel:
         if page.messages and self.log.epoch not in ("", page.messages[0].at.epoch):
             return False
         self._requested_pages.discard(page_key(request))
-        self.add_page(page.messages, before=request.before, begins=not page.more and request.after is None)
-        if request.before is None and request.after is None:
+        is_around = request.around is not msgspec.UNSET
+        begins = not page.more and request.after is None and not is_around
+        self.add_page(page.messages, before=request.before, after=request.after, begins=begins)
+        if request.before is None and request.after is None and not is_around:
             self.head = min(self.head, self.log.last)  # the newest page is authoritative: nothing is newer
         self.recount(me)
         return True
@@ -268,8 +336,13 @@ class RoomModel:
         self.outbox, self.in_flight = entries, in_flight
 
     def add_acked(self, entry: OutboxEntry, offset: int) -> None:
-        """The server stored `entry` at `offset`; show it as stored until the log reaches that offset."""
+        """The server stored `entry` at `offset`; show it as stored until the log reaches that offset.
+
+        An edit of the unsent message goes on as an edit of the stored one.
+        """
         self.acked[offset] = entry
+        if self.mode == EditingUnsent(entry.key, entry.content):
+            self.mode = Editing(offset, 0, entry.content)
         self._drop_acked()
 
     def _drop_acked(self) -> None:
@@ -278,8 +351,43 @@ class RoomModel:
     def set_draft(self, text: str) -> None:
         self.draft = text
 
+    def begin_edit(self, mode: Editing | EditingUnsent, text: str) -> None:
+        """Put the text of a message into the input; what is in it comes back after the edit."""
+        self.leave_mode()
+        self._put_aside, self.mode, self.draft = self.draft, mode, text
+
+    def begin_reply(self, mode: Replying) -> None:
+        """Answer a message with what is in the input."""
+        self.leave_mode()
+        self.mode = mode
+
+    def leave_mode(self) -> None:
+        """Leave an edit or a reply. A reply keeps its text, as a message of its own."""
+        if isinstance(self.mode, Editing | EditingUnsent):
+            self.draft, self._put_aside = self._put_aside, ""
+        self.mode = None
+
+    def _end_mode(self) -> None:
+        """The messages that the input is about are gone: keep its text, as that of a new message."""
+        text = self.draft if isinstance(self.mode, Editing) else ""
+        self.leave_mode()
+        if text:
+            self.return_unsent(text)
+
+    def finish_edit(self, offset: int) -> None:
+        """The server stored an edit."""
+        self.edits_sent.pop(offset, None)
+
+    def note_reaction(self, offset: int, emoji: str, *, removed: bool) -> None:
+        """The server stored a reaction of the user, or removed it."""
+        if removed:
+            self.reacted.discard((offset, emoji))
+        else:
+            self.reacted.add((offset, emoji))
+
     def return_unsent(self, content: str) -> None:
-        """Put a text that the outbox refused back into the input, above a newer draft."""
+        """Put a text that was refused back into the input, above a newer draft."""
+        self.leave_mode()
         self.draft = f"{content}\n{self.draft}" if self.draft else content
 
     # Notices.
@@ -304,16 +412,21 @@ class RoomModel:
     # Between runs.
 
     def save(self, *, with_messages: bool) -> SavedRoom:
-        unfinished = self.history.unfinished
+        unfinished, written = self.history.unfinished, self.history.texts
+        if isinstance(self.mode, Editing | EditingUnsent):
+            unfinished, written = self._put_aside, [*written, self.draft]  # the next run finds the text with Up
         return SavedRoom(
             self.member,
             self.private,
             self.topic,
             self.log.epoch,
             self.marker.read,
+            self.rev,
             self.draft if unfinished is None else unfinished,
-            self.history.texts[-SAVED_HISTORY:],
-            [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]] if with_messages else [],
+            written[-SAVED_HISTORY:],
+            [self.log[offset] for offset in self.log.offsets[-SAVED_MESSAGES:]]
+            if with_messages and self.member
+            else [],
         )
 
     def restore(self, saved: SavedRoom, me: str) -> None:
@@ -321,6 +434,7 @@ class RoomModel:
         self.member, self.private, self.topic = saved.member, saved.private, saved.topic
         self.draft, self.history = saved.draft, InputHistory(saved.written)
         self.log.add(saved.messages)
+        self.rev = saved.rev
         self._add_active(saved.messages)
         self.log.set_epoch(saved.epoch)
         self.marker.set_read(saved.read)
@@ -330,4 +444,6 @@ class RoomModel:
 
 
 def page_key(request: ReadHistory) -> PageKey:
+    if request.around is not msgspec.UNSET:
+        return ("around", request.around)
     return ("after", request.after) if request.after is not None else ("before", request.before or 0)

@@ -16,6 +16,8 @@ class SavedState(msgspec.Struct, omit_defaults=True):
     username: str = ""
     theme: str = ""
     rooms: dict[str, SavedRoom] = {}
+    emoji: list[str] = []
+    """Emoji of the last reactions."""
     order: list[str] = []
     pinned: list[str] = []
 
@@ -28,7 +30,8 @@ def encode_state(model: ChatModel, theme: str = "") -> bytes:
     rooms = {room.name: room.save(with_messages=room.name in with_messages) for room in saved}
     open_room = model.room.name if model.room.member else ""
     order = model.order
-    saved_state = SavedState(open_room, model.status.username, theme, rooms, order.names, sorted(order.pinned))
+    pinned = sorted(order.pinned)
+    saved_state = SavedState(open_room, model.status.username, theme, rooms, model.recent_emoji, order.names, pinned)
     return msgspec.json.encode(saved_state)
 
 
@@ -48,6 +51,8 @@ def restore_state(model: ChatModel, data: bytes) -> str:
         return ""
     model.status.log_in(saved.username)
     model.order.restore(saved.order, saved.pinned)
+    for emoji in reversed(saved.emoji):
+        model.use_emoji(emoji)
     for name, room in sorted(saved.rooms.items()):
         model.ensure_room(name).restore(room, saved.username)
         if room.member:

@@ -1,18 +1,23 @@
 """Submits the input: sends it as a message, or carries out the slash command in it. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import frames
 from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
 from client.faces.slash_parser import LocalCommand, UsageMistake, parse, room_word
 from client.screen.model.chat_model import ChatModel
+from client.screen.model.messages.compose_mode import Editing, Replying
+from client.screen.model.messages.message_actions import list_requested, send_edit
 from client.text.sanitize import inert
 
 
 def submit(model: ChatModel, text: str) -> bool:
     """Submit `text`; False if nothing was done, and the text should stay in the input."""
     text = text.strip("\n")
+    if isinstance(model.room.mode, Editing):
+        return send_edit(model, model.room.mode, text)
     model.room.history.add(text)
     model.room.set_draft("")
     done = _submit(model, text)
@@ -24,7 +29,7 @@ def submit(model: ChatModel, text: str) -> bool:
 def _submit(model: ChatModel, text: str) -> bool:
     match parse(text, model.room.name):
         case SendRequested() as message:
-            return _send(model, message)
+            return _send(model, _as_reply(model, message))
         case UsageMistake(sentence):
             model.notice(inert(sentence))
             return False
@@ -32,6 +37,8 @@ def _submit(model: ChatModel, text: str) -> bool:
             join(model, room)
         case CommandRequested(frames.ListRooms()):
             model.list_rooms()
+        case CommandRequested(frames.ReadHistory() as request):
+            list_requested(model, request)
         case (CommandRequested() | QuitRequested() | LocalCommand()) as request:
             model.request(request)
         case None:
@@ -41,18 +48,25 @@ def _submit(model: ChatModel, text: str) -> bool:
     return True
 
 
+def _as_reply(model: ChatModel, message: SendRequested) -> SendRequested:
+    """The message as the answer to the one that the input answers, if it answers one."""
+    mode = model.room.mode
+    return replace(message, reply_to=mode.offset) if isinstance(mode, Replying) else message
+
+
 def _send(model: ChatModel, message: SendRequested) -> bool:
     if not model.room.member and model.status.live and model.joining != model.room.name:
         model.notice("You are not in this room. /join joins it, Ctrl+K lists all rooms.")
         return False
     model.room.hide_unread_line()
+    model.room.leave_mode()
     model.request(message)
     return True
 
 
 def send_parts(model: ChatModel, parts: Sequence[str]) -> bool:
     """Send several messages to the open room, as they are; False if nothing was sent."""
-    done = all(_send(model, SendRequested(model.room.name, part)) for part in parts)
+    done = all(_send(model, _as_reply(model, SendRequested(model.room.name, part))) for part in parts)
     if done:
         model.room.set_draft("")
         model.follow()

@@ -2,11 +2,17 @@
 
 from typing import TypeAlias, assert_never
 
+from msgspec import UNSET
+
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
 from client.core import notes
 from client.screen.model.chat_model import ChatModel
+from client.screen.model.messages.compose_mode import Editing
+from client.screen.model.messages.message_actions import refuse_edit
+from client.screen.model.messages.message_list import is_listing
 from client.text import note_text
+from client.text.sanitize import inert
 from client.text.suggestions import how_to_confirm, unknown_room, unknown_user
 
 _ConnectionNote: TypeAlias = (
@@ -31,6 +37,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _add_message(model, message, mine=mine)
         case notes.SendStored(entry, at):
             model.ensure_room(entry.room).add_acked(entry, at.offset)
+        case notes.MessageChanged(message):
+            _change_message(model, message)
         case notes.SendFailed(entry) | notes.SendDelayed(entry):
             _show(model, note, entry.room)
         case notes.InvitationReceived():
@@ -72,6 +80,17 @@ def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> No
     room = model.ensure_room(message.room)
     visible = room is model.room and model.shows_next
     room.add_message(message, mine=mine, visible=visible, me=model.status.username)
+
+
+def _change_message(model: ChatModel, message: frames.Message) -> None:
+    if model.listing is not None:
+        model.listing.change(message)
+    if (room := model.rooms.get(message.room)) is None:
+        return
+    was_edited = isinstance(room.mode, Editing) and room.mode.offset == message.at.offset
+    room.change_message(message, model.status.username)
+    if was_edited and room.mode is None:
+        model.notice("The message that you were editing was deleted.", room.name)
 
 
 # The connection.
@@ -196,6 +215,8 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
 
 def _apply_reply(model: ChatModel, note: _Reply) -> None:
     match note:
+        case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page) if is_listing(request):
+            _fill_listing(model, request, page)
         case notes.CommandAnswered(frames.ReadHistory() as request, frames.Page() as page):
             _add_page(model, request, page)
             _finish_backfill_page(model, request)
@@ -203,6 +224,8 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
             _receive_rooms(model, rooms)
         case notes.CommandAnswered(_, frames.Pong()):
             pass
+        case notes.CommandAnswered(command, frames.Changed()):
+            _finish_change(model, command)
         case notes.CommandAnswered(_, frames.Created(room=name, private=private)):
             model.set_member(name, True, private=private)
             model.join(name)  # the creator is a member already; this opens the room
@@ -211,7 +234,13 @@ def _apply_reply(model: ChatModel, note: _Reply) -> None:
             _show(model, note)
             if isinstance(reply, frames.Left | frames.DeletedRoom):
                 _leave(model, reply.room, deleted=isinstance(reply, frames.DeletedRoom) or reply.deleted)
+        case notes.CommandRefused(frames.ReadHistory() as request) if is_listing(request):
+            if model.listing is not None and model.listing.answers(request):
+                model.listing.refuse(note_text.sentence(note, model.server) or "")
         case notes.CommandRefused(frames.ReadHistory() as request):
+            if request.around is not UNSET:
+                _show(model, note, request.room)
+            model.give_up_seeking(request)
             model.ensure_room(request.room).refuse_page(request)
             _finish_backfill_page(model, request)
         case notes.CommandRefused(frames.ListRooms() | frames.Ping()) if not model.lists_rooms:
@@ -229,6 +258,25 @@ def _add_page(model: ChatModel, request: frames.ReadHistory, page: frames.Page) 
     was_first = room.log.first
     if room.receive_page(request, page, model.status.username) and room is model.room:
         model.adjust_position(was_first)
+
+
+def _fill_listing(model: ChatModel, request: frames.ReadHistory, page: frames.Page) -> None:
+    """Take the messages of a thread, or the pinned ones: they are no range, so the log takes only their state."""
+    for message in page.messages:
+        _change_message(model, message)
+    if model.listing is not None and model.listing.answers(request):
+        model.listing.fill(page)
+
+
+def _finish_change(model: ChatModel, command: frames.Command) -> None:
+    """The server stored a change; the push that follows shows it."""
+    match command:
+        case frames.Edit(room=name, offset=offset):
+            model.ensure_room(name).finish_edit(offset)
+        case frames.React(room=name, offset=offset, emoji=emoji, remove=remove):
+            model.ensure_room(name).note_reaction(offset, emoji, removed=remove)
+        case _:
+            pass  # what was deleted or pinned shows itself
 
 
 def _finish_backfill_page(model: ChatModel, request: frames.ReadHistory) -> None:
@@ -260,6 +308,8 @@ def _refuse(model: ChatModel, refusal: notes.CommandRefused) -> None:
             model.notice(how_to_confirm(refusal.detail, room))
         case frames.Invite(username=username) | frames.Remove(username=username), Code.USER_UNKNOWN:
             model.notice(unknown_user(sentence or "", username, [*model.people(), *model.known_people]))
+        case frames.Edit() as command, code:
+            refuse_edit(model, command, inert(refusal.detail), changed=code == Code.CHANGED_MEANWHILE)
         case _:
             model.notice(sentence)
     if isinstance(refusal.command, frames.Join):

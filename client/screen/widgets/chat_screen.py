@@ -14,15 +14,25 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from client.job_control import stop_job
-from client.screen.actions.action_table import Action, ActionScope, found_hints, key_labels, keymap, selection_hints
+from client.screen.actions.action_table import (
+    OWN_KEYS,
+    Action,
+    ActionScope,
+    found_hints,
+    key_labels,
+    keymap,
+    selection_hints,
+)
 from client.screen.actions.handlers import ActionHandlers
 from client.screen.actions.screen_interface import NO_KEYS, EmptyText, ItemFilter, OnChoice, no_match
 from client.screen.input.pasted_text import removed
 from client.screen.layout import status_line
+from client.screen.layout.compose_row import mode_row
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import bar, heading, open_room_line, people_rows, room_at, room_rows
 from client.screen.layout.spans import SpanRole
 from client.screen.layout.viewport import TimelineView, at_bottom
+from client.screen.model.messages.compose_mode import ComposeMode
 from client.screen.runtime import ScreenRuntime
 from client.screen.widgets import mouse_capture
 from client.screen.widgets.clipboard import Clipboard
@@ -51,6 +61,7 @@ class ChatScreen(Screen[None]):
     DEFAULT_CSS = """
     ChatScreen { layout: vertical; }
     ChatScreen #heading, ChatScreen #status { background: $panel; }
+    ChatScreen #mode { display: none; }
     ChatScreen #rooms { width: 22; height: 1fr; background: $panel; padding-right: 1; }
     ChatScreen #people { width: 18; height: 1fr; background: $panel; padding: 0 1; }
     ChatScreen #middle { height: 1fr; }
@@ -82,6 +93,10 @@ class ChatScreen(Screen[None]):
         self._status = ""
         """A sentence in the status line, for a few seconds."""
         self._status_timer: Timer | None = None
+        self._mode: ComposeMode | None = None
+        """What the composer is for, as it is shown."""
+        self._replaced = self._forgotten = 0
+        """The model's counts of replaced messages and forgotten texts, as far as they were followed."""
         self._draft_room = ""
         """The room whose draft is in the composer."""
 
@@ -92,6 +107,7 @@ class ChatScreen(Screen[None]):
             yield Timeline()
             yield RowWidget(id="people")
         yield RowWidget(id="status")
+        yield RowWidget(id="mode")
         yield Composer()
 
     def on_mount(self) -> None:
@@ -111,7 +127,8 @@ class ChatScreen(Screen[None]):
     def bind_keys(self, actions: dict[str, Action]) -> None:
         """Use the keys of this table from now on."""
         self.actions = actions
-        self._keys = keymap(actions, set(ActionScope) - {ActionScope.SELECTING})
+        self._keys = keymap(actions, set(ActionScope) - OWN_KEYS)
+        self._keys_composing = keymap(actions, set(ActionScope) - OWN_KEYS, {ActionScope.COMPOSING})
         self._edit_keys = keymap(actions, {ActionScope.EDITING})
         self._keys_selecting = keymap(
             actions, {ActionScope.ROOMS, ActionScope.READING, ActionScope.PROGRAM}, {ActionScope.SELECTING}
@@ -128,7 +145,7 @@ class ChatScreen(Screen[None]):
     def press(self, event: events.Key) -> bool:
         """Handle a key; False if it has no meaning here."""
         selecting = self.model.selected is not None
-        action = (self._keys_selecting if selecting else self._keys).get(name_of(event.key, event.character))
+        action = self._present_keys().get(name_of(event.key, event.character))
         if action is not None:
             self.perform(action)
         elif selecting and event.character and event.character.isdecimal():
@@ -144,6 +161,11 @@ class ChatScreen(Screen[None]):
         else:
             return False
         return True
+
+    def _present_keys(self) -> Mapping[str, str]:
+        if self.model.selected is not None:
+            return self._keys_selecting
+        return self._keys if self.model.room.mode is None else self._keys_composing
 
     def perform(self, action: str) -> None:
         """Perform an action of the table, by its name."""
@@ -247,14 +269,30 @@ class ChatScreen(Screen[None]):
         self.run_worker(work, exclusive=True)
 
     def changed(self) -> None:
-        """Draw soon, once for all changes until then. The composer follows at once."""
+        """Draw soon, once for all changes until then. The composer and an open picker follow at once."""
         if not self.is_running:
             return
+        self._forget_replaced()
+        if (listing := self.model.take_listing()) is not None:
+            self.handlers.messages.show_list(listing)
         if self.model.room.name != self._draft_room:
             self._load_draft()
+        elif self.model.room.mode != self._mode:
+            self._show_mode()
         if not self._draw_is_due:
             self._draw_is_due = True
             self.set_timer(DRAW_S, self.draw)
+
+    def _forget_replaced(self) -> None:
+        """Take texts that were erased or edited out of an open picker and out of the composer's memory."""
+        if (replaced := self.model.replaced) != self._replaced:
+            self._replaced = replaced
+            for screen in self.app.screen_stack:
+                if isinstance(screen, Picker):
+                    screen.update_items()
+        if (forgotten := self.model.forgotten) != self._forgotten:
+            self._forgotten = forgotten
+            self.composer.forget()
 
     # Drawing.
 
@@ -301,9 +339,10 @@ class ChatScreen(Screen[None]):
 
     def _key_hints(self) -> list[str]:
         """The keys for the selected message, or for the one that was found."""
-        if self.model.selected is not None:
-            return selection_hints(self.actions)
-        return found_hints(self.actions) if self.handlers.reading.search.found is not None else []
+        if (message := self.model.selected_message()) is not None:
+            return selection_hints(self.actions, message, self.model.status.username)
+        search = self.handlers.reading.search
+        return found_hints(self.actions, searched=bool(search.text)) if search.found is not None else []
 
     def _tick(self) -> None:
         """Update the countdown to the next attempt, and how long the server has not answered."""
@@ -319,12 +358,25 @@ class ChatScreen(Screen[None]):
 
     # Drafts, paste and mouse.
 
+    def _show_mode(self) -> None:
+        """Show what the input is for, with its text."""
+        self._mode = self.model.room.mode
+        if self.composer.text != self.model.room.draft:
+            self.composer.show(self.model.room.draft)
+        row = self.query_one("#mode", RowWidget)
+        shown = mode_row(self.model, self.key_of("leave-edit"), self.size.width)
+        if row.display is not (shown is not None):
+            row.display = shown is not None
+            self.call_after_refresh(self.draw)  # the timeline has another height then
+        row.show([shown] if shown is not None else [])
+
     def _load_draft(self) -> None:
         """Put the draft of the open room into the composer."""
         room = self.model.room
         self._draft_room = room.name
         placeholder = f"Message #{inert_name(room.name)} ({self.key_of('help') or '/help'}: help)"
         self.composer.load_draft(room.draft, placeholder)
+        self._show_mode()
 
     @on(Composer.Changed)
     def _keep_draft(self) -> None:

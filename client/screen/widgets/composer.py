@@ -84,6 +84,11 @@ class Composer(TextArea):
         self.load_text(text)
         self.move_cursor(self.document.end)
 
+    def forget(self) -> None:
+        """Forget earlier texts: those that undo would restore, and the one that was cut."""
+        self.history.clear()
+        self._killed, self._completing = "", None
+
     def complete(self, sources: CompletionSources) -> None:
         """Complete the word before the cursor; called again, insert the next choice."""
         current = self._completing

@@ -113,6 +113,10 @@ class Picker(ModalScreen[None]):
             self.query_one(Vertical).border_subtitle = progress
             self._draw()
 
+    def update_items(self) -> None:
+        """Look for matches again: messages have changed."""
+        self.update(self._progress)
+
     def press(self, event: events.Key) -> None:
         """Handle a key."""
         key = name_of(event.key, event.character)

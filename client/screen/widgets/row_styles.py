@@ -33,6 +33,8 @@ def _of_role(role: SpanRole, theme: Theme) -> Style:
     match role:
         case SpanRole.TEXT:
             return _style(theme.text)
+        case SpanRole.OWN:
+            return _style(theme.text, bold=True)
         case SpanRole.TITLE:
             return _style(theme.accent, bold=True)
         case SpanRole.MENTION:

@@ -74,9 +74,12 @@ class CatchUp:
     def _go_live(self, connection: BehindConnection, room: Room) -> bool:
         room.flush()
         missing = room.opened.recent.after(room.behind[connection])
-        if missing is None or (changed := _changed(connection, room)) is None:
+        if missing is None:
             return False
+        changed = _changed(connection, room)
         _push(connection, room, missing)
+        if changed is None:
+            return False
         if room.behind[connection] == room.sent and room.rev > room.held_by(connection).rev:
             _push_changes(connection, room, changed, room.rev)
         if not connection.is_full:  # then everything was pushed

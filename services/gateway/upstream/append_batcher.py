@@ -26,6 +26,10 @@ PACE_S = 0.01
 """Longest gap between batches (seconds)."""
 MESSAGE_PACE_S = 0.0025
 """Gap per message of the previous batch (seconds)."""
+_NO_CHANGES = history_api.AppendRefused(
+    Code.UNAVAILABLE, "The server is being upgraded: messages can't be changed yet. Try again later.", 30
+)
+"""The outcome of a change that history left unanswered: it is of an earlier version."""
 
 
 def pace_s(messages: int) -> float:
@@ -182,7 +186,8 @@ class AppendBatcher:
             _send_replies(batch, replies)
         else:
             self._metrics.append_s.observe(time.perf_counter() - began_s)
-            replies = [_changed(*pair) for pair in zip(changes, answer.change_outcomes, strict=True)]
+            change_outcomes = answer.change_outcomes or [_NO_CHANGES] * len(changes)
+            replies = [_changed(*pair) for pair in zip(changes, change_outcomes, strict=True)]
             replies += [_reply(*pair) for pair in zip(sends, answer.outcomes, strict=True)]
             _send_replies(batch, replies)
             self._count(answer)

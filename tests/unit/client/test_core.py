@@ -9,7 +9,7 @@ from tests.unit.client.world import ME, World
 
 ROOMS = st.sampled_from(["general", "ops"])
 MOVES = ("serve", "serve", "serve", "serve", "receive", "receive", "receive", "cut", "connect", "connect", "wake")
-ACTIONS = st.one_of(
+BASIC = (
     st.tuples(st.just("write"), ROOMS),
     st.tuples(st.just("other"), ROOMS),
     st.tuples(st.just("lose"), ROOMS),
@@ -17,16 +17,28 @@ ACTIONS = st.one_of(
     st.tuples(st.just("kill"), st.integers(0, 30)),
     *[st.tuples(st.just(name), st.none()) for name in MOVES],
 )
+CHANGES = (
+    st.tuples(st.just("change"), st.tuples(ROOMS, st.integers(0, 20))),
+    st.tuples(st.just("lose change"), st.tuples(ROOMS, st.integers(0, 20))),
+)
+ACTIONS = st.one_of(*BASIC, *CHANGES)
+EDITS = st.one_of(*BASIC, st.tuples(st.just("edit"), ROOMS), st.tuples(st.just("edit"), ROOMS))
 
 
 def act(world: World, name: str, argument: object) -> None:
     match name, argument:
         case "write", str(room):
             world.write(room)
+        case "edit", str(room):
+            world.edit(room)
         case "other", str(room):
             world.other(room)
         case "lose", str(room):
             world.other(room, lost=True)
+        case "change", (str(room), int(which)):
+            world.change(room, which)
+        case "lose change", (str(room), int(which)):
+            world.change(room, which, lost=True)
         case "refuse", int(times):
             world.refusals = times
         case "kill", int(after):
@@ -35,8 +47,8 @@ def act(world: World, name: str, argument: object) -> None:
             getattr(world, name)()
 
 
-def lived(actions: list[tuple[str, object]]) -> World:
-    world = World()
+def lived(actions: list[tuple[str, object]], *, saves: bool = False) -> World:
+    world = World(saves=saves)
     world.start()
     world.settle()
     for name, argument in actions:
@@ -54,7 +66,9 @@ class TestAnyOrderOfEvents:
     ) -> None:
         world = lived(actions)
         for room, log in world.logs.items():
-            assert [message.content for message in log if message.username == ME] == world.wrote[room]
+            mine = [message for message in log if message.username == ME]
+            assert len(mine) == len(world.wrote[room])
+            assert all(message.rev or message.content == world.wrote[room][n] for n, message in enumerate(mine))
         assert not world.disk
         assert not world.state.unsent_count
         for screen, room in product(world.screens, world.logs):
@@ -64,6 +78,30 @@ class TestAnyOrderOfEvents:
         world.settle()
         for room, log in world.logs.items():
             assert world.state.streams[room].at.offset == len(log)
+
+    @settings(max_examples=80)
+    @given(st.lists(ACTIONS, min_size=50, max_size=120), st.booleans())
+    def test_held_messages_are_as_they_are_stored_now_whatever_happens(
+        self, actions: list[tuple[str, object]], saves: bool
+    ) -> None:
+        world = lived(actions, saves=saves)
+        world.cut()
+        world.settle()
+        for room, held in world.held.items():
+            assert held == {offset: world.logs[room][offset - 1] for offset in held}
+            assert world.state.streams[room].rev == world.revs[room]
+        assert not world.state.pending
+
+    @settings(max_examples=80)
+    @given(st.lists(EDITS, min_size=50, max_size=120))
+    def test_unsent_message_ends_as_it_was_edited_and_is_stored_once_whatever_happens(
+        self, actions: list[tuple[str, object]]
+    ) -> None:
+        world = lived(actions)
+        for room, log in world.logs.items():
+            assert [message.content for message in log if message.username == ME] == world.wrote[room]
+        assert not world.disk
+        assert not world.state.unsent_count
 
     def test_shown_messages_are_the_stored_ones(self) -> None:
         world = lived([("other", "ops"), ("lose", "ops"), ("write", "ops"), ("serve", None), ("other", "ops")])

@@ -12,7 +12,7 @@ import pytest
 from chatterbox.wire import frames
 from chatterbox.wire.position import Position
 from client.context import ClientContext
-from client.core import notes
+from client.core import events, notes
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput
 from client.faces.line_timeline import LineTimeline
@@ -105,6 +105,81 @@ class TestFrames:
             await person.see(notes.MessageShown)
             assert person.heard == [most]
             assert person.all(notes.MessagesMissing)[0].count == most - 1
+
+
+POLL = '{"type":"poll","room":"general",%s,"question":"Lunch?"}'
+
+
+class TestNewerServer:
+    async def test_unreadable_item_of_a_page_is_a_missing_message(self, tmp_path: Path) -> None:
+        said = [MESSAGE % (AT % offset, "bob", f"message {offset}", "now") for offset in (1, 3)]
+
+        async def script(line: Line) -> None:
+            await line.say(message(4))
+            asked = await line.expect(frames.ReadHistory)
+            page = f'"room":"general","more":false,"messages":[{said[0]},{POLL % (AT % 2)},{said[1]}]'
+            await line.socket.send(f'{{"type":"page","id":{asked.id},{page}}}')
+
+        async with told(tmp_path, script) as person:
+            await person.see(notes.MessageShown, 3)
+            assert person.heard == [1, 3, 4]
+            assert person.all(notes.MessagesMissing) == [notes.MessagesMissing("general", 1)]
+            assert not person.connection.state.pending
+
+    async def test_page_without_a_readable_item_is_skipped(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.say(message(4))
+            asked = await line.expect(frames.ReadHistory)
+            polls = ",".join(POLL % (AT % offset) for offset in (1, 2))
+            await line.socket.send(
+                f'{{"type":"page","id":{asked.id},"room":"general","more":true,"messages":[{polls}]}}'
+            )
+            asked = await line.expect(frames.ReadHistory)
+            assert asked.after == 2
+            await line.say(frames.Page(id=asked.id, room="general", messages=[message(3)], more=False))
+
+        async with told(tmp_path, script) as person:
+            await person.see(notes.MessageShown, 2)
+            assert person.heard == [3, 4]
+            assert person.all(notes.MessagesMissing) == [notes.MessagesMissing("general", 2)]
+
+    async def test_unreadable_item_of_a_join_is_a_missing_message(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            asked = await line.expect(frames.Join)
+            said = MESSAGE % (AT % 1, "bob", "hello", "now")
+            await line.socket.send(
+                f'{{"type":"joined","id":{asked.id},"room":"general",{AT % 2},"complete":true,'
+                f'"messages":[{said},{POLL % (AT % 2)}]}}'
+            )
+
+        async with told(tmp_path, script) as person:
+            await person.see(notes.WelcomeReceived)
+            person.connection.request(events.RoomRequested("general"))
+            await person.see(notes.MessagesMissing)
+            assert person.all(notes.RoomEntered)[0].messages[0].at.offset == 1
+
+    async def test_command_with_an_unknown_reply_is_refused(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            asked = await line.expect(frames.ListRooms)
+            await line.socket.send(f'{{"type":"room_tree","id":{asked.id},"roots":[]}}')
+
+        async with told(tmp_path, script) as person:
+            await person.see(notes.WelcomeReceived)
+            person.connection.request(events.CommandRequested(frames.ListRooms(id=0)))
+            (refused,) = await person.see(notes.CommandRefused)
+            assert "Update the client." in refused.detail
+
+    async def test_message_whose_ack_can_not_be_read_stays_in_the_outbox(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            sent = await line.expect(frames.Send)
+            await line.socket.send(f'{{"type":"sent","id":{sent.id},"room":7}}')
+
+        async with told(tmp_path, script) as person:
+            await person.see(notes.WelcomeReceived)
+            person.connection.send("general", "hello")
+            await person.see(notes.SendDelayed)
+            assert not person.all(notes.SendFailed)
+            assert person.connection.state.unsent_count == 1
 
 
 @pytest.mark.parametrize("timestamp", TIMES, ids=ascii)

@@ -1,7 +1,9 @@
 """A simulated server, network and client, without sockets and clocks."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
@@ -9,6 +11,7 @@ from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position
 from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.core.reducer import reduce
 
@@ -106,11 +109,23 @@ class World:
     screens: list[list[frames.Message]] = field(default_factory=list)
     wrote: dict[str, list[str]] = field(default_factory=lambda: {"general": [], "ops": []})
     kill_after: int | None = None
+    revs: dict[str, int] = field(default_factory=lambda: {"general": 0, "ops": 0})
+    told: dict[str, int] = field(default_factory=dict)
+    """The rev of each room that this connection was told."""
+    held: dict[str, dict[int, frames.Message]] = field(default_factory=dict)
+    """What the face holds."""
+    saves: bool = False
+    """Whether the face keeps what it holds while no client runs."""
+    saved_revs: dict[str, int] = field(default_factory=dict)
+    """Up to which rev the changes are in what it kept."""
     _number: int = 0
 
     def start(self) -> None:
         """A client begins, with what an earlier one left on the disk."""
         self.cut_line()
+        if self.saves:
+            self.saved_revs |= {room: stream.rev or 0 for room, stream in self.state.streams.items()}
+        self.held = self.held if self.saves else {}
         self.state, self.timers = ClientState(), []
         self.screens.append([])
         self.feed(events.Started(tuple(self.disk.values())))
@@ -118,7 +133,12 @@ class World:
     def connect(self) -> None:
         if self.state.phase is ConnectionPhase.OFFLINE:
             self.cut_line()
-            self.feed(events.HandshakeDone())
+            self.feed(events.HandshakeDone(self._held_messages()))
+
+    def _held_messages(self) -> dict[str, HeldMessages]:
+        return {
+            room: HeldMessages(min(held), self.epoch, self.saved_revs.get(room)) for room, held in self.held.items()
+        }
 
     def cut(self) -> None:
         self.cut_line()
@@ -135,13 +155,38 @@ class World:
         self._number += 1
         entry = OutboxEntry(f"key{self._number}", room, f"{room} {self._number}")
         self.wrote[room].append(entry.content)
-        self.disk[entry.key] = entry
+        self.disk[entry.key] = replace(entry, tried=self.state.phase is ConnectionPhase.LIVE)
         self.feed(events.MessageQueued(entry))
+
+    def edit(self, room: str) -> None:
+        """The person edits the last message that is not acknowledged yet, if there is one: on the disk first."""
+        if not (entries := self.state.unsent.get(room, ())):
+            return
+        entry, self._number = entries[-1], self._number + 1
+        text = f"{room} {self._number}"
+        self.wrote[room][self.wrote[room].index(entry.text)] = text
+        on_disk = {"edited": text} if entry.tried else {"content": text}
+        self.disk[entry.key] = replace(self.disk[entry.key], **on_disk)
+        self.feed(events.EntryEdited(entry.key, text))
 
     def other(self, room: str, *, lost: bool = False) -> None:
         """Somebody else's message is stored; its push may get lost."""
         self._number += 1
         self._store(room, "bob", f"{room} {self._number}", lost=lost)
+
+    def change(self, room: str, which: int, *, lost: bool = False, content: str = "") -> None:
+        """A message is edited, if there is one; the push of the change may get lost."""
+        if not (log := self.logs[room]):
+            return
+        self._number += 1
+        self.revs[room] += 1
+        text = content or f"{self._number}"
+        changed = msgspec.structs.replace(log[which % len(log)], content=text, rev=self.revs[room])
+        log[which % len(log)] = changed
+        if self.welcomed:
+            after, self.told[room] = self.told[room], self.revs[room]
+            if not lost:
+                self.to_client.append(frames.Change(room=room, rev=self.revs[room], after=after, message=changed))
 
     def feed(self, event: events.Event) -> None:
         self.state, effects = reduce(self.state, event)
@@ -162,12 +207,19 @@ class World:
                 self.to_server.append(command)
             case events.DropEntry(key):
                 del self.disk[key]
+            case events.MarkTried():
+                self.disk = {key: replace(entry, tried=True) for key, entry in self.disk.items()}
             case events.StartTimer(_, timer):
                 self.timers.append(timer)
             case events.CloseConnection():
                 self.cut()
             case events.ShowNote(notes.MessageShown(said, _)):
                 self.screens[-1].append(said)
+                self.held.setdefault(said.room, {})[said.at.offset] = said
+            case events.ShowNote(notes.MessageChanged(changed)):
+                held = self.held.get(changed.room, {}).get(changed.at.offset)
+                if held is not None and changed.rev > held.rev:
+                    self.held[changed.room][changed.at.offset] = changed
 
     def wake(self) -> None:
         """All timers run down, except those that watch for a dead connection."""
@@ -207,11 +259,27 @@ class World:
             at, head = introduction.resume.get(room), len(log)
             known = at is not None and at.epoch == self.epoch and at.offset <= head
             begin = at if known and at is not None else Position(self.epoch, head)
-            rooms.append(frames.RoomState(room=room, at=begin, head=head, reset=at is not None and not known))
+            rev = at.rev if known and at is not None and at.rev is not None else self.revs[room]
+            rooms.append(frames.RoomState(room=room, at=begin, head=head, reset=at is not None and not known, rev=rev))
         self.welcomed = True
         self.to_client.append(welcome(*rooms))
         for state in rooms:
             self.to_client.extend(self.logs[state.room][state.at.offset :])
+            point = introduction.resume.get(state.room)
+            changes = self._changes(state.room, state.rev, point.first if point is not None else 1)
+            self.to_client.extend(changes)
+            self.told[state.room] = self.revs[state.room]
+
+    def _changes(self, room: str, after: int, first: int) -> list[frames.Change]:
+        """The messages from offset `first` on that changed after this rev, by rev, and where that leads."""
+        changed = sorted((said for said in self.logs[room][first - 1 :] if said.rev > after), key=lambda said: said.rev)
+        changes = []
+        for said in changed:
+            changes.append(frames.Change(room=room, rev=said.rev, after=after, message=said))
+            after = said.rev
+        if after < self.revs[room]:
+            changes.append(frames.Change(room=room, rev=self.revs[room], after=after))
+        return changes
 
     def _reply(self, command: frames.Command) -> frames.Reply | None:
         match command:
@@ -220,7 +288,19 @@ class World:
             case frames.ReadHistory():
                 after = command.after or 0
                 page = self.logs[command.room][after : after + 3]
-                return frames.Page(id=command.id, room=command.room, messages=page, more=True)
+                rev = self.revs[command.room]
+                return frames.Page(id=command.id, room=command.room, messages=page, more=True, rev=rev)
+            case frames.ReadChanges(room=room):
+                changes = self._changes(room, command.after, command.first)[:2]
+                through = changes[-1].rev if changes else command.after
+                more = through < self.revs[room]
+                return frames.ChangesPage(id=command.id, room=room, changes=changes, through=through, more=more)
+            case frames.Edit(room=room, offset=offset):
+                if self.refusals:
+                    self.refusals -= 1
+                    return frames.ErrorFrame(id=command.id, code=Code.UNAVAILABLE, detail="Away.", retry_after_s=1)
+                self.change(room, offset - 1, content=command.content)
+                return frames.Changed(id=command.id, room=room, offset=offset, rev=self.revs[room])
             case frames.Join():
                 log = self.logs[command.room]
                 at = Position(self.epoch, len(log))

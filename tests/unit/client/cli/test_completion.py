@@ -29,7 +29,7 @@ COMMANDS = [
     *("register", "login", "passwd", "logout"),
     *("sessions", "rooms", "create", "join", "leave", "invite"),
     *("invitations", "accept", "decline", "block", "unblock", "remove", "delete-room", "topic", "members"),
-    *("chat", "send", "outbox", "tail", "doctor", "man", "completion", "config"),
+    *("chat", "send", "edit", "delete", "react", "pin", "outbox", "tail", "doctor", "man", "completion", "config"),
 ]
 
 Complete = Callable[[str], list[str]]
@@ -75,6 +75,8 @@ def cached(monkeypatch: pytest.MonkeyPatch) -> None:
         ("send ", ["general", "ops"]),
         ("send op", ["ops"]),
         ("send ops ", [""]),
+        ("edit op", ["ops"]),
+        ("react ops ", [""]),
         ("join op", ["ops", "opera"]),
         ("tail ops g", ["general"]),
         ("tail --json --count 3 ops g", ["general"]),

@@ -158,3 +158,72 @@ class TestRefusals:
         effects = core.feed(events.MessageQueued(OutboxEntry("k0", "general", "x" * 300)), events.MessageQueued(ONE))
         assert any(isinstance(note, notes.SendFailed) for note in shown(effects))
         assert sends(effects) == [("one", "k1")]
+
+
+class TestEdits:
+    """A message that is not acknowledged yet is edited."""
+
+    ENTRY = OutboxEntry("k", "general", "helo")
+
+    def queued(self, *, live: bool) -> Core:
+        core = Core()
+        if live:
+            core.live(room_state(0))
+        core.feed(events.MessageQueued(self.ENTRY), events.EntryEdited("k", "hello"))
+        return core
+
+    def test_message_that_was_never_sent_is_sent_as_edited_only(self) -> None:
+        core = self.queued(live=False)
+        (sent,) = transmitted(core.live(room_state(0)))
+        assert isinstance(sent, frames.Send)
+        assert (sent.content, sent.key) == ("hello", "k")
+
+    def test_message_that_was_sent_is_edited_after_its_ack(self) -> None:
+        core = self.queued(live=True)
+        effects = core.came(ack(1, 1))
+        assert transmitted(effects) == [frames.Edit(id=2, room="general", offset=1, content="hello")]
+        assert events.DropEntry("k") not in effects
+        assert core.state.unsent_count == 1
+        assert events.DropEntry("k") in core.came(frames.Changed(id=2, room="general", offset=1, rev=1))
+        assert core.state.unsent_count == 0
+
+    def test_next_message_waits_for_the_edit(self) -> None:
+        core = self.queued(live=True)
+        core.feed(events.MessageQueued(OutboxEntry("k2", "general", "two")))
+        core.came(ack(1, 1))
+        effects = core.came(frames.Changed(id=2, room="general", offset=1, rev=1))
+        (sent,) = transmitted(effects)
+        assert isinstance(sent, frames.Send)
+        assert sent.key == "k2"
+
+    def test_edit_without_a_reply_is_made_again_after_the_same_ack(self) -> None:
+        core = self.queued(live=True)
+        core.came(ack(1, 1))
+        (sent,) = transmitted(core.again(room_state(1)))
+        assert isinstance(sent, frames.Send)
+        assert (sent.content, sent.key) == ("helo", "k")
+        assert transmitted(core.came(ack(3, 1))) == [frames.Edit(id=4, room="general", offset=1, content="hello")]
+
+    def test_temporarily_refused_edit_is_made_again(self) -> None:
+        core = self.queued(live=True)
+        core.came(ack(1, 1))
+        refusal = frames.ErrorFrame(id=2, code=Code.RATE_LIMITED, detail="Slow.", retry_after_s=1)
+        assert core.came(refusal) == [events.StartTimer(1, events.RetryDue("general", 2))]
+        (sent,) = transmitted(core.feed(events.RetryDue("general", 2)))
+        assert isinstance(sent, frames.Send)
+
+    def test_finally_refused_edit_is_shown(self) -> None:
+        core = self.queued(live=True)
+        core.came(ack(1, 1))
+        effects = core.came(frames.ErrorFrame(id=2, code=Code.CONTENT_TOO_LONG, detail="Long."))
+        (refused,) = [note for note in shown(effects) if isinstance(note, notes.CommandRefused)]
+        assert isinstance(refused.command, frames.Edit)
+        assert refused.command.content == "hello"
+        assert events.DropEntry("k") in effects
+
+    def test_messages_are_noted_as_tried_before_they_are_sent(self) -> None:
+        core = Core()
+        core.feed(events.MessageQueued(self.ENTRY))
+        effects = core.live(room_state(0))
+        kinds = [type(effect) for effect in effects]
+        assert kinds.index(events.MarkTried) < kinds.index(events.SendCommand)

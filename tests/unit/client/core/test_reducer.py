@@ -4,7 +4,7 @@ import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.core.client_state import ConnectionPhase
 from client.core.reducer import STABLE_S
@@ -23,7 +23,7 @@ class TestConnecting:
         core = Core()
         core.live(room_state(4))
         core.feed(events.ConnectionLost("cut", 0.5))
-        assert core.feed(events.HandshakeDone()) == [events.SendConnect({"general": Position("e1", 4)})]
+        assert core.feed(events.HandshakeDone()) == [events.SendConnect({"general": ResumePoint("e1", 4)})]
 
     def test_welcome_note_contains_the_username(self) -> None:
         effects = Core().live(room_state(4))

@@ -5,7 +5,7 @@ import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.core.client_state import ClientState
 from client.core.message_stream import MessageStream
@@ -60,6 +60,15 @@ class TestGaps:
         core.came(message(3))
         core.again(room_state(0, head=3))
         assert core.came(page(1, 1, 2)) == []
+
+
+class TestChanges:
+    def test_changed_message_is_reported_with_what_happened(self) -> None:
+        core = Core()
+        core.live(room_state(4))
+        edited = msgspec.structs.replace(message(4), content="otherwise", rev=1, edited="2026-11-23T10:01:00.000Z")
+        effects = core.came(frames.Change(room=ROOM, rev=1, after=0, message=edited, by="bob", did="edit"))
+        assert shown(effects) == [notes.MessageChanged(edited, mine=False, by="bob", did="edit")]
 
 
 class TestCatchingUp:
@@ -252,7 +261,7 @@ class TestFollowing:
 
     def test_stream_starts_from_a_saved_position(self) -> None:
         core = Core(ClientState(streams={"general": MessageStream(Position("e1", 2))}))
-        assert events.SendConnect({"general": Position("e1", 2)}) in core.live(room_state(2, head=4))
+        assert events.SendConnect({"general": ResumePoint("e1", 2)}) in core.live(room_state(2, head=4))
 
 
 class TestTopics:

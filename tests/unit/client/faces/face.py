@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC
 from pathlib import Path
 
+from chatterbox.wire import text_rules
 from client.context import ClientContext
 from client.core import events, notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.outbox_entry import OutboxEntry
+from client.core.reducer import reduce
 from client.faces.line_face import LineFace
 from client.faces.line_output import LineOutput, LoopClock
 from client.faces.line_timeline import LineTimeline
@@ -24,19 +26,25 @@ class Recorder(ChatConnection):
         self.done: list[object] = []
         self.refusal: Exception | None = None
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         if self.refusal:
             raise self.refusal
-        self.done.append((room, content))
-        return OutboxEntry(f"{room} {content}", room, content)
+        self.done.append((room, content, reply_to) if reply_to else (room, content))
+        return OutboxEntry(f"{room} {content}", room, content, reply_to)
+
+    def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
+        (entry,) = (entry for waiting in self.state.unsent.values() for entry in waiting if entry.key == key)
+        text_rules.content(text, self.state.limits)
+        self.state, _ = reduce(self.state, events.EntryEdited(key, text))
+        return entry
 
     def try_now(self) -> None:
         self.done.append("try now")
 
     def request(self, request: events.Request) -> None:
         match request:
-            case events.SendRequested(room, content):
-                self.send(room, content)
+            case events.SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case events.CommandRequested(command):
                 self.done.append(command)
             case events.RoomRequested(room):

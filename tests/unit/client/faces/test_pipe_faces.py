@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import notes
 from client.core.client_state import ClientState
+from client.core.message_changes import ChangeProgress
 from client.core.message_stream import MessageStream
 from client.faces.pipe_faces import SendFace, TailFace
 from client.failures import ExitCode, NotLoggedIn, ServerRefused, Unreachable
@@ -126,16 +129,23 @@ class TestSend:
             assert (await self.send(server, tmp_path, "three"))[0] == ExitCode.OK
 
 
+REACTED = msgspec.structs.replace(message(3), rev=1, reactions=(frames.Reaction(emoji="👍", n=1, by=("eve",)),))
+
+
 class Tailed:
-    def __init__(self, server: str, home: Path, *, count: int | None, since: Position | None = None) -> None:
+    def __init__(
+        self, server: str, home: Path, *, count: int | None, since: Position | None = None, changes: bool = False
+    ) -> None:
         self.out: list[str] = []
         self.told: list[str] = []
-        streams = {"general": MessageStream(since)} if since else {}
+        rev = since.rev if isinstance(since, ResumePoint) else None
+        begin = since and MessageStream(Position(since.epoch, since.offset), changes=ChangeProgress(rev))
+        streams = {"general": begin} if begin else {}
         state = ClientState(follow=frozenset({"general"}), recent=2, streams=streams)
-        self.saved: list[tuple[int, dict[str, Position]]] = []
+        self.saved: list[tuple[int, dict[str, ResumePoint]]] = []
         """Each position that was saved, and how many lines had been written by then."""
 
-        def save(positions: Mapping[str, Position]) -> None:
+        def save(positions: Mapping[str, ResumePoint]) -> None:
             self.saved.append((len(self.out), dict(positions)))
 
         self.face = TailFace(
@@ -147,13 +157,17 @@ class Tailed:
             timeline=None,
             count=count,
             save=save,
+            changes=changes,
         )
 
-    async def run(self) -> list[int]:
+    async def until_done(self) -> None:
         async with asyncio.timeout(5):
             await self.face.connection.run()
         if self.face.failure:
             raise self.face.failure
+
+    async def run(self) -> list[int]:
+        await self.until_done()
         return [json.loads(line)["at"]["offset"] for line in self.out]
 
 
@@ -173,13 +187,13 @@ class TestTail:
 
     async def test_tail_survives_lost_connections_without_gaps_or_duplicates(self, tmp_path: Path) -> None:
         async def first(line: Line) -> None:
-            assert (await line.greet(room_state(3, head=5))).resume == {"general": Position("e1", 3)}
+            assert (await line.greet(room_state(3, head=5))).resume == {"general": ResumePoint("e1", 3)}
             await line.say(message(4))
             await line.all_read()
             await line.cut()
 
         async def second(line: Line) -> None:
-            assert (await line.greet(room_state(4, head=6))).resume == {"general": Position("e1", 4)}
+            assert (await line.greet(room_state(4, head=6))).resume == {"general": ResumePoint("e1", 4)}
             await line.say(message(4), message(5), message(6))
             await line.stay()
 
@@ -199,7 +213,66 @@ class TestTail:
         async with twin(script) as server:
             tail = Tailed(server, tmp_path, count=2)
             await tail.run()
-        assert tail.saved == [(written, {"general": Position("e1", 5 + written)}) for written in (0, 1, 2)]
+        assert tail.saved == [(written, {"general": ResumePoint("e1", 5 + written)}) for written in (0, 1, 2)]
+
+    async def test_tail_prints_changes_only_if_it_is_asked_to(self, tmp_path: Path) -> None:
+        change = frames.Change(room="general", rev=1, after=0, message=REACTED, by="eve", did="react", what="👍")
+
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            await line.say(change, message(8))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=Position("e1", 7))
+            assert await tail.run() == [8]
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=Position("e1", 7), changes=True)
+            await tail.until_done()
+        printed, said = map(json.loads, tail.out)
+        assert said["type"] == "message"
+        assert printed.keys() == {"type", "room", "rev", "message", "by", "did", "what"}
+        assert (printed["type"], printed["did"], printed["rev"]) == ("change", "react", 1)
+        assert printed["message"]["reactions"] == [{"emoji": "👍", "n": 1, "by": ["eve"]}]
+
+    async def test_tail_with_changes_resumes_from_the_rev_that_it_printed(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            held = {"general": ResumePoint("e1", 7, 3, 1)}
+            assert (await line.greet(msgspec.structs.replace(room_state(7), rev=3))).resume == held
+            later = msgspec.structs.replace(REACTED, rev=5)
+            await line.say(frames.Change(room="general", rev=5, after=3, message=later), message(8))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=ResumePoint("e1", 7, 3), changes=True)
+            await tail.until_done()
+        assert tail.saved[0] == (0, {"general": ResumePoint("e1", 7, 3)})
+        assert tail.saved[1:] == [(1, {"general": ResumePoint("e1", 7, 5)}), (2, {"general": ResumePoint("e1", 8, 5)})]
+
+    async def test_change_is_printed_once_however_often_it_comes(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet(room_state(7))
+            change = frames.Change(room="general", rev=5, after=4, message=msgspec.structs.replace(REACTED, rev=5))
+            await line.say(change)
+            asked = await line.expect(frames.ReadChanges)
+            assert asked.after == 0
+            page = frames.ChangesPage(id=asked.id, room="general", changes=[change], through=5, more=False)
+            await line.say(page, change, msgspec.structs.replace(message(8), rev=0))
+            await line.stay()
+
+        async with twin(script) as server:
+            tail = Tailed(server, tmp_path, count=1, since=ResumePoint("e1", 7, 0), changes=True)
+            await tail.until_done()
+        assert [json.loads(line)["type"] for line in tail.out] == ["change", "message"]
+
+    def test_change_does_not_save_the_place_of_a_message_that_is_not_printed_yet(self, tmp_path: Path) -> None:
+        tail = Tailed("http://127.0.0.1:1", tmp_path, count=None, since=ResumePoint("e1", 7, 0), changes=True)
+        tail.face.show(notes.WelcomeReceived("alice", (room_state(7),), 0, again=False))
+        ahead = MessageStream(Position("e1", 9), changes=ChangeProgress(1, 1))
+        tail.face.connection.state = replace(tail.face.connection.state, streams={"general": ahead})
+        tail.face.show(notes.MessageChanged(REACTED, mine=False))
+        assert tail.saved[-1] == (1, {"general": ResumePoint("e1", 7, 1)})
 
     async def test_tail_saves_the_start_of_a_restored_history(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:
@@ -210,8 +283,8 @@ class TestTail:
         async with twin(script) as server:
             tail = Tailed(server, tmp_path, count=1, since=Position("e1", 3))
             await tail.run()
-        assert {"general": Position("e2", 0)} in [saved for written, saved in tail.saved if not written]
-        assert tail.saved[-1] == (1, {"general": Position("e2", 1)})
+        assert {"general": ResumePoint("e2", 0)} in [saved for written, saved in tail.saved if not written]
+        assert tail.saved[-1] == (1, {"general": ResumePoint("e2", 1)})
 
     async def test_tail_ends_when_the_room_is_left_from_another_client(self, tmp_path: Path) -> None:
         async def script(line: Line) -> None:

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
 from client.net.chat_connection import MAX_OUTGOING
 from tests.unit.client.twin import Line, Person, twin
@@ -144,7 +144,7 @@ class TestReconnect:
 
         async def second(line: Line) -> None:
             connect = await line.greet(room_state(2, head=4))
-            assert connect.resume == {"general": Position("e1", 2)}
+            assert connect.resume == {"general": ResumePoint("e1", 2)}
             await line.say(message(2), message(3), message(4))
             await line.stay()
 
@@ -256,3 +256,33 @@ class TestEnd:
         person.connection._show = broken
         with pytest.raises(ZeroDivisionError):
             await person.connection.run()
+
+
+class TestUnsentEdits:
+    async def test_message_counts_as_tried_on_disk_once_the_client_was_connected(self, tmp_path: Path) -> None:
+        async def script(line: Line) -> None:
+            await line.greet()
+            sent = await line.expect(frames.Send)
+            assert sent.content == "hello"
+            await line.expect(frames.Send)
+            await line.stay()
+
+        async with twin(script) as server:
+            person = Person(server, tmp_path)
+            assert person.outbox is not None
+            early = person.connection.send("general", "helo")
+            assert person.connection.edit_unsent(early.key, "hello") == early
+            assert [entry.tried for entry in person.outbox.entries()] == [False]
+            async with person:
+                await person.see(notes.WelcomeReceived)
+                person.connection.send("ops", "one")
+                assert [entry.tried for entry in person.outbox.entries()] == [True, True]
+                assert person.connection.edit_unsent(early.key, "hello!") is not None
+                assert [entry.text for entry in person.outbox.entries()] == ["hello!", "one"]
+                assert person.outbox.entries()[0].content == "hello"
+
+    async def test_message_that_was_stored_meanwhile_can_not_be_edited_in_the_outbox(self, tmp_path: Path) -> None:
+        person = Person("http://127.0.0.1:1", tmp_path)
+        assert person.connection.edit_unsent("nosuch", "hello") is None
+        assert person.outbox is not None
+        person.outbox.close()

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,25 @@ def test_every_message_is_counted_and_notifications_keep_the_quiet_period(
     last = burst.flush(now_s + quiet_s)
     assert counted + (last.count if last else 0) == len(steps)
     assert all(later - earlier >= quiet_s for earlier, later in pairwise(times))
+
+
+def test_deleted_message_leaves_what_was_gathered_and_an_edited_one_is_reported_as_it_is_now() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 100.0)
+    for offset in (2, 3, 4):
+        burst.take(heard(offset), 101.0)
+    burst.change(msgspec.structs.replace(message(4, room="ops"), rev=1, content="", deleted=True))
+    burst.change(msgspec.structs.replace(message(3, room="ops"), rev=2, content="better"))
+    burst.change(msgspec.structs.replace(message(2, room="dev"), rev=2, content="elsewhere"))
+    notice = burst.flush(105.0)
+    assert notice is not None
+    assert (notice.title, notice.body) == ("2 new in #ops", "bob: better")
+    assert "message 4" not in repr(vars(burst)) + repr(notice)
+
+
+def test_nothing_is_reported_once_all_that_was_gathered_is_deleted() -> None:
+    burst = NotificationRate(5)
+    burst.take(heard(1), 100.0)
+    burst.take(heard(2), 101.0)
+    burst.change(msgspec.structs.replace(message(2, room="ops"), rev=1, content="", deleted=True))
+    assert (burst.due_s, burst.flush(105.0)) == (None, None)

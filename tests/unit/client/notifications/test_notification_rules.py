@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatterbox.wire.frames import Page, RoomState
+from chatterbox.wire.frames import Message, Page, RoomState
 from chatterbox.wire.position import Position
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
@@ -137,3 +137,58 @@ def test_each_live_message_of_the_real_reducer_is_reported_once(
         page = [message(offset) for offset in range(seen + 1, head + 1)]
         effects += core.came(*(Page(id=each, room="general", messages=page, more=False) for each in ids))
     assert len(listener.hear(*shown(effects))) == live_ones
+
+
+# What the server says of a message, and changes.
+
+
+def edited(content: str, *mentions: str, did: str = "edit", mine: bool = False) -> notes.MessageChanged:
+    now = msgspec.structs.replace(said(content).message, rev=1, edited="x", mentions=mentions)
+    return notes.MessageChanged(now, mine, "bob", did)
+
+
+@pytest.mark.parametrize(
+    ("content", "mentions", "reason"),
+    [
+        ("look", ("ada",), NotifyReason.MENTION),
+        ("all of you", ("eve", "@room"), NotifyReason.MENTION),
+        ("ada, as @eve says", ("eve",), None),
+        ("ada", (), NotifyReason.MENTION),
+    ],
+)
+def test_mentions_that_the_server_lists_decide_instead_of_the_text(
+    content: str, mentions: tuple[str, ...], reason: NotifyReason | None
+) -> None:
+    note = said(content)
+    note = notes.MessageShown(msgspec.structs.replace(note.message, mentions=mentions), mine=False)
+    assert live(default=NotifyLevel.MENTIONS).hear(note) == ([reason] if reason else [])
+
+
+def test_only_an_edit_that_newly_mentions_the_user_is_reported() -> None:
+    before = said("hello").message
+    listener = live(default=NotifyLevel.ALL)
+
+    def reported(note: notes.MessageChanged, held: Message | None = before) -> bool:
+        return take(listener.rule, note, 200.0, related=held)[1] is not None
+
+    assert reported(edited("hello @ada", "ada"))
+    assert reported(edited("hello ada"))
+    assert not reported(edited("hello again"))
+    assert not reported(edited("hello ada again"), said("hello ada").message)
+    assert not reported(edited("hello ada"), None)
+    assert not reported(edited("hello ada", did="react"))
+    assert not reported(edited("hello ada", did=""))
+    assert not reported(edited("hello ada", mine=True))
+    assert take(listener.rule, edited("hi ada"), 200.0, "ops", focused=True, related=before)[1] is None
+    assert not live(default=NotifyLevel.NONE).hear(edited("hello ada"))
+
+
+def test_reply_to_a_message_of_the_user_is_reported_as_a_mention() -> None:
+    listener = live(default=NotifyLevel.MENTIONS)
+
+    def reported(username: str) -> bool:
+        answered = msgspec.structs.replace(message(3, room="ops"), username=username)
+        return take(listener.rule, said("indeed"), 200.0, related=answered)[1] is not None
+
+    assert reported("ada")
+    assert not reported("eve")

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase
 from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
+from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.net.chat_connection import ChatConnection
@@ -50,6 +52,9 @@ class RecordingConnection(ChatConnection):
     def set_state(self, state: ClientState) -> None:
         self.state = state
 
+    def ask_for_held(self, held: Callable[[], Mapping[str, HeldMessages]]) -> None:
+        pass  # there is no server to ask
+
     async def run(self) -> notes.SessionOver:
         await self.over.wait()
         return notes.SessionOver(None, "left")
@@ -57,20 +62,37 @@ class RecordingConnection(ChatConnection):
     def try_now(self) -> None:
         self.requested.append("try now")
 
-    def send(self, room: str, content: str) -> OutboxEntry:
+    def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
         if self._refusal:
             raise self._refusal
-        self.requested.append((room, content))
-        entry = OutboxEntry(f"key{len(self.requested)}", room, content)
+        self.requested.append((room, content, reply_to) if reply_to else (room, content))
+        entry = OutboxEntry(f"key{len(self.requested)}", room, content, reply_to)
         self.state = ClientState(
             phase=ConnectionPhase.LIVE, username=ME, unsent={room: (*self.state.unsent.get(room, ()), entry)}
         )
         return entry
 
+    def edit_unsent(self, key: str, text: str) -> OutboxEntry | None:
+        for room, entries in self.state.unsent.items():
+            if edited := [entry for entry in entries if entry.key == key]:
+                now = tuple(replace(entry, content=text) if entry.key == key else entry for entry in entries)
+                self.state = replace(self.state, unsent={**self.state.unsent, room: now})
+                return edited[0]
+        return None
+
+    def take_back(self, key: str) -> OutboxEntry | None:
+        for room, entries in self.state.unsent.items():
+            for entry in entries:
+                if entry.key == key and not (room in self.state.in_flight and entry == entries[0]):
+                    kept = tuple(other for other in entries if other.key != key)
+                    self.state = replace(self.state, unsent={**self.state.unsent, room: kept})
+                    return entry
+        return None
+
     def request(self, request: Request) -> None:
         match request:
-            case SendRequested(room, content):
-                self.send(room, content)
+            case SendRequested(room, content, reply_to):
+                self.send(room, content, reply_to)
             case CommandRequested(command):
                 self.requested.append(command)
             case RoomRequested(room):

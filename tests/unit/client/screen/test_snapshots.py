@@ -57,6 +57,60 @@ async def messages_on_a_small_screen(ui: Harness) -> None:
 
 
 @scene()
+async def changed_messages(ui: Harness) -> None:
+    """All that can become of a message."""
+    liked = (frames.Reaction(emoji="👍", n=12, by=("bob", "eve")), frames.Reaction(emoji=":ship_it:", n=1, by=(ME,)))
+    heart = (frames.Reaction(emoji="❤️", n=2, by=(ME, "eve")),)
+    await ui.show(
+        _state(4, content="Shall we deploy at noon?", reactions=liked, replies=2, pinned=True),
+        _state(5, username="eve", content="Yes, if the tests are green by then", reply_to=4, thread=4, edited="x"),
+        _state(6, username="grace", deleted=True, content="", by="eve"),
+        _state(7, username=ME, content="They are", reply_to=5, thread=4, reactions=heart),
+        _state(8, username=ME, deleted=True, content="", by=ME),
+        _state(9, username="eve", content="Then so be it: 午後に展開します", reply_to=7, thread=4, pinned=True),
+    )
+
+
+@scene(size=(60, 15))
+async def changed_messages_on_a_small_screen(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.press("alt+m")
+
+
+@scene()
+async def editing_a_message(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.press("ctrl+up")
+
+
+@scene(size=(60, 15))
+async def replying_on_a_small_screen(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.press("alt+m", "r")
+    await ui.type("Good")
+
+
+@scene()
+async def reaction_picker(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.burst("alt+m", "+", *"hea")
+
+
+@scene()
+async def pinned_messages(ui: Harness) -> None:
+    await changed_messages(ui)
+    await ui.burst("alt+p")
+    asked = ui.connection.requested[-1]
+    assert isinstance(asked, frames.ReadHistory)
+    await ui.show(notes.CommandAnswered(asked, frames.Page(id=1, room=ROOM, messages=[], more=False)))
+
+
+def _state(offset: int, **fields: object) -> notes.MessageShown:
+    stored = msgspec.structs.replace(message(offset), rev=offset, **fields)
+    return notes.MessageShown(stored, stored.username == ME)
+
+
+@scene()
 async def a_topic(ui: Harness) -> None:
     await ui.show(notes.TopicChange(ROOM, "Engines, and what drives them: all there is to say of pistons", "bob"))
 

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,48 @@ class TestKilledClient:
         last = max(added)
         assert added - removed <= {*left, last}
         assert set(left) <= added | {last + 1}
+
+
+_OLD_SCHEMA = """
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    room TEXT NOT NULL,
+    content TEXT NOT NULL,
+    owner TEXT NOT NULL
+)
+"""
+
+
+class TestEdits:
+    def test_text_of_a_message_that_was_never_sent_is_replaced_on_disk(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE, TWO])
+            outbox.edit(ONE, "otherwise")
+            assert [entry.content for entry in outbox.entries()] == ["otherwise", TWO.content]
+        assert b"message 1" not in path.read_bytes()
+
+    def test_first_text_of_a_message_that_was_sent_stays_beside_the_new_one(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([ONE])
+            outbox.mark_tried()
+            (tried,) = outbox.entries()
+            outbox.edit(tried, "otherwise")
+            (edited,) = outbox.entries()
+        assert (edited.tried, edited.content, edited.text) == (True, ONE.content, "otherwise")
+
+    def test_message_keeps_what_it_answers(self, path: Path) -> None:
+        with Outbox(path) as outbox:
+            outbox.add([new_entry("general", "yes", 7)])
+        with Outbox(path) as outbox:
+            assert outbox.take_over()[0].reply_to == 7
+
+    def test_file_of_an_earlier_version_is_read_and_its_messages_count_as_tried(self, path: Path) -> None:
+        path.parent.mkdir(parents=True)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(_OLD_SCHEMA)
+            db.execute("INSERT INTO entries (key, room, content, owner) VALUES ('k1', 'general', 'message 1', 'gone')")
+            db.commit()
+        with Outbox(path) as outbox:
+            (entry,) = outbox.take_over()
+        assert (entry, entry.tried, entry.edited) == (ONE, True, None)

@@ -1,5 +1,6 @@
 """Catch-up of any size leaves no gap, and bounds the unsent data of a socket."""
 
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -218,6 +219,8 @@ class ChangedHistory:
     def __init__(self, revs: list[int]) -> None:
         self.revs = revs
         self.asked: list[tuple[int, int]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Runs before changes are read."""
 
     @property
     def rev(self) -> int:
@@ -236,6 +239,7 @@ class ChangedHistory:
 
     async def changes(self, room_id: int, limit: int, *, after: int, first: int) -> history_api.StoredChanges:
         self.asked.append((after, first))
+        self.meanwhile()
         changed = sorted((rev, offset) for offset, rev in enumerate(self.revs, 1) if rev > after and offset >= first)
         found = [
             history_api.StoredChange(offset, rev, msgspec.Raw(message(offset, rev))) for rev, offset in changed[:limit]
@@ -287,6 +291,27 @@ class TestChanges:
             f"message {offset} as of {rev}" for offset, rev in ((3, 3), (4, 4), (5, 0), (6, 0), (7, 0))
         ]
         assert [each for each in pushed[5:] if " as of " in each][:2] == ["(0, 1] 1 as of 1", "(1, 2] 2 as of 2"]
+
+    async def test_messages_come_first_even_if_changes_must_be_read_from_history(self) -> None:
+        room = ChangedRoom([1, 0, 3, 4], floor=4, told=4)
+        pushed = await room.catch_up(3, 0)
+        assert [each for each in pushed if not each.endswith("4 as of 4")] == [
+            "(0, 1] 1 as of 1", "(1, 3] 3 as of 3"
+        ]  # fmt: skip
+        assert pushed[0] == "message 4 as of 4"
+
+    async def test_change_of_a_message_that_arrives_meanwhile_does_not_precede_it(self) -> None:
+        room = ChangedRoom([1, 0, 3, 0], floor=3, told=3)
+
+        def arrive() -> None:
+            room.history.revs.append(4)
+            room.room.deliver(room.room.opened.take("e", 5, [text_frame(message(5))]))
+            changed = ChangedMessage(5, 4, message(5, 4), b"")
+            room.room.tell(room.room.begin_changes().take("e", 3, [changed]))
+
+        room.history.meanwhile = arrive
+        pushed = await room.catch_up(4, 0)
+        assert pushed == ["(0, 1] 1 as of 1", "(1, 3] 3 as of 3", "(3, 4]", "message 5 as of 4"]
 
     @pytest.mark.parametrize("floor", [0, 4], ids=["from memory", "from history"])
     async def test_only_changes_of_messages_that_are_held_are_told_and_the_rev_advances_to_the_end(

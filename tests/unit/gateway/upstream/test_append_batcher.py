@@ -23,8 +23,10 @@ class FakeSender:
 
     def __init__(self) -> None:
         self.acked = asyncio.Event()
+        self.received = b""
 
     def write(self, finished: bytes) -> None:
+        self.received += finished
         self.acked.set()
 
 
@@ -34,6 +36,7 @@ class FakeHistory:
     def __init__(self) -> None:
         self.batches_s: list[float] = []
         self.batches: list[list[str]] = []
+        self.knows_changes = True
 
     async def append(
         self, messages: list[history_api.Append], changes: list[history_api.AnyMessageChange]
@@ -42,9 +45,8 @@ class FakeHistory:
         self.batches.append([*(f"change {change.offset}" for change in changes), *(each.content for each in messages)])
         await asyncio.sleep(COMMIT_S)  # fixed: simulated time
         refused = history_api.AppendRefused("unavailable", "not now", None)
-        return history_api.AppendAnswer(
-            outcomes=[refused for _ in messages], change_outcomes=[refused for _ in changes]
-        )
+        answered = len(changes) if self.knows_changes else 0
+        return history_api.AppendAnswer(outcomes=[refused] * len(messages), change_outcomes=[refused] * answered)
 
 
 class Harness:
@@ -119,6 +121,21 @@ async def _changes_between_messages() -> None:
     async with background(harness.batcher.run(), "batcher"):
         await harness.batcher.wait_until_idle()
     assert harness.history.batches == [["change 1", "change 3", "a", "c"], ["change 2", "b"]]
+
+
+async def _history_of_before() -> None:
+    harness, ada = Harness(), FakeSender()
+    harness.history.knows_changes = False
+    harness.send(FakeSender(), "a")
+    harness.delete(ada, 1)
+    async with background(harness.batcher.run(), "batcher"):
+        await harness.batcher.wait_until_idle()
+    assert b"being upgraded" in ada.received
+
+
+def test_change_that_history_does_not_know_yet_is_refused() -> None:
+    """Gateways are upgraded before history."""
+    simulated(_history_of_before())
 
 
 def test_change_waits_until_earlier_messages_of_its_connection_are_stored() -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from client.config.key_bindings import bind, canonical
 from client.screen.actions.action_table import (
     ACTIONS,
+    OWN_KEYS,
     ActionScope,
     default_keys,
     key_labels,
@@ -33,11 +34,12 @@ async def test_every_action_has_exactly_one_handler_and_every_handler_an_action(
 async def test_groups_of_handlers_do_not_override_each_other() -> None:
     async with running_screen() as ui:
         handlers = ui.chat.handlers
-    tables = [handlers.composer.table, handlers.program.table, handlers.reading.table, handlers.rooms.table]
+    groups = [handlers.composer, handlers.messages, handlers.program, handlers.reading, handlers.rooms]
+    tables = [group.table for group in groups]
     assert sum(map(len, tables)) == len(handlers.table)
 
 
-@pytest.mark.parametrize("scopes", [set(ActionScope) - {ActionScope.SELECTING}, {ActionScope.SELECTING}])
+@pytest.mark.parametrize("scopes", [set(ActionScope) - OWN_KEYS, *({scope} for scope in OWN_KEYS)])
 def test_no_key_has_two_actions_in_the_same_scopes(scopes: set[ActionScope]) -> None:
     keys = [key for action in ACTIONS.values() if action.scope in scopes for key in action.keys]
     assert len(keys) == len(set(keys))

@@ -54,21 +54,21 @@ async def test_room_is_moved_by_hand_and_the_order_is_kept_for_the_next_run() ->
 
 async def test_pinned_room_is_marked_stays_on_top_and_is_pinned_in_the_next_run() -> None:
     async with running_screen() as ui:
-        await ui.press("alt+2", "alt+p")
+        await ui.press("alt+2", "alt+0")
         assert ui.pane("rooms") == ["▸1*#ops", " 2 #general"]
         await ui.show(created("alpha"))
         assert listed(ui) == ["ops", ROOM, "alpha"]
         after = ChatModel("http://x", "ops")
         restore_state(after, encode_state(ui.model))
         assert after.order.pinned == {"ops"}
-        await ui.press("alt+p")
+        await ui.press("alt+0")
         assert ui.pane("rooms") == ["▸1 #ops", " 2 #general", " 3 #alpha"]
 
 
 async def test_room_that_the_user_is_not_in_is_neither_moved_nor_pinned() -> None:
     async with running_screen() as ui:
         await ui.show(notes.RoomGone(ROOM))
-        await ui.press("alt+p", "alt+shift+up")
+        await ui.press("alt+0", "alt+shift+up")
         assert ui.model.order.names == ["ops"]
         assert ui.status().startswith(" You are not in this room.")
 

@@ -1,11 +1,12 @@
 """State of the screen: unread counts, the unread line, and requested pages of history."""
 
-from hypothesis import given
+import msgspec
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatterbox.wire import frames
 from client.core import notes
-from client.core.events import CommandRequested
+from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.screen.layout.message_rows import RowStyle
 from client.screen.layout.side_lists import plain
@@ -294,7 +295,7 @@ def test_text_refused_by_the_outbox_is_put_above_a_newer_draft() -> None:
     model = connected_model()
     submit.submit(model, "first")
     model.room.set_draft("second")
-    model.return_unsent(ROOM, "first", "The disk is full.")
+    model.return_unsent(SendRequested(ROOM, "first"), "The disk is full.")
     assert model.room.draft == "first\nsecond"
 
 
@@ -303,3 +304,69 @@ def test_text_typed_in_a_room_that_the_user_left_is_not_sent() -> None:
     update.apply(model, notes.RoomGone(ROOM))
     assert not submit.submit(model, "hello")
     assert model.requests == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 400), st.lists(st.integers(1, 9), max_size=6))
+def test_pages_loaded_around_a_place_join_the_log_without_a_duplicate_or_a_hole(place: int, scrolls: list[int]) -> None:
+    model = connected_model(room_state(500))
+    model.room.add_page([message(offset) for offset in range(480, 501)])
+    model.go_to(place)
+    view, style = TimelineView(model), RowStyle(80)
+    for scroll in (0, *scrolls, *([9] * 70)):
+        view.draw(style, 10)
+        _answer_pages(model, 500)
+        view.scroll(scroll)
+    view.draw(style, 10)
+    assert place in model.room.log
+    assert model.room.log.offsets == sorted(set(model.room.log.offsets))
+    reached = model.room.log.index_at(place)
+    assert not any(model.room.log.gap_before(index) for index in range(reached + 1, len(model.room.log)))
+    assert not any(map(model.room.log.is_lost, model.room.log.offsets))
+
+
+def _answer_pages(model: ChatModel, head: int) -> None:
+    """Answer the requests for pages as a server with messages 1 to `head` does."""
+    for request in model.take_requests():
+        if isinstance(request, CommandRequested) and isinstance(request.command, frames.ReadHistory):
+            asked = request.command
+            if isinstance(asked.around, int):
+                first = max(1, asked.around - asked.limit // 2)
+            elif asked.after is not None:
+                first = asked.after + 1
+            else:
+                first = max(1, (asked.before or head + 1) - asked.limit)
+            last = min(head, first + asked.limit - 1, *([asked.before - 1] if asked.before else []))
+            page = frames.Page(
+                id=1, room=ROOM, messages=[message(offset) for offset in range(first, last + 1)], more=first > 1
+            )
+            update.apply(model, notes.CommandAnswered(asked, page))
+
+
+def test_mentions_are_counted_again_when_an_unread_message_changes() -> None:
+    model = connected_model()
+    model.set_focus(focused=False)
+
+    def change(offset: int, **fields: object) -> None:
+        now = msgspec.structs.replace(message(offset), rev=model.room.log.replaced + 1, **fields)
+        update.apply(model, notes.MessageChanged(now, mine=False))
+
+    for offset, text in ((4, f"hi {ME}"), (5, "hi all")):
+        shown = msgspec.structs.replace(message(offset), content=text)
+        update.apply(model, notes.MessageShown(shown, mine=False))
+    assert (model.room.unread, model.room.mentions) == (2, 1)
+    change(5, content="hi @room", mentions=("@room",))
+    assert model.room.mentions == 2
+    change(4, content="", deleted=True)
+    assert (model.room.unread, model.room.mentions) == (2, 1)
+    change(5, content="hi all")
+    assert model.room.mentions == 0
+
+
+def test_change_of_a_room_or_message_that_is_not_loaded_is_ignored() -> None:
+    model = connected_model()
+    for room, offset in (("nowhere", 1), (ROOM, 99)):
+        gone = msgspec.structs.replace(message(offset, room=room), rev=1, deleted=True)
+        update.apply(model, notes.MessageChanged(gone, mine=False))
+    assert "nowhere" not in model.rooms
+    assert 99 not in model.room.log

@@ -5,8 +5,9 @@ import pytest
 from chatterbox.wire import frames
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand
-from tests.unit.client.screen.harness import running_screen
-from tests.unit.client.world import ROOM
+from tests.support.waiting import until
+from tests.unit.client.screen.harness import message_note, running_screen
+from tests.unit.client.world import ME, ROOM
 
 
 async def test_timeline_shows_messages_and_the_beginning_of_the_room() -> None:
@@ -91,3 +92,16 @@ async def test_result_that_is_longer_than_the_status_line_is_shown_in_the_room()
         await ui.press("alt+u")
         assert " ".join(ui.timeline()[-2:]) == "-- No unread messages in    this room."
         assert ui.status().startswith(" connected")
+
+
+@pytest.mark.parametrize("keys", [("ctrl+up",), ("ctrl+up", "escape")])
+async def test_newest_message_stays_visible_when_the_row_above_the_input_comes_and_goes(keys: tuple[str, ...]) -> None:
+    async with running_screen() as ui:
+        await ui.show(*(message_note(offset, username=ME) for offset in range(4, 60)))
+        timeline, height = ui.chat.timeline, 21 if len(keys) == 2 else 20
+        for key in keys:
+            before = timeline.size.height
+            await ui.pilot.press(key)
+            await until(lambda before=before: timeline.size.height != before, 20)  # type: ignore[misc]
+        await until(lambda: len(timeline.rows) == timeline.size.height == height, 20)
+        assert "message 59" in ui.timeline()[-1]

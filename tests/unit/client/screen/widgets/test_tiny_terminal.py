@@ -1,9 +1,13 @@
 """Terminals too small for the screen: it is drawn cut off, and the program goes on."""
 
+import msgspec
 import pytest
 from textual.geometry import Size
 
+from chatterbox.wire import frames
+from client.core import notes
 from tests.unit.client.screen.harness import message_note, running_screen
+from tests.unit.client.world import ME, message
 
 KEYS = ("f1", "ctrl+k", "ctrl+p", "f5", "alt+m")
 """Keys that open a sheet or a picker, or select a message."""
@@ -20,6 +24,20 @@ async def test_screen_opens_and_works_at_any_size(columns: int, rows: int) -> No
             await ui.press("escape")
         await ui.press("enter")
         assert ui.requested == [("general", "hello 日本")]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1, 1), (9, 5), (24, 6)])
+async def test_changed_messages_edits_and_replies_work_at_any_size(columns: int, rows: int) -> None:
+    async with running_screen(size=(columns, rows)) as ui:
+        reactions = tuple(frames.Reaction(emoji=emoji, n=1234, by=("bob",)) for emoji in ("👩‍👩‍👧", ":ship_it:", "❤️"))
+        whole = msgspec.structs.replace(
+            message(4, username=ME), rev=1, reply_to=3, replies=5, edited="x", pinned=True, reactions=reactions
+        )
+        await ui.show(notes.MessageShown(whole, mine=True))
+        for keys in (("alt+m", "+"), ("alt+m", "i"), ("alt+m", "t"), ("alt+m", "d"), ("alt+p",), ("alt+m", "r")):
+            await ui.press(*keys, "escape")
+        await ui.press("ctrl+up", "!", "enter")
+        assert ui.requested == [frames.Edit(id=0, room="general", offset=4, content="message 4!", rev=1)]
 
 
 @pytest.mark.parametrize("draft", ["", "a draft"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.screen.model.links import links, mentions
+from client.screen.model.messages.links import links, mentions
 
 
 @pytest.mark.parametrize(

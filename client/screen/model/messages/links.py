@@ -3,6 +3,9 @@
 import re
 from typing import NamedTuple
 
+from chatterbox.wire.frames import Message
+from client.notifications.mentions import EVERYBODY
+
 _LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
 _TRAILING = ".,;:!?*_~"
 _CLOSING = {")": "(", "]": "["}
@@ -45,3 +48,17 @@ def mentions(text: str, username: str) -> bool:
     if not username or username.casefold() not in text.casefold():
         return False
     return re.search(rf"(?<![\w-]){re.escape(username)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def is_mentioned(username: str, message: Message, replied: Message | None = None) -> bool:
+    """Whether a message mentions the user, or answers (`replied`) one of theirs.
+
+    The server lists the users that a message mentions; if it lists none, the text decides.
+    """
+    if message.deleted or not username:
+        return False
+    if replied is not None and replied.username == username:
+        return True
+    if message.mentions:
+        return username in message.mentions or EVERYBODY in message.mentions
+    return mentions(message.content, username)

@@ -15,8 +15,8 @@ def moved(model: ChatModel, by: int) -> BlockKey | None:
 
 
 def quoted(model: ChatModel) -> str:
-    """Return the selected message as an inert quotation, with a line end; empty if none is selected."""
-    if (message := model.selected_message()) is None:
+    """Return the selected message as an inert quotation, with a line end; empty if there is none."""
+    if (message := model.selected_message()) is None or message.deleted:
         return ""
     lines = inert_lines(message.content)
     return "\n".join([f"> {inert(message.username)}: {lines[0]}", *(f"> {line}" for line in lines[1:]), ""])

@@ -1,0 +1,1 @@
+"""What the user does with messages: select, edit, answer and list them. Pure."""

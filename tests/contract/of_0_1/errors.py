@@ -1,0 +1,135 @@
+"""Error codes: each with an HTTP status, a sentence, and whether to retry. Docs and tests read this table."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Code(StrEnum):
+    """Stable identifiers of errors. A code never changes its meaning; its sentence may be improved."""
+
+    BAD_FRAME = "bad_frame"
+    BAD_REQUEST = "bad_request"
+    INTERNAL = "internal"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    RATE_LIMITED = "rate_limited"
+    TOO_MANY_COMMANDS = "too_many_commands"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    UNAVAILABLE = "unavailable"
+
+    CREDENTIALS_INVALID = "credentials_invalid"
+    HOST_REFUSED = "host_refused"
+    INVITATION_INVALID = "invitation_invalid"
+    LOGIN_THROTTLED = "login_throttled"
+    ORIGIN_REFUSED = "origin_refused"
+    PASSWORD_INVALID = "password_invalid"  # noqa: S105 - a code, not a password
+    REGISTRATION_CLOSED = "registration_closed"
+    RESET_CODE_INVALID = "reset_code_invalid"
+    SERVICE_KEY_INVALID = "service_key_invalid"
+    SESSION_ENDED = "session_ended"
+    SESSION_UNKNOWN = "session_unknown"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_INVALID = "token_invalid"  # noqa: S105
+    TOKEN_MISSING = "token_missing"  # noqa: S105
+    USERNAME_INVALID = "username_invalid"
+    USERNAME_TAKEN = "username_taken"
+    USER_UNKNOWN = "user_unknown"
+
+    ALREADY_CONNECTED = "already_connected"
+    CONTENT_EMPTY = "content_empty"
+    CONTENT_FORBIDDEN = "content_forbidden"
+    CONTENT_TOO_LONG = "content_too_long"
+    KEY_INVALID = "key_invalid"
+    KEY_REUSED = "key_reused"
+    LAST_MEMBER = "last_member"
+    NOT_A_MEMBER = "not_a_member"
+    NOT_THE_CREATOR = "not_the_creator"
+    POSITION_INVALID = "position_invalid"
+    REMOVED_FROM_ROOM = "removed_from_room"
+    ROOM_EXISTS = "room_exists"
+    ROOM_FOR_ALL = "room_for_all"
+    ROOM_NAME_INVALID = "room_name_invalid"
+    ROOM_UNKNOWN = "room_unknown"
+    TOO_MANY_ROOMS = "too_many_rooms"
+    TOPIC_INVALID = "topic_invalid"
+
+
+class Meaning(NamedTuple):
+    """HTTP status and sentence of a code; `retry`: the same request may succeed later."""
+
+    status: int
+    sentence: str
+    retry: bool = False
+
+
+MEANINGS: dict[Code, Meaning] = {
+    Code.BAD_FRAME: Meaning(400, "The frame is not a valid command; the detail says why."),
+    Code.BAD_REQUEST: Meaning(422, "The request is not valid; the detail names the field."),
+    Code.INTERNAL: Meaning(500, "Internal server error; it has been logged.", retry=True),
+    Code.NOT_FOUND: Meaning(404, "Not found; see /docs for the API."),
+    Code.METHOD_NOT_ALLOWED: Meaning(405, "This HTTP method is not supported here; see /docs."),
+    Code.RATE_LIMITED: Meaning(429, "Rate limit exceeded.", retry=True),
+    Code.TOO_MANY_COMMANDS: Meaning(429, "Too many commands are waiting for a reply on this connection.", retry=True),
+    Code.TOO_MANY_CONNECTIONS: Meaning(429, "Too many connections. Close one and try again.", retry=True),
+    Code.UNAVAILABLE: Meaning(
+        503, "Part of the server is temporarily unavailable. Retry the same request.", retry=True
+    ),
+    Code.CREDENTIALS_INVALID: Meaning(401, "Wrong username or password."),
+    Code.HOST_REFUSED: Meaning(421, "This server does not answer to the host name of the request."),
+    Code.INVITATION_INVALID: Meaning(
+        403, "Registration needs an invitation code that is valid and unused. Ask the operator for one."
+    ),
+    Code.LOGIN_THROTTLED: Meaning(429, "Too many failed logins.", retry=True),
+    Code.ORIGIN_REFUSED: Meaning(403, "Web pages of this origin are not allowed to connect."),
+    Code.PASSWORD_INVALID: Meaning(422, "That password is not allowed; the detail says why."),
+    Code.REGISTRATION_CLOSED: Meaning(403, "Registration is closed on this server."),
+    Code.RESET_CODE_INVALID: Meaning(
+        403, "That reset code is wrong, used or expired. Ask the operator for another one."
+    ),
+    Code.SERVICE_KEY_INVALID: Meaning(401, "This address is only for Chatterbox's own services."),
+    Code.SESSION_ENDED: Meaning(401, "The session has ended; log in again."),
+    Code.SESSION_UNKNOWN: Meaning(404, "You have no session with that id."),
+    Code.TOKEN_EXPIRED: Meaning(401, "The token has expired; log in again."),
+    Code.TOKEN_INVALID: Meaning(401, "The token was not issued by this server; log in again."),
+    Code.TOKEN_MISSING: Meaning(401, "A token is required: log in and send it as 'Authorization: Bearer TOKEN'."),
+    Code.USERNAME_INVALID: Meaning(422, "That username is not allowed; the detail says why."),
+    Code.USERNAME_TAKEN: Meaning(409, "That username, or one that looks like it, is taken."),
+    Code.USER_UNKNOWN: Meaning(404, "No user with that name."),
+    Code.ALREADY_CONNECTED: Meaning(409, "This connection already belongs to another session."),
+    Code.CONTENT_EMPTY: Meaning(422, "A message needs at least one visible character."),
+    Code.CONTENT_FORBIDDEN: Meaning(422, "The message contains a character that is not allowed; the detail names it."),
+    Code.CONTENT_TOO_LONG: Meaning(422, "The message is too long; the detail names the limit."),
+    Code.KEY_INVALID: Meaning(422, "An idempotency key must be 1-64 letters, digits or '_.:-'."),
+    Code.KEY_REUSED: Meaning(409, "This key was already used for a message with different content. Use a new key."),
+    Code.LAST_MEMBER: Meaning(
+        409, "You are the last member of this private room: if you leave, it is deleted. Confirm that with `delete`."
+    ),
+    Code.NOT_A_MEMBER: Meaning(403, "You are not a member of this room. Join it first."),
+    Code.NOT_THE_CREATOR: Meaning(403, "Only the creator of this room can do that."),
+    Code.POSITION_INVALID: Meaning(422, "This position does not exist in this room. Read from the end of the room."),
+    Code.REMOVED_FROM_ROOM: Meaning(403, "You were removed from this room. Ask a member to invite you again."),
+    Code.ROOM_EXISTS: Meaning(409, "That room name is taken or reserved."),
+    Code.ROOM_FOR_ALL: Meaning(409, "Everyone is a member of this room; it can't be left."),
+    Code.ROOM_NAME_INVALID: Meaning(422, "A room name must be 1-40 letters, digits or '_.-'."),
+    Code.ROOM_UNKNOWN: Meaning(404, "No such room, or it is private and you are not in it."),
+    Code.TOO_MANY_ROOMS: Meaning(409, "You are in the maximum number of rooms. Leave one first."),
+    Code.TOPIC_INVALID: Meaning(422, "That topic is not allowed; the detail says why."),
+}
+
+
+class ChatError(Exception):
+    """A refusal whose message is shown to the user. Any other exception is a bug.
+
+    `detail` defaults to the code's sentence; `retry_after_s` is set (seconds) if retrying helps.
+    """
+
+    def __init__(self, code: Code, detail: str | None = None, *, retry_after_s: float | None = None) -> None:
+        self.code = code
+        self.detail = detail or MEANINGS[code].sentence
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{code}: {self.detail}")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of this refusal."""
+        return MEANINGS[self.code].status

@@ -1,0 +1,204 @@
+"""Events that the core takes and effects that it returns. Data only.
+
+A `Request` is what a person's action makes, in any face: `client.net.chat_connection.ChatConnection.request` takes it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tests.contract.of_0_1.frames import Command, ServerFrame
+from tests.contract.of_0_1.position import Position
+from tests.contract.of_0_1.notes import Note, SessionOver
+from tests.contract.of_0_1.outbox_entry import OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The client starts; `entries` are what an earlier run left in the outbox, in order."""
+
+    entries: tuple[OutboxEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeDone:
+    """The WebSocket handshake succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReceived:
+    """The server sent a frame."""
+
+    frame: ServerFrame
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection ended, or could not be opened. `code`: the server's close code, if it sent one.
+
+    `roll` is a random number from 0 to 1, for the jitter; `after_s`: how long the server asks us to wait, in seconds.
+    """
+
+    why: str
+    roll: float
+    code: int | None = None
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequested:
+    """Send a message. It reaches the core as `MessageQueued`, once it is valid and on disk."""
+
+    room: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQueued:
+    """A message is in the outbox, on disk."""
+
+    entry: OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EntryTakenBack:
+    """The user took back an unsent message; it is deleted from disk. Not for one that is in flight."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequested:
+    """Send a command; the core sets its id. The reply is a `CommandAnswered` or `CommandRefused` note."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRequested:
+    """Join a room and show its recent messages, with a `RoomEntered` note."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRenewed:
+    """The token was renewed; this connection should use the new one, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuitRequested:
+    """Disconnect for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOverdue:
+    """A timer: the reply to command `command_id` is overdue."""
+
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryDue:
+    """A timer: the wait after the server refused command `command_id` for `room` is over."""
+
+    room: str
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageDue:
+    """A timer: the wait after the server refused command `command_id`, for a page of the room list, is over."""
+
+    command_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStable:
+    """A timer: connection number `connection` has been up long enough to count as stable."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDue:
+    """A timer: the delay that a `move` frame gave connection number `connection` is over."""
+
+    connection: int
+
+
+Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
+"""What a person, or a script, asks of the connection."""
+Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ConnectionStable | MoveDue
+Event: TypeAlias = (
+    Started
+    | HandshakeDone
+    | FrameReceived
+    | ConnectionLost
+    | MessageQueued
+    | EntryTakenBack
+    | CommandRequested
+    | RoomRequested
+    | TokenRenewed
+    | QuitRequested
+    | Timer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Open a connection after `after_s` seconds."""
+
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendConnect:
+    """Send `connect` with the session's token, which the core never holds."""
+
+    resume: Mapping[str, Position]
+    command_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand:
+    """Send a command on the connection."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Feed `timer` back as an event after `after_s` seconds."""
+
+    after_s: float
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class DropEntry:
+    """Delete an entry from the outbox on disk: it was acknowledged, or refused for good and shown."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseConnection:
+    """Close the connection; `ConnectionLost` follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowNote:
+    """Pass a note to the face."""
+
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Close the connection and end the run."""
+
+    ended: SessionOver
+
+
+Effect: TypeAlias = Dial | SendConnect | SendCommand | StartTimer | DropEntry | CloseConnection | ShowNote | Stop

@@ -1,0 +1,158 @@
+"""Reducer for the outbox: one message in flight per room, in order, with the same key on every try. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from tests.contract.of_0_1 import codec
+from tests.contract.of_0_1.errors import MEANINGS, Code
+from tests.contract.of_0_1.frames import ErrorFrame, Message, Send, Sent
+from tests.contract.of_0_1 import room_updates
+from tests.contract.of_0_1.client_state import ClientState, ConnectionPhase, ReducerStep
+from tests.contract.of_0_1.events import DropEntry, RetryDue, StartTimer
+from tests.contract.of_0_1.notes import QueuedOffline, SendDelayed, SendFailed, SendStored
+from tests.contract.of_0_1.outbox_entry import OutboxEntry
+
+RETRY_S = 1.0
+"""How long to wait after a temporary refusal, if the server does not say."""
+
+Item = TypeVar("Item")
+
+SESSION_ERRORS = {Code.SESSION_ENDED, Code.TOKEN_EXPIRED, Code.TOKEN_INVALID, Code.TOKEN_MISSING}
+"""Codes after which the server closes the connection; unsent messages wait for the next session."""
+
+
+def is_temporary(error: ErrorFrame) -> bool:
+    """Whether the same try, with the same key, can succeed later: only then the outbox keeps the message."""
+    if error.retry_after_s is not None:
+        return True
+    known = {code.value for code in Code}
+    return error.code in known and (MEANINGS[Code(error.code)].retry or error.code in SESSION_ERRORS)
+
+
+def queue(step: ReducerStep, entry: OutboxEntry) -> None:
+    """Add an entry that is on disk, and send it if the room is idle."""
+    _append(step, entry)
+    if step.state.phase is not ConnectionPhase.LIVE:
+        step.show(QueuedOffline(entry))
+    advance(step, entry.room)
+
+
+def restore(step: ReducerStep, entries: tuple[OutboxEntry, ...]) -> None:
+    """Put the entries of the outbox before those that were queued before the client started."""
+    keys = {entry.key for entry in entries}
+    early = [entry for waiting in step.state.unsent.values() for entry in waiting if entry.key not in keys]
+    step.set_state(replace(step.state, unsent={}))
+    for entry in (*entries, *early):
+        _append(step, entry)
+
+
+def advance(step: ReducerStep, room: str) -> None:
+    """Send the first unsent message of `room`, unless one is in flight or delayed, or the connection is moving."""
+    state = step.state
+    if state.phase is not ConnectionPhase.LIVE or state.moving or room in state.in_flight or room in state.delayed:
+        return
+    while entries := step.state.unsent.get(room, ()):
+        send = Send(id=2**53 - 1, room=room, content=entries[0].content, key=entries[0].key)
+        if len(codec.encode(send)) <= state.limits.frame_bytes:
+            in_flight = {**step.state.in_flight, room: step.send_command(send)}
+            step.set_state(replace(step.state, in_flight=in_flight))
+            return
+        _take_first(step, room)
+        limit = f"The message is too large: a frame has at most {state.limits.frame_bytes} bytes."
+        _fail(step, entries[0], Code.CONTENT_TOO_LONG, limit)
+
+
+def advance_all(step: ReducerStep) -> None:
+    for room in step.state.unsent:
+        advance(step, room)
+
+
+def acknowledge(step: ReducerStep, send: Send, reply: Sent) -> None:
+    """Take a stored message out of the outbox, show it in its turn, and send the next."""
+    entry = _take_sent(step, send)
+    if entry is None:
+        return
+    step.emit(DropEntry(entry.key))
+    step.show(SendStored(entry, reply.at))
+    own = Message(
+        room=reply.room,
+        at=reply.at,
+        message_id=reply.message_id,
+        username=step.state.username,
+        content=entry.content,
+        timestamp=reply.timestamp,
+    )
+    room_updates.take_own_message(step, own)
+    advance(step, send.room)
+
+
+def refuse(step: ReducerStep, send: Send, error: ErrorFrame) -> None:
+    """Retry later if the refusal is temporary; otherwise show the text, and only then forget it."""
+    if not is_temporary(error):
+        if (entry := _take_sent(step, send)) is not None:
+            _fail(step, entry, error.code, error.detail)
+            advance(step, send.room)
+        return
+    in_flight = _without(step.state.in_flight, send.room)
+    delayed = {**step.state.delayed, send.room: send.id}
+    step.set_state(replace(step.state, in_flight=in_flight, delayed=delayed))
+    wait_s = RETRY_S if error.retry_after_s is None else error.retry_after_s
+    step.emit(StartTimer(wait_s, RetryDue(send.room, send.id)))
+    step.show(SendDelayed(step.state.unsent[send.room][0], error.detail, wait_s))
+
+
+def retry(step: ReducerStep, room: str, command_id: int) -> None:
+    """Send again after the wait; a timer of an earlier connection changes nothing."""
+    if step.state.delayed.get(room) == command_id:
+        step.set_state(replace(step.state, delayed=_without(step.state.delayed, room)))
+        advance(step, room)
+
+
+def disconnect(step: ReducerStep) -> None:
+    """Forget what is in flight: it may be stored or not, so it stays in the outbox, and its key prevents duplicates."""
+    step.set_state(replace(step.state, in_flight={}, delayed={}))
+
+
+def is_in_flight(state: ClientState, entry: OutboxEntry) -> bool:
+    """Whether an unsent message is on its way to the server."""
+    return entry.room in state.in_flight and state.unsent.get(entry.room, ())[:1] == (entry,)
+
+
+def take_back(step: ReducerStep, key: str) -> None:
+    """Forget an unsent message that the user does not want to send any more, unless it is in flight."""
+    for room, entries in step.state.unsent.items():
+        left = tuple(entry for entry in entries if entry.key != key or is_in_flight(step.state, entry))
+        if left != entries:
+            unsent = {**step.state.unsent, room: left}
+            step.set_state(replace(step.state, unsent=unsent if left else _without(unsent, room)))
+            return
+
+
+def _append(step: ReducerStep, entry: OutboxEntry) -> None:
+    waiting = step.state.unsent.get(entry.room, ())
+    step.set_state(replace(step.state, unsent={**step.state.unsent, entry.room: (*waiting, entry)}))
+
+
+def _take_sent(step: ReducerStep, send: Send) -> OutboxEntry | None:
+    """Remove and return the entry that `send` carried; None if `send` belongs to an earlier connection."""
+    if step.state.in_flight.get(send.room) != send.id:
+        return None
+    step.set_state(replace(step.state, in_flight=_without(step.state.in_flight, send.room)))
+    return _take_first(step, send.room)
+
+
+def _take_first(step: ReducerStep, room: str) -> OutboxEntry:
+    entry, *others = step.state.unsent[room]
+    unsent = {**step.state.unsent, room: tuple(others)}
+    step.set_state(replace(step.state, unsent=unsent if others else _without(unsent, room)))
+    return entry
+
+
+def _fail(step: ReducerStep, entry: OutboxEntry, code: str, detail: str) -> None:
+    step.show(SendFailed(entry, code, detail))
+    step.emit(DropEntry(entry.key))
+
+
+def _without(mapping: Mapping[str, Item], room: str) -> dict[str, Item]:
+    return {name: item for name, item in mapping.items() if name != room}

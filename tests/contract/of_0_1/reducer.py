@@ -1,0 +1,239 @@
+"""The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
+
+It handles the connection's life cycle; `tests.contract.of_0_1.room_updates` handles rooms, `tests.contract.of_0_1.room_list` the list
+of rooms, `tests.contract.of_0_1.outbox_rules` the outbox.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from tests.contract.of_0_1 import close_codes, frames
+from tests.contract.of_0_1 import events, notes, outbox_rules, reconnect_delay, room_list, room_updates
+from tests.contract.of_0_1.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
+
+QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
+"""Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
+STABLE_S = 5.0
+"""A connection that lasts this long counts as stable, and resets the backoff (seconds)."""
+
+
+def reduce(state: ClientState, event: events.Event) -> tuple[ClientState, list[events.Effect]]:
+    """Return the state after `event`, and the effects to perform. After the end, events change nothing."""
+    if state.phase is ConnectionPhase.ENDED:
+        return state, []
+    step = ReducerStep(state)
+    _take(step, event)
+    return step.state, step.effects
+
+
+def _take(step: ReducerStep, event: events.Event) -> None:
+    match event:
+        case events.FrameReceived(frame):
+            _take_frame(step, frame)
+        case events.MessageQueued(entry):
+            outbox_rules.queue(step, entry)
+        case events.EntryTakenBack(key):
+            outbox_rules.take_back(step, key)
+        case events.CommandRequested(command):
+            step.send_for_person(command)
+        case events.RoomRequested(room):
+            room_updates.join(step, room)
+        case events.QuitRequested():
+            _end(step, notes.SessionOver(None, "You left."))
+        case (
+            events.ReplyOverdue() | events.RetryDue() | events.PageDue() | events.ConnectionStable() | events.MoveDue()
+        ):
+            _take_timer(step, event)
+        case events.Started() | events.HandshakeDone() | events.TokenRenewed() | events.ConnectionLost():
+            _take_connection_event(step, event)
+        case _:
+            assert_never(event)
+
+
+def _take_connection_event(
+    step: ReducerStep,
+    event: events.Started | events.HandshakeDone | events.TokenRenewed | events.ConnectionLost,
+) -> None:
+    match event:
+        case events.Started(entries):
+            outbox_rules.restore(step, entries)
+            step.show(notes.Connecting())
+            step.emit(events.Dial(0.0))
+        case events.HandshakeDone():
+            step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
+            step.emit(events.SendConnect(room_updates.positions(step)))
+        case events.TokenRenewed():
+            if step.state.phase is ConnectionPhase.LIVE:
+                step.emit(events.SendConnect({}, step.state.next_id))
+                step.set_state(replace(step.state, next_id=step.state.next_id + 1))
+        case events.ConnectionLost():
+            _disconnect(step, event)
+        case _:
+            assert_never(event)
+
+
+def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
+    """Act on a timer; one of an earlier connection changes nothing."""
+    match timer:
+        case events.ReplyOverdue(command_id):
+            if command_id in step.state.pending:
+                step.emit(events.CloseConnection())
+        case events.RetryDue(room, command_id):
+            outbox_rules.retry(step, room, command_id)
+            room_updates.retry(step, room, command_id)
+        case events.PageDue(command_id):
+            room_list.retry(step, command_id)
+        case events.ConnectionStable(connection):
+            if _is_current(step, connection):
+                step.set_state(replace(step.state, attempt=0, waited_s=0.0))
+        case events.MoveDue(connection):
+            if _is_current(step, connection):
+                step.set_state(replace(step.state, moving=True))
+                _close_if_moving(step)
+        case _:
+            assert_never(timer)
+
+
+def _is_current(step: ReducerStep, connection: int) -> bool:
+    return connection == step.state.connection and step.state.phase is ConnectionPhase.LIVE
+
+
+def _close_if_moving(step: ReducerStep) -> None:
+    """Close a connection that has to move as soon as no message is in flight, so that every send gets its reply."""
+    if step.state.moving and not step.state.in_flight:
+        step.emit(events.CloseConnection())
+
+
+def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
+    match frame:
+        case frames.Welcome():
+            _take_welcome(step, frame)
+        case frames.Message():
+            room_updates.take_message(step, frame)
+        case frames.Membership():
+            room_updates.take_membership(step, frame)
+        case frames.TopicUpdate(room=room, topic=topic, by=by):
+            room_updates.take_topic(step, room, topic, by=by)
+        case frames.InvitationUpdate(room=room, by=by, pending=pending):
+            room_updates.take_invitation(step, room, by if pending else None)
+        case frames.Move(after_ms=after_ms):
+            step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
+        case _:
+            _take_reply(step, frame)
+            _close_if_moving(step)
+
+
+def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
+    again, connection = step.state.connection > 0, step.state.connection + 1
+    state = replace(step.state, phase=ConnectionPhase.LIVE, username=welcome.username, limits=welcome.limits)
+    step.set_state(replace(state, connection=connection, disconnect_shown=False))
+    step.show(
+        notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
+    )
+    step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
+    room_updates.take_welcome(step, welcome.rooms)
+    room_updates.take_invitations(step, welcome.invitations)
+    outbox_rules.advance_all(step)
+
+
+def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
+    """Reconnect after a while, or end if the close code forbids it."""
+    if lost.code is not None and not close_codes.may_reconnect(lost.code):
+        _end(step, notes.SessionOver(lost.code, lost.why))
+        return
+    state, unanswered = step.state, step.state.pending
+    delay_s = reconnect_delay.delay_s(state.attempt, lost.roll, state.waited_s)
+    wait_s = 0.0 if state.moving else max(lost.after_s, delay_s)
+    _show_disconnect(step, lost.why, wait_s)
+    step.set_state(
+        replace(
+            step.state,
+            phase=ConnectionPhase.OFFLINE,
+            moving=False,
+            attempt=state.attempt + 1,
+            waited_s=state.waited_s + wait_s,
+            pending={},
+        )
+    )
+    outbox_rules.disconnect(step)
+    room_updates.disconnect(step)
+    _refuse_unanswered(step, unanswered.values())
+    step.emit(events.Dial(wait_s))
+
+
+def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
+    state = step.state
+    if state.moving:
+        step.show(notes.Reconnecting())
+        return
+    repeated = state.disconnect_shown and wait_s <= QUIET_RETRY_S
+    step.show(
+        notes.Disconnected(
+            why, wait_s, state.unsent_count, was_live=state.phase is ConnectionPhase.LIVE, repeated=repeated
+        )
+    )
+    step.set_state(replace(state, disconnect_shown=True))
+
+
+def _refuse_unanswered(step: ReducerStep, unanswered: Iterable[PendingCommand]) -> None:
+    for pending in unanswered:
+        if pending.by_person and not isinstance(pending.command, frames.Join):
+            detail = "The connection was lost before the reply arrived. Check the result and try again."
+            step.show(notes.CommandRefused(pending.command, "offline", detail))
+
+
+def _end(step: ReducerStep, ended: notes.SessionOver) -> None:
+    step.set_state(replace(step.state, phase=ConnectionPhase.ENDED))
+    step.show(ended)
+    step.emit(events.Stop(ended))
+
+
+def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
+    pending = step.take_pending(reply.id)
+    if pending is None:
+        if isinstance(reply, frames.ErrorFrame) and reply.code not in outbox_rules.SESSION_ERRORS:
+            step.show(notes.ServerError(reply.detail))  # for the others, the close code that follows says why
+        return
+    match pending.command, reply:
+        case _, frames.ErrorFrame():
+            _take_refusal(step, pending, reply)
+        case frames.Send() as send, frames.Sent():
+            outbox_rules.acknowledge(step, send, reply)
+        case frames.Join() as join, frames.Joined():
+            room_updates.take_joined(step, reply, join.room)
+        case _, frames.Page() if not pending.by_person:
+            room_updates.take_page(step, reply)
+        case frames.ListRooms(), frames.RoomList():
+            room_list.take_page(step, pending, reply)
+        case command, _:
+            _show_reply(step, command, reply)
+
+
+def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply) -> None:
+    """Show the reply to a requested command; some start or end a room's stream."""
+    match reply:
+        case frames.Created():
+            room_updates.start(step, reply.room, reply.at)
+        case frames.Left() | frames.Deleted():
+            room_updates.leave(step, reply.room)
+        case frames.TopicSet():
+            room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
+        case _:
+            pass  # other replies change no stream
+    step.show(notes.CommandAnswered(command, reply))
+
+
+def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.ErrorFrame) -> None:
+    temporary = outbox_rules.is_temporary(error)
+    match pending.command:
+        case frames.Send() as send:
+            outbox_rules.refuse(step, send, error)
+        case frames.Join() as join:
+            room_updates.refuse_join(step, join, error, temporary=temporary)
+        case frames.ReadHistory() as history if not pending.by_person:
+            room_updates.refuse_page(step, history, error, temporary=temporary)
+        case frames.ListRooms() as command:
+            room_list.refuse_page(step, pending, command, error)
+        case command:
+            step.show(notes.CommandRefused(command, error.code, error.detail))

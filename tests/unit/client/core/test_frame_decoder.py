@@ -1,0 +1,76 @@
+"""Frames of a server that is newer than the client: what can't be read is passed over, the rest is kept."""
+
+import json
+
+import msgspec
+import pytest
+
+from chatterbox.wire import codec, frames
+from client.core import frame_decoder
+from client.core.frame_decoder import UNREADABLE, PartialPage
+from tests.unit.client.world import message, room_state, welcome
+
+POLL = {"type": "poll", "at": {"epoch": "e1", "offset": 2}, "question": "Lunch?"}
+STRANGE = [POLL, 3, None, {}, {"type": "message"}, {"type": "message", "room": 7}]
+
+
+def frame(fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
+def plain(struct: msgspec.Struct) -> dict[str, object]:
+    decoded: dict[str, object] = msgspec.json.decode(codec.encode(struct))
+    return decoded
+
+
+class TestLists:
+    @pytest.mark.parametrize("item", STRANGE, ids=repr)
+    def test_unreadable_item_of_a_page_is_left_out_and_counted(self, item: object) -> None:
+        page = {"type": "page", "id": 1, "room": "general", "more": False, "rev": 4}
+        page["messages"] = [plain(message(1)), item, plain(message(3))]
+        decoded = frame_decoder.decode(frame(page))
+        expected = PartialPage(id=1, room="general", messages=[message(1), message(3)], more=False, rev=4, unreadable=1)
+        assert decoded == expected
+
+    @pytest.mark.parametrize("item", STRANGE, ids=repr)
+    def test_unreadable_item_of_a_join_is_left_out(self, item: object) -> None:
+        joined = {"type": "joined", "id": 1, "room": "general", "at": {"epoch": "e1", "offset": 2}, "complete": True}
+        decoded = frame_decoder.decode(frame({**joined, "messages": [plain(message(1)), item]}))
+        assert isinstance(decoded, frames.Joined)
+        assert decoded.messages == [message(1)]
+
+    def test_unreadable_item_of_changes_is_left_out(self) -> None:
+        changes = {"type": "changes", "id": 1, "room": "general", "through": 2, "more": False}
+        readable = frames.Change(room="general", rev=1, after=0, message=message(1))
+        decoded = frame_decoder.decode(frame({**changes, "changes": [plain(readable), {"type": "change", "rev": []}]}))
+        assert decoded == frames.ChangesPage(id=1, room="general", changes=[readable], through=2, more=False)
+
+    def test_unreadable_room_of_a_welcome_is_left_out(self) -> None:
+        greeting = plain(welcome(room_state(4)))
+        greeting["rooms"] = [*msgspec.to_builtins(greeting["rooms"]), {"room": "strange", "at": "nowhere"}]
+        assert frame_decoder.decode(frame(greeting)) == welcome(room_state(4))
+
+
+class TestUnknownFields:
+    def test_unknown_fields_of_a_message_are_ignored(self) -> None:
+        newer = {**plain(message(1)), "files": [{"id": "f"}], "mood": 3}
+        assert frame_decoder.decode(frame(newer)) == message(1)
+
+
+class TestUnknownTypes:
+    def test_unknown_push_is_passed_over(self) -> None:
+        assert frame_decoder.decode(frame({"type": "typing", "room": "general", "who": ["bob"]})) is None
+
+    @pytest.mark.parametrize("data", [b"", b"hello", b"[1]", b"\xff", b"[" * 100_000, b'{"id":' * 100_000])
+    def test_what_is_no_frame_is_passed_over(self, data: bytes) -> None:
+        assert frame_decoder.decode(data) is None
+
+    @pytest.mark.parametrize("reply", [{"type": "found", "id": 7}, {"type": "page", "id": 7, "messages": 1}], ids=repr)
+    def test_unreadable_reply_refuses_its_command(self, reply: object) -> None:
+        decoded = frame_decoder.decode(frame(reply))
+        assert isinstance(decoded, frames.ErrorFrame)
+        assert (decoded.id, decoded.code) == (7, UNREADABLE)
+
+    @pytest.mark.parametrize("command_id", ["7", -1, 2**60, None, 1.5], ids=repr)
+    def test_unknown_frame_whose_id_is_no_command_is_passed_over(self, command_id: object) -> None:
+        assert frame_decoder.decode(frame({"type": "found", "id": command_id})) is None
