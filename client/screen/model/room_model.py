@@ -155,8 +155,9 @@ class RoomModel:
         An unread message can mention the user now, or no longer.
         """
         held = self._replace(message)
-        if held is not None and self.unread:
-            self.recount(me)
+        if held is not None and held.username != me and not self.marker.is_read(message.at.offset):
+            more = self._mentions(message, me) - self._mentions(held, me)
+            self.mentions = max(0, self.mentions + more)
         return held
 
     def _follow_edited(self, message: Message) -> None:

@@ -5,6 +5,8 @@ import asyncio
 from chatterbox.wire import frames
 from client.core import notes
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand
+from client.core.message_changes import ChangeProgress, HeldMessages
+from client.core.message_stream import MessageStream
 from client.core.outbox_entry import OutboxEntry
 from client.screen.model.chat_model import ChatModel
 from client.screen.runtime import ScreenRuntime
@@ -91,3 +93,13 @@ async def test_end_of_the_connection_is_reported() -> None:
     connection.over.set()
     async with asyncio.timeout(5):
         await ended.wait()
+
+
+def test_core_is_told_what_the_screen_holds_and_the_screen_keeps_up_to_which_rev() -> None:
+    runtime, connection = opened(Clock())
+    runtime.show(welcome_note("ops"))
+    runtime.show(notes.RoomEntered(ROOM, (message(2), message(3))))
+    stream = MessageStream(message(3).at, changes=ChangeProgress(rev=7))
+    connection.set_state(ClientState(phase=ConnectionPhase.LIVE, streams={ROOM: stream}))
+    runtime.settle()
+    assert runtime.model.held_messages() == {ROOM: HeldMessages(2, "e1", 7)}
