@@ -165,7 +165,7 @@ async def changes_reply(
     page = [
         ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in stored.changes if each.rev <= through
     ]
-    return _changes(room, command, page, through, more=through < stored.rev)
+    return _changes(room, command, page, through, more=through < min(stored.rev, room.rev))
 
 
 def _changes(

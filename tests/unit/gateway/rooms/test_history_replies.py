@@ -195,4 +195,4 @@ async def test_reply_has_no_change_that_was_not_told_here(scene: Scene, monkeypa
     scene.history.revs[4] = 4
     page = await scene.changes(after=0, limit=4)
     assert [each["rev"] for each in page["changes"]] == [1, 2, 3]
-    assert (page["through"], page["more"]) == (3, True)
+    assert (page["through"], page["more"]) == (3, False)
