@@ -1,7 +1,6 @@
 """Deleted texts are gone: from the database, its log and its copies, and from restored backups."""
 
 import os
-import random
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 
 from chatterbox.chassis.sqlite.backup import BackupError, backup
 from chatterbox.wire.errors import ChatError, Code
-from chatterbox.wire.history_api import AnyMessageChange
 from services.history.messages import log_erasure
 from services.history.messages.erasure_ledger import ErasureLedger, add, merge, read
 from services.history.restore import ledger_summary, restore
@@ -21,8 +19,6 @@ from tests.support.history import START_MS, FakeAuth, Service, Start
 from tests.support.waiting import MOST_S, proves_absence, until
 
 CANARY = "canary-5e1f0b"
-SEED_WITH_A_COPY = 18
-"""With this one, SQLite 3.40 leaves a copy."""
 
 
 def files_with(folder: Path, text: str) -> list[str]:
@@ -48,32 +44,6 @@ class TestFiles:
         await history.append(history.message(CANARY, "k1"))
         await change(history, edit(history, 1, "other"))
         await until(lambda: not files_with(history.settings.data, CANARY), MOST_S)
-
-    async def test_copies_in_free_bytes_of_pages_are_erased(self, history: Service) -> None:
-        """When texts grow, SQLite distributes rows anew over the pages, and leaves copies of those that moved."""
-        chance = random.Random(SEED_WITH_A_COPY)
-        texts: dict[int, str] = {}
-        gone: list[str] = []
-
-        def text() -> str:
-            word = f"canary-{len(texts)}-{len(gone)}-{chance.randrange(10**9)}."
-            return word + "z" * chance.choice((0, 5, 50, 300, 1500, 3900))
-
-        for number in range(150):
-            new = {len(texts) + 1 + each: text() for each in range(chance.randrange(6))}
-            changes: list[AnyMessageChange] = []
-            for offset in chance.sample(sorted(texts), min(len(texts), chance.randrange(5))):
-                if texts[offset]:
-                    gone.append(texts[offset].partition(".")[0])
-                    texts[offset] = text() if chance.random() < 0.5 else ""
-                    is_edit = bool(texts[offset])
-                    changes.append(edit(history, offset, texts[offset]) if is_edit else delete(history, offset))
-            messages = [history.message(content, f"{number}-{offset}") for offset, content in new.items()]
-            await history.append_batch(messages, changes)
-            texts |= new
-        data = history.settings.data
-        await until(lambda: not any(files_with(data, word) for word in gone), MOST_S)
-        assert all(files_with(data, content.partition(".")[0]) for content in texts.values() if content)
 
     async def test_a_reader_delays_the_erasure_of_the_log_but_not_its_end(
         self, history: Service, monkeypatch: pytest.MonkeyPatch
