@@ -65,7 +65,7 @@ class GroupCommitter:
         Raises `sqlite3.Error` or `OSError`.
         """
         is_done = await checkpoint(self._db, wait_ms=READERS_MS)
-        if is_done and await run_on_connection(self._db, lambda db: page_erasure.clear(db, message_ids)):
+        if is_done and await run_on_connection(self._db, lambda db: page_erasure.clear(db, message_ids) > 0):
             is_done = await checkpoint(self._db, wait_ms=READERS_MS)
         return is_done
 
