@@ -1,7 +1,7 @@
 """Reads pages of a SQLite file: where a row is, and which free bytes of its page still have an old content. Pure.
 
-`secure_delete` overwrites what is deleted, but when SQLite distributes rows anew over neighboring pages, copies of
-rows that moved can stay between the pointers and the cells of a page (file format: https://sqlite.org/fileformat.html).
+`secure_delete` overwrites what is deleted, but when SQLite moves rows between neighboring pages, copies of them can
+stay between the pointers and the cells of a page (file format: https://sqlite.org/fileformat.html).
 """
 
 import re

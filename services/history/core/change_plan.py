@@ -38,7 +38,7 @@ from services.history.core.stored_message import StoredMessage
 
 ChangeOutcome: TypeAlias = ChangeStored | AppendRefused
 Reactors: TypeAlias = Callable[[int, str, int], Sequence[tuple[int, str]]]
-"""Reads user ids and names of the users who reacted to a message id with an emoji, in order; at most so many."""
+"""Reads the ids and names of users who reacted to a message id with an emoji, in order; at most the given number."""
 
 NAMED = 8
 """Users that a reaction names."""
