@@ -16,7 +16,7 @@ import pytest
 from tests.support.program import start
 
 KEY = "a key that all the services know!"
-GIVES_UP_S = 30.0
+GIVES_UP_S = 60.0
 _CAPABILITY_VERSION_3, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 0x2008_0522, 1, 2
 """From linux/capability.h."""
 
@@ -47,6 +47,7 @@ async def attempt(service: str, data: Path, *arguments: str, powerless: bool = F
             status = await asyncio.to_thread(program.wait, GIVES_UP_S)
         finally:
             program.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(program.wait, GIVES_UP_S)
         return Attempt(status, log.read().decode())
 
 
