@@ -1,8 +1,8 @@
 """Starts services that are expected to fail, and makes small disks and unwritable folders for them."""
 
 import asyncio
+import ctypes
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,7 +16,9 @@ import pytest
 from tests.support.program import start
 
 KEY = "a key that all the services know!"
-GIVES_UP_S = 30.0
+GIVES_UP_S = 60.0
+_CAPABILITY_VERSION_3, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 0x2008_0522, 1, 2
+"""From linux/capability.h."""
 
 
 class Attempt(NamedTuple):
@@ -38,23 +40,26 @@ async def attempt(service: str, data: Path, *arguments: str, powerless: bool = F
     """Start `services.<service>` on `data` and wait for its end; `powerless`: without root's file access."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATTERBOX_")}
     given = {**kept, "CHATTERBOX_PORT": "0", "CHATTERBOX_DATA": str(data), **environment}
-    under = _powerless() if powerless else []
+    prepare = drop_file_rights if powerless and os.geteuid() == 0 else None
     with tempfile.NamedTemporaryFile() as log:
-        program = start(f"services.{service}", *arguments, environment=given, log=Path(log.name), under=under)
+        program = start(f"services.{service}", *arguments, environment=given, log=Path(log.name), prepare=prepare)
         try:
             status = await asyncio.to_thread(program.wait, GIVES_UP_S)
         finally:
             program.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(program.wait, GIVES_UP_S)
         return Attempt(status, log.read().decode())
 
 
-def _powerless() -> list[str]:
-    if os.geteuid() != 0:
-        return []
-    program = shutil.which("setpriv")
-    if program is None:
-        pytest.skip("runs as root, and there is no setpriv to give its rights up")
-    return [program, "--bounding-set=-dac_override,-dac_read_search"]
+def drop_file_rights() -> None:
+    """Take from this process root's rights to access any file: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH (capset(2))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: the low 32 bits of each, then the high ones
+    assert libc.capget(header, data) == 0, os.strerror(ctypes.get_errno())
+    for mask in range(3):
+        data[mask] &= ~(1 << _CAP_DAC_OVERRIDE | 1 << _CAP_DAC_READ_SEARCH)
+    assert libc.capset(header, data) == 0, os.strerror(ctypes.get_errno())
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Starts a service as its own process, like `python -m services.…` but in a fraction of the time.
 
 Imports take most of the time of a start. So a service is forked from a process that has imported everything, unless
-something must be set (LD_PRELOAD) or a right dropped before Python starts.
+something must be set before Python starts (LD_PRELOAD).
 """
 
 import contextlib
@@ -16,8 +16,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
-
-from tests.support.cheap_hashes import use_cheap_hashes
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("services.allinone", "services.auth", "services.gateway", "services.history")
@@ -49,18 +47,17 @@ def start(
     *arguments: str,
     environment: Mapping[str, str],
     log: Path,
-    under: Sequence[str] = (),
-    real_hashes: bool = True,
+    prepare: Callable[[], object] | None = None,
 ) -> Program:
     """Start `python -m <module>` with exactly this environment; its output is appended to `log`.
 
-    `under` is a command line that starts it, such as `setpriv …`. Without `real_hashes`, a forked auth hashes passwords
-    at the lowest cost.
+    A forked process calls `prepare`, a function of a module, before it becomes the service.
     """
     log.touch()  # so that it can be read before the process writes
-    if under or "LD_PRELOAD" in environment:
-        return _Program([*under, sys.executable, "-m", module, *arguments], environment, log)
-    return Fork(_become, module, arguments, dict(environment), (log, log), real_hashes)
+    if "LD_PRELOAD" in environment:
+        assert prepare is None
+        return _Program([sys.executable, "-m", module, *arguments], environment, log)
+    return Fork(_become, module, arguments, dict(environment), (log, log), prepare)
 
 
 def run_service(
@@ -71,7 +68,7 @@ def run_service(
         ends = (Path(folder) / "out", Path(folder) / "err")
         for end in ends:
             end.touch()
-        fork = Fork(_become, module, arguments, dict(environment), ends, True)
+        fork = Fork(_become, module, arguments, dict(environment), ends, None)
         try:
             status = fork.wait(timeout_s)
         finally:
@@ -130,7 +127,11 @@ class Fork:
 
 
 def _become(
-    module: str, arguments: tuple[str, ...], environment: dict[str, str], ends: tuple[Path, Path], real_hashes: bool
+    module: str,
+    arguments: tuple[str, ...],
+    environment: dict[str, str],
+    ends: tuple[Path, Path],
+    prepare: Callable[[], object] | None,
 ) -> None:
     """`ends`: where standard output and standard error go."""
     for descriptor, path in enumerate(ends, 1):
@@ -139,6 +140,6 @@ def _become(
     os.environ.update(environment)
     os.chdir(ROOT)
     sys.argv = [module, *arguments]
-    if not real_hashes:
-        use_cheap_hashes()
+    if prepare is not None:
+        prepare()
     importlib.import_module(f"{module}.__main__").main()

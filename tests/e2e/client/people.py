@@ -18,6 +18,7 @@ import httpx
 
 from client.net.http_api import HttpApi
 from client.store.session_file import SessionFile
+from tests.support.cheap_hashes import use_cheap_hashes
 from tests.support.command import Running, run
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
@@ -49,7 +50,7 @@ class Server:
             "CHATTERBOX_SENDS_BURST": "1000",
         }
         log = self.data.parent / "server.log"
-        self.process = start("services.allinone", environment=environment, log=log, real_hashes=False)
+        self.process = start("services.allinone", environment=environment, log=log, prepare=use_cheap_hashes)
         wait_until(self._is_ready, f"the server is ready; see {log}")
 
     def administer(self, command: str, folder: str) -> None:

@@ -14,7 +14,7 @@ from services.gateway.core.frame_writer import text_frame
 from services.gateway.transport import live_socket as module
 from services.gateway.transport.handshake import Handshake
 from services.gateway.transport.live_socket import LiveSocket
-from tests.integration.gateway.live_socket.receivers import Running, flood
+from tests.integration.gateway.live_socket.receivers import PING_S, Running, flood
 from tests.support.peer import (
     CLOSE,
     CONTINUATION,
@@ -28,7 +28,6 @@ from tests.support.peer import (
     dialled,
     frame,
 )
-from tests.support.waiting import until
 
 
 class TestClosing:
@@ -158,6 +157,8 @@ class TestMemory:
                     peer.write(frame(TEXT, b"hello"), close_frame(1000))
                     await peer.rest()
                 await (await running.receiver()).until("lost")
-            await until(lambda: _live_objects() <= before, 30)  # the keepalive drops them at its next ping
+            async with asyncio.timeout(60):
+                while _live_objects() > before:  # noqa: ASYNC110 - the keepalive drops them at its next ping
+                    await asyncio.sleep(2 * PING_S)  # fixed: a round of pings, as counting holds up the event loop
         finally:
             gc.enable()
