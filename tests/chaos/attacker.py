@@ -33,8 +33,8 @@ CONTENT_CHARS = 2000
 """Length of the attacker's messages."""
 PAGE_MESSAGES = 100
 """Messages in each page that is requested and never read."""
-HELD_S = 60.0
-"""How long a connection that takes nothing more is held (seconds)."""
+HELD_S = 90.0
+"""How long an unread connection is held, if the server does not close it before (seconds)."""
 DEADLINE_S = 5.0
 PAUSE_S = 0.3
 """Between two connections of one attack (seconds)."""
@@ -212,7 +212,7 @@ class Attacker:
                 await asyncio.sleep(1)  # fixed: the attack is slow by intent
 
     async def _unread(self, name: str) -> None:
-        """Fill a room, request pages of it until neither side takes more, and hold the connection."""
+        """Fill a room, request pages of it, read nothing, and hold the connection."""
         room = f"{self._username}-pages"
         messages = [{"type": "send", "room": room, "content": "x" * CONTENT_CHARS}] * PAGE_MESSAGES
         page = json.dumps({"type": "history", "id": 1, "room": room, "limit": PAGE_MESSAGES})
@@ -220,11 +220,11 @@ class Attacker:
             for fields in ({"type": "create", "room": room}, {"type": "join", "room": room}, *messages):
                 writer.write(frame(TEXT, json.dumps({"id": 1, **fields}).encode()))
             self.through[name] += 1
-            while True:
-                writer.write(frame(TEXT, page.encode()))
-                async with asyncio.timeout(HELD_S):
+            async with asyncio.timeout(HELD_S):  # a proxy in between may not pass on that the server has closed it
+                while True:
+                    writer.write(frame(TEXT, page.encode()))
                     await writer.drain()
-                await asyncio.sleep(self._between_s)
+                    await asyncio.sleep(self._between_s)
 
     # What attacks share
 
