@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import httpx
+import msgspec
 
+from chatterbox.wire import frames
 from tests.chaos import operations
 from tests.chaos.reader import Person, Reader
 from tests.support.loopback import NO_TLS
+from tests.support.room_progress import checksum
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
 from tests.support.waiting import until
@@ -26,6 +29,9 @@ SETTLE_S = 30.0
 PAGE_MESSAGES = 200
 CONNECT_AT_ONCE = 50
 REGISTER_AT_ONCE = 4
+EMOJI = ("👍", "🎉", ":tada:")
+CHANGES_OF_OTHERS = ("react", "react", "unreact", "reply")
+CHANGES = ("edit", "edit", "edit", "delete", "pin", "unpin", *CHANGES_OF_OTHERS)
 
 T = TypeVar("T")
 
@@ -37,6 +43,8 @@ class Load:
     users: int = 20
     connections: int = 100
     sends_per_s: float = 100
+    changes_per_s: float = 30
+    """Edits, reactions, pins, deletions and replies."""
     cuts_per_s: float = 0
     """Connections cut per second."""
     seed: int = 1
@@ -113,7 +121,9 @@ class Crowd:
     @asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:
         """Send messages and cut connections while the block runs."""
-        self._talking = [asyncio.create_task(work) for work in (self._talk(), self._lose_lines(), self._watch())]
+        self._talking = [
+            asyncio.create_task(work) for work in (self._talk(), self._change(), self._lose_lines(), self._watch())
+        ]
         try:
             yield
         finally:
@@ -131,6 +141,32 @@ class Crowd:
             reader = self._chance.choice(self.readers)
             content = f"{reader.name}-{next(self._numbers)} {'x' * self._chance.randrange(0, 200)}"
             await reader.say(content)
+
+    async def _change(self) -> None:
+        while True:
+            if not self.load.changes_per_s:
+                await asyncio.Event().wait()
+            await asyncio.sleep(self._chance.expovariate(self.load.changes_per_s))
+            reader = self._chance.choice(self.readers)
+            progress = reader.progress.get(reader.person.room)
+            if progress is not None and progress.held:
+                await self._change_one(reader, progress.held)
+
+    async def _change_one(self, reader: Reader, held: Mapping[int, frames.Message]) -> None:
+        """Mostly a recent message, so that changes of one message meet; and mostly what its author may do."""
+        offset = max(min(held), max(held) - int(self._chance.expovariate(0.2)))
+        message = held[offset]
+        did = self._chance.choice(CHANGES if message.username == reader.person.username else CHANGES_OF_OTHERS)
+        number = next(self._numbers)
+        match did:
+            case "reply":
+                await reader.say(f"{reader.name}-{number} in reply", reply_to=offset)
+            case "edit" if message.content:
+                await reader.change(did, offset, f"{message.content.split()[0]} edit-{number}")
+            case "react" | "unreact":
+                await reader.change(did, offset, self._chance.choice(EMOJI))
+            case "delete" | "pin" | "unpin":
+                await reader.change(did, offset)
 
     async def _lose_lines(self) -> None:
         while True:
@@ -156,7 +192,10 @@ class Crowd:
 
     def _is_settled(self) -> bool:
         return (
-            self.is_connected and all(each.is_idle or each.is_over for each in self.readers) and self._have(self._heads)
+            self.is_connected
+            and all(each.is_idle or each.is_over for each in self.readers)
+            and self._have(self._heads)
+            and self._have_changes()
         )
 
     @property
@@ -169,6 +208,18 @@ class Crowd:
             held.offset >= heads.get((reader.person.room, held.epoch), 0)
             for reader in self.readers
             if (held := reader.held.get(reader.person.room)) is not None and not reader.is_over
+        )
+
+    def _have_changes(self) -> bool:
+        """Whether every reader was told all changes of its room that anybody has heard of."""
+        known: dict[tuple[str, str], int] = defaultdict(int)
+        for reader in self.readers:
+            for where, rev in reader.known_revs.items():
+                known[where] = max(rev, known[where])
+        return all(
+            progress.rev >= known[reader.person.room, progress.epoch]
+            for reader in self.readers
+            if (progress := reader.progress.get(reader.person.room)) is not None and not reader.is_over
         )
 
     async def recover(self, most_s: float = SETTLE_S) -> float | None:
@@ -187,27 +238,33 @@ class Crowd:
         return time.monotonic() - began_s
 
     async def read_all(self) -> None:
-        """Read every room as a new client does, and record what is stored."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
-            for person in self.people[::2]:
-                await self._read(http, person)
+        """Read every room as a new client does, and record what is stored and what the readers hold."""
+        for person in self.people[::2]:
+            async with Talker(self.socket_url, person.token) as talker:
+                await self._read(talker, person.room)
+        for reader in self.readers:
+            if reader.is_live:
+                reader.note_kept()
 
-    async def _read(self, http: httpx.AsyncClient, person: Person) -> None:
-        after = 0
-        headers = {"Authorization": f"Bearer {person.token}"}
-        while True:
-            params = {"room": person.room, "after": str(after), "limit": str(PAGE_MESSAGES)}
-            page = (await http.get("/messages", params=params, headers=headers)).raise_for_status().json()
-            for each in page:
-                self.note(
-                    operations.Stored(
-                        at_s=time.monotonic(), room=each["room"], epoch=each["epoch"], offset=each["offset"],
-                        username=each["username"], content=each["content"], timestamp=each["timestamp"],
-                    )
-                )  # fmt: skip
-            if len(page) < PAGE_MESSAGES:
-                return
-            after = page[-1]["offset"]
+    async def _read(self, talker: Talker, room: str) -> None:
+        """From the last message backwards: such pages are never read from a gateway's memory."""
+        pages: list[list[frames.Message]] = []
+        before: dict[str, int] = {}
+        while not pages or pages[-1]:
+            page = await talker.ask("history", room=room, limit=PAGE_MESSAGES, **before)
+            pages.append(msgspec.convert(page["messages"], list[frames.Message]))
+            if not page["more"]:
+                break
+            before = {"before": pages[-1][0].at.offset}
+        for message in itertools.chain.from_iterable(reversed(pages)):
+            self.note(
+                operations.Stored(
+                    at_s=time.monotonic(), room=message.room, epoch=message.at.epoch, offset=message.at.offset,
+                    username=message.username, content=message.content, timestamp=message.timestamp,
+                    rev=message.rev, checksum=checksum(message), deleted=message.deleted, pinned=message.pinned,
+                    reactions={each.emoji: each.by for each in message.reactions},
+                )
+            )  # fmt: skip
 
     async def leave(self) -> None:
         for task in self._running:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -21,12 +22,15 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import may_reconnect
 from chatterbox.wire.codec import decode_server_frame, encode
 from chatterbox.wire.errors import MEANINGS, Code
-from chatterbox.wire.position import Position
+from chatterbox.wire.position import Position, ResumePoint
 from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
+from tests.support.room_progress import RoomProgress, checksum
 
 PATIENCE_S = 10.0
 """Timeout of a command or handshake (seconds)."""
+KEPT_MESSAGES = 100
+"""Messages of a room that a reader holds, the newest."""
 MOST_PAUSE_S = 2.0
 """The longest pause between two attempts (seconds): a run is short."""
 
@@ -49,6 +53,7 @@ class Waiting:
     """A message in the outbox. `taken_s` is when it was last written to a connection."""
 
     content: str
+    reply_to: int = 0
     taken_s: float = 0.0
     is_answered: bool = False
     """Whether it was acked or refused permanently."""
@@ -61,6 +66,8 @@ class Line:
     socket: ClientConnection
     name: str
     in_flight: dict[int, Waiting] = field(default_factory=dict)
+    changing: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Room and epoch of each change without an answer."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     is_moving: bool = False
 
@@ -72,7 +79,9 @@ class Reader:
         self.name = name
         self.person = person
         self.url = url
-        self.held: dict[str, Position] = {}
+        self.progress: dict[str, RoomProgress] = {}
+        self.known_revs: dict[tuple[str, str], int] = {}
+        """The highest rev that it heard of, by room and epoch."""
         self.outbox: deque[Waiting] = deque()
         self.is_over = False
         """Whether a close code told it not to reconnect."""
@@ -81,6 +90,10 @@ class Reader:
         self._line: Line | None = None
         self._connections = itertools.count(1)
         self._resting: asyncio.TimerHandle | None = None
+
+    @property
+    def held(self) -> dict[str, Position]:
+        return {room: progress.at for room, progress in self.progress.items()}
 
     @property
     def is_live(self) -> bool:
@@ -95,15 +108,42 @@ class Reader:
     def unanswered(self) -> list[Waiting]:
         return [*self.outbox, *(self._line.in_flight.values() if self._line is not None else ())]
 
-    async def say(self, content: str) -> None:
+    async def say(self, content: str, reply_to: int = 0) -> None:
         """Put a message into the outbox and send it as soon as possible."""
-        self.outbox.append(Waiting(content))
+        self.outbox.append(Waiting(content, reply_to))
         await self._advance()
+
+    async def change(self, did: str, offset: int, value: str = "") -> None:
+        """Change a message of the user's room, if connected; tried once."""
+        line, room = self._line, self.person.room
+        if line is None or line.is_moving:
+            return
+        number, epoch = next(line.ids), self.progress[room].epoch
+        line.changing[number] = (room, epoch)
+        self._note(
+            operations.ChangeInvoked(
+                at_s=time.monotonic(), connection=line.name, number=number, username=self.person.username, room=room,
+                epoch=epoch, offset=offset, did=did, value=value,
+            )
+        )  # fmt: skip
+        with contextlib.suppress(ConnectionClosed):
+            await line.socket.send(encode(_command(number, room, did, offset, value)).decode())
 
     def cut(self) -> None:
         """Cut the connection, if any, without a close frame."""
         if self._line is not None:
             self._line.socket.transport.abort()
+
+    def note_kept(self) -> None:
+        """Record what is held of the user's room, at the end."""
+        assert self._line is not None
+        for message in self.progress[self.person.room].held.values():
+            self._note(
+                operations.Kept(
+                    at_s=time.monotonic(), connection=self._line.name, room=message.room, epoch=message.at.epoch,
+                    offset=message.at.offset, rev=message.rev, checksum=checksum(message),
+                )
+            )  # fmt: skip
 
     async def run(self) -> None:
         """Stay connected until cancelled or told not to reconnect."""
@@ -129,7 +169,7 @@ class Reader:
             ping_interval=PATIENCE_S, ping_timeout=PATIENCE_S,
         )  # fmt: skip
         line = Line(socket, f"{self.name}/{next(self._connections)}")
-        asked = dict(self.held)
+        asked = {room: progress.resume_point for room, progress in self.progress.items()}
         try:
             await socket.send(encode(frames.Connect(token=self.person.token, resume=asked)).decode())
             async with asyncio.timeout(PATIENCE_S):
@@ -147,7 +187,7 @@ class Reader:
             await socket.close()
         return line.is_moving
 
-    def _welcomed(self, line: Line, welcome: frames.Welcome, asked: dict[str, Position]) -> None:
+    def _welcomed(self, line: Line, welcome: frames.Welcome, asked: dict[str, ResumePoint]) -> None:
         now_s = time.monotonic()
         self._note(
             operations.Opened(
@@ -155,14 +195,23 @@ class Reader:
             )
         )
         for room in welcome.rooms:
-            since = asked.get(room.room)
-            self._begin(line, now_s, room.room, room.at, None if since is None or room.reset else since.offset)
+            since = None if room.reset else asked.get(room.room)
+            self._begin(line, now_s, room.room, room.at, room.rev, since)
 
-    def _begin(self, line: Line, now_s: float, room: str, at: Position, since: int | None) -> None:
-        self.held[room] = at
+    def _begin(
+        self, line: Line, now_s: float, room: str, at: Position, rev: int, since: ResumePoint | None = None
+    ) -> None:
+        if since is None:
+            self.progress[room] = RoomProgress(at.epoch, at.offset, KEPT_MESSAGES)
+        else:
+            rev = since.rev or 0
+        self.progress[room].begin(at.offset, rev)
         self._note(
-            operations.Began(at_s=now_s, connection=line.name, room=room, epoch=at.epoch, offset=at.offset, since=since)
-        )
+            operations.Began(
+                at_s=now_s, connection=line.name, room=room, epoch=at.epoch, offset=at.offset,
+                since=None if since is None else since.offset, rev=rev,
+            )
+        )  # fmt: skip
 
     def _lost(self, line: Line) -> None:
         """Messages in flight may be stored or not: they are resent first, with the same key."""
@@ -183,6 +232,20 @@ class Reader:
         match frame:
             case frames.Message():
                 self._delivered(line, frame)
+            case frames.Change():
+                self._told(line, frame)
+            case frames.Changed() if frame.id in line.changing:
+                self._hear_of(*line.changing.pop(frame.id), frame.rev)
+                now_s = time.monotonic()
+                self._note(operations.ChangeAcked(at_s=now_s, connection=line.name, number=frame.id, rev=frame.rev))
+            case frames.ErrorFrame() if frame.id in line.changing:
+                del line.changing[frame.id]
+                self._note(
+                    operations.ChangeRefused(
+                        at_s=time.monotonic(), connection=line.name, number=frame.id, code=frame.code,
+                        final=_is_final(frame),
+                    )
+                )  # fmt: skip
             case frames.Sent() if frame.id in line.in_flight:
                 self._acked(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)
@@ -190,18 +253,37 @@ class Reader:
                 self._refused(line, line.in_flight.pop(frame.id), frame)
                 await self._after_answer(line)
             case frames.Membership(at=Position() as at):
-                self._begin(line, time.monotonic(), frame.room, at, None)
+                self._begin(line, time.monotonic(), frame.room, at, frame.rev)
             case frames.Move():
                 asyncio.get_running_loop().call_later(frame.after_ms / 1000, self._move, line)
 
     def _delivered(self, line: Line, message: frames.Message) -> None:
-        self.held[message.room] = message.at
+        progress = self.progress.setdefault(message.room, RoomProgress(message.at.epoch, 0, KEPT_MESSAGES))
+        progress.complete = message.at.offset - 1  # the checker finds gaps; a reader goes on after them
+        progress.add(message, paged=False)
         self._note(
             operations.Delivered(
                 at_s=time.monotonic(), connection=line.name, room=message.room, epoch=message.at.epoch,
-                offset=message.at.offset, username=message.username, content=message.content,
+                offset=message.at.offset, username=message.username, content=message.content, rev=message.rev,
+                checksum=checksum(message),
             )
         )  # fmt: skip
+
+    def _told(self, line: Line, change: frames.Change) -> None:
+        message = change.message
+        self._note(
+            operations.ChangePushed(
+                at_s=time.monotonic(), connection=line.name, room=change.room, after=change.after, rev=change.rev,
+                epoch=message.at.epoch if message else "", offset=message.at.offset if message else None,
+                message_rev=message.rev if message else 0, checksum=checksum(message) if message else 0,
+            )
+        )  # fmt: skip
+        if (progress := self.progress.get(change.room)) is not None:
+            progress.follow(min(change.after, progress.rev), change.rev, message)
+            self._hear_of(change.room, progress.epoch, change.rev)
+
+    def _hear_of(self, room: str, epoch: str, rev: int) -> None:
+        self.known_revs[room, epoch] = max(rev, self.known_revs.get((room, epoch), 0))
 
     def _acked(self, line: Line, waiting: Waiting, sent: frames.Sent) -> None:
         waiting.is_answered = True
@@ -213,7 +295,7 @@ class Reader:
         )  # fmt: skip
 
     def _refused(self, line: Line, waiting: Waiting, error: frames.ErrorFrame) -> None:
-        final = error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
+        final = _is_final(error)
         self._note(
             operations.Refused(
                 at_s=time.monotonic(), connection=line.name, room=self.person.room, content=waiting.content,
@@ -257,7 +339,10 @@ class Reader:
                 content=waiting.content,
             )
         )  # fmt: skip
-        send = frames.Send(id=number, room=self.person.room, content=waiting.content, key=waiting.content.split()[0])
+        send = frames.Send(
+            id=number, room=self.person.room, content=waiting.content, key=waiting.content.split()[0],
+            reply_to=waiting.reply_to or msgspec.UNSET,
+        )  # fmt: skip
         with contextlib.suppress(ConnectionClosed):
             await line.socket.send(encode(send).decode())
 
@@ -266,6 +351,22 @@ class Reader:
         line = self._line
         if line is not None and any(now_s - waiting.taken_s > PATIENCE_S for waiting in line.in_flight.values()):
             self.cut()
+
+
+def _is_final(error: frames.ErrorFrame) -> bool:
+    return error.retry_after_s is None and not MEANINGS[Code(error.code)].retry
+
+
+def _command(number: int, room: str, did: str, offset: int, value: str) -> frames.Command:
+    match did:
+        case "edit":
+            return frames.Edit(id=number, room=room, offset=offset, content=value)
+        case "delete":
+            return frames.DeleteMessage(id=number, room=room, offset=offset)
+        case "react" | "unreact":
+            return frames.React(id=number, room=room, offset=offset, emoji=value, remove=did == "unreact")
+        case _:
+            return frames.Pin(id=number, room=room, offset=offset, remove=did == "unpin")
 
 
 _tasks: "set[asyncio.Task[None]]" = set()

@@ -47,6 +47,7 @@ SABOTAGES = [
     Sabotage("forget_keys", "connection to history slow", Invariant.STORED_WITHOUT_HOLES),
     Sabotage("own_offsets", None, Invariant.ACKED_IS_STORED),
     Sabotage("drop_frames", None, Invariant.STREAM_IN_ORDER),
+    Sabotage("lose_changes", None, Invariant.CHANGES_JOIN),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
 ]

@@ -100,6 +100,9 @@ class _Client:
     def state(self) -> Any:
         return self.core.state
 
+    def ask_for_held(self, held: Any) -> None:
+        self.held = held
+
     def request(self, request: client_events.Request) -> None:
         match request:
             case CommandRequested(command):
@@ -136,7 +139,9 @@ def server_frames(data: bytes) -> None:
     if (frame := frame_decoder.decode(data)) is not None:
         client = _Client()
         client.feed(
-            client_events.Started(), client_events.HandshakeDone(), client_events.FrameReceived(welcome(room_state(3)))
+            client_events.Started(),
+            client_events.HandshakeDone(client.held()),
+            client_events.FrameReceived(welcome(room_state(3))),
         )
         client.feed(client_events.FrameReceived(message(4)))
         for command in (frames.ListRooms(id=0), frames.CreateRoom(id=0, room="ops"), frames.ReadHistory(id=0)):
@@ -144,7 +149,9 @@ def server_frames(data: bytes) -> None:
         client.feed(client_events.RoomRequested("general"))
         client.feed(client_events.FrameReceived(frame), client_events.FrameReceived(frame))
         client.feed(
-            client_events.ConnectionLost("cut", 0.5), client_events.HandshakeDone(), client_events.FrameReceived(frame)
+            client_events.ConnectionLost("cut", 0.5),
+            client_events.HandshakeDone(client.held()),
+            client_events.FrameReceived(frame),
         )
         assert not any(map(is_dangerous, "".join(client.lines)))
 

@@ -4,14 +4,18 @@ import argparse
 import sys
 import time
 from dataclasses import fields
+from typing import NoReturn
 
 from tests.simulation.schedule import Outcome, simulate
+from tests.simulation.stepped_schedule import SteppedSchedule
 
 MAX_SENTENCES = 8
 
 
 def main() -> None:
     options = _options()
+    if options.without_time:
+        _run_without_time(range(options.first, options.first + options.seeds))
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     simulated_s, failures = 0.0, 0
     for seed in range(options.first, options.first + options.seeds):
@@ -31,6 +35,17 @@ def main() -> None:
     sys.exit(failures > 0)
 
 
+def _run_without_time(seeds: range) -> NoReturn:
+    """Run schedules of changes alone, which have no clock."""
+    began_s, failures = time.process_time(), 0
+    for seed in seeds:
+        if (problem := SteppedSchedule.judge(seed)) is not None:
+            failures += 1
+            print(f"seed {seed}: {problem}", flush=True)
+    print(f"{len(seeds)} schedules without time, {failures} failed; {time.process_time() - began_s:.1f} s of CPU time")
+    sys.exit(failures > 0)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.simulation", description=__doc__, epilog="Exit status 1: a schedule failed."
@@ -38,6 +53,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1000, help="number of schedules (default: 1000)")
     parser.add_argument("--first", type=int, default=1, help="seed of the first schedule (default: 1)")
     parser.add_argument("--trace", action="store_true", help="print every operation")
+    without_help = "run the small schedules of message changes, which have no clock, instead"
+    parser.add_argument("--without-time", action="store_true", help=without_help)
     return parser.parse_args()
 
 

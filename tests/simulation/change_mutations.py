@@ -7,13 +7,11 @@ import pytest
 
 from chatterbox.wire.broker_events import Batch, ChangedMessage
 from chatterbox.wire.history_api import RoomHead
-from chatterbox.wire.position import Position
 from services.gateway.core import change_frames
 from services.gateway.core.frame_writer import text_frame
 from services.gateway.core.room_changes import RoomChanges
 from services.gateway.core.room_stream import RoomStream
 from services.gateway.rooms import catch_up
-from services.gateway.rooms.catch_up import BehindConnection, CatchUp
 from services.gateway.rooms.room import Room
 from services.gateway.rooms.room_feed import RoomFeed
 
@@ -32,17 +30,6 @@ def stale_memory(patch: Patch) -> None:
     patch.setattr(RoomStream, "set_right", set_right)
 
 
-def stale_early(patch: Patch) -> None:
-    """Messages held behind a gap stay as they were received."""
-    original = RoomStream.set_right
-
-    def set_right(self: RoomStream, offset: int, rev: int, frame: bytes) -> None:
-        if offset not in self.early:
-            original(self, offset, rev, frame)
-
-    patch.setattr(RoomStream, "set_right", set_right)
-
-
 def stale_batches(patch: Patch) -> None:
     """Late messages are delivered as they were committed, though changes were told since."""
 
@@ -53,43 +40,9 @@ def stale_batches(patch: Patch) -> None:
     patch.setattr(RoomFeed, "_take_right", take)
 
 
-def unstamped(patch: Patch) -> None:
-    """Late messages are set right from memory, even where it does not reach back to their rev."""
-
-    def take(self: RoomFeed, room: Room, batch: Batch) -> None:
-        changes = room.begin_changes()
-        payloads = changes.right(changes.floor, batch.first, batch.frames) or batch.frames
-        room.deliver(room.opened.take(batch.epoch, batch.first, [text_frame(payload) for payload in payloads]))
-
-    patch.setattr(RoomFeed, "_take_right", take)
-
-
 def stale_pages(patch: Patch) -> None:
     """Pages are delivered as they were read."""
     patch.setattr(Room, "set_right", lambda self, page: [bytes(frame) for frame in page.frames])
-
-
-def reach(patch: Patch) -> None:
-    """A gateway that was told fewer changes than another one takes over its clients at once."""
-
-    def covers(self: Room, position: Position) -> bool:
-        return position.epoch == self.at.epoch and position.offset <= self.at.offset
-
-    patch.setattr(Room, "covers", covers)
-
-
-def ahead(patch: Patch) -> None:
-    """A connection that catches up is told changes that its gateway was not told, and goes live with them."""
-    reach(patch)
-
-    async def read(self: CatchUp, connection: BehindConnection, room: Room) -> None:
-        held = room.held_by(connection)
-        page = await self._history.changes(room.room_id, 200, after=held.rev, first=held.first)
-        if connection in room.behind and room.held_by(connection) == held:
-            changed = [ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in page.changes]
-            catch_up._push_changes(connection, room, changed, page.through)
-
-    patch.setattr(CatchUp, "_read_changes", read)
 
 
 def no_end(patch: Patch) -> None:

@@ -5,20 +5,29 @@ What it asks history is read at one step and arrives at another, in any order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeAlias, cast
 
-from chatterbox.wire import history_api
+from chatterbox.wire import frames, history_api
 from chatterbox.wire.broker_events import Batch, ChangedMessage, decode_room_payload
+from chatterbox.wire.codec import decode_server_frame
+from chatterbox.wire.position import ResumePoint
 from services.gateway.core.frame_writer import payload_of, text_frame
 from services.gateway.core.room_changes import RoomChanges
 from services.gateway.core.room_stream import RoomStream
 from tests.simulation.stored_room import StoredRoom
 
+HistoryCommand: TypeAlias = frames.ReadHistory | frames.ReadChanges
 RECENT_MESSAGES = 4
 PAGE = 3
 """Messages or changes per page."""
+
+
+@lru_cache(10_000)
+def message_of(payload: bytes) -> frames.Message:
+    """Decode a message."""
+    return cast("frames.Message", decode_server_frame(payload))
 
 
 class Inbox(Protocol):
@@ -26,7 +35,7 @@ class Inbox(Protocol):
 
     def on_message(self, payload: bytes) -> None: ...
     def on_change(self, after: int, rev: int, payload: bytes | None) -> None: ...
-    def on_page(self, payloads: Sequence[bytes]) -> None: ...
+    def on_reply(self, reply: frames.Page | frames.ChangesPage) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -126,8 +135,15 @@ class SteppedGateway:
 
     # Connections
 
-    def attach(self, connection: SteppedConnection) -> None:
+    def attach(self, inbox: Inbox, resume: ResumePoint | None) -> SteppedConnection:
+        """A client comes: from where it was, or from now on."""
+        if resume is None:
+            connection = SteppedConnection(inbox, self.stream.head, self.changes.told, self.stream.head + 1)
+        else:
+            rev = self.changes.told if resume.rev is None else resume.rev
+            connection = SteppedConnection(inbox, resume.offset, rev, resume.first)
         self.connections[connection] = None
+        return connection
 
     def detach(self, connection: SteppedConnection) -> None:
         del self.connections[connection]
@@ -137,17 +153,40 @@ class SteppedGateway:
         """Its socket is full."""
         connection.is_live = False
 
-    def page_back(self, connection: SteppedConnection, before: int) -> None:
-        query = history_api.PageQuery(room_id=1, before=before, limit=PAGE)
-        take = partial(self._on_page_back, connection, before)
-        self.questions.append(Question(partial(self.history.page, query), take, connection))
+    def ask(self, connection: SteppedConnection, command: HistoryCommand) -> None:
+        """Answer a command at a later step."""
+        if isinstance(command, frames.ReadHistory):
+            query = history_api.PageQuery(room_id=1, before=command.before, after=command.after, limit=command.limit)
+            take = partial(self._reply_page, connection, command)
+            self.questions.append(Question(partial(self.history.page, query), take, connection))
+        else:
+            ask = history_api.ChangesQuery(room_id=1, after=command.after, first=command.first, limit=PAGE)
+            reply = partial(self._reply_changes, connection, command)
+            self.questions.append(Question(partial(self.history.changes, ask), reply, connection))
 
-    def _on_page_back(self, connection: SteppedConnection, before: int, page: history_api.StoredPage) -> None:
+    def _reply_page(
+        self, connection: SteppedConnection, command: frames.ReadHistory, page: history_api.StoredPage
+    ) -> None:
         right = self._right(page)
         if right is None:
-            self.page_back(connection, before)
-        else:
-            connection.inbox.on_page(right)
+            self.ask(connection, command)
+            return
+        messages = [message_of(payload) for payload in right]
+        rev = max(page.rev, self.changes.told)
+        connection.inbox.on_reply(frames.Page(id=command.id, room=command.room, messages=messages, more=False, rev=rev))
+
+    def _reply_changes(
+        self, connection: SteppedConnection, command: frames.ReadChanges, page: history_api.StoredChanges
+    ) -> None:
+        """Nobody is told more than this gateway was."""
+        through = max(command.after, min(page.through, self.changes.told))
+        changes = [
+            frames.Change(room=command.room, rev=each.rev, after=each.rev - 1, message=message_of(bytes(each.frame)))
+            for each in page.changes
+            if each.rev <= through
+        ]
+        reply = frames.ChangesPage(id=command.id, room=command.room, changes=changes, through=through, more=False)
+        connection.inbox.on_reply(reply)
 
     def _right(self, page: history_api.StoredPage) -> list[bytes] | None:
         return self.changes.right(page.rev, page.first, [bytes(each) for each in page.frames], page.revs)

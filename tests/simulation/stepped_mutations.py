@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import Batch, ChangedMessage
 from services.gateway.core.room_changes import RoomChanges
 from services.gateway.core.room_stream import RoomStream
@@ -59,26 +58,6 @@ def unstamped(patch: pytest.MonkeyPatch) -> None:
 def stale_pages(patch: pytest.MonkeyPatch) -> None:
     """Pages are delivered as they were read."""
     patch.setattr(SteppedGateway, "_right", lambda self, page: [bytes(frame) for frame in page.frames])
-
-
-def ahead(patch: pytest.MonkeyPatch) -> None:
-    """Connections are told changes that their gateway was not told."""
-
-    def on_changes(
-        self: SteppedGateway, connection: SteppedConnection, after: int, page: history_api.StoredChanges
-    ) -> None:
-        connection.is_busy = False
-        if connection.rev == after:
-            changes = [ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in page.changes]
-            connection.push_changes(changes)
-            connection.push_end(page.through)
-
-    patch.setattr(SteppedGateway, "_on_changes", on_changes)
-
-
-def reach(patch: pytest.MonkeyPatch) -> None:
-    """A connection that has more changes than its gateway goes live at once."""
-    patch.setattr(SteppedGateway, "is_beyond", lambda self, connection: False)
 
 
 def no_end(patch: pytest.MonkeyPatch) -> None:

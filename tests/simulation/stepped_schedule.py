@@ -1,25 +1,24 @@
 """Schedules without time: one history, two gateways with tiny memories, three clients that roam, and a broker.
 
-They drive the real `RoomStream` and `RoomChanges` of the gateway, and the real plans of history. The broker loses,
-duplicates, delays and reorders. In the end, every client and every memory must have exactly what history has. A
-schedule takes a few milliseconds.
+They drive the real `RoomStream` and `RoomChanges` of the gateway, the real plans of history, and the real core of the
+client. The broker loses, duplicates, delays and reorders. In the end, every client and every memory must have exactly
+what history has. A schedule takes a few milliseconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from random import Random
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 from chatterbox.wire import frames, history_api
-from chatterbox.wire.codec import decode_server_frame
 from services.gateway.core import room_changes, room_stream
 from services.gateway.core.frame_writer import payload_of
 from tests.simulation.history import StoredHistory
-from tests.simulation.stepped_gateway import SteppedConnection, SteppedGateway
+from tests.simulation.stepped_client import BrokenError, SteppedClient
+from tests.simulation.stepped_gateway import SteppedGateway, message_of
 from tests.simulation.stored_room import StoredRoom
-from tests.support.room_progress import ALL_MESSAGES, RoomProgress
+from tests.support.room_progress import ALL_MESSAGES
 
 STEPS = 120
 MAX_SETTLE_STEPS = 2000
@@ -31,72 +30,11 @@ KEPT = (2, 5, ALL_MESSAGES)
 EMOJI = ("👍", "🎉")
 
 
-class BrokenError(Exception):
-    """A promise is broken; the message says which."""
-
-
-@lru_cache(10_000)
-def _message(payload: bytes) -> frames.Message:
-    return cast("frames.Message", decode_server_frame(payload))
-
-
-@dataclass(slots=True)
-class SteppedClient:
-    """A client that keeps what it holds over its connections."""
-
-    progress: RoomProgress
-    gateway: SteppedGateway | None = None
-    connection: SteppedConnection | None = None
-    unread: list[Callable[[], None]] = field(default_factory=list)
-
-    # From the gateway: read at a later step
-
-    def on_message(self, payload: bytes) -> None:
-        self.unread.append(lambda: self._take(_message(payload)))
-
-    def on_change(self, after: int, rev: int, payload: bytes | None) -> None:
-        self.unread.append(lambda: self._follow(after, rev, payload))
-
-    def on_page(self, payloads: Sequence[bytes]) -> None:
-        self.unread.append(lambda: self._take_page([_message(payload) for payload in payloads]))
-
-    # Steps
-
-    def connect(self, gateway: SteppedGateway) -> None:
-        self.gateway = gateway
-        self.connection = SteppedConnection(self, self.progress.complete, self.progress.rev, self.progress.first)
-        gateway.attach(self.connection)
-
-    def disconnect(self) -> None:
-        """Lose the connection, with everything that was not read."""
-        if self.gateway is not None and self.connection is not None:
-            self.gateway.detach(self.connection)
-        self.gateway = self.connection = None
-        self.unread.clear()
-
-    def read(self) -> None:
-        self.unread.pop(0)()
-
-    def _take(self, message: frames.Message) -> None:
-        if message.at.offset > self.progress.complete + 1:
-            raise BrokenError(f"message {message.at.offset} follows {self.progress.complete}")
-        self.progress.add(message, paged=False)
-
-    def _follow(self, after: int, rev: int, payload: bytes | None) -> None:
-        if not after <= self.progress.rev:
-            raise BrokenError(f"a change follows rev {after}, but the client has {self.progress.rev}")
-        self.progress.follow(after, rev, None if payload is None else _message(payload))
-
-    def _take_page(self, messages: Sequence[frames.Message]) -> None:
-        for message in messages:
-            self.progress.add(message, paged=True)
-
-
 def gateway_memory(gateway: SteppedGateway) -> Iterator[tuple[int, frames.Message]]:
     """The messages in a gateway's memory, by offset."""
     recent = gateway.stream.recent
     for offset, frame in (*enumerate(recent.frames, recent.first), *gateway.stream.early.items()):
-        yield offset, _message(payload_of(frame))
+        yield offset, message_of(payload_of(frame))
 
 
 @dataclass(slots=True)
@@ -124,7 +62,7 @@ class SteppedSchedule:
         self.gateways = [SteppedGateway(self.room, self.rng) for _ in range(2)]
         self.wires = [[], []]
         self.share = self.rng.choice((0.5, 0.9))
-        self.clients = [SteppedClient(RoomProgress(self.room.epoch, 0, self.rng.choice(KEPT))) for _ in range(3)]
+        self.clients = [SteppedClient(ROOM, self.rng.choice(KEPT)) for _ in range(3)]
 
     @classmethod
     def judge(cls, seed: int) -> str | None:
@@ -209,8 +147,8 @@ class SteppedSchedule:
             client.connect(self.rng.choice(self.gateways))
         elif client.unread:
             client.read()
-        elif self.rng.random() < 0.3 and client.connection is not None and client.progress.first > 1:
-            client.gateway.page_back(client.connection, client.progress.first)
+        elif self.rng.random() < 0.3:
+            client.page_back()
 
     def _fill_socket(self, client: SteppedClient) -> None:
         if client.gateway is not None and client.connection is not None:
@@ -219,8 +157,8 @@ class SteppedSchedule:
     def _judge_now(self) -> None:
         """At any time, a message whose last change was told is held so. (One that changed again may come only then.)"""
         for number, client in enumerate(self.clients, 1):
-            for offset, message in client.progress.held.items():
-                self._judge_message(f"client {number}", client.progress.rev, offset, message)
+            for offset, message in client.held.items():
+                self._judge_message(f"client {number}", client.at[1], offset, message)
         for number, gateway in enumerate(self.gateways, 1):
             before, self.memories[number - 1] = self.memories[number - 1], dict(gateway_memory(gateway))
             for offset, message in self.memories[number - 1].items():
@@ -262,14 +200,11 @@ class SteppedSchedule:
     def _judge(self) -> None:
         end = (self.room.head, self.room.rev)
         for number, client in enumerate(self.clients, 1):
-            progress = client.progress
-            if (progress.complete, progress.rev) != end:
-                raise BrokenError(
-                    f"client {number} is at {progress.complete}, rev {progress.rev}; the room is at {end}"
-                )
-            for offset, message in progress.held.items():
-                if message != _message(self.room.frame(offset)):
-                    raise BrokenError(f"client {number} holds {message}; history has {self.room.frame(offset)!r}")
+            if client.at != end:
+                raise BrokenError(f"client {number} is at {client.at}; the room ends at {end} (offset, rev)")
+            for offset, message in client.held.items():
+                if message != self.room.message(offset):
+                    raise BrokenError(f"client {number} holds {message}; history has {self.room.message(offset)}")
         for number, gateway in enumerate(self.gateways, 1):
             recent = gateway.stream.recent
             for offset, frame in enumerate(recent.frames, recent.first):

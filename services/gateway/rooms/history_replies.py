@@ -161,8 +161,11 @@ async def changes_reply(
         more = len(changed) > len(page)
         return _changes(room, command, page, page[-1].rev if more else room.rev, more=more)
     stored = await history.changes(room.room_id, command.limit, after=command.after, first=command.first, reader=reader)
-    page = [ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in stored.changes]
-    return _changes(room, command, page, stored.through, more=stored.through < stored.rev)
+    through = max(command.after, min(stored.through, room.rev))  # others follow, once they are told here
+    page = [
+        ChangedMessage(each.offset, each.rev, bytes(each.frame), b"") for each in stored.changes if each.rev <= through
+    ]
+    return _changes(room, command, page, through, more=through < stored.rev)
 
 
 def _changes(

@@ -38,7 +38,7 @@ from services.history.core.stored_message import StoredMessage
 
 ChangeOutcome: TypeAlias = ChangeStored | AppendRefused
 Reactors: TypeAlias = Callable[[int, str, int], Sequence[tuple[int, str]]]
-"""Reads user ids and names of the users who reacted to a message id with an emoji, in order; at most so many."""
+"""Reads the ids and names of users who reacted to a message id with an emoji, in order; at most the given number."""
 
 NAMED = 8
 """Users that a reaction names."""
@@ -95,8 +95,8 @@ class ChangePlan:
     """By message id, emoji and user id; None: delete it."""
     erased: list[int] = field(default_factory=list)
     """The ids of deleted messages, whose reactions are deleted as well."""
-    rewritten: bool = False
-    """Whether a text is overwritten: by a deletion or an edit."""
+    rewritten: list[int] = field(default_factory=list)
+    """The ids of messages whose text is overwritten: by a deletion or an edit."""
 
 
 def _no_reactors(_message_id: int, _emoji: str, _limit: int) -> Sequence[tuple[int, str]]:
@@ -218,7 +218,7 @@ class ChangePlanner:
             return message
         if change.rev is not None and message.rev > change.rev:
             raise ChatError(Code.CHANGED_MEANWHILE)
-        self.plan.rewritten = True
+        self.plan.rewritten.append(message.message_id)
         found = self._mentions(change.room_id, change.user_id, change.content) if "@" in change.content else ()
         extra = stored_message.mentions_json(found)
         return message._replace(content=change.content, edited_ms=self._now_ms, extra=extra)
@@ -226,7 +226,7 @@ class ChangePlanner:
     def _deleted(self, change: MessageDeletion, room: ChangeRoom, message: StoredMessage) -> StoredMessage:
         if message.deleted_ms is not None:
             return message
-        self.plan.rewritten = True
+        self.plan.rewritten.append(message.message_id)
         self.plan.erased.append(message.message_id)
         for reaction in [each for each in self.plan.reactions if each[0] == message.message_id]:
             del self.plan.reactions[reaction]

@@ -10,6 +10,7 @@ import aiosqlite
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
+from services.history.messages import page_erasure
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.erasure_ledger import ErasureLedger
@@ -58,9 +59,15 @@ class GroupCommitter:
         """Move the write-ahead log into the database and free its space; raises `sqlite3.Error`."""
         await checkpoint(self._db)
 
-    async def truncate_log(self) -> bool:
-        """Remove old texts from the write-ahead log; returns False if it is being read. Raises `sqlite3.Error`."""
-        return await checkpoint(self._db, wait_ms=READERS_MS)
+    async def erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+        """Remove what these messages' texts were from the log and the pages; False if the log is being read now.
+
+        Raises `sqlite3.Error` or `OSError`.
+        """
+        is_done = await checkpoint(self._db, wait_ms=READERS_MS)
+        if is_done and await run_on_connection(self._db, lambda db: page_erasure.clear(db, message_ids) > 0):
+            is_done = await checkpoint(self._db, wait_ms=READERS_MS)
+        return is_done
 
     async def _write(self, group: CommitGroup) -> CommittedChanges:
         last_id = await last_message_id(self._db) if self._last_id is None else self._last_id

@@ -1,44 +1,57 @@
-"""Removes overwritten texts from the write-ahead log, which keeps old pages until they are overwritten."""
+"""Removes overwritten texts from the write-ahead log, which keeps old pages until they are overwritten, and from the
+free bytes of the database's pages.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 DELAY_S = 10.0
-"""How long texts that were deleted or edited may stay in the log before it is truncated (seconds)."""
+"""How long texts that were deleted or edited may stay in the files before they are removed (seconds)."""
 RETRY_S = 2.0
-"""Time between attempts while somebody is reading from the log (seconds)."""
+"""Time between attempts while the log is being read (seconds)."""
+MESSAGES = 200
+"""Messages whose pages are cleared in one step: about 20 ms of the writer's time."""
 
 
 class LogErasure:
-    """Decides when the log is truncated: once, `DELAY_S` after the first text was overwritten."""
+    """Decides when old texts are removed: once, `DELAY_S` after the first one was overwritten."""
 
-    def __init__(self, truncate: Callable[[], Awaitable[bool]], wake: Callable[[], None]) -> None:
-        """`truncate` returns whether the log is empty now; `wake` is called when `is_due` becomes true."""
-        self._truncate = truncate
+    def __init__(self, erase: Callable[[Sequence[int]], Awaitable[bool]], wake: Callable[[], None]) -> None:
+        """`erase` removes the texts of these message ids, and returns False if it can't now.
+
+        `wake` is called when `is_due` becomes true.
+        """
+        self._erase = erase
         self._wake = wake
+        self._message_ids: dict[int, None] = {}  # bounded: by what can be changed in `DELAY_S`
         self._timer: asyncio.TimerHandle | None = None
         self.is_due = False
 
-    def request(self) -> None:
-        """A text was overwritten: truncate the log soon."""
+    def request(self, message_ids: Iterable[int] = ()) -> None:
+        """Texts of these messages were overwritten: remove the old ones soon."""
+        self._message_ids |= dict.fromkeys(message_ids)
         self._start(DELAY_S)
-
-    def _start(self, delay_s: float) -> None:
-        if self._timer is None and not self.is_due:
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
 
     def cancel(self) -> None:
         """The database is about to be closed, which removes the log."""
         if self._timer is not None:
             self._timer.cancel()
 
-    async def run(self) -> bool:
-        """Truncate the log; if it is being read, try again later. Returns whether it is empty."""
+    async def run(self) -> None:
+        """Remove the old texts of some messages; the others, and what can't be removed now, are due again later."""
         self.is_due = False
-        done = await self._truncate()
-        if not done:
+        some = list(self._message_ids)[:MESSAGES]
+        if not await self._erase(some):
             self._start(RETRY_S)
-        return done
+            return
+        for message_id in some:
+            del self._message_ids[message_id]
+        if self._message_ids:
+            self._on_time()
+
+    def _start(self, delay_s: float) -> None:
+        if self._timer is None and not self.is_due:
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None

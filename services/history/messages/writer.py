@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import aiosqlite
 
+from chatterbox.chassis.observability.incident import Incident
 from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.disk_reserve import NO_RESERVE, DiskReserve, may_be_full
 from chatterbox.chassis.sqlite.integrity import is_damage
@@ -74,7 +75,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._closing = False
-        self._log_erasure = LogErasure(self._truncate_log, self._wake.set)
+        self._log_erasure = LogErasure(self._erase_old_texts, self._wake.set)
+        self._erasure_incident = Incident(log, down="log_erasure.failed", up="log_erasure.recovered")
         self._on_erased = on_erased
         self._incident = StorageIncident(
             log, failed="commit.failed", recovered="commit.recovered", retry_after_s=RETRY_AFTER_S
@@ -140,15 +142,18 @@ class Writer:
             if self._closing:
                 self._idle.set()
 
-    async def _truncate_log(self) -> bool:
-        try:
-            done = await self._committer.truncate_log()
-        except sqlite3.Error as problem:
-            log.warning("log_erasure.failed", extra={"why": str(problem)})
+    async def _erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+        if self._damage.why is not None:
             return False
-        if done:
+        try:
+            is_done = await self._committer.erase_old_texts(message_ids)
+        except (sqlite3.Error, OSError) as problem:
+            self._erasure_incident.fail(str(problem))
+            return False
+        self._erasure_incident.recover()
+        if is_done:
             self._on_erased()
-        return done
+        return is_done
 
     async def _commit(self, jobs: list[Job]) -> None:
         group = await self._admitted(jobs)
@@ -182,7 +187,7 @@ class Writer:
             if committed.size:
                 self._publish(committed)
             if plan.changes is not None and plan.changes.rewritten:
-                self._log_erasure.request()
+                self._log_erasure.request(plan.changes.rewritten)
 
     async def _admitted(self, jobs: list[Job]) -> CommitGroup:
         """Refuse everything once the database was found damaged, so that it does not get worse.

@@ -89,7 +89,7 @@ async def test_reactions_are_put_listed_and_deleted(history: Service) -> None:
     listed = [{"emoji": THUMB, "n": 2, "by": ["bob", "alice"]}, {"emoji": ":tada:", "n": 1, "by": ["alice"]}]
     assert (await history.get("/rooms/general/messages/1/reactions")).json() == listed
     assert (await only(history))["reactions"] == listed
-    own = await history.get("/rooms/general/messages/reactions/mine", **{"from": 1, "to": 200})
+    own = await history.get("/rooms/general/messages/reactions/mine?from=1&to=200")
     assert own.json() == [{"offset": 1, "emoji": THUMB}, {"offset": 1, "emoji": ":tada:"}]
     assert (await history.do("DELETE", path, "bob")).status_code == 204
     assert (await history.get("/rooms/general/messages/1/reactions")).json()[0]["by"] == ["alice"]

@@ -150,6 +150,25 @@ class LossyHandshake(Handshake):
     socket_class = LossySocket
 
 
+class ChangeLosingSocket(LiveSocket):
+    """Drops some of the changes of messages that it should write."""
+
+    def _past_transport(self, held: socket.socket) -> Callable[[bytes], int]:
+        write = super()._past_transport(held)
+        return lambda frames: len(frames) if is_change_dropped(frames, random.random()) else write(frames)
+
+
+def is_change_dropped(frames: bytes, roll: float) -> bool:
+    """Whether a socket that loses changes drops `frames`: only writes that contain no new message."""
+    return frames.count(b'"type":"change"') == frames.count(b'"type":"message"') > 0 and roll < DROPPED
+
+
+class ChangeLosingHandshake(Handshake):
+    """Hands its connections over as sockets that lose changes."""
+
+    socket_class = ChangeLosingSocket
+
+
 class GatewaySabotage(NamedTuple):
     """What is put in the place of a gateway's ports; by default the real thing."""
 
@@ -168,4 +187,5 @@ SABOTAGES = {
     "resubscribe_off": GatewaySabotage(broker=ForgetfulBroker),
     "own_offsets": GatewaySabotage(append=own_offsets),
     "drop_frames": GatewaySabotage(handshake_class=LossyHandshake),
+    "lose_changes": GatewaySabotage(handshake_class=ChangeLosingHandshake),
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.text_rules import content, forbidden, key, label, room_name, timestamp, topic, username
+from chatterbox.wire.text_rules import content, forbidden, key, label, reaction, room_name, timestamp, topic, username
 
 LIMITS = Limits()
 CONTROLS = {chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cc"} - {"\t", "\n"}
@@ -199,3 +199,32 @@ def test_tags_are_accepted_in_flags_only(text: str, found: int | None) -> None:
 def test_byte_that_could_not_be_decoded_is_described_as_such() -> None:
     with pytest.raises(ChatError, match=r"Character 3 is the byte 0xFC \(not UTF-8\), which a message can't contain\."):
         content("gr\udcfc", Limits())
+
+
+class TestReactions:
+    @pytest.mark.parametrize(
+        "emoji",
+        [
+            "\N{THUMBS UP SIGN}",
+            "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}",
+            "\N{WAVING HAND SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-5}",
+            "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}\N{ZERO WIDTH JOINER}\N{BOY}",
+            "\U0001f1e9\U0001f1ea",
+            "1\N{VARIATION SELECTOR-16}\N{COMBINING ENCLOSING KEYCAP}",
+            "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+            ":tada:",
+            ":+1:",
+        ],
+    )
+    def test_one_emoji_or_a_name_is_a_reaction(self, emoji: str) -> None:
+        assert reaction(emoji, Limits()) == emoji
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "a", "1", "::", ":Tada:", ":a b:", "\N{THUMBS UP SIGN}" * 2, "\N{THUMBS UP SIGN}\u200d", f":{'a' * 31}:",
+         "\N{VARIATION SELECTOR-16}", "\U0001f1e9", "\x1b", ":a:\n", "\u202e"],
+    )  # fmt: skip
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(ChatError) as refusal:
+            reaction(text, Limits())
+        assert refusal.value.code == Code.REACTION_INVALID

@@ -185,3 +185,14 @@ async def test_changes_older_than_memory_are_read_from_history(scene: Scene, mon
     page = await scene.changes(after=0, limit=2)
     assert [each["message"]["content"] for each in page["changes"]] == ["as of 1", "as of 2"]
     assert (page["through"], page["more"], scene.history.readers) == (2, True, [READER])
+
+
+async def test_reply_has_no_change_that_was_not_told_here(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a late message could be pushed as it was before it, and a client that resumes after it would keep that."""
+    monkeypatch.setattr(room_changes, "KEPT_CHANGES", 1)
+    for offset in (1, 2, 3):
+        scene.history.change(offset)
+    scene.history.revs[4] = 4
+    page = await scene.changes(after=0, limit=4)
+    assert [each["rev"] for each in page["changes"]] == [1, 2, 3]
+    assert (page["through"], page["more"]) == (3, True)
