@@ -56,6 +56,10 @@ class SteppedConnection:
             self.inbox.on_change(self.rev, change.rev, change.frame)
             self.rev = change.rev
 
+    def note_page(self) -> None:
+        """From now on it may hold any message."""
+        self.first = 1
+
     def push_end(self, through: int) -> None:
         """Nothing more that it holds has changed up to this rev."""
         if through > self.rev:
@@ -156,6 +160,7 @@ class SteppedGateway:
     def ask(self, connection: SteppedConnection, command: HistoryCommand) -> None:
         """Answer a command at a later step."""
         if isinstance(command, frames.ReadHistory):
+            connection.note_page()
             query = history_api.PageQuery(room_id=1, before=command.before, after=command.after, limit=command.limit)
             take = partial(self._reply_page, connection, command)
             self.questions.append(Question(partial(self.history.page, query), take, connection))

@@ -86,3 +86,8 @@ def skip_gaps(patch: pytest.MonkeyPatch) -> None:
         return original(self, epoch, min(after, self.told), changes, through)
 
     patch.setattr(RoomChanges, "take", take)
+
+
+def keep_first(patch: pytest.MonkeyPatch) -> None:
+    """A connection that is behind and pages back is told changes of what it held before alone."""
+    patch.setattr(SteppedConnection, "note_page", lambda self: None)

@@ -14,6 +14,7 @@ SCHEDULES = 6_000
 BLOCK = 500
 MAX_TRIES = 3_000
 """A missing rule must be found by one of so many; most are found by the first few."""
+PAGES_BACK_BEHIND = 70_113
 MUTATIONS = (
     mutations.stale_memory,
     mutations.stale_early,
@@ -37,3 +38,12 @@ def test_clients_and_memories_equal_history_in_schedules_without_time(first: int
 def test_schedules_without_time_detect_a_missing_rule(monkeypatch: pytest.MonkeyPatch, mutation: Mutation) -> None:
     mutation(monkeypatch)
     assert any(SteppedSchedule.judge(seed) for seed in range(1, MAX_TRIES + 1))
+
+
+def test_client_that_pages_back_while_it_is_behind_is_told_changes_of_those_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Few schedules come to that; this one did."""
+    assert SteppedSchedule.judge(PAGES_BACK_BEHIND) is None
+    mutations.keep_first(monkeypatch)
+    assert SteppedSchedule.judge(PAGES_BACK_BEHIND) is not None

@@ -200,6 +200,7 @@ class CommandHandlers:
     async def _page(self, connection: Connection, member: Member, command: frames.ReadHistory) -> None:
         self._reads.spend(member.user_id, self._clock())
         room = await self._room_of(member, command.room)
+        room.note_page(connection)
         connection.send(await history_replies.history_reply(self._history, room, member, command))
 
     async def _changes(self, connection: Connection, member: Member, command: frames.ReadChanges) -> None:

@@ -379,6 +379,11 @@ class Room:
         """A connection that is behind has been written the changes up to `rev`."""
         self.held_changes[connection] = self.held_by(connection)._replace(rev=rev)
 
+    def note_page(self, connection: RoomConnection) -> None:
+        """A connection reads a page: it is told changes of all messages, also of those before what it held."""
+        if (held := self.held_changes.get(connection)) is not None:
+            self.held_changes[connection] = held._replace(first=1)
+
     def detach(self, connection: RoomConnection) -> None:
         """Remove a connection; its offset tells how many messages it was pushed, so deliveries are not counted."""
         self.topic_unsent.discard(connection)

@@ -11,6 +11,8 @@ from tests.e2e.client.test_terminal import terminal
 from tests.support.server import PASSWORD
 from tests.support.waiting import wait_until
 
+CTRL_UP = "\x1b[1;5A"
+
 
 @pytest.fixture(autouse=True)
 def a_terminal_that_can_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,3 +246,66 @@ def test_mouse_is_left_to_the_terminal_by_a_key_or_by_the_configuration(alice_an
     with terminal(alice) as screen:
         screen.shows("connected")
         assert b"\x1b[?1000h" not in screen.raw
+
+
+def test_two_users_edit_react_and_reply_across_a_server_restart(server: Server, alice_and_bob: list[Person]) -> None:
+    alice, bob = alice_and_bob
+    with terminal(alice) as at_alice, terminal(bob) as at_bob:
+        at_alice.shows("connected")
+        at_bob.shows("connected")
+        at_alice.type("tpyo\r")
+        at_bob.shows("alice  │ tpyo")
+        at_alice.shows("alice ✓│ tpyo")
+        at_alice.type(CTRL_UP)
+        at_alice.shows("editing your message")
+        at_alice.type("\x15typo\r")
+        at_bob.shows("alice  │ typo  edited")
+        at_bob.type("\x1bm")
+        at_bob.shows("r reply")
+        at_bob.type("+:ship_it:\r")
+        at_alice.shows("└ :ship_it: 1")
+        at_bob.shows("└ *:ship_it: 1")
+        at_bob.type("\x1bm")
+        at_bob.shows("r reply")
+        at_bob.type("r")
+        at_bob.shows("replying to alice: typo")
+        at_bob.type("indeed\r")
+        at_alice.shows("┌ ↳ alice: typo")
+        at_alice.shows("bob @│ indeed")
+        server.kill()
+        at_alice.shows("offline")
+        at_alice.type("ofline\r")
+        at_alice.shows("│ ofline  (queued)")
+        at_alice.type(CTRL_UP)
+        at_alice.shows("editing a message that is not sent yet")
+        at_alice.type("\x15offline\r")
+        at_alice.shows("│ offline  (queued)")
+        server.start()
+        at_bob.shows("alice  │ offline")
+    assert alice.history("general") == ["typo", "offline"]
+
+
+def test_text_deleted_while_the_screen_was_closed_leaves_its_files_and_is_not_drawn_again(
+    alice_and_bob: list[Person],
+) -> None:
+    alice, bob = alice_and_bob
+    secret = "correct-horse-battery"
+    with terminal(alice) as screen:
+        screen.shows("connected")
+        bob.run("send", "general", "-", typed=f"{secret}\n")
+        screen.shows(f"│ {secret}")
+        screen.type("/create ops\r")
+        screen.shows("▸2 #ops")
+        screen.type("\x11")
+        assert screen.ends() == ExitCode.OK
+    assert _is_in_files(alice.home, secret)
+    bob.run("delete", "general", "1")
+    with terminal(alice) as screen:
+        screen.shows("▸2 #ops")
+        wait_until(lambda: not _is_in_files(alice.home, secret), "the deleted text is in no file")
+        screen.type("\x1b1")
+        screen.shows("bob  └ deleted")
+
+
+def _is_in_files(home: Path, text: str) -> bool:
+    return any(text.encode() in path.read_bytes() for path in home.rglob("*") if path.is_file())

@@ -165,8 +165,8 @@ class World:
         entry, self._number = entries[-1], self._number + 1
         text = f"{room} {self._number}"
         self.wrote[room][self.wrote[room].index(entry.text)] = text
-        on_disk = {"edited": text} if entry.tried else {"content": text}
-        self.disk[entry.key] = replace(self.disk[entry.key], **on_disk)
+        stored = self.disk[entry.key]
+        self.disk[entry.key] = replace(stored, edited=text) if entry.tried else replace(stored, content=text)
         self.feed(events.EntryEdited(entry.key, text))
 
     def other(self, room: str, *, lost: bool = False) -> None:

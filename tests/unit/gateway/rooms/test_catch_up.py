@@ -320,6 +320,11 @@ class TestChanges:
         room = ChangedRoom([4, 0, 3, 0], floor=floor, told=4)
         assert await room.catch_up(4, 2, first=3) == ["(2, 3] 3 as of 3", "(3, 4]"]
 
+    async def test_who_reads_an_older_page_meanwhile_is_told_changes_of_its_messages(self) -> None:
+        room = ChangedRoom([4, 0, 3, 0], floor=4, told=4)
+        room.history.meanwhile = lambda: room.room.note_page(room.harness.connection)
+        assert await room.catch_up(4, 2, first=3) == ["(2, 3] 3 as of 3", "(3, 4] 1 as of 4"]
+
     async def test_nothing_is_told_beyond_the_changes_told_to_others(self) -> None:
         """History is ahead of this gateway: the rest follows live."""
         room = ChangedRoom([1, 2, 5, 0], floor=2, told=3)
