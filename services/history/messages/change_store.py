@@ -11,7 +11,7 @@ from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
 from services.history.core.stored_message import COLUMNS, StoredMessage
-from services.history.messages import direct_writers
+from services.history.rooms import direct_writers
 
 _CONTEXTS = """
     WITH requested AS MATERIALIZED (

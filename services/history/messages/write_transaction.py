@@ -15,7 +15,8 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, RoomInfo
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.outcomes import Mentions, Spend, no_mentions
-from services.history.messages import change_store, direct_writers
+from services.history.messages import change_store
+from services.history.rooms import direct_writers
 
 _CONTEXT_OF = """
     {first}

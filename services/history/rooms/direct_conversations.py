@@ -6,9 +6,8 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
-from services.history.messages import direct_writers
 from services.history.messages.write_transaction import WriteTransaction
-from services.history.rooms import membership_changes, room_queries
+from services.history.rooms import direct_writers, membership_changes, room_queries
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev FROM directs JOIN rooms ON rooms.id = room_id
