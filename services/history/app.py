@@ -19,7 +19,8 @@ from chatterbox.chassis.tasks import background
 from chatterbox.chassis.token_verifier import AuthClient, TokenVerifier
 from chatterbox.wire.limits import Limits
 from services.history import operator_commands
-from services.history.copy_erasure import CopyErasure
+from services.history.erasure.copy_erasure import CopyErasure
+from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.history import HistoryService
 from services.history.history_context import HistoryContext
 from services.history.http import (
@@ -32,7 +33,6 @@ from services.history.http import (
     room_routes,
 )
 from services.history.messages.commit_publisher import CommitPublisher
-from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
 from services.history.rooms.room_cleanup import RoomCleanup

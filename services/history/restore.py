@@ -10,8 +10,7 @@ from pathlib import Path
 
 from chatterbox.chassis.sqlite import backup
 from chatterbox.chassis.sqlite.backup import BackupError
-from services.history import erasure
-from services.history.messages import erasure_ledger
+from services.history.erasure import erased_copies, erasure_ledger
 from services.history.schema import MIGRATIONS
 
 _NEW_EPOCHS = """
@@ -31,7 +30,7 @@ def restore(database: Path, copy: Path) -> Path | None:
     """
     path = database.with_name(erasure_ledger.FILE_NAME)
     found = [ledger for folder in {path.parent, copy.parent} if (ledger := _read(folder)) is not None]
-    if not found and (erasure.has_deleted(database) or erasure.has_deleted(copy)):
+    if not found and (erased_copies.has_deleted(database) or erased_copies.has_deleted(copy)):
         raise BackupError(
             f"messages were deleted, but {path} is missing: without it, a backup brings deleted texts back. "
             "Copy it from where the server ran last, or create an empty file to restore all the same"
@@ -43,7 +42,7 @@ def restore(database: Path, copy: Path) -> Path | None:
     def adapt(version: int) -> str:
         """Migrated first, so that a deleted message is marked as such."""
         migrated = f"PRAGMA user_version={len(MIGRATIONS)};"
-        return "\n".join((*MIGRATIONS[version:], migrated, _NEW_EPOCHS, erasure.script(len(MIGRATIONS), erased)))
+        return "\n".join((*MIGRATIONS[version:], migrated, _NEW_EPOCHS, erased_copies.script(len(MIGRATIONS), erased)))
 
     kept = backup.restore(database, copy, version=len(MIGRATIONS), adapt=adapt)
     scrub_copies(database)
@@ -72,7 +71,7 @@ def scrub_copies(database: Path) -> list[str]:
     erased = _read(database.parent) or {}
     return [
         f"{copy} can't be scrubbed ({problem}): delete it" if problem else f"{copy} has no deleted message any more"
-        for copy, problem in erasure.scrub(database, erased)
+        for copy, problem in erased_copies.scrub(database, erased)
     ]
 
 

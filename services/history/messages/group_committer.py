@@ -10,10 +10,10 @@ import aiosqlite
 from chatterbox.chassis.sqlite.database import checkpoint, run_on_connection
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan
-from services.history.messages import page_erasure
+from services.history.erasure import page_erasure
+from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
-from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.member_names import MemberNames
 from services.history.messages.send_limits import SendLimits
 from services.history.messages.write_queue import ChangeJob

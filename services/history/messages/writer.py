@@ -25,11 +25,11 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
+from services.history.erasure.erasure_ledger import ErasureLedger
+from services.history.erasure.log_erasure import LogErasure
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
-from services.history.messages.erasure_ledger import ErasureLedger
 from services.history.messages.group_committer import GroupCommitter
-from services.history.messages.log_erasure import LogErasure
 from services.history.messages.write_queue import RETRY_AFTER_S, AppendJob, ChangeJob, Job, QueueBounds, WriteQueue
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.metrics import HistoryMetrics

@@ -10,8 +10,8 @@ import pytest
 
 from chatterbox.chassis.sqlite.backup import BackupError, backup
 from chatterbox.wire.errors import ChatError, Code
-from services.history.messages import log_erasure
-from services.history.messages.erasure_ledger import ErasureLedger, add, merge, read
+from services.history.erasure import log_erasure
+from services.history.erasure.erasure_ledger import ErasureLedger, add, merge, read
 from services.history.restore import ledger_summary, restore
 from services.history.schema import SCHEMA
 from tests.integration.history.test_changes import change, delete, edit, react

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chatterbox.wire.history_api import AnyMessageChange, Append, MessageDeletion, MessageEdit
 from chatterbox.wire.limits import Limits
-from services.history.messages import page_erasure
+from services.history.erasure import page_erasure
 from services.history.messages.write_transaction import store
 from services.history.schema import SCHEMA
 

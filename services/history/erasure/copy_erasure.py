@@ -5,8 +5,7 @@ import logging
 from pathlib import Path
 from typing import NoReturn
 
-from services.history import erasure
-from services.history.messages import erasure_ledger
+from services.history.erasure import erased_copies, erasure_ledger
 
 log = logging.getLogger("chatterbox.history.copy_erasure")
 
@@ -33,13 +32,15 @@ class CopyErasure:
                 log.warning("copy_erasure.failed", extra={"copy": copy.name, "why": problem})
 
     def _scrub(self) -> list[tuple[Path, str]]:
-        if not erasure.kept_copies(self._database):
+        if not erased_copies.kept_copies(self._database):
             return []
         try:
             erased = erasure_ledger.read(self._database.with_name(erasure_ledger.FILE_NAME)) or {}
         except OSError as problem:
             return [(self._database.with_name(erasure_ledger.FILE_NAME), str(problem))]
         new = {message_id: at_ms for message_id, at_ms in erased.items() if message_id not in self._known}
-        failed = [(copy, problem) for copy, problem in erasure.scrub(self._database, new) if problem] if new else []
+        failed = (
+            [(copy, problem) for copy, problem in erased_copies.scrub(self._database, new) if problem] if new else []
+        )
         self._known |= set(new)
         return failed
