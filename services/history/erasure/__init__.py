@@ -1,1 +1,1 @@
-"""Erasure: removes the old texts of deleted and edited messages from every file, and keeps them out of restored backups."""
+"""Erasure: removes the texts of deleted and edited messages from every file, and keeps them out of restored backups."""
