@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from chatterbox.wire import frames
+from chatterbox.wire.position import Position
 from tests.chaos import operations
 from tests.chaos.reader import Person, Reader
 from tests.support.loopback import NO_TLS
@@ -238,33 +239,36 @@ class Crowd:
         return time.monotonic() - began_s
 
     async def read_all(self) -> None:
-        """Read every room as a new client does, and record what is stored and what the readers hold."""
-        for person in self.people[::2]:
-            async with Talker(self.socket_url, person.token) as talker:
-                await self._read(talker, person.room)
+        """Read every room from history as a new client does, and record what is stored and what the readers hold."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
+            for person in self.people[::2]:
+                await self._read(http, person)
         for reader in self.readers:
             if reader.is_live:
                 reader.note_kept()
 
-    async def _read(self, talker: Talker, room: str) -> None:
-        """From the last message backwards: such pages are never read from a gateway's memory."""
-        pages: list[list[frames.Message]] = []
-        before: dict[str, int] = {}
-        while not pages or pages[-1]:
-            page = await talker.ask("history", room=room, limit=PAGE_MESSAGES, **before)
-            pages.append(msgspec.convert(page["messages"], list[frames.Message]))
-            if not page["more"]:
-                break
-            before = {"before": pages[-1][0].at.offset}
-        for message in itertools.chain.from_iterable(reversed(pages)):
-            self.note(
-                operations.Stored(
-                    at_s=time.monotonic(), room=message.room, epoch=message.at.epoch, offset=message.at.offset,
-                    username=message.username, content=message.content, timestamp=message.timestamp,
-                    rev=message.rev, checksum=checksum(message), deleted=message.deleted, pinned=message.pinned,
-                    reactions={each.emoji: each.by for each in message.reactions},
-                )
-            )  # fmt: skip
+    async def _read(self, http: httpx.AsyncClient, person: Person) -> None:
+        after = 0
+        headers = {"Authorization": f"Bearer {person.token}"}
+        while True:
+            params = {"room": person.room, "after": str(after), "limit": str(PAGE_MESSAGES)}
+            page = (await http.get("/messages", params=params, headers=headers)).raise_for_status().json()
+            for each in page:
+                at = Position(each.pop("epoch"), each.pop("offset"))
+                self._note_stored(msgspec.convert({**each, "at": at, "message_id": each["id"]}, frames.Message))
+            if len(page) < PAGE_MESSAGES:
+                return
+            after = at.offset
+
+    def _note_stored(self, message: frames.Message) -> None:
+        self.note(
+            operations.Stored(
+                at_s=time.monotonic(), room=message.room, epoch=message.at.epoch, offset=message.at.offset,
+                username=message.username, content=message.content, timestamp=message.timestamp,
+                rev=message.rev, checksum=checksum(message), deleted=message.deleted, pinned=message.pinned,
+                reactions={each.emoji: each.by for each in message.reactions},
+            )
+        )  # fmt: skip
 
     async def leave(self) -> None:
         for task in self._running:
