@@ -113,11 +113,13 @@ class TestRooms:
         assert alice.run("invite", "board", "nobody").returncode == ExitCode.OK
         assert bob.run("decline", "board").stdout == "Declined the invitation to #board.\n"
         assert "You have no invitation to #board." in bob.run("decline", "board").stderr
-        assert bob.run("block", "@alice").stdout.startswith("You get no more invitations from alice.")
+        assert bob.run("block", "@alice").stdout.startswith(
+            "You get no more invitations and direct messages from alice."
+        )
         assert bob.run("block").stdout == "alice\n"
         assert alice.run("invite", "den", "bob").returncode == ExitCode.OK
         assert bob.run("invitations").stdout == ""
-        assert bob.run("unblock", "alice").stdout == "alice can invite you again.\n"
+        assert bob.run("unblock", "alice").stdout == "alice can invite you and write to you again.\n"
         assert alice.run("invite", "den", "bob").returncode == ExitCode.OK
         assert "#den" in bob.run("invitations").stdout
 

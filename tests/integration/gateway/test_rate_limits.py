@@ -18,6 +18,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "remove": {"room": "general", "username": "bob"},
     "delete_room": {"room": "general"},
     "topic": {"room": "general", "topic": "engines"},
+    "direct": {"username": "bob"},
+    "changes": {"room": "general", "after": 0},
     "history": {"room": "general", "limit": 5},
     "rooms": {},
 }

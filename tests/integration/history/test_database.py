@@ -82,8 +82,10 @@ class TestEarlierVersion:
             for script in SCHEMA.migrations[: request.param]:
                 database.executescript(script)
             database.executescript(f"""
-                INSERT INTO memberships VALUES (1, {auth.names["alice"]}, 'alice', 0);
-                INSERT INTO messages VALUES (1, 1, 1, {auth.names["alice"]}, 'alice', 'from before', 0, 'k');
+                INSERT INTO memberships (room_id, user_id, username, joined_ms)
+                    VALUES (1, {auth.names["alice"]}, 'alice', 0);
+                INSERT INTO messages (id, room_id, offset, user_id, username, content, timestamp, key)
+                    VALUES (1, 1, 1, {auth.names["alice"]}, 'alice', 'from before', 0, 'k');
                 UPDATE rooms SET head = 1;
                 PRAGMA user_version = {request.param};
             """)

@@ -66,7 +66,7 @@ def test_copies_of_old_texts_in_pages_are_cleared_and_rows_stay_as_they_are(tmp_
                 db.executescript(script)
             for pragma in ("journal_mode=WAL", "synchronous=OFF", "secure_delete=ON"):
                 db.execute(f"PRAGMA {pragma}")
-            db.execute("INSERT INTO memberships VALUES (1, 1, 'ada', 0)")
+            db.execute("INSERT INTO memberships (room_id, user_id, username, joined_ms) VALUES (1, 1, 'ada', 0)")
             live, gone = run(db, seed)
             truncate_log(db)
             data = path.read_bytes()

@@ -89,7 +89,9 @@ def crowded(tmp_path: Path) -> Iterator[Counted]:
         database.executemany("INSERT INTO rooms (name, epoch, private, created_ms) VALUES (?, 'e', ?, 0)", rooms)
         [(secret,)] = database.execute("SELECT id FROM rooms WHERE name = 'secret'").fetchall()
         members = [(secret, user_id, f"user-{user_id}") for user_id in range(10, 3010)]
-        database.executemany("INSERT INTO memberships VALUES (?, ?, ?, 0)", members)
+        database.executemany(
+            "INSERT INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, 0)", members
+        )
         database.commit()
     counted = Counted(path)
     yield counted
