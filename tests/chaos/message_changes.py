@@ -1,8 +1,8 @@
 """Checks what became of messages: acked changes are stored, pushed ones follow each other, held ones are current. Pure.
 
 A message has independent parts: its text, each user's reaction with one emoji, whether it is pinned. Of each part, the
-change with the highest rev must be in the message as stored, unless one without an answer came after it. An erased
-message has none of them.
+change with the highest rev must be in the message as stored, unless a later one may be: one without an answer, or one
+acked while the backup that was restored since was being made. An erased message has none of them.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from tests.chaos.verdict import Fault, Invariant, Limits, Violation
 
 Part = tuple[str, ...]
 """`("text",)`, `("pinned",)` or `("reaction", emoji, username)`."""
+AckedChange = tuple[ChangeInvoked, ChangeAcked]
 
 
 def acked_changes_are_stored(run: Run, _: Limits) -> Iterator[Violation]:
@@ -37,17 +38,17 @@ def acked_changes_are_stored(run: Run, _: Limits) -> Iterator[Violation]:
     for where, acked in changes.acked.items():
         message = stored.get(where)
         if message is not None:  # otherwise the message itself is lost
-            yield from _judge_message(message, acked, changes.unknown[where])
+            yield from _judge_message(message, acked, changes.maybe_lost[where], changes.unknown[where])
 
 
 def _judge_message(
-    message: Stored, acked: "list[tuple[ChangeInvoked, ChangeAcked]]", unknown: list[ChangeInvoked]
+    message: Stored, acked: list[AckedChange], maybe_lost: list[AckedChange], unknown: list[ChangeInvoked]
 ) -> Iterator[Violation]:
     def lost(invoked: ChangeInvoked, ack: ChangeAcked, why: str) -> Violation:
         sentence = f"{_said(invoked)} was acked as of rev {ack.rev}, {why}."
         return Violation(Invariant.ACKED_CHANGE_IS_STORED, sentence, Fault.LOST)
 
-    last_of: dict[Part, list[tuple[ChangeInvoked, ChangeAcked]]] = defaultdict(list)
+    last_of: dict[Part, list[AckedChange]] = defaultdict(list)
     for invoked, ack in sorted(acked, key=lambda pair: pair[1].rev):
         if ack.rev > message.rev:
             yield lost(invoked, ack, f"but the message is stored as of rev {message.rev}")
@@ -60,9 +61,15 @@ def _judge_message(
                 last_of[part].clear()
             last_of[part].append((invoked, ack))
     for part, last in () if message.deleted else last_of.items():
-        possible = {_result(each) for each, _ in last} | {_result(each) for each in unknown if _part(each) == part}
+        later = [*unknown, *(each[0] for each in maybe_lost if _may_follow(each, last[-1]))]
+        possible = {_result(each) for each, _ in last} | {_result(each) for each in later if _part(each) == part}
         if (found := _found(message, part)) not in possible:
             yield lost(*last[-1], f"but {' '.join(part)} is {found!r}")
+
+
+def _may_follow(change: AckedChange, before: AckedChange) -> bool:
+    """Whether it may be stored after `before`, which is: revs rise, except by a restore."""
+    return change[1].rev >= before[1].rev and change[1].at_s >= before[0].at_s
 
 
 def _part(change: ChangeInvoked) -> Part:
@@ -96,22 +103,28 @@ def _said(change: ChangeInvoked) -> str:
 
 
 class _Changes:
-    """The changes of each message that is stored in the end: those acked, and those without an answer."""
+    """The changes of each message that is stored in the end."""
 
     def __init__(self, run: Run) -> None:
-        self.acked: dict[Place, list[tuple[ChangeInvoked, ChangeAcked]]] = defaultdict(list)
+        self.acked: dict[Place, list[AckedChange]] = defaultdict(list)
+        """Those that must be stored."""
+        self.maybe_lost: dict[Place, list[AckedChange]] = defaultdict(list)
+        """Those that were acked after a backup was begun which was restored: it may have them."""
         self.unknown: dict[Place, list[ChangeInvoked]] = defaultdict(list)
+        """Those without an answer."""
         acks = {(each.connection, each.number): each for each in run.of(ChangeAcked)}
         refused = {(each.connection, each.number) for each in run.of(ChangeRefused) if each.final}
         for invoked in run.of(ChangeInvoked):
             number = invoked.connection, invoked.number
+            in_the_end = invoked.room, run.final_epochs.get(invoked.room, invoked.epoch), invoked.offset
             if (ack := acks.get(number)) is not None:
                 where = run.place_in_the_end(ack.at_s, invoked.room, invoked.epoch, invoked.offset)
                 if where is not None:
                     self.acked[where].append((invoked, ack))
+                else:
+                    self.maybe_lost[in_the_end].append((invoked, ack))
             elif number not in refused:
-                final_epoch = run.final_epochs.get(invoked.room, invoked.epoch)
-                self.unknown[invoked.room, final_epoch, invoked.offset].append(invoked)
+                self.unknown[in_the_end].append(invoked)
 
 
 @dataclass(slots=True)

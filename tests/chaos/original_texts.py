@@ -1,7 +1,8 @@
 """Recognizes edited and erased messages: for most checks, each is the message that was sent. Pure.
 
 An edit keeps the first word of a message, its key, so its text tells which message it is. An erased message has no
-text: who erased it had seen it before, at the same position.
+text: who erased it had seen it before, at the same position. A changed message has a rev, except one that was erased
+again when an older backup was restored.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from tests.chaos.operations import Acked, AnyOperation, ChangeInvoked, Delivered, Invoked, Stored
+from tests.chaos.operations import Acked, AnyOperation, ChangeInvoked, Delivered, Invoked, Restored, Stored
 
 Place = tuple[str, str, int]
 """Room, epoch, offset."""
@@ -27,6 +28,7 @@ class OriginalTexts:
         self._erased: dict[tuple[str, int], list[str]] = defaultdict(list)
         """The epochs in which a message was to be erased, by room and offset."""
         self._places: dict[Place, str] = {}
+        self._is_restored = False
         seen: list[Delivered | Stored] = []
         acks: list[Acked] = []
         for operation in operations:
@@ -41,6 +43,8 @@ class OriginalTexts:
                     seen.append(operation)
                 case Acked():
                     acks.append(operation)
+                case Restored():
+                    self._is_restored = True
         for each in (*seen, *acks):
             self._places.setdefault((each.room, each.epoch, each.offset), self._sent.get(key_of(each.content), ""))
 
@@ -51,7 +55,10 @@ class OriginalTexts:
 
     def restored(self, operation: AnyOperation) -> AnyOperation:
         """The same operation with the text that was sent, if its own is explained by an edit or a deletion."""
-        if not isinstance(operation, Delivered | Stored) or not operation.rev:
+        if not isinstance(operation, Delivered | Stored):
+            return operation
+        is_erased_again = self._is_restored and not operation.content
+        if not operation.rev and not is_erased_again:
             return operation
         if not operation.content:
             text = self._erased_text(operation)

@@ -315,13 +315,15 @@ class World:
             )
         )  # fmt: skip
 
-    def back_up(self) -> None:
+    def back_up(self, messages: int) -> None:
+        """The copy is begun now, and has what is stored once so many `messages` were sent."""
         self._copied_s = self.now_s
+        self.play(messages)
         self._copies = {room.name: (list(room.log), room.rev, dict(room.changed)) for room in self.rooms}
         self.tick()
 
     def restore(self) -> None:
-        """Restore the last backup; clients must reconnect."""
+        """Restore the last backup; clients must reconnect. What was deleted is deleted again, without a new rev."""
         for reader in self.readers:
             if reader.connection:
                 self.operations.append(Closed(at_s=self.now_s, connection=reader.connection, code=4001))
@@ -329,8 +331,12 @@ class World:
         self.tick(1.0)
         self.operations.append(Restored(at_s=self.now_s, copied_s=self._copied_s))
         for room in self.rooms:
+            erased = [offset for offset, state in room.changed.items() if state.deleted]
             log, room.rev, changed = self._copies.get(room.name, ([], 0, {}))
             room.log, room.changed = list(log), dict(changed)
+            for offset in erased:
+                if offset <= len(log) and not room.state(offset).deleted:
+                    room.changed[offset] = State("", room.state(offset).rev, deleted=True)
             room.epoch = f"{room.name}-second"
 
     def end_session(self, reader: Reader) -> None:
@@ -414,7 +420,7 @@ def clean(seed: int, messages: int = 250, *, readers: int = 4, restore: bool = F
     for reader in world.readers:
         world.connect(reader)
     world.play(messages // 2)
-    world.back_up()
+    world.back_up(messages * 7 // 12)
     world.play(messages * 2 // 3)
     if restore:
         world.restore()

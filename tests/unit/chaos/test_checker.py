@@ -9,6 +9,8 @@ from tests.chaos.checker import judge
 from tests.chaos.operations import (
     Acked,
     Began,
+    ChangeAcked,
+    ChangeInvoked,
     Closed,
     Delivered,
     Healed,
@@ -171,6 +173,30 @@ class TestRestore:
         history[-1] = replace(stored("new", "mine"), offset=2)
         assert Invariant.ACKED_IS_STORED in judge(history).broken
 
+    def test_edit_acked_while_the_backup_was_made_may_be_in_it(self) -> None:
+        first, second = edit(1, "mine 1", at_s=2.5, rev=1), edit(2, "mine 2", at_s=4, rev=2)
+        for text, rev in (("mine 1", 1), ("mine 2", 2)):
+            assert sentences([*acked_only("old"), *first, *second, *restored_with(text, rev=rev, copied_s=3)]) == []
+
+    def test_edit_in_the_backup_must_not_give_way_to_an_earlier_one(self) -> None:
+        first, second = edit(1, "mine 1", at_s=2.5, rev=1), edit(2, "mine 2", at_s=4, rev=2)
+        history = [*acked_only("old"), *first, *second, *restored_with("mine 1", rev=2, copied_s=5)]
+        assert judge(history).broken == {Invariant.ACKED_CHANGE_IS_STORED}
+
+    def test_edit_made_after_a_restore_must_not_give_way_to_one_from_before(self) -> None:
+        before = edit(1, "mine 1", at_s=4, rev=1)
+        after = edit(2, "mine 2", at_s=8, rev=1, epoch="new")
+        history = [*acked_only("old"), *before, *after, *restored_with("mine 1", rev=1, copied_s=3)]
+        assert judge(history).broken == {Invariant.ACKED_CHANGE_IS_STORED}
+
+    def test_message_deleted_after_the_backup_is_deleted_again_without_a_rev(self) -> None:
+        deletion = replace(edit(1, "", at_s=4, rev=1)[0], did="delete")
+        erased = replace(restored_with("", rev=0, copied_s=3)[1], deleted=True)
+        restore = Restored(at_s=6, copied_s=3)
+        assert sentences([*acked_only("old"), deletion, restore, erased]) == []
+        assert Invariant.NOTHING_FROM_NOWHERE in judge([*acked_only("old"), restore, erased]).broken
+        assert Invariant.NOTHING_FROM_NOWHERE in judge([*acked_only("new"), deletion, erased]).broken
+
     def test_resume_across_a_restore_must_be_a_reset(self) -> None:
         history = clean(1, restore=True)
         began = next(one for one in each(history, Began) if one.epoch.endswith("second"))
@@ -295,6 +321,21 @@ def acked_only(epoch: str) -> History:
 
 def stored(epoch: str, content: str) -> Stored:
     return Stored(at_s=50, room="ops", epoch=epoch, offset=1, username="bob", content=content)
+
+
+def edit(number: int, text: str, *, at_s: float, rev: int, epoch: str = "old") -> History:
+    """An acked edit of the message of `acked_only`."""
+    return [
+        ChangeInvoked(
+            at_s=at_s, connection="bob/1", number=number, username="bob", room="ops", epoch=epoch, offset=1,
+            did="edit", value=text,
+        ),
+        ChangeAcked(at_s=at_s + 0.1, connection="bob/1", number=number, rev=rev),
+    ]  # fmt: skip
+
+
+def restored_with(text: str, *, rev: int, copied_s: float) -> tuple[Restored, Stored]:
+    return Restored(at_s=6, copied_s=copied_s), replace(stored("new", text), rev=rev)
 
 
 def resumed(since: int, at: int, connection: str = "ada/2", at_s: float = 5) -> History:
