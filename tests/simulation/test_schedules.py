@@ -37,6 +37,9 @@ def test_a_seed_gives_the_same_schedule_in_any_process() -> None:
 
 
 def test_schedules_ack_and_deliver_messages() -> None:
-    counts = [simulate(seed).verdict.counts for seed in range(1, 11)]
-    assert all(count.acked and count.delivered for count in counts)
-    assert sum(count.acked for count in counts) > 300
+    """All with last words do, and most others; faults can keep all readers of a short schedule from the gateways."""
+    outcomes = [simulate(seed) for seed in SEEDS]
+    silent = [each for each in outcomes if not (each.verdict.counts.acked and each.verdict.counts.delivered)]
+    assert not [each.seed for each in silent if each.conditions.last_words]
+    assert len(silent) <= len(SEEDS) // 5
+    assert sum(each.verdict.counts.acked for each in outcomes) > 1000
