@@ -18,6 +18,8 @@ from services.gateway.upstream.history_client import AppendFunction, Outcome
 
 DROPPED = 0.01
 """Share of the messages written to a connection that a lossy socket drops."""
+CHANGES_DROPPED = 0.3
+"""More of them: most changes share a write with messages, and those are not dropped."""
 
 
 class _WrappedBroker:
@@ -179,7 +181,7 @@ class ChangeLosingSocket(LiveSocket):
 
 def is_change_dropped(frames: bytes, roll: float) -> bool:
     """Whether a socket that loses changes drops `frames`: only writes that contain no new message."""
-    return frames.count(b'"type":"change"') == frames.count(b'"type":"message"') > 0 and roll < DROPPED
+    return frames.count(b'"type":"change"') == frames.count(b'"type":"message"') > 0 and roll < CHANGES_DROPPED
 
 
 class ChangeLosingHandshake(Handshake):
