@@ -135,7 +135,7 @@ async def _ask_ms(talker: Talker, kind: str, **fields: object) -> float:
 
 
 async def _measure_return(whole: Topology, plan: Plan, measured: Measured) -> None:
-    """Somebody returns who holds messages of which each has changed since."""
+    """A user returns and holds messages that have all changed since."""
     (gateway,) = whole.gateways
     token = await whole.newcomer("returning")
     async with gateway.talker(token) as returning:

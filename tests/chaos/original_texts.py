@@ -67,7 +67,7 @@ class OriginalTexts:
         return operation if text is None else replace(operation, content=text)
 
     def _erased_text(self, operation: Delivered | Stored) -> str | None:
-        """The text of the same epoch, if somebody saw it, or of the last one in which somebody erased it."""
+        """The text of the same epoch, if a reader saw it, or of the last one in which a user erased it."""
         room, offset = operation.room, operation.offset
         epochs = self._erased[room, offset]
         for epoch in (operation.epoch, *reversed(epochs)):

@@ -130,7 +130,7 @@ class SteppedGateway:
     def flush(self) -> None:
         """Write the changes told since the last time to the live connections."""
         pending = self.changes.since(self.changes.written)
-        assert pending is not None, "what is not written yet must stay in memory"
+        assert pending is not None, "changes that are not written yet must stay in memory"
         for connection in self.connections:
             if connection.is_live:
                 connection.push_changes(pending)

@@ -13,7 +13,7 @@ SCHEDULES = 6_000
 """About a minute of CPU time; `python -m tests.simulation --without-time` runs others."""
 BLOCK = 500
 MAX_TRIES = 3_000
-"""A missing rule must be found by one of so many; most are found by the first few."""
+"""Schedules in which a missing rule must be found; most are found by the first few."""
 PAGES_BACK_BEHIND = 70_113
 MUTATIONS = (
     mutations.stale_memory,

@@ -1,4 +1,4 @@
-"""Messages that change: from a shell, in lines, offline, and for whoever was away."""
+"""Messages that change: from a shell, in lines, offline, and for a client that was away."""
 
 import json
 import re

@@ -307,7 +307,7 @@ def forget_an_acked_reaction(history: History, rng: random.Random) -> History:
 
 
 def is_reaction_acked(history: History, message: Stored) -> bool:
-    """Whether somebody's reaction with an emoji was acked, and they did nothing else with it."""
+    """Whether a user's reaction with an emoji was acked, and they did nothing else with it."""
     changes = [one for one in each(history, ChangeInvoked) if (one.room, one.offset) == (message.room, message.offset)]
     acked = {ack.number for ack in each(history, ChangeAcked)}
     return any(

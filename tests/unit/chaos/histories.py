@@ -316,7 +316,7 @@ class World:
         )  # fmt: skip
 
     def back_up(self, messages: int) -> None:
-        """The copy is begun now, and has what is stored once so many `messages` were sent."""
+        """The copy is begun now, and has what is stored once this number of `messages` was sent."""
         self._copied_s = self.now_s
         self.play(messages)
         self._copies = {room.name: (list(room.log), room.rev, dict(room.changed)) for room in self.rooms}

@@ -1,4 +1,4 @@
-"""Names of direct conversations: each pair of users has one, whoever says it and however it is spelled."""
+"""Names of direct conversations: each pair of users has one, in any order and spelling."""
 
 import pytest
 from hypothesis import given
