@@ -1,6 +1,7 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -189,18 +190,21 @@ class HistoryService:
         return page.messages[0]
 
     async def _read(self, room_id: int, span: PageSpan) -> MessagePage:
-        with self._page_s.time():
-            try:
-                return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
-            except DatabaseDamagedError as problem:
-                raise self._damage.found(str(problem)) from problem
+        with self._timed_and_proven():
+            return await message_pages.read(self._readers, room_id, span, prove=not self.is_checked)
 
     async def _read_changes(self, room_id: int, after: int, first: int, limit: int) -> ChangedMessages:
+        with self._timed_and_proven():
+            return await message_pages.read_changes(
+                self._readers, room_id, after, first=first, limit=limit, prove=not self.is_checked
+            )
+
+    @contextmanager
+    def _timed_and_proven(self) -> Iterator[None]:
+        """Measure a read; if it finds damage, record it and refuse."""
         with self._page_s.time():
             try:
-                return await message_pages.read_changes(
-                    self._readers, room_id, after, first=first, limit=limit, prove=not self.is_checked
-                )
+                yield
             except DatabaseDamagedError as problem:
                 raise self._damage.found(str(problem)) from problem
 
