@@ -5,15 +5,19 @@ The braces in a room's channel are a Redis Cluster hash tag, which keeps all pay
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from chatterbox.wire.position import WHOLE_DIGITS
+from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.untrusted_json import UnreadableError, decode_json
 
 CONTROL = "chatterbox:control"
 """The channel of revocations, memberships and topics, which every gateway and history subscribe to."""
+
+SIGNALS = "chatterbox:signals"
+"""The channel of what is told to users' connections at once and is in no sequence: a loss is healed by the next one."""
 
 
 def room_channel(room_id: int) -> str:
@@ -47,6 +51,8 @@ class MembershipChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="ev
     username: str
     member: bool
     by: str
+    read: int = 0
+    """Of a new member: the offset of the room's last message then, up to which nothing is unread."""
 
 
 class TopicChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="topic"):
@@ -88,6 +94,30 @@ encode_control = msgspec.json.Encoder().encode
 def decode_control(payload: bytes) -> ControlEvent:
     """Decode a control event; raises `UnreadableError`, also for one that this version does not know."""
     return decode_json(payload, ControlEvent)  # type: ignore[arg-type]  # a union is no `type` to mypy
+
+
+class OwnReadState(NamedTuple):
+    """The state of a room for a user, of whom it is told to nobody else."""
+
+    user_id: int
+    room_id: int
+    state: ReadState
+
+
+class ReadStatesChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="signal", tag="read"):
+    """Users' states of rooms changed: tell the connections of these users."""
+
+    states: list[OwnReadState]
+    origin: str = ""
+    """The gateway that told its own connections already."""
+
+
+encode_signal = msgspec.json.Encoder().encode
+
+
+def decode_signal(payload: bytes) -> ReadStatesChanged:
+    """Decode a payload of `SIGNALS`; raises `UnreadableError`, also for a signal that this version does not know."""
+    return decode_json(payload, ReadStatesChanged)
 
 
 class Batch(msgspec.Struct, frozen=True):

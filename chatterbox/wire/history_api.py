@@ -8,6 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotifyLevel
+
 
 class Append(msgspec.Struct, frozen=True, omit_defaults=True):
     """A message to store. Without a `key`, a retry can't be recognized."""
@@ -143,12 +146,64 @@ class MembershipSnapshot(msgspec.Struct, frozen=True):
     of: dict[int, list[int]]
     invitations: dict[int, list[StoredInvitation]] = {}
     """Pending invitations by user id, of users who have any; as of `revision` or later."""
+    reads: dict[int, dict[int, ReadState]] = {}
+    """By user id, their state of each room by room id; as of `revision` or later."""
 
 
-class RoomIds(msgspec.Struct, frozen=True):
-    """`POST /internal/heads`: the rooms whose heads to return."""
+class ReadStates(msgspec.Struct, frozen=True):
+    """`POST /internal/read-states` with `UserIds`: by user id, their state of each room by room id."""
 
-    room_ids: list[int]
+    of: dict[int, dict[int, ReadState]]
+
+
+class ReadPosition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A user has read a room up to `offset`, in `turn`; None: in the current one."""
+
+    room_id: int
+    user_id: int
+    offset: int
+    turn: int | None = None
+
+
+class ReadPositions(msgspec.Struct, frozen=True):
+    """`POST /internal/reads`: positions to store in one transaction; returns `ReadOutcomes`."""
+
+    positions: list[ReadPosition]
+    origin: str = ""
+    """The gateway that tells the users' connections there itself; all others are told by a signal."""
+
+
+class ReadOutcomes(msgspec.Struct, frozen=True):
+    """In the order of the positions, each room's state as it is stored now; None: the user is no member."""
+
+    states: list[ReadState | None]
+
+
+class NotifyCall(msgspec.Struct, frozen=True):
+    """`POST /internal/notify`: returns the room's `ReadState` for the user."""
+
+    room: str
+    user_id: int
+    username: str
+    level: NotifyLevel
+    until: str = ""
+    origin: str = ""
+    """As in `ReadPositions`."""
+
+
+class HeadsCursor(NamedTuple):
+    """Up to where a gateway knows the heads: a number that grows with each change of a room, in one run of history."""
+
+    run: str
+    """A random name of the run: numbers of different runs can't be compared."""
+    number: int
+
+
+class HeadsQuery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`POST /internal/heads`: the heads of these rooms, or with `since` of all rooms that changed after it."""
+
+    room_ids: list[int] = []
+    since: HeadsCursor | None = None
 
 
 class RoomHead(NamedTuple):
@@ -164,6 +219,10 @@ class Heads(msgspec.Struct, frozen=True):
 
     revision: int
     heads: dict[int, RoomHead]
+    cursor: HeadsCursor | None = None
+    """For the next query; None: history is of an earlier version."""
+    comparable: bool = True
+    """False: `since` is not of this run, so any room may have changed: ask for each."""
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,3 +10,13 @@ class Writers(StrEnum):
     ROOMS = "rooms"
     """Who is in a room with the user; the room that everyone is in does not count."""
     NOBODY = "nobody"
+
+
+class NotifyLevel(StrEnum):
+    """Of what a room notifies a user, on all of their devices."""
+
+    CLIENT = ""
+    """Each client decides."""
+    ALL = "all"
+    MENTIONS = "mentions"
+    NONE = "none"

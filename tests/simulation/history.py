@@ -177,7 +177,7 @@ class StoredHistory:
 
     # Reading
 
-    def heads(self, call: history_api.RoomIds) -> history_api.Heads:
+    def heads(self, call: history_api.HeadsQuery) -> history_api.Heads:
         rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
         return history_api.Heads(
             self.revision, {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}

@@ -65,7 +65,7 @@ class HistoryService(Service):
             case "memberships":
                 return self.stored.memberships(decode_json(content, history_api.UserIds))
             case "heads":
-                return self.stored.heads(decode_json(content, history_api.RoomIds))
+                return self.stored.heads(decode_json(content, history_api.HeadsQuery))
             case "page":
                 return self.stored.page(decode_json(content, history_api.PageQuery))
             case "changes":

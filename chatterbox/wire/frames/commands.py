@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from chatterbox.wire.limits import DEFAULT_ROOM
 from chatterbox.wire.position import Position, ResumePoint, Whole
+from chatterbox.wire.user_settings import NotifyLevel
 
 CommandId: TypeAlias = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="Chosen by the client; echoed in the reply.")
@@ -111,6 +112,27 @@ class ReadChanges(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="
     limit: Annotated[int, Meta(ge=1, le=200)] = 200
 
 
+class MarkRead(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="read"):
+    """You have read a room up to `offset`; with a greater `turn` than before: only up to there, the rest is unread.
+
+    Positions are compared as (turn, offset), and the greatest one that was ever sent counts.
+    """
+
+    room: str
+    offset: Whole
+    turn: Whole | None = None
+    """The turn that you know; absent: the current one."""
+
+
+class Notify(Exchange, frozen=True, kw_only=True, omit_defaults=True):
+    """Set of what a room notifies you, on all of your devices. An empty `level` leaves it to each client."""
+
+    room: str
+    level: NotifyLevel
+    until: str = ""
+    """RFC 3339: before this time nothing, whatever the level."""
+
+
 class ListRooms(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
     """List your rooms, then the public rooms that you can join, in pages. `after`: the `next` of the page before."""
 
@@ -172,6 +194,8 @@ Command: TypeAlias = (
     | Pin
     | ReadHistory
     | ReadChanges
+    | MarkRead
+    | Notify
     | ListRooms
     | CreateRoom
     | Direct

@@ -7,6 +7,7 @@ import msgspec
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position, Whole
+from chatterbox.wire.user_settings import NotifyLevel
 
 
 class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,6 +26,20 @@ class RoomState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`direct` for a direct conversation; absent for any other room."""
     with_: tuple[str, ...] = msgspec.field(default=(), name="with")
     """The usernames of its members; only in a direct conversation."""
+    read: Whole = 0
+    """The offset up to which you have read. Without `counted`, and with a `head`, the server can't tell now."""
+    turn: Whole = 0
+    """The turn of `read`, as in the command `read`."""
+    unread: Whole = 0
+    """Messages of others after `read` and up to `counted`; 999 means 999 or more."""
+    mentions: Whole = 0
+    """Those of them that mention you; in a direct conversation, all of them."""
+    counted: Whole = 0
+    """The offset up to which `unread` and `mentions` count."""
+    notify: NotifyLevel = NotifyLevel.CLIENT
+    """Of what the room notifies you; absent: each client decides."""
+    until: str = ""
+    """RFC 3339: before this time the room does not notify you."""
 
 
 class PendingInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +82,8 @@ class Membership(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """With `at`: `direct` for a direct conversation; absent for any other room."""
     with_: tuple[str, ...] = msgspec.field(default=(), name="with")
     """With `at`: the usernames of its members; only in a direct conversation."""
+    read: Whole = 0
+    """With `at`: the offset up to which you have read: in a room that you joined, its last message then."""
 
 
 class TopicUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="topic"):
@@ -87,10 +104,30 @@ class InvitationUpdate(
     pending: bool = True
 
 
+class Own(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="own"):
+    """Your state of a room, which another device of yours changed, as it is now."""
+
+    room: str
+    read: Whole = 0
+    """The offset up to which you have read."""
+    turn: Whole = 0
+    """The turn of `read`, as in the command `read`."""
+    unread: Whole = 0
+    """Messages of others after `read` and up to `counted`; 999 means 999 or more."""
+    mentions: Whole = 0
+    """Those of them that mention you; in a direct conversation, all of them."""
+    counted: Whole = 0
+    """The offset up to which `unread` and `mentions` count."""
+    notify: NotifyLevel = NotifyLevel.CLIENT
+    """Of what the room notifies you; absent: each client decides."""
+    until: str = ""
+    """RFC 3339: before this time the room does not notify you."""
+
+
 class Move(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="move"):
     """The gateway is shutting down: reconnect after `after_ms`; the old connection works until then."""
 
     after_ms: Whole
 
 
-Push: TypeAlias = Welcome | Message | Change | Membership | TopicUpdate | InvitationUpdate | Move
+Push: TypeAlias = Welcome | Message | Change | Membership | TopicUpdate | InvitationUpdate | Own | Move

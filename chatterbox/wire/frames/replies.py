@@ -7,6 +7,7 @@ import msgspec
 from chatterbox.wire.frames.commands import CommandId, Exchange
 from chatterbox.wire.frames.message import Change, Message
 from chatterbox.wire.position import Position, Whole
+from chatterbox.wire.user_settings import NotifyLevel
 
 
 class RoomSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,28 @@ class ChangesPage(Exchange, frozen=True, kw_only=True, tag="changes"):
     changes: list[Change]
     through: Whole
     more: bool
+
+
+class ReadSet(Exchange, frozen=True, kw_only=True, tag="read_set"):
+    """The reply to `read`: the position that counts now, which may be a greater one; it is stored."""
+
+    room: str
+    offset: Whole
+    turn: Whole
+    unread: Whole
+    """Messages of others after `offset` and up to `counted`; 999 means 999 or more."""
+    mentions: Whole
+    """Those of them that mention you; in a direct conversation, all of them."""
+    counted: Whole
+    """The offset up to which `unread` and `mentions` count."""
+
+
+class NotifySet(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="notify_set"):
+    """The reply to `notify`."""
+
+    room: str
+    level: NotifyLevel
+    until: str = ""
 
 
 class RoomList(Exchange, frozen=True, kw_only=True, omit_defaults=True, tag="rooms"):
@@ -161,6 +184,8 @@ Reply: TypeAlias = (
     | Changed
     | Page
     | ChangesPage
+    | ReadSet
+    | NotifySet
     | RoomList
     | Created
     | DirectOpened

@@ -56,7 +56,7 @@ class HistoryClient:
         return await self._call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
 
     async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await self._call("/internal/heads", history_api.RoomIds(room_ids), history_api.Heads)
+        return await self._call("/internal/heads", history_api.HeadsQuery(room_ids), history_api.Heads)
 
     async def page(
         self,

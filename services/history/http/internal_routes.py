@@ -35,7 +35,7 @@ async def memberships(request: Request) -> Response:
 
 @router.post("/heads", max_body_size=MAX_IDS_BYTES)
 async def heads(request: Request) -> Response:
-    query = await read(request, history_api.RoomIds)
+    query = await read(request, history_api.HeadsQuery)
     return write(await _history(request).heads(query.room_ids))
 
 

@@ -59,7 +59,7 @@ async def test_concurrent_retries_are_stored_once(history: Service) -> None:
     messages = [history.message(f"text {n}", f"k{n}") for n in range(50)]
     tries = [history.append(*random.sample(messages, 10)) for _ in range(100)]
     await asyncio.gather(*tries, history.append(*messages))
-    heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
+    heads = await history.ask("heads", history_api.HeadsQuery([1]), history_api.Heads)
     assert heads.heads[1][1] == 50
 
 

@@ -312,7 +312,7 @@ class TestReadingChanges:
         await change(history, edit(history, 1, "a"), edit(history, 3, "b"))
         found = await page(history)
         assert (found.rev, found.revs) == (2, {1: 1, 3: 2})
-        heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
+        heads = await history.ask("heads", history_api.HeadsQuery([1]), history_api.Heads)
         assert heads.heads[1][1:] == (3, 2)
         assert (await history.greet("alice")).rev == 2
 

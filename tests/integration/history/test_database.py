@@ -24,7 +24,7 @@ NEWER = SCHEMA._replace(migrations=(*SCHEMA.migrations, "ALTER TABLE rooms ADD C
 
 async def position(history: Service) -> tuple[str, int, int]:
     """Epoch and head of `general`, and the membership revision."""
-    heads = await history.ask("heads", history_api.RoomIds([1]), history_api.Heads)
+    heads = await history.ask("heads", history_api.HeadsQuery([1]), history_api.Heads)
     epoch, head, _ = heads.heads[1]
     return epoch, head, heads.revision
 

@@ -151,6 +151,6 @@ class TestPagesForGateways:
         assert refused.value.code == Code.ROOM_UNKNOWN
 
     async def test_heads_are_returned_for_existing_rooms_only(self, filled: Service) -> None:
-        heads = await filled.ask("heads", history_api.RoomIds([1, 99, 2**70]), history_api.Heads)
+        heads = await filled.ask("heads", history_api.HeadsQuery([1, 99, 2**70]), history_api.Heads)
         assert {room_id: head for room_id, (_, head, _) in heads.heads.items()} == {1: HEAD}
         assert heads.revision == 2

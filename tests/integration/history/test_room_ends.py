@@ -82,14 +82,14 @@ class TestLastMemberOfPrivateRoom:
         assert outcome.code == Code.ROOM_UNKNOWN
 
     async def test_gateways_are_told_with_the_next_revision(self, history: Service, priv: history_api.RoomInfo) -> None:
-        before = await history.ask("heads", history_api.RoomIds([]), history_api.Heads)
+        before = await history.ask("heads", history_api.HeadsQuery([]), history_api.Heads)
         heard = await history.listening(CONTROL)
         await history.do("DELETE", "/rooms/priv/members/me?delete=true")
         await until(lambda: bool(heard))
         assert [decode_control(payload) for _, payload in heard] == [
             RoomDeleted(revision=before.revision + 1, room_id=priv.room_id, room="priv", by="alice")
         ]
-        heads = await history.ask("heads", history_api.RoomIds([priv.room_id]), history_api.Heads)
+        heads = await history.ask("heads", history_api.HeadsQuery([priv.room_id]), history_api.Heads)
         assert heads.heads == {}
 
 

@@ -190,7 +190,7 @@ class TestMembershipEvents:
             await history.do("DELETE", "/rooms/priv/members/me", "bob")
             await until(lambda: len(heard) >= 6)
             told = events(heard)
-            heads = await history.ask("heads", history_api.RoomIds([]), history_api.Heads)
+            heads = await history.ask("heads", history_api.HeadsQuery([]), history_api.Heads)
         assert [(event.room, event.username, event.member, event.by) for event in told] == [
             ("general", "alice", True, "alice"),
             ("general", "bob", True, "bob"),
@@ -234,7 +234,7 @@ async def test_an_empty_batch_is_answered_with_the_membership_revision(history: 
 
     async def told() -> list[int]:
         """The revision that a gateway is told, and the one that is stored."""
-        stored = await history.ask("heads", history_api.RoomIds([]), history_api.Heads)
+        stored = await history.ask("heads", history_api.HeadsQuery([]), history_api.Heads)
         return [(await history.append_batch()).revision, stored.revision]
 
     first, stored = await told()

@@ -62,7 +62,7 @@ class TestValidation:
 class TestEvents:
     async def test_each_topic_change_is_published_with_the_next_revision(self, history: Service) -> None:
         heard = await history.listening(CONTROL)
-        before = (await history.ask("heads", history_api.RoomIds([]), history_api.Heads)).revision
+        before = (await history.ask("heads", history_api.HeadsQuery([]), history_api.Heads)).revision
         for topic in ("one", "one", "two", ""):
             await change(history, topic)
         await until(lambda: len(heard) >= 3)
