@@ -1,6 +1,6 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,16 +12,22 @@ from chatterbox.chassis.sqlite.service_database import ServiceDatabase
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotifyLevel, Writers
+from services.history.core.recent_senders import RecentSenders
 from services.history.core.stored_message import StoredMessage
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.message_pages import ChangedMessages, MessagePage, PageSpan
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.reads import notify_levels, read_positions
+from services.history.reads.read_states import ReadStateReader
+from services.history.reads.signal_publisher import NO_SIGNALS, Signals
 from services.history.rooms import (
     direct_conversations,
     membership_changes,
@@ -39,6 +45,8 @@ MAX_APPEND_MESSAGES = 2000
 """Maximum number of messages and changes in one append."""
 MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
+MAX_READ_POSITIONS = 500
+"""Maximum number of read positions in one request."""
 ENROLLED_USERS = 10_000
 """Users who are remembered as members of every room that everybody is in, and not looked up again."""
 
@@ -54,9 +62,13 @@ class HistoryService:
         limits: Limits,
         metrics: HistoryMetrics | None = None,
         *,
+        senders: RecentSenders | None = None,
+        signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
+        """`senders` follows what `writer` commits. `on_deleted` is called after a room was deleted: its messages are
+        still to be deleted.
+        """
         self._readers = database.readers
         self._damage = database.damage
         self._background_check = database.background_check
@@ -64,6 +76,8 @@ class HistoryService:
         self._auth = auth
         self._limits = limits
         self._on_deleted = on_deleted
+        self._reads = ReadStateReader(database.readers, senders or RecentSenders())
+        self._signals = signals
         self._rates = UserRates(limits)
         self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
         self._page_s = (metrics or HistoryMetrics()).page_s
@@ -222,11 +236,66 @@ class HistoryService:
         return await room_queries.heads(self._readers, room_ids)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        """The memberships of users (names by id), after `enroll`."""
+        """The memberships of users (names by id), and what they have read, after `enroll`."""
         await self.enroll(users)
-        snapshot = await room_queries.memberships(self._readers, users)
+        snapshot, readings = await room_queries.memberships(self._readers, users)
+        reads: dict[int, dict[int, ReadState]] = {user_id: {} for user_id in users}
+        for reading, state in await self._reads.counted(readings):
+            reads[reading.user_id][reading.room_id] = state
         pending = await room_invitations.pending(self._readers, list(users))  # changes after `revision` may be in it
-        return msgspec.structs.replace(snapshot, invitations=pending)
+        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads)
+
+    async def read_states(self, user_ids: Iterable[int]) -> history_api.ReadStates:
+        """The state of each room of these users."""
+        return history_api.ReadStates(await self._reads.of_users(user_ids))
+
+    async def mark_read(self, reported: history_api.ReadPositions) -> history_api.ReadOutcomes:
+        """Store read positions for a gateway; on return they are durable. Other gateways are told what changed."""
+        positions = reported.positions
+        if len(positions) > MAX_READ_POSITIONS:
+            raise ChatError(Code.BAD_REQUEST, f"One request holds at most {MAX_READ_POSITIONS} read positions.")
+        grown = await self._writer.change(lambda transaction: read_positions.store(transaction, positions))
+        places = [(position.room_id, position.user_id) for position in positions]
+        states = await self._reads.of_members(list(dict.fromkeys(places)))
+        self._signals.tell([_own(*place, states[place]) for place in grown if place in states], reported.origin)
+        return history_api.ReadOutcomes([states.get(place) for place in places])
+
+    async def mark_room_read(
+        self, room: str, user: UserInfo, offset: int, turn: int | None
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Store how far a user has read a room; returns the room, and its state now."""
+        self._rates.spend(CHANGES, user.user_id)
+        info = (await self.changed_room(room, user)).require_member()
+        position = history_api.ReadPosition(info.room_id, user.user_id, offset, turn)
+        [state] = (await self.mark_read(history_api.ReadPositions([position]))).states
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        return info, state
+
+    async def notify(
+        self, room: str, user: UserInfo, level: NotifyLevel, until: str = "", *, origin: str = ""
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Set of what a room notifies a user, and (RFC 3339) until when of nothing; returns the room, and its state."""
+        self._rates.spend(CHANGES, user.user_id)
+        quiet_until_ms = text_rules.moment_ms(until) if until else 0
+        info, is_changed = await self._writer.change(
+            lambda transaction: notify_levels.store(transaction, room, user, level, quiet_until_ms, self._limits)
+        )
+        place = (info.room_id, user.user_id)
+        state = (await self._reads.of_members([place])).get(place)
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        if is_changed:
+            self._signals.tell([_own(*place, state)], origin)
+        return info, state
+
+    async def unread(self, user: UserInfo) -> list[tuple[str, ReadState]]:
+        """The user's rooms by name, with their states."""
+        self._rates.spend(READS, user.user_id)
+        snapshot, readings = await room_queries.memberships(self._readers, [user.user_id])
+        names = {info.room_id: info.room for info in snapshot.rooms}
+        counted = await self._reads.counted(readings)
+        return sorted((names[reading.room_id], state) for reading, state in counted)
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
@@ -389,6 +458,10 @@ class HistoryService:
 
 def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:
     return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
+
+
+def _own(room_id: int, user_id: int, state: ReadState) -> OwnReadState:
+    return OwnReadState(user_id, room_id, state)
 
 
 def _refusal(outcome: history_api.AppendRefused) -> ChatError:

@@ -149,9 +149,39 @@ MIGRATIONS = (
         writers TEXT NOT NULL DEFAULT 'everyone'
     ) STRICT;
     """,
+    """
+    -- How far each member has read: positions (turn, read), the greater one counts. Members of before have read it all.
+    ALTER TABLE memberships ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE memberships ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+    UPDATE memberships SET read = (SELECT head FROM rooms WHERE id = room_id);
+    -- Of what the room notifies the member, and until when of nothing.
+    ALTER TABLE memberships ADD COLUMN notify TEXT NOT NULL DEFAULT '';
+    ALTER TABLE memberships ADD COLUMN quiet_until_ms INTEGER NOT NULL DEFAULT 0;
+    -- Members whom a message names, other than its author. A message to the whole room has one row in `calls` instead.
+    CREATE TABLE mentions (
+        user_id INTEGER NOT NULL,
+        room_id INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        PRIMARY KEY (user_id, room_id, offset)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX mentions_by_message ON mentions (room_id, offset);
+    -- Messages to all members of their room, by user `user_id`.
+    CREATE TABLE calls (
+        room_id INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        user_id INTEGER NOT NULL,
+        PRIMARY KEY (room_id, offset)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
-_IMPOSSIBLE = """
+_READ_BEYOND = """
+    UNION ALL SELECT 1 FROM memberships JOIN rooms ON rooms.id = room_id WHERE read > head
+    UNION ALL SELECT 1 FROM rooms WHERE head < (SELECT max(offset) FROM mentions WHERE room_id = rooms.id)
+        OR head < (SELECT max(offset) FROM calls WHERE room_id = rooms.id)
+"""
+
+_IMPOSSIBLE = f"""
     SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
         OR head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
         OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
@@ -163,14 +193,18 @@ _IMPOSSIBLE = """
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
     UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
-"""
+    {_READ_BEYOND}
+    UNION ALL SELECT 1 FROM mentions WHERE room_id NOT IN (SELECT id FROM rooms)
+    UNION ALL SELECT 1 FROM calls WHERE room_id NOT IN (SELECT id FROM rooms)
+"""  # noqa: S608 - constants
 """Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
-with a rev beyond its room's, and a deleted message that has a text.
+with a rev beyond its room's, a deleted message that has a text, a member who has read beyond the head, and mentions in
+messages that do not exist.
 
 Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
 
-_IMPOSSIBLE_ENDS = """
+_IMPOSSIBLE_ENDS = f"""
     SELECT 1 FROM rooms WHERE head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
         OR floor <> (SELECT coalesce(min(offset), floor) FROM messages WHERE room_id = rooms.id)
         OR rev < (SELECT coalesce(max(rev), 0) FROM messages WHERE room_id = rooms.id AND rev > 0)
@@ -188,10 +222,16 @@ _IMPOSSIBLE_ENDS = """
         OR (rev > 0 AND NOT EXISTS (SELECT 1 FROM messages
             WHERE room_id = newest.room_id AND rev = newest.rev AND rev > 0 AND +id = newest.id))
         OR (deleted_ms IS NOT NULL AND content <> '')
-"""
+    {_READ_BEYOND}
+"""  # noqa: S608 - constants
 """As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
 
 Those are read and sent again first, and a crash damages what was written last. `+id` compares with the index's entry.
 """
 
-SCHEMA = Schema(MIGRATIONS, _IMPOSSIBLE, large=frozenset({"messages", "reactions"}), end_violations=_IMPOSSIBLE_ENDS)
+SCHEMA = Schema(
+    MIGRATIONS,
+    _IMPOSSIBLE,
+    large=frozenset({"messages", "reactions", "mentions", "calls"}),
+    end_violations=_IMPOSSIBLE_ENDS,
+)

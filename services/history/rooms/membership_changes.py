@@ -1,6 +1,7 @@
 """Membership changes: join, leave, create. The writer runs each inside a transaction.
 
-An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
+A new member has read the room up to its last message: only later ones are unread. An exception undoes what the change
+wrote. Repeating a change has no effect and is not an error.
 """
 
 import secrets
@@ -16,12 +17,15 @@ from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_deletion, room_invitations, room_queries
 
-_JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
+_JOIN = """
+    INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms, read) VALUES (?, ?, ?, ?, ?) RETURNING 1
+"""
 _IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
 _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
 _EMPTY = "UPDATE rooms SET empty_since_ms = ? WHERE id = ?"
 _LEAVE = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
+_FORGET_MENTIONS = "DELETE FROM mentions WHERE room_id = ? AND user_id = ?"
 _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
@@ -81,6 +85,7 @@ async def leave(
 async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, *, by: str) -> None:
     """Make a member no member any more."""
     await transaction.rows(_LEAVE, (info.room_id, user.user_id))
+    await transaction.rows(_FORGET_MENTIONS, (info.room_id, user.user_id))
     await transaction.record_membership(info, user, member=False, by=by)
 
 
@@ -113,14 +118,15 @@ async def enroll(transaction: WriteTransaction, users: dict[int, str]) -> None:
     for user_id, room_id, name, epoch, head in await transaction.rows(_UNENROLLED, (_json(list(users)),)):
         user = UserInfo(user_id, users[user_id])
         info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)
-        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms))
+        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms, head))
         await transaction.record_membership(info, user, member=True, by=user.username)
 
 
 async def _add_member(
     transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str
 ) -> None:
-    entered = await transaction.rows(_JOIN, (info.room_id, user.user_id, user.username, transaction.now_ms))
+    member = (info.room_id, user.user_id, user.username, transaction.now_ms, info.head)
+    entered = await transaction.rows(_JOIN, member)
     if not entered:
         return
     [(count,)] = await transaction.rows(_COUNT_ROOMS, (user.user_id,))

@@ -13,6 +13,8 @@ from chatterbox.wire import direct_names
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
+from services.history.reads import read_states
+from services.history.reads.read_states import StoredReading
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
@@ -42,13 +44,15 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
-_MEMBERSHIPS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
+_MEMBERSHIPS = f"""
+    SELECT meta.value, {read_states.COLUMNS},
+        rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
-    LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
-    LEFT JOIN rooms ON rooms.id = memberships.room_id
+    LEFT JOIN memberships AS mine ON mine.user_id IN (SELECT value FROM json_each(?))
+    LEFT JOIN rooms ON rooms.id = mine.room_id
     WHERE meta.name = 'membership_revision'
-"""
+"""  # noqa: S608 - constants
+_READING_END = 1 + len(StoredReading._fields)
 
 
 _ALWAYS_THE_SAME = (
@@ -143,17 +147,22 @@ async def heads(source: RowSource, room_ids: list[int]) -> Heads:
     return Heads(found[0][0], {room_id: RoomHead(*place) for _, room_id, *place in found if room_id is not None})
 
 
-async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
-    """The rooms that these users are in, and the membership revision, from one snapshot."""
+async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[MembershipSnapshot, list[StoredReading]]:
+    """The rooms that these users are in, and the membership revision; and what they have read. From one snapshot."""
     ids = list(user_ids)
     found = await source.rows(_MEMBERSHIPS, (_json(ids),))
     rooms: dict[int, RoomInfo] = {}
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
-    for _, user_id, room_id, *rest in found:
-        if room_id is not None:
-            rooms.setdefault(room_id, room_info((room_id, *rest)))
-            room_ids[user_id].append(room_id)
-    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
+    readings: list[StoredReading] = []
+    for row in found:
+        room_id, user_id = row[1], row[2]
+        if room_id is None:
+            continue
+        if room_id not in rooms:
+            rooms[room_id] = room_info((room_id, *row[_READING_END:]))
+        room_ids[user_id].append(room_id)
+        readings.append(StoredReading._make(row[1:_READING_END]))
+    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids), readings
 
 
 def _json(value: object) -> str:
