@@ -150,13 +150,27 @@ MIGRATIONS = (
     ) STRICT;
     """,
     """
-    -- How far each member has read: positions (turn, read), the greater one counts. Members of before have read it all.
-    ALTER TABLE memberships ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE memberships ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
-    UPDATE memberships SET read = (SELECT head FROM rooms WHERE id = room_id);
-    -- Of what the room notifies the member, and until when of nothing.
-    ALTER TABLE memberships ADD COLUMN notify TEXT NOT NULL DEFAULT '';
-    ALTER TABLE memberships ADD COLUMN quiet_until_ms INTEGER NOT NULL DEFAULT 0;
+    -- How far each member has read: positions (turn, read), the greater one counts; and of what the room notifies them,
+    -- and until when of nothing. One row for each membership, kept by triggers. Ordered by user, since the states of
+    -- all rooms of a user are read together: in `memberships`, these are as many pages as rooms.
+    CREATE TABLE read_states (
+        user_id INTEGER NOT NULL,
+        room_id INTEGER NOT NULL,
+        read INTEGER NOT NULL,
+        turn INTEGER NOT NULL DEFAULT 0,
+        notify TEXT NOT NULL DEFAULT '',
+        quiet_until_ms INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (user_id, room_id)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO read_states (user_id, room_id, read)
+        SELECT user_id, room_id, head FROM memberships JOIN rooms ON rooms.id = room_id ORDER BY user_id, room_id;
+    CREATE TRIGGER read_state_added AFTER INSERT ON memberships BEGIN
+        INSERT INTO read_states (user_id, room_id, read)
+            SELECT new.user_id, new.room_id, head FROM rooms WHERE id = new.room_id;
+    END;
+    CREATE TRIGGER read_state_removed AFTER DELETE ON memberships BEGIN
+        DELETE FROM read_states WHERE user_id = old.user_id AND room_id = old.room_id;
+    END;
     -- Members whom a message names, other than its author. A message to the whole room has one row in `calls` instead.
     CREATE TABLE mentions (
         user_id INTEGER NOT NULL,
@@ -175,12 +189,10 @@ MIGRATIONS = (
     """,
 )
 
-_READ_BEYOND = """
-    UNION ALL SELECT 1 FROM memberships JOIN rooms ON rooms.id = room_id WHERE read > head
+_MENTIONS_BEYOND = """
     UNION ALL SELECT 1 FROM rooms WHERE head < (SELECT max(offset) FROM mentions WHERE room_id = rooms.id)
         OR head < (SELECT max(offset) FROM calls WHERE room_id = rooms.id)
 """
-
 _IMPOSSIBLE = f"""
     SELECT 1 FROM rooms WHERE head - floor + 1 <> (SELECT count(*) FROM messages WHERE room_id = rooms.id)
         OR head <> (SELECT coalesce(max(offset), floor - 1) FROM messages WHERE room_id = rooms.id)
@@ -193,13 +205,15 @@ _IMPOSSIBLE = f"""
     UNION ALL SELECT 1 WHERE (SELECT max(id) FROM messages)
         > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'messages')
     UNION ALL SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'membership_revision')
-    {_READ_BEYOND}
+    {_MENTIONS_BEYOND}
+    UNION ALL SELECT 1 FROM read_states JOIN rooms ON rooms.id = room_id WHERE read > head
+    UNION ALL SELECT 1 WHERE (SELECT count(*) FROM read_states) <> (SELECT count(*) FROM memberships)
     UNION ALL SELECT 1 FROM mentions WHERE room_id NOT IN (SELECT id FROM rooms)
     UNION ALL SELECT 1 FROM calls WHERE room_id NOT IN (SELECT id FROM rooms)
 """  # noqa: S608 - constants
 """Finds offsets that are not consecutive up to the head, a wrong time of a room's last message, reused ids, a message
-with a rev beyond its room's, a deleted message that has a text, a member who has read beyond the head, and mentions in
-messages that do not exist.
+with a rev beyond its room's, a deleted message that has a text, read positions beyond the head or of users who are no
+members, and mentions in messages that do not exist.
 
 Scans the index of offsets, 0.05 s for a million messages, and looks up the changed messages.
 """
@@ -222,7 +236,7 @@ _IMPOSSIBLE_ENDS = f"""
         OR (rev > 0 AND NOT EXISTS (SELECT 1 FROM messages
             WHERE room_id = newest.room_id AND rev = newest.rev AND rev > 0 AND +id = newest.id))
         OR (deleted_ms IS NOT NULL AND content <> '')
-    {_READ_BEYOND}
+    {_MENTIONS_BEYOND}
 """  # noqa: S608 - constants
 """As `_IMPOSSIBLE`, with the ends of each room only, and the index entries of the newest 1000 messages.
 
@@ -232,6 +246,6 @@ Those are read and sent again first, and a crash damages what was written last. 
 SCHEMA = Schema(
     MIGRATIONS,
     _IMPOSSIBLE,
-    large=frozenset({"messages", "reactions", "mentions", "calls"}),
+    large=frozenset({"messages", "reactions", "read_states", "mentions", "calls"}),
     end_violations=_IMPOSSIBLE_ENDS,
 )

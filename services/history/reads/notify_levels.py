@@ -8,7 +8,7 @@ from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
 _SET = """
-    UPDATE memberships SET notify = ?1, quiet_until_ms = ?2
+    UPDATE read_states SET notify = ?1, quiet_until_ms = ?2
     WHERE room_id = ?3 AND user_id = ?4 AND (notify <> ?1 OR quiet_until_ms <> ?2) RETURNING 1
 """
 

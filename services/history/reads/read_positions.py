@@ -10,12 +10,12 @@ from services.history.messages.write_transaction import WriteTransaction
 
 _STORED = """
     SELECT mine.room_id, mine.user_id, turn, read, head FROM json_each(?) AS wanted
-    JOIN memberships AS mine ON mine.room_id = json_extract(wanted.value, '$[0]')
+    JOIN read_states AS mine ON mine.room_id = json_extract(wanted.value, '$[0]')
         AND mine.user_id = json_extract(wanted.value, '$[1]')
     JOIN rooms ON rooms.id = mine.room_id
 """
 _ADVANCE = """
-    UPDATE memberships SET turn = json_extract(value, '$[2]'), read = json_extract(value, '$[3]')
+    UPDATE read_states SET turn = json_extract(value, '$[2]'), read = json_extract(value, '$[3]')
     FROM json_each(?) WHERE room_id = json_extract(value, '$[0]') AND user_id = json_extract(value, '$[1]')
 """
 

@@ -20,23 +20,21 @@ _ROOM, _DIRECT, _NOTES = 0, 1, 2
 
 COLUMNS = f"""
     mine.room_id, mine.user_id, head, read, turn, notify, quiet_until_ms,
-    mine.direct + (mine.direct AND members = 1),
-    CASE WHEN head > read AND NOT mine.direct THEN
-        (SELECT count(*) FROM (SELECT 1 FROM mentions
-            WHERE user_id = mine.user_id AND room_id = mine.room_id AND offset > read LIMIT {MOST_TOLD}))
-        + (SELECT count(*) FROM (SELECT 1 FROM calls
-            WHERE room_id = mine.room_id AND offset > read AND user_id <> mine.user_id LIMIT {MOST_TOLD}))
+    CASE WHEN rooms.name NOT LIKE '@%' THEN {_ROOM} WHEN members > 1 THEN {_DIRECT} ELSE {_NOTES} END,
+    CASE WHEN head > read THEN
+        (SELECT count(*) FROM mentions WHERE user_id = mine.user_id AND room_id = mine.room_id AND offset > read)
+        + (SELECT count(*) FROM calls WHERE room_id = mine.room_id AND offset > read AND user_id <> mine.user_id)
         ELSE 0 END
 """  # noqa: S608 - constants
-"""The columns of a `StoredReading`, from `memberships AS mine` and `rooms`."""
+"""The columns of a `StoredReading`, from `read_states AS mine` and `rooms`."""
 _OF_USERS = f"""
     SELECT {COLUMNS} FROM json_each(?) AS wanted
-    JOIN memberships AS mine ON mine.user_id = wanted.value
+    JOIN read_states AS mine ON mine.user_id = wanted.value
     JOIN rooms ON rooms.id = mine.room_id
 """  # noqa: S608 - constants
 _OF_MEMBERS = f"""
     SELECT {COLUMNS} FROM json_each(?) AS wanted
-    JOIN memberships AS mine ON mine.room_id = json_extract(wanted.value, '$[0]')
+    JOIN read_states AS mine ON mine.room_id = json_extract(wanted.value, '$[0]')
         AND mine.user_id = json_extract(wanted.value, '$[1]')
     JOIN rooms ON rooms.id = mine.room_id
 """  # noqa: S608 - constants
@@ -60,7 +58,10 @@ class StoredReading(NamedTuple):
     kind: int
     """1: a direct conversation, 2: one with oneself."""
     mentions: int
-    """Messages after `read` that mention the user; not counted in direct conversations."""
+    """Messages after `read` that mention the user."""
+
+
+_LEVELS = {str(level): level for level in NotifyLevel}
 
 
 class ReadStateReader:
@@ -87,11 +88,11 @@ class ReadStateReader:
         return {(reading.room_id, reading.user_id): state for reading, state in counted}
 
     async def counted(self, readings: Sequence[StoredReading]) -> list[tuple[StoredReading, ReadState]]:
-        """The states of members, in this order."""
+        """The states of members, in this order but for rooms that must be read first."""
         states: list[tuple[StoredReading, ReadState]] = []
         cold: list[StoredReading] = []
         for reading in readings:
-            count = self._unread(reading)
+            count = self._unread(reading) if reading.head > reading.read else 0
             if count is None:
                 cold.append(reading)
             else:
@@ -100,13 +101,13 @@ class ReadStateReader:
 
     def _unread(self, reading: StoredReading) -> int | None:
         """Unread messages of a member; None if the senders of the room's messages must be read first."""
-        behind = reading.head - reading.read
-        if behind <= 0 or reading.kind == _NOTES:
+        room_id, user_id, head, read, *_, kind, _ = reading
+        if kind == _NOTES:
             return 0
-        if behind > PER_ROOM:
+        if head - read > PER_ROOM:
             return MOST_TOLD
-        own = self._senders.count(reading.room_id, reading.user_id, reading.read, reading.head)
-        return None if own is None else unread(behind, own)
+        own = self._senders.count(room_id, user_id, read, head)
+        return None if own is None else unread(head - read, own)
 
     async def _counted_after_reading(self, cold: Sequence[StoredReading]) -> list[tuple[StoredReading, ReadState]]:
         """One at a time: a crowd that comes after a start needs the same rooms."""
@@ -160,15 +161,13 @@ def _parts(readings: Sequence[StoredReading]) -> Iterator[list[StoredReading]]:
 
 
 def _state(reading: StoredReading, count: int) -> ReadState:
-    return ReadState(
-        reading.read,
-        reading.turn,
-        count,
-        count if reading.kind else min(reading.mentions, MOST_TOLD),
-        reading.head,
-        NotifyLevel(reading.notify),
-        text_rules.timestamp(reading.quiet_until_ms) if reading.quiet_until_ms else "",
-    )
+    _, _, head, read, turn, level, quiet_until_ms, kind, mentions = reading
+    if kind != _ROOM:
+        mentions = count
+    elif mentions > MOST_TOLD:
+        mentions = MOST_TOLD
+    until = text_rules.timestamp(quiet_until_ms) if quiet_until_ms else ""
+    return ReadState(read, turn, count, mentions, head, _LEVELS[level], until)
 
 
 def _json(value: object) -> str:

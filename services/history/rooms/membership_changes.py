@@ -17,9 +17,7 @@ from chatterbox.wire.limits import Limits
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_deletion, room_invitations, room_queries
 
-_JOIN = """
-    INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms, read) VALUES (?, ?, ?, ?, ?) RETURNING 1
-"""
+_JOIN = "INSERT OR IGNORE INTO memberships (room_id, user_id, username, joined_ms) VALUES (?, ?, ?, ?) RETURNING 1"
 _IS_REMOVED = "SELECT 1 FROM removals WHERE room_id = ? AND user_id = ?"
 _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
@@ -118,15 +116,14 @@ async def enroll(transaction: WriteTransaction, users: dict[int, str]) -> None:
     for user_id, room_id, name, epoch, head in await transaction.rows(_UNENROLLED, (_json(list(users)),)):
         user = UserInfo(user_id, users[user_id])
         info = RoomInfo(room_id=room_id, room=name, private=False, everyone=True, epoch=epoch, head=head)
-        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms, head))
+        await transaction.rows(_JOIN, (room_id, user_id, user.username, transaction.now_ms))
         await transaction.record_membership(info, user, member=True, by=user.username)
 
 
 async def _add_member(
     transaction: WriteTransaction, info: RoomInfo, user: UserInfo, limits: Limits, *, by: str
 ) -> None:
-    member = (info.room_id, user.user_id, user.username, transaction.now_ms, info.head)
-    entered = await transaction.rows(_JOIN, member)
+    entered = await transaction.rows(_JOIN, (info.room_id, user.user_id, user.username, transaction.now_ms))
     if not entered:
         return
     [(count,)] = await transaction.rows(_COUNT_ROOMS, (user.user_id,))

@@ -4,7 +4,7 @@ A private room is visible to its members only: others get the same answer as for
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -48,8 +48,9 @@ _MEMBERSHIPS = f"""
     SELECT meta.value, {read_states.COLUMNS},
         rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
-    LEFT JOIN memberships AS mine ON mine.user_id IN (SELECT value FROM json_each(?))
-    LEFT JOIN rooms ON rooms.id = mine.room_id
+    LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
+    LEFT JOIN read_states AS mine ON mine.user_id = memberships.user_id AND mine.room_id = memberships.room_id
+    LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
 """  # noqa: S608 - constants
 _READING_END = 1 + len(StoredReading._fields)
@@ -100,10 +101,19 @@ def _room_view(row: Row) -> RoomView:
     return RoomView(room_info(info), bool(member), created_ms, members, created_by)
 
 
-def room_info(columns: Iterable[object]) -> RoomInfo:
+def room_info(columns: Iterable[Any]) -> RoomInfo:
     """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
-    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic", "rev")
-    return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
+    room_id, room, is_private, is_everyone, epoch, head, topic, rev = columns
+    return RoomInfo(
+        room_id=room_id,
+        room=room,
+        private=bool(is_private),
+        everyone=bool(is_everyone),
+        epoch=epoch,
+        head=head,
+        topic=topic,
+        rev=rev,
+    )
 
 
 async def creator(source: RowSource, view: RoomView) -> str | None:
@@ -155,12 +165,11 @@ async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[Membe
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
     readings: list[StoredReading] = []
     for row in found:
-        room_id, user_id = row[1], row[2]
-        if room_id is None:
+        if (room_id := row[1]) is None:
             continue
         if room_id not in rooms:
             rooms[room_id] = room_info((room_id, *row[_READING_END:]))
-        room_ids[user_id].append(room_id)
+        room_ids[row[2]].append(room_id)
         readings.append(StoredReading._make(row[1:_READING_END]))
     return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids), readings
 
