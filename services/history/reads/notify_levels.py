@@ -3,7 +3,7 @@
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.history_api import RoomInfo
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_queries
 
@@ -14,7 +14,12 @@ _SET = """
 
 
 async def store(
-    transaction: WriteTransaction, room: str, user: UserInfo, level: NotifyLevel, quiet_until_ms: int, limits: Limits
+    transaction: WriteTransaction,
+    room: str,
+    user: UserInfo,
+    level: NotificationLevel,
+    quiet_until_ms: int,
+    limits: Limits,
 ) -> tuple[RoomInfo, bool]:
     """Set the level and until when (milliseconds since 1970) nothing is notified; returns the room, and whether that
     is new.

@@ -10,7 +10,7 @@ import msgspec
 from chatterbox.chassis.sqlite.reader_pool import RowSource
 from chatterbox.wire import text_rules
 from chatterbox.wire.read_state import MOST_TOLD, ReadState
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.read_positions import unread
 from services.history.core.recent_senders import PER_ROOM, RecentSenders, SenderRun
 
@@ -61,7 +61,7 @@ class StoredReading(NamedTuple):
     """Messages after `read` that mention the user."""
 
 
-_LEVELS = {str(level): level for level in NotifyLevel}
+_LEVELS = {str(level): level for level in NotificationLevel}
 
 
 class ReadStateReader:
@@ -76,10 +76,7 @@ class ReadStateReader:
         """The states of all rooms of these users: by user id, then by room id."""
         ids = list(user_ids)
         rows = await self._source.rows(_OF_USERS, (_json(ids),))
-        found: dict[int, dict[int, ReadState]] = {user_id: {} for user_id in ids}
-        for reading, state in await self.counted(list(map(StoredReading._make, rows))):
-            found[reading.user_id][reading.room_id] = state
-        return found
+        return by_user(ids, await self.counted(list(map(StoredReading._make, rows))))
 
     async def of_members(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
         """States by (room id, user id), of those who are members."""
@@ -136,6 +133,16 @@ class ReadStateReader:
             if run.user_ids.count(0) == 0:  # else the room is being deleted
                 self._senders.add(room_id, run)
         return by_room
+
+
+def by_user(
+    user_ids: Iterable[int], counted: Iterable[tuple[StoredReading, ReadState]]
+) -> dict[int, dict[int, ReadState]]:
+    """States by user id, then by room id."""
+    found: dict[int, dict[int, ReadState]] = {user_id: {} for user_id in user_ids}
+    for reading, state in counted:
+        found[reading.user_id][reading.room_id] = state
+    return found
 
 
 def _counted(reading: StoredReading, runs: Mapping[int, SenderRun]) -> int:

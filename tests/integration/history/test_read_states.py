@@ -7,7 +7,7 @@ from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, d
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
 from tests.support.history import Service, Start, until
@@ -158,9 +158,9 @@ class TestNotify:
     async def test_a_level_is_stored_and_told(self, history: Service) -> None:
         heard = await history.listening(SIGNALS)
         body = history_api.NotifyCall(
-            "General", 2, "bob", NotifyLevel.MENTIONS, "2026-12-01T08:00:00+01:00", origin="g-1"
+            "General", 2, "bob", NotificationLevel.MENTIONS, "2026-12-01T08:00:00+01:00", origin="g-1"
         )
-        expected = ReadState(notify=NotifyLevel.MENTIONS, until="2026-12-01T07:00:00.000Z")
+        expected = ReadState(notify=NotificationLevel.MENTIONS, until="2026-12-01T07:00:00.000Z")
         assert await history.ask("notify", body, ReadState) == expected
         assert await history.ask("notify", body, ReadState) == expected
         assert await state(history) == expected
@@ -169,21 +169,21 @@ class TestNotify:
         assert [decode_signal(payload).states for _, payload in heard] == [[(2, 1, expected)]]
 
     async def test_a_level_is_cleared(self, history: Service) -> None:
-        body = history_api.NotifyCall("general", 2, "bob", NotifyLevel.NONE, "2026-12-01T08:00:00Z")
+        body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, "2026-12-01T08:00:00Z")
         await history.ask("notify", body, ReadState)
-        cleared = history_api.NotifyCall("general", 2, "bob", NotifyLevel.CLIENT)
+        cleared = history_api.NotifyCall("general", 2, "bob", NotificationLevel.CLIENT)
         assert await history.ask("notify", cleared, ReadState) == ReadState()
 
     async def test_a_time_that_is_none_is_refused(self, history: Service) -> None:
         for until_text in ("tomorrow", "2026-12-01", "2026-12-01T08:00:00", "99999-01-01T00:00:00Z"):
-            body = history_api.NotifyCall("general", 2, "bob", NotifyLevel.NONE, until_text)
+            body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, until_text)
             with pytest.raises(ChatError, match="RFC 3339") as refused:
                 await history.ask("notify", body, ReadState)
             assert refused.value.code is Code.BAD_REQUEST
 
     async def test_only_members_set_a_level(self, history: Service) -> None:
         await history.do("POST", "/rooms", "alice", {"room": "dev"})
-        body = history_api.NotifyCall("dev", 2, "bob", NotifyLevel.NONE)
+        body = history_api.NotifyCall("dev", 2, "bob", NotificationLevel.NONE)
         with pytest.raises(ChatError) as refused:
             await history.ask("notify", body, ReadState)
         assert refused.value.code is Code.NOT_A_MEMBER
