@@ -8,7 +8,7 @@ import httpx
 from chatterbox.chassis.http.internal_http import call
 from chatterbox.wire import history_api
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 
 T = TypeVar("T")
 Outcome: TypeAlias = history_api.Appended | history_api.AppendRefused
@@ -99,7 +99,9 @@ class HistoryClient:
     async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
         return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
 
-    async def set_notify(self, room: str, member: Requester, level: NotifyLevel, until: str, origin: str) -> ReadState:
+    async def set_notify(
+        self, room: str, member: Requester, level: NotificationLevel, until: str, origin: str
+    ) -> ReadState:
         """Set of what a room notifies a user; returns the room's state. `origin` tells its own connections."""
         body = history_api.NotifyCall(room, member.user_id, member.username, level, until, origin)
         return await self._call("/internal/notify", body, ReadState)

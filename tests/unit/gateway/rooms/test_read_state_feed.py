@@ -16,7 +16,7 @@ from chatterbox.wire.broker_events import SIGNALS, OwnReadState, ReadStatesChang
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.read_state import ReadState
-from chatterbox.wire.user_settings import NotifyLevel
+from chatterbox.wire.user_settings import NotificationLevel
 from services.gateway.connections.connection import Connection
 from services.gateway.connections.hub import Hub
 from services.gateway.core.room_stream import RoomStream
@@ -100,9 +100,9 @@ class TestTelling:
         assert harness.sockets[1].frames == [frames.Own(room="ops", read=3, unread=2, mentions=1, counted=5)]
 
     async def test_a_notification_level_is_told_with_its_time(self, harness: Harness) -> None:
-        harness.feed.tell(ADA, OPS, ReadState(notify=NotifyLevel.NONE, until="2030-01-01T00:00:00Z"))
+        harness.feed.tell(ADA, OPS, ReadState(notify=NotificationLevel.NONE, until="2030-01-01T00:00:00Z"))
         assert harness.sockets[0].frames == [
-            frames.Own(room="ops", notify=NotifyLevel.NONE, until="2030-01-01T00:00:00Z")
+            frames.Own(room="ops", notify=NotificationLevel.NONE, until="2030-01-01T00:00:00Z")
         ]
 
     @pytest.mark.parametrize("room_id", [OPS, 8])
@@ -221,7 +221,7 @@ class TestNewest:
             assert (state.turn, state.read) == max((each.turn, each.read) for each in known)
 
     def test_what_was_told_counts_if_the_positions_are_equal(self) -> None:
-        told = ReadState(read=3, counted=5, notify=NotifyLevel.ALL)
+        told = ReadState(read=3, counted=5, notify=NotificationLevel.ALL)
         assert newest({OPS: ReadState(read=3, counted=5)}, {OPS: told}) == {OPS: told}
 
     def test_without_an_answer_only_what_was_told_is_known(self) -> None:
