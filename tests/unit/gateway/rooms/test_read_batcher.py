@@ -24,7 +24,7 @@ from services.gateway.rooms.read_state_feed import ReadStateFeed
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 
 OPS, HEAD = 7, 10
 
@@ -56,7 +56,7 @@ class Reader:
     """A connection of a user in the room."""
 
     def __init__(self, member: Member) -> None:
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
         self.connection = Connection(
             self.socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet()
         )

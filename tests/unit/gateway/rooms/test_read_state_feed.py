@@ -25,7 +25,7 @@ from services.gateway.rooms.read_state_feed import LOAD_S, ReadStateFeed, newest
 from services.gateway.rooms.room import Room
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.loop import SimulatedLoop
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
 ADA, OPS = 1, 7
@@ -67,10 +67,10 @@ class Harness:
         self.room.open(RoomStream.at("e", 0, [], 10), "")
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
         self.ada.add_room(self.room)
-        self.sockets = [KeptSocket(), KeptSocket()]
+        self.sockets = [RecordingSocket(), RecordingSocket()]
         self.one, self.other = (self.connection(socket) for socket in self.sockets)
 
-    def connection(self, socket: KeptSocket) -> Connection:
+    def connection(self, socket: RecordingSocket) -> Connection:
         connection = Connection(socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet())
         connection.identify(self.ada, CLAIMS)
         connection.open(lambda _: None)
