@@ -163,6 +163,13 @@ def controls(data: bytes) -> None:
         assert broker_events.decode_control(broker_events.encode_control(event)) == event
 
 
+def signals(data: bytes) -> None:
+    """Signals for users' connections from the broker."""
+    with suppress(untrusted_json.UnreadableError):
+        signal = broker_events.decode_signal(data)
+        assert broker_events.decode_signal(broker_events.encode_signal(signal)) == signal
+
+
 def batches(data: bytes) -> None:
     """Batches of messages and of changes from the broker."""
     with suppress(untrusted_json.UnreadableError):
