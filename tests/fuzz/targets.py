@@ -376,7 +376,7 @@ def upgrades(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        commands, server_frames, controls, batches, answers, positions, lines, dates, names, session_tokens, key_files,
+        commands, server_frames, controls, signals, batches, answers, positions, lines, dates, names, session_tokens, key_files,
         logins, settings, slashes, screens, addresses, configurations, notices,
         request_targets, upgrades,
     )
