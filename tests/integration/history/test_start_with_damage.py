@@ -285,6 +285,13 @@ class TestDamageFoundWhileServing:
                 pass
 
 
+def changed(database: Path, change: str) -> None:
+    """Run a statement, and keep tables and indexes alike."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute(change)
+        connection.commit()
+
+
 class TestStart:
     """What is checked before the first request is answered."""
 
@@ -323,7 +330,7 @@ class TestStart:
         self, stored: Stored, tmp_path: Path, change: str
     ) -> None:
         data = shutil.copytree(stored.data, tmp_path / "data")
-        without_indexes(data / DATABASE, change)
+        changed(data / DATABASE, change)
         with pytest.raises(DatabaseDamagedError, match="is damaged; restore a backup"):
             async with open_database(data / DATABASE, SCHEMA, readers=1):
                 pass
@@ -341,9 +348,7 @@ class TestStart:
         self, stored: Stored, tmp_path: Path, change: str
     ) -> None:
         data = shutil.copytree(stored.data, tmp_path / "data")
-        with contextlib.closing(sqlite3.connect(data / DATABASE)) as connection:
-            connection.execute(change)
-            connection.commit()
+        changed(data / DATABASE, change)
         clock = Clock()
         async with running(data, FakeAuth(clock), clock) as history:
             assert await outcome_of_check(history) == "damaged"
