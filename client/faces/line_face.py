@@ -147,6 +147,7 @@ class LineFace:
                 | notes.MessagesMissing()
                 | notes.MembershipChange()
                 | notes.InvitationReceived()
+                | notes.ReadStateTold()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()
                 | notes.SendStored()

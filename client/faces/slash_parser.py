@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from chatterbox.wire import frames
 from chatterbox.wire.user_settings import Writers
 from client.core.direct_rooms import is_direct, room_with
-from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested, TypedRequest
 from client.text.suggestions import closest
 
 
@@ -242,7 +242,7 @@ class UsageMistake:
     is_message: bool = False
 
 
-ParsedLine: TypeAlias = Request | LocalCommand | UsageMistake
+ParsedLine: TypeAlias = TypedRequest | LocalCommand | UsageMistake
 
 
 def parse(line: str, room: str | None) -> ParsedLine | None:
@@ -286,7 +286,7 @@ def about_to_delete(room: str) -> str:
     return f"This deletes #{room} and all of its messages, for all of its members."
 
 
-def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
+def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalCommand:
     """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
     match name, words:
         case "msg", [username]:

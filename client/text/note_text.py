@@ -61,7 +61,13 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return inert(detail)
         case notes.SessionOver(code, why):
             return inert(why) if code is not None else None
-        case notes.MessageShown() | notes.MessageChanged() | notes.SendStored() | notes.Reconnecting():
+        case (
+            notes.MessageShown()
+            | notes.MessageChanged()
+            | notes.ReadStateTold()
+            | notes.SendStored()
+            | notes.Reconnecting()
+        ):
             return None
         case _:
             assert_never(note)
