@@ -10,14 +10,7 @@ from chatterbox.wire.user_settings import NotificationLevel
 from client.core import events, notes
 from client.core.read_state.read_rules import EVERY_S, MAX_IN_FLIGHT
 from client.core.read_state.room_read_state import ReadMark, RoomReadState
-from tests.unit.client.world import ME, ROOM, Core, message, room_state, shown, transmitted
-
-
-def told(
-    head: int, read: int, *, room: str = ROOM, turn: int = 0, unread: int = 0, mentions: int = 0
-) -> frames.RoomState:
-    state = room_state(head, room=room)
-    return msgspec.structs.replace(state, read=read, turn=turn, unread=unread, mentions=mentions, counted=head)
+from tests.unit.client.world import ME, ROOM, Core, message, room_state, shown, told, transmitted
 
 
 def read_set(
