@@ -95,7 +95,7 @@ class Gateway:
             on_possible_loss=self._revoked.request_reload,
         )
         self._memberships = Memberships(self.hub.members, self.feed, history_client)
-        self._catch_up = CatchUp(history_client, self.metrics)
+        self._catch_up = CatchUp(history_client, self.feed.memory, self.metrics)
         self._batcher = AppendBatcher(history_client, self.metrics, clock)
         self._keepalive = Keepalive(settings.ping_s)
         self._close_queue = PacedQueue(CLOSES_PER_TURN)

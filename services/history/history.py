@@ -78,7 +78,7 @@ class HistoryService:
 
     async def _revision(self) -> int:
         known = self._writer.revision
-        return known if known is not None else (await self.heads([])).revision
+        return known if known is not None else (await self.heads(history_api.HeadsQuery())).revision
 
     async def page(self, room_id: int, span: PageSpan, reader: int | None = None) -> MessagePage:
         """A page for a gateway, which checks itself who may read it. It counts as a read of user `reader`, if given."""
@@ -218,8 +218,8 @@ class HistoryService:
         """Whether the database was found damaged. Pages that are proven right are still served, nothing is stored."""
         return self._damage.why is not None
 
-    async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await room_queries.heads(self._readers, room_ids)
+    async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
+        return await room_queries.heads(self._readers, query.room_ids, topics=query.topics)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         """The memberships of users (names by id), after `enroll`."""

@@ -179,9 +179,8 @@ class StoredHistory:
 
     def heads(self, call: history_api.HeadsQuery) -> history_api.Heads:
         rooms = [self.rooms[room_id] for room_id in call.room_ids if room_id in self.rooms]
-        return history_api.Heads(
-            self.revision, {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
-        )
+        heads = {room.room_id: history_api.RoomHead(room.epoch, room.head, room.rev) for room in rooms}
+        return history_api.Heads(self.revision, heads, topics={} if call.topics else None)
 
     def page(self, call: history_api.PageQuery) -> history_api.StoredPage:
         if call.room_id not in self.rooms:

@@ -58,8 +58,8 @@ class FakeHistory:
         await self.may_answer.acquire()
         return OPS
 
-    async def page(self, room_id: int, limit: int, **_: int) -> history_api.StoredPage:
-        return history_api.StoredPage(epoch="e", head=0, first=1, frames=[])
+    async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
+        return history_api.Heads(0, {room_id: history_api.RoomHead("e", 0) for room_id in room_ids}, topics={})
 
 
 class Harness:
@@ -71,8 +71,9 @@ class Harness:
         self.hub = Hub(Limits(), 10, lambda: 0.0)
         self.feed = RoomFeed(history, MemoryBroker(), 10, lambda: 0.0)
         self.memberships = Memberships(self.hub.members, self.feed, history)
+        catch_up = CatchUp(history, self.feed.memory)
         welcome = WelcomeSequence(
-            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, CatchUp(history), server="", ping_s=1
+            self.hub, cast("TokenVerifier", None), self.memberships, self.feed, catch_up, server="", ping_s=1
         )
         commands = CommandHandlers(
             limits=Limits(), clock=lambda: 0.0, welcome=welcome, memberships=self.memberships, feed=self.feed,
