@@ -219,7 +219,12 @@ class HistoryService:
         return self._damage.why is not None
 
     async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
-        return await room_queries.heads(self._readers, query.room_ids, topics=query.topics)
+        """The heads of some rooms, or of those that changed after a cursor."""
+        activity = self._writer.activity
+        cursor = activity.cursor  # before the heads are read, so that no commit is missed: see `RoomActivity`
+        room_ids = query.room_ids if query.since is None else activity.since(query.since)
+        answer = await room_queries.heads(self._readers, room_ids or [], topics=query.topics)
+        return msgspec.structs.replace(answer, cursor=cursor, comparable=room_ids is not None)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         """The memberships of users (names by id), after `enroll`."""

@@ -14,7 +14,7 @@ SCHEDULES = 6_000
 BLOCK = 500
 MAX_TRIES = 3_000
 """Schedules in which a missing rule must be found; most are found by the first few."""
-PAGES_BACK_BEHIND = 3_102
+PAGES_BACK_BEHIND = 1_180
 MUTATIONS = (
     mutations.stale_memory,
     mutations.stale_early,

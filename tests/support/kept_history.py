@@ -1,14 +1,16 @@
 """A history in memory that a room feed asks as it asks the real one; a test can hold its answers back."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 from chatterbox.wire import history_api
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.upstream.history_client import HistoryClient
 from tests.simulation.history import Items, StoredHistory
+
+T = TypeVar("T")
 
 ADA = 1
 
@@ -20,8 +22,8 @@ class KeptHistory:
         self.stored = StoredHistory()
         self.calls: list[str] = []
         self.is_down = False
-        self._may_answer = asyncio.Event()
-        self._may_answer.set()
+        self._gate = asyncio.Event()
+        self._gate.set()
         for number in range(1, rooms + 1):
             self.stored.add(f"room-{number}").members[ADA] = "ada"
 
@@ -44,37 +46,41 @@ class KeptHistory:
         edit = history_api.MessageEdit(**on, content=content)  # type: ignore[arg-type]
         return self.stored.append(history_api.AppendBatch([], changes=[edit]), 0)[1]
 
+    def hold_back(self) -> asyncio.Event:
+        """What is asked from now on is read at once, and answered when the event is set."""
+        self._gate = asyncio.Event()
+        return self._gate
+
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """What is asked during the block is read at once, and answered at its end."""
-        self._may_answer.clear()
+        """What is asked during the block is answered at its end."""
+        may_answer = self.hold_back()
         yield
-        self._may_answer.set()
+        may_answer.set()
 
-    async def _answer(self, call: str) -> None:
+    async def _answer(self, call: str, read: Callable[[], T]) -> T:
         self.calls.append(call)
         if self.is_down:
             raise ChatError(Code.UNAVAILABLE)
+        answer, gate = read(), self._gate
+        await gate.wait()
+        return answer
 
     async def heads(self, room_ids: list[int], *, topics: bool = False) -> history_api.Heads:
-        await self._answer("heads")
-        answer = self.stored.heads(history_api.HeadsQuery(room_ids, topics=topics))
-        await self._may_answer.wait()
-        return answer
+        query = history_api.HeadsQuery(room_ids, topics=topics)
+        return await self._answer("heads", lambda: self.stored.heads(query))
+
+    async def heads_since(self, cursor: history_api.HeadsCursor) -> history_api.Heads:
+        return await self._answer("heads since", lambda: self.stored.heads(history_api.HeadsQuery(since=cursor)))
 
     async def page(
         self, room_id: int, limit: int, *, after: int | None = None, before: int | None = None, reader: object = None
     ) -> history_api.StoredPage:
-        await self._answer("page")
-        answer = self.stored.page(history_api.PageQuery(room_id=room_id, limit=limit, after=after, before=before))
-        await self._may_answer.wait()
-        return answer
+        query = history_api.PageQuery(room_id=room_id, limit=limit, after=after, before=before)
+        return await self._answer("page", lambda: self.stored.page(query))
 
     async def changes(
         self, room_id: int, limit: int, *, after: int, first: int = 1, reader: object = None
     ) -> history_api.StoredChanges:
-        await self._answer("changes")
         query = history_api.ChangesQuery(room_id=room_id, limit=limit, after=after, first=first)
-        answer = self.stored.changes(query)
-        await self._may_answer.wait()
-        return answer
+        return await self._answer("changes", lambda: self.stored.changes(query))

@@ -25,6 +25,7 @@ from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.untrusted_json import UnreadableError
 from services.gateway.core.frame_writer import text_frame
+from services.gateway.core.heads_progress import HeadsProgress
 from services.gateway.core.room_stream import EpochChangedError, RoomStream
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.rooms.room import Room
@@ -69,6 +70,10 @@ class RoomFeed:
         self.memory = RoomMemory(history, self._begin_epoch)
         self._opening: dict[Room, asyncio.Task[dict[Room, Code]]] = {}
         self._filling: dict[Room, asyncio.Task[None]] = {}
+        self._unfilled: dict[Room, None] = {}
+        """Rooms that still have a gap, as history refused or had nothing: the next comparison tries again."""
+        self._progress = HeadsProgress()
+        self._comparing = asyncio.Lock()
         self._subscriber: Subscriber = broker.subscriber(self._on_payload, self._on_possible_loss)
         self._on_control = on_control
         self._report_possible_loss = on_possible_loss
@@ -139,6 +144,7 @@ class RoomFeed:
                 if (head := answer.heads.get(room.room_id)) is not None:
                     topic = info.topic if answer.topics is None else answer.topics.get(room.room_id, "")
                     self._begin(room, head, topic)
+            self._progress.note_opened(answer.cursor)
             await self._close(unknown)
             return dict.fromkeys(unknown, Code.ROOM_UNKNOWN)
         except Exception as problem:
@@ -164,6 +170,7 @@ class RoomFeed:
         if self.rooms.get(room.room_id) is room:
             del self.rooms[room.room_id]
             self._by_channel.pop(room_channel(room.room_id), None)
+            self._unfilled.pop(room, None)
 
     async def close_idle(self, before_s: float) -> None:
         """Close rooms that have had no connection since `before_s`; other work runs in between."""
@@ -273,6 +280,8 @@ class RoomFeed:
             log.warning("gap.fill_failed", extra={"room_id": room.room_id, **missing, "code": problem.code})
         finally:
             self._filling.pop(room, None)
+            if room.has_gap and self.rooms.get(room.room_id) is room:
+                self._unfilled[room] = None
 
     async def _fill_messages(self, room: Room) -> bool:
         """Read a page of missing messages; returns whether to go on."""
@@ -304,20 +313,38 @@ class RoomFeed:
         return True
 
     async def compare_heads(self) -> int | None:
-        """Compare the heads of open rooms with history and fill gaps.
+        """Compare with history the heads of open rooms that changed since the last time, and fill gaps.
 
         Returns history's membership revision, or None if history is unavailable.
         """
-        rooms = {room.room_id: room for room in self.rooms.values() if room.stream is not None}
-        try:
-            answer = await self._history.heads(list(rooms))
-        except ChatError as problem:
-            self._metrics.heads_failed.inc()
-            log.warning("heads.unavailable", extra={"code": problem.code})
-            return None
-        for room_id, head in answer.heads.items():
-            self._note_head(rooms[room_id], head)
+        async with self._comparing:
+            try:
+                answer = await self._changed_heads()
+            except ChatError as problem:
+                self._metrics.heads_failed.inc()
+                log.warning("heads.unavailable", extra={"code": problem.code})
+                return None
+            for room_id, head in answer.heads.items():
+                if (room := self.rooms.get(room_id)) is not None and room.stream is not None:
+                    self._note_head(room, head)
+            self._progress.end(answer.cursor)
+        self._retry_fills()
         return answer.revision
+
+    async def _changed_heads(self) -> history_api.Heads:
+        """The heads of rooms that changed since the last comparison; those of each open room if that is not known."""
+        since = self._progress.begin()
+        if since is not None:
+            answer = await self._history.heads_since(since)
+            if answer.comparable and answer.cursor is not None:
+                return answer
+        return await self._history.heads([room.room_id for room in self.rooms.values() if room.stream is not None])
+
+    def _retry_fills(self) -> None:
+        unfilled, self._unfilled = self._unfilled, {}
+        for room in unfilled:
+            if room.has_gap:
+                self._start_fill(room)
 
     async def sync(self, rooms: Sequence[Room]) -> None:
         """Bring `rooms` up to history's head: a client has a position beyond this gateway's, or another epoch.

@@ -60,6 +60,10 @@ class HistoryClient:
         query = history_api.HeadsQuery(room_ids, topics=topics)
         return await self._call("/internal/heads", query, history_api.Heads)
 
+    async def heads_since(self, cursor: history_api.HeadsCursor) -> history_api.Heads:
+        """The heads of the rooms that changed after `cursor`, unless the answer is not `comparable`."""
+        return await self._call("/internal/heads", history_api.HeadsQuery(since=cursor), history_api.Heads)
+
     async def page(
         self,
         room_id: int,

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from chatterbox.chassis.broker import BrokerError, MemoryBroker, OnMissed, OnPayload, Subscriber
+from chatterbox.wire import history_api
 from chatterbox.wire.broker_events import room_channel
 from chatterbox.wire.errors import ChatError, Code
 from services.gateway.rooms import room_feed as module
@@ -157,3 +158,102 @@ class TestOpening:
         await scene.feed.close_idle(before_s=60.0)
         assert [len(channels) for channels in scene.broker.counted.unsubscribed] == [45]
         assert sorted(scene.feed.rooms) == [1, 2, 3, 4, 5]
+
+
+class TestComparing:
+    """The broker delivers nothing here: what is found, is found by comparing."""
+
+    async def test_only_rooms_that_changed_since_are_compared(self) -> None:
+        scene = Scene(rooms=50)
+        rooms = await scene.feed.open_all(scene.history.infos)
+        assert await scene.feed.compare_heads() == scene.history.stored.revision
+        scene.history.say("lost", room_id=7)
+        scene.history.say("lost", room_id=9)
+        scene.history.edit(1, "lost, too", room_id=9)
+        scene.history.calls.clear()
+        await scene.feed.compare_heads()
+        await until(lambda: not any(room.has_gap for room in rooms), 1)
+        assert [(room.room_id, room.at.offset, room.rev) for room in rooms if room.at.offset] == [(7, 1, 0), (9, 1, 1)]
+        assert scene.history.calls.count("heads since") == 1
+        assert "heads" not in scene.history.calls
+
+    async def test_each_room_is_compared_at_first_and_after_a_restart_of_history(self, scene: Scene) -> None:
+        room = await scene.open()
+        for number in (1, 2):
+            scene.history.stored.activity.restart()
+            scene.history.say(f"lost {number}")
+            scene.history.stored.activity.restart()
+            await scene.feed.compare_heads()
+            await until(lambda number=number: room.at.offset == number, 1)  # type: ignore[misc]
+
+    async def test_each_room_is_compared_if_history_is_of_an_earlier_version(self, scene: Scene) -> None:
+        """It ignores the cursor, and has none in its answers."""
+        room = await scene.open()
+        await scene.feed.compare_heads()
+        heads = scene.history.heads
+
+        async def without_cursor(room_ids: list[int], *, topics: bool = False) -> history_api.Heads:
+            return msgspec.structs.replace(await heads(room_ids), cursor=None)
+
+        async def nothing_since(cursor: history_api.HeadsCursor) -> history_api.Heads:
+            return await without_cursor([])
+
+        scene.history.heads, scene.history.heads_since = without_cursor, nothing_since  # type: ignore[method-assign]
+        for number in (1, 2):
+            scene.history.say(f"lost {number}")
+            await scene.feed.compare_heads()
+            await until(lambda number=number: room.at.offset == number, 1)  # type: ignore[misc]
+
+    @pytest.mark.parametrize("is_first", [False, True], ids=["of changed rooms", "of each room"])
+    @pytest.mark.parametrize("opens_first", [False, True], ids=["compared, then open", "open, then compared"])
+    async def test_message_lost_between_the_heads_of_a_room_being_opened_and_a_comparison_is_found(
+        self, opens_first: bool, is_first: bool
+    ) -> None:
+        """The cursor of the comparison is beyond the message, but the room's own heads are older."""
+        scene = Scene(rooms=2)
+        history = scene.history
+        await scene.feed.open(history.infos[1])
+        if not is_first:
+            await scene.feed.compare_heads()
+        history.calls.clear()
+        may_open = history.hold_back()
+        opening = asyncio.ensure_future(scene.open())
+        await until(lambda: len(history.calls) == 1, 1)
+        history.say("lost")
+        may_compare = history.hold_back()
+        comparing = asyncio.ensure_future(scene.feed.compare_heads())
+        await until(lambda: len(history.calls) == 2, 1)
+        answers = [(may_compare, comparing), (may_open, opening)]
+        for may_answer, answered in reversed(answers) if opens_first else answers:
+            may_answer.set()
+            await asyncio.wait([answered])
+        room = opening.result()
+        await scene.feed.compare_heads()
+        await until(lambda: room.at.offset == 1, 1)
+
+    async def test_gap_whose_fill_failed_is_filled_later_although_its_room_does_not_change(self, scene: Scene) -> None:
+        room = await scene.open()
+        await scene.feed.compare_heads()
+        scene.history.say("lost")
+        page = scene.history.page
+
+        async def refused(*_: object, **__: object) -> history_api.StoredPage:
+            raise ChatError(Code.UNAVAILABLE)
+
+        scene.history.page = refused  # type: ignore[method-assign]
+        await scene.feed.compare_heads()
+        await until(lambda: not scene.feed._filling, 1)
+        assert (room.at.offset, room.has_gap) == (0, True)
+        scene.history.page = page  # type: ignore[method-assign]
+        await scene.feed.compare_heads()
+        await until(lambda: room.at.offset == 1, 1)
+
+    async def test_comparison_that_fails_begins_again_where_it_began(self, scene: Scene) -> None:
+        room = await scene.open()
+        await scene.feed.compare_heads()
+        scene.history.say("lost")
+        scene.history.is_down = True
+        assert await scene.feed.compare_heads() is None
+        scene.history.is_down = False
+        await scene.feed.compare_heads()
+        await until(lambda: room.at.offset == 1, 1)
