@@ -4,7 +4,7 @@ A private room is visible to its members only: others get the same answer as for
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -96,10 +96,19 @@ def _room_view(row: Row) -> RoomView:
     return RoomView(room_info(info), bool(member), created_ms, members, created_by)
 
 
-def room_info(columns: Iterable[object]) -> RoomInfo:
+def room_info(columns: Iterable[Any]) -> RoomInfo:
     """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
-    names = ("room_id", "room", "private", "everyone", "epoch", "head", "topic", "rev")
-    return msgspec.convert(dict(zip(names, columns, strict=True)), RoomInfo, strict=False)
+    room_id, room, private, everyone, epoch, head, topic, rev = columns
+    return RoomInfo(
+        room_id=room_id,
+        room=room,
+        private=bool(private),
+        everyone=bool(everyone),
+        epoch=epoch,
+        head=head,
+        topic=topic,
+        rev=rev,
+    )
 
 
 async def creator(source: RowSource, view: RoomView) -> str | None:
@@ -156,7 +165,8 @@ async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipS
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
     for _, user_id, room_id, *rest in found:
         if room_id is not None:
-            rooms.setdefault(room_id, room_info((room_id, *rest)))
+            if room_id not in rooms:  # many users may be in it
+                rooms[room_id] = room_info((room_id, *rest))
             room_ids[user_id].append(room_id)
     return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
 
