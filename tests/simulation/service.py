@@ -58,6 +58,10 @@ class HistoryService(Service):
         self._publish = publish
         self._now_ms = now_ms
 
+    def restart(self) -> None:
+        super().restart()
+        self.stored.activity.restart()
+
     def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
             case "append":
