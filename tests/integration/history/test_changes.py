@@ -348,7 +348,7 @@ class TestReadingChanges:
     ) -> None:
         query = message_pages.listed_query(condition, prove=False)
         names = {"room": 1, "after": 5, "before": 9, "first": 1, "limit": 9, "thread": 1}
-        rows = await history.app.context.history._readers.rows(f"EXPLAIN QUERY PLAN {query}", names)
+        rows = await history.app.context.history._store._readers.rows(f"EXPLAIN QUERY PLAN {query}", names)
         plan = [row[-1] for row in rows]
         assert any(step.endswith((f"USING INDEX {index}", f"COVERING INDEX {index}")) for step in plan)
         assert not [step for step in plan if "B-TREE" in step or step.startswith("SCAN messages")]
@@ -417,10 +417,10 @@ async def test_deleting_a_room_deletes_the_reactions_of_its_messages(history: Se
     await history.ask("delete", history_api.DeleteRoomCall("ops", 1, "alice"), history_api.RoomInfo)
 
     service = history.app.context.history
-    while await service._writer.change(room_deletion.delete_messages):
+    while await service._store._writer.change(room_deletion.delete_messages):
         pass
     query = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM reactions)"
-    assert await service._readers.rows(query) == [(1, 1)]
+    assert await service._store._readers.rows(query) == [(1, 1)]
 
 
 @pytest.mark.parametrize(
