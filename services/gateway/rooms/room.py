@@ -397,7 +397,7 @@ class Room:
         """Stop pushing to a connection that accepts no more, and note its offset.
 
         It is told the changes of all messages, as every live connection is, even if it resumed with a later `first`:
-        while it was live, it may have read pages before that, which nobody noted. The rev bounds what this costs: only
+        while it was live, it may have read pages before that, which are not noted. The rev bounds what this costs: only
         what changed since it fell behind is read.
         """
         if self.live.pop(connection, None) is not None:

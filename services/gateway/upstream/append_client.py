@@ -70,9 +70,9 @@ class AppendClient:
     async def _exchange(self, batch: bytes, *, is_repeatable: bool) -> bytes:
         """Send and receive; retry once if an idle connection was closed, as by a restart.
 
-        Keys make it safe to repeat messages. A change has none: by now, somebody may have changed the message again
-        through another gateway, and a second time this change would undo that. So it is repeated only if history
-        can't have received it.
+        Keys make it safe to repeat messages. A change has none: the message may have been changed again meanwhile,
+        through another gateway, and this change, made twice, would undo that. So it is repeated only if history can't
+        have received it.
         """
         if self._rpc is not None:
             try:
