@@ -19,8 +19,8 @@ from services.processes.program_paths import caddy_program
 from tests.chaos import traces
 from tests.chaos.site import LIMITS, Part, Use, use_of
 from tests.chaos.traces import Traces
-from tests.support.attempt import Attempt, attempt, fill, small_disk
 from tests.support.cable import Cable, Way, cable
+from tests.support.failed_starts import Attempt, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tests.support.sabotage import history
