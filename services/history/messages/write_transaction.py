@@ -81,6 +81,7 @@ class WriteTransaction:
                 username=user.username,
                 member=member,
                 by=by,
+                read=room.head if member else 0,
             )
         )
 

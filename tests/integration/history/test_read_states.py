@@ -1,0 +1,189 @@
+"""Read state: positions, unread counts, mentions and notification levels, as gateways ask for them."""
+
+import pytest
+
+from chatterbox.wire import history_api
+from chatterbox.wire.broker_events import CONTROL, SIGNALS, MembershipChanged, decode_control, decode_signal
+from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import ReadOutcomes, ReadPosition, ReadPositions
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
+from services.history.core.recent_senders import PER_ROOM
+from services.history.history import MAX_READ_POSITIONS
+from tests.support.history import Service, Start, until
+
+
+async def state(history: Service, user: str = "bob", room_id: int = 1) -> ReadState:
+    """The state of a room for a user, which both routes must tell alike."""
+    user_id = history.auth.names[user]
+    asked = history_api.UserIds({user_id: user})
+    snapshot = await history.ask("memberships", asked, history_api.MembershipSnapshot)
+    states = await history.ask("read-states", asked, history_api.ReadStates)
+    assert states.of == snapshot.reads
+    return states.of[user_id][room_id]
+
+
+async def mark(
+    history: Service, offset: int, turn: int | None = None, *, user: str = "bob", room_id: int = 1, origin: str = ""
+) -> ReadState | None:
+    position = ReadPosition(room_id, history.auth.names[user], offset, turn)
+    answer = await history.ask("reads", ReadPositions([position], origin), ReadOutcomes)
+    return answer.states[0]
+
+
+async def say(history: Service, *texts: str, user: str = "alice", room_id: int = 1) -> None:
+    outcomes = await history.append(*(history.message(text, "", user=user, room_id=room_id) for text in texts))
+    assert all(isinstance(outcome, history_api.Appended) for outcome in outcomes)
+
+
+class TestUnread:
+    async def test_messages_of_others_after_the_position_are_unread(self, history: Service) -> None:
+        await say(history, "1", "2")
+        await say(history, "3", user="bob")
+        await say(history, "4")
+        assert await state(history) == ReadState(read=0, unread=3, counted=4)
+        assert await state(history, "alice") == ReadState(read=0, unread=1, counted=4)
+
+    async def test_marking_as_read_leaves_what_comes_after_it(self, history: Service) -> None:
+        await say(history, "1", "2", "3")
+        assert await mark(history, 2) == ReadState(read=2, unread=1, counted=3)
+        assert await state(history) == ReadState(read=2, unread=1, counted=3)
+
+    async def test_a_new_member_has_read_all_messages_of_before(self, history: Service) -> None:
+        heard = await history.listening(CONTROL)
+        await say(history, "1", "2")
+        await history.greet("carol")
+        await until(lambda: bool(heard))
+        [event] = [decode_control(payload) for _, payload in heard]
+        assert isinstance(event, MembershipChanged)
+        assert event.read == 2
+        assert await state(history, "carol") == ReadState(read=2, counted=2)
+
+    async def test_joining_again_reads_everything(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "dev"})
+        joined = await history.ask("join", history_api.JoinRoomCall("dev", 2, "bob"), history_api.RoomInfo)
+        await say(history, "1", "2", room_id=joined.room_id)
+        assert (await state(history, room_id=joined.room_id)).unread == 2
+        await history.do("DELETE", "/rooms/dev/members/me", "bob")
+        await history.do("PUT", "/rooms/dev/members/me", "bob")
+        assert await state(history, room_id=joined.room_id) == ReadState(read=2, counted=2)
+
+    async def test_counts_are_the_same_after_a_restart(self, start: Start) -> None:
+        async with start() as history:
+            await history.greet("alice", "bob")
+            await say(history, "1", "2", "3")
+            await say(history, "4", user="bob")
+            before = await mark(history, 1)
+        async with start() as history:
+            assert await state(history) == before == ReadState(read=1, unread=2, counted=4)
+            await say(history, "5")
+            assert await state(history) == ReadState(read=1, unread=3, counted=5)
+
+    async def test_far_behind_is_told_as_999(self, history: Service) -> None:
+        await history.fill(PER_ROOM)
+        await say(history, "one more")
+        assert (await state(history)).unread == 999
+        await mark(history, PER_ROOM)
+        assert (await state(history)).unread == 1
+
+    async def test_a_cold_room_is_counted_exactly(self, start: Start) -> None:
+        async with start() as history:
+            await history.greet("alice", "bob")
+            for _ in range(PER_ROOM // 4):
+                await say(history, "of alice", "of alice", "of alice")
+                await say(history, "of bob", user="bob")
+            await mark(history, 1000)
+        async with start() as history:
+            assert await state(history) == ReadState(read=1000, unread=750, counted=2000)
+            assert (await state(history, "alice")).unread == 500
+
+
+class TestPositions:
+    async def test_positions_only_grow(self, history: Service) -> None:
+        await say(history, *"123456")
+        assert await mark(history, 5) == ReadState(read=5, unread=1, counted=6)
+        assert await mark(history, 3) == ReadState(read=5, unread=1, counted=6)
+        assert await mark(history, 2, turn=1) == ReadState(read=2, turn=1, unread=4, counted=6)
+        assert await mark(history, 6, turn=0) == ReadState(read=2, turn=1, unread=4, counted=6)
+        assert await mark(history, 3) == ReadState(read=3, turn=1, unread=3, counted=6)
+
+    async def test_nobody_reads_beyond_the_head(self, start: Start) -> None:
+        async with start() as history:
+            await history.greet("alice", "bob")
+            await say(history, "1")
+            assert await mark(history, 2**53 - 1) == ReadState(read=1, counted=1)
+        async with start():
+            pass
+
+    async def test_one_request_stores_positions_of_many_users_in_many_rooms(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "dev"})
+        await say(history, "1", "2")
+        await say(history, "1", room_id=2)
+        positions = [
+            ReadPosition(1, 2, 1),
+            ReadPosition(2, 1, 1),
+            ReadPosition(2, 2, 1),  # bob is no member
+            ReadPosition(99, 2, 1),
+            ReadPosition(1, 1, 1),
+            ReadPosition(1, 2, 2),
+        ]
+        answer = await history.ask("reads", ReadPositions(positions), ReadOutcomes)
+        bob = ReadState(read=2, counted=2)
+        alice = ReadState(read=1, counted=2)
+        assert answer.states == [bob, ReadState(read=1, counted=1), None, None, alice, bob]
+
+    async def test_too_many_positions_in_one_request_are_refused(self, history: Service) -> None:
+        positions = [ReadPosition(1, 2, 1)] * (MAX_READ_POSITIONS + 1)
+        with pytest.raises(ChatError, match="at most 500") as refused:
+            await history.ask("reads", ReadPositions(positions), ReadOutcomes)
+        assert refused.value.code is Code.BAD_REQUEST
+
+
+class TestSignals:
+    async def test_gateways_are_told_which_states_have_changed(self, history: Service) -> None:
+        await say(history, "1", "2")
+        heard = await history.listening(SIGNALS)
+        await mark(history, 1, origin="g-1")
+        await mark(history, 1, origin="g-2")
+        await mark(history, 2)
+        await until(lambda: len(heard) >= 2)
+        told = [decode_signal(payload) for _, payload in heard]
+        assert [(signal.origin, signal.states) for signal in told] == [
+            ("g-1", [(2, 1, ReadState(read=1, unread=1, counted=2))]),
+            ("", [(2, 1, ReadState(read=2, counted=2))]),
+        ]
+
+
+class TestNotify:
+    async def test_a_level_is_stored_and_told(self, history: Service) -> None:
+        heard = await history.listening(SIGNALS)
+        body = history_api.NotifyCall(
+            "General", 2, "bob", NotificationLevel.MENTIONS, "2026-12-01T08:00:00+01:00", origin="g-1"
+        )
+        expected = ReadState(notify=NotificationLevel.MENTIONS, until="2026-12-01T07:00:00.000Z")
+        assert await history.ask("notify", body, ReadState) == expected
+        assert await history.ask("notify", body, ReadState) == expected
+        assert await state(history) == expected
+        assert await state(history, "alice") == ReadState()
+        await until(lambda: bool(heard))
+        assert [decode_signal(payload).states for _, payload in heard] == [[(2, 1, expected)]]
+
+    async def test_a_level_is_cleared(self, history: Service) -> None:
+        body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, "2026-12-01T08:00:00Z")
+        await history.ask("notify", body, ReadState)
+        cleared = history_api.NotifyCall("general", 2, "bob", NotificationLevel.CLIENT)
+        assert await history.ask("notify", cleared, ReadState) == ReadState()
+
+    async def test_a_time_that_is_none_is_refused(self, history: Service) -> None:
+        for until_text in ("tomorrow", "2026-12-01", "2026-12-01T08:00:00", "99999-01-01T00:00:00Z"):
+            body = history_api.NotifyCall("general", 2, "bob", NotificationLevel.NONE, until_text)
+            with pytest.raises(ChatError, match="RFC 3339") as refused:
+                await history.ask("notify", body, ReadState)
+            assert refused.value.code is Code.BAD_REQUEST
+
+    async def test_only_members_set_a_level(self, history: Service) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "dev"})
+        body = history_api.NotifyCall("dev", 2, "bob", NotificationLevel.NONE)
+        with pytest.raises(ChatError) as refused:
+            await history.ask("notify", body, ReadState)
+        assert refused.value.code is Code.NOT_A_MEMBER
