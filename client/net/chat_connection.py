@@ -98,7 +98,13 @@ class ChatConnection:
         match request:
             case events.SendRequested(room, content, reply_to):
                 self.send(room, content, reply_to)
-            case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
+            case (
+                events.CommandRequested()
+                | events.RoomRequested()
+                | events.RoomRead()
+                | events.RoomMarkedUnread()
+                | events.QuitRequested()
+            ):
                 self._feed(request)
             case _:
                 assert_never(request)

@@ -11,7 +11,8 @@ from chatterbox.wire.position import Position
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
-from client.notifications.mentions import EVERYBODY, names
+from client.core.read_state.room_read_state import EVERYBODY
+from client.notifications.mentions import names
 from client.notifications.notification import NotableMessage, NotifyReason
 
 RESET_S = 1.0

@@ -46,6 +46,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _show(model, note)
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
+        case notes.ReadStateTold():
+            pass  # what is unread is counted here
         case (
             notes.Connecting()
             | notes.WelcomeReceived()
