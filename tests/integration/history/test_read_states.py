@@ -1,5 +1,9 @@
 """Read state: positions, unread counts, mentions and notification levels, as gateways ask for them."""
 
+import asyncio
+import contextlib
+import sqlite3
+
 import pytest
 
 from chatterbox.wire import history_api
@@ -137,6 +141,134 @@ class TestPositions:
         with pytest.raises(ChatError, match="at most 500") as refused:
             await history.ask("reads", ReadPositions(positions), ReadOutcomes)
         assert refused.value.code is Code.BAD_REQUEST
+
+
+def rows(history: Service) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The rows of mentions (user id, room id, offset), and of messages to a whole room (room id, offset, user id)."""
+    with contextlib.closing(sqlite3.connect(history.settings.database)) as database:
+        mentions = database.execute("SELECT user_id, room_id, offset FROM mentions ORDER BY 1, 2, 3").fetchall()
+        calls = database.execute("SELECT room_id, offset, user_id FROM calls ORDER BY 1, 2").fetchall()
+    return mentions, calls
+
+
+async def edit(history: Service, offset: int, text: str, *, room_id: int = 1) -> None:
+    change = history_api.MessageEdit(
+        room_id=room_id, user_id=history.auth.names["alice"], username="alice", offset=offset, content=text
+    )
+    await history.append_batch([], [change])
+
+
+async def delete(history: Service, offset: int, *, room_id: int = 1) -> None:
+    change = history_api.MessageDeletion(
+        room_id=room_id, user_id=history.auth.names["alice"], username="alice", offset=offset
+    )
+    await history.append_batch([], [change])
+
+
+async def mentions(history: Service, user: str = "bob", room_id: int = 1) -> int:
+    return (await state(history, user, room_id)).mentions
+
+
+async def room_with_bob(history: Service, name: str = "dev", **settings: bool) -> int:
+    """A room of alice with bob; returns its id."""
+    await history.do("POST", "/rooms", "alice", {"room": name, **settings})
+    await history.invite(name, "alice", "bob")
+    found = await history.ask("find", history_api.FindRoomCall(name, 1, "alice"), history_api.RoomInfo)
+    return found.room_id
+
+
+class TestMentions:
+    async def test_messages_that_name_a_member_count_until_they_are_read(self, history: Service) -> None:
+        await say(history, "@bob one", "nothing", "@Bob two, @bob", "bob three")
+        assert await mentions(history) == 2
+        assert await mentions(history, "alice") == 0
+        assert await mark(history, 1) == ReadState(read=1, unread=3, mentions=1, counted=4)
+        assert (await mark(history, 4)) == ReadState(read=4, counted=4)
+
+    async def test_marking_as_unread_counts_mentions_again(self, history: Service) -> None:
+        await say(history, "@bob one", "@room two")
+        await mark(history, 2)
+        assert await mark(history, 0, turn=1) == ReadState(turn=1, unread=2, mentions=2, counted=2)
+
+    async def test_a_message_to_the_room_counts_for_all_but_its_author(self, history: Service) -> None:
+        await say(history, "@room hello", "@room and @bob")
+        assert [await mentions(history, user) for user in ("alice", "bob")] == [0, 2]
+        assert rows(history) == ([], [(1, 1, 1), (1, 2, 1)])
+
+    async def test_a_plain_message_and_a_mention_of_oneself_write_no_row(self, history: Service) -> None:
+        await say(history, "hello", "@alice remember", "@nobody", "me@bob.example")
+        assert rows(history) == ([], [])
+
+    async def test_an_edit_changes_for_whom_a_message_counts(self, history: Service) -> None:
+        await history.greet("carol")
+        await say(history, "@bob", "plain", "@room")
+        await edit(history, 1, "@carol")
+        await edit(history, 2, "@bob")
+        await edit(history, 3, "@carol")
+        assert [await mentions(history, user) for user in ("bob", "carol")] == [1, 2]
+        assert rows(history) == ([(2, 1, 2), (3, 1, 1), (3, 1, 3)], [])
+        await edit(history, 3, "@room")
+        assert await mentions(history) == 2
+
+    async def test_a_deleted_message_is_unread_but_mentions_nobody(self, history: Service) -> None:
+        await say(history, "@bob", "@room", "@bob")
+        await delete(history, 1)
+        await delete(history, 2)
+        assert await state(history) == ReadState(unread=3, mentions=1, counted=3)
+        assert rows(history) == ([(2, 1, 3)], [])
+
+    async def test_leaving_forgets_mentions_and_joining_again_brings_none_back(self, history: Service) -> None:
+        room_id = await room_with_bob(history)
+        await say(history, "@bob one", room_id=room_id)
+        await history.do("DELETE", "/rooms/dev/members/me", "bob")
+        assert rows(history) == ([], [])
+        await say(history, "@bob two", room_id=room_id)
+        await history.do("PUT", "/rooms/dev/members/me", "bob")
+        assert await mentions(history, room_id=room_id) == 0
+        assert (await mark(history, 0, turn=1, room_id=room_id)) == ReadState(turn=1, unread=2, counted=2)
+        await say(history, "@bob three", room_id=room_id)
+        assert await mentions(history, room_id=room_id) == 1
+
+    async def test_a_removed_member_is_mentioned_no_more(self, history: Service) -> None:
+        room_id = await room_with_bob(history)
+        await say(history, "@bob one", room_id=room_id)
+        await history.do("DELETE", "/rooms/dev/members/bob", "alice")
+        assert rows(history) == ([], [])
+
+    async def test_in_a_direct_conversation_every_unread_message_counts(self, history: Service) -> None:
+        opened = await history.ask("direct", history_api.OpenDirectCall(1, "alice", "bob"), history_api.RoomInfo)
+        await say(history, "1", "2", room_id=opened.room_id)
+        await say(history, "3", user="bob", room_id=opened.room_id)
+        assert await state(history, room_id=opened.room_id) == ReadState(unread=2, mentions=2, counted=3)
+
+    async def test_notes_to_oneself_are_never_unread(self, start: Start) -> None:
+        async with start() as history:
+            await history.greet("alice")
+            opened = await history.ask("direct", history_api.OpenDirectCall(1, "alice", "alice"), history_api.RoomInfo)
+            await history.fill(PER_ROOM, room_id=opened.room_id)
+            await say(history, "one more", room_id=opened.room_id)
+            assert await state(history, "alice", opened.room_id) == ReadState(counted=PER_ROOM + 1)
+
+    async def test_no_more_than_999_are_told(self, history: Service) -> None:
+        await say(history, *["@bob"] * 1000)
+        await say(history, *["@room"] * 1000)
+        assert await state(history) == ReadState(unread=999, mentions=999, counted=2000)
+
+    @pytest.mark.parametrize("how", ["the creator deletes it", "its last member leaves"])
+    async def test_a_room_that_ends_leaves_no_row(self, history: Service, how: str) -> None:
+        room_id = await room_with_bob(history, private=True)
+        await say(history, "@bob", "@room", "@bob", room_id=room_id)
+        await say(history, "@bob stays")
+        if how == "the creator deletes it":
+            await history.do("DELETE", "/rooms/dev", "alice")
+        else:
+            await history.do("DELETE", "/rooms/dev/members/me", "bob")
+            await history.do("DELETE", "/rooms/dev/members/me?delete=true", "alice")
+        async with asyncio.timeout(5):
+            while rows(history) != ([(2, 1, 1)], []):
+                await asyncio.sleep(0.01)
+        with contextlib.closing(sqlite3.connect(history.settings.database)) as database:
+            assert database.execute("SELECT DISTINCT room_id FROM read_states").fetchall() == [(1,)]
 
 
 class TestSignals:
