@@ -58,7 +58,7 @@ class SteppedSchedule:
         self.rng = Random(self.seed)
         self.history = StoredHistory()
         self.room = self.history.add(ROOM)
-        self.room.members[1] = "ada"
+        self.history.admit(self.room, 1, "ada")
         self.gateways = [SteppedGateway(self.room, self.rng) for _ in range(2)]
         self.wires = [[], []]
         self.share = self.rng.choice((0.5, 0.9))
