@@ -31,6 +31,7 @@ from services.history.http import (
     invitation_routes,
     message_routes,
     reaction_routes,
+    read_routes,
     room_routes,
 )
 from services.history.messages.commit_publisher import CommitPublisher, CommittedChanges
@@ -121,7 +122,7 @@ def create_app(
         return HistoryContext(callers, verifier, history)
 
     app = HistoryApp("Chatterbox history", metrics.metrics, open_context)
-    public = (message_routes, reaction_routes, room_routes, direct_routes, invitation_routes)
+    public = (message_routes, reaction_routes, read_routes, room_routes, direct_routes, invitation_routes)
     for routes in (*public, internal_routes, health_routes):
         app.include_router(routes.router)
     return app

@@ -1,6 +1,5 @@
 """Read state: positions, unread counts, mentions and notification levels, as gateways ask for them."""
 
-import asyncio
 import contextlib
 import sqlite3
 
@@ -14,7 +13,8 @@ from chatterbox.wire.read_state import ReadState
 from chatterbox.wire.user_settings import NotificationLevel
 from services.history.core.recent_senders import PER_ROOM
 from services.history.history import MAX_READ_POSITIONS
-from tests.support.history import Service, Start, until
+from tests.support import waiting
+from tests.support.history import Service, Start, code, until
 
 
 async def state(history: Service, user: str = "bob", room_id: int = 1) -> ReadState:
@@ -264,9 +264,7 @@ class TestMentions:
         else:
             await history.do("DELETE", "/rooms/dev/members/me", "bob")
             await history.do("DELETE", "/rooms/dev/members/me?delete=true", "alice")
-        async with asyncio.timeout(5):
-            while rows(history) != ([(2, 1, 1)], []):
-                await asyncio.sleep(0.01)
+        await waiting.until(lambda: rows(history) == ([(2, 1, 1)], []), 5)
         with contextlib.closing(sqlite3.connect(history.settings.database)) as database:
             assert database.execute("SELECT DISTINCT room_id FROM read_states").fetchall() == [(1,)]
 
@@ -319,3 +317,61 @@ class TestNotify:
         with pytest.raises(ChatError) as refused:
             await history.ask("notify", body, ReadState)
         assert refused.value.code is Code.NOT_A_MEMBER
+
+
+class TestPublicRoutes:
+    async def test_a_room_is_marked_as_read_and_as_unread(self, history: Service) -> None:
+        await say(history, "1", "@bob 2", "3")
+        heard = await history.listening(SIGNALS)
+        answer = await history.do("PUT", "/rooms/General/read", "bob", {"offset": 2})
+        expected = {"room": "general", "read": 2, "turn": 0, "unread": 1, "mentions": 0, "counted": 3}
+        assert (answer.status_code, answer.json()) == (200, expected | {"notify": "", "until": ""})
+        answer = await history.do("PUT", "/rooms/general/read", "bob", {"offset": 0, "turn": 1})
+        assert answer.json() == expected | {
+            "read": 0, "turn": 1, "unread": 3, "mentions": 1, "notify": "", "until": ""
+        }  # fmt: skip
+        await until(lambda: len(heard) >= 2)
+        assert [decode_signal(payload).origin for _, payload in heard] == ["", ""]
+
+    async def test_a_level_is_set(self, history: Service) -> None:
+        wanted = {"level": "none", "until": "2026-12-01T07:00:00Z"}
+        answer = await history.do("PUT", "/rooms/general/notify", "bob", wanted)
+        assert answer.json() | {"notify": "none", "until": "2026-12-01T07:00:00.000Z"} == answer.json()
+        assert (await state(history)).notify is NotificationLevel.NONE
+
+    async def test_unread_lists_rooms_with_unread_messages_or_all(self, history: Service) -> None:
+        room_id = await room_with_bob(history, "Dev")
+        await say(history, "@bob", room_id=room_id)
+        [unread] = (await history.get("/unread", "bob")).json()
+        assert unread == {
+            "room": "dev", "read": 0, "turn": 0, "unread": 1, "mentions": 1, "counted": 1, "notify": "", "until": ""
+        }  # fmt: skip
+        listed = (await history.get("/unread?all=true", "bob")).json()
+        assert [(room["room"], room["unread"]) for room in listed] == [("dev", 1), ("general", 0)]
+
+    @pytest.mark.parametrize("change", ["read", "notify"])
+    async def test_others_rooms_are_refused(self, history: Service, change: str) -> None:
+        await history.do("POST", "/rooms", "alice", {"room": "open"})
+        await history.do("POST", "/rooms", "alice", {"room": "shut", "private": True})
+        body = {"offset": 1, "level": "all"}
+        answers = [await history.do("PUT", f"/rooms/{room}/{change}", "bob", body) for room in ("open", "shut", "no!")]
+        assert list(map(code, answers)) == [
+            (403, Code.NOT_A_MEMBER), (404, Code.ROOM_UNKNOWN), (422, Code.ROOM_NAME_INVALID)
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("change", "body"),
+        [
+            ("read", {}),
+            ("read", {"offset": -1}),
+            ("read", {"offset": 2**53}),
+            ("read", {"offset": 1, "turn": -1}),
+            ("notify", {}),
+            ("notify", {"level": "loud"}),
+            ("notify", {"level": "all", "until": "tomorrow"}),
+        ],
+    )
+    async def test_invalid_bodies_are_refused(self, history: Service, change: str, body: dict[str, object]) -> None:
+        answer = await history.do("PUT", f"/rooms/general/{change}", "bob", body)
+        assert answer.status_code in {400, 422}
+        assert await state(history) == ReadState()
