@@ -118,7 +118,7 @@ class SteppedClient:
 
     def _begin(self, resume: Mapping[str, ResumePoint]) -> None:
         assert self.gateway is not None
-        self.connection = self.gateway.attach(self, resume.get(self.room))
+        self.connection = self.gateway.attach(self, resume.get(self.room), self.told_state)
         self.pushed = self.connection.offset, self.connection.rev
         at = Position(self.gateway.stream.epoch, self.connection.offset)
         head = max(at.offset, self.gateway.stream.head)  # a gateway that is behind would catch up first
