@@ -145,8 +145,6 @@ def take_read_set(step: ReducerStep, command: MarkRead, reply: ReadSet) -> None:
     known = state.told or ReadState()
     told = ReadState(reply.offset, reply.turn, reply.unread, reply.mentions, reply.counted, known.notify, known.until)
     _store(step, command.room, room_read_state.take_told(state, told))
-    if _state_of(step, command.room).unsaid is not None:
-        _enqueue(step, command.room)
     advance(step)
 
 
