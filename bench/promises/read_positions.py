@@ -1,4 +1,4 @@
-"""Promise "a crowd of readers costs little, and your other devices know": history's CPU time, and the time until `own`."""
+"""Promise "many readers cost little, and other devices know soon": history's CPU time, and the time until `own`."""
 
 import asyncio
 import random

@@ -32,7 +32,7 @@ class Member:
         return self._is_elsewhere or len(self.connections) > 1
 
     def note_elsewhere(self) -> None:
-        """The user has been heard of by another gateway."""
+        """Another gateway has a connection of the user, or had one."""
         self._is_elsewhere = True
 
     def add_connection(self, connection: RoomConnection) -> None:

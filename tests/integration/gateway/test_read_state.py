@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chatterbox.wire.errors import ChatError, Code
+from chatterbox.wire.history_api import ReadStates
 from services.gateway.upstream.history_client import HistoryClient
 from tests.support.server import Server, running
 from tests.support.talker import Talker
@@ -50,6 +51,23 @@ async def test_a_welcome_leaves_without_the_read_state_if_history_does_not_tell(
             assert state(second.welcome) == {}
             assert second.positions["general"]["offset"] == 3
             assert (await second.ask("ping"))["type"] == "pong"
+
+
+async def test_what_is_read_while_a_further_connection_is_welcomed_is_in_its_welcome(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await written(server, 3)
+    async with server.talker(token) as first:
+        read_states = HistoryClient.read_states
+
+        async def outdated(self: HistoryClient, users: dict[int, str]) -> ReadStates:
+            answer = await read_states(self, users)
+            assert (await first.ask("read", room="general", offset=3))["offset"] == 3
+            return answer
+
+        monkeypatch.setattr(HistoryClient, "read_states", outdated)
+        async with server.talker(token) as second:
+            assert state(second.welcome) == {"read": 3, "counted": 3}
 
 
 async def test_a_position_that_waits_does_not_delay_other_commands(server: Server) -> None:
