@@ -64,6 +64,7 @@ def take_own(step: ReducerStep, own: Own) -> None:
     _set_queue(step, replace(step.state.read_queue, supported=True))
     told = ReadState(own.read, own.turn, own.unread, own.mentions, own.counted, own.notify, own.until)
     _store(step, own.room, room_read_state.take_told(_state_of(step, own.room), told))
+    advance(step)
 
 
 def take_notify(step: ReducerStep, reply: NotifySet) -> None:

@@ -67,6 +67,13 @@ class TestWhatTheServerTells:
         core.live(told(40, 30, unread=7))
         assert told_notes(core.again(told(40, 30, unread=7))) == []
 
+    def test_position_that_waits_is_sent_once_a_push_shows_that_the_server_takes_it(self) -> None:
+        """The welcome had no read states: history did not answer in time."""
+        core = Core()
+        core.live(room_state(40))
+        assert marks(core.feed(events.RoomRead(ROOM, 35))) == []
+        assert marks(core.came(frames.Own(room=ROOM, read=30, unread=10, counted=40))) == [ReadMark(0, 35)]
+
     def test_message_after_the_count_is_added_to_it(self) -> None:
         core = Core()
         core.live(told(40, 30, unread=7, mentions=1))
