@@ -83,10 +83,9 @@ def forget(step: ReducerStep, room: str) -> None:
 
 
 def take_message(step: ReducerStep, message: Message) -> None:
-    """Count a message."""
-    state = step.state.read_states.get(message.room)
-    if state is not None:
-        _keep(step, message.room, room_read_state.take_message(state, message, step.state.username))
+    """Count a message; also while the server told nothing of its room, as its count may come later."""
+    state = _state_of(step, message.room)
+    _keep(step, message.room, room_read_state.take_message(state, message, step.state.username))
 
 
 def take_change(step: ReducerStep, message: Message) -> None:
@@ -155,6 +154,7 @@ def refuse(step: ReducerStep, command: MarkRead, error: ErrorFrame, *, temporary
     if error.code in NOT_SUPPORTED:
         _set_queue(step, replace(step.state.read_queue, supported=False))
     elif temporary:
+        step.slow_down(error)
         _pause(step, command.room, max(EVERY_S, error.retry_after_s or 0))
         _enqueue(step, command.room)
     else:
@@ -184,7 +184,7 @@ def _state_of(step: ReducerStep, room: str) -> RoomReadState:
 
 
 def _keep(step: ReducerStep, room: str, state: RoomReadState) -> None:
-    if state is not step.state.read_states.get(room):
+    if state is not _state_of(step, room):
         step.set_read_state(room, state)
 
 

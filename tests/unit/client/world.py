@@ -381,14 +381,18 @@ class World:
         room, before = command.room, self.reads[command.room]
         head = len(self.logs[room])
         mark = self.reads[room] = max(before, ReadMark(command.turn or 0, min(command.offset, head)))
-        counts = {"unread": self.unread(room), "mentions": 0, "counted": head}
+        unread = self.unread(room)
         other = self.other_device
         if mark != before and other is not None:
             if other.lost_owns:
                 other.lost_owns, other.missed = other.lost_owns - 1, True
             else:
-                other.signals.append(frames.Own(room=room, read=mark.offset, turn=mark.turn, **counts))
-        return frames.ReadSet(id=command.id, room=room, offset=mark.offset, turn=mark.turn, **counts)
+                other.signals.append(
+                    frames.Own(room=room, read=mark.offset, turn=mark.turn, unread=unread, counted=head)
+                )
+        return frames.ReadSet(
+            id=command.id, room=room, offset=mark.offset, turn=mark.turn, unread=unread, mentions=0, counted=head
+        )
 
     def _send(self, send: frames.Send) -> frames.Reply:
         if self.refusals:
