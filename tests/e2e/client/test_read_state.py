@@ -56,11 +56,11 @@ def test_what_is_read_on_one_device_is_read_on_the_other(laptop: Person, phone: 
         first.type("/unread\n")
         first.shows("-- No unread messages.")
         second.type("/notify none for 2h\n")
-        second.shows("-- #ops notifies you as each of your clients is configured, but of nothing until ")
+        second.shows("Silent until 2")
         first.type("/join ops\n")
         first.shows("-- Now in #ops.")
         first.type("/notify\n")
-        first.shows("-- #ops notifies you as each of your clients is configured, but of nothing until ")
+        first.shows("Silent until 2")
 
 
 def test_what_was_unread_is_told_at_the_next_start_and_by_the_command(
