@@ -17,8 +17,9 @@ from services.history.core.recent_senders import PER_ROOM, RecentSenders, Sender
 FILLED_AT_ONCE = 4000
 """Messages whose senders are read from the database by one query, at least one room's."""
 FILL_S = 2.0
-"""How long one request reads senders from the database, or waits for others that do (seconds). Connecting waits for it:
-what is not read then is counted without it, so the user's own messages are told as unread until somebody asks again.
+"""Time that one request may take to read senders from the database, or to wait for other requests that read them
+(seconds). Connecting waits for it. The rest is counted without senders: the user's own messages are then told as unread
+until the next request.
 """
 _ROOM, _DIRECT, _NOTES = 0, 1, 2
 
