@@ -58,6 +58,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     app.on_notification_settings(notifications.configure)
 
     def save_last() -> None:
+        runtime.take_revs()
         state_file.save(encode_state(model, app.theme), last=True)
 
     with context.outbox(session) as outbox, NameCache(context.name_cache_path(session)) as names:

@@ -17,6 +17,7 @@ from client.core.events import (
     RoomRequested,
     SendRequested,
 )
+from client.core.message_changes import HeldMessages
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand
@@ -59,7 +60,15 @@ class ScreenRuntime:
     def use_connection(self, connection: ChatConnection) -> None:
         """Use a connection, which asks what the screen holds of each room to bring it up to date."""
         self.connection = connection
-        connection.ask_for_held(self.model.held_messages)
+        connection.ask_for_held(self._held_messages)
+
+    def _held_messages(self) -> Mapping[str, HeldMessages]:
+        self.take_revs()
+        return self.model.held_messages()
+
+    def take_revs(self) -> None:
+        """Take over up to which rev of each room the messages are known, to save or tell that."""
+        self.model.set_revs({room: stream.rev for room, stream in self.connection.state.streams.items()})
 
     def use_slash_commands(self, slash_commands: SlashCommands) -> None:
         self.slash_commands = slash_commands
@@ -136,7 +145,6 @@ class ScreenRuntime:
             self._carry_out(request)
         state = self.connection.state
         self.model.set_outbox(state.unsent, state.in_flight)
-        self.model.set_revs({room: stream.rev for room, stream in state.streams.items()})
         self.check_response()
         self._settled.set()
         self._on_change()

@@ -78,6 +78,7 @@ TABLE = (
     Action("edit-message", ("e",), "edit it, if it is yours", ActionScope.SELECTING),
     Action("delete-message", ("d",), "delete it for everybody, after a question", ActionScope.SELECTING),
     Action("pin-message", ("P",), "pin it, or unpin it", ActionScope.SELECTING),
+    Action("mark-unread", ("u",), "mark it and what comes after it as unread, on all devices", ActionScope.SELECTING),
     Action("quote", ("q",), "quote it in the input", ActionScope.SELECTING),
     Action("open-link", ("o", "enter"), "open its first link (1 to 9: by number)", ActionScope.SELECTING),
     Action("copy-place", ("p",), "copy its position: room, epoch and offset", ActionScope.SELECTING),
@@ -145,6 +146,7 @@ SELECTION_WORDS = {
     "answered": "go to answered",
     "reactions": "who",
     "pin-message": "pin",
+    "mark-unread": "unread",
     "copy-place": "place",
 }
 """One word for each action on a selected message, the most likely first. As many as fit are shown."""

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
+from chatterbox.wire.position import Position
 from client.core import notes
 from client.core.direct_rooms import is_direct, peer_of
 from client.screen.model.chat_model import ChatModel
@@ -13,6 +14,7 @@ from client.screen.model.messages.compose_mode import Editing
 from client.screen.model.messages.message_actions import refuse_edit
 from client.screen.model.messages.message_list import is_of_pins
 from client.screen.model.messages.thread_model import is_of_thread
+from client.screen.model.room_model import is_told
 from client.screen.model.scroll_position import message_key
 from client.text import note_text
 from client.text.sanitize import inert
@@ -48,8 +50,8 @@ def apply(model: ChatModel, note: notes.Note) -> None:
             _show(model, note)
         case notes.QueuedOffline():
             pass  # the outgoing message itself shows that it is queued
-        case notes.ReadStateTold():
-            pass  # what is unread is counted here
+        case notes.ReadStateTold(name, state):
+            model.take_read_state(name, state)
         case (
             notes.Connecting()
             | notes.WelcomeReceived()
@@ -84,6 +86,8 @@ def _show(model: ChatModel, note: notes.Note, room: str | None = None) -> None:
 def _add_message(model: ChatModel, message: frames.Message, *, mine: bool) -> None:
     room = model.ensure_room(message.room)
     room.add_message(message, mine=mine, visible=model.shows_next(message), me=model.status.username)
+    if mine:
+        model.report_read(room)
 
 
 def _change_message(model: ChatModel, message: frames.Message) -> None:
@@ -132,11 +136,12 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
     is_first_run = not any(room.log.epoch for room in model.rooms.values())
     for state in note.rooms:
         model.set_member(state.room, True, private=state.private)
-        if not note.again:
+        if not note.again or not model.rooms[state.room].log.epoch:
             _resume(model, state, is_new=is_direct(state.room) and not is_first_run)
     model.refresh_rooms()
     if not note.again:
-        model.backfill.start(state.room for state in note.rooms if model.rooms[state.room].unread)
+        rooms = (state.room for state in note.rooms if not is_told(state))
+        model.backfill.start(name for name in rooms if model.rooms[name].unread)
     model.continue_backfill()
 
 
@@ -200,6 +205,7 @@ def _enter(model: ChatModel, note: notes.RoomEntered) -> None:
     room.add_page(messages, begins=not messages)
     if is_new:
         room.mark_all_read()
+        model.report_read(room)
     else:
         room.recount(model.status.username)
     if not was_member:
@@ -214,8 +220,20 @@ def _change_member(model: ChatModel, change: frames.Membership, *, mine: bool) -
     awaits_reply = by_user and change.member and model.joining == change.room
     if mine and not awaits_reply:
         model.set_member(change.room, change.member, private=change.private if change.member else None)
+        if change.member and change.at is not None:
+            _begin(model, change.room, change.at, change.read)
     if mine or change.room in model.rooms:
         _show(model, notes.MembershipChange(change, mine), None if mine and change.member else change.room)
+
+
+def _begin(model: ChatModel, name: str, at: Position, read: int) -> None:
+    """The user came into a room elsewhere: what it has up to `read` is read."""
+    room = model.ensure_room(name)
+    if room.log.epoch not in ("", at.epoch):
+        room.reset()
+    if not room.log.epoch:
+        room.log.set_epoch(at.epoch)
+        room.begin(at.offset, read)
 
 
 # Replies to commands.
