@@ -101,6 +101,8 @@ class ClientState:
     """How many attempts to connect failed in a row."""
     waited_s: float = 0.0
     """How long the waits between these attempts were together (seconds)."""
+    names_rooms: bool = True
+    """Whether `connect` names the rooms: not after a server of unknown limits refused that frame as too large."""
     moving: bool = False
     disconnect_shown: bool = False
     """Whether a `Disconnected` note was shown since the last welcome."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import close_codes, frames
+from chatterbox.wire.close_codes import CloseCode
 from client.core import (
     command_pace,
     direct_rooms,
@@ -86,7 +87,8 @@ def _take_connection_event(
             step.emit(events.Dial(0.0))
         case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            step.emit(events.SendConnect(room_updates.resume_points(step, held)))
+            points = room_updates.resume_points(step, held)
+            step.emit(events.SendConnect(points if step.state.names_rooms else {}))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
                 step.emit(events.SendConnect({}, step.state.next_id))
@@ -170,7 +172,7 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     again, connection = step.state.connection > 0, step.state.connection + 1
     state = replace(step.state, phase=ConnectionPhase.LIVE, username=welcome.username, limits=welcome.limits)
     pace = command_pace.full(welcome.limits, state.pace.timer)
-    step.set_state(replace(state, connection=connection, disconnect_shown=False, pace=pace))
+    step.set_state(replace(state, connection=connection, disconnect_shown=False, pace=pace, names_rooms=True))
     step.show(
         notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
     )
@@ -185,7 +187,9 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     """Reconnect after a while, or end if the close code forbids it."""
-    if lost.code is not None and not close_codes.may_reconnect(lost.code):
+    if _is_too_large(step.state, lost.code):
+        step.set_state(replace(step.state, names_rooms=False))
+    elif lost.code is not None and not close_codes.may_reconnect(lost.code):
         _end(step, notes.SessionOver(lost.code, lost.why))
         return
     state, unanswered = step.state, step.state.pending
@@ -207,6 +211,12 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     read_rules.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
     step.emit(events.Dial(wait_s))
+
+
+def _is_too_large(state: ClientState, code: int | None) -> bool:
+    """Whether the server refused a `connect` that named rooms as too large; its limit is not known before a welcome."""
+    is_connecting = state.phase is ConnectionPhase.CONNECTING and state.names_rooms
+    return code == CloseCode.TOO_BIG and is_connecting and bool(state.streams)
 
 
 def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
@@ -242,6 +252,12 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
         if isinstance(reply, frames.ErrorFrame) and reply.code not in {*outbox_rules.SESSION_ERRORS, UNREADABLE}:
             step.show(notes.ServerError(reply.detail))  # after a session error, the close code says why
         return
+    _answer(step, pending, reply)
+    if isinstance(pending.command, frames.ReadHistory | frames.ReadChanges):
+        room_updates.request_pages(step)  # another room may have waited for this one
+
+
+def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> None:
     match pending.command, reply:
         case _, frames.ErrorFrame():
             _take_refusal(step, pending, reply)

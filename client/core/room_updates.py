@@ -446,7 +446,7 @@ def _settle(step: ReducerStep, room: str, stream: MessageStream) -> None:
 
 def request_pages(step: ReducerStep) -> None:
     """Request what rooms miss, as fast as the server's limits allow; rooms heard from last come first."""
-    if step.state.phase is not ConnectionPhase.LIVE:
+    if step.state.phase is not ConnectionPhase.LIVE or not _may_request(step):
         return
     missing = [
         (room, stream) for room, stream in step.state.streams.items() if stream.needs_page or stream.changes.needs_page

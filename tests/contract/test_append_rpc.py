@@ -25,8 +25,8 @@ from chatterbox.wire.untrusted_json import decode_json
 from services.gateway.upstream.append_client import PATH, AppendClient
 from services.history.messages.append_server import MAX_BATCH_BYTES, append_protocol
 from tests.support.history import SERVICE_KEY, Clock, FakeAuth, Service, running
-from tests.support.live import served
 from tests.support.loopback import NO_TLS
+from tests.support.socket_server import served
 
 
 @pytest.fixture
@@ -61,6 +61,11 @@ async def client(url: str) -> AsyncIterator[AppendClient]:
 
 def offsets(answer: history_api.AppendAnswer) -> list[int]:
     return [outcome.offset for outcome in answer.outcomes if isinstance(outcome, history_api.Appended)]
+
+
+def _edit(history: Service, content: str) -> history_api.MessageEdit:
+    alice = history.auth.names["alice"]
+    return history_api.MessageEdit(room_id=1, user_id=alice, username="alice", offset=1, content=content)
 
 
 class TestAppend:
@@ -111,6 +116,36 @@ class TestLostConnection:
         monkeypatch.setattr(RpcClient, "call", break_once)
         assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
         assert offsets(await client.append([history.message("c", "k3")], [])) == [3]
+
+    async def test_a_batch_with_changes_is_sent_over_a_new_connection_if_the_old_one_had_ended(
+        self, history: Service, client: AppendClient
+    ) -> None:
+        await client.append([history.message("a", "k1")], [])
+        assert client._rpc is not None
+        client._rpc.abort()
+        answer = await client.append([history.message("b", "k2")], [_edit(history, "edited")])
+        assert (offsets(answer), answer.change_outcomes) == ([2], [history_api.ChangeStored(1)])
+
+    async def test_an_edit_that_was_sent_is_not_repeated_over_a_later_one(
+        self, history: Service, client: AppendClient, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its connection is lost before the answer, and another gateway's edit of the same message is acked."""
+        await client.append([history.message("a", "k1")], [])
+        other, call = AppendClient(url, SERVICE_KEY), RpcClient.call
+
+        async def lose_the_answer(connection: RpcClient, batch: bytes) -> bytes:
+            await call(connection, batch)
+            monkeypatch.setattr(RpcClient, "call", call)
+            await other.append([], [_edit(history, "newer")])
+            raise ConnectionResetError
+
+        monkeypatch.setattr(RpcClient, "call", lose_the_answer)
+        with pytest.raises(UnavailableError):
+            await client.append([history.message("b", "k2")], [_edit(history, "older")])
+        [newer] = [each for each in (await history.get("/messages")).json() if each["offset"] == 1]
+        assert (newer["content"], newer["rev"]) == ("newer", 2)
+        assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
+        await other.close()
 
     async def test_the_response_to_a_cancelled_batch_is_not_given_to_the_next_one(
         self, history: Service, client: AppendClient

@@ -58,12 +58,22 @@ class HistoryService(Service):
         self._publish = publish
         self._now_ms = now_ms
 
+    def restart(self) -> None:
+        """What it had in memory is lost."""
+        super().restart()
+        self.stored.activity.restart()
+        self.stored.reads.restart()
+
     def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
             case "append":
                 return self._append(decode_json(content, history_api.AppendBatch))
             case "memberships":
                 return self.stored.memberships(decode_json(content, history_api.UserIds))
+            case "read-states":
+                return self.stored.read_states(decode_json(content, history_api.UserIds))
+            case "reads":
+                return self._store_reads(decode_json(content, history_api.ReadPositions))
             case "heads":
                 return self.stored.heads(decode_json(content, history_api.HeadsQuery))
             case "page":
@@ -87,6 +97,11 @@ class HistoryService(Service):
         answer, items = self.stored.append(batch, self._now_ms())
         self._publish(items)
         return answer
+
+    def _store_reads(self, positions: history_api.ReadPositions) -> history_api.ReadOutcomes:
+        outcomes, items = self.stored.store_reads(positions)
+        self._publish(items)
+        return outcomes
 
     def _published(self, result: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
         info, items = result

@@ -8,7 +8,8 @@ from services.gateway.rooms.room import Room, RoomConnection
 class Member:
     """One user with at least one connection, or one whose first connection is being welcomed."""
 
-    __slots__ = ("connections", "invitations", "is_loaded", "rooms", "rooms_version", "sends", "user_id", "username")
+    __slots__ = ("_directs", "_is_elsewhere", "connections", "invitations", "is_loaded", "rooms", "rooms_version",
+                 "sends", "user_id", "username")  # fmt: skip
 
     def __init__(self, user_id: int, username: str, sends: TokenBucket) -> None:
         self.user_id = user_id
@@ -16,6 +17,8 @@ class Member:
         self.connections: set[RoomConnection] = set()
         self.rooms: dict[str, Room] = {}
         """Rooms by name."""
+        self._directs: dict[str, Room] = {}
+        """The direct conversations among them, by folded name."""
         self.invitations: dict[str, str] = {}
         """Pending invitations: room and inviter."""
         self.is_loaded = False
@@ -23,6 +26,16 @@ class Member:
         self.rooms_version = 0
         """Incremented whenever `rooms` is updated: an answer that history gave earlier may be outdated."""
         self.sends = sends
+        self._is_elsewhere = False
+
+    @property
+    def has_other_devices(self) -> bool:
+        """Whether the user is known to have more than one connection, here and at other gateways."""
+        return self._is_elsewhere or len(self.connections) > 1
+
+    def note_elsewhere(self) -> None:
+        """Another gateway has a connection of the user, or had one."""
+        self._is_elsewhere = True
 
     def add_connection(self, connection: RoomConnection) -> None:
         self.connections.add(connection)
@@ -39,6 +52,8 @@ class Member:
 
     def add_room(self, room: Room) -> None:
         self.rooms[room.name] = room
+        if direct_names.people(room.name):
+            self._directs[text_rules.folded(room.name)] = room
         self.note_update()
 
     def set_invitation(self, room: str, by: str | None) -> bool:
@@ -52,11 +67,10 @@ class Member:
         return True
 
     def find_room(self, address: str) -> Room | None:
-        """The room of this `direct_names.address`; direct conversations are kept in the spelling of the usernames."""
-        if not direct_names.people(address):
-            return self.rooms.get(address)
-        return next((room for name, room in self.rooms.items() if text_rules.folded(name) == address), None)
+        """The room of this `direct_names.address`; direct conversations are named in the spelling of the usernames."""
+        return self._directs.get(address) if direct_names.people(address) else self.rooms.get(address)
 
     def remove_room(self, room: Room) -> None:
         del self.rooms[room.name]
+        self._directs.pop(text_rules.folded(room.name), None)
         self.note_update()

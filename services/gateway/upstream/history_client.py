@@ -7,6 +7,8 @@ import httpx
 
 from chatterbox.chassis.http.internal_http import call
 from chatterbox.wire import history_api
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
 
 T = TypeVar("T")
 Outcome: TypeAlias = history_api.Appended | history_api.AppendRefused
@@ -55,8 +57,14 @@ class HistoryClient:
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
         return await self._call("/internal/memberships", history_api.UserIds(users), history_api.MembershipSnapshot)
 
-    async def heads(self, room_ids: list[int]) -> history_api.Heads:
-        return await self._call("/internal/heads", history_api.HeadsQuery(room_ids), history_api.Heads)
+    async def heads(self, room_ids: list[int], *, topics: bool = False) -> history_api.Heads:
+        """The heads of those of these rooms that exist, with their topics if wanted."""
+        query = history_api.HeadsQuery(room_ids, topics=topics)
+        return await self._call("/internal/heads", query, history_api.Heads)
+
+    async def heads_since(self, cursor: history_api.HeadsCursor) -> history_api.Heads:
+        """The heads of the rooms that changed after `cursor`, unless the answer is not `comparable`."""
+        return await self._call("/internal/heads", history_api.HeadsQuery(since=cursor), history_api.Heads)
 
     async def page(
         self,
@@ -85,6 +93,24 @@ class HistoryClient:
             room_id=room_id, after=after, first=first, limit=limit, reader=None if reader is None else reader.user_id
         )
         return await self._call("/internal/changes", query, history_api.StoredChanges)
+
+    async def store_reads(self, positions: list[history_api.ReadPosition], origin: str) -> list[ReadState | None]:
+        """Store read positions of at most one per user and room; on return they are durable.
+
+        Returns each room's state, or None if the user is no member. `origin` tells its own connections.
+        """
+        body = history_api.ReadPositions(positions, origin)
+        return (await self._call("/internal/reads", body, history_api.ReadOutcomes)).states
+
+    async def read_states(self, users: dict[int, str]) -> history_api.ReadStates:
+        return await self._call("/internal/read-states", history_api.UserIds(users), history_api.ReadStates)
+
+    async def set_notify(
+        self, room: str, member: Requester, level: NotificationLevel, until: str, origin: str
+    ) -> ReadState:
+        """Set of what a room notifies a user; returns the room's state. `origin` tells its own connections."""
+        body = history_api.NotifyCall(room, member.user_id, member.username, level, until, origin)
+        return await self._call("/internal/notify", body, ReadState)
 
     async def find(self, room: str, member: Requester) -> history_api.RoomInfo:
         """The room of this name if `member` may see it; raises `room_unknown`."""

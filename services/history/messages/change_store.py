@@ -10,7 +10,9 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, MessageReactio
 from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
-from services.history.core.stored_message import COLUMNS, StoredMessage
+from services.history.core.stored_message import COLUMNS, StoredMessage, require_readable
+from services.history.reads import mention_rows
+from services.history.reads.mention_rows import MemberIds
 from services.history.rooms import direct_writers
 
 _CONTEXTS = """
@@ -90,11 +92,15 @@ def _rooms(db: sqlite3.Connection, room_ids: Iterable[int]) -> dict[int, ChangeR
 def _messages(
     db: sqlite3.Connection, places: Iterable[tuple[int, int]], *, with_threads: bool
 ) -> dict[tuple[int, int], StoredMessage]:
-    """The messages at these offsets of rooms, and with `with_threads` the first ones of their threads."""
+    """The messages at these offsets of rooms, and with `with_threads` the first ones of their threads.
+
+    Raises `DamagedMessageError`.
+    """
     found = {
         (room_id, message[0]): StoredMessage._make(message)
         for room_id, *message in db.execute(_MESSAGES, (_json(list(places)),))
     }
+    require_readable(found.values())
     roots = {(room_id, message.thread) for (room_id, _), message in found.items() if message.thread is not None}
     missing = [place for place in roots if place not in found] if with_threads else []
     return found | _messages(db, missing, with_threads=False) if missing else found
@@ -110,12 +116,14 @@ def _contexts(db: sqlite3.Connection, changes: Sequence[AnyMessageChange]) -> li
     return [ChangeContext(member, bool(reacted)) for member, reacted in db.execute(_CONTEXTS, (_json(requested),))]
 
 
-def write(db: sqlite3.Connection, plan: ChangePlan) -> None:
+def write(db: sqlite3.Connection, plan: ChangePlan, member_ids: MemberIds) -> None:
     """Write what is planned; new messages that are answered in the same transaction are inserted before."""
     for changes in plan.changed.values():
         db.executemany(_CHANGE, [_columns(change.message) for change in changes.values()])
     if plan.erased:
         db.executemany(_ERASE_REACTIONS, [(message_id,) for message_id in plan.erased])
+    if plan.mentions:
+        mention_rows.replace(db, plan.mentions, member_ids)
     db.executemany(_TAKE_BACK, [place for place, new in plan.reactions.items() if new is None])
     db.executemany(_REACT, [(*place, new.place) for place, new in plan.reactions.items() if new is not None])
     db.executemany(_SET_REV, [(room.rev, room_id) for room_id, room in plan.rooms.items()])

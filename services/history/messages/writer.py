@@ -25,6 +25,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
+from services.history.core.room_activity import RoomActivity
+from services.history.core.stored_message import DamagedMessageError
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.messages.commit_group import CommitGroup
@@ -86,6 +88,11 @@ class Writer:
     def revision(self) -> int | None:
         """The membership revision; None: it is not known here, and must be read from the database."""
         return self._committer.revision
+
+    @property
+    def activity(self) -> RoomActivity:
+        """Which rooms the commits of this process changed."""
+        return self._committer.activity
 
     async def append(self, messages: Sequence[Append]) -> list[Outcome]:
         """Store messages in this order in one transaction; on return they are durable. One outcome per message.
@@ -176,6 +183,8 @@ class Writer:
             else:
                 self._fail(group, self._incident.fail(problem))
                 await self._make_room(problem)
+        except DamagedMessageError as problem:
+            self._fail(group, self._damage.found(str(problem)))
         except Exception:
             log.exception("commit_group.failed")
             self._fail(group, _unavailable())

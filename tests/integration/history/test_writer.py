@@ -154,6 +154,25 @@ def code(result: object) -> Code:
     return result.code
 
 
+class TestActivity:
+    async def test_rooms_are_noted_only_after_their_commit_can_be_read(self, site: WriterSite) -> None:
+        """Otherwise a gateway could be told a cursor beyond a commit that is not in the heads it is told with it."""
+        before, seen = site.writer.activity.cursor, []
+        site.gate.after = lambda sql: seen.append(site.writer.activity.cursor) if sql == "COMMIT" else None
+        await site.append(2)
+        assert seen == [before]
+        assert site.writer.activity.since(before) == [1]
+
+    async def test_failed_commit_begins_a_new_run_since_it_may_be_stored_all_the_same(self, site: WriterSite) -> None:
+        await site.append()
+        before = site.writer.activity.cursor
+        site.gate.after = lambda sql: fail(sql == "COMMIT")
+        with pytest.raises(ChatError):
+            await site.append()
+        assert site.on_disk() == 2
+        assert site.writer.activity.since(before) is None
+
+
 class TestAnswers:
     async def test_append_returns_only_after_the_commit(self, site: WriterSite) -> None:
         site.gate.open.clear()

@@ -23,7 +23,7 @@ from services.gateway.rooms.member import Member
 from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.history_client import HistoryClient
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 
 ADA = 1
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
@@ -34,14 +34,14 @@ def room(room_id: int, epoch: str = "e1") -> history_api.RoomInfo:
 
 
 class FakeHistory:
-    """A history in which Ada is in one room; `is_down` refuses all, `has_no_pages` pages, `is_deleted` the room."""
+    """A history in which Ada is in one room; `is_down` refuses all, `has_no_heads` heads, `is_deleted` the room."""
 
     def __init__(self) -> None:
         self.revision = 5
         self.room = room(7)
         self.topic = ""
         self.invitations: dict[int, list[history_api.StoredInvitation]] = {}
-        self.is_down = self.has_no_pages = self.is_deleted = False
+        self.is_down = self.has_no_heads = self.is_deleted = False
         self.calls = 0
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
@@ -53,12 +53,12 @@ class FakeHistory:
             self.revision, [self.room], {user_id: [self.room.room_id] for user_id in users}, self.invitations
         )
 
-    async def page(self, room_id: int, limit: int, **_: int) -> history_api.StoredPage:
-        if self.is_down or self.has_no_pages:
+    async def heads(self, room_ids: list[int], *, topics: bool) -> history_api.Heads:
+        if self.is_down or self.has_no_heads:
             raise ChatError(Code.UNAVAILABLE)
-        if self.is_deleted:
-            raise ChatError(Code.ROOM_UNKNOWN)
-        return history_api.StoredPage(epoch=self.room.epoch, head=0, first=1, frames=[], topic=self.topic)
+        found = [] if self.is_deleted else room_ids
+        heads = {room_id: history_api.RoomHead(self.room.epoch, 0) for room_id in found}
+        return history_api.Heads(self.revision, heads, topics=dict.fromkeys(found, self.topic))
 
 
 class ObservedBroker(MemoryBroker):
@@ -75,7 +75,7 @@ class Harness:
         self.feed = RoomFeed(cast("HistoryClient", self.history), self.broker, 10, lambda: 0.0)
         self.memberships = Memberships(self.hub.members, self.feed, cast("HistoryClient", self.history))
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
 
     async def welcome(self) -> None:
         await self.feed.start()
@@ -86,7 +86,7 @@ class Harness:
         for opened in self.ada.rooms.values():
             opened.attach(connection, opened.at.offset)
 
-    def connection(self, socket: KeptSocket) -> Connection:
+    def connection(self, socket: RecordingSocket) -> Connection:
         """A connection of Ada's that is not welcomed yet."""
         connection = Connection(socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, self._closed, TaskSet())
         connection.identify(self.ada, CLAIMS)
@@ -142,7 +142,7 @@ async def test_recreated_room_closes_the_connections_of_the_one_before(harness: 
 
 
 async def test_room_that_could_not_be_opened_is_unsubscribed(harness: Harness) -> None:
-    harness.history.has_no_pages = True
+    harness.history.has_no_heads = True
     with pytest.raises(ChatError):
         await harness.feed.open(room(8))
     assert harness.broker.channels == [CONTROL, room_channel(7)]
@@ -155,7 +155,7 @@ async def test_room_of_an_old_epoch_is_unsubscribed(harness: Harness) -> None:
 
 
 async def test_connection_that_is_being_welcomed_gets_no_membership_before_its_welcome(harness: Harness) -> None:
-    welcoming = KeptSocket()
+    welcoming = RecordingSocket()
     harness.connection(welcoming)
     harness.memberships.leave(harness.ada, harness.ada.rooms["ops"])
     assert b"membership" in b"".join(harness.socket.written)
