@@ -446,8 +446,10 @@ class ChatModel:
 
     @property
     def unread_above(self) -> int:
-        """Unread messages above the screen; 0 without focus, when those on the screen are unread too."""
-        return max(0, self.room.unread - self.unread_below) if self.focused and self.thread is None else 0
+        """Unread messages above the screen; 0 when those on the screen are unread too: without focus, or marked so."""
+        if not self.focused or self.thread is not None or self.room.keeps_unread:
+            return 0
+        return max(0, self.room.unread - self.unread_below)
 
     @property
     def unread_elsewhere(self) -> int:

@@ -228,3 +228,29 @@ class TestMarkingUnread:
         update.apply(model, told(ROOM, 3, 2, counted=5, turn=1))
         assert draw(model) == []
         assert counts(model, ROOM)[0] == 2
+
+
+class TestManyRooms:
+    def test_list_of_a_thousand_rooms_is_sorted_again_only_when_it_changes(self) -> None:
+        model = connected(new_model(), {ROOM: 3, **{f"room{number}": 9 for number in range(999)}})
+        before = model.ordered
+        receive(model, "room7", 10)
+        draw(model)
+        assert plain(room_rows(model, 22, 5))[0].startswith("▸1 #general")
+        assert model.ordered is before
+        model.open_room("room998")
+        model.order.move("room998", -1)
+        assert model.ordered is not before
+        assert [line.split()[0] for line in plain(room_rows(model, 22, 3))] == ["#room996", "▸", "#room997"]
+
+    def test_lists_of_direct_conversations_and_rooms_have_titles_wherever_the_list_is_cut(self) -> None:
+        names = [f"@user{number}" for number in range(6)] + [f"room{number}" for number in range(6)]
+        model = connected(new_model(), {ROOM: 3, **dict.fromkeys(names, 3)})
+        for room in [*names, ROOM]:
+            model.open_room(room)
+            for height in range(1, 20):
+                rows = [line.split()[-1] for line in plain(room_rows(model, 22, height))]
+                every = ["direct", *names[:6], "rooms", "#general", *(f"#{name}" for name in names[6:])]
+                start = every.index(rows[0])
+                assert rows == every[start : start + height]
+                assert any(line.startswith("▸") for line in plain(room_rows(model, 22, height)))
