@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from client.commands import account
 from client.config.builtin_themes import BUILT_IN, DEFAULT
-from client.config.config_schema import Config
+from client.config.config_schema import Config, NotificationSettings
 from client.config.live_config import LiveConfig
 from client.context import ClientContext
 from client.core.events import RoomRequested
@@ -55,7 +55,12 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
     live_config = LiveConfig(os.environ, context.overrides, default_keys())
     app = _app(runtime, state_file, live_config, saved_theme)
     notifications = _notifications(live_config.now.config, app, runtime.notice)
-    app.on_notification_settings(notifications.configure)
+
+    def use_notices(settings: NotificationSettings) -> None:
+        notifications.configure(settings)
+        runtime.slash_commands.use_notices(settings)
+
+    app.on_notification_settings(use_notices)
 
     def save_last() -> None:
         runtime.take_revs()

@@ -50,6 +50,7 @@ TABLE = (
     Action("move-room-down", ("alt+shift+down",), "move this room down in the list", ActionScope.ROOMS),
     Action("pin-room", ("alt+0",), "pin this room to the top of the list (*), or unpin it", ActionScope.ROOMS),
     Action("topic", ("alt+t",), "edit the topic", ActionScope.ROOMS),
+    Action("notifications", ("alt+n",), "set what the room notifies you of, on all devices", ActionScope.ROOMS),
     Action("members", ("f5",), "list the room's members; Enter writes to one", ActionScope.ROOMS),
     Action("toggle-rooms", ("f2",), "show or hide the room list", ActionScope.ROOMS),
     Action("toggle-people", ("f3",), "show or hide the list of active people", ActionScope.ROOMS),
