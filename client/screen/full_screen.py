@@ -21,6 +21,7 @@ from client.screen import hangup_watch
 from client.screen.actions.action_table import default_keys, with_keys
 from client.screen.model.chat_model import ChatModel
 from client.screen.model.saved_state import encode_state, last_room, restore_state
+from client.screen.reaction_lookup import ReactionLookup
 from client.screen.runtime import ScreenRuntime
 from client.screen.state_file import StateFile
 from client.screen.widgets.chat_app import ChatApp
@@ -74,6 +75,7 @@ async def chat(context: ClientContext, room: str | None) -> ExitCode:
             ),
         )
         runtime.use_slash_commands(SlashCommands(runtime, context, names))
+        runtime.on_reactions_wanted(ReactionLookup(context, runtime.receive_reactions).find)
         runtime.use_connection(ChatConnection(context.server, context.tokens, runtime.show, outbox=outbox))
         runtime.connection.request(RoomRequested(model.room.name))
         hangup_watch.watch(STDIN, app.exit, save_last)

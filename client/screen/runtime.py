@@ -25,6 +25,7 @@ from client.failures import Failure
 from client.net.chat_connection import ChatConnection
 from client.screen.model import update
 from client.screen.model.chat_model import ChatModel, ScreenRequest
+from client.screen.model.messages.own_reactions import OwnReactionsWanted
 from client.screen.model.response_timeout import ResponseTimeout
 from client.text.outbox_text import BEING_SENT
 from client.text.sanitize import inert
@@ -49,6 +50,7 @@ class ScreenRuntime:
         self._on_change: Callable[[], None] = lambda: None
         self._on_quit: Callable[[], None] = lambda: None
         self._open_sheet: Callable[[LocalCommand], bool] = lambda _: False
+        self._find_reactions: Callable[[OwnReactionsWanted], None] = lambda _: None
         self._response_timeout = ResponseTimeout()
         self._pinged_at_s: float | None = None
         self._disconnected_at_s = 0.0
@@ -93,6 +95,10 @@ class ScreenRuntime:
     def on_local_command(self, open_sheet: Callable[[LocalCommand], bool]) -> None:
         """Call this for local slash commands first; those for which it returns False are carried out here."""
         self._open_sheet = open_sheet
+
+    def on_reactions_wanted(self, find: Callable[[OwnReactionsWanted], None]) -> None:
+        """Call this to ask for the user's own reactions; it passes the answer to `receive_reactions`."""
+        self._find_reactions = find
 
     # Life cycle.
 
@@ -157,6 +163,8 @@ class ScreenRuntime:
                 self.connection.request(request)
             case QuitRequested():
                 self.quit()  # the screen ends first; `stop` quits the connection
+            case OwnReactionsWanted():
+                self._find_reactions(request)
             case LocalCommand():
                 if not self._open_sheet(request):
                     self.slash_commands.carry_out(request)
@@ -192,6 +200,11 @@ class ScreenRuntime:
             edited = None
         self.settle()
         return edited is not None
+
+    def receive_reactions(self, asked: OwnReactionsWanted, found: Sequence[tuple[int, str]] | None) -> None:
+        """Show the user's own reactions; None: the server could not be asked."""
+        self.model.receive_own_reactions(asked, found)
+        self.settle()
 
     # Measurements.
 

@@ -21,6 +21,7 @@ from client.screen.model.connection_status import ConnectionStatus
 from client.screen.model.mention_backfill import MentionBackfill
 from client.screen.model.messages.compose_mode import Replying
 from client.screen.model.messages.message_list import MessageList
+from client.screen.model.messages.own_reactions import RANGE, OwnReactionsWanted
 from client.screen.model.messages.thread_model import ThreadModel
 from client.screen.model.room_model import RoomModel, SavedRoom, page_key
 from client.screen.model.room_order import OrderedRooms, RoomOrder
@@ -37,8 +38,8 @@ RECENT_EMOJI = 8
 SEARCH_PAGE = 200
 """Messages requested at once while searching."""
 
-ScreenRequest: TypeAlias = Request | LocalCommand
-"""What the runtime carries out: a request to the core, or a slash command without one."""
+ScreenRequest: TypeAlias = Request | LocalCommand | OwnReactionsWanted
+"""What the runtime carries out: a request to the core, a slash command without one, or a question over HTTP."""
 
 
 class ChatModel:
@@ -84,6 +85,8 @@ class ChatModel:
         """Whether the screen should open the list."""
         self._reported: dict[str, tuple[int, int]] = {}
         """How far each room is read, as the core knows."""
+        self._asks_for_reactions = False
+        """Whether the server was asked for the user's reactions and has not answered."""
         self._seeking: int | None = None
         """Offset to show once it is loaded."""
         self._bottom = 0
@@ -331,6 +334,23 @@ class ChatModel:
             self._request_missing(rows)
             self.room.mark_drawn(offsets if self.focused else [], self.status.username)
         self.report_read(self.room)
+        self._ask_for_own_reactions(offsets)
+
+    def _ask_for_own_reactions(self, offsets: Sequence[int]) -> None:
+        """Ask whether the user reacted to messages on the screen and around them, if those do not tell."""
+        own, log = self.room.own_reactions, self.shown.log
+        if self._asks_for_reactions or not self.status.live or not any(own.is_unclear(log[at]) for at in offsets):
+            return
+        around = slice(log.index_at(offsets[0] - RANGE // 2), log.index_at(offsets[-1] + RANGE // 2))
+        if (span := own.ask([log[offset] for offset in log.offsets[around]])) is not None:
+            self._asks_for_reactions = True
+            self.request(OwnReactionsWanted(self.room.name, *span))
+
+    def receive_own_reactions(self, asked: OwnReactionsWanted, found: Sequence[tuple[int, str]] | None) -> None:
+        """Take the user's reactions to the messages that were asked for; None: the server could not be asked."""
+        self._asks_for_reactions = False
+        if found is not None and asked.room in self.rooms:
+            self.rooms[asked.room].own_reactions.receive(asked.first, asked.last, found)
 
     def _request_missing(self, rows: Sequence[tuple[BlockKey, int]]) -> None:
         """Request pages for the newest messages, those above the first row, and gaps on the screen."""

@@ -15,6 +15,7 @@ from client.screen.model.input_history import InputHistory
 from client.screen.model.message_log import MessageLog
 from client.screen.model.messages.compose_mode import ComposeMode, Editing, EditingUnsent, Replying
 from client.screen.model.messages.links import is_mentioned
+from client.screen.model.messages.own_reactions import OwnReactions
 from client.screen.model.messages.thread_model import ThreadLog, ThreadModel
 from client.screen.model.scroll_position import BlockKey
 from client.screen.model.totals import Totals
@@ -98,8 +99,8 @@ class RoomModel:
     """What the input is for; None: a new message."""
     edits_sent: dict[int, str] = field(default_factory=dict)
     """Edits without a reply: offset, and the text that the user saw before."""
-    reacted: set[tuple[int, str]] = field(default_factory=set)
-    """Offset and emoji of the user's reactions in this run."""
+    own_reactions: OwnReactions = field(default_factory=OwnReactions)
+    """The user's reactions, where the messages do not tell."""
     thread: ThreadModel | None = None
     """The thread that is open; the input is for it."""
     thread_drafts: dict[int, str] = field(default_factory=dict)
@@ -251,7 +252,7 @@ class RoomModel:
         self.told, self.keeps_unread = None, False
         self._set_counts(0, 0)
         self._set_catch_up(0)
-        self.edits_sent, self.reacted = {}, set()
+        self.edits_sent, self.own_reactions = {}, OwnReactions()
         self._end_mode()
         self.close_thread()
         self.notices = {0: notices} if notices else {}
@@ -464,7 +465,8 @@ class RoomModel:
         self.close_thread()
         self.leave_mode()
         self.history.leave()
-        thread = self.thread = ThreadModel(self.name, root, ThreadLog(self.log.epoch), came_from)
+        thread = ThreadModel(self.name, root, ThreadLog(self.log.epoch), self.own_reactions, came_from)
+        self.thread = thread
         beginning, first = self.log.get(root), self.log.unbroken_from or 0
         loaded = [self.log[offset] for offset in self.log.offsets[self.log.index_at(first) :]]
         thread.add_loaded(loaded if beginning is None else [beginning, *loaded])
@@ -551,13 +553,6 @@ class RoomModel:
     def finish_edit(self, offset: int) -> None:
         """The server stored an edit."""
         self.edits_sent.pop(offset, None)
-
-    def note_reaction(self, offset: int, emoji: str, *, removed: bool) -> None:
-        """The server stored a reaction of the user, or removed it."""
-        if removed:
-            self.reacted.discard((offset, emoji))
-        else:
-            self.reacted.add((offset, emoji))
 
     def return_unsent(self, content: str) -> None:
         """Put a text that was refused back into the input, above a newer draft."""

@@ -43,6 +43,7 @@ def apply(model: ChatModel, note: notes.Note) -> None:
         case notes.SendStored(entry, at):
             model.ensure_room(entry.room).add_acked(entry, at.offset)
         case notes.MessageChanged(message):
+            _note_reaction(model, note)
             _change_message(model, message)
         case notes.SendFailed(entry) | notes.SendDelayed(entry):
             _show(model, note, entry.room)
@@ -101,6 +102,13 @@ def _change_message(model: ChatModel, message: frames.Message) -> None:
         model.notice("The message that you were editing was deleted.", room.name)
 
 
+def _note_reaction(model: ChatModel, change: notes.MessageChanged) -> None:
+    """Note a reaction of the user's own, from any device."""
+    if change.by == model.status.username and change.did in {"react", "unreact"}:
+        own = model.ensure_room(change.message.room).own_reactions
+        own.note(change.message.at.offset, change.what, removed=change.did == "unreact")
+
+
 # The connection.
 
 
@@ -132,6 +140,7 @@ def _connect(model: ChatModel, note: notes.WelcomeReceived) -> None:
         if was_member and not room.member and not note.again and room.name != model.joining:
             _show(model, notes.RoomGone(room.name))  # after a reconnect the core itself reports it
         room.stop_catch_up()
+        room.own_reactions.ask_again()
         room.forget_page_requests()
     is_first_run = not any(room.log.epoch for room in model.rooms.values())
     for state in note.rooms:
@@ -311,7 +320,7 @@ def _finish_change(model: ChatModel, command: frames.Command) -> None:
         case frames.Edit(room=name, offset=offset):
             model.ensure_room(name).finish_edit(offset)
         case frames.React(room=name, offset=offset, emoji=emoji, remove=remove):
-            model.ensure_room(name).note_reaction(offset, emoji, removed=remove)
+            model.ensure_room(name).own_reactions.note(offset, emoji, removed=remove)
         case _:
             pass  # what was deleted or pinned shows itself
 
