@@ -201,6 +201,7 @@ READS = RateLimit(
         "history",
         "changes",
         "join",
+        "read",
         "GET /messages",
         "GET /rooms/{room}/messages/reactions/mine",
         "GET /rooms/{room}/messages/{offset}/reactions",
@@ -210,7 +211,6 @@ READS = RateLimit(
         "GET /invitations",
         "GET /blocks",
         "GET /me",
-        "GET /unread",
     ),
     Key.USER,
     Rate(500, 20),
@@ -220,7 +220,7 @@ READS = RateLimit(
 )
 LISTINGS = RateLimit(
     "room lists",
-    ("rooms", "GET /rooms"),
+    ("rooms", "GET /rooms", "GET /unread"),
     Key.USER,
     Rate(30, 5),
     _HISTORY,

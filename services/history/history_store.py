@@ -117,7 +117,7 @@ class ReadStateStore(Protocol):
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
         """Store read positions in one transaction; returns the (room id, user id) whose position is a greater one now.
 
-        Positions are compared as (turn, offset), and the greatest one counts; nobody reads beyond the head.
+        Positions are compared as (turn, offset), and the greatest one counts; one beyond the head counts as the head.
         """
 
     async def set_notify(

@@ -21,7 +21,7 @@ from services.history.core.stored_settings import StoredSettings
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
-from services.history.reads import notify_levels, read_positions, read_states
+from services.history.reads import notify_levels, position_store, read_states
 from services.history.reads.read_states import ReadStateReader
 from services.history.rooms import (
     direct_conversations,
@@ -200,7 +200,9 @@ class SqliteStore:
         return await self._read_states.of_members(members)
 
     async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
-        return await self._writer.change(lambda transaction: read_positions.store(transaction, positions))
+        return await self._writer.change(
+            lambda transaction: position_store.store(transaction, positions), uses_reserve=False
+        )
 
     async def set_notify(
         self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int

@@ -21,8 +21,6 @@ class MessageMentions(NamedTuple):
         return EVERYONE in self.usernames
 
     def named(self, user_ids: Mapping[str, int]) -> list[int]:
-        """The members for whom it counts; `user_ids` of the room by username."""
-        if self.is_call:
-            return []
+        """The members who are named; `user_ids` of the room by username."""
         found = (user_ids.get(username) for username in self.usernames)
         return [user_id for user_id in found if user_id not in {None, self.user_id}]

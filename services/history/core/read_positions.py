@@ -19,7 +19,7 @@ class ReadPoint(NamedTuple):
 
 
 def advanced(stored: ReadPoint, reported: Iterable[ReadPosition], head: int) -> ReadPoint:
-    """The greatest of the stored position and the reported ones; nobody has read beyond the head.
+    """The greatest of the stored position and the reported ones; one beyond the head counts as the head.
 
     >>> advanced(ReadPoint(1, 10), [ReadPosition(1, 7, offset=12), ReadPosition(1, 7, offset=20, turn=0)], head=11)
     ReadPoint(turn=1, offset=11)

@@ -111,7 +111,7 @@ class TestPositions:
         assert await mark(history, 6, turn=0) == ReadState(read=2, turn=1, unread=4, counted=6)
         assert await mark(history, 3) == ReadState(read=3, turn=1, unread=3, counted=6)
 
-    async def test_nobody_reads_beyond_the_head(self, start: Start) -> None:
+    async def test_a_position_beyond_the_head_is_stored_as_the_head(self, start: Start) -> None:
         async with start() as history:
             await history.greet("alice", "bob")
             await say(history, "1")

@@ -14,6 +14,7 @@ import pytest
 
 from chatterbox.chassis.sqlite.damage import DamageRecord
 from chatterbox.chassis.sqlite.database import open_writer
+from chatterbox.chassis.sqlite.disk_reserve import DiskReserve
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Append, Appended, RoomInfo
@@ -118,6 +119,13 @@ class WriterSite:
             return int(count)
         finally:
             other.close()
+
+
+class ReleasedReserve(DiskReserve):
+    """A reserve of which a piece was released, on a disk that stays full."""
+
+    async def refill(self) -> bool:
+        return False
 
 
 @asynccontextmanager
@@ -272,6 +280,17 @@ class TestWriteFailures:
     async def _fill_disk(self, site: WriterSite) -> None:
         [(pages,)] = await site.db.execute_fetchall("PRAGMA page_count")
         await site.db.execute(f"PRAGMA max_page_count={pages}")
+
+    async def test_read_positions_do_not_use_what_is_left_of_the_disk_reserve(self, tmp_path: Path) -> None:
+        async def write(transaction: WriteTransaction) -> None:
+            await transaction.rows("UPDATE rooms SET topic = 'engines'")
+
+        reserve = ReleasedReserve(tmp_path / "history.ballast", 0)
+        async with at_work(tmp_path / "history.sqlite", reserve=reserve) as site:
+            position = site.writer.change(write, uses_reserve=False)
+            refused = await asyncio.gather(position, site.append(), return_exceptions=True)
+            assert [code(each) for each in refused] == [Code.UNAVAILABLE] * 2
+            await site.writer.change(write)
 
     async def test_a_full_disk_keeps_acked_messages(self, site: WriterSite) -> None:
         acked = await site.append(10)

@@ -172,7 +172,7 @@ class TestNotify:
         face.connection.state = core.state
         await face.type("/notify")
         (line,) = face.shown
-        assert line.startswith("-- #general notifies you of mentions only, but of nothing until 2026-")
+        assert line.startswith("-- #general notifies you of mentions only. Silent until 2026-")
 
     async def test_level_is_set_for_all_devices(self, face: Face) -> None:
         assert await face.type("/notify mentions", "/notify default") == [

@@ -30,7 +30,7 @@ def test_a_position_without_a_turn_is_of_the_stored_turn() -> None:
     assert advanced(ReadPoint(3, 2), [ReadPosition(1, 7, 8), ReadPosition(1, 7, 1, 4)], HEAD) == (4, 1)
 
 
-def test_nobody_has_read_beyond_the_head() -> None:
+def test_a_position_beyond_the_head_counts_as_the_head() -> None:
     assert advanced(ReadPoint(0, 3), [ReadPosition(1, 7, 10**9)], HEAD) == (0, HEAD)
 
 
