@@ -38,6 +38,7 @@ from services.history.metrics import HistoryMetrics
 from services.history.rooms.room_cleanup import RoomCleanup
 from services.history.schema import SCHEMA
 from services.history.settings import HistorySettings
+from services.history.sqlite_store import SqliteStore
 
 log = logging.getLogger("chatterbox.history")
 
@@ -104,7 +105,8 @@ def create_app(
         await stack.enter_async_context(revoked.following())
         cleanup = RoomCleanup(writer, settings.empty_room_days, now_ms)
         await stack.enter_async_context(background(cleanup.run(), "history.room_cleanup"))
-        history = HistoryService(database, writer, auth_client, limits, metrics, on_deleted=cleanup.request)
+        store = SqliteStore(database, writer, limits, metrics)
+        history = HistoryService(store, auth_client, limits, on_deleted=cleanup.request)
         answer = operator_commands.answering(history.delete_any_room)
         await stack.enter_async_context(operator_socket(operator_commands.socket_path(settings), answer))
         return HistoryContext(callers, verifier, history)

@@ -9,12 +9,11 @@ from chatterbox.chassis.http.http_errors import refusals
 from chatterbox.wire import text_rules
 from chatterbox.wire.errors import Code
 from chatterbox.wire.limits import DEFAULT_ROOM, Limits
-from services.history.core import stored_message
+from services.history.core import message_page, stored_message
+from services.history.core.message_page import MAX_INTEGER, PageSpan
 from services.history.core.stored_message import StoredMessage
 from services.history.http.app_context import History
 from services.history.http.current_user import CurrentUser, public_router
-from services.history.messages import message_pages
-from services.history.messages.message_pages import MAX_INTEGER, PageSpan
 
 router = public_router()
 
@@ -126,7 +125,7 @@ async def messages(
         response.headers[REV_HEADER] = str(changed.rev)
         return [message_out(changed.room, changed.epoch, message) for message in changed.messages]
     span = PageSpan(limit, after=after, before=before, skip=offset, thread=thread)
-    page = await history.messages(room, user, span if around is None else message_pages.around(around, limit))
+    page = await history.messages(room, user, span if around is None else message_page.around(around, limit))
     response.headers[REV_HEADER] = str(page.rev)
     oldest_first = [message_out(page.room, page.epoch, message) for message in page.messages]
     return oldest_first if after is not None else oldest_first[::-1]

@@ -13,6 +13,7 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import LeftRoom, RoomInfo
 from chatterbox.wire.limits import Limits
+from services.history.core import room_view
 from services.history.messages.write_transaction import WriteTransaction
 from services.history.rooms import room_deletion, room_invitations, room_queries
 
@@ -63,7 +64,7 @@ async def leave(
     ends if it has no messages; otherwise others can still join it and read them.
     """
     view = await room_queries.find(transaction, room, user.user_id, limits)
-    info, is_last = room_queries.require_room(view.info), view.member and view.members == 1
+    info, is_last = room_view.require_room(view.info), view.member and view.members == 1
     if info.everyone:
         raise ChatError(Code.ROOM_FOR_ALL)
     if is_last and info.private and not delete:

@@ -4,7 +4,7 @@ A private room is visible to its members only: others get the same answer as for
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from chatterbox.wire import direct_names
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
+from services.history.core.room_view import RoomView
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
@@ -49,35 +50,6 @@ _MEMBERSHIPS = """
     LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
 """
-
-
-_ALWAYS_THE_SAME = (
-    "A direct conversation always has the same members and no topic. To stop messages of a user, block them."
-)
-
-
-class RoomView(NamedTuple):
-    """A room as one user sees it."""
-
-    info: RoomInfo
-    member: bool
-    created_ms: int
-    members: int
-    created_by: int | None
-    """The creator's user id; None for the room that everyone is in."""
-
-    def require_member(self) -> RoomInfo:
-        """The room, if this user is a member; raises `not_a_member`."""
-        if not self.member:
-            raise ChatError(Code.NOT_A_MEMBER)
-        return self.info
-
-
-def require_room(info: RoomInfo) -> RoomInfo:
-    """Raise `not_allowed` for a direct conversation: its members never change, and it has no topic."""
-    if direct_names.people(info.room):
-        raise ChatError(Code.NOT_ALLOWED, _ALWAYS_THE_SAME)
-    return info
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:

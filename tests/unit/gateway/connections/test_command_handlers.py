@@ -28,7 +28,7 @@ from services.gateway.rooms.memberships import Memberships
 from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.upstream.append_batcher import AppendBatcher
 from services.gateway.upstream.history_client import HistoryClient
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
 ADA = 1
@@ -80,7 +80,7 @@ class Harness:
             history=history, batcher=AppendBatcher(history),
         )  # fmt: skip
         self.ada = self.hub.members[ADA] = Member(ADA, "ada", TokenBucket.full(1, 1, 0))
-        self.socket = KeptSocket()
+        self.socket = RecordingSocket()
         self.connection = Connection(
             self.socket, "::1", "c", Limits(), lambda: 0.0, commands.handle, lambda _: None, TaskSet()
         )

@@ -21,7 +21,7 @@ from services.gateway.rooms.room_feed import RoomFeed
 from services.gateway.rooms.room_memory import READ_MESSAGES
 from tests.simulation.history import Items
 from tests.support.kept_history import ADA, KeptHistory
-from tests.support.kept_socket import KeptSocket
+from tests.support.recording_socket import RecordingSocket
 from tests.support.waiting import until
 
 CLAIMS = Claims(sub="1", name="ada", sid="s", jti="s", iat=0, exp=10**10)
@@ -48,7 +48,7 @@ class Scene:
     @property
     def held(self) -> list[frames.Message]:
         """What is in memory, oldest first."""
-        socket = KeptSocket()
+        socket = RecordingSocket()
         for frame in self.room.opened.recent.frames:
             socket.write(frame)
         return [frame for frame in socket.frames if isinstance(frame, frames.Message)]
@@ -62,9 +62,9 @@ class Scene:
         command = frames.Join(id=1, room=self.room.name)
         return await join_reply(self.history.client, self.feed.memory, self.room, self.ada, command, 200)
 
-    def connection(self, offset: int, catch_up: CatchUp) -> KeptSocket:
+    def connection(self, offset: int, catch_up: CatchUp) -> RecordingSocket:
         """A connection of ada's that resumes after `offset`."""
-        socket = KeptSocket()
+        socket = RecordingSocket()
         connection = Connection(socket, "::1", "c", Limits(), lambda: 0.0, lambda *_: None, lambda _: None, TaskSet())
         connection.identify(self.ada, CLAIMS)
         self.ada.add_room(self.room)
