@@ -1,27 +1,32 @@
 """The history service: rooms, memberships and messages, with the same rules for public routes and gateways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatterbox.chassis.token_verifier import AuthClient
 from chatterbox.wire import direct_names, history_api, text_rules
 from chatterbox.wire.auth_api import UserInfo
+from chatterbox.wire.broker_events import OwnReadState
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.rate_limits import CHANGES, DIRECTS, INVITATIONS, LISTINGS, READS, ROOMS_CREATED
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView
 from services.history.core.stored_message import StoredMessage
 from services.history.core.stored_settings import StoredSettings
 from services.history.history_store import HistoryStore
+from services.history.reads.signal_publisher import NO_SIGNALS, Signals
 from services.history.user_rates import UserRates
 
 MAX_APPEND_MESSAGES = 2000
 """Maximum number of messages and changes in one append."""
 MAX_PAGE_MESSAGES = 1000
 """Maximum number of messages in a page for a gateway."""
+MAX_READ_POSITIONS = 500
+"""Maximum number of read positions in one request."""
 
 
 class HistoryService:
@@ -33,13 +38,17 @@ class HistoryService:
         auth: AuthClient,
         limits: Limits,
         *,
+        signals: Signals = NO_SIGNALS,
         on_deleted: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_deleted` is called after a room was deleted: its messages are still to be deleted."""
+        """`signals` tells gateways of changed read states. `on_deleted` is called after a room was deleted: its
+        messages are still to be deleted.
+        """
         self._store = store
         self._auth = auth
         self._limits = limits
         self._on_deleted = on_deleted
+        self._signals = signals
         self._rates = UserRates(limits)
 
     async def append(self, batch: history_api.AppendBatch) -> history_api.AppendAnswer:
@@ -178,9 +187,58 @@ class HistoryService:
         return await self._store.heads(query)
 
     async def memberships(self, users: dict[int, str]) -> history_api.MembershipSnapshot:
-        """The memberships of users (names by id), after `enroll`."""
+        """The memberships of users (names by id), and what they have read, after `enroll`."""
         await self.enroll(users)
         return await self._store.memberships(list(users))
+
+    async def read_states(self, user_ids: Sequence[int]) -> history_api.ReadStates:
+        """The state of each room of these users."""
+        return history_api.ReadStates(await self._store.read_states(user_ids))
+
+    async def mark_read(self, reported: history_api.ReadPositions) -> history_api.ReadOutcomes:
+        """Store read positions for a gateway; on return they are durable. Other gateways are told what changed."""
+        positions = reported.positions
+        if len(positions) > MAX_READ_POSITIONS:
+            raise ChatError(Code.BAD_REQUEST, f"One request holds at most {MAX_READ_POSITIONS} read positions.")
+        advanced = await self._store.mark_read(positions)
+        places = [(position.room_id, position.user_id) for position in positions]
+        states = await self._store.states_of(list(dict.fromkeys(places)))
+        self._signals.tell([_own(*place, states[place]) for place in advanced if place in states], reported.origin)
+        return history_api.ReadOutcomes([states.get(place) for place in places])
+
+    async def mark_room_read(
+        self, room: str, user: UserInfo, offset: int, turn: int | None
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Store how far a user has read a room; returns the room, and its state now."""
+        self._rates.spend(CHANGES, user.user_id)
+        info = (await self.changed_room(room, user)).require_member()
+        position = history_api.ReadPosition(info.room_id, user.user_id, offset, turn)
+        [state] = (await self.mark_read(history_api.ReadPositions([position]))).states
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        return info, state
+
+    async def notify(
+        self, room: str, user: UserInfo, level: NotificationLevel, until: str = "", *, origin: str = ""
+    ) -> tuple[history_api.RoomInfo, ReadState]:
+        """Set of what a room notifies a user, and (RFC 3339) until when of nothing; returns the room, and its state."""
+        self._rates.spend(CHANGES, user.user_id)
+        quiet_until_ms = text_rules.moment_ms(until) if until else 0
+        info, is_changed = await self._store.set_notify(room, user, level, quiet_until_ms)
+        place = (info.room_id, user.user_id)
+        state = (await self._store.states_of([place])).get(place)
+        if state is None:
+            raise ChatError(Code.NOT_A_MEMBER)
+        if is_changed:
+            self._signals.tell([_own(*place, state)], origin)
+        return info, state
+
+    async def unread(self, user: UserInfo) -> list[tuple[str, ReadState]]:
+        """The user's rooms by name, with their states."""
+        self._rates.spend(READS, user.user_id)
+        snapshot = await self._store.memberships([user.user_id])
+        names = {info.room_id: info.room for info in snapshot.rooms}
+        return sorted((names[room_id], state) for room_id, state in snapshot.reads[user.user_id].items())
 
     async def enroll(self, users: dict[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in. Writes for new users only."""
@@ -320,6 +378,10 @@ class HistoryService:
 
 def _change_of(info: history_api.RoomInfo, user: UserInfo, offset: int) -> dict[str, Any]:
     return {"room_id": info.room_id, "user_id": user.user_id, "username": user.username, "offset": offset}
+
+
+def _own(room_id: int, user_id: int, state: ReadState) -> OwnReadState:
+    return OwnReadState(user_id, room_id, state)
 
 
 def _refusal(outcome: history_api.AppendRefused) -> ChatError:

@@ -9,7 +9,8 @@ from typing import Protocol
 from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.frames import Reaction
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
 from services.history.core.room_view import RoomView
 from services.history.core.stored_settings import StoredSettings
@@ -54,7 +55,9 @@ class RoomStore(Protocol):
         """
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
-        """The rooms and pending invitations of users, and the revision as of which they are at least."""
+        """The rooms of users, what they have read, and their pending invitations; and the revision as of which that is
+        at least.
+        """
 
     async def enroll(self, users: Mapping[int, str]) -> None:
         """Make users (names by id) members of every room that everybody is in."""
@@ -105,6 +108,30 @@ class RoomStore(Protocol):
         """End an invitation; returns the name of the room."""
 
 
+class ReadStateStore(Protocol):
+    """What members have read, and of what rooms notify them."""
+
+    async def read_states(self, user_ids: Sequence[int]) -> dict[int, dict[int, ReadState]]:
+        """The states of all rooms of these users: by user id, then by room id."""
+
+    async def states_of(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
+        """The states of these (room id, user id), without those who are no members."""
+
+    async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
+        """Store read positions in one transaction; returns the (room id, user id) whose position is a greater one now.
+
+        Positions are compared as (turn, offset), and the greatest one counts; nobody reads beyond the head.
+        """
+
+    async def set_notify(
+        self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int
+    ) -> tuple[history_api.RoomInfo, bool]:
+        """Set of what a room notifies a member, and until when of nothing (milliseconds since 1970; 0: not quiet).
+
+        Returns the room, and whether that is new. Raises `not_a_member`.
+        """
+
+
 class UserStore(Protocol):
     """What users set for themselves."""
 
@@ -124,7 +151,7 @@ class UserStore(Protocol):
         """Allow a user's invitations and direct messages again; returns the name."""
 
 
-class HistoryStore(MessageStore, RoomStore, UserStore, Protocol):
+class HistoryStore(MessageStore, RoomStore, ReadStateStore, UserStore, Protocol):
     """The whole store."""
 
     @property

@@ -12,13 +12,17 @@ from chatterbox.wire import history_api
 from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.frames import Reaction
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import ChangedMessages, MessagePage, PageSpan
+from services.history.core.recent_senders import RecentSenders
 from services.history.core.room_view import RoomView
 from services.history.core.stored_settings import StoredSettings
 from services.history.messages import message_pages, reaction_queries
 from services.history.messages.writer import Writer
 from services.history.metrics import HistoryMetrics
+from services.history.reads import notify_levels, read_positions, read_states
+from services.history.reads.read_states import ReadStateReader
 from services.history.rooms import (
     direct_conversations,
     membership_changes,
@@ -37,14 +41,22 @@ class SqliteStore:
     """Implements `HistoryStore`."""
 
     def __init__(
-        self, database: ServiceDatabase, writer: Writer, limits: Limits, metrics: HistoryMetrics | None = None
+        self,
+        database: ServiceDatabase,
+        writer: Writer,
+        limits: Limits,
+        metrics: HistoryMetrics | None = None,
+        *,
+        senders: RecentSenders | None = None,
     ) -> None:
+        """`senders` follows what `writer` commits."""
         self._readers = database.readers
         self._damage = database.damage
         self._background_check = database.background_check
         self._writer = writer
         self._limits = limits
         self._enrolled: LruDict[int, bool] = LruDict(ENROLLED_USERS)
+        self._read_states = ReadStateReader(database.readers, senders or RecentSenders())
         self._page_s = (metrics or HistoryMetrics()).page_s
 
     @property
@@ -101,9 +113,10 @@ class SqliteStore:
         return msgspec.structs.replace(answer, cursor=cursor, comparable=room_ids is not None)
 
     async def memberships(self, user_ids: Sequence[int]) -> history_api.MembershipSnapshot:
-        snapshot = await room_queries.memberships(self._readers, user_ids)
+        snapshot, readings = await room_queries.memberships(self._readers, user_ids)
+        reads = read_states.by_user(user_ids, await self._read_states.counted(readings))
         pending = await room_invitations.pending(self._readers, list(user_ids))  # changes after `revision` may be in it
-        return msgspec.structs.replace(snapshot, invitations=pending)
+        return msgspec.structs.replace(snapshot, invitations=pending, reads=reads)
 
     async def enroll(self, users: Mapping[int, str]) -> None:
         """As the port says. Writes for new users only."""
@@ -176,6 +189,24 @@ class SqliteStore:
     async def decline(self, room: str, user: UserInfo) -> str:
         return await self._writer.change(
             lambda transaction: room_invitations.decline(transaction, room, user, self._limits)
+        )
+
+    # Read states
+
+    async def read_states(self, user_ids: Sequence[int]) -> dict[int, dict[int, ReadState]]:
+        return await self._read_states.of_users(user_ids)
+
+    async def states_of(self, members: Sequence[tuple[int, int]]) -> dict[tuple[int, int], ReadState]:
+        return await self._read_states.of_members(members)
+
+    async def mark_read(self, positions: Sequence[history_api.ReadPosition]) -> list[tuple[int, int]]:
+        return await self._writer.change(lambda transaction: read_positions.store(transaction, positions))
+
+    async def set_notify(
+        self, room: str, user: UserInfo, level: NotificationLevel, quiet_until_ms: int
+    ) -> tuple[history_api.RoomInfo, bool]:
+        return await self._writer.change(
+            lambda transaction: notify_levels.store(transaction, room, user, level, quiet_until_ms, self._limits)
         )
 
     # Users

@@ -1,7 +1,7 @@
 """Contract tests of history's stores: what every implementation of `HistoryStore` does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,21 +17,19 @@ from chatterbox.wire.auth_api import UserInfo
 from chatterbox.wire.broker_events import MembershipChanged
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.text_rules import timestamp
+from chatterbox.wire.user_settings import NotificationLevel, Writers
 from services.history.core.message_page import PageSpan
 from services.history.core.stored_message import StoredMessage
 from services.history.history_store import HistoryStore
 from services.history.messages.commit_publisher import CommittedChanges
 from tests.support.history import START_MS, UNHURRIED, Clock
-from tests.support.stores import sqlite_store
+from tests.support.stores import STORES, OpenStore
 
 ADA, BOB, EVE = UserInfo(1, "ada"), UserInfo(2, "bob"), UserInfo(3, "eve")
 EVERYBODY = {user.user_id: user.username for user in (ADA, BOB, EVE)}
 GENERAL = 1
-OpenStore: TypeAlias = Callable[
-    [Path, Limits, Callable[[], int], Callable[[CommittedChanges], None]], AbstractAsyncContextManager[HistoryStore]
-]
-STORES: dict[str, OpenStore] = {"sqlite": sqlite_store}
 
 
 @dataclass
@@ -319,6 +317,60 @@ class TestUsers:
         assert (await store.open_direct(ADA, BOB)).private
 
 
+def has_read(
+    offset: int, turn: int | None = None, user: UserInfo = BOB, room_id: int = GENERAL
+) -> history_api.ReadPosition:
+    return history_api.ReadPosition(room_id, user.user_id, offset, turn)
+
+
+async def state_of(store: HistoryStore, user: UserInfo = BOB, room_id: int = GENERAL) -> ReadState:
+    """The state of a room for a member, which every read tells alike."""
+    state = (await store.states_of([(room_id, user.user_id)]))[room_id, user.user_id]
+    assert (await store.read_states([user.user_id]))[user.user_id][room_id] == state
+    assert (await store.memberships([user.user_id])).reads[user.user_id][room_id] == state
+    return state
+
+
+class TestReadStates:
+    async def test_messages_of_others_after_the_read_position_are_unread(self, store: HistoryStore) -> None:
+        await store.append([said("one"), said("@bob two"), said("three", user=BOB), said("@room four", user=EVE)])
+        assert await state_of(store) == ReadState(unread=3, mentions=2, counted=4)
+        assert await store.mark_read([has_read(2)]) == [(GENERAL, BOB.user_id)]
+        assert await state_of(store) == ReadState(read=2, unread=1, mentions=1, counted=4)
+
+    async def test_greatest_position_by_turn_and_offset_counts(self, store: HistoryStore) -> None:
+        await store.append([said("one"), said("two"), said("three")])
+        marked = [
+            await store.mark_read([each]) for each in (has_read(2), has_read(1), has_read(9), has_read(1, turn=1))
+        ]
+        bob = [(GENERAL, BOB.user_id)]
+        assert marked == [bob, [], bob, bob]
+        assert await store.mark_read([has_read(3, turn=0)]) == []
+        assert await state_of(store) == ReadState(read=1, turn=1, unread=2, counted=3)
+
+    async def test_users_who_are_no_members_have_no_state(self, store: HistoryStore) -> None:
+        room = await store.create("ops", ADA, private=False)
+        assert await store.mark_read([has_read(0, 1, room_id=room.room_id), has_read(0, 1, room_id=99)]) == []
+        asked = [(room.room_id, ADA.user_id), (room.room_id, BOB.user_id), (99, ADA.user_id)]
+        assert await store.states_of(asked) == {asked[0]: ReadState()}
+
+    async def test_new_member_has_read_everything(self, store: HistoryStore) -> None:
+        room = await store.create("ops", ADA, private=False)
+        await store.append([said("@bob", room_id=room.room_id), said("@room", room_id=room.room_id)])
+        await store.join("ops", BOB)
+        assert await state_of(store, room_id=room.room_id) == ReadState(read=2, counted=2)
+
+    async def test_notification_level_is_kept_and_only_members_set_one(self, opener: Opener) -> None:
+        async with opener() as store:
+            await store.enroll(EVERYBODY)
+            await store.create("ops", ADA, private=False)
+            changes = [await store.set_notify("General", BOB, NotificationLevel.NONE, START_MS) for _ in range(2)]
+            assert [(info.room, is_changed) for info, is_changed in changes] == [("general", True), ("general", False)]
+            assert await refusal(store.set_notify("ops", BOB, NotificationLevel.ALL, 0)) is Code.NOT_A_MEMBER
+        async with opener() as store:
+            assert await state_of(store) == ReadState(notify=NotificationLevel.NONE, until=timestamp(START_MS))
+
+
 Step: TypeAlias = history_api.Append | history_api.AnyMessageChange
 USERS = st.sampled_from([ADA, BOB])
 OFFSETS = st.integers(1, 6)
@@ -332,7 +384,7 @@ STEPS = st.one_of(
 
 
 @pytest.mark.parametrize("name", STORES)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(batches=st.lists(st.lists(STEPS, min_size=1, max_size=4), min_size=1, max_size=6))
 def test_room_is_what_the_published_changes_made_of_it_also_after_opening_it_again(
     name: str, batches: list[list[Step]]

@@ -33,6 +33,25 @@ async def memberships(request: Request) -> Response:
     return write(await _history(request).memberships(query.users))
 
 
+@router.post("/read-states", max_body_size=MAX_IDS_BYTES)
+async def read_states(request: Request) -> Response:
+    query = await read(request, history_api.UserIds)
+    return write(await _history(request).read_states(list(query.users)))
+
+
+@router.post("/reads")
+async def reads(request: Request) -> Response:
+    return write(await _history(request).mark_read(await read(request, history_api.ReadPositions)))
+
+
+@router.post("/notify")
+async def notify(request: Request) -> Response:
+    query = await read(request, history_api.NotifyCall)
+    user = UserInfo(query.user_id, query.username)
+    _, state = await _history(request).notify(query.room, user, query.level, query.until, origin=query.origin)
+    return write(state)
+
+
 @router.post("/heads", max_body_size=MAX_IDS_BYTES)
 async def heads(request: Request) -> Response:
     query = await read(request, history_api.HeadsQuery)

@@ -1,6 +1,7 @@
 """Membership changes: join, leave, create. The writer runs each inside a transaction.
 
-An exception undoes what the change wrote. Repeating a change has no effect and is not an error.
+A new member has read the room up to its last message: only later ones are unread. An exception undoes what the change
+wrote. Repeating a change has no effect and is not an error.
 """
 
 import secrets
@@ -23,6 +24,7 @@ _FORGIVE = "DELETE FROM removals WHERE room_id = ? AND user_id = ?"
 _NOT_EMPTY = "UPDATE rooms SET empty_since_ms = NULL WHERE id = ? AND empty_since_ms IS NOT NULL"
 _EMPTY = "UPDATE rooms SET empty_since_ms = ? WHERE id = ?"
 _LEAVE = "DELETE FROM memberships WHERE room_id = ? AND user_id = ?"
+_FORGET_MENTIONS = "DELETE FROM mentions WHERE room_id = ? AND user_id = ?"
 _CREATE = """
     INSERT INTO rooms (name, epoch, private, created_ms, created_by) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (name) DO NOTHING RETURNING id
@@ -82,6 +84,7 @@ async def leave(
 async def end_membership(transaction: WriteTransaction, info: RoomInfo, user: UserInfo, *, by: str) -> None:
     """Make a member no member any more."""
     await transaction.rows(_LEAVE, (info.room_id, user.user_id))
+    await transaction.rows(_FORGET_MENTIONS, (info.room_id, user.user_id))
     await transaction.record_membership(info, user, member=False, by=by)
 
 

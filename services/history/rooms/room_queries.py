@@ -14,6 +14,8 @@ from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.history_api import Heads, MembershipSnapshot, RoomHead, RoomInfo, RoomListing, VisibleRoom
 from chatterbox.wire.limits import Limits
 from services.history.core.room_view import RoomView
+from services.history.reads import read_states
+from services.history.reads.read_states import StoredReading
 
 _FIND = """
     SELECT rooms.id, name, private, everyone, epoch, head, topic, rev, mine.user_id IS NOT NULL, created_ms, members,
@@ -43,13 +45,16 @@ _HEADS = """
     FROM meta LEFT JOIN rooms ON rooms.id IN (SELECT value FROM json_each(?)) AND rooms.deleted_ms IS NULL
     WHERE meta.name = 'membership_revision'
 """
-_MEMBERSHIPS = """
-    SELECT meta.value, memberships.user_id, rooms.id, rooms.name, private, everyone, epoch, head, topic, rev
+_MEMBERSHIPS = f"""
+    SELECT meta.value, {read_states.COLUMNS},
+        rooms.name, private, everyone, epoch, head, topic, rev
     FROM meta
     LEFT JOIN memberships ON memberships.user_id IN (SELECT value FROM json_each(?))
+    LEFT JOIN read_states AS mine ON mine.user_id = memberships.user_id AND mine.room_id = memberships.room_id
     LEFT JOIN rooms ON rooms.id = memberships.room_id
     WHERE meta.name = 'membership_revision'
-"""
+"""  # noqa: S608 - constants
+_READING_END = 1 + len(StoredReading._fields)
 
 
 async def find(source: RowSource, room: str, user_id: int, limits: Limits, *, is_invited: bool = False) -> RoomView:
@@ -70,12 +75,12 @@ def _room_view(row: Row) -> RoomView:
 
 def room_info(columns: Iterable[Any]) -> RoomInfo:
     """The room in a row: id, name, private, everyone, epoch, head, topic, rev."""
-    room_id, room, private, everyone, epoch, head, topic, rev = columns
+    room_id, room, is_private, is_everyone, epoch, head, topic, rev = columns
     return RoomInfo(
         room_id=room_id,
         room=room,
-        private=bool(private),
-        everyone=bool(everyone),
+        private=bool(is_private),
+        everyone=bool(is_everyone),
         epoch=epoch,
         head=head,
         topic=topic,
@@ -129,18 +134,21 @@ async def heads(source: RowSource, room_ids: list[int], *, topics: bool = False)
     )
 
 
-async def memberships(source: RowSource, user_ids: Iterable[int]) -> MembershipSnapshot:
-    """The rooms that these users are in, and the membership revision, from one snapshot."""
+async def memberships(source: RowSource, user_ids: Iterable[int]) -> tuple[MembershipSnapshot, list[StoredReading]]:
+    """The rooms that these users are in, and the membership revision; and what they have read. From one snapshot."""
     ids = list(user_ids)
     found = await source.rows(_MEMBERSHIPS, (_json(ids),))
     rooms: dict[int, RoomInfo] = {}
     room_ids: dict[int, list[int]] = {user_id: [] for user_id in ids}
-    for _, user_id, room_id, *rest in found:
-        if room_id is not None:
-            if room_id not in rooms:  # many users may be in it
-                rooms[room_id] = room_info((room_id, *rest))
-            room_ids[user_id].append(room_id)
-    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids)
+    readings: list[StoredReading] = []
+    for row in found:
+        if (room_id := row[1]) is None:
+            continue
+        if room_id not in rooms:
+            rooms[room_id] = room_info((room_id, *row[_READING_END:]))
+        room_ids[row[2]].append(room_id)
+        readings.append(StoredReading._make(row[1:_READING_END]))
+    return MembershipSnapshot(found[0][0], list(rooms.values()), room_ids), readings
 
 
 def _json(value: object) -> str:
