@@ -8,6 +8,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     REFUSED = 1
+    NOTHING_UNREAD = 1
+    """Of `unread`, where a refusal is `UNREACHABLE`."""
     USAGE = 2
     NOT_LOGGED_IN = 3
     UNREACHABLE = 4
@@ -17,7 +19,9 @@ class ExitCode(IntEnum):
 
 EXITS = {
     ExitCode.OK: "success",
-    ExitCode.REFUSED: "the server refused the request, or it can't be done here (the message says why)",
+    ExitCode.REFUSED: (
+        "the server refused the request, or it can't be done here (the message says why); `unread`: nothing is unread"
+    ),
     ExitCode.USAGE: "wrong usage (unknown command, option or value)",
     ExitCode.NOT_LOGGED_IN: "not logged in, or the session has ended",
     ExitCode.UNREACHABLE: "the server can't be reached, or `doctor` found a problem",

@@ -92,6 +92,10 @@ def _run_for_server(context: "ClientContext", arguments: argparse.Namespace) -> 
     match arguments.command:
         case "members":
             return account.members(context, room_name(arguments.room), as_json=arguments.json)
+        case "unread":
+            from client.commands import unread_command
+
+            return unread_command.unread(context, as_json=arguments.json)
         case "invitations":
             return account.invitations(context)
         case "decline":

@@ -154,6 +154,7 @@ def _add_messages(commands: CommandParsers) -> None:
     add.add_argument("--plain", dest="face", action="store_const", const=FaceKind.PLAIN, help=plain)
     add.set_defaults(face=FaceKind.SCREEN)
     _add_send(commands)
+    _add_unread(commands)
     _add_changes(commands)
     _add_outbox(commands)
     _add_tail(commands)
@@ -178,6 +179,12 @@ def _add_send(commands: CommandParsers) -> None:
     add.add_argument("--strip-ansi", action="store_true", help="remove colours and other escape sequences first")
     answered = "answer the message with this offset (`tail --json` prints it)"
     add.add_argument("--reply-to", metavar="OFFSET", type=values.offset, default=0, help=answered)
+
+
+def _add_unread(commands: CommandParsers) -> None:
+    summary = "list the rooms with unread messages; exit code 0 if there are any, 1 if there are none"
+    add = commands.add("unread", summary, "unread", "unread --json | jq -s 'map(.unread) | add'")
+    add.add_argument("--json", action="store_true", help="one JSON object per room and line")
 
 
 def _add_changes(commands: CommandParsers) -> None:

@@ -103,7 +103,8 @@ def _face(
     timeline = LineTimeline(columns=_columns, colour=in_lines and has_colour(os.environ))
     notices = print_result if on_terminal else print_status
     output = LineOutput(timeline, print_result, notices, echoed=on_terminal and not in_lines)
-    return (LineFace if in_lines else PlainFace)(context, room, output, cache, connect)
+    kind_of_face = LineFace if in_lines else PlainFace
+    return kind_of_face(context, room, output, cache, connect, marks_read=on_terminal)
 
 
 def _typing(face: LineFace, cache: NameCache) -> tuple[AsyncIterator[str], AbstractContextManager[None]]:

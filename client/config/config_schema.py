@@ -51,7 +51,9 @@ class NotificationSettings:
         choice(NotifyLevel),
         "Which messages cause a notification: all, those that mention you or contain a keyword, or none.",
     )
-    rooms: Mapping[str, NotifyLevel] = table(ROOM, choice(NotifyLevel), 'The same for single rooms: `ops = "all"`.')
+    rooms: Mapping[str, NotifyLevel] = table(
+        ROOM, choice(NotifyLevel), 'The same for single rooms: `ops = "all"`; wins over `/notify`.'
+    )
     keywords: tuple[str, ...] = key(
         (), several(WORD), "Words that count as a mention, like your name: whole words, case-insensitive."
     )

@@ -8,12 +8,14 @@ import msgspec
 
 from chatterbox.wire.frames import Command, RoomSummary
 from chatterbox.wire.limits import Limits
-from client.core import direct_rooms
-from client.core.events import Effect, ReplyOverdue, SendCommand, ShowNote, StartTimer
+from client.core import command_pace, direct_rooms
+from client.core.command_pace import CommandPace
+from client.core.events import Effect, PaceDue, ReplyOverdue, SendCommand, ShowNote, StartTimer
 from client.core.message_changes import HeldMessages
 from client.core.message_stream import MessageStream
 from client.core.notes import CommandRefused, Note
 from client.core.outbox_entry import OutboxEntry
+from client.core.read_state.room_read_state import RoomReadState
 
 REPLY_TIMEOUT_S = 30.0
 """How long a command may go without a reply before the connection counts as dead."""
@@ -39,6 +41,22 @@ class PendingCommand:
     """Of a `rooms` command for a further page: the rooms of the pages before."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReadQueue:
+    """What is to be sent of how far the user has read."""
+
+    supported: bool | None = None
+    """Whether the server stores read positions; None: not known yet."""
+    rooms: tuple[str, ...] = ()
+    """Rooms with a position that is not on its way, in the order in which they are sent."""
+    in_flight: Mapping[str, int] = field(default_factory=dict)
+    """Room to the id of its `read` that has no reply yet."""
+    paused: Mapping[str, int] = field(default_factory=dict)
+    """Rooms for which nothing is sent until the timer of this number."""
+    pauses: int = 0
+    """The number of the last such timer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientState:
     """Everything the client knows, without the token and without a clock."""
@@ -59,6 +77,9 @@ class ClientState:
     """Topics by room, as far as the server sent them. A room without a topic may be missing."""
     invitations: Mapping[str, str] = field(default_factory=dict)
     """Pending invitations: room and inviter."""
+    read_states: Mapping[str, RoomReadState] = field(default_factory=dict)
+    """How far the user has read, what is unread, and of what the room notifies them, by room."""
+    read_queue: ReadQueue = ReadQueue()
     joining: frozenset[str] = frozenset()
     """Rooms that were requested and whose `joined` reply has not arrived."""
     unsent: Mapping[str, tuple[OutboxEntry, ...]] = field(default_factory=dict)
@@ -71,6 +92,8 @@ class ClientState:
     """Room to the id of its `send` that the server refused for now."""
 
     pending: Mapping[int, PendingCommand] = field(default_factory=dict)
+    pace: CommandPace = field(default_factory=lambda: command_pace.full(Limits()))
+    """How many commands the core may send by itself."""
     next_id: int = 1
     connection: int = 0
     """How many connections were welcomed so far."""
@@ -78,6 +101,8 @@ class ClientState:
     """How many attempts to connect failed in a row."""
     waited_s: float = 0.0
     """How long the waits between these attempts were together (seconds)."""
+    names_rooms: bool = True
+    """Whether `connect` names the rooms: not after a server of unknown limits refused that frame as too large."""
     moving: bool = False
     disconnect_shown: bool = False
     """Whether a `Disconnected` note was shown since the last welcome."""
@@ -99,6 +124,9 @@ class ReducerStep:
     def __init__(self, state: ClientState) -> None:
         self.state = state
         self.effects: list[Effect] = []
+        self._streams: dict[str, MessageStream] | None = None
+        """The streams, once they are a copy that only this step has."""
+        self._read_states: dict[str, RoomReadState] | None = None
 
     def set_state(self, state: ClientState) -> None:
         self.state = state
@@ -111,10 +139,23 @@ class ReducerStep:
 
     def set_stream(self, room: str, stream: MessageStream | None) -> None:
         """Replace a room's stream; None removes it."""
-        streams = {name: other for name, other in self.state.streams.items() if name != room}
-        if stream is not None:
-            streams[room] = stream
-        self.state = replace(self.state, streams=streams)
+        if self._streams is None or self._streams is not self.state.streams:
+            self._streams = dict(self.state.streams)
+            self.state = replace(self.state, streams=self._streams)
+        if stream is None:
+            self._streams.pop(room, None)
+        else:
+            self._streams[room] = stream
+
+    def set_read_state(self, room: str, state: RoomReadState | None) -> None:
+        """Replace a room's read state; None removes it."""
+        if self._read_states is None or self._read_states is not self.state.read_states:
+            self._read_states = dict(self.state.read_states)
+            self.state = replace(self.state, read_states=self._read_states)
+        if state is None:
+            self._read_states.pop(room, None)
+        else:
+            self._read_states[room] = state
 
     def send_command(self, command: Command, *, by_person: bool = False, rooms: tuple[RoomSummary, ...] = ()) -> int:
         """Send `command` under a new id, and return the id."""
@@ -125,6 +166,18 @@ class ReducerStep:
         sent = direct_rooms.to_server(command, state.username)
         self.emit(SendCommand(sent), StartTimer(REPLY_TIMEOUT_S, ReplyOverdue(command_id)))
         return command_id
+
+    def send_paced(self, command: Command) -> int:
+        """Send a command that no person waits for, and return its id. The caller looks at `pace.left` before."""
+        pace, starts_timer = command_pace.spend(self.state.pace)
+        self.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
+        return self.send_command(command)
+
+    def set_pace(self, pace: CommandPace, *, refill_s: float | None) -> None:
+        """Replace the pace; with `refill_s`, start its timer."""
+        self.state = replace(self.state, pace=pace)
+        if refill_s is not None:
+            self.emit(StartTimer(refill_s, PaceDue(pace.timer)))
 
     def send_for_person(self, command: Command) -> None:
         if self.state.phase is ConnectionPhase.LIVE:

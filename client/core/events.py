@@ -101,6 +101,26 @@ class RoomRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomRead:
+    """The user has read `room` up to the message at `offset`.
+
+    `turn`: the turn in which that was, if it is from an earlier run (`RoomReadState.mark.turn`); None: now.
+    """
+
+    room: str
+    offset: int
+    turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMarkedUnread:
+    """The user wants to read the messages of `room` after `offset` later: they are unread again."""
+
+    room: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRenewed:
     """The token was renewed; this connection should use the new one, too."""
 
@@ -133,6 +153,21 @@ class PageDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadDue:
+    """A timer: the pause number `pause`, before the next `read` for a room, is over."""
+
+    room: str
+    pause: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaceDue:
+    """A timer, number `timer`: more commands may be sent again."""
+
+    timer: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionStable:
     """A timer: connection number `connection` has been up long enough to count as stable."""
 
@@ -146,9 +181,11 @@ class MoveDue:
     connection: int
 
 
-Request: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
-"""What a person, or a script, asks of the connection."""
-Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ConnectionStable | MoveDue
+TypedRequest: TypeAlias = SendRequested | CommandRequested | RoomRequested | QuitRequested
+"""What a person types, or a script asks."""
+Request: TypeAlias = TypedRequest | RoomRead | RoomMarkedUnread
+"""What a face asks of the connection."""
+Timer: TypeAlias = ReplyOverdue | RetryDue | PageDue | ReadDue | PaceDue | ConnectionStable | MoveDue
 Event: TypeAlias = (
     Started
     | HandshakeDone
@@ -159,6 +196,8 @@ Event: TypeAlias = (
     | EntryEdited
     | CommandRequested
     | RoomRequested
+    | RoomRead
+    | RoomMarkedUnread
     | TokenRenewed
     | QuitRequested
     | Timer

@@ -35,6 +35,8 @@ class MessageStream:
     """The offset at which catching up ends: the room's head when the connection began."""
     changes: ChangeProgress = NO_CHANGES
     """How far the changes of the room's messages were passed on."""
+    heard: str = ""
+    """The timestamp of the last message that came, also behind a gap; empty: none did."""
 
     @property
     def rev(self) -> int | None:
@@ -71,12 +73,17 @@ def resume(
         return start(room.at, max(recent, RECENT_AFTER_RESET), fresh), True
     target = room.head if room.head > stream.at.offset else None
     changes = message_changes.take_told(stream.changes, room.rev)
-    return MessageStream(stream.at, due=room.at.offset, target=target, changes=changes), False
+    return MessageStream(stream.at, due=room.at.offset, target=target, changes=changes, heard=stream.heard), False
 
 
 def disconnect(stream: MessageStream) -> MessageStream:
     """Keep only the positions: whatever was on its way is requested again."""
-    return MessageStream(stream.at, changes=message_changes.disconnect(stream.changes))
+    return MessageStream(stream.at, changes=message_changes.disconnect(stream.changes), heard=stream.heard)
+
+
+def hear(stream: MessageStream, message: Message) -> MessageStream:
+    """Note when the room was heard from last."""
+    return replace(stream, heard=message.timestamp) if message.timestamp > stream.heard else stream
 
 
 def take_push(stream: MessageStream, message: Message) -> tuple[MessageStream, list[Message]]:

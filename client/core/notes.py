@@ -7,6 +7,7 @@ from typing import TypeAlias
 from chatterbox.wire.frames import Command, Membership, Message, Reply, RoomState
 from chatterbox.wire.position import Position
 from client.core.outbox_entry import OutboxEntry
+from client.core.read_state.room_read_state import RoomReadState
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,18 @@ class TopicChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadStateTold:
+    """The server told the user's read state of `room`, as it is now: at a welcome, and whenever a device changes it.
+
+    `state` includes what this device knows beyond that. Messages that come later are counted without a note:
+    `ClientState.read_states` has the present state.
+    """
+
+    room: str
+    state: RoomReadState
+
+
+@dataclass(frozen=True, slots=True)
 class InvitationReceived:
     """`by` invited the user to `room`; it is pending until the user joins or declines."""
 
@@ -233,6 +246,7 @@ Note: TypeAlias = (
     | RoomGone
     | MembershipChange
     | TopicChange
+    | ReadStateTold
     | InvitationReceived
     | QueuedOffline
     | SendDelayed

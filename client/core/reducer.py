@@ -1,7 +1,7 @@
 """The reducer: takes a state and an event, returns the new state and the effects. Pure, so tests can try any order.
 
 It handles the connection's life cycle; `client.core.room_updates` handles rooms, `client.core.room_list` the list
-of rooms, `client.core.outbox_rules` the outbox.
+of rooms, `client.core.outbox_rules` the outbox, `client.core.read_state` how far the user has read.
 """
 
 from collections.abc import Iterable
@@ -9,9 +9,20 @@ from dataclasses import replace
 from typing import assert_never
 
 from chatterbox.wire import close_codes, frames
-from client.core import direct_rooms, events, notes, outbox_rules, reconnect_delay, room_list, room_updates
+from chatterbox.wire.close_codes import CloseCode
+from client.core import (
+    command_pace,
+    direct_rooms,
+    events,
+    notes,
+    outbox_rules,
+    reconnect_delay,
+    room_list,
+    room_updates,
+)
 from client.core.client_state import ClientState, ConnectionPhase, PendingCommand, ReducerStep
 from client.core.frame_decoder import UNREADABLE
+from client.core.read_state import read_rules
 
 QUIET_RETRY_S = reconnect_delay.FIRST_MINUTE_CAP_S
 """Attempts to connect that follow a wait of at most this are not shown one by one (seconds)."""
@@ -42,10 +53,20 @@ def _take(step: ReducerStep, event: events.Event) -> None:
             step.send_for_person(command)
         case events.RoomRequested(room):
             room_updates.join(step, room)
+        case events.RoomRead(room, offset, turn):
+            read_rules.read(step, room, offset, turn)
+        case events.RoomMarkedUnread(room, offset):
+            read_rules.mark_unread(step, room, offset)
         case events.QuitRequested():
             _end(step, notes.SessionOver(None, "You left."))
         case (
-            events.ReplyOverdue() | events.RetryDue() | events.PageDue() | events.ConnectionStable() | events.MoveDue()
+            events.ReplyOverdue()
+            | events.RetryDue()
+            | events.PageDue()
+            | events.ReadDue()
+            | events.PaceDue()
+            | events.ConnectionStable()
+            | events.MoveDue()
         ):
             _take_timer(step, event)
         case events.Started() | events.HandshakeDone() | events.TokenRenewed() | events.ConnectionLost():
@@ -66,7 +87,8 @@ def _take_connection_event(
             step.emit(events.Dial(0.0))
         case events.HandshakeDone(held):
             step.set_state(replace(step.state, phase=ConnectionPhase.CONNECTING))
-            step.emit(events.SendConnect(room_updates.resume_points(step, held)))
+            points = room_updates.resume_points(step, held)
+            step.emit(events.SendConnect(points if step.state.names_rooms else {}))
         case events.TokenRenewed():
             if step.state.phase is ConnectionPhase.LIVE:
                 step.emit(events.SendConnect({}, step.state.next_id))
@@ -88,6 +110,10 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
             room_updates.retry(step, room, command_id)
         case events.PageDue(command_id):
             room_list.retry(step, command_id)
+        case events.ReadDue(room, pause):
+            read_rules.resume(step, room, pause)
+        case events.PaceDue(number):
+            _refill(step, number)
         case events.ConnectionStable(connection):
             if _is_current(step, connection):
                 step.set_state(replace(step.state, attempt=0, waited_s=0.0))
@@ -97,6 +123,16 @@ def _take_timer(step: ReducerStep, timer: events.Timer) -> None:
                 _close_if_moving(step)
         case _:
             assert_never(timer)
+
+
+def _refill(step: ReducerStep, timer: int) -> None:
+    """Let more commands be sent; a timer that another has replaced changes nothing."""
+    if timer != step.state.pace.timer:
+        return
+    pace, starts_timer = command_pace.refill(step.state.pace)
+    step.set_pace(pace, refill_s=command_pace.REFILL_S if starts_timer else None)
+    read_rules.advance(step)
+    room_updates.request_pages(step)
 
 
 def _is_current(step: ReducerStep, connection: int) -> bool:
@@ -123,6 +159,8 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
             room_updates.take_topic(step, room, topic, by=by)
         case frames.InvitationUpdate(room=room, by=by, pending=pending):
             room_updates.take_invitation(step, room, by if pending else None)
+        case frames.Own():
+            read_rules.take_own(step, frame)
         case frames.Move(after_ms=after_ms):
             step.emit(events.StartTimer(after_ms / 1000, events.MoveDue(step.state.connection)))
         case _:
@@ -133,12 +171,14 @@ def _take_frame(step: ReducerStep, frame: frames.ServerFrame) -> None:
 def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
     again, connection = step.state.connection > 0, step.state.connection + 1
     state = replace(step.state, phase=ConnectionPhase.LIVE, username=welcome.username, limits=welcome.limits)
-    step.set_state(replace(state, connection=connection, disconnect_shown=False))
+    pace = command_pace.full(welcome.limits, state.pace.timer)
+    step.set_state(replace(state, connection=connection, disconnect_shown=False, pace=pace, names_rooms=True))
     step.show(
         notes.WelcomeReceived(welcome.username, tuple(welcome.rooms), step.state.unsent_count, again, welcome.server)
     )
     step.emit(events.StartTimer(STABLE_S, events.ConnectionStable(connection)))
     room_updates.take_welcome(step, welcome.rooms)
+    read_rules.take_welcome(step, welcome.rooms)
     room_updates.take_invitations(step, welcome.invitations)
     if step.state.unsent:
         step.emit(events.MarkTried())
@@ -147,7 +187,9 @@ def _take_welcome(step: ReducerStep, welcome: frames.Welcome) -> None:
 
 def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     """Reconnect after a while, or end if the close code forbids it."""
-    if lost.code is not None and not close_codes.may_reconnect(lost.code):
+    if _is_too_large(step.state, lost.code):
+        step.set_state(replace(step.state, names_rooms=False))
+    elif lost.code is not None and not close_codes.may_reconnect(lost.code):
         _end(step, notes.SessionOver(lost.code, lost.why))
         return
     state, unanswered = step.state, step.state.pending
@@ -166,8 +208,15 @@ def _disconnect(step: ReducerStep, lost: events.ConnectionLost) -> None:
     )
     outbox_rules.disconnect(step)
     room_updates.disconnect(step)
+    read_rules.disconnect(step)
     _refuse_unanswered(step, unanswered.values())
     step.emit(events.Dial(wait_s))
+
+
+def _is_too_large(state: ClientState, code: int | None) -> bool:
+    """Whether the server refused a `connect` that named rooms as too large; its limit is not known before a welcome."""
+    is_connecting = state.phase is ConnectionPhase.CONNECTING and state.names_rooms
+    return code == CloseCode.TOO_BIG and is_connecting and bool(state.streams)
 
 
 def _show_disconnect(step: ReducerStep, why: str, wait_s: float) -> None:
@@ -203,6 +252,12 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
         if isinstance(reply, frames.ErrorFrame) and reply.code not in {*outbox_rules.SESSION_ERRORS, UNREADABLE}:
             step.show(notes.ServerError(reply.detail))  # after a session error, the close code says why
         return
+    _answer(step, pending, reply)
+    if isinstance(pending.command, frames.ReadHistory | frames.ReadChanges):
+        room_updates.request_pages(step)  # another room may have waited for this one
+
+
+def _answer(step: ReducerStep, pending: PendingCommand, reply: frames.Reply) -> None:
     match pending.command, reply:
         case _, frames.ErrorFrame():
             _take_refusal(step, pending, reply)
@@ -210,6 +265,8 @@ def _take_reply(step: ReducerStep, reply: frames.Reply) -> None:
             outbox_rules.acknowledge(step, send, reply)
         case frames.Edit() as edit, frames.Changed() if not pending.by_person:
             outbox_rules.finish_edit(step, edit)
+        case frames.MarkRead() as command, frames.ReadSet() if not pending.by_person:
+            read_rules.take_read_set(step, command, reply)
         case frames.Join() as join, frames.Joined():
             room_updates.take_joined(step, reply, join.room)
         case frames.Direct(), frames.DirectOpened(room=room) if room in step.state.joining:
@@ -233,6 +290,8 @@ def _show_reply(step: ReducerStep, command: frames.Command, reply: frames.Reply)
             room_updates.leave(step, reply.room)
         case frames.ChangesPage():
             room_updates.show_changes(step, reply)
+        case frames.NotifySet():
+            read_rules.take_notify(step, reply)
         case frames.TopicSet():
             room_updates.take_topic(step, reply.room, reply.topic, by=step.state.username)
         case _:
@@ -258,6 +317,8 @@ def _take_refusal(step: ReducerStep, pending: PendingCommand, error: frames.Erro
             room_updates.refuse_page(step, history, error, temporary=temporary)
         case frames.ReadChanges() as command if not pending.by_person:
             room_updates.refuse_changes(step, command, error, temporary=temporary)
+        case frames.MarkRead() as command if not pending.by_person:
+            read_rules.refuse(step, command, error, temporary=temporary)
         case frames.ListRooms() as command:
             room_list.refuse_page(step, pending, command, error)
         case command:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from chatterbox.wire.errors import Code
 from chatterbox.wire.frames import (
     Change,
     ChangesPage,
@@ -26,9 +27,10 @@ from chatterbox.wire.frames import (
     RoomState,
 )
 from chatterbox.wire.position import Position, ResumePoint
-from client.core import direct_rooms, message_changes
+from client.core import command_pace, direct_rooms, message_changes
 from client.core import message_stream as streams
 from client.core.client_state import ConnectionPhase, ReducerStep
+from client.core.command_pace import FOR_READ_POSITIONS
 from client.core.events import RetryDue, StartTimer
 from client.core.frame_decoder import PartialPage
 from client.core.message_changes import ChangeProgress, HeldMessages
@@ -49,23 +51,27 @@ from client.core.notes import (
     ServerError,
     TopicChange,
 )
+from client.core.read_state import read_rules
 
 RETRY_S = 1.0
 """How long to wait after a temporary refusal, if the server does not say."""
+MAX_PAGES = 16
+"""Pages that may be on their way at the same time."""
 
 
 def resume_points(step: ReducerStep, held: Mapping[str, HeldMessages] | None) -> dict[str, ResumePoint]:
-    """Where each room resumes, by the server's names, with a face that holds these messages.
+    """Where each room resumes, by the server's names, with a face that holds these messages; heard from last, first.
 
     None: it holds none, and needs no old changes.
     """
     step.set_state(replace(step.state, held=held))
-    for room, stream in step.state.streams.items():
+    by_heard = sorted(step.state.streams.items(), key=lambda item: item[1].heard, reverse=True)
+    for room, stream in by_heard:
         first = held[room].first if held is not None and room in held else stream.at.offset + 1
         changes = ChangeProgress() if held is None else replace(stream.changes, first=first)
         step.set_stream(room, replace(stream, changes=changes))
     me = step.state.username
-    return {direct_rooms.wire_name(room, me): _resume_point(stream) for room, stream in step.state.streams.items()}
+    return {direct_rooms.wire_name(room, me): _resume_point(step.state.streams[room]) for room, _ in by_heard}
 
 
 def _resume_point(stream: MessageStream) -> ResumePoint:
@@ -99,16 +105,23 @@ def take_welcome(step: ReducerStep, rooms: list[RoomState]) -> None:
             _resume(step, state)
     for room in sorted(step.state.joining):
         _send_join(step, room)
+    request_pages(step)
 
 
 def _resume(step: ReducerStep, room: RoomState) -> None:
     fresh = _fresh_at_welcome(step, room)
     stream, reset = streams.resume(step.state.streams.get(room.room), room, step.state.recent, fresh)
     if reset:
-        step.show(RoomReset(room.room, stream.at))
+        _show_reset(step, room.room, stream.at)
     elif stream.to_go:
         step.show(CatchingUp(room.room, stream.to_go))
-    _pass_on(step, room.room, stream, [])
+    _settle(step, room.room, stream)
+
+
+def _show_reset(step: ReducerStep, room: str, at: Position) -> None:
+    """The history of a room was replaced: reading continues after `at`."""
+    read_rules.forget(step, room)
+    step.show(RoomReset(room, at))
 
 
 def take_message(step: ReducerStep, message: Message) -> None:
@@ -120,11 +133,12 @@ def take_message(step: ReducerStep, message: Message) -> None:
     if stream is None or stream.at.epoch != message.at.epoch:
         before = Position(message.at.epoch, message.at.offset - 1)
         if stream is not None:
-            step.show(RoomReset(room, before))
+            _show_reset(step, room, before)
         stream = MessageStream(before, changes=_fresh(step, before, None))
     if message.rev and message.at.offset <= stream.at.offset:  # it was shown from its ack, as it was sent
         step.show(MessageChanged(message, message.username == step.state.username))
-    _pass_on(step, room, *streams.take_push(stream, message))
+    stream, messages = streams.take_push(stream, message)
+    _pass_on(step, room, stream if messages else streams.hear(stream, message), messages)
 
 
 def take_change(step: ReducerStep, change: Change) -> None:
@@ -155,6 +169,7 @@ def refuse_changes(step: ReducerStep, command: ReadChanges, error: ErrorFrame, *
     if stream is None or stream.changes.waiting != command.id:
         return
     if temporary:
+        _slow_down(step, error)
         step.emit(_retry_timer(error, command))
     else:
         changes = message_changes.stop_waiting(stream.changes, give_up=True)
@@ -166,6 +181,7 @@ def _pass_changes(step: ReducerStep, room: str, stream: MessageStream, changes: 
     for change in changes:
         if (message := change.message) is None:
             continue
+        read_rules.take_change(step, message)
         if message.at.offset <= stream.at.offset and message.at.epoch == stream.at.epoch:
             mine = message.username == step.state.username
             step.show(MessageChanged(message, mine, change.by, change.did, change.what))
@@ -212,7 +228,7 @@ def _restart(step: ReducerStep, page: Page) -> None:
     first = page.messages[0].at
     before = Position(first.epoch, first.offset - 1)
     stream = MessageStream(before, changes=_fresh(step, before, page.rev))
-    step.show(RoomReset(page.room, stream.at))
+    _show_reset(step, page.room, stream.at)
     stream, messages, _ = streams.take_page(stream, page.messages)
     _pass_on(step, page.room, stream, messages)
 
@@ -223,9 +239,17 @@ def refuse_page(step: ReducerStep, history: ReadHistory, error: ErrorFrame, *, t
     if stream is None or stream.waiting != history.id:
         return
     if temporary:
+        _slow_down(step, error)
         step.emit(_retry_timer(error, history))
         return
     take_page(step, Page(id=history.id, room=history.room, messages=[], more=False))
+
+
+def _slow_down(step: ReducerStep, error: ErrorFrame) -> None:
+    """After a refusal for the rate of commands, send none for a while."""
+    if error.code in {Code.RATE_LIMITED, Code.TOO_MANY_COMMANDS}:
+        wait_s = max(command_pace.REFILL_S, error.retry_after_s or 0)
+        step.set_pace(command_pace.empty(step.state.pace), refill_s=wait_s)
 
 
 def _retry_timer(error: ErrorFrame, command: ReadHistory | ReadChanges | Join) -> StartTimer:
@@ -282,9 +306,10 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
     take_invitation(step, reply.room, None)
     stream = step.state.streams.get(reply.room)
     if stream is not None and stream.at.epoch != reply.at.epoch:
-        step.show(RoomReset(reply.room, reply.at))
+        _show_reset(step, reply.room, reply.at)
     take_topic(step, reply.room, reply.topic)
     step.show(RoomEntered(reply.room, tuple(reply.messages)))
+    _note_read_state(step, reply)
     if missing := streams.missing_in(reply.messages, reply.at):
         step.show(MessagesMissing(reply.room, missing))
     if step.state.follows(reply.room):
@@ -293,6 +318,14 @@ def take_joined(step: ReducerStep, reply: Joined, requested: str) -> None:
         first = reply.messages[0].at.offset if reply.messages else reply.at.offset + 1
         stream = replace(stream, changes=message_changes.take_messages(stream.changes, first, rev))
         _pass_on(step, reply.room, stream, messages)
+
+
+def _note_read_state(step: ReducerStep, reply: Joined) -> None:
+    """Begin with a room that is new to this client as read, and count what came since the server's count."""
+    if reply.room not in step.state.read_states and step.state.read_queue.supported is not False:
+        read_rules.begin(step, reply.room, reply.at.offset, reply.at.offset)
+    for message in reply.messages:
+        read_rules.take_message(step, message)
 
 
 def _is_pending(step: ReducerStep, kind: type[Join] | tuple[type[Leave], type[DeleteRoom]], room: str) -> bool:
@@ -327,6 +360,7 @@ def start(step: ReducerStep, room: str, at: Position, rev: int) -> None:
 
 def leave(step: ReducerStep, room: str) -> None:
     step.set_stream(room, None)
+    read_rules.forget(step, room)
 
 
 def take_membership(step: ReducerStep, change: Membership) -> None:
@@ -339,6 +373,7 @@ def take_membership(step: ReducerStep, change: Membership) -> None:
     if mine and change.member and change.at is not None:
         take_invitation(step, change.room, None)
         take_topic(step, change.room, change.topic)
+        read_rules.take_membership(step, change)
         start(step, change.room, change.at, change.rev)
     elif mine and not change.member:
         if change.room in step.state.streams and not _is_pending(step, (Leave, DeleteRoom), change.room):
@@ -389,29 +424,60 @@ def disconnect(step: ReducerStep) -> None:
 
 
 def _remove(step: ReducerStep, room: str, reason: GoneReason = GoneReason.UNKNOWN, by: str = "") -> None:
-    step.set_stream(room, None)
+    leave(step, room)
     step.show(RoomGone(room, reason, by))
 
 
 def _pass_on(step: ReducerStep, room: str, stream: MessageStream, messages: Iterable[Message]) -> None:
     """Show what is next, report when the room is caught up, and request what is still missing."""
     stream = _show_messages(step, stream, messages)
+    _settle(step, room, stream)
+    if stream.needs_page or stream.changes.needs_page:
+        request_pages(step)
+
+
+def _settle(step: ReducerStep, room: str, stream: MessageStream) -> None:
+    """Keep a stream, and report when the room is caught up."""
     if stream.target is not None and not stream.to_go:
         stream = replace(stream, target=None)
         step.show(CaughtUp(room))
+    step.set_stream(room, stream)
+
+
+def request_pages(step: ReducerStep) -> None:
+    """Request what rooms miss, as fast as the server's limits allow; rooms heard from last come first."""
+    if step.state.phase is not ConnectionPhase.LIVE or not _may_request(step):
+        return
+    missing = [
+        (room, stream) for room, stream in step.state.streams.items() if stream.needs_page or stream.changes.needs_page
+    ]
+    for room, stream in sorted(missing, key=lambda item: item[1].heard, reverse=True):
+        if not _may_request(step):
+            return
+        _request_page(step, room, stream)
+
+
+def _may_request(step: ReducerStep) -> bool:
+    commands = (pending for pending in step.state.pending.values() if not pending.by_person)
+    in_flight = sum(isinstance(pending.command, ReadHistory | ReadChanges) for pending in commands)
+    return in_flight < MAX_PAGES and step.state.pace.left > FOR_READ_POSITIONS
+
+
+def _request_page(step: ReducerStep, room: str, stream: MessageStream) -> None:
     if stream.needs_page:
         limit = max(1, min(200, step.state.limits.page_messages))
-        stream = replace(
-            stream, waiting=step.send_command(ReadHistory(id=0, room=room, after=stream.at.offset, limit=limit))
-        )
+        page = ReadHistory(id=0, room=room, after=stream.at.offset, limit=limit)
+        stream = replace(stream, waiting=step.send_paced(page))
     if stream.changes.needs_page:
         wanted = ReadChanges(id=0, room=room, after=stream.changes.rev or 0, first=stream.changes.first or 1)
-        stream = replace(stream, changes=replace(stream.changes, waiting=step.send_command(wanted)))
+        stream = replace(stream, changes=replace(stream.changes, waiting=step.send_paced(wanted)))
     step.set_stream(room, stream)
 
 
 def _show_messages(step: ReducerStep, stream: MessageStream, messages: Iterable[Message]) -> MessageStream:
     for message in messages:
         step.show(MessageShown(message, message.username == step.state.username))
+        read_rules.take_message(step, message)
         stream = replace(stream, changes=message_changes.hold(stream.changes, message.at.offset))
+        stream = streams.hear(stream, message)
     return stream

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from client.faces.slash_parser import KEYWORDS, SLASHES, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import KEYWORDS, LEVELS, SLASHES, WRITERS, WordKind, spec_of
 from client.store.name_cache import CachedNames
 from client.store.session_file import OTHERS
 from client.text.sanitize import inert_name
@@ -44,11 +44,21 @@ def _of_kind(kind: WordKind, word: str, names: CachedNames) -> list[str]:
             return _starting_with(word, (*names.sessions, OTHERS))
         case WordKind.SLASH:
             return _starting_with(word, SLASHES)
-        case WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP:
+        case WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR:
             return _starting_with(word, (KEYWORDS[kind],))
         case WordKind.WRITERS:
             return _starting_with(word, WRITERS)
-        case WordKind.UNSENT | WordKind.NEW | WordKind.TOPIC | WordKind.TEXT | WordKind.EMOJI | WordKind.MESSAGE:
+        case WordKind.LEVEL:
+            return _starting_with(word, LEVELS)
+        case (
+            WordKind.UNSENT
+            | WordKind.NEW
+            | WordKind.TOPIC
+            | WordKind.TEXT
+            | WordKind.EMOJI
+            | WordKind.MESSAGE
+            | WordKind.DURATION
+        ):
             return []
         case _:
             assert_never(kind)

@@ -11,9 +11,10 @@ from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ConnectionPhase
 from client.core.direct_rooms import peer_of
-from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.core.events import CommandRequested, QuitRequested, RoomRead, RoomRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.line_output import LineOutput, LoopClock
+from client.faces.messages.attention import Attention
 from client.faces.messages.printed_messages import PrintedMessages, by_offset
 from client.faces.messages.reaction_summary import ReactionSummary
 from client.faces.slash_commands import SlashCommands
@@ -27,6 +28,7 @@ from client.text.change_text import changes_of, done_line
 from client.text.room_names import shown_room
 from client.text.sanitize import inert
 from client.text.suggestions import RoomCommand, how_to_confirm, unknown_room, unknown_user
+from client.text.unread_text import UnreadRoom, unread_summary_line
 
 WORTH_TRYING_S = 2.0
 """How long a wait before reconnecting is worth a word on how to shorten it (seconds)."""
@@ -40,6 +42,7 @@ class LineFace:
     """Shows one room at a time; of the other rooms it keeps unread messages, and prints how many there are.
 
     `room` is open from the start; the caller requests to join it. `connect` makes the connection that the face shows.
+    `marks_read`: whether a person types here, so that what is printed counts as read.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class LineFace:
         names: NameCache,
         connect: Connector,
         clock: LoopClock | None = None,
+        *,
+        marks_read: bool = False,
     ) -> None:
         self.connection = connect(self.show)
         self.room: str | None = room
@@ -63,6 +68,7 @@ class LineFace:
         self._clock = clock or LoopClock()
         self._slash_commands = SlashCommands(self, context, names)
         self._unread = UnreadSummary()
+        self._attention = Attention(self._clock.now_s()) if marks_read else None
         self._printed = PrintedMessages()
         self.connection.ask_for_held(self._printed.held)
         self._reactions = ReactionSummary()
@@ -130,8 +136,10 @@ class LineFace:
                 self._print(note)
                 self._remove(room)
             case notes.RoomReset(room):
-                self._printed.forget(room)
+                self._forget(room)
                 self._print(note)
+            case notes.ReadStateTold(room, state):
+                self._unread.limit(room, state.unread)
             case notes.CommandRefused():
                 self._show_refusal(note)
             case notes.TopicChange(room):
@@ -161,6 +169,7 @@ class LineFace:
     async def read(self, lines: AsyncIterator[str]) -> None:
         """Carry out typed lines until they end, or until `/quit`."""
         async for line in lines:
+            self._take_attention()
             match parse(line, self.room):
                 case SendRequested() as message:
                     self.send_message(message)
@@ -217,6 +226,21 @@ class LineFace:
         for change in self._names.changes(note.rooms):
             if not note.again:
                 self._print(change)
+        unread = [UnreadRoom(room.room, room.unread, room.mentions) for room in note.rooms if room.room != self.room]
+        if not note.again and (line := unread_summary_line(unread)):
+            self.notice(line)
+
+    def _take_attention(self) -> None:
+        """The user is present: what was printed is read."""
+        if self._attention is not None:
+            for room, offset in self._attention.take_line(self._clock.now_s()).items():
+                self.connection.request(RoomRead(room, offset))
+
+    def _mark_printed(self, message: frames.Message) -> None:
+        """Mark a printed message as read if the user is present."""
+        room, offset = message.room, message.at.offset
+        if self._attention is not None and self._attention.take_printed(room, offset, self._clock.now_s()):
+            self.connection.request(RoomRead(room, offset))
 
     def _take_blank_line(self) -> None:
         """React to a blank line, in faces that do."""
@@ -250,6 +274,7 @@ class LineFace:
         self._speakers.setdefault(message.room, {})[message.username] = message.timestamp
         if message.room == self.room:
             self._print_message(message)
+            self._mark_printed(message)
         else:
             self._unread.add(message, self._clock.now_s(), mine=mine)
 
@@ -320,6 +345,7 @@ class LineFace:
             self._speakers.setdefault(room, {})[message.username] = message.timestamp
             self._printed.add([message])
             self._print_message(message)
+            self._mark_printed(message)
 
     def _show_rooms(self, rooms: list[frames.RoomSummary]) -> None:
         """Print the list of rooms, or use it to suggest the room that was meant."""
@@ -343,11 +369,17 @@ class LineFace:
     def _remove(self, room: str) -> None:
         self._entered.discard(room)
         self._left.add(room)
-        self._printed.forget(room)
+        self._forget(room)
         self._unread.take(room)
         if room == self.room:
             self.room = None
             self.notice("No room open. /join ROOM")
+
+    def _forget(self, room: str) -> None:
+        """Drop what is known of the messages of a room."""
+        self._printed.forget(room)
+        if self._attention is not None:
+            self._attention.forget(room)
 
     def _show_refusal(self, refused: notes.CommandRefused) -> None:
         """Print a refusal, with a suggestion if a name is unknown."""

@@ -29,8 +29,10 @@ class PlainFace(LineFace):
         names: NameCache,
         connect: Connector,
         clock: LoopClock | None = None,
+        *,
+        marks_read: bool = False,
     ) -> None:
-        super().__init__(context, room, output, names, connect, clock)
+        super().__init__(context, room, output, names, connect, clock, marks_read=marks_read)
         self._marks = DeliveryMarks()
         self._has_marks_timer = False
         self._echoed: set[tuple[str, Position]] = set()

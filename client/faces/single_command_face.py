@@ -78,6 +78,7 @@ class SingleCommandFace:
                 | notes.RoomGone()
                 | notes.MembershipChange()
                 | notes.InvitationReceived()
+                | notes.ReadStateTold()
                 | notes.TopicChange()
                 | notes.QueuedOffline()
                 | notes.SendDelayed()

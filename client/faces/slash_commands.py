@@ -6,17 +6,19 @@ A face implements `CommandHost` to use it; `client.faces.slash_parser` parses th
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextvars import copy_context
+from datetime import UTC, datetime, timedelta
 from typing import Protocol, assert_never
 
 from chatterbox.wire.errors import ChatError
-from chatterbox.wire.frames import Message
+from chatterbox.wire.frames import Message, Notify
+from chatterbox.wire.read_state import ReadState
 from client.context import ClientContext
 from client.core.client_state import ConnectionPhase
 from client.core.events import CommandRequested, SendRequested
 from client.core.outbox_entry import OutboxEntry
 from client.faces.background_jobs import BackgroundJobs
 from client.faces.messages.message_reference import request_for, split_reference
-from client.faces.slash_parser import LocalCommand, LocalCommandName, UsageMistake, help_lines
+from client.faces.slash_parser import LEVELS, LocalCommand, LocalCommandName, UsageMistake, duration_s, help_lines
 from client.failures import Failure
 from client.net import http_jobs
 from client.net.chat_connection import ChatConnection
@@ -25,6 +27,7 @@ from client.text import note_text
 from client.text.outbox_text import BEING_SENT, dropped_line, edited_line, outbox_lines
 from client.text.room_names import shown_room
 from client.text.sanitize import inert, inert_name
+from client.text.unread_text import UnreadRoom, unread_lines
 
 
 class CommandHost(Protocol):
@@ -83,6 +86,10 @@ class SlashCommands:
                 self._about_message(command)
             case LocalCommandName.TOPIC:
                 self._host.notice(self._topic_of(command.argument))
+            case LocalCommandName.UNREAD:
+                self._list_unread()
+            case LocalCommandName.NOTIFY:
+                self._notify(command)
             case LocalCommandName.MEMBERS:
                 self._members(command.argument)
             case LocalCommandName.INVITATIONS:
@@ -157,6 +164,31 @@ class SlashCommands:
         if state.phase is not ConnectionPhase.LIVE:
             return f"Offline: the topic of {shown_room(room)} is not known yet."
         return f"{note_text.topic_line(room, '')} To set one: /topic TEXT"
+
+    def _list_unread(self) -> None:
+        """List the rooms with unread messages, as the server counts them."""
+        states = self._host.connection.state.read_states
+        if all(state.told is None for state in states.values()):
+            self._host.notice("What is unread is not known: offline, or the server is older than this client.")
+            return
+        rooms = [UnreadRoom(room, state.unread, state.mentions) for room, state in states.items()]
+        for line in unread_lines(rooms) or ["No unread messages."]:
+            self._host.notice(line)
+
+    def _notify(self, command: LocalCommand) -> None:
+        """Show of what a room notifies the user, or set it."""
+        connection, room = self._host.connection, command.room
+        state = connection.state.read_states.get(room)
+        told = (state.told if state else None) or ReadState()
+        match command.argument.split():
+            case []:
+                self._host.notice(note_text.notify_line(room, told.notify, told.until))
+            case [level]:
+                connection.request(CommandRequested(Notify(id=0, room=room, level=LEVELS[level])))
+            case [*_, duration]:
+                until = datetime.now(UTC) + timedelta(seconds=duration_s(duration) or 0)
+                quiet = Notify(id=0, room=room, level=told.notify, until=f"{until:%Y-%m-%dT%H:%M:%SZ}")
+                connection.request(CommandRequested(quiet))
 
     def _members(self, room: str) -> None:
         def job() -> list[str]:

@@ -4,14 +4,15 @@ One table of slash commands serves parsing, `/help`, completion, the manual page
 `client.faces.slash_commands` carries out the local commands.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple, TypeAlias
 
 from chatterbox.wire import frames
-from chatterbox.wire.user_settings import Writers
+from chatterbox.wire.user_settings import NotificationLevel, Writers
 from client.core.direct_rooms import is_direct, room_with
-from client.core.events import CommandRequested, QuitRequested, Request, RoomRequested, SendRequested
+from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested, TypedRequest
 from client.text.suggestions import closest
 
 
@@ -45,12 +46,27 @@ class WordKind(Enum):
     """A message, by its time (07:11) or its number (#41)."""
     WRITERS = auto()
     """Who may write to the user: everyone, rooms or nobody."""
+    LEVEL = auto()
+    """Of what a room notifies: all, mentions, none or default."""
+    FOR = auto()
+    """The word `for`."""
+    DURATION = auto()
+    """A time such as 30m, 2h or 1d."""
 
 
-KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop"}
+KEYWORDS = {WordKind.PRIVATE: "private", WordKind.CONFIRM: "confirm", WordKind.DROP: "drop", WordKind.FOR: "for"}
 """Words that must stand as they are."""
 WRITERS = tuple(Writers)
 """What `/writes` takes."""
+LEVELS = {
+    "all": NotificationLevel.ALL,
+    "mentions": NotificationLevel.MENTIONS,
+    "none": NotificationLevel.NONE,
+    "default": NotificationLevel.CLIENT,
+}
+"""What `/notify` takes."""
+_DURATION = re.compile(r"([1-9][0-9]{0,3})([mhd])", re.ASCII)
+_UNITS_S = {"m": 60, "h": 3600, "d": 86_400}
 
 
 class SlashSpec(NamedTuple):
@@ -66,7 +82,7 @@ class SlashSpec(NamedTuple):
         """Whether it is about a room: the one that a word names, else the one that is open."""
         if self.takes == (WordKind.PERSON, WordKind.TEXT):  # it is about the direct conversation with that user
             return False
-        return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE} & set(self.takes))
+        return bool({WordKind.ROOM, WordKind.TOPIC, WordKind.TEXT, WordKind.MESSAGE, WordKind.LEVEL} & set(self.takes))
 
 
 SLASHES: dict[str, SlashSpec] = {
@@ -139,6 +155,13 @@ SLASHES: dict[str, SlashSpec] = {
     "unpin": SlashSpec("/unpin [MESSAGE]", "unpin the last pinned message, or another", (WordKind.MESSAGE,)),
     "pins": SlashSpec("/pins [ROOM]", "show the pinned messages of this room, or of another", (WordKind.ROOM,)),
     "topic": SlashSpec("/topic [TEXT]", "show the topic; /topic TEXT sets it, /topic - clears it", (WordKind.TOPIC,)),
+    "unread": SlashSpec("/unread", "list the rooms with unread messages, those that mention you first"),
+    "notify": SlashSpec(
+        "/notify [LEVEL] [for TIME]",
+        "show or set what this room notifies you of, on all your devices: all, mentions, none, or default (as each "
+        "client is configured); /notify none for 2h: nothing for two hours, then as before",
+        (WordKind.LEVEL, WordKind.FOR, WordKind.DURATION),
+    ),
     "members": SlashSpec("/members [ROOM]", "list the members of this room, or of another", (WordKind.ROOM,)),
     "who": SlashSpec("/who", "list who has spoken in this room since you opened it"),
     "sessions": SlashSpec("/sessions", "list your sessions: where you are logged in"),
@@ -201,6 +224,8 @@ class LocalCommandName(StrEnum):
     PIN = "pin"
     UNPIN = "unpin"
     TOPIC = "topic"
+    UNREAD = "unread"
+    NOTIFY = "notify"
     MEMBERS = "members"
     INVITATIONS = "invitations"
     DECLINE = "decline"
@@ -222,8 +247,8 @@ class LocalCommand:
     """A command that is not a request to the connection.
 
     `argument` is the room of `/topic`, `/members` and `/decline`, the user of `/block` and `/unblock`, the choice of
-    `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of a command about a
-    message (`room` is its room) everything that was typed after it; else empty.
+    `/writes`, the session of `/logout`, the message of `/outbox drop`, the command of `/help`; of `/notify` and of a
+    command about a message (`room` is its room) everything that was typed after it; else empty.
     """
 
     name: LocalCommandName
@@ -242,7 +267,7 @@ class UsageMistake:
     is_message: bool = False
 
 
-ParsedLine: TypeAlias = Request | LocalCommand | UsageMistake
+ParsedLine: TypeAlias = TypedRequest | LocalCommand | UsageMistake
 
 
 def parse(line: str, room: str | None) -> ParsedLine | None:
@@ -286,7 +311,7 @@ def about_to_delete(room: str) -> str:
     return f"This deletes #{room} and all of its messages, for all of its members."
 
 
-def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
+def _meaning(name: str, words: list[str], room: str) -> TypedRequest | LocalCommand | UsageMistake:
     """The request or local command that a command with valid words stands for; `room` is the one that it is about."""
     match name, words:
         case "msg", [username]:
@@ -315,6 +340,8 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return CommandRequested(frames.ReadHistory(id=0, room=room, pinned=True))
         case "edit" | "delete" | "react" | "unreact" | "reply" | "thread" | "pin" | "unpin", _:
             return LocalCommand(LocalCommandName(name), " ".join(words), room)
+        case "notify", _:
+            return _notify_command(words, room)
         case "topic" | "members", _:
             return LocalCommand(LocalCommandName(name), room)
         case "decline", [target]:
@@ -327,6 +354,23 @@ def _meaning(name: str, words: list[str], room: str) -> Request | LocalCommand:
             return QuitRequested()
         case _:
             return LocalCommand(LocalCommandName(name), *words)
+
+
+def _notify_command(words: list[str], room: str) -> LocalCommand | UsageMistake:
+    """`for` is only for silence: afterwards the level that was set before counts again."""
+    if len(words) > 1 and words[0] != "none":
+        return UsageMistake("A time works with `none` only, for example /notify none for 2h.")
+    return LocalCommand(LocalCommandName.NOTIFY, " ".join(words), room)
+
+
+def duration_s(word: str) -> int | None:
+    """The seconds of a typed time; None if it is none.
+
+    >>> duration_s("30m"), duration_s("2h"), duration_s("1d"), duration_s("2")
+    (1800, 7200, 86400, None)
+    """
+    found = _DURATION.fullmatch(word)
+    return int(found[1]) * _UNITS_S[found[2]] if found else None
 
 
 def _room_of(slash: SlashSpec, words: list[str]) -> str | None:
@@ -357,7 +401,14 @@ def _keywords_fit(slash: SlashSpec, words: list[str]) -> bool:
         return False
     if words and slash.takes[:1] == (WordKind.WRITERS,) and words[0] not in WRITERS:
         return False
+    if words and slash.takes[:1] == (WordKind.LEVEL,) and not _is_level(words):
+        return False
     return all(word == KEYWORDS[kind] for kind, word in pairs if kind in KEYWORDS)
+
+
+def _is_level(words: list[str]) -> bool:
+    """Whether these are a level of notification, and perhaps `for` and a time."""
+    return words[0] in LEVELS and (len(words) == 1 or (len(words) == 3 and duration_s(words[2]) is not None))
 
 
 def unknown(name: str) -> str:

@@ -47,6 +47,14 @@ class UnreadSummary:
             by_room.pop(room, None)
         return list(self._kept.pop(room, ()))
 
+    def limit(self, room: str, unread: int) -> None:
+        """Count at most this many messages of a room: the user read the others on another device."""
+        if unread < self._counts.get(room, 0):
+            self._counts[room] = unread
+        if not unread:
+            self._counts.pop(room, None)
+            self._due_s.pop(room, None)
+
     def dropped(self, room: str) -> int:
         """How many messages before the kept ones came since the room was shown."""
         return self._dropped.get(room, 0)

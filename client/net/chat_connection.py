@@ -13,9 +13,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from chatterbox.wire import codec, text_rules
 from chatterbox.wire.close_codes import CloseCode
-from chatterbox.wire.frames import Connect
 from client.core import events, frame_decoder
 from client.core.client_state import ClientState, ConnectionPhase
+from client.core.connect_frame import connect_frame
 from client.core.message_changes import HeldMessages
 from client.core.notes import Note, SessionOver
 from client.core.outbox_entry import OutboxEntry
@@ -98,7 +98,13 @@ class ChatConnection:
         match request:
             case events.SendRequested(room, content, reply_to):
                 self.send(room, content, reply_to)
-            case events.CommandRequested() | events.RoomRequested() | events.QuitRequested():
+            case (
+                events.CommandRequested()
+                | events.RoomRequested()
+                | events.RoomRead()
+                | events.RoomMarkedUnread()
+                | events.QuitRequested()
+            ):
                 self._feed(request)
             case _:
                 assert_never(request)
@@ -177,8 +183,7 @@ class ChatConnection:
             case events.SendCommand(command):
                 self._put(codec.encode(command))
             case events.SendConnect(resume, command_id):
-                frame = Connect(token=self._token, resume=dict(resume), id=command_id)
-                self._put(codec.encode(frame))
+                self._put(connect_frame(self._token, resume, command_id, self.state.limits.frame_bytes))
             case events.DropEntry(key):
                 self._drop(key)
             case events.MarkTried():

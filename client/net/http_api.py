@@ -100,6 +100,19 @@ class UserSettings(msgspec.Struct):
     writes: str
 
 
+class ReadStateInfo(msgspec.Struct):
+    """The user's read state of a room, by the server's name of it."""
+
+    room: str
+    unread: int
+    mentions: int = 0
+    read: int = 0
+    turn: int = 0
+    counted: int = 0
+    notify: str = ""
+    until: str = ""
+
+
 class HttpApi:
     """HTTP calls to one server; with a token, on behalf of its session. They raise `Failure`.
 
@@ -169,6 +182,10 @@ class HttpApi:
     def decline(self, room: str) -> None:
         """Decline an invitation."""
         self._call("DELETE", f"/invitations/{quote(room, safe='')}")
+
+    def unread(self) -> list[ReadStateInfo]:
+        """The user's rooms with unread messages."""
+        return self._parsed(list[ReadStateInfo], self._call("GET", "/unread"))
 
     def blocks(self) -> list[str]:
         """The users whose invitations are dropped."""

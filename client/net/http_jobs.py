@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from chatterbox.wire.errors import Code
 from client.context import ClientContext
-from client.core.direct_rooms import wire_name
+from client.core.direct_rooms import local_name, wire_name
 from client.failures import ServerRefused
-from client.net.http_api import HttpApi, SessionInfo
+from client.net.http_api import HttpApi, ReadStateInfo, SessionInfo
 from client.store.name_cache import NameCache
 from client.store.session_file import OTHERS
 from client.text.note_text import time_of
@@ -40,6 +42,15 @@ def usernames(context: ClientContext, room: str, cache: NameCache) -> list[str]:
             raise ServerRefused(unlisted_room(room, rooms, left=room in rooms), refusal.code) from None
     cache.learn(people=names)
     return names
+
+
+def unread(context: ClientContext) -> list[ReadStateInfo]:
+    """The rooms with unread messages by the client's names, those that mention the user first."""
+    with _api(context) as api:
+        rooms = api.unread()
+    me = context.tokens.session().username
+    named = [msgspec.structs.replace(room, room=local_name(room.room, me)) for room in rooms if room.unread]
+    return sorted(named, key=lambda room: (-room.mentions, -room.unread, room.room))
 
 
 def invitations(context: ClientContext) -> list[str]:

@@ -4,9 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-EVERYBODY = "@room"
-"""In the mentions that the server lists: every member of the room."""
-
 
 def folded(text: str) -> str:
     """Normalise text for comparison, so that case and composition don't matter (NFKC and case folding)."""

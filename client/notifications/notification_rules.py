@@ -5,13 +5,16 @@ caught up, however late it is shown: the welcome contains the head of each room.
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from chatterbox.wire.frames import Message
 from chatterbox.wire.position import Position
+from chatterbox.wire.read_state import ReadState
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
-from client.notifications.mentions import EVERYBODY, names
+from client.core.read_state.room_read_state import EVERYBODY
+from client.notifications.mentions import names
 from client.notifications.notification import NotableMessage, NotifyReason
 
 RESET_S = 1.0
@@ -20,13 +23,18 @@ RESET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class NotificationRules:
-    """The settings, and what tells old messages from new. `heads`: the head of each room at the last welcome."""
+    """The settings, the levels that the server has, and what tells old messages from new.
+
+    `heads`: the head of each room at the last welcome.
+    """
 
     settings: NotificationSettings
     username: str = ""
     heads: dict[str, Position] = field(default_factory=dict)
     catching_up: frozenset[str] = frozenset()
     resets_s: dict[str, float] = field(default_factory=dict)
+    levels: dict[str, ReadState] = field(default_factory=dict)
+    """What the server told of each room: its level, and until when it is quiet."""
 
 
 def take(
@@ -59,7 +67,9 @@ def take(
             return rules, NotableMessage(message, NotifyReason.MENTION) if is_mention else None
         case notes.WelcomeReceived(username, rooms):
             heads = {room.room: Position(room.at.epoch, room.head) for room in rooms}
-            return NotificationRules(rules.settings, username, heads), None
+            return NotificationRules(rules.settings, username, heads, levels=rules.levels), None
+        case notes.ReadStateTold(room, state) if state.told is not None:
+            return replace(rules, levels={**rules.levels, room: state.told}), None
         case notes.CatchingUp(room):
             return replace(rules, catching_up=rules.catching_up | {room}), None
         case notes.CaughtUp(room):
@@ -89,7 +99,7 @@ def reason_for(rules: NotificationRules, message: Message, *, answers_me: bool =
     Each message of a direct conversation is reported, unless its level is none.
     """
     settings = rules.settings
-    level = settings.rooms.get(message.room, settings.default)
+    level = _level_of(rules, message)
     if level is NotifyLevel.NONE:
         return None
     if message.deleted:
@@ -101,6 +111,26 @@ def reason_for(rules: NotificationRules, message: Message, *, answers_me: bool =
     if names(message.content, settings.keywords):
         return NotifyReason.KEYWORD
     return NotifyReason.MESSAGE if level is NotifyLevel.ALL else None
+
+
+def _level_of(rules: NotificationRules, message: Message) -> NotifyLevel:
+    """The level of the message's room: of the room in the configuration, else of the server, else the default."""
+    if (configured := rules.settings.rooms.get(message.room)) is not None:
+        return configured
+    told = rules.levels.get(message.room)
+    if told is None:
+        return rules.settings.default
+    if _is_before(message.timestamp, told.until):
+        return NotifyLevel.NONE
+    return NotifyLevel(told.notify.value) if told.notify else rules.settings.default
+
+
+def _is_before(timestamp: str, until: str) -> bool:
+    """Whether a message was stored before a time, by the server's clock."""
+    try:
+        return bool(until) and datetime.fromisoformat(timestamp) < datetime.fromisoformat(until)
+    except (ValueError, TypeError):
+        return False
 
 
 def _mentions(rules: NotificationRules, message: Message) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias, assert_never
 
 from chatterbox.wire.frames import Message
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
-from client.core.notes import InvitationReceived, MessageChanged, Note
+from client.core.notes import InvitationReceived, MessageChanged, Note, ReadStateTold
 from client.notifications.notification import Notification, invitation_notice
 from client.notifications.notification_rate import NotificationRate
 from client.notifications.notification_rules import NotificationRules, take
@@ -58,6 +58,8 @@ class Notifier:
             self._rate.change(note.message)
         if looking_at is not None and focused:
             self.seen(looking_at)
+        if isinstance(note, ReadStateTold) and not note.state.unread:
+            self.seen(note.room)
         self._rules, message = take(self._rules, note, self._now_s(), looking_at, focused=focused, related=related)
         if message is not None:
             self._send(self._rate.take(message, self._now_s()))
@@ -70,7 +72,7 @@ class Notifier:
             self._send(self._rate.take_invitation(notification, self._now_s()))
 
     def seen(self, room: str) -> None:
-        """Drop pending notifications of a room that the user looks at."""
+        """Drop pending notifications of a room that the user looks at, or read on another device."""
         self._rate.forget(room)
 
     def configure(self, settings: NotificationSettings) -> None:

@@ -9,7 +9,14 @@ from typing import assert_never
 from chatterbox.wire import frames
 from chatterbox.wire.errors import ChatError
 from client.core import notes
-from client.core.events import CommandRequested, QuitRequested, RoomRequested, SendRequested
+from client.core.events import (
+    CommandRequested,
+    QuitRequested,
+    RoomMarkedUnread,
+    RoomRead,
+    RoomRequested,
+    SendRequested,
+)
 from client.core.outbox_entry import OutboxEntry
 from client.faces.slash_commands import SlashCommands
 from client.faces.slash_parser import LocalCommand
@@ -138,7 +145,7 @@ class ScreenRuntime:
         match request:
             case SendRequested():
                 self._send(request)
-            case CommandRequested() | RoomRequested():
+            case CommandRequested() | RoomRequested() | RoomRead() | RoomMarkedUnread():
                 self.connection.request(request)
             case QuitRequested():
                 self.quit()  # the screen ends first; `stop` quits the connection

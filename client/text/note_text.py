@@ -5,6 +5,7 @@ from typing import assert_never
 
 from chatterbox.wire import frames
 from chatterbox.wire.errors import Code
+from chatterbox.wire.user_settings import NotificationLevel
 from client.core import notes
 from client.core.direct_rooms import is_direct
 from client.text.room_names import shown_room
@@ -14,6 +15,12 @@ RETRY_NOW_S = 0.1
 """Waits shorter than this are shown as "now"."""
 NOT_SENT = "NOT SENT"
 """How a sentence about a message that will never be sent begins."""
+_LEVELS = {
+    NotificationLevel.CLIENT: "as each of your clients is configured",
+    NotificationLevel.ALL: "of every message",
+    NotificationLevel.MENTIONS: "of mentions only",
+    NotificationLevel.NONE: "of nothing",
+}
 
 
 def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
@@ -61,7 +68,13 @@ def sentence(note: notes.Note, server: str, username: str = "") -> str | None:
             return inert(detail)
         case notes.SessionOver(code, why):
             return inert(why) if code is not None else None
-        case notes.MessageShown() | notes.MessageChanged() | notes.SendStored() | notes.Reconnecting():
+        case (
+            notes.MessageShown()
+            | notes.MessageChanged()
+            | notes.ReadStateTold()
+            | notes.SendStored()
+            | notes.Reconnecting()
+        ):
             return None
         case _:
             assert_never(note)
@@ -128,6 +141,8 @@ def _refusal(command: frames.Command, code: str, detail: str) -> str:
             return not_changed(detail, content)
         case frames.SetTopic(), Code.BAD_FRAME:
             return "This server does not support topics: it is older than this client."
+        case frames.Notify(), Code.BAD_FRAME:
+            return "This server does not support levels of notification: it is older than this client."
         case frames.Join(room=room), Code.BAD_FRAME if is_direct(room):
             return "This server does not support direct messages: it is older than this client."
         case frames.Leave(room=room), Code.ROOM_FOR_ALL:
@@ -156,6 +171,8 @@ def _reply(reply: frames.Reply) -> str | None:
             return f"You left {shown_room(room)}.{' The room and its messages were deleted.' if deleted else ''}"
         case frames.TopicSet(room=room, topic=topic):
             return topic_line(room, topic)
+        case frames.NotifySet(room=room, level=level, until=until):
+            return notify_line(room, level, until)
         case _:
             pass
     return None
@@ -192,6 +209,19 @@ def topic_line(room: str, topic: str) -> str:
     ('Topic of #ops: engines', '#dev has no topic.')
     """
     return f"Topic of {shown_room(room)}: {inert(topic)}" if topic else f"{shown_room(room)} has no topic."
+
+
+def notify_line(room: str, level: NotificationLevel, until: str, zone: tzinfo | None = None) -> str:
+    """Of what a room notifies the user.
+
+    >>> notify_line("ops", NotificationLevel.MENTIONS, "")
+    '#ops notifies you of mentions only.'
+    """
+    sentence = f"{shown_room(room)} notifies you {_LEVELS[level]}"
+    if not until:
+        return f"{sentence}."
+    at = time_of(until, zone)
+    return f"{sentence}, but of nothing until {f'{at:%Y-%m-%d %H:%M}' if at else inert(until)}."
 
 
 def room_lines(rooms: list[frames.RoomSummary]) -> list[str]:

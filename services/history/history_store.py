@@ -49,7 +49,7 @@ class RoomStore(Protocol):
         """The membership revision; None: only `heads` tells it."""
 
     async def heads(self, query: history_api.HeadsQuery) -> history_api.Heads:
-        """The heads of those rooms that exist, and the membership revision, from one snapshot.
+        """The heads of some rooms, or of those that changed after a cursor, and the revision, from one snapshot.
 
         No later commit of a room is missing from the answer to a query since the cursor of this one.
         """

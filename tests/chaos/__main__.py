@@ -60,7 +60,8 @@ async def _run(options: argparse.Namespace, seed: int) -> Report:
         for lack in site.lacks:
             print(f"chaos: {lack}", flush=True)
         load = Load(users=20, connections=80, sends_per_s=100, cuts_per_s=2, seed=seed)
-        outcome = await run(site, load, _faults(site, seed, options), attacker=options.attacker, tell=_tell)
+        faults, erasure = _faults(site, seed, options), site.kind == "processes"
+        outcome = await run(site, load, faults, attacker=options.attacker, erasure=erasure, tell=_tell)
     for attack, times in outcome.attacks.items():
         print(f"chaos: attacker: {attack}: {times:,}", flush=True)
     what = "each fault once" if options.minutes is None else f"random faults for {options.minutes:g} min"

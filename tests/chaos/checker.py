@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from tests.chaos.arrival import Arrival
+from tests.chaos.erased_texts import erased_is_gone
 from tests.chaos.message_changes import (
     acked_changes_are_stored,
     changes_join,
@@ -282,7 +283,7 @@ CHECKS: tuple[Check, ...] = (
     acked_is_stored, stored_without_holes, one_message_per_position, nothing_from_nowhere, nothing_in_two_places,
     same_ack, real_time, one_epoch_per_restore, pages_in_order, ended_is_ended, at_rest,
     time_goes_forward, acked_changes_are_stored, changes_join, revs_are_one_message, one_state_per_rev, held_is_stored,
-    acked_in_time,
+    acked_in_time, erased_is_gone,
 )  # fmt: skip
 
 

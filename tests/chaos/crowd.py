@@ -6,7 +6,7 @@ import itertools
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -23,10 +23,13 @@ from tests.support.loopback import NO_TLS
 from tests.support.room_progress import checksum
 from tests.support.server import PASSWORD
 from tests.support.talker import Talker
+from tests.support.traceable_words import new_word, word_in
 from tests.support.waiting import until
 
 SETTLE_S = 30.0
 """Timeout for a crowd to be connected, answered and at every head (seconds)."""
+MISSED_MESSAGES = 50
+"""Messages that a reader lacks who comes late: fewer than gateways keep in memory."""
 PAGE_MESSAGES = 200
 CONNECT_AT_ONCE = 50
 REGISTER_AT_ONCE = 4
@@ -140,7 +143,7 @@ class Crowd:
         for number in itertools.count():
             await asyncio.sleep(began_s + number / self.load.sends_per_s - time.monotonic())
             reader = self._chance.choice(self.readers)
-            content = f"{reader.name}-{next(self._numbers)} {'x' * self._chance.randrange(0, 200)}"
+            content = f"{reader.name}-{next(self._numbers)} {new_word()} {'x' * self._chance.randrange(0, 200)}"
             await reader.say(content)
 
     async def _change(self) -> None:
@@ -163,7 +166,7 @@ class Crowd:
             case "reply":
                 await reader.say(f"{reader.name}-{number} in reply", reply_to=offset)
             case "edit" if message.content:
-                await reader.change(did, offset, f"{message.content.split()[0]} edit-{number}")
+                await reader.change(did, offset, f"{message.content.split()[0]} edit-{number} {new_word()}")
             case "react" | "unreact":
                 await reader.change(did, offset, self._chance.choice(EMOJI))
             case "delete" | "pin" | "unpin":
@@ -238,16 +241,60 @@ class Crowd:
             return None
         return time.monotonic() - began_s
 
+    def last_texts(self) -> list[tuple[Reader, int]]:
+        """The newest message of each user who has one, with a reader of the user that holds it."""
+        found: dict[str, tuple[Reader, int]] = {}
+        for reader in self.readers:
+            username, progress = reader.person.username, reader.progress.get(reader.person.room)
+            if reader.is_live and progress is not None:
+                own = [each.at.offset for each in progress.held.values() if each.username == username and each.content]
+                if own:
+                    found[username] = reader, max(own)
+        return list(found.values())
+
+    @staticmethod
+    async def erase(texts: Sequence[tuple[Reader, int]]) -> None:
+        """Delete messages, each through a reader that holds it."""
+        changing = [reader for reader, _ in texts]
+        for reader, offset in texts:
+            await reader.change("delete", offset)
+        await until(lambda: not any(reader.is_changing for reader in changing), SETTLE_S)
+
+    async def come_late(self) -> None:
+        """Let a reader come to each room who lacks the newest messages, until it has them."""
+        present = {reader.person.room: reader for reader in self.readers if reader.is_live}
+        late = [reader.latecomer(MISSED_MESSAGES) for reader in present.values()]
+        coming = [asyncio.create_task(reader.run(), name=reader.name) for reader in late]
+        try:
+            await until(lambda: all(each.is_live and self._has_head(each) for each in late), SETTLE_S)
+        finally:
+            for task in coming:
+                task.cancel()
+            await asyncio.gather(*coming, return_exceptions=True)
+
+    def _has_head(self, reader: Reader) -> bool:
+        held = reader.held[reader.person.room]
+        return held.offset >= self._heads.get((reader.person.room, held.epoch), 0)
+
+    async def words(self) -> AsyncIterator[tuple[float, str, str]]:
+        """Read every room from history again; yields the time, room and traceable words of each text."""
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
+            for person in self.people[::2]:
+                async for message in self._messages(http, person):
+                    if word := word_in(message.content):
+                        yield time.monotonic(), person.room, word
+
     async def read_all(self) -> None:
         """Read every room from history as a new client does, and record what is stored and what the readers hold."""
         async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=NO_TLS, timeout=30) as http:
             for person in self.people[::2]:
-                await self._read(http, person)
+                async for message in self._messages(http, person):
+                    self._note_stored(message)
         for reader in self.readers:
             if reader.is_live:
                 reader.note_kept()
 
-    async def _read(self, http: httpx.AsyncClient, person: Person) -> None:
+    async def _messages(self, http: httpx.AsyncClient, person: Person) -> AsyncIterator[frames.Message]:
         after = 0
         headers = {"Authorization": f"Bearer {person.token}"}
         while True:
@@ -255,7 +302,7 @@ class Crowd:
             page = (await http.get("/messages", params=params, headers=headers)).raise_for_status().json()
             for each in page:
                 at = Position(each.pop("epoch"), each.pop("offset"))
-                self._note_stored(msgspec.convert({**each, "at": at, "message_id": each["id"]}, frames.Message))
+                yield msgspec.convert({**each, "at": at, "message_id": each["id"]}, frames.Message)
             if len(page) < PAGE_MESSAGES:
                 return
             after = at.offset

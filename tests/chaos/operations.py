@@ -113,6 +113,7 @@ class ChangeInvoked(Operation, frozen=True):
     """A change of a message was written to a connection, as command `number`.
 
     `did` is the command: `edit`, `delete`, `react`, `unreact`, `pin` or `unpin`; `value` the new text or the emoji.
+    `erases` is the traceable word of the text that is edited away or deleted, as the reader held it.
     """
 
     connection: str
@@ -123,6 +124,7 @@ class ChangeInvoked(Operation, frozen=True):
     offset: int
     did: str
     value: str = ""
+    erases: str = ""
 
 
 class ChangeAcked(Operation, frozen=True):
@@ -167,6 +169,14 @@ class Kept(Operation, frozen=True):
     offset: int
     rev: int
     checksum: int
+
+
+class Traced(Operation, frozen=True):
+    """An erased word was found, in a `file`, in the `memory` of a process, or in a `page` read after a restore."""
+
+    word: str
+    kind: str
+    place: str
 
 
 class Ended(Operation, frozen=True):
@@ -218,7 +228,7 @@ class Used(Operation, frozen=True):
 AnyOperation = (
     Opened | Closed | Began | Stopped | Delivered | Invoked | Acked | Refused | Unknown
     | ChangeInvoked | ChangeAcked | ChangeRefused | ChangePushed | Kept
-    | Ended | Restored | Healed | Stored | Used
+    | Traced | Ended | Restored | Healed | Stored | Used
 )  # fmt: skip
 
 _decoder = msgspec.json.Decoder(AnyOperation)

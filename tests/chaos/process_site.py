@@ -16,7 +16,9 @@ import pytest
 from chatterbox.chassis.operator_errors import OperatorError
 from services.processes.process_plan import ProcessPorts, edge
 from services.processes.program_paths import caddy_program
+from tests.chaos import traces
 from tests.chaos.site import LIMITS, Part, Use, use_of
+from tests.chaos.traces import Traces
 from tests.support.cable import Cable, Way, cable
 from tests.support.failed_starts import Attempt, attempt, fill, small_disk
 from tests.support.loopback import NO_TLS
@@ -30,6 +32,8 @@ from tests.support.wrong_clock import LACK, WrongClock, clock_shim
 READY_S = 90.0
 DISK_BYTES = 256 * 2**20
 UNTIL_FULL_S = 20.0
+COPY = "copy.sqlite"
+"""The backup of history's database: it may have texts that were erased since."""
 
 
 class CableLink:
@@ -66,8 +70,12 @@ class ServicePart:
         return self._service.log.stem
 
     @property
+    def pid(self) -> int | None:
+        return self._service.pid
+
+    @property
     def use(self) -> Use | None:
-        return None if self._service.pid is None else use_of(self._service.pid)
+        return None if self.pid is None else use_of(self.pid)
 
     async def stop(self) -> None:
         assert await self._service.signal(signal.SIGTERM) == 0, self._service.log.read_text()[-2000:]
@@ -132,7 +140,6 @@ class ProcessSite:
         self.redis_command = whole.redis.command
         self.full_disk = None if disk is None else partial(_full, disk, whole.history.log)
         self.wrong_clock = self._wrong_clock if clocks else None
-        self.lacks = () if clocks else (LACK,)
         self._clocks = clocks
         self._whole = whole
         self._all = [ServicePart(gateway) for gateway in whole.gateways]
@@ -147,6 +154,14 @@ class ProcessSite:
         before, self._running = self._running, gateways
         await asyncio.gather(*(part.start() for part in self._all[before:gateways]))
         await asyncio.gather(*(part.stop() for part in self._all[gateways:before]))
+
+    @property
+    def lacks(self) -> Sequence[str]:
+        pid = self.auth.pid
+        return (
+            *(() if self._clocks else (LACK,)),
+            *(() if pid is None or traces.is_memory_readable(pid) else (traces.LACK,)),
+        )
 
     def links(self, to: str, chance: Random) -> Sequence[CableLink]:
         links = [CableLink(cable) for cable in self._cables[to][: self._running]]
@@ -172,11 +187,25 @@ class ProcessSite:
 
     @property
     def _copy(self) -> Path:
-        return self._whole.history.log.with_name("copy.sqlite")
+        return self._whole.history.log.with_name(COPY)
+
+    @property
+    def _services(self) -> Sequence[ServicePart]:
+        return self.auth, self.history, *self.gateways
 
     def uses(self) -> dict[str, Use]:
-        parts = (self.auth, self.history, *self.gateways)
-        return {part.name: use for part in parts if (use := part.use) is not None}
+        return {part.name: use for part in self._services if (use := part.use) is not None}
+
+    def traces(self) -> Traces:
+        pids = {part.name: part.pid for part in self._services}
+        return Traces(
+            files=traces.in_files(self._whole.history.log.parent, without=COPY),
+            memory={
+                name: traces.in_memory(pid)
+                for name, pid in pids.items()
+                if pid is not None and traces.is_memory_readable(pid)
+            },
+        )
 
 
 @asynccontextmanager

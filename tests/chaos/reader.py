@@ -26,6 +26,7 @@ from chatterbox.wire.position import Position, ResumePoint
 from client.core.reconnect_delay import delay_s
 from tests.chaos import operations
 from tests.support.room_progress import RoomProgress, checksum
+from tests.support.traceable_words import word_in
 
 PATIENCE_S = 10.0
 """Timeout of a command or handshake (seconds)."""
@@ -108,22 +109,36 @@ class Reader:
     def unanswered(self) -> list[Waiting]:
         return [*self.outbox, *(self._line.in_flight.values() if self._line is not None else ())]
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether a change has no answer yet."""
+        return self._line is not None and bool(self._line.changing)
+
+    def latecomer(self, messages: int) -> "Reader":
+        """Another client of the user, which lacks the newest messages of the room, as many as that."""
+        reader = Reader(f"{self.name}-late", self.person, self.url, self._note, self._chance)
+        held = self.held[self.person.room]
+        reader.progress[self.person.room] = RoomProgress(held.epoch, max(0, held.offset - messages), KEPT_MESSAGES)
+        return reader
+
     async def say(self, content: str, reply_to: int = 0) -> None:
         """Put a message into the outbox and send it as soon as possible."""
         self.outbox.append(Waiting(content, reply_to))
         await self._advance()
 
     async def change(self, did: str, offset: int, value: str = "") -> None:
-        """Change a message of the user's room, if connected; tried once."""
+        """Change a message of the user's room that is held, if connected; tried once."""
         line, room = self._line, self.person.room
         if line is None or line.is_moving:
             return
         number, epoch = next(line.ids), self.progress[room].epoch
         line.changing[number] = (room, epoch)
+        held = self.progress[room].held.get(offset)
         self._note(
             operations.ChangeInvoked(
                 at_s=time.monotonic(), connection=line.name, number=number, username=self.person.username, room=room,
                 epoch=epoch, offset=offset, did=did, value=value,
+                erases=word_in(held.content) if held is not None and did in {"edit", "delete"} else "",
             )
         )  # fmt: skip
         with contextlib.suppress(ConnectionClosed):

@@ -8,6 +8,7 @@ from typing import TypeVar
 from tests.chaos.operations import (
     Acked,
     AnyOperation,
+    Delivered,
     Healed,
     Invoked,
     Operation,
@@ -28,6 +29,7 @@ class Run:
         seen = sorted(operations, key=lambda operation: operation.at_s)
         self.stored_as_is = [operation for operation in seen if isinstance(operation, Stored)]
         """With the texts of edits; everything else has the texts that were sent."""
+        self.delivered_as_is = [operation for operation in seen if isinstance(operation, Delivered)]
         self.operations = original(seen)
         self._kinds: dict[type[Operation], list[Operation]] = defaultdict(list)
         for operation in self.operations:

@@ -38,6 +38,7 @@ async def run(
     *,
     attacker: bool = False,
     attack_options: Sequence[str] = (),
+    erasure: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     calm_s: float = CALM_S,
     tell: Callable[[Struck], None] = lambda _: None,
@@ -55,17 +56,27 @@ async def run(
             async with people.talking():
                 await asyncio.sleep(calm_s)
                 began = _look(site, people, after=False)
+                if erasure:
+                    texts = people.last_texts()
+                    await site.back_up()
+                    await people.erase(texts)
                 attacks = await attack.enter_async_context(_attacker(people, attack_options, present=attacker))
                 for fault in faults:
                     struck.append(await _strike(fault, Scene(site, chance, people.note), people, limits))
                     tell(struck[-1])
             people.heal()
             await people.rest(2 * limits.on_time_s)
+        if erasure:
+            await people.erase(people.last_texts())
+            await asyncio.sleep(limits.erased_frames_s)
+            await people.come_late()
         await people.read_all()
         await asyncio.sleep(calm_s)
         missing = began - _look(site, people, after=True)
         assert not missing, f"ended unexpectedly: {missing}"
         history = list(people.operations)
+        if erasure:
+            history += [operation async for operation in _traces(site, people, history)]
     return Outcome(struck, judge(history, limits), history, attacks)
 
 
@@ -78,6 +89,39 @@ async def _attacker(people: Crowd, options: Sequence[str], *, present: bool) -> 
     await people.register(username)
     async with attacked(people.url, username, *options) as attacks:
         yield attacks
+
+
+async def _traces(
+    site: Site, people: Crowd, history: Sequence[operations.AnyOperation]
+) -> AsyncIterator[operations.AnyOperation]:
+    """Find erased words, restore the backup, and find them again: in files, and in pages that are read then."""
+    erased = {each.erases for each in history if isinstance(each, operations.ChangeInvoked)}
+    for found in await _found(site):
+        if found.word in erased:
+            yield found
+    await site.history.stop()
+    try:
+        await site.put_back()
+        yield operations.Restored(at_s=time.monotonic())
+    finally:
+        await site.history.start()
+    pages = [
+        operations.Traced(at_s=at_s, word=word, kind="page", place=room) async for at_s, room, word in people.words()
+    ]
+    for found in (*pages, *await _found(site)):
+        if found.word in erased and found.kind != "memory":
+            yield found
+
+
+async def _found(site: Site) -> list[operations.Traced]:
+    at_s, found = time.monotonic(), await asyncio.to_thread(site.traces)
+    places = [] if found is None else [("file", found.files), ("memory", found.memory)]
+    return [
+        operations.Traced(at_s=at_s, word=word, kind=kind, place=place)
+        for kind, words in places
+        for place, found_there in words.items()
+        for word in found_there
+    ]
 
 
 async def _strike(fault: Fault, scene: Scene, people: Crowd, limits: Limits) -> Struck:

@@ -6,6 +6,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
 
+from tests.chaos.traces import Traces
+
 DRAIN_S = 6
 """The drain time of gateways in these runs (seconds)."""
 
@@ -129,6 +131,9 @@ class Site(Protocol):
 
     def uses(self) -> dict[str, Use]:
         """The current resources of each process, by name; empty if they can't be read."""
+
+    def traces(self) -> Traces | None:
+        """The traceable words in all files but the backup, and in the memory of processes; None: can't be read here."""
 
     async def scale(self, gateways: int) -> None:
         """Change the number of gateways; the edge discovers them."""

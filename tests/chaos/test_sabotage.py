@@ -36,6 +36,8 @@ class Sabotage(NamedTuple):
     """Whether it runs only with `CHATTERBOX_CHAOS=all`."""
     users: int = 10
     strikes: int = 1
+    erasure: bool = False
+    """Whether erased texts are searched for."""
 
 
 SABOTAGES = [
@@ -48,6 +50,7 @@ SABOTAGES = [
     Sabotage("own_offsets", None, Invariant.ACKED_IS_STORED),
     Sabotage("drop_frames", None, Invariant.STREAM_IN_ORDER),
     Sabotage("lose_changes", None, Invariant.CHANGES_JOIN),
+    Sabotage("keep_erased", None, Invariant.ERASED_IS_GONE, erasure=True),
     Sabotage("resubscribe_off", "subscribers killed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
     Sabotage("canary_off", "subscriptions removed", Invariant.ON_TIME, HEADS_OFF, is_slow=True),
 ]
@@ -63,5 +66,5 @@ async def test_the_fault_suite_fails_by_the_expected_invariant_with(tmp_path: Pa
             pytest.skip(f"{sabotage.fault}: can't be had here")
         faults = [] if sabotage.fault is None else [named(sabotage.fault, site)] * sabotage.strikes
         load = Load(users=sabotage.users, connections=40, sends_per_s=200, cuts_per_s=10)
-        outcome = await run(site, load, faults, limits=QUICK, calm_s=1)
+        outcome = await run(site, load, faults, erasure=sabotage.erasure, limits=QUICK, calm_s=1)
     assert sabotage.broken in outcome.verdict.broken

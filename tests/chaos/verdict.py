@@ -29,6 +29,7 @@ class Invariant(StrEnum):
     CHANGES_JOIN = "I15"
     HELD_IS_STORED = "I16"
     ACKED_IN_TIME = "I17"
+    ERASED_IS_GONE = "I19"
 
 
 MEANINGS = {
@@ -49,6 +50,7 @@ MEANINGS = {
     Invariant.CHANGES_JOIN: "The changes that a connection receives follow each other without a hole, up to the last.",
     Invariant.HELD_IS_STORED: "A message of one rev is the same for all; in the end, each reader holds what is stored.",
     Invariant.ACKED_IN_TIME: "A message is acked in time after it was first sent, however long a fault lasts.",
+    Invariant.ERASED_IS_GONE: "A text that was deleted or edited away is in no frame, file, memory or restored backup.",
 }
 
 
@@ -69,6 +71,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """From the end of all faults, or the start of a connection if later, until everything has arrived."""
     ack_s: float = 60.0
     """From the first send of a message to its ack, faults included; a run without faults has a shorter limit."""
+    erased_s: float = 60.0
+    """From the ack of a deletion or edit until the earlier text is in no file and no memory."""
+    erased_frames_s: float = 1.0
+    """From that ack, once all faults are over, until no connection receives the earlier text."""
+    erased_in_memory: float = 0.25
+    """Share of erased texts that the memory of one process may still have: memory is not overwritten when freed."""
     session_s: float = 1.0
     """From the end of a session until it receives nothing more."""
     resident_ratio: float = 1.2

@@ -63,6 +63,11 @@ def offsets(answer: history_api.AppendAnswer) -> list[int]:
     return [outcome.offset for outcome in answer.outcomes if isinstance(outcome, history_api.Appended)]
 
 
+def _edit(history: Service, content: str) -> history_api.MessageEdit:
+    alice = history.auth.names["alice"]
+    return history_api.MessageEdit(room_id=1, user_id=alice, username="alice", offset=1, content=content)
+
+
 class TestAppend:
     async def test_append_returns_one_outcome_per_message(self, history: Service, client: AppendClient) -> None:
         messages = [history.message("a", "k1"), history.message("b", "k2", room_id=99)]
@@ -111,6 +116,36 @@ class TestLostConnection:
         monkeypatch.setattr(RpcClient, "call", break_once)
         assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
         assert offsets(await client.append([history.message("c", "k3")], [])) == [3]
+
+    async def test_a_batch_with_changes_is_sent_over_a_new_connection_if_the_old_one_had_ended(
+        self, history: Service, client: AppendClient
+    ) -> None:
+        await client.append([history.message("a", "k1")], [])
+        assert client._rpc is not None
+        client._rpc.abort()
+        answer = await client.append([history.message("b", "k2")], [_edit(history, "edited")])
+        assert (offsets(answer), answer.change_outcomes) == ([2], [history_api.ChangeStored(1)])
+
+    async def test_an_edit_that_was_sent_is_not_repeated_over_a_later_one(
+        self, history: Service, client: AppendClient, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its connection is lost before the answer, and another gateway's edit of the same message is acked."""
+        await client.append([history.message("a", "k1")], [])
+        other, call = AppendClient(url, SERVICE_KEY), RpcClient.call
+
+        async def lose_the_answer(connection: RpcClient, batch: bytes) -> bytes:
+            await call(connection, batch)
+            monkeypatch.setattr(RpcClient, "call", call)
+            await other.append([], [_edit(history, "newer")])
+            raise ConnectionResetError
+
+        monkeypatch.setattr(RpcClient, "call", lose_the_answer)
+        with pytest.raises(UnavailableError):
+            await client.append([history.message("b", "k2")], [_edit(history, "older")])
+        [newer] = [each for each in (await history.get("/messages")).json() if each["offset"] == 1]
+        assert (newer["content"], newer["rev"]) == ("newer", 2)
+        assert offsets(await client.append([history.message("b", "k2")], [])) == [2]
+        await other.close()
 
     async def test_the_response_to_a_cancelled_batch_is_not_given_to_the_next_one(
         self, history: Service, client: AppendClient

@@ -376,8 +376,8 @@ def upgrades(data: bytes) -> None:
 TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
-        commands, server_frames, controls, signals, batches, answers, positions, lines, dates, names, session_tokens, key_files,
-        logins, settings, slashes, screens, addresses, configurations, notices,
+        commands, server_frames, controls, signals, batches, answers, positions, lines, dates, names, session_tokens,
+        key_files, logins, settings, slashes, screens, addresses, configurations, notices,
         request_targets, upgrades,
     )
 }  # fmt: skip

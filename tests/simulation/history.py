@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from chatterbox.wire import history_api
-from chatterbox.wire.broker_events import MembershipChanged
+from chatterbox.wire.broker_events import SIGNALS, MembershipChanged, ReadStatesChanged, encode_signal
 from chatterbox.wire.errors import ChatError, Code
 from chatterbox.wire.limits import Limits
+from chatterbox.wire.text_rules import folded
 from services.history.core.append_plan import AppendPlan, MessageContext, plan
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom, NewReaction
+from services.history.core.mention_rules import mentioned
 from services.history.core.room_activity import RoomActivity
 from services.history.core.stored_message import StoredMessage
 from services.history.messages.commit_publisher import CommittedChanges, payloads
+from tests.simulation.stored_reads import StoredReads, states_of
 from tests.simulation.stored_room import StoredRoom
 
 Items = list[tuple[str, bytes]]
@@ -37,6 +40,7 @@ class StoredHistory:
     """By message id and emoji, then by user id."""
     activity: RoomActivity = field(default_factory=lambda: RoomActivity(lambda: f"run {next(_runs)}"))
     """Not durable: the service restarts it."""
+    reads: StoredReads = field(default_factory=StoredReads)
 
     def add(self, name: str, *, everyone: bool = False) -> StoredRoom:
         room = StoredRoom(len(self.rooms) + 1, name, f"{name}-e0", everyone)
@@ -51,6 +55,7 @@ class StoredHistory:
         fresh = deepcopy(backup)
         fresh.epochs = self.epochs + 1
         fresh.activity.restart()
+        fresh.reads.restart()
         fresh.revision += JUMP
         fresh.last_id += JUMP
         for room in fresh.rooms.values():
@@ -66,7 +71,8 @@ class StoredHistory:
             planner.decide(change, self._change_context(change))
         contexts = [self._context(each) for each in batch.messages]
         planned = plan(
-            batch.messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS, changes=planner
+            batch.messages, contexts, now_ms=now_ms, last_id=self.last_id, limits=LIMITS, changes=planner,
+            mentions=self._mentions,
         )  # fmt: skip
         self._commit(planned, planner.plan)
         answer = history_api.AppendAnswer(outcomes=planned.outcomes, change_outcomes=planner.plan.outcomes)
@@ -80,7 +86,13 @@ class StoredHistory:
         found |= {(room_id, offset): self._message(room_id, offset) for room_id, offset in roots}
         rooms = {room_id: self._change_room(self.rooms[room_id]) for room_id, _ in places if room_id in self.rooms}
         messages = {place: message for place, message in found.items() if message is not None}
-        return ChangePlanner(rooms, messages, now_ms=now_ms, limits=LIMITS, reactors=self._reactors)
+        return ChangePlanner(
+            rooms, messages, now_ms=now_ms, limits=LIMITS, reactors=self._reactors, mentions=self._mentions
+        )
+
+    def _mentions(self, room_id: int, _user_id: int, text: str) -> tuple[str, ...]:
+        members = {folded(username): username for username in self.rooms[room_id].members.values()}
+        return mentioned(text, members, may_call=True, limit=LIMITS.mentions_per_message)
 
     def _message(self, room_id: int, offset: int) -> StoredMessage | None:
         room = self.rooms.get(room_id)
@@ -131,6 +143,7 @@ class StoredHistory:
             if (relations := planned.relations.get(row.message_id)) is not None:
                 message = message._replace(**relations._asdict())
             self.rooms[row.room_id].messages.append(message)
+            self.reads.note_sent(row.room_id, row.offset, row.user_id)
             self.last_id = row.message_id
             if row.key:
                 self.keys[row.user_id, row.room_id, row.key] = row.offset
@@ -138,6 +151,9 @@ class StoredHistory:
             self.rooms[room_id].rev = changes.rooms[room_id].rev
             for offset, change in changed.items():
                 self.rooms[room_id].messages[offset - 1] = change.message
+        for mentions in (*changes.mentions.values(), *planned.mentions):
+            members = self.rooms[mentions.room_id].members
+            self.reads.mention(mentions, {username: user_id for user_id, username in members.items()})
         for message_id in changes.erased:
             for place in [place for place in self.reactions if place[0] == message_id]:
                 del self.reactions[place]
@@ -153,8 +169,13 @@ class StoredHistory:
         room = self._named(call.room)
         if call.user_id in room.members:
             return room.info, []
-        room.members[call.user_id] = call.username
+        self.admit(room, call.user_id, call.username)
         return room.info, self._changed(room, call.user_id, call.username, member=True)
+
+    def admit(self, room: StoredRoom, user_id: int, username: str) -> None:
+        """Make a user a member of a room."""
+        room.members[user_id] = username
+        self.reads.begin(user_id, room)
 
     def leave(self, call: history_api.LeaveRoomCall) -> tuple[history_api.RoomInfo, Items]:
         room = self._named(call.room)
@@ -162,13 +183,14 @@ class StoredHistory:
             raise ChatError(Code.ROOM_FOR_ALL)
         if room.members.pop(call.user_id, None) is None:
             return room.info, []
+        self.reads.end(call.user_id, room)
         return room.info, self._changed(room, call.user_id, call.username, member=False)
 
     def _changed(self, room: StoredRoom, user_id: int, username: str, *, member: bool) -> Items:
         self.revision += 1
         change = MembershipChanged(
             revision=self.revision, room_id=room.room_id, room=room.name, private=False, user_id=user_id,
-            username=username, member=member, by=username,
+            username=username, member=member, by=username, read=room.head if member else 0,
         )  # fmt: skip
         return payloads(CommittedChanges([change], AppendPlan()))
 
@@ -176,11 +198,28 @@ class StoredHistory:
         of = {user_id: self.rooms_of(user_id) for user_id in call.users}
         named = {room.room_id: room.info for rooms in of.values() for room in rooms}
         return history_api.MembershipSnapshot(
-            self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of}
-        )
+            self.revision, list(named.values()), {user_id: [room.room_id for room in of[user_id]] for user_id in of},
+            reads=states_of(self.reads, call.users, self.rooms.values()),
+        )  # fmt: skip
 
     def rooms_of(self, user_id: int) -> list[StoredRoom]:
         return [room for room in self.rooms.values() if user_id in room.members]
+
+    # What users have read
+
+    def store_reads(self, call: history_api.ReadPositions) -> tuple[history_api.ReadOutcomes, Items]:
+        """Store positions as one transaction; returns the answer and what to publish."""
+        grown = self.reads.store(call.positions, self.rooms)
+        rooms = [self.rooms.get(position.room_id) for position in call.positions]
+        states = [
+            self.reads.state(position.user_id, room) if room is not None and position.user_id in room.members else None
+            for position, room in zip(call.positions, rooms, strict=True)
+        ]
+        signal = ReadStatesChanged(states=grown, origin=call.origin)
+        return history_api.ReadOutcomes(states), [(SIGNALS, encode_signal(signal))] if grown else []
+
+    def read_states(self, call: history_api.UserIds) -> history_api.ReadStates:
+        return history_api.ReadStates(states_of(self.reads, call.users, self.rooms.values()))
 
     # Reading
 

@@ -59,8 +59,10 @@ class HistoryService(Service):
         self._now_ms = now_ms
 
     def restart(self) -> None:
+        """What it had in memory is lost."""
         super().restart()
         self.stored.activity.restart()
+        self.stored.reads.restart()
 
     def handle(self, path: str, content: bytes) -> object:
         match path.removeprefix("/internal/"):
@@ -69,7 +71,9 @@ class HistoryService(Service):
             case "memberships":
                 return self.stored.memberships(decode_json(content, history_api.UserIds))
             case "read-states":
-                return history_api.ReadStates({})  # it stores none: a welcome leaves without them
+                return self.stored.read_states(decode_json(content, history_api.UserIds))
+            case "reads":
+                return self._store_reads(decode_json(content, history_api.ReadPositions))
             case "heads":
                 return self.stored.heads(decode_json(content, history_api.HeadsQuery))
             case "page":
@@ -93,6 +97,11 @@ class HistoryService(Service):
         answer, items = self.stored.append(batch, self._now_ms())
         self._publish(items)
         return answer
+
+    def _store_reads(self, positions: history_api.ReadPositions) -> history_api.ReadOutcomes:
+        outcomes, items = self.stored.store_reads(positions)
+        self._publish(items)
+        return outcomes
 
     def _published(self, result: tuple[history_api.RoomInfo, Items]) -> history_api.RoomInfo:
         info, items = result

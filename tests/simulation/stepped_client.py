@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from chatterbox.wire import frames
 from chatterbox.wire.limits import Limits
 from chatterbox.wire.position import Position, ResumePoint
+from chatterbox.wire.read_state import ReadState
 from client.core import events, notes
 from client.core.client_state import ClientState
 from client.core.message_changes import HeldMessages
 from client.core.reducer import reduce
+from services.gateway.rooms import read_state_feed
 from tests.simulation.stepped_gateway import HistoryCommand, SteppedConnection, SteppedGateway, message_of
 from tests.support.room_progress import ALL_MESSAGES
 
@@ -35,6 +37,10 @@ class SteppedClient:
     unread: list[frames.ServerFrame] = field(default_factory=list)
     pushed: tuple[int, int] = (0, 0)
     """Up to which offset and rev the connection's pushes go."""
+    timers: list[events.ReadDue | events.PaceDue] = field(default_factory=list)
+    """What paces `read` commands: they are due at any later step."""
+    told_state: ReadState | None = None
+    """The state of the room that the next welcome tells."""
 
     def __post_init__(self) -> None:
         self._feed(events.Started())
@@ -103,21 +109,30 @@ class SteppedClient:
                     self._begin(effect.resume)
                 case events.SendCommand(frames.ReadHistory() | frames.ReadChanges() as command):
                     self._ask(command)
+                case events.SendCommand(frames.MarkRead() as command):
+                    self._report(command)
+                case events.StartTimer(timer=events.ReadDue() | events.PaceDue() as timer):
+                    self.timers.append(timer)
                 case events.ShowNote():
                     self._show(effect.note)
 
     def _begin(self, resume: Mapping[str, ResumePoint]) -> None:
         assert self.gateway is not None
-        self.connection = self.gateway.attach(self, resume.get(self.room))
+        self.connection = self.gateway.attach(self, resume.get(self.room), self.told_state)
         self.pushed = self.connection.offset, self.connection.rev
         at = Position(self.gateway.stream.epoch, self.connection.offset)
         head = max(at.offset, self.gateway.stream.head)  # a gateway that is behind would catch up first
-        state = frames.RoomState(room=self.room, at=at, head=head, rev=self.connection.rev)
+        state = frames.RoomState(
+            room=self.room, at=at, head=head, rev=self.connection.rev, **read_state_feed.fields(self.told_state)
+        )  # fmt: skip
         self.unread.append(
             frames.Welcome(
                 username="ada", session="s", connection="c", server="g", limits=Limits(), ping_s=20, rooms=[state]
             )
         )
+
+    def _report(self, command: frames.MarkRead) -> None:
+        raise AssertionError("this client marks nothing as read")
 
     def _ask(self, command: HistoryCommand) -> None:
         if self.gateway is not None and self.connection is not None:

@@ -13,9 +13,11 @@ from chatterbox.wire import frames, history_api
 from chatterbox.wire.broker_events import Batch, ChangedMessage, decode_room_payload
 from chatterbox.wire.codec import decode_server_frame
 from chatterbox.wire.position import ResumePoint
+from chatterbox.wire.read_state import ReadState
 from services.gateway.core.frame_writer import payload_of, text_frame
 from services.gateway.core.room_changes import RoomChanges
 from services.gateway.core.room_stream import RoomStream
+from services.gateway.rooms import read_state_feed
 from tests.simulation.stored_room import StoredRoom
 
 HistoryCommand: TypeAlias = frames.ReadHistory | frames.ReadChanges
@@ -140,10 +142,11 @@ class SteppedGateway:
 
     # Connections
 
-    def attach(self, inbox: Inbox, resume: ResumePoint | None) -> SteppedConnection:
-        """A client comes: from where it was, or from now on."""
+    def attach(self, inbox: Inbox, resume: ResumePoint | None, state: ReadState | None = None) -> SteppedConnection:
+        """A client comes: from where it was, or from now on; the welcome tells it `state`."""
         if resume is None:
-            connection = SteppedConnection(inbox, self.stream.head, self.changes.told, self.stream.head + 1)
+            offset = read_state_feed.first_push(self.stream.head, state)
+            connection = SteppedConnection(inbox, offset, self.changes.told, offset + 1)
         else:
             rev = self.changes.told if resume.rev is None else resume.rev
             connection = SteppedConnection(inbox, resume.offset, rev, resume.first)

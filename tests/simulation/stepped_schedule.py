@@ -60,7 +60,7 @@ class SteppedSchedule:
         self.rng = Random(self.seed)
         self.history = StoredHistory()
         self.room = self.history.add(ROOM)
-        self.room.members[1] = "ada"
+        self.history.admit(self.room, 1, "ada")
         self.wires = []
         self.gateways = []
         for _ in range(2):

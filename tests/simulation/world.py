@@ -207,5 +207,5 @@ def _stored(conditions: Conditions) -> StoredHistory:
         room = stored.add(name, everyone=name == ROOMS[0])
         for number in range(1, conditions.people + 1):
             if room.everyone or number % 2:
-                room.members[number] = person(number).username
+                stored.admit(room, number, person(number).username)
     return stored

@@ -22,6 +22,10 @@ class NotHttpError(Exception):
     """The server does not speak HTTP."""
 
 
+class NotSentError(ConnectionResetError):
+    """The connection had ended before anything of the request was written to it."""
+
+
 class RpcClient(asyncio.Protocol):
     """An open connection. It takes one request at a time; a caller that gives up on a response must call `abort`."""
 
@@ -32,9 +36,12 @@ class RpcClient(asyncio.Protocol):
         self._response: asyncio.Future[bytes] | None = None
 
     async def call(self, request: bytes) -> bytes:
-        """Send a request and return its response; raises `ConnectionError` if the connection ends first."""
+        """Send a request and return its response.
+
+        Raises `ConnectionError` if the connection ends first: `NotSentError` if the server can't have the request.
+        """
         if self._transport.is_closing():
-            raise ConnectionResetError(_ENDED)
+            raise NotSentError(_ENDED)
         self._response = asyncio.get_running_loop().create_future()
         self._transport.write(prefixed(request))
         return await self._response

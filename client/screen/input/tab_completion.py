@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from client.core.direct_rooms import is_direct
-from client.faces.slash_parser import KEYWORDS, WRITERS, WordKind, spec_of
+from client.faces.slash_parser import KEYWORDS, LEVELS, WRITERS, WordKind, spec_of
 from client.screen.input.emoji_names import EMOJI
 
 
@@ -53,10 +53,12 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             return _matching(word.removeprefix("@"), sources.people)
         case WordKind.SLASH:
             return _matching(word.removeprefix("/"), sources.commands)
-        case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP) as kind:
+        case (WordKind.PRIVATE | WordKind.CONFIRM | WordKind.DROP | WordKind.FOR) as kind:
             return _matching(word, [KEYWORDS[kind]])
         case WordKind.WRITERS:
             return _matching(word, WRITERS)
+        case WordKind.LEVEL:
+            return _matching(word, list(LEVELS))
         case WordKind.TOPIC if not word and sources.topic:
             return [sources.topic]
         case (
@@ -67,6 +69,7 @@ def _choices(word: str, earlier: str, sources: CompletionSources) -> list[str]:
             | WordKind.NEW
             | WordKind.SESSION
             | WordKind.UNSENT
+            | WordKind.DURATION
             | None
         ):
             return _text_choices(word, earlier, sources)

@@ -169,7 +169,7 @@ def _room_state(room: Room, held: ResumePoint | None, read: ReadState | None, *,
     at = room.at
     return frames.RoomState(
         room=room.name,
-        at=at if held is None else Position(held.epoch, held.offset),
+        at=Position(at.epoch, read_state_feed.first_push(at.offset, read) if held is None else held.offset),
         head=at.offset,
         private=room.private,
         reset=reset,

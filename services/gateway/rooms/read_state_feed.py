@@ -197,6 +197,14 @@ def newest(loaded: Mapping[int, ReadState] | None, told: Mapping[int, ReadState]
     return {**loaded, **later}
 
 
+def first_push(head: int, state: ReadState | None) -> int:
+    """The offset after which a connection that holds no message of a room is pushed messages: usually its head.
+
+    Messages that arrived since history counted the unread ones are pushed, so that the client counts them.
+    """
+    return min(head, state.counted) if state is not None and state.counted else head
+
+
 def _age(state: ReadState) -> tuple[int, int, int]:
     return state.turn, state.read, state.counted
 

@@ -394,7 +394,12 @@ class Room:
             connection.count_pushed(self.behind.pop(connection))
 
     def fall_behind(self, connection: RoomConnection) -> None:
-        """Stop pushing to a connection that accepts no more, and note its offset."""
+        """Stop pushing to a connection that accepts no more, and note its offset.
+
+        It is told the changes of all messages, as every live connection is, even if it resumed with a later `first`:
+        while it was live, it may have read pages before that, which are not noted. The rev bounds what this costs: only
+        what changed since it fell behind is read.
+        """
         if self.live.pop(connection, None) is not None:
             self.behind[connection] = self.sent
             if self.changes is not None:

@@ -10,7 +10,7 @@ from chatterbox.chassis.deadlines import deadline
 from chatterbox.chassis.http import internal_http
 from chatterbox.chassis.http.internal_http import CONNECT_S, DEADLINE_S, UnavailableError
 from chatterbox.chassis.observability import request_ids
-from chatterbox.chassis.rpc.rpc_client import NotHttpError, RpcClient, RpcRefusedError, open_rpc
+from chatterbox.chassis.rpc.rpc_client import NotHttpError, NotSentError, RpcClient, RpcRefusedError, open_rpc
 from chatterbox.wire import history_api, untrusted_json
 from chatterbox.wire.codec import encode
 from chatterbox.wire.errors import ChatError, Code
@@ -41,7 +41,7 @@ class AppendClient:
         request_id = request_ids.current() or request_ids.new()
         batch = encode(history_api.AppendBatch(messages, request_id, changes))
         async with self._lock:
-            answer = await self._request(batch)
+            answer = await self._request(batch, is_repeatable=not changes)
         if answer.refused is not None:
             raise self._refusal(answer.refused)
         return answer
@@ -51,10 +51,12 @@ class AppendClient:
             self._rpc.close()
             self._rpc = None
 
-    async def _request(self, batch: bytes) -> history_api.AppendAnswer:
+    async def _request(self, batch: bytes, *, is_repeatable: bool) -> history_api.AppendAnswer:
         try:
             async with deadline(DEADLINE_S):
-                return untrusted_json.decode_json(await self._exchange(batch), history_api.AppendAnswer)
+                return untrusted_json.decode_json(
+                    await self._exchange(batch, is_repeatable=is_repeatable), history_api.AppendAnswer
+                )
         except untrusted_json.UnreadableError:
             self._abort()
             raise internal_http.unexpected_service(self._base_url, PATH) from None
@@ -65,12 +67,21 @@ class AppendClient:
             self._abort()
             raise
 
-    async def _exchange(self, batch: bytes) -> bytes:
-        """Send and receive; retry once if an idle connection was closed, as by a restart: keys make this safe."""
+    async def _exchange(self, batch: bytes, *, is_repeatable: bool) -> bytes:
+        """Send and receive; retry once if an idle connection was closed, as by a restart.
+
+        Keys make it safe to repeat messages. A change has none: the message may have been changed again meanwhile,
+        through another gateway, and this change, made twice, would undo that. So it is repeated only if history can't
+        have received it.
+        """
         if self._rpc is not None:
             try:
                 return await self._rpc.call(batch)
+            except NotSentError:
+                self._rpc = None
             except ConnectionError:
+                if not is_repeatable:
+                    raise
                 self._rpc = None
         self._rpc = await self._open()
         return await self._rpc.call(batch)

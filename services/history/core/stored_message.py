@@ -1,5 +1,6 @@
 """A message as it is stored now, and the frame that tells it. Pure."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -60,6 +61,10 @@ FIRST_RARE = COLUMNS.index("edited_ms")
 NONE_RARE = StoredMessage(0, 0, 0, "", "", 0)[FIRST_RARE:]
 
 
+class DamagedMessageError(Exception):
+    """What is stored of a message can't be decoded: the database is damaged."""
+
+
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     """What few messages have."""
 
@@ -72,8 +77,13 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def reactions(marks: str | None) -> tuple[Reaction, ...]:
-    """Decode `StoredMessage.marks`."""
-    return _REACTIONS.decode(marks) if marks else ()
+    """Decode `StoredMessage.marks`; raises `DamagedMessageError`."""
+    if not marks:
+        return ()
+    try:
+        return _REACTIONS.decode(marks)
+    except msgspec.DecodeError:
+        raise DamagedMessageError("the reactions of a message are unreadable") from None
 
 
 def marks(found: tuple[Reaction, ...]) -> str | None:
@@ -82,13 +92,29 @@ def marks(found: tuple[Reaction, ...]) -> str | None:
 
 
 def mentions(extra: str | None) -> tuple[str, ...]:
-    """The mentions in `StoredMessage.extra`."""
-    return _EXTRA.decode(extra).mentions if extra else ()
+    """The mentions in `StoredMessage.extra`; raises `DamagedMessageError`."""
+    if not extra:
+        return ()
+    try:
+        return _EXTRA.decode(extra).mentions
+    except msgspec.DecodeError:
+        raise DamagedMessageError("the mentions of a message are unreadable") from None
 
 
 def mentions_json(found: tuple[str, ...]) -> str | None:
     """Encode mentions as `StoredMessage.extra`."""
     return _ENCODER.encode(Extra(found)).decode() if found else None
+
+
+def require_readable(messages: Iterable[StoredMessage]) -> None:
+    """Decode what only few messages have; raises `DamagedMessageError`, which says of which message."""
+    for message in messages:
+        if message.marks is not None or message.extra is not None:
+            try:
+                reactions(message.marks)
+                mentions(message.extra)
+            except DamagedMessageError as problem:
+                raise DamagedMessageError(f"{problem} (id {message.message_id}, offset {message.offset})") from None
 
 
 def is_plain(message: StoredMessage) -> bool:

@@ -10,7 +10,7 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, MessageReactio
 from chatterbox.wire.limits import Limits
 from services.history.core.change_plan import ChangeContext, ChangePlan, ChangePlanner, ChangeRoom
 from services.history.core.outcomes import Mentions, Spend
-from services.history.core.stored_message import COLUMNS, StoredMessage
+from services.history.core.stored_message import COLUMNS, StoredMessage, require_readable
 from services.history.reads import mention_rows
 from services.history.reads.mention_rows import MemberIds
 from services.history.rooms import direct_writers
@@ -92,11 +92,15 @@ def _rooms(db: sqlite3.Connection, room_ids: Iterable[int]) -> dict[int, ChangeR
 def _messages(
     db: sqlite3.Connection, places: Iterable[tuple[int, int]], *, with_threads: bool
 ) -> dict[tuple[int, int], StoredMessage]:
-    """The messages at these offsets of rooms, and with `with_threads` the first ones of their threads."""
+    """The messages at these offsets of rooms, and with `with_threads` the first ones of their threads.
+
+    Raises `DamagedMessageError`.
+    """
     found = {
         (room_id, message[0]): StoredMessage._make(message)
         for room_id, *message in db.execute(_MESSAGES, (_json(list(places)),))
     }
+    require_readable(found.values())
     roots = {(room_id, message.thread) for (room_id, _), message in found.items() if message.thread is not None}
     missing = [place for place in roots if place not in found] if with_threads else []
     return found | _messages(db, missing, with_threads=False) if missing else found

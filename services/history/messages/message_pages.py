@@ -7,7 +7,7 @@ The messages of a thread, pinned ones and changed ones are not consecutive: what
 must be what the index says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from chatterbox.chassis.sqlite.integrity import DatabaseDamagedError
 from chatterbox.chassis.sqlite.reader_pool import Row, RowSource
 from chatterbox.wire.errors import ChatError, Code
 from services.history.core.message_page import MAX_INTEGER, ChangedMessages, MessagePage, PageSpan
-from services.history.core.stored_message import COLUMNS, StoredMessage
+from services.history.core.stored_message import COLUMNS, DamagedMessageError, StoredMessage, require_readable
 
 _QUERY = """
     WITH span AS (
@@ -83,7 +83,16 @@ def _page(room_id: int, rows: list[Row]) -> MessagePage:
     entries = [] if entry_offset is None else rows
     if [row[8:11] for row in entries] != [(1, room_id, offset) for offset in range(first, last + 1)]:
         raise DatabaseDamagedError(f"messages {first} to {last} of room {room_id} are not stored as the index says")
-    return MessagePage(room, epoch, head, first, topic, [StoredMessage._make(row[10:]) for row in entries], rev)
+    return MessagePage(room, epoch, head, first, topic, _readable(room_id, [row[10:] for row in entries]), rev)
+
+
+def _readable(room_id: int, rows: Iterable[Row]) -> list[StoredMessage]:
+    messages = [StoredMessage._make(row) for row in rows]
+    try:
+        require_readable(messages)
+    except DamagedMessageError as problem:
+        raise DatabaseDamagedError(f"a message of room {room_id} is damaged: {problem}") from None
+    return messages
 
 
 async def _listed_page(source: RowSource, room_id: int, span: PageSpan, *, prove: bool) -> MessagePage:
@@ -137,7 +146,7 @@ def _proven(room_id: int, rows: list[Row]) -> list[StoredMessage]:
     entries = [] if rows[0][5] is None else rows
     if any(row[6:8] != (1, room_id) for row in entries):
         raise DatabaseDamagedError(f"messages of room {room_id} are not stored as the index says")
-    return [StoredMessage._make(row[8:]) for row in entries]
+    return _readable(room_id, [row[8:] for row in entries])
 
 
 def _misplaced(room_id: int, message: StoredMessage) -> DatabaseDamagedError:

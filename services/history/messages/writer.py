@@ -26,6 +26,7 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.core.append_plan import AppendPlan, Outcome
 from services.history.core.room_activity import RoomActivity
+from services.history.core.stored_message import DamagedMessageError
 from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.erasure.log_erasure import LogErasure
 from services.history.messages.commit_group import CommitGroup
@@ -182,6 +183,8 @@ class Writer:
             else:
                 self._fail(group, self._incident.fail(problem))
                 await self._make_room(problem)
+        except DamagedMessageError as problem:
+            self._fail(group, self._damage.found(str(problem)))
         except Exception:
             log.exception("commit_group.failed")
             self._fail(group, _unavailable())

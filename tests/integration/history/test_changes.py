@@ -1,5 +1,7 @@
 """Changes of messages: edits, deletions, reactions, pins and replies, on the real database and as gateways see them."""
 
+import contextlib
+import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -423,3 +425,45 @@ async def test_deleting_a_room_deletes_the_reactions_of_its_messages(history: Se
         pass
     query = "SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM reactions)"
     assert await store._readers.rows(query) == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ['marks = \'[{"emoji":"\' || marks', "marks = '{}'", "extra = '{\"mentions\":[7]}'", "extra = '?'"],
+)
+class TestDamagedMessage:
+    """Reactions and mentions are stored as JSON: what can't be decoded is reported as other damage is."""
+
+    @pytest.fixture
+    async def damaged(self, history: Service, damage: str) -> Service:
+        await history.append(history.message("hello", "k"), history.message("of @bob", "k2"))
+        await change(history, react(history, 2), pin(history, 2))
+        with contextlib.closing(sqlite3.connect(history.settings.database)) as connection, connection:
+            connection.execute(f"UPDATE messages SET {damage} WHERE offset = 2")
+        return history
+
+    @pytest.mark.parametrize("read", [{}, {"after": 1}, {"changed_after": 0}, {"around": 2}])
+    async def test_a_page_with_a_damaged_message_is_refused_and_the_damage_recorded(
+        self, damaged: Service, read: dict[str, int]
+    ) -> None:
+        answer = await damaged.get("/messages", "alice", **read)
+        assert (answer.status_code, answer.json()["code"]) == (503, Code.UNAVAILABLE)
+        assert damaged.app.context.history.is_damaged
+        assert (await damaged.get("/messages", after=0, limit=1)).status_code == 200
+
+    async def test_a_gateway_gets_no_page_with_a_damaged_message(self, damaged: Service) -> None:
+        for read in (page(damaged), page(damaged, pinned=True, after=0), changes(damaged)):
+            with pytest.raises(ChatError) as refusal:
+                await read
+            assert refusal.value.code is Code.UNAVAILABLE
+        assert damaged.app.context.history.is_damaged
+
+    async def test_a_change_of_a_damaged_message_is_refused_and_nothing_is_written_any_more(
+        self, damaged: Service
+    ) -> None:
+        for _ in range(2):
+            with pytest.raises(ChatError, match="restore a backup"):
+                await damaged.append_batch(changes=[react(damaged, 2, TADA, user="bob")])
+        assert damaged.app.context.history.is_damaged
+        with pytest.raises(ChatError, match="restore a backup"):
+            await damaged.append(damaged.message("more", "k3"))

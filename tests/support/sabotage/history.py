@@ -18,6 +18,7 @@ from chatterbox.wire.history_api import AnyMessageChange, Append, AppendAnswer
 from chatterbox.wire.limits import Limits
 from services.history.app import HistoryApp, create_app
 from services.history.core.append_plan import AppendPlan
+from services.history.erasure.erasure_ledger import ErasureLedger
 from services.history.messages.commit_group import CommitGroup
 from services.history.messages.commit_publisher import CommittedChanges
 from services.history.messages.group_committer import GroupCommitter
@@ -80,6 +81,24 @@ class KeyForgettingWriter(Writer):
         return await super().append_batch(with_new_keys(messages), changes)
 
 
+class EmptyLedger(ErasureLedger):
+    """A ledger that names no message."""
+
+    def record(self, message_ids: Sequence[int], at_ms: int) -> None:
+        super().record((), at_ms)
+
+
+class ErasedTextKeepingWriter(Writer):
+    """Deletes and edits messages, but leaves the earlier texts in the files, and deletions out of the ledger."""
+
+    def __init__(self, db: aiosqlite.Connection, **ports: Any) -> None:
+        ledger: ErasureLedger = ports.pop("ledger")
+        super().__init__(db, ledger=EmptyLedger(ledger._path.parent), **ports)
+
+    async def _erase_old_texts(self, message_ids: Sequence[int]) -> bool:
+        return True
+
+
 def with_new_keys(messages: Sequence[Append]) -> list[Append]:
     """The messages under keys that no message had before."""
     return [msgspec.structs.replace(message, key=secrets.token_hex(8)) for message in messages]
@@ -97,6 +116,7 @@ SABOTAGES: dict[str, Callable[..., HistoryApp]] = {
     "ack_before_commit": partial(create_app, make_writer=acks_before_commit),
     "publish_before_commit": partial(create_app, make_writer=publishes_before_commit),
     "forget_keys": partial(create_app, make_writer=KeyForgettingWriter),
+    "keep_erased": partial(create_app, make_writer=ErasedTextKeepingWriter),
     "synchronous_off": partial(create_app, open_database=open_without_sync),
 }
 """History's own `create_app`, with one port replaced."""

@@ -27,10 +27,13 @@ from tests.chaos.operations import (
     Opened,
     Operation,
     Refused,
+    Restored,
     Stored,
+    Traced,
     Unknown,
     Used,
 )
+from tests.support.traceable_words import word_in
 from tests.unit.chaos.histories import History
 
 Damage = Callable[[History, random.Random], History]
@@ -335,6 +338,40 @@ def same_place(one: Delivered | Kept, other: Stored) -> bool:
 def acked_values(history: History) -> set[str]:
     acked = {ack.number for ack in each(history, ChangeAcked)}
     return {one.value for one in each(history, ChangeInvoked) if one.number in acked}
+
+
+def erased_words(history: History) -> dict[str, float]:
+    """When deletions were acked, by the word of the text, of those that were not sent again."""
+    acks_s = {ack.number: ack.at_s for ack in each(history, ChangeAcked)}
+    deletions = [one for one in each(history, ChangeInvoked) if one.did == "delete" and one.erases]
+    erased = {one.erases: acks_s[one.number] for one in deletions if one.number in acks_s}
+    sent_s = {word_in(one.content): one.at_s for one in each(history, Invoked)}
+    return {word: at_s for word, at_s in erased.items() if sent_s.get(word, 0) < at_s}
+
+
+def receive_an_erased_text(history: History, rng: random.Random) -> History:
+    erased = erased_words(history)
+    seen = rng.choice([one for one in each(history, Delivered) if word_in(one.content) in erased])
+    return [*history, replace(seen, at_s=history[-1].at_s)]
+
+
+def keep_an_erased_text_in_a_file(history: History, rng: random.Random) -> History:
+    word, at_s = rng.choice(list(erased_words(history).items()))
+    return [*history, Traced(at_s=at_s + 61, word=word, kind="file", place="history.sqlite-wal")]
+
+
+def remember_erased_texts(history: History, rng: random.Random) -> History:
+    at_s = history[-1].at_s + 61
+    words = erased_words(history)
+    return [*history, *(Traced(at_s=at_s, word=word, kind="memory", place="gateway-1") for word in words)]
+
+
+def bring_an_erased_text_back(history: History, rng: random.Random) -> History:
+    """A restored backup has it, whatever the time since."""
+    word, at_s = rng.choice(list(erased_words(history).items()))
+    return [
+        *history, Restored(at_s=at_s + 0.1), Traced(at_s=at_s + 0.2, word=word, kind="page", place="room0")
+    ]  # fmt: skip
 
 
 def lose_a_pushed_change(history: History, rng: random.Random) -> History:

@@ -25,6 +25,7 @@ from tests.chaos.operations import (
     Unknown,
     Used,
 )
+from tests.support.traceable_words import word_in
 
 History = list[AnyOperation]
 STEP_S = 0.01
@@ -179,12 +180,14 @@ class World:
         state, username = room.state(offset), f"user-{reader.name}"
         did = self.rng.choice(("edit", "react", "unreact", "pin", "unpin", "delete"))
         self._changes += 1
-        value = {"edit": f"{room.log[offset - 1][1].split()[0]} edit {self._changes}"}.get(did, "")
+        word = f"trace-ed{self._changes:010x}"
+        value = {"edit": f"{room.log[offset - 1][1].split()[0]} edit {word}"}.get(did, "")
         value = self.rng.choice("xyz") if did in {"react", "unreact"} else value
         self.operations.append(
             ChangeInvoked(
                 at_s=self.now_s, connection=reader.connection, number=self._changes, username=username,
                 room=room.name, epoch=room.epoch, offset=offset, did=did, value=value,
+                erases=word_in(state.content) if did in {"edit", "delete"} else "",
             )
         )  # fmt: skip
         self.tick(STEP_S / 2)
@@ -259,7 +262,9 @@ class World:
         else:
             self._sent += 1
             room = self.rng.choice(self.rooms)
-            message = Message(room, f"user-{reader.name}", f"message{self._sent} and some words")
+            message = Message(
+                room, f"user-{reader.name}", f"message{self._sent} trace-{self._sent:012x} and some words"
+            )
         self._invoke(reader, message)
         outcomes = [self._stored, self._stored_but_unknown, self._unknown, self._refused, self._refused_finally]
         self.rng.choices(outcomes, [30, 4, 2, 2, 2])[0](reader, message)

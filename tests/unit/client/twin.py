@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from websockets.asyncio.server import ServerConnection, serve
 
 from chatterbox.wire import codec, frames
+from chatterbox.wire.limits import Limits
 from client.core import notes
 from client.core.client_state import ClientState
 from client.net.chat_connection import ChatConnection
@@ -63,10 +64,10 @@ class Line:
 
 
 @asynccontextmanager
-async def twin(*scripts: Script) -> AsyncIterator[str]:
+async def twin(*scripts: Script, frame_bytes: int = Limits().frame_bytes) -> AsyncIterator[str]:
     """A server that does with its first connection what the first script says, and so on; yields its address.
 
-    A script that fails makes the test fail.
+    A script that fails makes the test fail. It closes a connection that sends a larger frame with code 1009.
     """
     waiting = list(scripts)
     failures: list[BaseException] = []
@@ -78,7 +79,7 @@ async def twin(*scripts: Script) -> AsyncIterator[str]:
             failures.append(failure)
             raise
 
-    async with serve(serve_one, "127.0.0.1", 0) as server:
+    async with serve(serve_one, "127.0.0.1", 0, max_size=frame_bytes) as server:
         yield f"http://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
     for failure in failures:
         raise failure

@@ -34,6 +34,14 @@ def room_state(at: int, head: int | None = None, *, room: str = ROOM, epoch: str
     return frames.RoomState(room=room, at=Position(epoch, at), head=at if head is None else head)
 
 
+def told(
+    head: int, read: int, *, room: str = ROOM, turn: int = 0, unread: int = 0, mentions: int = 0
+) -> frames.RoomState:
+    """A room with the user's read state."""
+    state = room_state(head, room=room)
+    return msgspec.structs.replace(state, read=read, turn=turn, unread=unread, mentions=mentions, counted=head)
+
+
 def welcome(*rooms: frames.RoomState, username: str = ME, limits: Limits | None = None) -> frames.Welcome:
     return frames.Welcome(
         username=username,

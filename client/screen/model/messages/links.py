@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from chatterbox.wire.frames import Message
-from client.notifications.mentions import EVERYBODY
+from client.core.read_state.room_read_state import EVERYBODY
 
 _LINK = re.compile(r"https?://[^\s<>\"'`{}|\\^\u2400-\u2426‹›]+", re.IGNORECASE)  # noqa: RUF001 - written by `inert`
 _TRAILING = ".,;:!?*_~"

@@ -29,7 +29,21 @@ COMMANDS = [
     *("register", "login", "passwd", "logout"),
     *("sessions", "rooms", "create", "join", "leave", "invite"),
     *("invitations", "accept", "decline", "me", "block", "unblock", "remove", "delete-room", "topic", "members"),
-    *("chat", "send", "edit", "delete", "react", "pin", "outbox", "tail", "doctor", "man", "completion", "config"),
+    *(
+        "chat",
+        "send",
+        "unread",
+        "edit",
+        "delete",
+        "react",
+        "pin",
+        "outbox",
+        "tail",
+        "doctor",
+        "man",
+        "completion",
+        "config",
+    ),
 ]
 
 Complete = Callable[[str], list[str]]

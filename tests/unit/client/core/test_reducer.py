@@ -6,7 +6,8 @@ from chatterbox.wire import frames
 from chatterbox.wire.close_codes import CloseCode
 from chatterbox.wire.position import Position, ResumePoint
 from client.core import events, notes
-from client.core.client_state import ConnectionPhase
+from client.core.client_state import ClientState, ConnectionPhase
+from client.core.message_stream import MessageStream
 from client.core.reducer import STABLE_S
 from tests.unit.client.world import ME, Core, message, room_state, said, shown, transmitted, welcome
 
@@ -91,6 +92,22 @@ class TestDisconnect:
         effects = core.feed(events.ConnectionLost("The session has ended.", 0.5, code))
         assert effects[-1] == events.Stop(notes.SessionOver(code, "The session has ended."))
         assert core.feed(events.HandshakeDone()) == []
+
+    def test_connect_frame_that_is_too_large_for_the_server_is_sent_again_without_rooms(self) -> None:
+        core = Core(ClientState(streams={"general": MessageStream(Position("e1", 4))}))
+        core.feed(events.Started(), events.HandshakeDone())
+        assert dials(core.feed(events.ConnectionLost("too big", 0.5, CloseCode.TOO_BIG)))
+        assert core.feed(events.HandshakeDone()) == [events.SendConnect({})]
+        core.came(welcome(room_state(6)))
+        core.feed(events.ConnectionLost("cut", 0.5))
+        assert core.feed(events.HandshakeDone()) == [events.SendConnect({"general": ResumePoint("e1", 4)})]
+
+    def test_frame_that_is_too_large_ends_the_run_otherwise(self) -> None:
+        core = Core(ClientState(streams={"general": MessageStream(Position("e1", 4))}))
+        core.feed(events.Started(), events.HandshakeDone(), events.ConnectionLost("big", 0.5, CloseCode.TOO_BIG))
+        core.feed(events.HandshakeDone())
+        effects = core.feed(events.ConnectionLost("too big", 0.5, CloseCode.TOO_BIG))
+        assert effects[-1] == events.Stop(notes.SessionOver(CloseCode.TOO_BIG, "too big"))
 
     def test_disconnect_is_shown_at_once_and_then_only_for_long_waits(self) -> None:
         core = Core()

@@ -24,6 +24,8 @@ class Recorder(ChatConnection):
     def __init__(self) -> None:
         self.state = ClientState(phase=ConnectionPhase.LIVE, username="alice")
         self.done: list[object] = []
+        self.read: list[tuple[str, int]] = []
+        """What was reported as read: room and offset."""
         self.refusal: Exception | None = None
 
     def send(self, room: str, content: str, reply_to: int = 0) -> OutboxEntry:
@@ -49,6 +51,8 @@ class Recorder(ChatConnection):
                 self.done.append(command)
             case events.RoomRequested(room):
                 self.done.append(f"enter {room}")
+            case events.RoomRead(room, offset):
+                self.read.append((room, offset))
             case events.QuitRequested():
                 self.done.append("quit")
 
@@ -56,7 +60,9 @@ class Recorder(ChatConnection):
 class Face:
     """One of the faces in lines, in #general; `wait` lets time pass."""
 
-    def __init__(self, home: Path, kind: type[LineFace] = LineFace, *, echoed: bool = False) -> None:
+    def __init__(
+        self, home: Path, kind: type[LineFace] = LineFace, *, echoed: bool = False, reads: bool = False
+    ) -> None:
         self.shown: list[str] = []
         self._more = asyncio.Event()
         self.now_s = 0.0
@@ -71,6 +77,7 @@ class Face:
             self.known,
             lambda _: self.connection,
             LoopClock(lambda: self.now_s, self._later),
+            marks_read=reads,
         )
         self.lines.show(notes.RoomEntered("general", ()))
         self.shown.clear()

@@ -3,11 +3,14 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatterbox.wire import frames
+from chatterbox.wire.user_settings import NotificationLevel
 from client.context import ClientContext
 from client.core import notes
 from client.core.client_state import ClientState
@@ -18,7 +21,7 @@ from client.failures import ServerRefused
 from client.net import http_jobs
 from client.store.name_cache import NameCache
 from tests.unit.client.faces.face import Face
-from tests.unit.client.world import message
+from tests.unit.client.world import Core, message, room_state, told
 
 
 @pytest.fixture
@@ -129,6 +132,70 @@ async def test_logging_out_this_session_ends_the_chat_first(face: Face, monkeypa
     assert face.connection.done == ["quit"]
 
 
+class TestUnread:
+    async def test_rooms_with_unread_messages_are_listed_those_with_mentions_first(self, face: Face) -> None:
+        core = Core()
+        core.live(told(9, 5, unread=4), told(7, 2, room="ops", unread=3, mentions=1), told(3, 3, room="dev"))
+        face.connection.state = core.state
+        await face.type("/unread")
+        assert face.shown == ["-- #ops      3 unread, 1 mention", "-- #general  4 unread"]
+
+    async def test_message_that_came_since_is_counted(self, face: Face) -> None:
+        core = Core()
+        core.live(told(9, 9))
+        core.came(message(10))
+        face.connection.state = core.state
+        await face.type("/unread")
+        assert face.shown == ["-- #general  1 unread"]
+
+    async def test_nothing_unread_is_said(self, face: Face) -> None:
+        core = Core()
+        core.live(told(9, 9))
+        face.connection.state = core.state
+        await face.type("/unread")
+        assert face.shown == ["-- No unread messages."]
+
+    async def test_older_server_is_said_not_to_tell(self, face: Face) -> None:
+        core = Core()
+        core.live(room_state(9))
+        face.connection.state = core.state
+        await face.type("/unread")
+        assert face.shown == ["-- What is unread is not known: offline, or the server is older than this client."]
+
+
+class TestNotify:
+    async def test_level_of_the_open_room_is_shown(self, face: Face) -> None:
+        core = Core()
+        state = msgspec.structs.replace(told(9, 9), notify=NotificationLevel.MENTIONS, until="2026-12-01T08:30:00Z")
+        core.live(state)
+        face.connection.state = core.state
+        await face.type("/notify")
+        (line,) = face.shown
+        assert line.startswith("-- #general notifies you of mentions only, but of nothing until 2026-")
+
+    async def test_level_is_set_for_all_devices(self, face: Face) -> None:
+        assert await face.type("/notify mentions", "/notify default") == [
+            frames.Notify(id=0, room="general", level=NotificationLevel.MENTIONS),
+            frames.Notify(id=0, room="general", level=NotificationLevel.CLIENT),
+        ]
+
+    async def test_room_is_silent_for_a_time_and_keeps_its_level(self, face: Face) -> None:
+        core = Core()
+        core.live(msgspec.structs.replace(told(9, 9), notify=NotificationLevel.MENTIONS))
+        face.connection.state = core.state
+        before = datetime.now(UTC)
+        (notify,) = await face.type("/notify none for 2h")
+        assert isinstance(notify, frames.Notify)
+        assert notify.level is NotificationLevel.MENTIONS
+        until = datetime.fromisoformat(notify.until)
+        assert before + timedelta(hours=2, seconds=-1) <= until <= datetime.now(UTC) + timedelta(hours=2)
+
+    async def test_level_that_was_set_is_confirmed(self, face: Face) -> None:
+        reply = frames.NotifySet(id=1, room="general", level=NotificationLevel.NONE)
+        command = frames.Notify(id=1, room="general", level=NotificationLevel.NONE)
+        assert face.show(notes.CommandAnswered(command, reply)) == ["-- #general notifies you of nothing."]
+
+
 async def test_background_jobs_are_limited(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = threading.Event()
 
@@ -160,4 +227,4 @@ async def test_every_local_command_can_be_carried_out(
         monkeypatch.setattr(http_jobs, job, lambda *_: [])
     monkeypatch.setattr(http_jobs, "end_session", lambda *_: "Logged out.")
     commands = SlashCommands(face.lines, ClientContext("http://x", tmp_path), face.known)
-    commands.carry_out(LocalCommand(name, "x"))
+    commands.carry_out(LocalCommand(name, "all" if name is LocalCommandName.NOTIFY else "x"))

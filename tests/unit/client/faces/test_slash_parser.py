@@ -103,12 +103,27 @@ def test_commands_that_name_a_room_work_while_none_is_open() -> None:
     assert parse("/join ops", None) == RoomRequested("ops")
 
 
+WORDS = KEYWORDS | {WordKind.WRITERS: "rooms", WordKind.LEVEL: "none", WordKind.DURATION: "2h"}
+
+
 @pytest.mark.parametrize(("name", "slash"), SLASHES.items())
 def test_every_command_of_the_table_parses_with_fewest_and_most_words(name: str, slash: SlashSpec) -> None:
     fewest = slash.least if name != "delete-room" else 2  # without `confirm`, it says what it would do
     for count in (fewest, len(slash.takes)):
-        words = ["rooms" if kind is WordKind.WRITERS else KEYWORDS.get(kind, "x") for kind in slash.takes[:count]]
+        words = [WORDS.get(kind, "x") for kind in slash.takes[:count]]
         assert not isinstance(parse(" ".join([f"/{name}", *words]), "general"), UsageMistake)
+
+
+@pytest.mark.parametrize(
+    "line", ["/notify some", "/notify none for", "/notify none 2h", "/notify none for 2", "/notify none for 0h"]
+)
+def test_level_of_notification_that_is_none_is_a_mistake(line: str) -> None:
+    assert parse(line, "general") == UsageMistake("Usage: /notify [LEVEL] [for TIME]")
+
+
+def test_time_is_only_for_silence() -> None:
+    mistake = UsageMistake("A time works with `none` only, for example /notify none for 2h.")
+    assert parse("/notify all for 2h", "general") == mistake
 
 
 def test_leaving_deletes_a_room_only_with_a_confirmation() -> None:

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from chatterbox.wire.frames import Message, Page, RoomState
 from chatterbox.wire.position import Position
+from chatterbox.wire.read_state import ReadState
+from chatterbox.wire.user_settings import NotificationLevel
 from client.config.config_schema import NotificationSettings, NotifyLevel
 from client.core import notes
+from client.core.read_state.room_read_state import RoomReadState
 from client.notifications.notification import NotifyReason
 from client.notifications.notification_rules import RESET_S, NotificationRules, take
 from tests.unit.client.world import Core, message, room_state, shown
@@ -50,6 +53,34 @@ def live(**settings: Any) -> Listener:
     listener = Listener(**settings)
     listener.hear(connected())
     return listener
+
+
+def told(level: NotificationLevel, until: str = "", room: str = "ops") -> notes.ReadStateTold:
+    return notes.ReadStateTold(room, RoomReadState(ReadState(10, counted=10, notify=level, until=until)))
+
+
+class TestLevelsOfTheServer:
+    def test_level_of_the_server_counts_instead_of_the_default(self) -> None:
+        listener = live(default=NotifyLevel.MENTIONS)
+        assert listener.hear(told(NotificationLevel.ALL), said()) == [NotifyReason.MESSAGE]
+        assert listener.hear(told(NotificationLevel.NONE), said("ada?", 12)) == []
+        assert listener.hear(told(NotificationLevel.CLIENT), said("ada?", 13)) == [NotifyReason.MENTION]
+
+    def test_level_of_a_room_in_the_configuration_counts_instead_of_the_servers(self) -> None:
+        listener = live(rooms={"ops": NotifyLevel.ALL})
+        assert listener.hear(told(NotificationLevel.NONE, "2026-11-23T12:00:00Z"), said()) == [NotifyReason.MESSAGE]
+
+    def test_room_is_quiet_until_the_time_that_was_set(self) -> None:
+        listener = live(default=NotifyLevel.ALL)
+        assert listener.hear(told(NotificationLevel.ALL, "2026-11-23T10:00:01Z"), said("ada?")) == []
+        assert listener.hear(told(NotificationLevel.ALL, "2026-11-23T09:59:59Z"), said()) == [NotifyReason.MESSAGE]
+
+    def test_time_that_is_none_does_not_silence_a_room(self) -> None:
+        assert live().hear(told(NotificationLevel.ALL, "soon"), said()) == [NotifyReason.MESSAGE]
+
+    def test_level_stays_after_a_reconnect(self) -> None:
+        listener = live(default=NotifyLevel.ALL)
+        assert listener.hear(told(NotificationLevel.NONE), connected(), said()) == []
 
 
 class TestDirectConversations:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from chatterbox.wire.read_state import ReadState
 from client.config.config_schema import NotificationSettings, NotifyLevel, NotifyMethod
 from client.core import notes
+from client.core.read_state.room_read_state import RoomReadState
 from client.notifications.notification import invitation_notice
 from client.notifications.notifier import Notifier, Sender, notifier
 from client.notifications.notify_program import MAX_PROGRAMS, NotifyProgram
@@ -71,6 +73,13 @@ class TestNotifier:
         told.timers.pass_by(0.1)
         assert told.titles == ["bob in #ops", "3 new in #ops"]
         assert told.timers.waiting == []
+
+    def test_notifier_drops_messages_that_were_read_on_another_device(self) -> None:
+        told = Told()
+        told.hear(*(said(offset=offset) for offset in range(11, 15)))
+        told.hear(notes.ReadStateTold("ops", RoomReadState(ReadState(14, counted=14))))
+        told.timers.pass_by(5)
+        assert told.titles == ["bob in #ops"]
 
     def test_notifier_drops_messages_of_a_room_that_was_looked_at(self) -> None:
         told = Told()

@@ -136,6 +136,16 @@ class TestConnections:
         scene.change(1, 1)
         assert scene.room.held_by(slow) == HeldChanges(0)
 
+    def test_connection_that_falls_behind_is_told_changes_of_pages_that_it_read_while_live(self) -> None:
+        scene = Scene()
+        scene.change(3, 1)
+        scene.loop.turn()
+        back = cast("Connection", FakeConnection())
+        scene.room.attach(back, 3, HeldChanges(1, first=3))
+        scene.room.note_page(back)
+        scene.room.fall_behind(back)
+        assert scene.room.held_by(back) == HeldChanges(1, first=1)
+
     def test_connection_that_lacks_changes_starts_behind(self) -> None:
         scene = Scene()
         scene.change(1, 1)

@@ -42,7 +42,7 @@ class CountedSubscriber:
 
 
 class CountedBroker(MemoryBroker):
-    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> CountedSubscriber:  # type: ignore[override]
+    def subscriber(self, on_payload: OnPayload, on_missed: OnMissed) -> CountedSubscriber:
         self.counted = CountedSubscriber(super().subscriber(on_payload, on_missed))
         return self.counted
 
@@ -184,7 +184,7 @@ class TestComparing:
             scene.history.say(f"lost {number}")
             scene.history.stored.activity.restart()
             await scene.feed.compare_heads()
-            await until(lambda number=number: room.at.offset == number, 1)  # type: ignore[misc]
+            await until(lambda number=number: room.at.offset == number, 1)
 
     async def test_each_room_is_compared_if_history_is_of_an_earlier_version(self, scene: Scene) -> None:
         """It ignores the cursor, and has none in its answers."""
@@ -202,7 +202,7 @@ class TestComparing:
         for number in (1, 2):
             scene.history.say(f"lost {number}")
             await scene.feed.compare_heads()
-            await until(lambda number=number: room.at.offset == number, 1)  # type: ignore[misc]
+            await until(lambda number=number: room.at.offset == number, 1)
 
     @pytest.mark.parametrize("is_first", [False, True], ids=["of changed rooms", "of each room"])
     @pytest.mark.parametrize("opens_first", [False, True], ids=["compared, then open", "open, then compared"])
